@@ -1,0 +1,1 @@
+export { type ClientOptions, createClients, type RollcallClients } from "./clients.ts";

@@ -1,0 +1,76 @@
+/**
+ * The contract's part of `pnpm check`: formatted, linted, compatible with what
+ * main has, and the committed code is what it generates.
+ */
+import { execFileSync } from "node:child_process";
+import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const temporary = mkdtempSync(join(tmpdir(), "rollcall-proto-"));
+
+function run(command: string, ...args: string[]): void {
+  execFileSync(command, args, { cwd: root, stdio: "inherit" });
+}
+
+function git(...args: string[]): string | undefined {
+  try {
+    return execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What the contract is compared with: where this branch left main, or, on main
+ * itself, what it had before its newest commit.
+ */
+function baseRevision(): string | undefined {
+  const head = git("rev-parse", "HEAD");
+  const main =
+    git("rev-parse", "--verify", "--quiet", "origin/main") ?? git("rev-parse", "--verify", "--quiet", "main");
+  if (!head || !main) return undefined;
+  const fork = git("merge-base", head, main);
+  return fork === head && !git("status", "--porcelain", "--", "proto") ? git("rev-parse", "HEAD^") : fork;
+}
+
+/** buf reads modules from a folder or a git ref, but buf/validate is in no commit: so both sides become folders. */
+function checkBreaking(): void {
+  const base = baseRevision();
+  if (!base) {
+    console.log("buf breaking: there is no earlier contract to compare with");
+    return;
+  }
+  const against = join(temporary, "against");
+  execFileSync(
+    "sh",
+    ["-c", `mkdir -p "$1" && git archive "$2" -- proto buf.yaml | tar -x -C "$1"`, "sh", against, base],
+    {
+      cwd: root,
+    },
+  );
+  cpSync(join(root, ".buf"), join(against, ".buf"), { recursive: true });
+  run("buf", "breaking", "--against", against);
+}
+
+function checkGenerated(): void {
+  const out = join(temporary, "generated");
+  run("buf", "generate", "--output", out);
+  run("git", "--no-pager", "diff", "--no-index", "--stat", "--exit-code", "gen/src", join(out, "gen/src"));
+}
+
+try {
+  if (!existsSync(join(root, ".buf"))) await import("./print-validate-proto.ts");
+  for (const path of ["user", "stream", "google"])
+    run("buf", "format", "--diff", "--exit-code", "--path", `proto/${path}`);
+  run("buf", "lint");
+  checkBreaking();
+  checkGenerated();
+} catch (error) {
+  // What was found has been printed; "pnpm generate" mends what is not up to date.
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+} finally {
+  rmSync(temporary, { recursive: true, force: true });
+}

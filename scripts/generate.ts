@@ -1,0 +1,6 @@
+/** `pnpm generate`: code from proto into gen/src. */
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+
+await import("./print-validate-proto.ts");
+execFileSync("buf", ["generate"], { cwd: join(import.meta.dirname, ".."), stdio: "inherit" });

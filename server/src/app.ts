@@ -1,0 +1,191 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Registry } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
+import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
+import fastify, { type FastifyBaseLogger, LogController } from "fastify";
+import { type Logger, pino } from "pino";
+import { isValidAuthority } from "./http/authority.ts";
+import {
+  type ConnectionLimits,
+  createOnePort,
+  defaultConnectionLimits,
+  type OnePort,
+  type TlsOptions,
+} from "./http/one-port.ts";
+import { registerProbes } from "./http/probes.ts";
+import { replyError, replyNotFound } from "./http/reply-error.ts";
+import { defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
+import { mountRpc } from "./http/rpc-mount.ts";
+import { registerWebApp } from "./http/web-app.ts";
+import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
+import type { UserRepository } from "./repository/user-repository.ts";
+import type { Permissions } from "./rpc/auth/permissions.ts";
+import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
+import { requestIdFrom } from "./rpc/request-id.ts";
+import { createRpcRoutes } from "./rpc/routes.ts";
+import { Streams, type StreamsOptions } from "./service/streams.ts";
+import { Users } from "./service/users.ts";
+
+export interface AppOptions {
+  /** Whom to let in, or false to let in everybody: for tests, and for hosts that authenticate themselves. */
+  auth: TokenVerifier | false;
+  /** Where users are kept; the app closes it. Default: in memory. */
+  repository?: UserRepository | undefined;
+  /** Mounts further Connect services, behind the same gate and interceptors. */
+  routes?: ((router: ConnectRouter) => void) | undefined;
+  /** What the further services' methods ask for, by `package.Service/Method`; one that is not listed is denied. */
+  permissions?: Permissions | undefined;
+  /** Check requests against the rules in their contract. Default true. */
+  validation?: boolean | undefined;
+  /** Default `localhost`: both loopback families. */
+  host?: string | undefined;
+  /** Default 0: any free port. */
+  port?: number | undefined;
+  /** Serve TLS instead of plaintext. */
+  tls?: TlsOptions | undefined;
+  /** Largest message in bytes, in and out, before and after compression. Default 4 MiB. */
+  readMaxBytes?: number | undefined;
+  /** Deadline of a unary call whose client sets none, in milliseconds. Default 30 s. */
+  defaultTimeoutMs?: number | undefined;
+  /** Longest that any call may take, in milliseconds, up to 2^31 - 1. Default 1 h. */
+  maxTimeoutMs?: number | undefined;
+  /** How long `close` lets calls go on, in milliseconds. Default 10 s. */
+  shutdownGraceMs?: number | undefined;
+  /** Origins whose pages may call, exactly as a browser sends them. Default none but the server's own. */
+  corsOrigins?: readonly string[] | undefined;
+  /** Types that JSON needs to read and write google.protobuf.Any. */
+  jsonRegistry?: Registry | undefined;
+  streams?: StreamsOptions | undefined;
+  limits?: Partial<ConnectionLimits> | undefined;
+  timeouts?: Partial<RequestTimeouts> | undefined;
+  /** Folder of the built web app; none is served when undefined. */
+  webRoot?: string | undefined;
+  /** Default: silent. */
+  logger?: Logger | undefined;
+  /** Milliseconds since the Unix epoch. */
+  now?: (() => number) | undefined;
+}
+
+export interface App {
+  /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
+  listen(): Promise<ListeningAddress>;
+  /**
+   * Drains: not ready, no new connections, GOAWAY; calls under way finish, and
+   * those still there after the grace end with unavailable. Closes the repository.
+   */
+  close(): Promise<void>;
+}
+
+export interface ListeningAddress {
+  readonly port: number;
+  /** As `http://localhost:8080`. */
+  readonly url: string;
+}
+
+/** Time for the last answers to leave after the grace; then connections are cut. */
+const CUT_AFTER_GRACE_MS = 1_000;
+/** For how long a browser may keep the answer to a preflight. */
+const CORS_MAX_AGE_SECONDS = 7_200;
+
+/** Composes the whole service; it listens when told to. */
+export async function createApp(options: AppOptions): Promise<App> {
+  const {
+    repository = openSqliteUserRepository({ path: ":memory:" }),
+    host = "localhost",
+    port = 0,
+    shutdownGraceMs = 10_000,
+    logger = pino({ level: "silent" }),
+    now = Date.now,
+  } = options;
+  const shutdown = new AbortController();
+  let draining = false;
+
+  let handle: RequestListener = () => {};
+  const { server, listenAlso } = createOnePort((request, response) => handle(request, response), {
+    tls: options.tls,
+    limits: { ...defaultConnectionLimits, ...options.limits },
+    closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
+  });
+  const app = fastify({
+    serverFactory(handler) {
+      handle = handler;
+      return server;
+    },
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: ({ headers }) => requestIdFrom(headers["x-request-id"]),
+    // What arrives on an open connection while draining is still served.
+    return503OnClosing: false,
+  });
+
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    if (!isValidAuthority(request.host)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+  });
+  if (options.corsOrigins?.length) await app.register(fastifyCors, corsOptions(options.corsOrigins));
+  app.setNotFoundHandler(replyNotFound);
+  registerProbes(app, {
+    async checkReady() {
+      if (draining) throw new Error("draining");
+      await repository.ping();
+    },
+  });
+  if (options.webRoot) await registerWebApp(app, options.webRoot);
+  const rpcRoutes = createRpcRoutes({
+    users: new Users({ repository, now, newId: randomUUIDv7 }),
+    streams: new Streams(options.streams),
+    routes: options.routes,
+    permissions: options.permissions,
+    auth: options.auth,
+    validation: options.validation ?? true,
+    maxMessageBytes: options.readMaxBytes ?? 4 * 1024 ** 2,
+    defaultTimeoutMs: options.defaultTimeoutMs ?? 30_000,
+    maxTimeoutMs: options.maxTimeoutMs ?? 3_600_000,
+    jsonRegistry: options.jsonRegistry,
+    shutdownSignal: shutdown.signal,
+    logger,
+    now,
+  });
+  await mountRpc(app, rpcRoutes, { ...defaultRequestTimeouts, ...options.timeouts });
+  await app.ready();
+
+  return {
+    async listen() {
+      await app.listen({ host: host === "localhost" ? "127.0.0.1" : host, port });
+      const { port: actualPort } = server.address() as AddressInfo;
+      if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+      const urlHost = host.includes(":") ? `[${host}]` : host;
+      return { port: actualPort, url: `${options.tls ? "https" : "http"}://${urlHost}:${actualPort}` };
+    },
+    async close() {
+      draining = true;
+      const graceTimer = setTimeout(() => {
+        shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
+      }, shutdownGraceMs);
+      await app.close();
+      clearTimeout(graceTimer);
+      await repository.close();
+    },
+  };
+}
+
+async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number): Promise<void> {
+  try {
+    await listenAlso({ host: "::1", port });
+  } catch (error) {
+    // A machine without IPv6 has one loopback family.
+    if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+  }
+}
+
+function corsOptions(origins: readonly string[]): FastifyCorsOptions {
+  return {
+    origin: [...origins],
+    methods: [...cors.allowedMethods],
+    allowedHeaders: [...cors.allowedHeaders, "authorization", "x-request-id"],
+    exposedHeaders: [...cors.exposedHeaders, "x-request-id"],
+    maxAge: CORS_MAX_AGE_SECONDS,
+  };
+}

@@ -1,0 +1,213 @@
+import { isIP } from "node:net";
+import { resolve } from "node:path";
+import { createSecureContext } from "node:tls";
+import type { TlsOptions } from "./http/one-port.ts";
+import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
+import { MAX_TIMER_MS } from "./rpc/interceptors/deadline.ts";
+
+/** The settings, checked. Times are in milliseconds. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** A file's absolute path, or ":memory:". */
+  readonly databasePath: string;
+  readonly tls: TlsOptions | undefined;
+  readonly auth: AuthConfig;
+  readonly corsOrigins: readonly string[];
+  readonly maxMessageBytes: number;
+  readonly maxUploadBytes: number;
+  readonly defaultTimeoutMs: number;
+  readonly maxTimeoutMs: number;
+  readonly shutdownGraceMs: number;
+  readonly logLevel: string;
+}
+
+export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
+  /** Undefined: a development key is to be used. Only ever so on loopback. */
+  readonly keys: TokenKeys | undefined;
+}
+
+export interface ConfigSources {
+  /** What relative paths start from. */
+  rootDir: string;
+  /** @throws Error with a `code` when the file can't be read. */
+  readFile(path: string): string;
+}
+
+/** Settings are wrong; the message has every problem, one a line, by the variable's name. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
+const MIN_SECRET_BYTES = 32;
+/** Of the contract, but not in this version: refused rather than ignored. */
+const NOT_YET: Readonly<Record<string, readonly string[]>> = {
+  RATE_LIMIT_PER_SECOND: ["0"],
+  WORKERS: ["1"],
+  REFLECTION: ["false", "off"],
+  OTEL_EXPORTER_OTLP_ENDPOINT: [],
+};
+
+/**
+ * Reads the settings from environment variables; an empty one counts as not set.
+ *
+ * @throws ConfigError
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>, sources: ConfigSources): Config {
+  const problems: string[] = [];
+  const read = createReader(env, problems);
+  const host = read.text("HOST") ?? "localhost";
+  if (!isIP(host) && !/^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(host))
+    problems.push("HOST: must be a host name or an IP address");
+
+  const maxTimeoutMs = read.integer("MAX_TIMEOUT_MS", 3_600_000, 1, MAX_TIMER_MS);
+  const config: Config = {
+    host,
+    port: read.integer("PORT", 8_080, 0, 65_535),
+    databasePath: parseDatabaseUrl(read.text("DATABASE_URL") ?? "sqlite:data/rollcall.db", sources.rootDir, problems),
+    tls: parseTls(read, sources, problems),
+    auth: parseAuth(read, problems),
+    corsOrigins: parseOrigins(read.text("CORS_ORIGINS") ?? "", problems),
+    maxMessageBytes: read.integer("MAX_MESSAGE_BYTES", 4 * 1024 ** 2, 1_024, 1024 ** 3),
+    maxUploadBytes: read.integer("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
+    defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
+    maxTimeoutMs,
+    shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+    logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
+  };
+  if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
+
+  const allowsPlaintext = read.choice("ALLOW_PLAINTEXT", ["true", "false"], "false") === "true";
+  if (!isLoopback(host)) {
+    if (!read.text("AUTH_SECRET") && !read.text("AUTH_JWKS_URL")) {
+      problems.push(`AUTH_SECRET: must be set, or AUTH_JWKS_URL, when HOST is ${host}`);
+    }
+    if (!read.text("TLS_CERT_FILE") && !allowsPlaintext) {
+      problems.push(`TLS_CERT_FILE: must be set when HOST is ${host}, or ALLOW_PLAINTEXT=true where a proxy ends TLS`);
+    }
+  }
+  for (const [name, accepted] of Object.entries(NOT_YET)) {
+    const value = read.text(name);
+    if (value !== undefined && !accepted.includes(value)) problems.push(`${name}: is not supported by this version`);
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+/** Whether a host is this machine alone (RFC 6761, 6.3; RFC 1122, 3.2.1.3). */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+type Reader = ReturnType<typeof createReader>;
+
+function createReader(env: Readonly<Record<string, string | undefined>>, problems: string[]) {
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  return {
+    text,
+    integer(name: string, byDefault: number, min: number, max: number): number {
+      const value = text(name);
+      if (value === undefined) return byDefault;
+      const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
+      if (number >= min && number <= max) return number;
+      problems.push(`${name}: must be a whole number from ${min} to ${max}`);
+      return byDefault;
+    },
+    choice(name: string, choices: readonly string[], byDefault: string): string {
+      const value = text(name) ?? byDefault;
+      if (!choices.includes(value)) problems.push(`${name}: must be one of ${choices.join(", ")}`);
+      return value;
+    },
+  };
+}
+
+function parseDatabaseUrl(url: string, rootDir: string, problems: string[]): string {
+  const [, scheme, path] = /^([a-z]+):(.*)$/.exec(url) ?? [];
+  if (scheme === "sqlite" && path) return path === ":memory:" ? path : resolve(rootDir, path);
+  problems.push(
+    scheme === "postgres" || scheme === "postgresql"
+      ? "DATABASE_URL: PostgreSQL is not supported by this version; use sqlite:<path>"
+      : "DATABASE_URL: must be sqlite:<path> or sqlite::memory:",
+  );
+  return "";
+}
+
+function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: string[]): TlsOptions | undefined {
+  const load = (name: string): string | undefined => {
+    const path = read.text(name);
+    try {
+      return path && readFile(resolve(rootDir, path));
+    } catch (error) {
+      problems.push(`${name}: can't be read (${(error as NodeJS.ErrnoException).code ?? "unknown"})`);
+      return undefined;
+    }
+  };
+  const cert = load("TLS_CERT_FILE");
+  const key = load("TLS_KEY_FILE");
+  const clientCa = load("TLS_CLIENT_CA_FILE");
+  const isSet = (name: string) => read.text(name) !== undefined;
+  if (isSet("TLS_CERT_FILE") && !isSet("TLS_KEY_FILE")) problems.push("TLS_KEY_FILE: must be set with TLS_CERT_FILE");
+  if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
+  if (isSet("TLS_CLIENT_CA_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE");
+  if (cert === undefined || key === undefined) return undefined;
+  const check = (name: string, context: Parameters<typeof createSecureContext>[0]) => {
+    try {
+      createSecureContext(context);
+    } catch {
+      problems.push(
+        `${name}: is not a PEM file that can be used${name === "TLS_KEY_FILE" ? " with TLS_CERT_FILE" : ""}`,
+      );
+    }
+  };
+  check("TLS_CERT_FILE", { cert });
+  check("TLS_KEY_FILE", { cert, key });
+  if (clientCa !== undefined) check("TLS_CLIENT_CA_FILE", { ca: clientCa });
+  return { cert, key, clientCa };
+}
+
+function parseAuth(read: Reader, problems: string[]): AuthConfig {
+  const issuer = read.text("AUTH_ISSUER");
+  const audience = read.text("AUTH_AUDIENCE");
+  return { keys: parseTokenKeys(read, problems), issuer, audience };
+}
+
+function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
+  const secret = read.text("AUTH_SECRET");
+  const jwksUrl = read.text("AUTH_JWKS_URL");
+  if (secret !== undefined && jwksUrl !== undefined) {
+    problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
+    return undefined;
+  }
+  if (secret !== undefined) {
+    const bytes = new TextEncoder().encode(secret);
+    if (bytes.length < MIN_SECRET_BYTES) problems.push(`AUTH_SECRET: must have at least ${MIN_SECRET_BYTES} bytes`);
+    return { secret: bytes };
+  }
+  if (jwksUrl === undefined) return undefined;
+  if (!read.text("AUTH_ISSUER")) problems.push("AUTH_ISSUER: must be set with AUTH_JWKS_URL");
+  if (!read.text("AUTH_AUDIENCE")) problems.push("AUTH_AUDIENCE: must be set with AUTH_JWKS_URL");
+  const url = URL.parse(jwksUrl);
+  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  if (url && isSafe) return { jwksUrl: url };
+  problems.push("AUTH_JWKS_URL: must be an https URL");
+  return undefined;
+}
+
+function parseOrigins(list: string, problems: string[]): string[] {
+  const origins = list
+    .split(",")
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== "");
+  for (const origin of origins) {
+    if (URL.parse(origin)?.origin !== origin) {
+      problems.push(`CORS_ORIGINS: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com`);
+    }
+  }
+  return origins;
+}

@@ -1,0 +1,60 @@
+/** One thing that is wrong with a request. */
+export interface FieldViolation {
+  /** Path of the field, by its name in the contract; empty for the whole message. */
+  readonly field: string;
+  readonly description: string;
+}
+
+/**
+ * A refusal that the caller can act on. Its message goes to the caller; whatever
+ * is not a DomainError stays in the log.
+ */
+export abstract class DomainError extends Error {
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+export class UserNotFoundError extends DomainError {
+  readonly userId: string;
+  constructor(userId: string) {
+    super("user not found");
+    this.userId = userId;
+  }
+}
+
+export class EmailTakenError extends DomainError {
+  constructor() {
+    super("email already in use");
+  }
+}
+
+/** The etag of the request is not the user's any more. */
+export class StaleUserError extends DomainError {
+  readonly userId: string;
+  constructor(userId: string) {
+    super("user was changed by someone else");
+    this.userId = userId;
+  }
+}
+
+export class InvalidArgumentError extends DomainError {
+  readonly violations: readonly FieldViolation[];
+  constructor(message: string, violations: readonly FieldViolation[]) {
+    super(message);
+    this.violations = violations;
+  }
+}
+
+export class UploadTooLargeError extends DomainError {
+  constructor(maxBytes: number) {
+    super(`upload is larger than ${maxBytes} bytes`);
+  }
+}
+
+/** The database can't be reached or is busy; the same call can succeed later. */
+export class DatabaseUnavailableError extends DomainError {
+  constructor(options?: ErrorOptions) {
+    super("database unavailable", options);
+  }
+}

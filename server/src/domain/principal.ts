@@ -1,0 +1,8 @@
+/** Who makes a call, as an accepted token says. */
+export interface Principal {
+  /** The token's `sub`. */
+  readonly subject: string;
+  readonly scopes: ReadonlySet<string>;
+  /** The token's `exp`, in milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
+}

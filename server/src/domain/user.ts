@@ -1,0 +1,40 @@
+/** A person in the directory. Times are milliseconds since the Unix epoch. */
+export interface User {
+  /** UUIDv7 (RFC 9562). */
+  readonly id: string;
+  /** As it was given; unique by {@link searchKey}. */
+  readonly email: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  /** 1 when created, one more with every change. */
+  readonly version: number;
+}
+
+/** The fields of a user that its caller chooses. */
+export interface UserFields {
+  readonly email: string;
+  readonly name: string;
+}
+
+/**
+ * The form in which e-mails and names are compared: canonical composition (NFC),
+ * lower case in no particular language.
+ */
+export function searchKey(text: string): string {
+  return text.normalize("NFC").toLowerCase();
+}
+
+/** The etag of a user (AIP-154): a strong entity-tag (RFC 9110, 8.8.3) of its version. */
+export function etagOf(user: Pick<User, "version">): string {
+  return `"${user.version}"`;
+}
+
+/**
+ * The version that an etag stands for. An etag that this service never gave out
+ * stands for version 0, which no user has.
+ */
+export function versionOf(etag: string): number {
+  const match = /^"([1-9]\d{0,15})"$/.exec(etag);
+  return match ? Number(match[1]) : 0;
+}

@@ -1,0 +1,23 @@
+import { Code } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import type { FastifyReply, FastifyRequest } from "fastify";
+
+/** Answers a request that reached no RPC, as a Connect error: JSON with code and message. */
+export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
+  return reply.code(status).send({ code: codeToString(code), message });
+}
+
+/**
+ * Answers a path that nobody serves. gRPC and gRPC-Web clients read the status
+ * from the headers, everybody else from the body.
+ */
+export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const message = "no such method or page";
+  const contentType = request.headers["content-type"] ?? "";
+  if (contentType.startsWith("application/grpc")) {
+    return reply
+      .headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message })
+      .send();
+  }
+  return replyError(reply, 404, Code.Unimplemented, message);
+}

@@ -1,0 +1,29 @@
+import type { ServerHttp2Session } from "node:http2";
+
+/** For the answer to a PING; a client that is slower has gone. */
+const PING_TIMEOUT_MS = 20_000;
+
+/**
+ * Closes an HTTP/2 connection that has had no stream for `idleTimeoutMs`, and one
+ * whose client, silent for as long with streams open, does not answer a PING.
+ * Quiet streams of a client that is there stay open.
+ */
+export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: number): void {
+  let openStreams = 0;
+  session.on("stream", (stream) => {
+    openStreams += 1;
+    stream.once("close", () => {
+      openStreams -= 1;
+    });
+  });
+  session.setTimeout(idleTimeoutMs, () => {
+    if (openStreams === 0) return session.close();
+    const timer = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
+    const stop = () => clearTimeout(timer);
+    session.once("close", stop);
+    session.ping(() => {
+      stop();
+      session.off("close", stop);
+    });
+  });
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { createApp } from "./app.ts";
+import { ConfigError, parseConfig } from "./config.ts";
+import { loadDevelopmentKey } from "./development-key.ts";
+import { createLogger } from "./logger.ts";
+import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
+import { createTokenVerifier, mintToken, SCOPES } from "./rpc/auth/token-verifier.ts";
+import { welcome } from "./welcome.ts";
+
+const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
+
+/** From `server/src` and from `server/dist` alike. */
+const rootDir = resolve(import.meta.dirname, "../..");
+
+function loadConfig() {
+  const envFile = join(rootDir, ".env");
+  if (existsSync(envFile)) process.loadEnvFile(envFile);
+  try {
+    return parseConfig(process.env, { rootDir, readFile: (path) => readFileSync(path, "utf8") });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+const config = loadConfig();
+// Whoever reads the log may go; the service stays.
+process.stdout.on("error", () => {});
+const logger = createLogger(config.logLevel, process.stdout);
+const die = (message: string) => (error: unknown) => {
+  logger.fatal({ err: error }, message);
+  process.exit(1);
+};
+process.on("uncaughtException", die("uncaught exception"));
+process.on("unhandledRejection", die("unhandled rejection"));
+
+/** The development key lies beside the database; with the database in memory it is as short-lived. */
+function developmentKey(): Uint8Array {
+  if (config.databasePath === ":memory:") return randomBytes(32);
+  return loadDevelopmentKey(join(dirname(config.databasePath), "development.key"));
+}
+
+try {
+  const { issuer, audience } = config.auth;
+  const keys = config.auth.keys ?? { secret: developmentKey() };
+  const webRoot = join(rootDir, "web/dist");
+  const app = await createApp({
+    ...config,
+    auth: createTokenVerifier({ keys, issuer, audience }),
+    repository: openSqliteUserRepository({ path: config.databasePath }),
+    readMaxBytes: config.maxMessageBytes,
+    streams: { maxUploadBytes: config.maxUploadBytes },
+    webRoot: existsSync(webRoot) ? webRoot : undefined,
+    logger,
+  });
+
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals) => {
+    // A terminal sends Ctrl-C to every process, and package runners pass it on again.
+    if (stopping) return;
+    stopping = true;
+    logger.info({ signal }, "draining");
+    await app.close();
+    logger.info("stopped");
+    process.exit(0);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+
+  const { url } = await app.listen();
+  if (config.auth.keys === undefined && "secret" in keys) {
+    const ttlSeconds = DEVELOPMENT_TOKEN_TTL_SECONDS;
+    const token = await mintToken({ ...keys, subject: "developer", scopes: SCOPES, ttlSeconds, issuer, audience });
+    process.stdout.write(welcome(url, token));
+  }
+} catch (error) {
+  die("can't start")(error);
+}

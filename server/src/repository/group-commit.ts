@@ -1,0 +1,98 @@
+import type { DatabaseSync } from "node:sqlite";
+import { DatabaseUnavailableError } from "../domain/errors.ts";
+
+interface PendingWrite {
+  /** Runs inside the transaction; returns what settles the caller's promise after it. */
+  apply(): () => void;
+  reject(reason: unknown): void;
+}
+
+export interface GroupCommitOptions {
+  /** Writes in one transaction, at most. */
+  maxBatch: number;
+  /** Writes that may wait; one more is refused as unavailable. */
+  maxPending: number;
+  /** Whether an error of SQLite concerns the database rather than one write. */
+  isUnavailable(error: unknown): boolean;
+}
+
+/**
+ * Puts the writes that arrive in one turn of the event loop into one transaction.
+ * With synchronous=FULL every commit waits for the disk; sharing that wait makes
+ * concurrent writes many times faster and costs a lone one nothing. Each write has
+ * a savepoint of its own, so that one that is refused leaves the others alone, and
+ * no promise resolves before the commit has returned.
+ */
+export class GroupCommit {
+  readonly #database: DatabaseSync;
+  readonly #options: GroupCommitOptions;
+  #pending: PendingWrite[] = [];
+  #scheduled = false;
+
+  constructor(database: DatabaseSync, options: GroupCommitOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  /**
+   * Runs `write` in the next transaction; resolves once that is committed.
+   * What `write` throws rejects only this promise, and undoes only this write.
+   */
+  run<T>(write: () => T): Promise<T> {
+    if (this.#pending.length >= this.#options.maxPending) {
+      return Promise.reject(new DatabaseUnavailableError());
+    }
+    return new Promise<T>((resolve, reject) => {
+      const apply = () => {
+        const result = write();
+        return () => resolve(result);
+      };
+      this.#pending.push({ apply, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Commits all that is pending now. */
+  flush(): void {
+    while (this.#pending.length > 0) this.#commit(this.#pending.splice(0, this.#options.maxBatch));
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#commit(this.#pending.splice(0, this.#options.maxBatch));
+      if (this.#pending.length > 0) this.#schedule();
+    });
+  }
+
+  #commit(batch: PendingWrite[]): void {
+    if (batch.length === 0) return;
+    const settlements: (() => void)[] = [];
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const write of batch) settlements.push(this.#apply(write));
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      // SQLite rolls back by itself after some errors, such as a full disk.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      for (const write of batch) write.reject(error);
+      return;
+    }
+    for (const settle of settlements) settle();
+  }
+
+  #apply(write: PendingWrite): () => void {
+    this.#database.exec("SAVEPOINT one_write");
+    try {
+      const settle = write.apply();
+      this.#database.exec("RELEASE one_write");
+      return settle;
+    } catch (error) {
+      if (this.#options.isUnavailable(error) || !this.#database.isTransaction) throw error;
+      this.#database.exec("ROLLBACK TO one_write; RELEASE one_write");
+      return () => write.reject(error);
+    }
+  }
+}

@@ -1,0 +1,281 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import {
+  DatabaseUnavailableError,
+  EmailTakenError,
+  InvalidArgumentError,
+  StaleUserError,
+  UserNotFoundError,
+} from "../domain/errors.ts";
+import { searchKey, type User } from "../domain/user.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { sqliteMigrations } from "./migrations/sqlite.ts";
+import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
+
+/** How long a statement waits for another process's write lock; the event loop waits with it. */
+const BUSY_TIMEOUT_MS = 1_000;
+/** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
+const PURGED_WITH_EACH_CREATE = 4;
+/** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
+const MIN_SQLITE_VERSION = [3, 51, 0] as const;
+
+// https://sqlite.org/rescode.html
+const SQLITE_CONSTRAINT_UNIQUE = 2067;
+const UNAVAILABLE_RESULT_CODES = new Set([
+  5, // SQLITE_BUSY
+  6, // SQLITE_LOCKED
+  8, // SQLITE_READONLY
+  10, // SQLITE_IOERR
+  13, // SQLITE_FULL
+  14, // SQLITE_CANTOPEN
+]);
+
+/** The last code point; no text with a prefix sorts behind the prefix followed by it. */
+const LAST_CODE_POINT = "\u{10FFFF}";
+
+const COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
+
+export interface SqliteOptions {
+  /** A file, made with its folder when missing, or ":memory:". */
+  path: string;
+}
+
+/**
+ * Opens the database, brings its schema up to date and checks that it is durable.
+ *
+ * @throws Error when the file can't be used, or a newer Rollcall made it.
+ */
+export function openSqliteUserRepository({ path }: SqliteOptions): UserRepository {
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    configure(database, path);
+    migrate(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return new SqliteUserRepository(database);
+}
+
+function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+/** Sets what durability rests on, and asserts that SQLite took it: it ignores a PRAGMA that it can't follow. */
+function configure(database: DatabaseSync, path: string): void {
+  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const [minMajor, minMinor, minPatch] = MIN_SQLITE_VERSION;
+  if ((major - minMajor || minor - minMinor || patch - minPatch) < 0) {
+    throw new Error(`SQLite ${MIN_SQLITE_VERSION.join(".")} or newer is needed; this is ${version}`);
+  }
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  const expected = {
+    journal_mode: path === ":memory:" ? "memory" : "wal",
+    synchronous: 2,
+    busy_timeout: BUSY_TIMEOUT_MS,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    const actual = pragma(database, name);
+    if (actual !== value) throw new Error(`PRAGMA ${name} is ${actual}; ${value} is needed`);
+  }
+}
+
+function migrate(database: DatabaseSync): void {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const applied = Number(pragma(database, "user_version"));
+    if (applied > sqliteMigrations.length) throw new Error("the database was made by a newer version of Rollcall");
+    for (const step of sqliteMigrations.slice(applied)) database.exec(step);
+    database.exec(`PRAGMA user_version = ${sqliteMigrations.length}; COMMIT`);
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+class SqliteUserRepository implements UserRepository {
+  readonly #database: DatabaseSync;
+  readonly #writes: GroupCommit;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#statements = prepareStatements(database);
+    this.#writes = new GroupCommit(database, { maxBatch: 1_024, maxPending: 16_384, isUnavailable });
+  }
+
+  async find(id: string): Promise<User | undefined> {
+    return read(() => this.#find(id));
+  }
+
+  async list({ after, limit, prefix }: ListOptions): Promise<User[]> {
+    const { createdAtMs, id } = after ?? { createdAtMs: -1, id: "" };
+    return read(() => {
+      if (prefix === "") return this.#statements.list.all(createdAtMs, id, limit) as unknown as User[];
+      const end = prefix + LAST_CODE_POINT;
+      return this.#statements.listByPrefix.all(prefix, end, prefix, end, createdAtMs, id, limit) as unknown as User[];
+    });
+  }
+
+  insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
+    return this.#write(() => {
+      const replayed = idempotencyKey && this.#replay(idempotencyKey);
+      if (replayed) return replayed;
+      this.#statements.insert.run(
+        user.id,
+        user.email,
+        searchKey(user.email),
+        user.name,
+        searchKey(user.name),
+        user.createdAtMs,
+        user.updatedAtMs,
+        user.version,
+      );
+      if (idempotencyKey) this.#remember(idempotencyKey, user);
+      return user;
+    });
+  }
+
+  update(id: string, change: UserChange, expectedVersion?: number): Promise<User> {
+    return this.#write(() => {
+      const user = this.#expect(id, expectedVersion);
+      const updated: User = {
+        ...user,
+        email: change.email ?? user.email,
+        name: change.name ?? user.name,
+        // A clock that was set back never makes a user older than itself.
+        updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
+        version: user.version + 1,
+      };
+      const { email, name, updatedAtMs, version } = updated;
+      this.#statements.update.run(email, searchKey(email), name, searchKey(name), updatedAtMs, version, id);
+      return updated;
+    });
+  }
+
+  delete(id: string, expectedVersion?: number): Promise<void> {
+    return this.#write(() => {
+      this.#expect(id, expectedVersion);
+      this.#statements.delete.run(id);
+    });
+  }
+
+  async pageTokenKey(): Promise<Uint8Array> {
+    return read(() => this.#statements.secret.get("page_token_key")?.value as Uint8Array);
+  }
+
+  async ping(): Promise<void> {
+    read(() => this.#statements.ping.get());
+  }
+
+  async close(): Promise<void> {
+    if (!this.#database.isOpen) return;
+    this.#writes.flush();
+    this.#database.close();
+  }
+
+  #find(id: string): User | undefined {
+    return this.#statements.find.get(id) as unknown as User | undefined;
+  }
+
+  /** The user, if it is there and, where a version is expected, has that one. */
+  #expect(id: string, expectedVersion: number | undefined): User {
+    const user = this.#find(id);
+    if (!user) throw new UserNotFoundError(id);
+    if (expectedVersion !== undefined && expectedVersion !== user.version) throw new StaleUserError(id);
+    return user;
+  }
+
+  async #write<T>(write: () => T): Promise<T> {
+    try {
+      return await this.#writes.run(write);
+    } catch (error) {
+      throw toDomainError(error);
+    }
+  }
+
+  /** What the same request made before, if it was seen. */
+  #replay({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey): User | undefined {
+    const record = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
+    if (!record) return undefined;
+    if (record.requestHash !== requestHash) {
+      const description = "was used for a different request";
+      throw new InvalidArgumentError("request_id was used for a different request", [
+        { field: "request_id", description },
+      ]);
+    }
+    return JSON.parse(String(record.response)) as User;
+  }
+
+  #remember({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey, user: User): void {
+    this.#statements.purgeRequests.run(notBeforeMs, PURGED_WITH_EACH_CREATE);
+    this.#statements.insertRequest.run(principal, requestId, requestHash, JSON.stringify(user), user.createdAtMs);
+  }
+}
+
+function prepareStatements(database: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql);
+  return {
+    find: prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?`),
+    list: prepare(`
+      SELECT ${COLUMNS} FROM users WHERE (created_at_ms, id) > (?, ?)
+      ORDER BY created_at_ms, id LIMIT ?`),
+    // The two ranges are looked up in their indexes: a rare prefix costs what it
+    // finds, not what the directory holds.
+    listByPrefix: prepare(`
+      SELECT ${COLUMNS} FROM users
+      WHERE id IN (
+        SELECT id FROM users WHERE email_key >= ? AND email_key < ?
+        UNION ALL
+        SELECT id FROM users WHERE name_key >= ? AND name_key < ?
+      ) AND (created_at_ms, id) > (?, ?)
+      ORDER BY created_at_ms, id LIMIT ?`),
+    insert: prepare(`
+      INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
+    update: prepare(`
+      UPDATE users SET email = ?, email_key = ?, name = ?, name_key = ?, updated_at_ms = ?, version = ?
+      WHERE id = ?`),
+    delete: prepare("DELETE FROM users WHERE id = ?"),
+    findRequest: prepare(`
+      SELECT request_hash AS requestHash, response FROM create_requests
+      WHERE principal = ? AND request_id = ? AND created_at_ms >= ?`),
+    insertRequest: prepare(`
+      INSERT OR REPLACE INTO create_requests (principal, request_id, request_hash, response, created_at_ms)
+      VALUES (?, ?, ?, ?, ?)`),
+    purgeRequests: prepare(`
+      DELETE FROM create_requests WHERE (principal, request_id) IN (
+        SELECT principal, request_id FROM create_requests WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?
+      )`),
+    secret: prepare("SELECT value FROM secrets WHERE name = ?"),
+    ping: prepare("SELECT 1 FROM users LIMIT 1"),
+  };
+}
+
+function read<T>(query: () => T): T {
+  try {
+    return query();
+  } catch (error) {
+    throw toDomainError(error);
+  }
+}
+
+function resultCode(error: unknown): number | undefined {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined;
+}
+
+/** Whether SQLite, or node:sqlite with its database closed, can't serve for now. */
+function isUnavailable(error: unknown): boolean {
+  const code = resultCode(error);
+  if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code & 0xff);
+  return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
+}
+
+function toDomainError(error: unknown): unknown {
+  if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
+  if (resultCode(error) === SQLITE_CONSTRAINT_UNIQUE) return new EmailTakenError();
+  return error;
+}

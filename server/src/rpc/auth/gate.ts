@@ -1,0 +1,50 @@
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import type { Logger } from "pino";
+import { callKey, principalKey } from "../call.ts";
+import { retryInfo } from "../errors.ts";
+import { methodName, type Permissions } from "./permissions.ts";
+import { InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
+
+/** Runs before any of a request's body is read; refuses by throwing a ConnectError. */
+export type RequestGate = (context: HandlerContext) => Promise<void>;
+
+export interface AuthGateOptions {
+  verifyToken: TokenVerifier;
+  permissions: Permissions;
+  logger: Logger;
+}
+
+/**
+ * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by
+ * scope. What is not permitted by name is denied.
+ */
+export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOptions): RequestGate {
+  return async ({ method, requestHeader, values }) => {
+    const name = methodName(method);
+    const permission = Object.hasOwn(permissions, name) ? permissions[name] : undefined;
+    if (permission === "public") return;
+
+    const token = bearerToken(requestHeader.get("authorization"));
+    const principal = await verifyToken(token).catch((error: unknown) => {
+      const refused = error instanceof InvalidTokenError;
+      const requestId = values.get(callKey)?.requestId;
+      logger[refused ? "debug" : "error"]({ requestId, err: refused ? error.cause : error }, "token not accepted");
+      throw refused
+        ? new ConnectError("invalid token", Code.Unauthenticated)
+        : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
+    });
+    values.set(principalKey, principal);
+
+    if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
+    if (!principal.scopes.has(permission)) {
+      throw new ConnectError(`missing scope ${permission}`, Code.PermissionDenied);
+    }
+  };
+}
+
+function bearerToken(authorization: string | null): string {
+  if (authorization === null) throw new ConnectError("missing authorization token", Code.Unauthenticated);
+  const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);
+  if (!match?.[1]) throw new ConnectError("invalid token", Code.Unauthenticated);
+  return match[1];
+}

@@ -1,0 +1,28 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+
+/** The scope that a method asks for, or "public" for a method open to all. */
+export type Permission = "public" | (string & {});
+
+/** By the method's full name, as `user.v1.UserService/GetUser`. A method that is not listed is denied. */
+export type Permissions = Readonly<Record<string, Permission>>;
+
+export function methodName(method: DescMethod): string {
+  return `${method.parent.typeName}/${method.name}`;
+}
+
+const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
+const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
+
+/** What the methods of Rollcall's own services ask for. */
+export const rollcallPermissions: Permissions = {
+  [methodName(getUser)]: "users:read",
+  [methodName(listUsers)]: "users:read",
+  [methodName(createUser)]: "users:write",
+  [methodName(updateUser)]: "users:write",
+  [methodName(deleteUser)]: "users:write",
+  [methodName(serverStream)]: "streams",
+  [methodName(clientStream)]: "streams",
+  [methodName(bidirectionalStream)]: "streams",
+};

@@ -1,0 +1,112 @@
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import type { Principal } from "../../domain/principal.ts";
+
+/** The scopes that the methods of Rollcall ask for. */
+export const SCOPES = ["users:read", "users:write", "streams"] as const;
+
+/** A longer token is refused unread; RS512 with a dozen claims stays far below. */
+const MAX_TOKEN_LENGTH = 8_192;
+
+/** Never the algorithms that a token itself asks for (RFC 8725, 3.1). */
+const SECRET_ALGORITHMS = ["HS256"];
+const JWKS_ALGORITHMS = [
+  "RS256",
+  "RS384",
+  "RS512",
+  "PS256",
+  "PS384",
+  "PS512",
+  "ES256",
+  "ES384",
+  "ES512",
+  "EdDSA",
+  "Ed25519",
+];
+
+export type TokenKeys =
+  | {
+      /** HS256 secret of at least 32 bytes. */
+      secret: Uint8Array;
+    }
+  | {
+      /** The identity provider's key set (RFC 7517), fetched when needed and again for a key it does not hold. */
+      jwksUrl: URL;
+    };
+
+export interface TokenVerifierOptions {
+  keys: TokenKeys;
+  /** Required `iss`; any when undefined. */
+  issuer?: string | undefined;
+  /** Required among `aud`; any when undefined. */
+  audience?: string | undefined;
+}
+
+/** The token is not acceptable; why is for the log, never for the caller. */
+export class InvalidTokenError extends Error {
+  override name = "InvalidTokenError";
+}
+
+/**
+ * Resolves with the caller whom a JWT (RFC 7519) names; `exp` and `sub` are required.
+ *
+ * @throws InvalidTokenError; any other error means that the keys can't be had now.
+ */
+export type TokenVerifier = (token: string) => Promise<Principal>;
+
+export function createTokenVerifier({ keys, issuer, audience }: TokenVerifierOptions): TokenVerifier {
+  const algorithms = "secret" in keys ? SECRET_ALGORITHMS : JWKS_ALGORITHMS;
+  const options = {
+    algorithms,
+    requiredClaims: ["exp", "sub"],
+    ...(issuer !== undefined && { issuer }),
+    ...(audience !== undefined && { audience }),
+  };
+  const getKey: JWTVerifyGetKey =
+    "secret" in keys ? async () => keys.secret : createRemoteJWKSet(keys.jwksUrl, { timeoutDuration: 5_000 });
+  return async (token) => {
+    if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("token is too long");
+    try {
+      const { payload } = await jwtVerify(token, getKey, options);
+      return toPrincipal(payload);
+    } catch (error) {
+      if (isKeySetFault(error)) throw error;
+      throw new InvalidTokenError("token was refused", { cause: error });
+    }
+  };
+}
+
+export interface MintOptions {
+  secret: Uint8Array;
+  subject: string;
+  scopes: readonly string[];
+  /** In seconds. */
+  ttlSeconds: number;
+  issuer?: string | undefined;
+  audience?: string | undefined;
+}
+
+/** An HS256 token that {@link createTokenVerifier} takes. */
+export function mintToken({ secret, subject, scopes, ttlSeconds, issuer, audience }: MintOptions): Promise<string> {
+  const token = new SignJWT({ scope: scopes.join(" ") })
+    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
+    .setSubject(subject)
+    .setIssuedAt()
+    .setExpirationTime(`${ttlSeconds}s`);
+  if (issuer !== undefined) token.setIssuer(issuer);
+  if (audience !== undefined) token.setAudience(audience);
+  return token.sign(secret);
+}
+
+function toPrincipal({ sub, exp, scope }: JWTPayload): Principal {
+  if (!sub || exp === undefined) throw new InvalidTokenError("sub and exp must be set");
+  const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
+  return { subject: sub, scopes: new Set(scopes), expiresAtMs: exp * 1_000 };
+}
+
+/** Whether the identity provider's keys can't be had, which says nothing about the token. */
+function isKeySetFault(error: unknown): boolean {
+  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) return false;
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return true;
+  // jose throws its base class for an answer that is not 200 or not JSON; fetch a TypeError.
+  return !(error instanceof errors.JOSEError) ? error instanceof TypeError : error.constructor === errors.JOSEError;
+}

@@ -1,0 +1,41 @@
+import { type ConnectError, type ContextKey, createContextKey } from "@connectrpc/connect";
+import type { Principal } from "../domain/principal.ts";
+
+/** What the connection that carries a call knows of it; whoever accepts the connection sets it. */
+export interface Connection {
+  /** Also in the response's `x-request-id`. */
+  readonly requestId: string;
+  /** Address of the other end, as `192.0.2.1:4711`. */
+  readonly peer: string;
+}
+
+/** A call under way, as the access log will tell it. */
+export interface Call extends Connection {
+  /** As `user.v1.UserService/GetUser`. */
+  readonly method: string;
+  /** Monotonic, in milliseconds. */
+  readonly startedAtMs: number;
+  /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
+  protocol?: string;
+  /** Of the bodies as they are on the wire, in bytes. */
+  requestBytes: number;
+  responseBytes: number;
+  /** With what the call failed, once it has. */
+  error?: ConnectError;
+  /** Aborted when the call ends, with its error as the reason where there is one. */
+  signal?: AbortSignal;
+}
+
+export const connectionKey: ContextKey<Connection> = createContextKey<Connection>(
+  { requestId: "", peer: "" },
+  { description: "connection of the call, set by the server that accepted it" },
+);
+
+export const callKey: ContextKey<Call | undefined> = createContextKey<Call | undefined>(undefined, {
+  description: "record of the call, set by observeCalls",
+});
+
+/** The caller; undefined while nobody is signed in, as for an open method. */
+export const principalKey: ContextKey<Principal | undefined> = createContextKey<Principal | undefined>(undefined, {
+  description: "caller, set by the gate",
+});

@@ -1,0 +1,85 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  ResourceInfoSchema,
+  RetryInfoSchema,
+} from "@rollcall/gen/google/rpc/error_details";
+import {
+  DatabaseUnavailableError,
+  type DomainError,
+  EmailTakenError,
+  InvalidArgumentError,
+  StaleUserError,
+  UploadTooLargeError,
+  UserNotFoundError,
+} from "../domain/errors.ts";
+
+type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
+
+/** `domain` of every ErrorInfo: reasons are unique within it. */
+const ERROR_DOMAIN = "rollcall";
+const USER_TYPE = "user.v1.User";
+
+/** The one table from domain errors to codes and details. */
+const table: readonly Row[] = [
+  row(InvalidArgumentError, Code.InvalidArgument, ({ violations }) => [badRequest(violations)]),
+  row(UserNotFoundError, Code.NotFound, ({ userId }) => [resourceInfo(userId)]),
+  row(EmailTakenError, Code.AlreadyExists, () => [errorInfo("EMAIL_TAKEN")]),
+  row(StaleUserError, Code.Aborted, ({ userId }) => [errorInfo("STALE_ETAG"), resourceInfo(userId)]),
+  row(UploadTooLargeError, Code.ResourceExhausted, () => [errorInfo("UPLOAD_TOO_LARGE")]),
+  row(DatabaseUnavailableError, Code.Unavailable, () => [retryInfo(1)]),
+];
+
+interface Row {
+  readonly type: abstract new (...args: never[]) => DomainError;
+  readonly code: Code;
+  details(error: DomainError): Detail[];
+}
+
+function row<E extends DomainError>(
+  type: new (...args: never[]) => E,
+  code: Code,
+  details: (error: E) => Detail[],
+): Row {
+  return { type, code, details: (error) => details(error as E) };
+}
+
+/**
+ * The error to send for what a call threw, or undefined for a fault that is none
+ * of the caller's business.
+ *
+ * @param signal Of the call: what it was aborted with explains an AbortError.
+ */
+export function toConnectError(error: unknown, signal: AbortSignal): ConnectError | undefined {
+  if (error instanceof ConnectError) return error;
+  const entry = table.find(({ type }) => error instanceof type);
+  if (entry) {
+    const domainError = error as DomainError;
+    return new ConnectError(domainError.message, entry.code, undefined, entry.details(domainError), error);
+  }
+  if (signal.aborted && error instanceof Error && error.name === "AbortError") {
+    return signal.reason instanceof ConnectError
+      ? signal.reason
+      : new ConnectError("the call was canceled", Code.Canceled);
+  }
+  return undefined;
+}
+
+/** google.rpc.BadRequest of the violations. */
+export function badRequest(violations: InvalidArgumentError["violations"]): Detail {
+  return { desc: BadRequestSchema, value: { fieldViolations: [...violations] } };
+}
+
+/** google.rpc.RetryInfo: when to try again. */
+export function retryInfo(seconds: number): Detail {
+  return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds) } } };
+}
+
+function errorInfo(reason: string): Detail {
+  return { desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN } };
+}
+
+function resourceInfo(userId: string): Detail {
+  return { desc: ResourceInfoSchema, value: { resourceType: USER_TYPE, resourceName: userId } };
+}

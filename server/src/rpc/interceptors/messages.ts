@@ -1,0 +1,59 @@
+/** Rejects with the signal's reason as soon as it is aborted; else settles as the promise does. */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
+/**
+ * The same messages, until the signal is aborted: then the consumer gets its
+ * reason at once, even while the producer ignores it. `onEnd` runs once, whichever
+ * way the messages end.
+ */
+export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal, onEnd: () => void): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      // One listener for the whole stream: a listener a message would cost as
+      // much as the message.
+      let rejectPending: (reason: unknown) => void = () => {};
+      const abort = () => rejectPending(signal.reason);
+      signal.addEventListener("abort", abort);
+      const end = () => {
+        signal.removeEventListener("abort", abort);
+        onEnd();
+      };
+      return {
+        next() {
+          return new Promise((resolve, reject) => {
+            rejectPending = (reason) => {
+              end();
+              reject(reason);
+              // Not awaited: a producer that ignores the signal may never answer.
+              iterator.return?.().catch(() => {});
+            };
+            if (signal.aborted) return abort();
+            iterator.next().then(
+              (result) => {
+                if (result.done) end();
+                resolve(result);
+              },
+              (error: unknown) => {
+                end();
+                reject(error);
+              },
+            );
+          });
+        },
+        async return(value) {
+          end();
+          iterator.return?.().catch(() => {});
+          return { done: true, value };
+        },
+      };
+    },
+  };
+}

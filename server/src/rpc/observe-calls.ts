@@ -1,0 +1,101 @@
+import { type Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { type Call, callKey, connectionKey } from "./call.ts";
+
+/** Told once for every call, when the last byte of its answer was produced or its client has gone. */
+export type CallObserver = (call: Readonly<Call>, error: Code | undefined, values: ContextValues) => void;
+
+/**
+ * The same handler, with a record of each call (`callKey`) that `onEnd` gets at
+ * its end. It stands outside of gate and interceptors, so that it also sees the
+ * calls that they never get: refused by the gate, malformed, too large.
+ */
+export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): UniversalHandler {
+  const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
+    const values = request.contextValues ?? createContextValues();
+    const call: Call = {
+      ...values.get(connectionKey),
+      method: `${handler.service.typeName}/${handler.method.name}`,
+      startedAtMs: performance.now(),
+      requestBytes: 0,
+      responseBytes: 0,
+    };
+    values.set(callKey, call);
+    const body = isByteStream(request.body)
+      ? tap(request.body, (chunk) => {
+          call.requestBytes += chunk.byteLength;
+        })
+      : request.body;
+    try {
+      const response = await handler({ ...request, body, contextValues: values });
+      return {
+        ...response,
+        body: tap(
+          response.body ?? noBytes(),
+          (chunk) => {
+            call.responseBytes += chunk.byteLength;
+          },
+          () => onEnd(call, errorOf(call, response), values),
+        ),
+      };
+    } catch (error) {
+      onEnd(call, ConnectError.from(error).code, values);
+      throw error;
+    }
+  };
+  return Object.assign(observed, handler);
+}
+
+/** With which code a call ended; undefined for success. */
+function errorOf(call: Call, response: UniversalServerResponse): Code | undefined {
+  if (call.error) return call.error.code;
+  // What failed outside of the interceptors, such as a message that can't be parsed.
+  if (call.signal?.reason instanceof ConnectError) return call.signal.reason.code;
+  return response.status === 200 ? undefined : codeFromHttpStatus(response.status);
+}
+
+function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {
+  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
+}
+
+async function* noBytes(): AsyncIterable<Uint8Array> {}
+
+/** The same chunks, each shown to `onChunk`; `onEnd` runs once, when there are no more or nobody wants more. */
+function tap(
+  chunks: AsyncIterable<Uint8Array>,
+  onChunk: (chunk: Uint8Array) => void,
+  onEnd: () => void = () => {},
+): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = chunks[Symbol.asyncIterator]();
+      let ended = false;
+      const end = () => {
+        if (!ended) onEnd();
+        ended = true;
+      };
+      return {
+        async next() {
+          try {
+            const result = await iterator.next();
+            if (result.done) end();
+            else onChunk(result.value);
+            return result;
+          } catch (error) {
+            end();
+            throw error;
+          }
+        },
+        async return(value) {
+          end();
+          return (await iterator.return?.(value)) ?? { done: true, value };
+        },
+        async throw(error) {
+          end();
+          return (await iterator.throw?.(error)) ?? Promise.reject(error);
+        },
+      };
+    },
+  };
+}

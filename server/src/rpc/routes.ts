@@ -1,0 +1,92 @@
+import type { Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Logger } from "pino";
+import type { Streams } from "../service/streams.ts";
+import type { Users } from "../service/users.ts";
+import { createAccessLog } from "./access-log.ts";
+import { createAuthGate } from "./auth/gate.ts";
+import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import type { TokenVerifier } from "./auth/token-verifier.ts";
+import { callKey } from "./call.ts";
+import { acceptCompression } from "./compression.ts";
+import { createDeadlineInterceptor, MAX_TIMER_MS } from "./interceptors/deadline.ts";
+import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
+import { createValidationInterceptor } from "./interceptors/validation.ts";
+import { observeCalls } from "./observe-calls.ts";
+import { streamHandlers } from "./stream-handlers.ts";
+import { userHandlers } from "./user-handlers.ts";
+
+export interface RpcOptions {
+  users: Users;
+  streams: Streams;
+  /** Mounts further services, behind the same gate and interceptors. */
+  routes?: ((router: ConnectRouter) => void) | undefined;
+  /** What the further services' methods ask for; one that is not listed is denied. */
+  permissions?: Permissions | undefined;
+  /** Whom to let in; false lets in everybody, for tests. */
+  auth: TokenVerifier | false;
+  /** Whether requests are checked against the rules in their contract. */
+  validation: boolean;
+  /** Largest message in bytes, in and out, before and after compression. */
+  maxMessageBytes: number;
+  defaultTimeoutMs: number;
+  maxTimeoutMs: number;
+  /** Types that JSON needs to read and write google.protobuf.Any. */
+  jsonRegistry?: Registry | undefined;
+  /** Ends all calls, with its reason, when aborted. */
+  shutdownSignal: AbortSignal;
+  logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+}
+
+export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): void };
+
+/**
+ * All services with the chain that each call goes through, whatever server carries
+ * them. In this order:
+ *
+ * 1. record and access log (`observeCalls`)
+ * 2. gate: authentication, authorization; before the body is read
+ * 3. Connect: body, decompression, limits, parsing
+ * 4. recovery: errors by the table, causes to the log
+ * 5. deadline: client's, default, maximum, token's expiry
+ * 6. validation by the contract's rules
+ * 7. handler
+ */
+export function createRpcRoutes(options: RpcOptions): RpcRoutes {
+  const { auth, logger, validation, jsonRegistry, now } = options;
+  const permissions = { ...options.permissions, ...rollcallPermissions };
+  const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
+  const accessLog = createAccessLog(logger);
+  return {
+    acceptCompression,
+    readMaxBytes: options.maxMessageBytes,
+    writeMaxBytes: options.maxMessageBytes,
+    // Beyond this a timer would fire at once; the deadline interceptor sets the real maximum.
+    maxTimeoutMs: MAX_TIMER_MS,
+    shutdownSignal: options.shutdownSignal,
+    ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
+    interceptors: [
+      createRecoveryInterceptor({ logger }),
+      createDeadlineInterceptor({ ...options, now }),
+      ...(validation ? [createValidationInterceptor()] : []),
+    ],
+    async requestGate(context) {
+      const call = context.values.get(callKey);
+      if (call) {
+        call.protocol = context.protocolName;
+        call.signal = context.signal;
+      }
+      if (authGate) await authGate(context);
+    },
+    routes(router) {
+      router.service(UserService, userHandlers(options.users));
+      router.service(StreamService, streamHandlers(options.streams));
+      options.routes?.(router);
+      router.handlers.splice(0, Infinity, ...router.handlers.map((handler) => observeCalls(handler, accessLog)));
+    },
+  };
+}

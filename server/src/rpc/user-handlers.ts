@@ -1,0 +1,28 @@
+import type { ServiceImpl } from "@connectrpc/connect";
+import type { UserService } from "@rollcall/gen/user/v1/user";
+import type { Users } from "../service/users.ts";
+import { principalKey } from "./call.ts";
+import { toUserChange, toUserMessage } from "./user-mapper.ts";
+
+/** user.v1.UserService over the directory's use cases. */
+export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
+  return {
+    async getUser({ id }) {
+      return { user: toUserMessage(await users.get(id)) };
+    },
+    async listUsers({ pageSize, pageToken, filter }) {
+      const page = await users.list(pageSize, pageToken, filter);
+      return { users: page.users.map(toUserMessage), nextPageToken: page.nextPageToken };
+    },
+    async createUser({ email, name, requestId }, { values }) {
+      return { user: toUserMessage(await users.create({ email, name }, requestId, values.get(principalKey))) };
+    },
+    async updateUser(request) {
+      return { user: toUserMessage(await users.update(request.id, toUserChange(request), request.etag)) };
+    },
+    async deleteUser({ id, etag }) {
+      await users.delete(id, etag);
+      return { success: true };
+    },
+  };
+}

@@ -1,0 +1,45 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { InvalidArgumentError } from "../domain/errors.ts";
+import type { Cursor } from "../repository/user-repository.ts";
+
+/** 128 bits: far beyond guessing, and the token stays short. */
+const MAC_BYTES = 16;
+
+/**
+ * Page tokens (AIP-158): a place in the list, with a MAC that binds it to the
+ * query it came from. A caller can't make one up, nor use one for another query.
+ */
+export class PageTokens {
+  readonly #key: Uint8Array;
+
+  /** @param key 32 random bytes; tokens live as long as the key does. */
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  /** @param query All that the list depends on, except the size of its pages. */
+  encode({ createdAtMs, id }: Cursor, query: string): string {
+    const place = `${createdAtMs} ${id}`;
+    return Buffer.concat([this.#mac(place, query), Buffer.from(place)]).toString("base64url");
+  }
+
+  /** @throws InvalidArgumentError unless {@link encode} made the token for this query. */
+  decode(token: string, query: string): Cursor {
+    const bytes = Buffer.from(token, "base64url");
+    const mac = bytes.subarray(0, MAC_BYTES);
+    const place = bytes.toString("utf8", MAC_BYTES);
+    if (mac.length !== MAC_BYTES || !timingSafeEqual(mac, this.#mac(place, query))) {
+      const message = "invalid page token";
+      throw new InvalidArgumentError(message, [{ field: "page_token", description: message }]);
+    }
+    const [createdAtMs, id = ""] = place.split(" ");
+    return { createdAtMs: Number(createdAtMs), id };
+  }
+
+  #mac(place: string, query: string): Buffer {
+    return createHmac("sha256", this.#key)
+      .update(JSON.stringify([place, query]))
+      .digest()
+      .subarray(0, MAC_BYTES);
+  }
+}

@@ -1,0 +1,119 @@
+import { createHash } from "node:crypto";
+import { UserNotFoundError } from "../domain/errors.ts";
+import type { Principal } from "../domain/principal.ts";
+import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
+import type { UserRepository } from "../repository/user-repository.ts";
+import { PageTokens } from "./page-token.ts";
+
+const DEFAULT_PAGE_SIZE = 50;
+const MAX_PAGE_SIZE = 1_000;
+/** How long a request id is remembered. */
+const REQUEST_ID_LIFETIME_MS = 24 * 60 * 60 * 1_000;
+
+export interface UsersDependencies {
+  repository: UserRepository;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** A new UUIDv7. */
+  newId(): string;
+}
+
+export interface UserPage {
+  readonly users: readonly User[];
+  /** Empty at the end. */
+  readonly nextPageToken: string;
+}
+
+/** The user directory's use cases. */
+export class Users {
+  readonly #repository: UserRepository;
+  readonly #now: () => number;
+  readonly #newId: () => string;
+  #pageTokens: PageTokens | undefined;
+
+  constructor({ repository, now, newId }: UsersDependencies) {
+    this.#repository = repository;
+    this.#now = now;
+    this.#newId = newId;
+  }
+
+  /** @throws UserNotFoundError */
+  async get(id: string): Promise<User> {
+    const user = await this.#repository.find(id);
+    if (!user) throw new UserNotFoundError(id);
+    return user;
+  }
+
+  /**
+   * A page of users in the order of their creation.
+   *
+   * @param pageSize At most this many; 50 when 0 or less, never more than 1000.
+   * @param pageToken Of the page before, with the same filter; "" for the first.
+   * @param filter Prefix of e-mail or name in any case; "" for all.
+   * @throws InvalidArgumentError for a page token of another query, or none of ours.
+   */
+  async list(pageSize: number, pageToken: string, filter: string): Promise<UserPage> {
+    const pageTokens = await this.#tokens();
+    const prefix = searchKey(filter);
+    const after = pageToken === "" ? undefined : pageTokens.decode(pageToken, prefix);
+    const size = pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
+    // One more than asked for tells whether another page follows.
+    const users = await this.#repository.list({ after, limit: size + 1, prefix });
+    const page = users.slice(0, size);
+    const last = page.at(-1);
+    const nextPageToken = last && users.length > size ? pageTokens.encode(last, prefix) : "";
+    return { users: page, nextPageToken };
+  }
+
+  /**
+   * Adds a user; resolves once it is on disk.
+   *
+   * @param requestId When not "", a repetition within a day by the same principal
+   *   gets the first one's user instead of a second.
+   * @throws EmailTakenError
+   * @throws InvalidArgumentError when requestId was used with other fields.
+   */
+  create({ email, name }: UserFields, requestId: string, principal: Principal | undefined): Promise<User> {
+    const nowMs = this.#now();
+    const user = { id: this.#newId(), email, name, createdAtMs: nowMs, updatedAtMs: nowMs, version: 1 };
+    if (requestId === "") return this.#repository.insert(user);
+    return this.#repository.insert(user, {
+      principal: principal?.subject ?? "",
+      requestId,
+      requestHash: createHash("sha256")
+        .update(JSON.stringify([email, name]))
+        .digest("base64url"),
+      notBeforeMs: nowMs - REQUEST_ID_LIFETIME_MS,
+    });
+  }
+
+  /**
+   * Changes the given fields; none given changes nothing.
+   *
+   * @param etag When not "", the change is made only to the version it stands for.
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   * @throws EmailTakenError
+   */
+  update(id: string, fields: Partial<UserFields>, etag: string): Promise<User> {
+    return this.#repository.update(id, { ...fields, updatedAtMs: this.#now() }, expectedVersion(etag));
+  }
+
+  /**
+   * @param etag When not "", only the version it stands for is removed.
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   */
+  delete(id: string, etag: string): Promise<void> {
+    return this.#repository.delete(id, expectedVersion(etag));
+  }
+
+  async #tokens(): Promise<PageTokens> {
+    this.#pageTokens ??= new PageTokens(await this.#repository.pageTokenKey());
+    return this.#pageTokens;
+  }
+}
+
+function expectedVersion(etag: string): number | undefined {
+  return etag === "" ? undefined : versionOf(etag);
+}
