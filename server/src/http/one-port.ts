@@ -194,7 +194,22 @@ function createHttp2Server(handler: http.RequestListener, limits: ConnectionLimi
       streamResetBurst: STREAM_RESET_BURST,
       streamResetRate: STREAM_RESETS_PER_SECOND,
     },
-    // Fastify's handler takes the requests and responses of both versions.
-    handler as unknown as Parameters<typeof http2.createServer>[1],
+    (request, response) => {
+      // Node tells HTTP/2 clients its limit, and then lets them send four times as much.
+      if (headerListSize(request.rawHeaders) > limits.maxHeaderBytes) {
+        response.writeHead(431).end();
+        return;
+      }
+      // Fastify's handler takes the requests and responses of both versions.
+      handler(
+        request as unknown as http.IncomingMessage,
+        response as unknown as http.ServerResponse<http.IncomingMessage> & { req: http.IncomingMessage },
+      );
+    },
   );
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+function headerListSize(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
 }

@@ -36,10 +36,10 @@ export function boundRequest(
   request.once("close", clear);
   if (method.methodKind === "unary" || method.methodKind === "server_streaming") boundBody();
 
-  request.setTimeout(stallTimeoutMs, () => {
+  response.setTimeout(stallTimeoutMs, () => {
     const awaitsUpload = method.methodKind === "client_streaming" && !request.complete;
     if (awaitsUpload || unsentBytes(response) > 0) cut(request, constants.NGHTTP2_CANCEL);
-    else request.setTimeout(stallTimeoutMs);
+    else response.setTimeout(stallTimeoutMs);
   });
 
   response.once("finish", () => {
@@ -58,5 +58,5 @@ function unsentBytes(response: Response): number {
 
 function cut(request: Request, http2Code: number): void {
   if ("stream" in request) request.stream.close(http2Code);
-  else request.destroy();
+  else request.socket.destroy();
 }

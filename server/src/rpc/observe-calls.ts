@@ -1,4 +1,4 @@
-import { type Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import { type Call, callKey, connectionKey } from "./call.ts";
@@ -27,31 +27,38 @@ export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): Un
           call.requestBytes += chunk.byteLength;
         })
       : request.body;
-    try {
-      const response = await handler({ ...request, body, contextValues: values });
-      return {
-        ...response,
-        body: tap(
-          response.body ?? noBytes(),
-          (chunk) => {
-            call.responseBytes += chunk.byteLength;
-          },
-          () => onEnd(call, errorOf(call, response), values),
-        ),
-      };
-    } catch (error) {
-      onEnd(call, ConnectError.from(error).code, values);
-      throw error;
-    }
+    let response: UniversalServerResponse | undefined;
+    let ended = false;
+    const end = (isComplete: boolean) => {
+      if (ended) return;
+      ended = true;
+      request.signal.removeEventListener("abort", abandon);
+      onEnd(call, errorOf(call, response, isComplete), values);
+    };
+    const abandon = () => end(false);
+    // Whoever writes the answer may never come back for the rest of it.
+    request.signal.addEventListener("abort", abandon);
+    response = await handler({ ...request, body, contextValues: values });
+    return {
+      ...response,
+      body: tap(
+        response.body ?? noBytes(),
+        (chunk) => {
+          call.responseBytes += chunk.byteLength;
+        },
+        end,
+      ),
+    };
   };
   return Object.assign(observed, handler);
 }
 
 /** With which code a call ended; undefined for success. */
-function errorOf(call: Call, response: UniversalServerResponse): Code | undefined {
+function errorOf(call: Call, response: UniversalServerResponse | undefined, isComplete: boolean): Code | undefined {
   if (call.error) return call.error.code;
   // What failed outside of the interceptors, such as a message that can't be parsed.
   if (call.signal?.reason instanceof ConnectError) return call.signal.reason.code;
+  if (!response || !isComplete) return Code.Canceled;
   return response.status === 200 ? undefined : codeFromHttpStatus(response.status);
 }
 
@@ -61,38 +68,31 @@ function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {
 
 async function* noBytes(): AsyncIterable<Uint8Array> {}
 
-/** The same chunks, each shown to `onChunk`; `onEnd` runs once, when there are no more or nobody wants more. */
+/**
+ * The same chunks, each shown to `onChunk`. `onEnd` runs when there are no more, or
+ * with false when nobody wants the rest.
+ */
 function tap(
   chunks: AsyncIterable<Uint8Array>,
   onChunk: (chunk: Uint8Array) => void,
-  onEnd: () => void = () => {},
+  onEnd: (isComplete: boolean) => void = () => {},
 ): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = chunks[Symbol.asyncIterator]();
-      let ended = false;
-      const end = () => {
-        if (!ended) onEnd();
-        ended = true;
-      };
       return {
         async next() {
-          try {
-            const result = await iterator.next();
-            if (result.done) end();
-            else onChunk(result.value);
-            return result;
-          } catch (error) {
-            end();
-            throw error;
-          }
+          const result = await iterator.next();
+          if (result.done) onEnd(true);
+          else onChunk(result.value);
+          return result;
         },
         async return(value) {
-          end();
+          onEnd(false);
           return (await iterator.return?.(value)) ?? { done: true, value };
         },
         async throw(error) {
-          end();
+          onEnd(false);
           return (await iterator.throw?.(error)) ?? Promise.reject(error);
         },
       };

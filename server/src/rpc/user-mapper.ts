@@ -17,11 +17,13 @@ export function toUserMessage(user: User): UserMessage {
 
 /**
  * The fields that an update changes (AIP-134): those its mask names, or, without
- * a mask, those that are populated.
+ * a mask or with an empty one, those that are populated.
  */
 export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Partial<UserFields> {
-  const named = (path: string) => updateMask?.paths.some((masked) => masked === path || masked === "*");
-  const changesEmail = updateMask ? named("email") : email !== "";
-  const changesName = updateMask ? named("name") : name !== "";
+  const paths = updateMask?.paths ?? [];
+  const changes = (path: string, value: string) =>
+    paths.length > 0 ? paths.includes(path) || paths.includes("*") : value !== "";
+  const changesEmail = changes("email", email);
+  const changesName = changes("name", name);
   return { ...(changesEmail && { email }), ...(changesName && { name }) };
 }

@@ -1,4 +1,12 @@
-import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from "jose";
+import {
+  createRemoteJWKSet,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+  type RemoteJWKSetOptions,
+  SignJWT,
+} from "jose";
 import type { Principal } from "../../domain/principal.ts";
 
 /** The scopes that the methods of Rollcall ask for. */
@@ -31,6 +39,8 @@ export type TokenKeys =
   | {
       /** The identity provider's key set (RFC 7517), fetched when needed and again for a key it does not hold. */
       jwksUrl: URL;
+      /** Between two fetches, in milliseconds, whatever keys tokens name. Default 30 s. */
+      keyCooldownMs?: number;
     };
 
 export interface TokenVerifierOptions {
@@ -62,7 +72,7 @@ export function createTokenVerifier({ keys, issuer, audience }: TokenVerifierOpt
     ...(audience !== undefined && { audience }),
   };
   const getKey: JWTVerifyGetKey =
-    "secret" in keys ? async () => keys.secret : createRemoteJWKSet(keys.jwksUrl, { timeoutDuration: 5_000 });
+    "secret" in keys ? async () => keys.secret : createRemoteJWKSet(keys.jwksUrl, jwksOptions(keys));
   return async (token) => {
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("token is too long");
     try {
@@ -95,6 +105,10 @@ export function mintToken({ secret, subject, scopes, ttlSeconds, issuer, audienc
   if (issuer !== undefined) token.setIssuer(issuer);
   if (audience !== undefined) token.setAudience(audience);
   return token.sign(secret);
+}
+
+function jwksOptions({ keyCooldownMs = 30_000 }: { keyCooldownMs?: number }): RemoteJWKSetOptions {
+  return { timeoutDuration: 5_000, cooldownDuration: keyCooldownMs };
 }
 
 function toPrincipal({ sub, exp, scope }: JWTPayload): Principal {

@@ -17,25 +17,25 @@ export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
-      // One listener for the whole stream: a listener a message would cost as
-      // much as the message.
+      // One listener for the whole stream: one for each message would cost as much
+      // as the message.
       let rejectPending: (reason: unknown) => void = () => {};
-      const abort = () => rejectPending(signal.reason);
-      signal.addEventListener("abort", abort);
       const end = () => {
         signal.removeEventListener("abort", abort);
         onEnd();
       };
+      const abort = () => {
+        end();
+        // Not awaited: a producer that ignores the signal may never answer.
+        iterator.return?.().catch(() => {});
+        rejectPending(signal.reason);
+      };
+      signal.addEventListener("abort", abort);
       return {
         next() {
           return new Promise((resolve, reject) => {
-            rejectPending = (reason) => {
-              end();
-              reject(reason);
-              // Not awaited: a producer that ignores the signal may never answer.
-              iterator.return?.().catch(() => {});
-            };
-            if (signal.aborted) return abort();
+            if (signal.aborted) return reject(signal.reason);
+            rejectPending = reject;
             iterator.next().then(
               (result) => {
                 if (result.done) end();

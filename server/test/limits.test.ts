@@ -1,0 +1,319 @@
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import net from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { describe, expect, test } from "vitest";
+import { startServer, type TestServer } from "./harness.ts";
+
+/** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
+async function exchange(port: number, bytes: string, quietMs = 400): Promise<{ answer: string; ended: boolean }> {
+  const socket = net.connect(port, "127.0.0.1");
+  let answer = "";
+  let ended = false;
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.on("close", () => {
+    ended = true;
+  });
+  socket.on("error", () => {});
+  socket.write(bytes);
+  for (let seen = -1; !ended && seen !== answer.length; ) {
+    seen = answer.length;
+    await delay(quietMs);
+  }
+  socket.destroy();
+  return { answer, ended };
+}
+
+function codeOf(error: unknown): string {
+  return Code[ConnectError.from(error).code];
+}
+
+const getUserHead = "POST /user.v1.UserService/GetUser HTTP/1.1\r\ncontent-type: application/json\r\n";
+
+describe("the message size", () => {
+  const limits = { readMaxBytes: 4_096 };
+
+  async function upload(server: TestServer, chunkBytes: number) {
+    const streams = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
+    const requests = (async function* () {
+      yield { chunk: new Uint8Array(chunkBytes) };
+    })();
+    return streams.clientStream(requests, { headers: await server.auth() });
+  }
+
+  test("over the limit is resource_exhausted, below it is not", async () => {
+    await using server = await startServer(limits);
+    expect((await upload(server, 4_000)).totalBytes).toBe(4_000n);
+    expect(await upload(server, 5_000).catch(codeOf)).toBe("ResourceExhausted");
+  });
+
+  test("is measured after decompression, too", async () => {
+    await using server = await startServer(limits);
+    const body = JSON.stringify({ email: "ada@example.com", name: "A".repeat(100_000) });
+    const { gzipSync } = await import("node:zlib");
+    const compressed = gzipSync(body);
+    expect(compressed.length).toBeLessThan(4_096);
+    const response = await fetch(`${server.url}/user.v1.UserService/CreateUser`, {
+      method: "POST",
+      headers: { ...(await server.auth()), "content-type": "application/json", "content-encoding": "gzip" },
+      body: compressed,
+    });
+    expect(await response.json()).toMatchObject({ code: "resource_exhausted" });
+  });
+
+  test("that an envelope claims is refused before that much is allocated", async () => {
+    await using server = await startServer(limits);
+    const client = http2.connect(server.url);
+    const before = process.memoryUsage().arrayBuffers;
+    const stream = client.request({
+      ":method": "POST",
+      ":path": "/stream.v1.StreamService/ClientStream",
+      "content-type": "application/grpc",
+      te: "trailers",
+      ...(await server.auth()),
+    });
+    stream.write(Buffer.from([0, 0x40, 0, 0, 0]));
+    stream.resume();
+    const [trailers] = (await once(stream, "trailers")) as [http2.IncomingHttpHeaders];
+    expect(trailers["grpc-status"]).toBe(String(Code.ResourceExhausted));
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 ** 2);
+    client.destroy();
+  });
+});
+
+test("an upload over the total is resource_exhausted; one of just that size is not", async () => {
+  await using server = await startServer({ streams: { maxUploadBytes: 100_000 } });
+  const streams = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
+  const headers = await server.auth();
+  const upload = (chunks: number) =>
+    streams.clientStream(
+      (async function* () {
+        for (let i = 0; i < chunks; i++) yield { chunk: new Uint8Array(10_000) };
+      })(),
+      { headers },
+    );
+  expect((await upload(10)).totalBytes).toBe(100_000n);
+  const error = await upload(1_000).catch(ConnectError.from);
+  expect(error).toMatchObject({ code: Code.ResourceExhausted, rawMessage: "upload is larger than 100000 bytes" });
+});
+
+describe("the header", () => {
+  const big = "x".repeat(20_000);
+
+  test("over the limit is refused on HTTP/1.1", async () => {
+    await using server = await startServer();
+    const get = (padding: string) =>
+      exchange(server.port, `GET /healthz HTTP/1.1\r\nhost: a\r\nx-pad: ${padding}\r\n\r\n`);
+    expect((await get("x".repeat(10_000))).answer).toMatch(/^HTTP\/1\.1 200/);
+    expect((await get(big)).answer).toMatch(/^HTTP\/1\.1 431/);
+  });
+
+  test("over the limit is refused on HTTP/2", async () => {
+    await using server = await startServer();
+    const statusOf = async (padding: string) => {
+      const client = http2.connect(server.url);
+      client.on("error", () => {});
+      const stream = client.request({ ":path": "/healthz", "x-pad": padding });
+      const outcome = await Promise.race([
+        once(stream, "response").then(([headers]) => headers[":status"]),
+        once(stream, "close").then(() => "closed"),
+        once(stream, "error").then(() => "refused"),
+      ]).catch(() => "refused");
+      client.destroy();
+      return outcome;
+    };
+    expect(await statusOf("x".repeat(10_000))).toBe(200);
+    expect(await statusOf(big)).not.toBe(200);
+  });
+});
+
+describe("connections", () => {
+  test("over the limit are closed, and their places are free again afterwards", async () => {
+    await using server = await startServer({ limits: { maxConnections: 2 } });
+    const open = async () => {
+      const socket = net.connect(server.port, "127.0.0.1");
+      await once(socket, "connect");
+      return socket;
+    };
+    const held = [await open(), await open()];
+    expect(await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")).toEqual({
+      answer: "",
+      ended: true,
+    });
+    for (const socket of held) socket.destroy();
+    await delay(100);
+    expect((await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")).answer).toMatch(/^HTTP\/1\.1 200/);
+  });
+
+  test("that say nothing are closed", async () => {
+    await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
+    expect(await exchange(server.port, "", 1_500)).toEqual({ answer: "", ended: true });
+    await using patient = await startServer();
+    expect((await exchange(patient.port, "", 1_500)).ended).toBe(false);
+  });
+
+  test("that begin the HTTP/2 preface and stop are closed", async () => {
+    await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
+    expect((await exchange(server.port, "PRI * HTTP/2.0\r\n", 1_500)).ended).toBe(true);
+  });
+
+  test("that never end a request's header are closed", async () => {
+    await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
+    const { answer, ended } = await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ", 2_500);
+    expect(answer).toMatch(/^(HTTP\/1\.1 408|$)/);
+    expect(ended).toBe(true);
+  });
+
+  test("without a request are closed after the idle time, on both versions", async () => {
+    await using server = await startServer({ limits: { idleTimeoutMs: 200 } });
+    const http1 = await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", 3_000);
+    expect(http1.ended).toBe(true);
+    const client = http2.connect(server.url);
+    await once(client, "close");
+    expect(client.destroyed).toBe(true);
+  });
+
+  test("with a quiet stream stay open beyond the idle time", async () => {
+    await using server = await startServer({
+      limits: { idleTimeoutMs: 200 },
+      timeouts: { stallTimeoutMs: 200 },
+      streams: { resultCount: 2, resultIntervalMs: 1_500 },
+    });
+    for (const httpVersion of ["1.1", "2"] as const) {
+      const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
+      const results = [];
+      for await (const { sequence } of streams.serverStream({ query: "q" }, { headers: await server.auth() })) {
+        results.push(sequence);
+      }
+      expect(results).toEqual([0, 1]);
+    }
+  });
+});
+
+test("streams over the limit of a connection wait, and the others go on", async () => {
+  await using server = await startServer({ limits: { maxConcurrentStreams: 2 } });
+  const client = http2.connect(server.url);
+  const [settings] = (await once(client, "remoteSettings")) as [http2.Settings];
+  expect(settings.maxConcurrentStreams).toBe(2);
+  client.destroy();
+});
+
+describe("a body", () => {
+  test("that does not come is cut off, on HTTP/1.1", async () => {
+    await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
+    const { authorization } = await server.auth();
+    const head = `${getUserHead}host: a\r\nauthorization: ${authorization}\r\ncontent-length: 10\r\n\r\n{`;
+    expect((await exchange(server.port, head, 1_500)).ended).toBe(true);
+    await using patient = await startServer();
+    const patientHead = head.replace(authorization, (await patient.auth()).authorization);
+    expect((await exchange(patient.port, patientHead, 1_500)).ended).toBe(false);
+  });
+
+  test("that does not come is cut off, on HTTP/2", async () => {
+    await using server = await startServer({ timeouts: { bodyTimeoutMs: 200, stallTimeoutMs: 400 } });
+    const client = http2.connect(server.url);
+    for (const [path, contentType] of [
+      ["/user.v1.UserService/GetUser", "application/json"],
+      ["/user.v1.UserService/GetUser", "application/grpc"],
+      ["/stream.v1.StreamService/ClientStream", "application/grpc"],
+    ]) {
+      const headers = { ":method": "POST", ":path": path, "content-type": contentType, ...(await server.auth()) };
+      const stream = client.request(headers);
+      stream.on("error", () => {});
+      stream.write("{");
+      await once(stream, "close");
+      expect(stream.rstCode).toBe(http2.constants.NGHTTP2_CANCEL);
+    }
+    client.destroy();
+  });
+
+  test("that is refused is not read", async () => {
+    await using server = await startServer();
+    const client = http2.connect(server.url);
+    const stream = client.request({
+      ":method": "POST",
+      ":path": "/stream.v1.StreamService/ClientStream",
+      "content-type": "application/grpc",
+    });
+    stream.on("error", () => {});
+    stream.resume();
+    const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    expect(headers[":status"]).toBe(200);
+    const [trailers] = (await once(stream, "trailers")) as [http2.IncomingHttpHeaders];
+    expect(trailers["grpc-status"]).toBe(String(Code.Unauthenticated));
+    await once(stream, "close");
+    client.destroy();
+  });
+});
+
+test("an answer that nobody reads is cut off", async () => {
+  await using server = await startServer({
+    timeouts: { stallTimeoutMs: 300 },
+    streams: { resultCount: 1_000_000, resultIntervalMs: 0 },
+  });
+  const request = http.request(`${server.url}/stream.v1.StreamService/ServerStream`, {
+    method: "POST",
+    headers: { "content-type": "application/connect+json", ...(await server.auth()) },
+  });
+  request.on("error", () => {});
+  const message = Buffer.from(JSON.stringify({ query: "x".repeat(10_000) }));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(message.length, 1);
+  request.end(Buffer.concat([head, message]));
+  const [response] = (await once(request, "response")) as [http.IncomingMessage];
+  response.pause();
+  response.on("error", () => {});
+  for (let seen = false; !seen; await delay(20)) {
+    seen = server.log.some(({ msg, code }) => msg === "call" && code !== "ok");
+  }
+  request.destroy();
+});
+
+describe("a host that is none", () => {
+  test.each(["a b", "a/b", "a@b", "", "[::1", "a:b", "a:123456"])("%j is 400", async (host) => {
+    await using server = await startServer();
+    const head = `GET /user.v1.UserService/ListUsers?encoding=json&message={} HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
+    expect((await exchange(server.port, head)).answer).toMatch(/^HTTP\/1\.1 400 /);
+  });
+
+  test("is missing is 400", async () => {
+    await using server = await startServer();
+    expect((await exchange(server.port, "GET /healthz HTTP/1.1\r\n\r\n")).answer).toMatch(/^HTTP\/1\.1 400 /);
+    const head = "POST /user.v1.UserService/ListUsers HTTP/1.0\r\ncontent-length: 0\r\n\r\n";
+    expect((await exchange(server.port, head)).answer).toMatch(/^HTTP\/1\.[01] 400 /);
+  });
+
+  test.each(["localhost", "example.com:8080", "[::1]:8080", "127.0.0.1"])("and %j is not", async (host) => {
+    await using server = await startServer();
+    expect((await exchange(server.port, `GET /healthz HTTP/1.1\r\nhost: ${host}\r\n\r\n`)).answer).toMatch(
+      /^HTTP\/1\.1 200 /,
+    );
+  });
+});
+
+test("brotli costs no more than quality 4 does", async () => {
+  await using server = await startServer();
+  const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
+  const headers = await server.auth();
+  for (let i = 0; i < 50; i++)
+    await users.createUser({ email: `u${i}@example.com`, name: `User number ${i}` }, { headers });
+  const response = await fetch(`${server.url}/user.v1.UserService/ListUsers`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json", "accept-encoding": "br" },
+    body: "{}",
+  });
+  expect(response.headers.get("content-encoding")).toBe("br");
+  const plain = Buffer.from(await response.text());
+  const { brotliCompressSync, constants } = await import("node:zlib");
+  const sizeAt = (quality: number) =>
+    brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } }).length;
+  expect(response.headers.get("content-length")).toBe(String(sizeAt(4)));
+  expect(sizeAt(4)).not.toBe(sizeAt(11));
+});

@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface ServerProcess extends AsyncDisposable {
+  readonly process: ChildProcess;
+  readonly url: string;
+  /** With the token that the server printed. */
+  readonly headers: { authorization: string };
+  /** All that it wrote to standard output so far. */
+  output(): string;
+  /** Resolves with its exit code, null when a signal ended it. */
+  readonly exited: Promise<number | null>;
+}
+
+export interface ProcessOptions {
+  env?: Record<string, string>;
+  /** Folder of the database; one that is removed afterwards when not given. */
+  folder?: string;
+}
+
+/** Starts the server as its own process, on a free port. */
+export async function startProcess({ env = {}, folder }: ProcessOptions = {}): Promise<ServerProcess> {
+  const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
+  const main = join(import.meta.dirname, "../src/main.ts");
+  const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
+  const child = spawn(process.execPath, [main], {
+    env: { PATH: process.env.PATH, PORT: "0", DATABASE_URL: databaseUrl, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  let output = "";
+  const [, url = "", token = ""] = await new Promise<RegExpExecArray>((resolve, reject) => {
+    child.stdout.on("data", (chunk) => {
+      output += chunk;
+      const match = /(https?:\/\/[^/\s]+)\/#token=(\S+)/.exec(output);
+      if (match) resolve(match);
+    });
+    child.once("exit", () => reject(new Error(`the server did not start: ${output}`)));
+  });
+  return {
+    process: child,
+    url,
+    headers: { authorization: `Bearer ${token}` },
+    output: () => output,
+    exited,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await exited;
+      if (temporary !== undefined) rmSync(temporary, { recursive: true });
+    },
+  };
+}
