@@ -35,10 +35,18 @@ export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): Un
       request.signal.removeEventListener("abort", abandon);
       onEnd(call, errorOf(call, response, isComplete), values);
     };
-    const abandon = () => end(false);
-    // Whoever writes the answer may never come back for the rest of it.
-    request.signal.addEventListener("abort", abandon);
-    response = await handler({ ...request, body, contextValues: values });
+    // A client that goes away shows in many ways: a reset with whatever code it
+    // chose, a lost connection, an answer that closes early. For the call they are
+    // one; and whoever writes the answer may never come back to end it.
+    const controller = new AbortController();
+    const abandon = () => {
+      const cause = request.signal.reason;
+      controller.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, cause));
+      end(false);
+    };
+    if (request.signal.aborted) abandon();
+    else request.signal.addEventListener("abort", abandon, { once: true });
+    response = await handler({ ...request, body, signal: controller.signal, contextValues: values });
     return {
       ...response,
       body: tap(
