@@ -1,6 +1,7 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import type { ConnectError, Interceptor, Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { expect } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import type { AppOptions } from "../src/app.ts";
 import { startServer, type TestServer } from "./harness.ts";
@@ -29,6 +30,7 @@ interface TransportOptions {
   interceptors: Interceptor[];
   acceptCompression?: Compression[];
   sendCompression?: Compression;
+  compressMinBytes?: number;
 }
 
 export const connections = {
@@ -98,4 +100,12 @@ export function authenticate(token: string): Interceptor {
     if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
     return next(request);
   };
+}
+
+/** The error that the call fails with. */
+export async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
+  return call.then(
+    () => expect.unreachable("the call succeeded"),
+    (error) => error as ConnectError,
+  );
 }
