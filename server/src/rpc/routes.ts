@@ -11,9 +11,10 @@ import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
-import { createDeadlineInterceptor, MAX_TIMER_MS } from "./interceptors/deadline.ts";
+import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
+import { limitDeadline } from "./limit-deadline.ts";
 import { observeCalls } from "./observe-calls.ts";
 import { streamHandlers } from "./stream-handlers.ts";
 import { userHandlers } from "./user-handlers.ts";
@@ -52,12 +53,12 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * 2. gate: authentication, authorization; before the body is read
  * 3. Connect: body, decompression, limits, parsing
  * 4. recovery: errors by the table, causes to the log
- * 5. deadline: client's, default, maximum, token's expiry
+ * 5. deadline: the client's up to the maximum, else the default; token's expiry
  * 6. validation by the contract's rules
  * 7. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
-  const { auth, logger, validation, jsonRegistry, now } = options;
+  const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
@@ -65,8 +66,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     acceptCompression,
     readMaxBytes: options.maxMessageBytes,
     writeMaxBytes: options.maxMessageBytes,
-    // Beyond this a timer would fire at once; the deadline interceptor sets the real maximum.
-    maxTimeoutMs: MAX_TIMER_MS,
+    maxTimeoutMs,
     shutdownSignal: options.shutdownSignal,
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
@@ -86,7 +86,9 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       router.service(UserService, userHandlers(options.users));
       router.service(StreamService, streamHandlers(options.streams));
       options.routes?.(router);
-      router.handlers.splice(0, Infinity, ...router.handlers.map((handler) => observeCalls(handler, accessLog)));
+      for (const [index, handler] of router.handlers.entries()) {
+        router.handlers[index] = observeCalls(limitDeadline(handler, maxTimeoutMs), accessLog);
+      }
     },
   };
 }

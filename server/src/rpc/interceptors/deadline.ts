@@ -9,7 +9,7 @@ export const MAX_TIMER_MS = 2_147_483_647;
 export interface DeadlineOptions {
   /** For a unary call whose client sets no deadline, in milliseconds. */
   defaultTimeoutMs: number;
-  /** For any call, whatever its client asks for, in milliseconds; at most {@link MAX_TIMER_MS}. */
+  /** For a stream whose client sets no deadline, in milliseconds; at most {@link MAX_TIMER_MS}. */
   maxTimeoutMs: number;
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -17,23 +17,24 @@ export interface DeadlineOptions {
 
 /**
  * Ends every call in time: by its client's deadline (which aborts the request's
- * signal), by the server's default and maximum, and a stream when the caller's
- * token expires. The call ends even if its handler ignores the signal.
+ * signal), else by the server's, and a stream when the caller's token expires. The
+ * call ends even if its handler ignores the signal.
  */
 export function createDeadlineInterceptor({ defaultTimeoutMs, maxTimeoutMs, now }: DeadlineOptions): Interceptor {
   return (next) => async (request) => {
     const controller = createLinkedAbortController(request.signal);
     const { signal } = controller;
-    const abortAfter = (ms: number, message: string, code: Code) =>
-      setTimeout(() => controller.abort(new ConnectError(message, code)), ms);
-
-    const isBounded = request.stream || hasDeadline(request.header);
-    const timeoutMs = isBounded ? maxTimeoutMs : Math.min(defaultTimeoutMs, maxTimeoutMs);
-    const timers = [abortAfter(timeoutMs, "the operation timed out", Code.DeadlineExceeded)];
+    const timers: NodeJS.Timeout[] = [];
+    const abortAfter = (ms: number, message: string, code: Code) => {
+      timers.push(setTimeout(() => controller.abort(new ConnectError(message, code)), Math.min(ms, MAX_TIMER_MS)));
+    };
+    if (!hasDeadline(request.header)) {
+      const timeoutMs = request.method.methodKind === "unary" ? defaultTimeoutMs : maxTimeoutMs;
+      abortAfter(timeoutMs, "the operation timed out", Code.DeadlineExceeded);
+    }
     const principal = request.contextValues.get(principalKey);
     if (request.stream && principal) {
-      const untilExpiryMs = Math.min(principal.expiresAtMs - now(), MAX_TIMER_MS);
-      timers.push(abortAfter(untilExpiryMs, "invalid token", Code.Unauthenticated));
+      abortAfter(principal.expiresAtMs - now(), "invalid token", Code.Unauthenticated);
     }
     const clearTimers = () => timers.forEach(clearTimeout);
 

@@ -1,0 +1,145 @@
+import { describe, expect, test } from "vitest";
+import { createCertificateAuthority } from "../../scripts/certificates.ts";
+import { ConfigError, parseConfig } from "./config.ts";
+
+const authority = await createCertificateAuthority("Test CA");
+const server = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
+const files: Record<string, string> = {
+  "/app/cert.pem": server.cert,
+  "/app/key.pem": server.key,
+  "/app/ca.pem": authority.cert,
+  "/app/other-key.pem": authority.key,
+  "/app/text.pem": "hello",
+};
+
+function parse(env: Record<string, string>) {
+  return parseConfig(env, {
+    rootDir: "/app",
+    readFile(path) {
+      const text = files[path];
+      if (text === undefined) throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+      return text;
+    },
+  });
+}
+
+function problemsOf(env: Record<string, string>): readonly string[] {
+  try {
+    parse(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+const secret = "x".repeat(32);
+
+test("nothing set gives the defaults, on loopback with a development key", () => {
+  expect(parse({})).toEqual({
+    host: "localhost",
+    port: 8080,
+    databasePath: "/app/data/rollcall.db",
+    tls: undefined,
+    auth: { keys: undefined, issuer: undefined, audience: undefined },
+    corsOrigins: [],
+    maxMessageBytes: 4_194_304,
+    maxUploadBytes: 17_179_869_184,
+    defaultTimeoutMs: 30_000,
+    maxTimeoutMs: 3_600_000,
+    shutdownGraceMs: 10_000,
+    logLevel: "info",
+  });
+});
+
+test("what is set is taken, and an empty variable is not set", () => {
+  const config = parse({
+    HOST: "127.0.0.1",
+    PORT: "0",
+    DATABASE_URL: "sqlite:/var/lib/users.db",
+    TLS_CERT_FILE: "cert.pem",
+    TLS_KEY_FILE: "key.pem",
+    TLS_CLIENT_CA_FILE: "/app/ca.pem",
+    AUTH_SECRET: secret,
+    AUTH_ISSUER: "me",
+    CORS_ORIGINS: "https://a.example, http://localhost:5173",
+    LOG_LEVEL: "",
+  });
+  expect(config).toMatchObject({
+    host: "127.0.0.1",
+    port: 0,
+    databasePath: "/var/lib/users.db",
+    tls: { cert: server.cert, key: server.key, clientCa: authority.cert },
+    auth: { keys: { secret: new TextEncoder().encode(secret) }, issuer: "me" },
+    corsOrigins: ["https://a.example", "http://localhost:5173"],
+    logLevel: "info",
+  });
+  expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
+});
+
+test("every problem is told at once, by the variable's name", () => {
+  const problems = problemsOf({
+    PORT: "70000",
+    DATABASE_URL: "mysql://x",
+    AUTH_SECRET: "short",
+    MAX_MESSAGE_BYTES: "4MB",
+    LOG_LEVEL: "loud",
+    CORS_ORIGINS: "*,https://a.example/",
+  });
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+    "PORT",
+    "DATABASE_URL",
+    "AUTH_SECRET",
+    "CORS_ORIGINS",
+    "CORS_ORIGINS",
+    "MAX_MESSAGE_BYTES",
+    "LOG_LEVEL",
+  ]);
+});
+
+describe.each<[string, Record<string, string>, string[]]>([
+  ["half a certificate", { TLS_CERT_FILE: "cert.pem" }, ["TLS_KEY_FILE"]],
+  ["the other half", { TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE"]],
+  ["a file that is not there", { TLS_CERT_FILE: "no.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE"]],
+  ["a file that is no PEM", { TLS_CERT_FILE: "text.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE", "TLS_KEY_FILE"]],
+  ["another certificate's key", { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "other-key.pem" }, ["TLS_KEY_FILE"]],
+  ["a client CA without a certificate", { TLS_CLIENT_CA_FILE: "ca.pem" }, ["TLS_CLIENT_CA_FILE"]],
+  ["a key set alone", { AUTH_JWKS_URL: "https://idp.example/jwks" }, ["AUTH_ISSUER", "AUTH_AUDIENCE"]],
+  [
+    "a key set in the clear",
+    { AUTH_JWKS_URL: "http://idp.example/", AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" },
+    ["AUTH_JWKS_URL"],
+  ],
+  ["two kinds of keys", { AUTH_JWKS_URL: "https://idp.example/", AUTH_SECRET: secret }, ["AUTH_JWKS_URL"]],
+  ["a default above the maximum", { DEFAULT_TIMEOUT_MS: "9000", MAX_TIMEOUT_MS: "8000" }, ["DEFAULT_TIMEOUT_MS"]],
+  ["a maximum that no timer holds", { MAX_TIMEOUT_MS: "2147483648" }, ["MAX_TIMEOUT_MS"]],
+  ["a host that is none", { HOST: "a b" }, ["HOST", "AUTH_SECRET", "TLS_CERT_FILE"]],
+  [
+    "what this version lacks",
+    { DATABASE_URL: "postgres://x", WORKERS: "4", RATE_LIMIT_PER_SECOND: "9" },
+    ["DATABASE_URL", "RATE_LIMIT_PER_SECOND", "WORKERS"],
+  ],
+])("%s", (_name, env, names) => {
+  test(`is told of ${names.join(", ")}`, () => {
+    expect(problemsOf(env).map((problem) => problem.split(":")[0])).toEqual(names);
+  });
+});
+
+describe("a host that others can reach", () => {
+  const tls = { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "key.pem" };
+
+  test.each(["0.0.0.0", "::", "192.0.2.1", "example.com", "127.evil.example"])(
+    "such as %s needs keys and TLS",
+    (HOST) => {
+      expect(problemsOf({ HOST }).map((problem) => problem.split(":")[0])).toEqual(["AUTH_SECRET", "TLS_CERT_FILE"]);
+      expect(problemsOf({ HOST, ...tls })).toHaveLength(1);
+      expect(problemsOf({ HOST, AUTH_SECRET: secret })).toHaveLength(1);
+      expect(problemsOf({ HOST, AUTH_SECRET: secret, ...tls })).toEqual([]);
+      expect(problemsOf({ HOST, AUTH_SECRET: secret, ALLOW_PLAINTEXT: "true" })).toEqual([]);
+    },
+  );
+
+  test.each(["localhost", "127.0.0.1", "127.1.2.3", "::1"])("is not %s", (HOST) => {
+    expect(problemsOf({ HOST })).toEqual([]);
+  });
+});
