@@ -75,9 +75,9 @@ export class GroupCommit {
       for (const write of batch) settlements.push(this.#apply(write));
       this.#database.exec("COMMIT");
     } catch (error) {
-      // SQLite rolls back by itself after some errors, such as a full disk.
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       for (const write of batch) write.reject(error);
+      // SQLite rolls back by itself after some errors, such as a full disk.
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
       return;
     }
     for (const settle of settlements) settle();

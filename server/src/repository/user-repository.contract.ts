@@ -1,0 +1,193 @@
+import { randomUUIDv7 } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { EmailTakenError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import type { User } from "../domain/user.ts";
+import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
+
+/** What every repository must do; each one's test runs this with its own way to open an empty one. */
+export function describeUserRepository(name: string, open: () => Promise<UserRepository & AsyncDisposable>): void {
+  let count = 0;
+  const newUser = (fields: Partial<User> = {}): User => {
+    count += 1;
+    const email = `user${count}@example.com`;
+    return {
+      id: randomUUIDv7(),
+      email,
+      name: `User ${count}`,
+      createdAtMs: count,
+      updatedAtMs: count,
+      version: 1,
+      ...fields,
+    };
+  };
+  const keyOf = (fields: Partial<IdempotencyKey> = {}): IdempotencyKey => ({
+    principal: "ada",
+    requestId: "1",
+    requestHash: "a",
+    notBeforeMs: 0,
+    ...fields,
+  });
+
+  describe(name, () => {
+    test("keeps a user as it is, whatever its text", async () => {
+      await using users = await open();
+      for (const text of ["Ada", "Ünïcödé 你好 🦆", "' OR 1=1 --", 'quote"s', "%_*?", "\u{10FFFF}"]) {
+        const user = newUser({ name: text, email: `${count}-${text}@example.com` });
+        expect(await users.insert(user)).toEqual(user);
+        expect(await users.find(user.id)).toEqual(user);
+      }
+      expect(await users.find("nobody")).toBeUndefined();
+    });
+
+    test("takes an e-mail once, whatever its case and composition", async () => {
+      await using users = await open();
+      await users.insert(newUser({ email: "Zoé@example.com" }));
+      await expect(users.insert(newUser({ email: "zoÉ@EXAMPLE.com".normalize("NFD") }))).rejects.toThrow(
+        EmailTakenError,
+      );
+      const other = await users.insert(newUser());
+      await expect(users.update(other.id, { email: "ZOÉ@example.com", updatedAtMs: 5 })).rejects.toThrow(
+        EmailTakenError,
+      );
+      expect(await users.find(other.id)).toEqual(other);
+    });
+
+    test("frees an e-mail with its user", async () => {
+      await using users = await open();
+      const user = await users.insert(newUser());
+      await users.delete(user.id);
+      expect(await users.find(user.id)).toBeUndefined();
+      const { email } = user;
+      expect(await users.insert(newUser({ email }))).toMatchObject({ email });
+      await expect(users.delete(user.id)).rejects.toThrow(UserNotFoundError);
+    });
+
+    test("counts versions up, and changes the expected one alone", async () => {
+      await using users = await open();
+      const user = await users.insert(newUser());
+      const second = await users.update(user.id, { name: "B", updatedAtMs: 1_000_000 }, 1);
+      expect(second).toEqual({ ...user, name: "B", updatedAtMs: 1_000_000, version: 2 });
+      await expect(users.update(user.id, { name: "C", updatedAtMs: 2_000_000 }, 1)).rejects.toThrow(StaleUserError);
+      await expect(users.delete(user.id, 1)).rejects.toThrow(StaleUserError);
+      await expect(users.update("nobody", { updatedAtMs: 1 }, 1)).rejects.toThrow(UserNotFoundError);
+      expect(await users.find(user.id)).toEqual(second);
+      // A clock that was set back never makes a user older than itself.
+      expect(await users.update(user.id, { updatedAtMs: 1 })).toMatchObject({ updatedAtMs: 1_000_000, version: 3 });
+    });
+
+    test("lets one of many concurrent changes of a version win", async () => {
+      await using users = await open();
+      const { id } = await users.insert(newUser());
+      const change = (name: string) => users.update(id, { name, updatedAtMs: 1 }, 1);
+      const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, index) => change(`Name ${index}`)));
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      expect(await users.find(id)).toMatchObject({ version: 2 });
+    });
+
+    test("lets one of many concurrent inserts of an e-mail win, and the others of the same moment be", async () => {
+      await using users = await open();
+      const rivals = Array.from({ length: 20 }, () => users.insert(newUser({ email: "one@example.com" })));
+      const others = Array.from({ length: 20 }, () => users.insert(newUser()));
+      const outcomes = await Promise.allSettled(rivals);
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      expect(await Promise.all(others)).toHaveLength(20);
+      expect(await users.list({ after: undefined, limit: 100, prefix: "" })).toHaveLength(21);
+    });
+
+    test("lists by creation time and id, and continues behind any place", async () => {
+      await using users = await open();
+      const times = [5, 3, 3, 3, 9];
+      for (const createdAtMs of times) await users.insert(newUser({ createdAtMs }));
+      const all = await users.list({ after: undefined, limit: 100, prefix: "" });
+      expect(all.map(({ createdAtMs }) => createdAtMs)).toEqual([3, 3, 3, 5, 9]);
+      const walked: User[] = [];
+      for (let after: User | undefined; ; after = walked.at(-1)) {
+        const page = await users.list({ after, limit: 2, prefix: "" });
+        walked.push(...page);
+        if (page.length === 0) break;
+      }
+      expect(walked).toEqual(all);
+    });
+
+    test("shows a user that is there all the while exactly once, whatever happens around it", async () => {
+      await using users = await open();
+      const constant = [];
+      for (let i = 0; i < 30; i++) constant.push(await users.insert(newUser()));
+      const passing = await Promise.all(Array.from({ length: 10 }, () => users.insert(newUser())));
+      const seen: string[] = [];
+      for (let after: User | undefined; ; ) {
+        const page = await users.list({ after, limit: 7, prefix: "" });
+        seen.push(...page.map(({ id }) => id));
+        if (page.length < 7) break;
+        after = page.at(-1);
+        const gone = passing.pop();
+        if (gone) await users.delete(gone.id);
+        if (after) await users.update(after.id, { name: "changed", updatedAtMs: 99 });
+        await users.insert(newUser());
+      }
+      for (const { id } of constant) expect(seen.filter((each) => each === id)).toHaveLength(1);
+    });
+
+    test("finds by the prefix of e-mail or name, in any case, and takes no wildcard", async () => {
+      await using users = await open();
+      const insert = (email: string, name: string) => users.insert(newUser({ email, name }));
+      await insert("anna@example.com", "Zed");
+      await insert("zed@example.com", "ANNA Ö");
+      await insert("ann%@example.com", "x");
+      await insert("bob@anna.example", "Bob Anna");
+      const found = async (prefix: string) =>
+        (await users.list({ after: undefined, limit: 10, prefix })).map(({ email }) => email);
+      expect(await found("anna")).toEqual(["anna@example.com", "zed@example.com"]);
+      expect(await found("anna ö")).toEqual(["zed@example.com"]);
+      expect(await found("ann%")).toEqual(["ann%@example.com"]);
+      expect(await found("zed")).toEqual(["anna@example.com", "zed@example.com"]);
+      expect(await found("nobody")).toEqual([]);
+      const first = await users.list({ after: undefined, limit: 1, prefix: "zed" });
+      expect(await users.list({ after: first[0], limit: 9, prefix: "zed" })).toHaveLength(1);
+    });
+
+    test("makes of one request one user, of another content none", async () => {
+      await using users = await open();
+      const user = newUser();
+      const same = Array.from({ length: 5 }, () => users.insert({ ...user, id: randomUUIDv7() }, keyOf()));
+      const ids = new Set((await Promise.all(same)).map(({ id }) => id));
+      expect(ids.size).toBe(1);
+      await expect(users.insert(newUser(), keyOf({ requestHash: "b" }))).rejects.toThrow(InvalidArgumentError);
+      const [id = ""] = ids;
+      await users.update(id, { name: "changed", updatedAtMs: 99 });
+      expect(await users.insert(newUser(), keyOf())).toEqual({ ...user, id });
+      expect(await users.insert(newUser(), keyOf({ principal: "grace" }))).not.toMatchObject({ id });
+      expect(await users.insert(newUser(), keyOf({ requestId: "2" }))).not.toMatchObject({ id });
+      expect(await users.insert(newUser(), keyOf({ notBeforeMs: count + 1 }))).not.toMatchObject({ id });
+    });
+
+    test("does not remember a request that failed", async () => {
+      await using users = await open();
+      const taken = await users.insert(newUser());
+      const { email } = taken;
+      await expect(users.insert(newUser({ email }), keyOf())).rejects.toThrow(EmailTakenError);
+      await users.delete(taken.id);
+      expect(await users.insert(newUser({ email }), keyOf())).toMatchObject({ email });
+    });
+
+    test("has a secret key of its own", async () => {
+      await using users = await open();
+      await using others = await open();
+      const key = await users.pageTokenKey();
+      expect(key).toHaveLength(32);
+      expect(await users.pageTokenKey()).toEqual(key);
+      expect(await others.pageTokenKey()).not.toEqual(key);
+    });
+
+    test("finishes what is under way when it is closed, and refuses what comes later", async () => {
+      const users = await open();
+      const pending = Array.from({ length: 10 }, () => users.insert(newUser()));
+      await users.ping();
+      await users.close();
+      expect(await Promise.all(pending)).toHaveLength(10);
+      await expect(users.insert(newUser())).rejects.toThrow("database unavailable");
+      await expect(users.ping()).rejects.toThrow("database unavailable");
+      await users[Symbol.asyncDispose]();
+    });
+  });
+}
