@@ -1,0 +1,87 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startServer, type TestServer } from "../server/test/harness.ts";
+import { launchChromium } from "./chromium.ts";
+
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+// Below the root, so that an example finds the packages that it imports.
+const folder = join(root, ".readme");
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(folder);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** The README's examples with these words behind their opening fence, by their first lines. */
+function examples(info: string): { name: string; code: string }[] {
+  const fences = readme.matchAll(/^```([^\n]+)\n(.*?)^```/gms);
+  return [...fences]
+    .filter(([, words]) => words === info)
+    .map(([, , code = ""], index) => ({ name: `${index + 1}: ${code.split("\n", 1)}`, code }));
+}
+
+/** Runs a program to its end; its standard output, if it succeeds within 20 s. */
+async function run(program: string, args: string[], env: Record<string, string>): Promise<string> {
+  const child = spawn(program, args, { cwd: root, env: { ...process.env, ...env }, timeout: 20_000 });
+  let output = "";
+  let errors = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    errors += chunk;
+  });
+  const exitCode = await new Promise((resolve) => child.once("close", resolve));
+  expect(exitCode, errors).toBe(0);
+  return output;
+}
+
+describe("the README's commands", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer();
+  });
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  const expected = [/"email":"ada@example\.com"/, /"users":\[/, /Result 9 for query: hello/, /"reply": "Echo: two"/];
+  const commands = examples("sh ci").map((example, index) => ({ ...example, expected: expected[index] ?? /never/ }));
+
+  test.each(commands)("$name", async (command) => {
+    const code = command.code.replaceAll("localhost:8080", `localhost:${server.port}`);
+    expect(await run("sh", ["-ec", code], { TOKEN: await server.token() })).toMatch(command.expected);
+  });
+
+  test("are all here", () => expect(commands).toHaveLength(expected.length));
+});
+
+describe("the README's programs", () => {
+  const expected = [/^created [\da-f-]{36}\n$/, /^Echo: hello\n$/];
+  test.each(examples("ts ci").map((example, index) => ({ ...example, index, expected: expected[index] ?? /never/ })))(
+    "$name",
+    async (example) => {
+      await using server = await startServer();
+      const file = join(folder, `example-${example.index}.ts`);
+      writeFileSync(file, example.code.replaceAll("localhost:8080", `localhost:${server.port}`));
+      expect(await run(process.execPath, [file], { TOKEN: await server.token() })).toMatch(example.expected);
+    },
+  );
+
+  test("are all here", () => expect(examples("ts ci")).toHaveLength(expected.length));
+});
+
+test("the README's page runs in Chromium", async () => {
+  const [example] = examples("ts browser");
+  const page = join(folder, "page");
+  mkdirSync(page);
+  writeFileSync(join(page, "index.html"), `<!doctype html><script type="module" src="/main.ts"></script>`);
+  writeFileSync(join(page, "main.ts"), (example?.code ?? "").replace('"http://localhost:8080"', "location.origin"));
+  await build({ root: page, configFile: false, logLevel: "error", build: { target: "esnext" } });
+  await using server = await startServer({ webRoot: join(page, "dist") });
+  await using browser = await launchChromium();
+  const tab = await browser.newPage();
+  await tab.addInitScript({ content: `sessionStorage.setItem("token", "${await server.token()}")` });
+  await tab.goto(server.url);
+  await tab.getByText("Result 9 for query: hello").waitFor();
+});
