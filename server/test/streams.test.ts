@@ -1,0 +1,96 @@
+import { createHash } from "node:crypto";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { describe, expect, test } from "vitest";
+import { Streams } from "../src/service/streams.ts";
+import { startServer } from "./harness.ts";
+
+const MIB = 1024 ** 2;
+
+test("a query gives ten results, 100 ms apart, unless it is set up otherwise", async () => {
+  const arrivals: number[] = [];
+  const results = [];
+  for await (const result of new Streams().search("q", new AbortController().signal)) {
+    arrivals.push(performance.now());
+    results.push(result);
+  }
+  expect(results).toEqual(
+    Array.from({ length: 10 }, (_, sequence) => ({ data: `Result ${sequence} for query: q`, sequence })),
+  );
+  // A timer fires late on a busy machine, never early (but for its rounding).
+  const gaps = arrivals.slice(1).map((arrival, index) => arrival - (arrivals[index] ?? 0));
+  expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThanOrEqual(890);
+  expect(gaps).toHaveLength(9);
+  const few = new Streams({ resultCount: 2, resultIntervalMs: 0 }).search("q", new AbortController().signal);
+  expect(await Array.fromAsync(few)).toHaveLength(2);
+});
+
+test("a query stops at once when it is aborted", async () => {
+  const controller = new AbortController();
+  const results = new Streams({ resultIntervalMs: 3_600_000 }).search("q", controller.signal)[Symbol.asyncIterator]();
+  await results.next();
+  const next = results.next();
+  controller.abort();
+  await expect(next).rejects.toThrow("aborted");
+});
+
+describe.each(["1.1", "2"] as const)("an upload over HTTP/%s", (httpVersion) => {
+  test("of any size takes no more memory than a small one", async () => {
+    await using server = await startServer();
+    const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
+    const chunk = new Uint8Array(64 * 1024).fill(7);
+    const usage = () => {
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return heapUsed + arrayBuffers;
+    };
+    const before = usage();
+    let most = 0;
+    const hash = createHash("sha256");
+    const chunks = (async function* () {
+      for (let sent = 0; sent < 256 * MIB; sent += chunk.length) {
+        hash.update(chunk);
+        most = Math.max(most, usage() - before);
+        yield { chunk };
+      }
+    })();
+    const receipt = await streams.clientStream(chunks, { headers: await server.auth() });
+    expect(receipt).toMatchObject({ totalBytes: BigInt(256 * MIB), checksum: hash.digest("hex") });
+    expect(most).toBeLessThan(128 * MIB);
+  });
+
+  test("that is empty has the checksum of nothing", async () => {
+    await using server = await startServer();
+    const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
+    const receipt = await streams.clientStream((async function* () {})(), { headers: await server.auth() });
+    expect(receipt).toMatchObject({ totalBytes: 0n, checksum: createHash("sha256").digest("hex") });
+  });
+});
+
+test("a chat goes on for as long as its client does, and ends with it", async () => {
+  await using server = await startServer();
+  const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));
+  const replies: string[] = [];
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const messages = (async function* () {
+    yield { message: "one" };
+    // The second message is sent only once the first one's reply is there.
+    await answered;
+    yield { message: "" };
+  })();
+  for await (const { reply } of streams.bidirectionalStream(messages, { headers: await server.auth() })) {
+    replies.push(reply);
+    answer();
+  }
+  expect(replies).toEqual(["Echo: one", "Echo: "]);
+});
+
+test("a chat over HTTP/1.1, which is not full duplex, is refused", async () => {
+  await using server = await startServer();
+  const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));
+  const messages = (async function* () {
+    yield { message: "one" };
+  })();
+  const call = Array.fromAsync(streams.bidirectionalStream(messages, { headers: await server.auth() }));
+  expect(Code[(await call.then(() => expect.fail("was served"), ConnectError.from)).code]).not.toBe("Internal");
+});
