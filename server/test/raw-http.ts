@@ -1,0 +1,30 @@
+import { request } from "node:http";
+import { buffer } from "node:stream/consumers";
+
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+  readonly trailers: Headers;
+}
+
+/** An HTTP/1.1 request whose answer is left as it came: fetch would inflate it and drop its trailers. */
+export function rawRequest(
+  method: "GET" | "POST",
+  url: string,
+  headers: Record<string, string>,
+  body: string | Uint8Array = "",
+): Promise<RawResponse> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request(url, { method, headers, agent: false }, async (incoming) => {
+      resolve({
+        status: incoming.statusCode ?? 0,
+        headers: new Headers(incoming.headers as Record<string, string>),
+        body: await buffer(incoming),
+        trailers: new Headers(incoming.trailers as Record<string, string>),
+      });
+    });
+    outgoing.on("error", reject);
+    outgoing.end(body);
+  });
+}
