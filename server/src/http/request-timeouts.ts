@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import type { DescMethod } from "@bufbuild/protobuf";
 
 /** Bounds of the time that a peer may take to send a request or to read its answer. */
@@ -27,36 +28,73 @@ export function boundRequest(
   timeouts: RequestTimeouts,
 ): void {
   const { bodyTimeoutMs, stallTimeoutMs } = timeouts;
-  let bodyTimer: NodeJS.Timeout | undefined;
-  const boundBody = () => {
-    bodyTimer ??= setTimeout(() => cut(request, constants.NGHTTP2_CANCEL), bodyTimeoutMs);
+  // Who stops reading a request takes its socket away.
+  const { socket } = request;
+  const cut = () => {
+    if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
+    else socket.destroy();
   };
-  const clear = () => clearTimeout(bodyTimer);
-  request.once("end", clear);
-  request.once("close", clear);
-  if (method.methodKind === "unary" || method.methodKind === "server_streaming") boundBody();
+  if (method.methodKind === "unary" || method.methodKind === "server_streaming") {
+    const bodyTimer = setTimeout(cut, bodyTimeoutMs);
+    const clear = () => clearTimeout(bodyTimer);
+    request.once("end", clear);
+    request.once("close", clear);
+  }
 
   response.setTimeout(stallTimeoutMs, () => {
     const awaitsUpload = method.methodKind === "client_streaming" && !request.complete;
-    if (awaitsUpload || unsentBytes(response) > 0) cut(request, constants.NGHTTP2_CANCEL);
+    if (awaitsUpload || unsentBytes(response) > 0) cut();
     else response.setTimeout(stallTimeoutMs);
   });
 
-  response.once("finish", () => {
-    if (request.complete) return;
-    // The answer is complete, so what the client still sends is of no use. HTTP/2
-    // says so (RFC 9113, 8.1); an HTTP/1.1 client would lose the answer with its
-    // connection, so what it sends is read and dropped for a while.
-    if ("stream" in request) cut(request, constants.NGHTTP2_NO_ERROR);
-    else boundBody();
+  // The answer is complete, so what the client still sends is of no use. HTTP/2
+  // says so (RFC 9113, 8.1); an HTTP/1.1 client would lose the answer with its
+  // connection, so what it sends is read and dropped for a while.
+  if ("stream" in request) endWithAnswer(request.stream);
+  else response.once("finish", () => dropRest(request, socket, bodyTimeoutMs));
+}
+
+/**
+ * Ends a stream with its answer, whether its request was read or not. Left to
+ * itself, Node keeps a stream whose request was not read to the end, with what
+ * has arrived of it, up to a whole window.
+ */
+function endWithAnswer(stream: ServerHttp2Stream): void {
+  // Not "finish": the stream's comes before the trailers, the response's not before
+  // the end of the request.
+  stream.once("wantTrailers", () => {
+    if (stream.readableEnded) return;
+    // The trailers, even if there are none, leave in an immediate of their own.
+    setImmediate(() => {
+      if (stream.destroyed) return;
+      stream.close(constants.NGHTTP2_NO_ERROR);
+      stream.destroy();
+    });
   });
+}
+
+/**
+ * Reads and drops the rest of a request, so that the connection gets to its next
+ * one; closes the connection if that takes longer than `timeoutMs`.
+ */
+function dropRest(request: IncomingMessage, socket: Socket, timeoutMs: number): void {
+  // Node stops reading from the connection for as long as nobody takes what it read.
+  const readOn = () => {
+    if (request.complete) stop();
+    else socket.resume();
+  };
+  const timer = setTimeout(() => {
+    if (!request.complete) socket.destroy();
+    stop();
+  }, timeoutMs);
+  const stop = () => {
+    clearTimeout(timer);
+    socket.off("pause", readOn).off("close", stop);
+  };
+  socket.on("pause", readOn).on("close", stop);
+  readOn();
 }
 
 function unsentBytes(response: Response): number {
   return "stream" in response ? (response.stream?.writableLength ?? 0) : response.writableLength;
-}
-
-function cut(request: Request, http2Code: number): void {
-  if ("stream" in request) request.stream.close(http2Code);
-  else request.socket.destroy();
 }
