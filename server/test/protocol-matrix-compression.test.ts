@@ -1,5 +1,5 @@
 /** Compression of requests and of responses, asserted on what was on the wire. */
-import { brotliCompressSync, brotliDecompressSync, constants, gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
@@ -119,24 +119,9 @@ async function* twoMessages() {
 describe("Connect JSON over HTTP/1.1", () => {
   const json = JSON.stringify(value);
 
-  test("brotli is at quality 4: at 11, zlib's default, one answer could take the server tens of milliseconds", async () => {
-    await using server = await startServerFor(connections.http1, withProbe({ unary: (request) => request }));
-    const { authorization } = await server.auth();
-    const { body, headers } = await rawRequest(
-      "POST",
-      `${server.url}/probe.v1.ProbeService/Unary`,
-      { authorization, "content-type": "application/json", "accept-encoding": "br" },
-      json,
-    );
-    expect(headers.get("content-encoding")).toBe("br");
-    expect(brotliDecompressSync(body).toString()).toBe(json);
-    expect(body).toEqual(brotliAt(4, json));
-    expect(body).not.toEqual(brotliAt(11, json));
-  });
-
   test.each([
     { encoding: "gzip", compressed: gzipSync(json) },
-    { encoding: "br", compressed: brotliAt(4, json) },
+    { encoding: "br", compressed: brotliCompressSync(json) },
   ])("GET with its message in $encoding", async ({ encoding, compressed }) => {
     await using server = await startServerFor(connections.http1, withProbe({ unary: (request) => request }));
     const { authorization } = await server.auth();
@@ -151,7 +136,3 @@ describe("Connect JSON over HTTP/1.1", () => {
     expect({ status, body: body.toString() }).toEqual({ status: 200, body: json });
   });
 });
-
-function brotliAt(quality: number, text: string): Buffer {
-  return brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } });
-}
