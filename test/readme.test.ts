@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "vite";
@@ -54,6 +54,14 @@ describe("the README's commands", () => {
   });
 
   test("are all here", () => expect(commands).toHaveLength(expected.length));
+
+  // grpcurl is a Go program, and Node.js and npm are all that these tests may need.
+  test.skipIf(spawnSync("grpcurl", ["-version"]).error)("for grpcurl, where it is installed", async () => {
+    for (const { code } of examples("sh grpcurl")) {
+      const script = code.replaceAll("localhost:8080", `localhost:${server.port}`);
+      expect(await run("sh", ["-ec", script], { TOKEN: await server.token() })).toMatch(/"users": \[|"Echo: two"/);
+    }
+  });
 });
 
 describe("the README's programs", () => {

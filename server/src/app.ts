@@ -100,6 +100,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger = pino({ level: "silent" }),
     now = Date.now,
   } = options;
+  const scheme = options.tls ? "https" : "http";
   const shutdown = new AbortController();
   let draining = false;
 
@@ -154,11 +155,15 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   return {
     async listen() {
-      await app.listen({ host: host === "localhost" ? "127.0.0.1" : host, port });
+      await app.listen({
+        host: host === "localhost" ? "127.0.0.1" : host,
+        port,
+        listenTextResolver: (address) => `listening on ${address.replace(/^http:/, `${scheme}:`)}`,
+      });
       const { port: actualPort } = server.address() as AddressInfo;
       if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
       const urlHost = host.includes(":") ? `[${host}]` : host;
-      return { port: actualPort, url: `${options.tls ? "https" : "http"}://${urlHost}:${actualPort}` };
+      return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}` };
     },
     async close() {
       draining = true;

@@ -69,7 +69,7 @@ test("what is set is taken, and an empty variable is not set", () => {
     host: "127.0.0.1",
     port: 0,
     databasePath: "/var/lib/users.db",
-    tls: { cert: server.cert, key: server.key, clientCa: authority.cert },
+    tls: { cert: server.cert, key: server.key, clientCa: authority.cert, certFile: "/app/cert.pem" },
     auth: { keys: { secret: new TextEncoder().encode(secret) }, issuer: "me" },
     corsOrigins: ["https://a.example", "http://localhost:5173"],
     logLevel: "info",

@@ -11,7 +11,7 @@ export interface Config {
   readonly port: number;
   /** A file's absolute path, or ":memory:". */
   readonly databasePath: string;
-  readonly tls: TlsOptions | undefined;
+  readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
   readonly corsOrigins: readonly string[];
   readonly maxMessageBytes: number;
@@ -25,6 +25,11 @@ export interface Config {
 export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
   /** Undefined: a development key is to be used. Only ever so on loopback. */
   readonly keys: TokenKeys | undefined;
+}
+
+export interface TlsConfig extends TlsOptions {
+  /** Absolute path of the certificate. */
+  readonly certFile: string;
 }
 
 export interface ConfigSources {
@@ -138,7 +143,7 @@ function parseDatabaseUrl(url: string, rootDir: string, problems: string[]): str
   return "";
 }
 
-function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: string[]): TlsOptions | undefined {
+function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: string[]): TlsConfig | undefined {
   const load = (name: string): string | undefined => {
     const path = read.text(name);
     try {
@@ -168,7 +173,7 @@ function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: 
   check("TLS_CERT_FILE", { cert });
   check("TLS_KEY_FILE", { cert, key });
   if (clientCa !== undefined) check("TLS_CLIENT_CA_FILE", { ca: clientCa });
-  return { cert, key, clientCa };
+  return { cert, key, clientCa, certFile: resolve(rootDir, read.text("TLS_CERT_FILE") ?? "") };
 }
 
 function parseAuth(read: Reader, problems: string[]): AuthConfig {

@@ -76,7 +76,7 @@ try {
   if (config.auth.keys === undefined && "secret" in keys) {
     const ttlSeconds = DEVELOPMENT_TOKEN_TTL_SECONDS;
     const token = await mintToken({ ...keys, subject: "developer", scopes: SCOPES, ttlSeconds, issuer, audience });
-    process.stdout.write(welcome(url, token));
+    process.stdout.write(welcome(url, token, config.tls?.certFile));
   }
 } catch (error) {
   die("can't start")(error);

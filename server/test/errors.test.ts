@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -244,4 +246,27 @@ test("a database that another process holds is unavailable, and says when to try
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("an unknown method is unimplemented, as gRPC's Trailers-Only: its header block ends the stream", async () => {
+  await using server = await startServer();
+  const session = http2.connect(server.url);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/user.v1.UserService/Nope",
+    "content-type": "application/grpc",
+  });
+  const [headers, flags] = (await once(stream, "response")) as [http2.IncomingHttpHeaders, number];
+  expect(headers).toMatchObject({ ":status": 200, "grpc-status": "12", "content-type": "application/grpc" });
+  expect(headers["x-request-id"]).toBeDefined();
+  expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
+  session.destroy();
+});
+
+test("an id that is longer than any is refused, and not sent back", async () => {
+  await using server = await startServer();
+  const { users } = await clients(server);
+  const expected = { code: "InvalidArgument", message: "validation failed", fields: ["id"] };
+  expect(await failure(users.getUser({ id: "x".repeat(1_000_000) }))).toMatchObject(expected);
+  expect(await failure(users.getUser({ id: "x".repeat(128) }))).toMatchObject({ code: "NotFound" });
 });

@@ -66,6 +66,8 @@ describe("a start on loopback without keys", () => {
     await using server = await startProcess({ env });
     const ca = write("ca.pem", authority.cert);
     expect(await shell(`curl -sS --cacert ${ca} ${server.url}/healthz`)).toBe('{"status":"ok"}');
+    const curl = /(curl [^\n]*\\\n[^\n]*)\n/.exec(server.output())?.[1] ?? "";
+    expect(JSON.parse(await shell(`${curl} -sS`))).toEqual({});
   });
 });
 

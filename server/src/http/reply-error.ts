@@ -14,10 +14,14 @@ export function replyError(reply: FastifyReply, status: number, code: Code, mess
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const message = "no such method or page";
   const contentType = request.headers["content-type"] ?? "";
-  if (contentType.startsWith("application/grpc")) {
-    return reply
-      .headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message })
-      .send();
+  if (!contentType.startsWith("application/grpc")) return replyError(reply, 404, Code.Unimplemented, message);
+  // gRPC's Trailers-Only: the stream ends with the header block. Fastify sends an
+  // empty DATA frame behind it, and clients would look for a status in trailers.
+  reply.headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message });
+  reply.hijack();
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) reply.raw.setHeader(name, value);
   }
-  return replyError(reply, 404, Code.Unimplemented, message);
+  reply.raw.end();
+  return reply;
 }
