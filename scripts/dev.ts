@@ -2,14 +2,17 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createServer } from "vite";
+import { buildWebIfStale } from "./web-build.ts";
 
+// The link that the server prints leads to the page that it serves itself.
+await buildWebIfStale();
 const root = join(import.meta.dirname, "..");
 const server = spawn(process.execPath, ["--watch", "--watch-preserve-output", join(root, "server/src/main.ts")], {
   stdio: "inherit",
 });
 const web = await createServer({ configFile: join(root, "web/vite.config.ts") });
 await web.listen();
-console.log("\n  The web app with hot reload, in place of the one that the server serves:");
+console.log("\n  With hot reload; put this address in place of the server's in the sign-in link:");
 web.printUrls();
 
 const stop = async () => {

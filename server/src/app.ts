@@ -1,22 +1,17 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Registry } from "@bufbuild/protobuf";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
 import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
 import { isValidAuthority } from "./http/authority.ts";
-import {
-  type ConnectionLimits,
-  createOnePort,
-  defaultConnectionLimits,
-  type OnePort,
-  type TlsOptions,
-} from "./http/one-port.ts";
+import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
+import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { registerProbes } from "./http/probes.ts";
-import { replyError, replyNotFound } from "./http/reply-error.ts";
-import { defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
+import { replyError, replyFault, replyNotFound } from "./http/reply-error.ts";
+import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
 import { mountRpc } from "./http/rpc-mount.ts";
 import { registerWebApp } from "./http/web-app.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
@@ -120,12 +115,20 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: ({ headers }) => requestIdFrom(headers["x-request-id"]),
     // What arrives on an open connection while draining is still served.
     return503OnClosing: false,
+    frameworkErrors: replyFault,
   });
+  let methods: ReadonlyMap<string, DescMethod> = new Map();
 
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
+    const method = methods.get(request.routeOptions.url ?? "");
+    boundRequest(request.raw, reply.raw, method?.methodKind, { ...defaultRequestTimeouts, ...options.timeouts });
     if (!isValidAuthority(request.host)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
   });
+  // Bodies are the RPC handlers' to read, and nobody else's.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("*", (_request, _body, done) => done(null));
+  app.setErrorHandler(replyFault);
   if (options.corsOrigins?.length) await app.register(fastifyCors, corsOptions(options.corsOrigins));
   app.setNotFoundHandler(replyNotFound);
   registerProbes(app, {
@@ -150,7 +153,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
     now,
   });
-  await mountRpc(app, rpcRoutes, { ...defaultRequestTimeouts, ...options.timeouts });
+  methods = await mountRpc(app, rpcRoutes);
   await app.ready();
 
   return {
@@ -170,9 +173,12 @@ export async function createApp(options: AppOptions): Promise<App> {
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
       }, shutdownGraceMs);
-      await app.close();
-      clearTimeout(graceTimer);
-      await repository.close();
+      try {
+        await app.close();
+      } finally {
+        clearTimeout(graceTimer);
+        await repository.close();
+      }
     },
   };
 }

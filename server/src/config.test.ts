@@ -104,6 +104,11 @@ describe.each<[string, Record<string, string>, string[]]>([
   ["a file that is no PEM", { TLS_CERT_FILE: "text.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE", "TLS_KEY_FILE"]],
   ["another certificate's key", { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "other-key.pem" }, ["TLS_KEY_FILE"]],
   ["a client CA without a certificate", { TLS_CLIENT_CA_FILE: "ca.pem" }, ["TLS_CLIENT_CA_FILE"]],
+  [
+    "a client CA that is no PEM",
+    { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "key.pem", TLS_CLIENT_CA_FILE: "text.pem" },
+    ["TLS_CLIENT_CA_FILE"],
+  ],
   ["a key set alone", { AUTH_JWKS_URL: "https://idp.example/jwks" }, ["AUTH_ISSUER", "AUTH_AUDIENCE"]],
   [
     "a key set in the clear",

@@ -1,9 +1,10 @@
+import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
-import type { TlsOptions } from "./http/one-port.ts";
+import type { TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/interceptors/deadline.ts";
+import { MAX_TIMER_MS } from "./rpc/limit-deadline.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {
@@ -56,7 +57,6 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
   WORKERS: ["1"],
   REFLECTION: ["false", "off"],
-  OTEL_EXPORTER_OTLP_ENDPOINT: [],
 };
 
 /**
@@ -161,18 +161,18 @@ function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: 
   if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
   if (isSet("TLS_CLIENT_CA_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE");
   if (cert === undefined || key === undefined) return undefined;
-  const check = (name: string, context: Parameters<typeof createSecureContext>[0]) => {
+  const check = (name: string, use: () => unknown) => {
     try {
-      createSecureContext(context);
+      use();
     } catch {
       problems.push(
         `${name}: is not a PEM file that can be used${name === "TLS_KEY_FILE" ? " with TLS_CERT_FILE" : ""}`,
       );
     }
   };
-  check("TLS_CERT_FILE", { cert });
-  check("TLS_KEY_FILE", { cert, key });
-  if (clientCa !== undefined) check("TLS_CLIENT_CA_FILE", { ca: clientCa });
+  check("TLS_CERT_FILE", () => createSecureContext({ cert }));
+  check("TLS_KEY_FILE", () => createSecureContext({ cert, key }));
+  if (clientCa !== undefined) check("TLS_CLIENT_CA_FILE", () => new X509Certificate(clientCa));
   return { cert, key, clientCa, certFile: resolve(rootDir, read.text("TLS_CERT_FILE") ?? "") };
 }
 
@@ -198,7 +198,8 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   if (!read.text("AUTH_ISSUER")) problems.push("AUTH_ISSUER: must be set with AUTH_JWKS_URL");
   if (!read.text("AUTH_AUDIENCE")) problems.push("AUTH_AUDIENCE: must be set with AUTH_JWKS_URL");
   const url = URL.parse(jwksUrl);
-  const isSafe = url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+  const isSafe =
+    url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1")));
   if (url && isSafe) return { jwksUrl: url };
   problems.push("AUTH_JWKS_URL: must be an https URL");
   return undefined;

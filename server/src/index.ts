@@ -1,12 +1,17 @@
 export { type App, type AppOptions, createApp, type ListeningAddress } from "./app.ts";
+export { loadDevelopmentKey } from "./development-key.ts";
 export type { Principal } from "./domain/principal.ts";
+export type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
+export type { RequestTimeouts } from "./http/request-timeouts.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite-user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";
+export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
+export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
 export {
   createTokenVerifier,
-  type MintOptions,
-  mintToken,
+  type TokenKeys,
   type TokenVerifier,
   type TokenVerifierOptions,
 } from "./rpc/auth/token-verifier.ts";
 export { principalKey } from "./rpc/call.ts";
+export type { StreamsOptions } from "./service/streams.ts";

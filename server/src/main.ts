@@ -6,7 +6,9 @@ import { ConfigError, parseConfig } from "./config.ts";
 import { loadDevelopmentKey } from "./development-key.ts";
 import { createLogger } from "./logger.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
-import { createTokenVerifier, mintToken, SCOPES } from "./rpc/auth/token-verifier.ts";
+import { mintToken } from "./rpc/auth/mint-token.ts";
+import { SCOPES } from "./rpc/auth/permissions.ts";
+import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
 import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;

@@ -68,6 +68,7 @@ test.each([
   ["an e-mail of 255 characters", { email: `${"a".repeat(243)}@example.com`, name: "Ada" }, ["email"]],
   ["a name of 201 characters", { email: "a@example.com", name: "x".repeat(201) }, ["name"]],
   ["a blank name", { email: "a@example.com", name: "  " }, ["name"]],
+  ["a name that nobody sees", { email: "a@example.com", name: "\u3000\u200b" }, ["name"]],
   ["a name over two lines", { email: "a@example.com", name: "a\nb" }, ["name"]],
   ["a request id with spaces", { ...ada, requestId: "a b" }, ["request_id"]],
   ["all at once", { email: "x", name: "", requestId: "ü" }, ["email", "name", "request_id"]],
@@ -124,7 +125,10 @@ test("an update mask names fields that can be changed, and they have values", as
     name: "B",
   });
   expect((await update(["*"], { email: "c@example.com", name: "C" })).user).toMatchObject({ name: "C" });
-  expect((await update([], { name: "D" })).user).toMatchObject({ email: "c@example.com", name: "D" });
+  const { user } = await update([], { name: "D" });
+  expect(user).toMatchObject({ email: "c@example.com", name: "D" });
+  expect((await update([], {})).user).toEqual(user);
+  expect(await failure(users.updateUser({ id, etag: '"1"' }))).toMatchObject({ code: "Aborted" });
 });
 
 test("a user that is not there is not found, and named", async () => {

@@ -95,6 +95,14 @@ describe("a call whose handler never answers", () => {
     expect(await (call as Promise<unknown>).catch(codeOf)).toBe("DeadlineExceeded");
   });
 
+  test("the other protocol's deadline is none", async () => {
+    await using server = await startServer({ ...endless, defaultTimeoutMs: 100, maxTimeoutMs: 100 });
+    const headers = { ...(await server.auth()), "connect-timeout-ms": "50000" };
+    expect(await probe(server).unary({}, { headers }).catch(codeOf)).toBe("DeadlineExceeded");
+    const call = Array.fromAsync(probe(server).serverStream({}, { headers }));
+    expect(await call.catch(codeOf)).toBe("DeadlineExceeded");
+  });
+
   test("a deadline beyond what a timer can hold counts as the maximum", async () => {
     await using server = await startServer();
     const call = (timeout: string) =>

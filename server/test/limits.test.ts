@@ -8,7 +8,8 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer } from "./harness.ts";
+import { startServer, type TestServer, until } from "./harness.ts";
+import { withProbe } from "./probe-service.ts";
 
 /** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
 async function exchange(port: number, bytes: string, quietMs = 400): Promise<{ answer: string; ended: boolean }> {
@@ -130,7 +131,7 @@ describe("the header", () => {
       return outcome;
     };
     expect(await statusOf("x".repeat(10_000))).toBe(200);
-    expect(await statusOf(big)).not.toBe(200);
+    expect(await statusOf(big)).toBe(431);
   });
 });
 
@@ -180,6 +181,26 @@ describe("connections", () => {
     expect(client.destroyed).toBe(true);
   });
 
+  test("of HTTP/2 are closed after the idle time even if they were quiet with a stream before", async () => {
+    await using server = await startServer({
+      limits: { idleTimeoutMs: 200 },
+      streams: { resultCount: 2, resultIntervalMs: 700 },
+    });
+    const client = http2.connect(server.url);
+    const closed = once(client, "close");
+    const stream = client.request({
+      ":method": "POST",
+      ":path": "/stream.v1.StreamService/ServerStream",
+      "content-type": "application/connect+json",
+      ...(await server.auth()),
+    });
+    const query = '{"query":"q"}';
+    stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, query.length]), Buffer.from(query)]));
+    stream.resume();
+    await once(stream, "close");
+    await closed;
+  });
+
   test("with a quiet stream stay open beyond the idle time", async () => {
     await using server = await startServer({
       limits: { idleTimeoutMs: 200 },
@@ -197,12 +218,26 @@ describe("connections", () => {
   });
 });
 
-test("streams over the limit of a connection wait, and the others go on", async () => {
-  await using server = await startServer({ limits: { maxConcurrentStreams: 2 } });
+test("streams over the limit of a connection are refused when their client does not wait", async () => {
+  await using server = await startServer({
+    ...withProbe({ unary: () => new Promise(() => {}) }),
+    limits: { maxConcurrentStreams: 2 },
+  });
   const client = http2.connect(server.url);
   const [settings] = (await once(client, "remoteSettings")) as [http2.Settings];
   expect(settings.maxConcurrentStreams).toBe(2);
   client.destroy();
+  // A client that is told no limit in time: it opens three streams at once.
+  const hasty = http2.connect(server.url);
+  const headers = { ":method": "POST", ":path": "/probe.v1.ProbeService/Unary", "content-type": "application/proto" };
+  const auth = await server.auth();
+  const streams = [1, 2, 3].map(() => hasty.request({ ...headers, ...auth }).end());
+  for (const stream of streams) stream.on("error", () => {});
+  const [, , third] = streams;
+  await until(() => third?.closed);
+  expect(third?.rstCode).toBe(http2.constants.NGHTTP2_REFUSED_STREAM);
+  expect(streams.slice(0, 2).every(({ closed }) => !closed)).toBe(true);
+  hasty.destroy();
 });
 
 describe("a body", () => {
@@ -234,6 +269,44 @@ describe("a body", () => {
     client.destroy();
   });
 
+  test("of a GET, which has none, is not waited for", async () => {
+    const slow = withProbe({ unary: () => delay(600).then(() => ({ value: "done" })) });
+    await using server = await startServer({ ...slow, timeouts: { bodyTimeoutMs: 200 } });
+    const path = "/probe.v1.ProbeService/Unary?encoding=json&message=%22%22";
+    const response = await fetch(server.url + path, { headers: await server.auth() });
+    expect(await response.json()).toBe("done");
+    const client = http2.connect(server.url);
+    const stream = client.request({ ":path": path, ...(await server.auth()) });
+    const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    expect(headers[":status"]).toBe(200);
+    client.destroy();
+  });
+
+  test.each(["/nothing-here", "/healthz", "/user.v1.UserService/GetUser"])(
+    "that does not come is cut off, whoever it is for: %s",
+    async (path) => {
+      await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
+      for (const contentType of ["application/json", "text/plain", "application/xml"]) {
+        const head = `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: ${contentType}\r\ncontent-length: 10\r\n\r\n{`;
+        expect((await exchange(server.port, head, 800)).ended).toBe(true);
+      }
+    },
+  );
+
+  test("of a type that no RPC has is refused as such, and told in the log", async () => {
+    await using server = await startServer();
+    for (const contentType of ["text/plain", "application/xml", "multipart/form-data"]) {
+      const response = await fetch(`${server.url}/user.v1.UserService/GetUser`, {
+        method: "POST",
+        headers: { ...(await server.auth()), "content-type": contentType },
+        body: "x",
+      });
+      expect(response.status).toBe(415);
+      expect(response.headers.get("x-request-id")).not.toBe(null);
+    }
+    expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(3);
+  });
+
   test("that is refused is not read", async () => {
     await using server = await startServer();
     const client = http2.connect(server.url);
@@ -253,7 +326,35 @@ describe("a body", () => {
   });
 });
 
-test("an answer that nobody reads is cut off", async () => {
+test("an HTTP/2 response that nobody reads is cut off, also after a quiet spell", async () => {
+  const quietThenLoud = withProbe({
+    async *serverStream() {
+      yield { value: "first" };
+      await delay(700);
+      for (;;) yield { value: "x".repeat(100_000) };
+    },
+  });
+  await using server = await startServer({ ...quietThenLoud, timeouts: { stallTimeoutMs: 300 } });
+  const client = http2.connect(server.url);
+  const stream = client.request({
+    ":method": "POST",
+    ":path": "/probe.v1.ProbeService/ServerStream",
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...(await server.auth()),
+  });
+  stream.on("error", () => {});
+  stream.end(Buffer.alloc(5));
+  await once(stream, "response");
+  stream.pause();
+  await until(() => server.log.find(({ msg }) => msg === "call"));
+  expect(server.log.find(({ msg }) => msg === "call")).toMatchObject({ code: "canceled" });
+  // A client that leaves is no fault of the server's.
+  expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  client.destroy();
+});
+
+test("a response that nobody reads is cut off", async () => {
   await using server = await startServer({
     timeouts: { stallTimeoutMs: 300 },
     streams: { resultCount: 1_000_000, resultIntervalMs: 0 },
@@ -263,16 +364,14 @@ test("an answer that nobody reads is cut off", async () => {
     headers: { "content-type": "application/connect+json", ...(await server.auth()) },
   });
   request.on("error", () => {});
-  const message = Buffer.from(JSON.stringify({ query: "x".repeat(10_000) }));
+  const message = Buffer.from(JSON.stringify({ query: "x".repeat(4_000) }));
   const head = Buffer.alloc(5);
   head.writeUInt32BE(message.length, 1);
   request.end(Buffer.concat([head, message]));
   const [response] = (await once(request, "response")) as [http.IncomingMessage];
   response.pause();
   response.on("error", () => {});
-  for (let seen = false; !seen; await delay(20)) {
-    seen = server.log.some(({ msg, code }) => msg === "call" && code !== "ok");
-  }
+  expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code: "canceled" });
   request.destroy();
 });
 

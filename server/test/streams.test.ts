@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
@@ -8,20 +8,11 @@ import { startServer } from "./harness.ts";
 
 const MIB = 1024 ** 2;
 
-test("a query gives ten results, 100 ms apart, unless it is set up otherwise", async () => {
-  const arrivals: number[] = [];
-  const results = [];
-  for await (const result of new Streams().search("q", new AbortController().signal)) {
-    arrivals.push(performance.now());
-    results.push(result);
-  }
+test("a query gives ten results, unless it is set up otherwise", async () => {
+  const results = await Array.fromAsync(new Streams().search("q", new AbortController().signal));
   expect(results).toEqual(
     Array.from({ length: 10 }, (_, sequence) => ({ data: `Result ${sequence} for query: q`, sequence })),
   );
-  // A timer fires late on a busy machine, never early (but for its rounding).
-  const gaps = arrivals.slice(1).map((arrival, index) => arrival - (arrivals[index] ?? 0));
-  expect((arrivals.at(-1) ?? 0) - (arrivals[0] ?? 0)).toBeGreaterThanOrEqual(890);
-  expect(gaps).toHaveLength(9);
   const few = new Streams({ resultCount: 2, resultIntervalMs: 0 }).search("q", new AbortController().signal);
   expect(await Array.fromAsync(few)).toHaveLength(2);
 });
@@ -83,14 +74,4 @@ test("a chat goes on for as long as its client does, and ends with it", async ()
     answer();
   }
   expect(replies).toEqual(["Echo: one", "Echo: "]);
-});
-
-test("a chat over HTTP/1.1, which is not full duplex, is refused", async () => {
-  await using server = await startServer();
-  const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));
-  const messages = (async function* () {
-    yield { message: "one" };
-  })();
-  const call = Array.fromAsync(streams.bidirectionalStream(messages, { headers: await server.auth() }));
-  expect(Code[(await call.then(() => expect.fail("was served"), ConnectError.from)).code]).not.toBe("Internal");
 });

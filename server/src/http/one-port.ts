@@ -1,58 +1,22 @@
 import { once } from "node:events";
-import http from "node:http";
-import http2 from "node:http2";
-import https from "node:https";
+import type http from "node:http";
+import type http2 from "node:http2";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
 import { acceptPlaintext } from "./accept-plaintext.ts";
+import {
+  type ConnectionLimits,
+  createHttp1Server,
+  createHttp2Server,
+  SOCKET_OPTIONS,
+  type TlsOptions,
+} from "./node-servers.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
-export interface TlsOptions {
-  /** PEM, with the intermediate certificates. */
-  cert: string | Buffer;
-  key: string | Buffer;
-  /** PEM; when set, only clients with a certificate of this authority get in (mutual TLS). */
-  clientCa?: string | Buffer | undefined;
-}
-
-/** Bounds of what connections may take up. */
-export interface ConnectionLimits {
-  /** Open connections on one address; more are closed at once. Default 4096. */
-  maxConnections: number;
-  /** Streams open at once on one HTTP/2 connection. Default 256. */
-  maxConcurrentStreams: number;
-  /** Request line and headers, or an HTTP/2 header list, in bytes. Default 16 KiB. */
-  maxHeaderBytes: number;
-  /** For a TLS handshake, and for a request's header once it has begun, in milliseconds. Default 10 s. */
-  handshakeTimeoutMs: number;
-  /** How long a connection without a request stays open, in milliseconds. Default 2 min. */
-  idleTimeoutMs: number;
-}
-
-export const defaultConnectionLimits: ConnectionLimits = {
-  maxConnections: 4_096,
-  maxConcurrentStreams: 256,
-  maxHeaderBytes: 16 * 1_024,
-  handshakeTimeoutMs: 10_000,
-  idleTimeoutMs: 120_000,
-};
-
-/** What a stream, and a connection's streams together, may send before it is read: the lever of upload speed. */
-const STREAM_WINDOW_BYTES = 1024 ** 2;
+/** What a connection's streams together may send before it is read: the lever of upload speed. */
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
-/**
- * Streams that a client may reset before its connection is closed: many times
- * maxConcurrentStreams, so that dropping all calls at once, again and again, is no
- * attack, while a rapid reset (CVE-2023-44487) is cut off within a second.
- */
-const STREAM_RESET_BURST = 4_096;
-const STREAM_RESETS_PER_SECOND = 512;
-/** How often Node looks for connections that are over their time. */
-const CHECK_INTERVAL_MS = 1_000;
 /** How often a closing server looks for connections that have become idle. */
 const REAP_INTERVAL_MS = 50;
-
-const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
 export interface OnePortOptions {
   /** Serve TLS instead of plaintext. */
@@ -110,7 +74,10 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   }
 
   const sessions = new Set<http2.ServerHttp2Session>();
+  let isClosing = false;
   http2Server.on("session", (session) => {
+    // Its handshake was under way when the server began to close.
+    if (isClosing) session.close();
     sessions.add(session);
     session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
@@ -126,6 +93,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const listeners: net.Server[] = [];
   const closeServer = server.close.bind(server);
   server.close = (callback) => {
+    isClosing = true;
     const reaper = setInterval(() => server.closeIdleConnections(), REAP_INTERVAL_MS);
     const cutter = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
@@ -152,64 +120,4 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       listeners.push(listener);
     },
   };
-}
-
-function createHttp1Server(handler: http.RequestListener, limits: ConnectionLimits, tls?: TlsOptions): http.Server {
-  const options: http.ServerOptions = {
-    ...SOCKET_OPTIONS,
-    maxHeaderSize: limits.maxHeaderBytes,
-    headersTimeout: limits.handshakeTimeoutMs,
-    keepAliveTimeout: limits.idleTimeoutMs,
-    connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
-    requestTimeout: 0,
-  };
-  const server = tls
-    ? https.createServer(
-        {
-          ...options,
-          cert: tls.cert,
-          key: tls.key,
-          minVersion: "TLSv1.2",
-          ALPNProtocols: ["h2", "http/1.1"],
-          handshakeTimeout: limits.handshakeTimeoutMs,
-          ...(tls.clientCa && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-        },
-        handler,
-      )
-    : http.createServer(options, handler);
-  server.maxConnections = limits.maxConnections;
-  return server;
-}
-
-function createHttp2Server(handler: http.RequestListener, limits: ConnectionLimits): http2.Http2Server {
-  return http2.createServer(
-    {
-      settings: {
-        maxConcurrentStreams: limits.maxConcurrentStreams,
-        maxHeaderListSize: limits.maxHeaderBytes,
-        initialWindowSize: STREAM_WINDOW_BYTES,
-        enablePush: false,
-      },
-      streamResetBurst: STREAM_RESET_BURST,
-      streamResetRate: STREAM_RESETS_PER_SECOND,
-    },
-    (request, response) => {
-      // Node tells HTTP/2 clients its limit, and then lets them send four times as much.
-      if (headerListSize(request.rawHeaders) > limits.maxHeaderBytes) {
-        response.writeHead(431).end();
-        return;
-      }
-      // Fastify's handler takes the requests and responses of both versions.
-      handler(
-        request as unknown as http.IncomingMessage,
-        response as unknown as http.ServerResponse<http.IncomingMessage> & { req: http.IncomingMessage },
-      );
-    },
-  );
-}
-
-/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
-function headerListSize(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
 }

@@ -1,10 +1,19 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 
 /** Answers a request that reached no RPC, as a Connect error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
   return reply.code(status).send({ code: codeToString(code), message });
+}
+
+/** Answers a request that Fastify can't route, or that a plain route failed on. The cause is for the log. */
+export function replyFault(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.header("x-request-id", request.id);
+  const status = (error as FastifyError).statusCode ?? 500;
+  if (status < 500) return replyError(reply, status, Code.InvalidArgument, "malformed request");
+  request.log.error({ requestId: request.id, err: error }, "request failed");
+  return replyError(reply, 500, Code.Internal, "internal server error");
 }
 
 /**

@@ -18,13 +18,15 @@ type Response = ServerResponse | Http2ServerResponse;
 
 /**
  * Cuts a request whose client sends its body too slowly or does not read the
- * answer. A deadline can't: it ends a call, not the wait for a peer. A quiet
+ * response. A deadline can't: it ends a call, not the wait for a peer. A quiet
  * stream that waits for nobody is left alone.
+ *
+ * @param methodKind Of the RPC that the request is for, if it is for one.
  */
 export function boundRequest(
   request: Request,
   response: Response,
-  method: DescMethod,
+  methodKind: DescMethod["methodKind"] | undefined,
   timeouts: RequestTimeouts,
 ): void {
   const { bodyTimeoutMs, stallTimeoutMs } = timeouts;
@@ -34,18 +36,21 @@ export function boundRequest(
     if ("stream" in request) request.stream.close(constants.NGHTTP2_CANCEL);
     else socket.destroy();
   };
-  if (method.methodKind === "unary" || method.methodKind === "server_streaming") {
+  const takesManyMessages = methodKind === "client_streaming" || methodKind === "bidi_streaming";
+  // Nobody reads a GET to its end, since it has none; Connect makes reads of them.
+  if (!takesManyMessages && request.method !== "GET") {
     const bodyTimer = setTimeout(cut, bodyTimeoutMs);
     const clear = () => clearTimeout(bodyTimer);
     request.once("end", clear);
     request.once("close", clear);
   }
 
-  response.setTimeout(stallTimeoutMs, () => {
-    const awaitsUpload = method.methodKind === "client_streaming" && !request.complete;
+  response.on("timeout", () => {
+    const awaitsUpload = methodKind === "client_streaming" && !request.complete;
     if (awaitsUpload || unsentBytes(response) > 0) cut();
     else response.setTimeout(stallTimeoutMs);
   });
+  response.setTimeout(stallTimeoutMs);
 
   // The answer is complete, so what the client still sends is of no use. HTTP/2
   // says so (RFC 9113, 8.1); an HTTP/1.1 client would lose the answer with its
@@ -78,6 +83,7 @@ function endWithAnswer(stream: ServerHttp2Stream): void {
  * one; closes the connection if that takes longer than `timeoutMs`.
  */
 function dropRest(request: IncomingMessage, socket: Socket, timeoutMs: number): void {
+  if (request.complete) return;
   // Node stops reading from the connection for as long as nobody takes what it read.
   const readOn = () => {
     if (request.complete) stop();

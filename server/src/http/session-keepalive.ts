@@ -16,8 +16,9 @@ export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: num
       openStreams -= 1;
     });
   });
-  session.setTimeout(idleTimeoutMs, () => {
+  session.on("timeout", () => {
     if (openStreams === 0) return session.close();
+    session.setTimeout(idleTimeoutMs);
     const timer = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
     const stop = () => clearTimeout(timer);
     session.once("close", stop);
@@ -26,4 +27,5 @@ export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: num
       session.off("close", stop);
     });
   });
+  session.setTimeout(idleTimeoutMs);
 }

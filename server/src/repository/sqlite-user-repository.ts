@@ -1,6 +1,4 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import {
   DatabaseUnavailableError,
   EmailTakenError,
@@ -10,16 +8,11 @@ import {
 } from "../domain/errors.ts";
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { sqliteMigrations } from "./migrations/sqlite.ts";
+import { openSqlite } from "./open-sqlite.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
 
-/** How long a statement waits for another process's write lock; the event loop waits with it. */
-const BUSY_TIMEOUT_MS = 1_000;
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
-/** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
-const MIN_SQLITE_VERSION = [3, 51, 0] as const;
-
 // https://sqlite.org/rescode.html
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
 const UNAVAILABLE_RESULT_CODES = new Set([
@@ -31,7 +24,7 @@ const UNAVAILABLE_RESULT_CODES = new Set([
   14, // SQLITE_CANTOPEN
 ]);
 
-/** The last code point; no text with a prefix sorts behind the prefix followed by it. */
+/** The last code point, which stands for no character: what has a prefix sorts before the prefix followed by it. */
 const LAST_CODE_POINT = "\u{10FFFF}";
 
 const COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
@@ -47,53 +40,7 @@ export interface SqliteOptions {
  * @throws Error when the file can't be used, or a newer Rollcall made it.
  */
 export function openSqliteUserRepository({ path }: SqliteOptions): UserRepository {
-  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-  try {
-    configure(database, path);
-    migrate(database);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
-  return new SqliteUserRepository(database);
-}
-
-function pragma(database: DatabaseSync, name: string): unknown {
-  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
-}
-
-/** Sets what durability rests on, and asserts that SQLite took it: it ignores a PRAGMA that it can't follow. */
-function configure(database: DatabaseSync, path: string): void {
-  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
-  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
-  const [minMajor, minMinor, minPatch] = MIN_SQLITE_VERSION;
-  if ((major - minMajor || minor - minMinor || patch - minPatch) < 0) {
-    throw new Error(`SQLite ${MIN_SQLITE_VERSION.join(".")} or newer is needed; this is ${version}`);
-  }
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-  const expected = {
-    journal_mode: path === ":memory:" ? "memory" : "wal",
-    synchronous: 2,
-    busy_timeout: BUSY_TIMEOUT_MS,
-  };
-  for (const [name, value] of Object.entries(expected)) {
-    const actual = pragma(database, name);
-    if (actual !== value) throw new Error(`PRAGMA ${name} is ${actual}; ${value} is needed`);
-  }
-}
-
-function migrate(database: DatabaseSync): void {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const applied = Number(pragma(database, "user_version"));
-    if (applied > sqliteMigrations.length) throw new Error("the database was made by a newer version of Rollcall");
-    for (const step of sqliteMigrations.slice(applied)) database.exec(step);
-    database.exec(`PRAGMA user_version = ${sqliteMigrations.length}; COMMIT`);
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
-  }
+  return new SqliteUserRepository(openSqlite(path));
 }
 
 class SqliteUserRepository implements UserRepository {

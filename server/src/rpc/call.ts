@@ -17,6 +17,8 @@ export interface Call extends Connection {
   readonly startedAtMs: number;
   /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
   protocol?: string;
+  /** Whether the client set a deadline; then Connect keeps it. */
+  hasDeadline: boolean;
   /** Of the bodies as they are on the wire, in bytes. */
   requestBytes: number;
   responseBytes: number;

@@ -2,6 +2,9 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 
+/** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
 /** Digits that gRPC has for a timeout's value. */
 const GRPC_MAX_VALUE = 99_999_999;
 

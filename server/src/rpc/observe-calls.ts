@@ -18,6 +18,7 @@ export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): Un
       ...values.get(connectionKey),
       method: `${handler.service.typeName}/${handler.method.name}`,
       startedAtMs: performance.now(),
+      hasDeadline: false,
       requestBytes: 0,
       responseBytes: 0,
     };

@@ -16,6 +16,7 @@ import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
 import { limitDeadline } from "./limit-deadline.ts";
 import { observeCalls } from "./observe-calls.ts";
+import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
 import { userHandlers } from "./user-handlers.ts";
 
@@ -30,7 +31,7 @@ export interface RpcOptions {
   auth: TokenVerifier | false;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
-  /** Largest message in bytes, in and out, before and after compression. */
+  /** Largest message that is taken, in bytes, before and after decompression. */
   maxMessageBytes: number;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
@@ -65,20 +66,21 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   return {
     acceptCompression,
     readMaxBytes: options.maxMessageBytes,
-    writeMaxBytes: options.maxMessageBytes,
     maxTimeoutMs,
     shutdownSignal: options.shutdownSignal,
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
       createRecoveryInterceptor({ logger }),
-      createDeadlineInterceptor({ ...options, now }),
+      createDeadlineInterceptor({ defaultTimeoutMs: options.defaultTimeoutMs, maxTimeoutMs, now }),
       ...(validation ? [createValidationInterceptor()] : []),
     ],
     async requestGate(context) {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
+        call.hasDeadline = context.timeoutMs() !== undefined;
         call.signal = context.signal;
+        recordOutcome(context, call, logger);
       }
       if (authGate) await authGate(context);
     },

@@ -23,6 +23,13 @@ test("a token with any bit changed is refused", () => {
   }
 });
 
+test("a token with something around it is refused", () => {
+  const token = tokens.encode(place, "");
+  for (const changed of [`${token}!!`, `€${token}`, `${token}=`, ` ${token}`]) {
+    expect(() => tokens.decode(changed, "")).toThrow("invalid page token");
+  }
+});
+
 test.each(["", "a", "=".repeat(100), "\0", "💥", "x".repeat(1_000)])("%j is refused", (text) => {
   expect(() => tokens.decode(text, "")).toThrow("invalid page token");
 });

@@ -28,7 +28,9 @@ export class PageTokens {
     const bytes = Buffer.from(token, "base64url");
     const mac = bytes.subarray(0, MAC_BYTES);
     const place = bytes.toString("utf8", MAC_BYTES);
-    if (mac.length !== MAC_BYTES || !timingSafeEqual(mac, this.#mac(place, query))) {
+    // Decoding passes over what is not base64url.
+    const isCanonical = bytes.toString("base64url") === token;
+    if (!isCanonical || mac.length !== MAC_BYTES || !timingSafeEqual(mac, this.#mac(place, query))) {
       const message = "invalid page token";
       throw new InvalidArgumentError(message, [{ field: "page_token", description: message }]);
     }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { UserNotFoundError } from "../domain/errors.ts";
+import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
 import type { UserRepository } from "../repository/user-repository.ts";
@@ -95,8 +95,14 @@ export class Users {
    * @throws StaleUserError
    * @throws EmailTakenError
    */
-  update(id: string, fields: Partial<UserFields>, etag: string): Promise<User> {
-    return this.#repository.update(id, { ...fields, updatedAtMs: this.#now() }, expectedVersion(etag));
+  async update(id: string, fields: Partial<UserFields>, etag: string): Promise<User> {
+    const version = expectedVersion(etag);
+    if (Object.keys(fields).length > 0) {
+      return this.#repository.update(id, { ...fields, updatedAtMs: this.#now() }, version);
+    }
+    const user = await this.get(id);
+    if (version !== undefined && version !== user.version) throw new StaleUserError(id);
+    return user;
   }
 
   /**

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
+import { abortable } from "../abortable.ts";
 import { callKey, principalKey } from "../call.ts";
 import { retryInfo } from "../errors.ts";
 import { methodName, type Permissions } from "./permissions.ts";
@@ -19,13 +20,14 @@ export interface AuthGateOptions {
  * scope. What is not permitted by name is denied.
  */
 export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOptions): RequestGate {
-  return async ({ method, requestHeader, values }) => {
+  return async ({ method, requestHeader, signal, values }) => {
     const name = methodName(method);
     const permission = Object.hasOwn(permissions, name) ? permissions[name] : undefined;
     if (permission === "public") return;
 
     const token = bearerToken(requestHeader.get("authorization"));
-    const principal = await verifyToken(token).catch((error: unknown) => {
+    const principal = await abortable(verifyToken(token), signal).catch((error: unknown) => {
+      if (signal.aborted) throw signal.reason;
       const refused = error instanceof InvalidTokenError;
       const requestId = values.get(callKey)?.requestId;
       logger[refused ? "debug" : "error"]({ requestId, err: refused ? error.cause : error }, "token not accepted");

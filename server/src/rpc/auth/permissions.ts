@@ -2,6 +2,9 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 
+/** The scopes that Rollcall's own methods ask for. */
+export const SCOPES = ["users:read", "users:write", "streams"] as const;
+
 /** The scope that a method asks for, or "public" for a method open to all. */
 export type Permission = "public" | (string & {});
 
@@ -16,7 +19,7 @@ const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.m
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 
 /** What the methods of Rollcall's own services ask for. */
-export const rollcallPermissions: Permissions = {
+export const rollcallPermissions: Readonly<Record<string, (typeof SCOPES)[number]>> = {
   [methodName(getUser)]: "users:read",
   [methodName(listUsers)]: "users:read",
   [methodName(createUser)]: "users:write",

@@ -5,12 +5,8 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
   type RemoteJWKSetOptions,
-  SignJWT,
 } from "jose";
 import type { Principal } from "../../domain/principal.ts";
-
-/** The scopes that the methods of Rollcall ask for. */
-export const SCOPES = ["users:read", "users:write", "streams"] as const;
 
 /** A longer token is refused unread; RS512 with a dozen claims stays far below. */
 const MAX_TOKEN_LENGTH = 8_192;
@@ -49,6 +45,8 @@ export interface TokenVerifierOptions {
   issuer?: string | undefined;
   /** Required among `aud`; any when undefined. */
   audience?: string | undefined;
+  /** Milliseconds since the Unix epoch. Default: the system's clock. */
+  now?: (() => number) | undefined;
 }
 
 /** The token is not acceptable; why is for the log, never for the caller. */
@@ -63,7 +61,7 @@ export class InvalidTokenError extends Error {
  */
 export type TokenVerifier = (token: string) => Promise<Principal>;
 
-export function createTokenVerifier({ keys, issuer, audience }: TokenVerifierOptions): TokenVerifier {
+export function createTokenVerifier({ keys, issuer, audience, now = Date.now }: TokenVerifierOptions): TokenVerifier {
   const algorithms = "secret" in keys ? SECRET_ALGORITHMS : JWKS_ALGORITHMS;
   const options = {
     algorithms,
@@ -76,35 +74,13 @@ export function createTokenVerifier({ keys, issuer, audience }: TokenVerifierOpt
   return async (token) => {
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("token is too long");
     try {
-      const { payload } = await jwtVerify(token, getKey, options);
+      const { payload } = await jwtVerify(token, getKey, { ...options, currentDate: new Date(now()) });
       return toPrincipal(payload);
     } catch (error) {
       if (isKeySetFault(error)) throw error;
       throw new InvalidTokenError("token was refused", { cause: error });
     }
   };
-}
-
-export interface MintOptions {
-  secret: Uint8Array;
-  subject: string;
-  scopes: readonly string[];
-  /** In seconds. */
-  ttlSeconds: number;
-  issuer?: string | undefined;
-  audience?: string | undefined;
-}
-
-/** An HS256 token that {@link createTokenVerifier} takes. */
-export function mintToken({ secret, subject, scopes, ttlSeconds, issuer, audience }: MintOptions): Promise<string> {
-  const token = new SignJWT({ scope: scopes.join(" ") })
-    .setProtectedHeader({ alg: "HS256", typ: "JWT" })
-    .setSubject(subject)
-    .setIssuedAt()
-    .setExpirationTime(`${ttlSeconds}s`);
-  if (issuer !== undefined) token.setIssuer(issuer);
-  if (audience !== undefined) token.setAudience(audience);
-  return token.sign(secret);
 }
 
 function jwksOptions({ keyCooldownMs = 30_000 }: { keyCooldownMs?: number }): RemoteJWKSetOptions {

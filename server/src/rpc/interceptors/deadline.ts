@@ -1,10 +1,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { principalKey } from "../call.ts";
-import { abortable, abortableEach } from "./messages.ts";
-
-/** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
-export const MAX_TIMER_MS = 2_147_483_647;
+import { abortable, abortableEach } from "../abortable.ts";
+import { callKey, principalKey } from "../call.ts";
+import { MAX_TIMER_MS } from "../limit-deadline.ts";
 
 export interface DeadlineOptions {
   /** For a unary call whose client sets no deadline, in milliseconds. */
@@ -28,13 +26,13 @@ export function createDeadlineInterceptor({ defaultTimeoutMs, maxTimeoutMs, now 
     const abortAfter = (ms: number, message: string, code: Code) => {
       timers.push(setTimeout(() => controller.abort(new ConnectError(message, code)), Math.min(ms, MAX_TIMER_MS)));
     };
-    if (!hasDeadline(request.header)) {
+    if (!request.contextValues.get(callKey)?.hasDeadline) {
       const timeoutMs = request.method.methodKind === "unary" ? defaultTimeoutMs : maxTimeoutMs;
       abortAfter(timeoutMs, "the operation timed out", Code.DeadlineExceeded);
     }
     const principal = request.contextValues.get(principalKey);
     if (request.stream && principal) {
-      abortAfter(principal.expiresAtMs - now(), "invalid token", Code.Unauthenticated);
+      abortAfter(Math.max(principal.expiresAtMs - now(), 0), "invalid token", Code.Unauthenticated);
     }
     const clearTimers = () => timers.forEach(clearTimeout);
 
@@ -48,8 +46,4 @@ export function createDeadlineInterceptor({ defaultTimeoutMs, maxTimeoutMs, now 
       throw error;
     }
   };
-}
-
-function hasDeadline(header: Headers): boolean {
-  return header.has("grpc-timeout") || header.has("connect-timeout-ms");
 }

@@ -36,10 +36,24 @@ export function createRecoveryInterceptor({ logger }: RecoveryOptions): Intercep
 }
 
 /** A stream's handler runs while its messages are read, long after `next` has resolved. */
-async function* recoverEach<T>(messages: AsyncIterable<T>, recover: (error: unknown) => unknown): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw recover(error);
-  }
+function recoverEach<T>(messages: AsyncIterable<T>, recover: (error: unknown) => unknown): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        next: () =>
+          iterator.next().catch((error: unknown) => {
+            throw recover(error);
+          }),
+        async return(value) {
+          return (await iterator.return?.(value)) ?? { done: true, value };
+        },
+        // What the consumer could not send is no fault of the handler's.
+        async throw(error) {
+          await iterator.return?.();
+          throw error;
+        },
+      };
+    },
+  };
 }

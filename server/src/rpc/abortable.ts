@@ -20,7 +20,10 @@ export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal
       // One listener for the whole stream: one for each message would cost as much
       // as the message.
       let rejectPending: (reason: unknown) => void = () => {};
+      let ended = false;
       const end = () => {
+        if (ended) return;
+        ended = true;
         signal.removeEventListener("abort", abort);
         onEnd();
       };
@@ -30,7 +33,8 @@ export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal
         iterator.return?.().catch(() => {});
         rejectPending(signal.reason);
       };
-      signal.addEventListener("abort", abort);
+      if (signal.aborted) abort();
+      else signal.addEventListener("abort", abort);
       return {
         next() {
           return new Promise((resolve, reject) => {

@@ -1,0 +1,112 @@
+import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+
+export interface TlsOptions {
+  /** PEM, with the intermediate certificates. */
+  cert: string | Buffer;
+  key: string | Buffer;
+  /** PEM; when set, only clients with a certificate of this authority get in (mutual TLS). */
+  clientCa?: string | Buffer | undefined;
+}
+
+/** Bounds of what connections may take up. */
+export interface ConnectionLimits {
+  /** Open connections on one address; more are closed at once. Default 4096. */
+  maxConnections: number;
+  /** Streams open at once on one HTTP/2 connection. Default 256. */
+  maxConcurrentStreams: number;
+  /** Request line and headers, or an HTTP/2 header list, in bytes. Default 16 KiB. */
+  maxHeaderBytes: number;
+  /** For a TLS handshake, and for a request's header once it has begun, in milliseconds. Default 10 s. */
+  handshakeTimeoutMs: number;
+  /** How long a connection without a request stays open, in milliseconds. Default 2 min. */
+  idleTimeoutMs: number;
+}
+
+export const defaultConnectionLimits: ConnectionLimits = {
+  maxConnections: 4_096,
+  maxConcurrentStreams: 256,
+  maxHeaderBytes: 16 * 1_024,
+  handshakeTimeoutMs: 10_000,
+  idleTimeoutMs: 120_000,
+};
+
+/** What a stream may send before it is read. */
+const STREAM_WINDOW_BYTES = 1024 ** 2;
+/**
+ * Streams that a client may reset before its connection is closed: many times
+ * maxConcurrentStreams, so that dropping all calls at once, again and again, is no
+ * attack, while a rapid reset (CVE-2023-44487) is cut off within a second.
+ */
+const STREAM_RESET_BURST = 4_096;
+const STREAM_RESETS_PER_SECOND = 512;
+/** How often Node looks for connections that are over their time. */
+const CHECK_INTERVAL_MS = 1_000;
+export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
+
+/** An HTTP/1.1 server, over TLS when that is given, which also offers HTTP/2 in its handshake. */
+export function createHttp1Server(
+  handler: http.RequestListener,
+  limits: ConnectionLimits,
+  tls?: TlsOptions,
+): http.Server {
+  const options: http.ServerOptions = {
+    ...SOCKET_OPTIONS,
+    maxHeaderSize: limits.maxHeaderBytes,
+    headersTimeout: limits.handshakeTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
+    requestTimeout: 0,
+  };
+  const server = tls
+    ? https.createServer(
+        {
+          ...options,
+          cert: tls.cert,
+          key: tls.key,
+          minVersion: "TLSv1.2",
+          ALPNProtocols: ["h2", "http/1.1"],
+          handshakeTimeout: limits.handshakeTimeoutMs,
+          ...(tls.clientCa && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+        },
+        handler,
+      )
+    : http.createServer(options, handler);
+  server.maxConnections = limits.maxConnections;
+  return server;
+}
+
+/** An HTTP/2 server to whom connections are handed; it does not listen. */
+export function createHttp2Server(handler: http.RequestListener, limits: ConnectionLimits): http2.Http2Server {
+  return http2.createServer(
+    {
+      settings: {
+        maxConcurrentStreams: limits.maxConcurrentStreams,
+        maxHeaderListSize: limits.maxHeaderBytes,
+        initialWindowSize: STREAM_WINDOW_BYTES,
+        enablePush: false,
+      },
+      streamResetBurst: STREAM_RESET_BURST,
+      streamResetRate: STREAM_RESETS_PER_SECOND,
+    },
+    (request, response) => {
+      // Node tells HTTP/2 clients its limit, and then lets them send four times as much.
+      if (headerListSize(request.rawHeaders) > limits.maxHeaderBytes) {
+        response.writeHead(431).end();
+        return;
+      }
+      // Fastify's handler takes the requests and responses of both versions.
+      handler(
+        request as unknown as http.IncomingMessage,
+        response as unknown as http.ServerResponse<http.IncomingMessage> & { req: http.IncomingMessage },
+      );
+    },
+  );
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+function headerListSize(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+}
