@@ -89,7 +89,7 @@ test("the README's page runs in Chromium", async () => {
   await using server = await startServer({ webRoot: join(page, "dist") });
   await using browser = await launchChromium();
   const tab = await browser.newPage();
-  await tab.addInitScript({ content: `sessionStorage.setItem("token", "${await server.token()}")` });
+  await tab.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
   await tab.goto(server.url);
   await tab.getByText("Result 9 for query: hello").waitFor();
 });

@@ -12,7 +12,7 @@ import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { registerProbes } from "./http/probes.ts";
 import { replyError, replyFault, replyNotFound } from "./http/reply-error.ts";
 import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
-import { mountRpc } from "./http/rpc-mount.ts";
+import { mountRpc, peerOf } from "./http/rpc-mount.ts";
 import { registerWebApp } from "./http/web-app.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
@@ -123,7 +123,19 @@ export async function createApp(options: AppOptions): Promise<App> {
     reply.header("x-request-id", request.id);
     const method = methods.get(request.routeOptions.url ?? "");
     boundRequest(request.raw, reply.raw, method?.methodKind, { ...defaultRequestTimeouts, ...options.timeouts });
+    // What a read answers is the caller's alone, and may be another answer next time.
+    if (method && request.method === "GET") reply.header("cache-control", "no-store");
     if (!isValidAuthority(request.host)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+  });
+  app.addHook("onResponse", async (request, { statusCode }) => {
+    // The access log has the calls; this is what never became one.
+    if (methods.has(request.routeOptions.url ?? "") && statusCode !== 400) return;
+    if (request.is404 || statusCode >= 400) {
+      logger.info(
+        { requestId: request.id, path: request.url.slice(0, 200), status: statusCode, peer: peerOf(request) },
+        "request refused",
+      );
+    }
   });
   // Bodies are the RPC handlers' to read, and nobody else's.
   app.removeAllContentTypeParsers();

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import http2 from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
@@ -171,4 +173,22 @@ describe("a page of another origin", () => {
       }
     }
   });
+});
+
+test("what reaches no method is told in the log, with its path", async () => {
+  await using server = await startServer();
+  await fetch(`${server.url}/nothing-here`);
+  const session = http2.connect(server.url);
+  const stream = session.request({ ":method": "POST", ":path": "/a.B/C", "content-type": "application/grpc" }).end();
+  stream.resume();
+  await once(stream, "close");
+  session.destroy();
+  const refused = await until(() => {
+    const lines = server.log.filter(({ msg }) => msg === "request refused");
+    return lines.length === 2 && lines;
+  });
+  expect(refused).toMatchObject([
+    { path: "/nothing-here", status: 404 },
+    { path: "/a.B/C", requestId: expect.any(String) },
+  ]);
 });

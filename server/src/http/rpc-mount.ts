@@ -24,7 +24,8 @@ export async function mountRpc(app: FastifyInstance, rpc: RpcRoutes): Promise<Re
   return methods;
 }
 
-function peerOf({ socket: { remoteAddress = "", remotePort } }: FastifyRequest): string {
+/** Address and port of the other end. */
+export function peerOf({ socket: { remoteAddress = "", remotePort } }: FastifyRequest): string {
   const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
   return `${host}:${remotePort}`;
 }
