@@ -38,6 +38,11 @@ async function run(program: string, args: string[], env: Record<string, string>)
   return output;
 }
 
+/** Node.js and npm are all that tests may need; others run where they are. */
+function hasProgram(name: string): boolean {
+  return spawnSync(name, ["--version"]).error === undefined;
+}
+
 describe("the README's commands", () => {
   let server: TestServer;
   beforeAll(async () => {
@@ -48,15 +53,16 @@ describe("the README's commands", () => {
   const expected = [/"email":"ada@example\.com"/, /"users":\[/, /Result 9 for query: hello/, /"reply": "Echo: two"/];
   const commands = examples("sh ci").map((example, index) => ({ ...example, expected: expected[index] ?? /never/ }));
 
-  test.each(commands)("$name", async (command) => {
+  test.for(commands)("$name", async (command, { skip }) => {
+    skip(command.code.startsWith("curl") && !hasProgram("curl"), "curl is not installed");
     const code = command.code.replaceAll("localhost:8080", `localhost:${server.port}`);
     expect(await run("sh", ["-ec", code], { TOKEN: await server.token() })).toMatch(command.expected);
   });
 
   test("are all here", () => expect(commands).toHaveLength(expected.length));
 
-  // grpcurl is a Go program, and Node.js and npm are all that these tests may need.
-  test.skipIf(spawnSync("grpcurl", ["-version"]).error)("for grpcurl, where it is installed", async () => {
+  test("for grpcurl", async ({ skip }) => {
+    skip(!hasProgram("grpcurl"), "grpcurl is not installed");
     for (const { code } of examples("sh grpcurl")) {
       const script = code.replaceAll("localhost:8080", `localhost:${server.port}`);
       expect(await run("sh", ["-ec", script], { TOKEN: await server.token() })).toMatch(/"users": \[|"Echo: two"/);
