@@ -1,4 +1,5 @@
 /** A message that is too large is resource_exhausted, in every protocol, before and after compression. */
+import { Agent } from "node:http";
 import { type Client, Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
@@ -121,4 +122,30 @@ describe("by hand over HTTP/1.1", () => {
       expect(refused).toMatchObject({ code: "resource_exhausted", requestBytes: 5 });
     },
   );
+
+  test("what comes of a request after its answer is dropped, and the next request answered", async () => {
+    const { promise: never } = Promise.withResolvers<never>();
+    const handlers = withProbe({
+      async clientStream(requests) {
+        for await (const _first of requests) await never;
+        return {};
+      },
+    });
+    await using server = await startServerFor(connections.http1, handlers);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const headers = {
+      ...(await server.auth()),
+      "content-type": "application/connect+proto",
+      "connect-timeout-ms": "20",
+    };
+    // The rest is more than all buffers between here and there hold.
+    const upload = Buffer.concat([encodeEnvelope(0, new Uint8Array()), Buffer.alloc(32 * 1024 ** 2)]);
+    const url = `${server.url}/probe.v1.ProbeService/ClientStream`;
+    const refused = await rawRequest("POST", url, headers, upload, agent);
+    expect(refused.body.toString()).toContain("deadline_exceeded");
+    expect(await rawRequest("GET", `${server.url}/healthz`, {}, "", agent)).toMatchObject({ status: 200 });
+    // The same connection, and the only one.
+    expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
+    agent.destroy();
+  });
 });

@@ -1,4 +1,4 @@
-import { request } from "node:http";
+import { type Agent, request } from "node:http";
 import { buffer } from "node:stream/consumers";
 
 export interface RawResponse {
@@ -8,15 +8,19 @@ export interface RawResponse {
   readonly trailers: Headers;
 }
 
-/** An HTTP/1.1 request whose answer is left as it came: fetch would inflate it and drop its trailers. */
+/**
+ * An HTTP/1.1 request whose answer is left as it came: fetch would inflate it and
+ * drop its trailers. On a connection of its own, unless an agent has another.
+ */
 export function rawRequest(
   method: "GET" | "POST",
   url: string,
   headers: Record<string, string>,
   body: string | Uint8Array = "",
+  agent: Agent | false = false,
 ): Promise<RawResponse> {
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers, agent: false }, async (incoming) => {
+    const outgoing = request(url, { method, headers, agent }, async (incoming) => {
       resolve({
         status: incoming.statusCode ?? 0,
         headers: new Headers(incoming.headers as Record<string, string>),

@@ -13,6 +13,8 @@ export interface RequestTimeouts {
 
 export const defaultRequestTimeouts: RequestTimeouts = { bodyTimeoutMs: 30_000, stallTimeoutMs: 60_000 };
 
+const END_POLL_MS = 5;
+
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
@@ -65,16 +67,19 @@ export function boundRequest(
  * has arrived of it, up to a whole window.
  */
 function endWithAnswer(stream: ServerHttp2Stream): void {
-  // Not "finish": the stream's comes before the trailers, the response's not before
-  // the end of the request.
+  // Trailers, even if there are none, are what an answer ends with; "finish" comes
+  // before them on the stream, and on the response not before the request's end.
   stream.once("wantTrailers", () => {
     if (stream.readableEnded) return;
-    // The trailers, even if there are none, leave in an immediate of their own.
-    setImmediate(() => {
+    // A reset overtakes data, so it waits until the end has left, of which no event
+    // tells: for a client that does not read, as long as its connection lasts.
+    const poll = setInterval(() => {
+      if (!stream.destroyed && !stream.closed && stream.state.localClose !== 1) return;
+      clearInterval(poll);
       if (stream.destroyed) return;
       stream.close(constants.NGHTTP2_NO_ERROR);
       stream.destroy();
-    });
+    }, END_POLL_MS);
   });
 }
 
@@ -86,6 +91,7 @@ function dropRest(request: IncomingMessage, socket: Socket, timeoutMs: number): 
   if (request.complete) return;
   // Node stops reading from the connection for as long as nobody takes what it read.
   const readOn = () => {
+    while (request.read() !== null);
     if (request.complete) stop();
     else socket.resume();
   };
