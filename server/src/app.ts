@@ -1,5 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
-import type { RequestListener } from "node:http";
+import { METHODS, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
@@ -100,11 +100,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   let draining = false;
 
   let handle: RequestListener = () => {};
-  const { server, listenAlso } = createOnePort((request, response) => handle(request, response), {
-    tls: options.tls,
-    limits: { ...defaultConnectionLimits, ...options.limits },
-    closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
-  });
+  const { server, listenAlso } = createOnePort(
+    (request, response) => {
+      // Fastify knows the methods that HTTP/1.1's parser knows; HTTP/2 has none.
+      if (METHODS.includes(request.method ?? "")) handle(request, response);
+      else response.writeHead(501).end();
+    },
+    {
+      tls: options.tls,
+      limits: { ...defaultConnectionLimits, ...options.limits },
+      closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
+    },
+  );
   const app = fastify({
     serverFactory(handler) {
       handle = handler;
@@ -125,7 +132,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     boundRequest(request.raw, reply.raw, method?.methodKind, { ...defaultRequestTimeouts, ...options.timeouts });
     // What a read answers is the caller's alone, and may be another answer next time.
     if (method && request.method === "GET") reply.header("cache-control", "no-store");
-    if (!isValidAuthority(request.host)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+    if (!isValidAuthority(request)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
   });
   app.addHook("onResponse", async (request, { statusCode }) => {
     // The access log has the calls; this is what never became one.

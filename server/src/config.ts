@@ -67,7 +67,7 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
 export function parseConfig(env: Readonly<Record<string, string | undefined>>, sources: ConfigSources): Config {
   const problems: string[] = [];
   const read = createReader(env, problems);
-  const host = read.text("HOST") ?? "localhost";
+  const host = (read.text("HOST") ?? "localhost").toLowerCase();
   if (!isIP(host) && !/^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(host))
     problems.push("HOST: must be a host name or an IP address");
 

@@ -4,7 +4,7 @@ import { type Logger, pino } from "pino";
  * What JSON leaves as it is, though a terminal or an editor acts on it: DEL and C1
  * controls, line separators, and the marks that turn the direction of text.
  */
-const DECEPTIVE = /[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+const DECEPTIVE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** JSON lines in which nothing that a caller sent can look like something else. */
 export function createLogger(level: string, output: { write(line: string): unknown }): Logger {

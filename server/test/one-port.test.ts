@@ -113,6 +113,40 @@ describe("plaintext", () => {
   });
 });
 
+test("a connection has as many requests open at once over HTTP/1.1 as over HTTP/2", async () => {
+  await using target = await startServer({
+    limits: { maxConcurrentStreams: 10 },
+    streams: { resultIntervalMs: 60_000 },
+  });
+  const { authorization } = await target.auth();
+  const query =
+    `POST /stream.v1.StreamService/ServerStream HTTP/1.1\r\nhost: a\r\nauthorization: ${authorization}\r\n` +
+    `content-type: application/connect+json\r\ncontent-length: 18\r\n\r\n\0\0\0\0\r{"query":"q"}`;
+  const socket = net.connect(target.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.resume();
+  socket.write(query.repeat(10));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(socket.closed).toBe(false);
+  socket.write(query);
+  await once(socket, "close");
+});
+
+test.each(["FOO", "get", "CONNEC"])("HTTP/2's method %s is not known", async (method) => {
+  await using target = await startServer();
+  const session = http2.connect(target.url);
+  const stream = session.request({ ":method": method, ":path": "/" }).end();
+  const [headers] = await once(stream, "response");
+  expect(headers[":status"]).toBe(501);
+  session.destroy();
+  expect(target.log.filter(({ level }) => level !== "info")).toEqual([]);
+});
+
+test("two hosts are none", async () => {
+  await using target = await startServer();
+  expect(await send(target.port, [getHealth.replace("\r\n\r\n", "\r\nHost: b\r\n\r\n")])).toMatch(/^HTTP\/1.1 400/);
+});
+
 describe("TLS", () => {
   const statusOf = (port: number, options: https.RequestOptions) =>
     new Promise<number | undefined>((resolve, reject) => {
@@ -170,6 +204,15 @@ describe("TLS", () => {
     socket.resume();
     await once(socket, "close");
     expect(await statusOf(target.port, {})).toBe(200);
+  });
+
+  test("a handshake under way does not hold up the stop", async () => {
+    const target = await startServer({ tls: server, shutdownGraceMs: 60_000 });
+    const socket = net.connect(target.port, "127.0.0.1");
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    expect(await statusOf(target.port, {})).toBe(200);
+    await target.app.close();
   });
 
   test("plaintext on its port does no harm", async () => {

@@ -19,10 +19,11 @@ export interface UserFields {
 
 /**
  * The form in which e-mails and names are compared: canonical composition (NFC),
- * lower case in no particular language.
+ * in one case whatever the language. By way of capitals, so that letters with two
+ * small forms, such as the Greek sigma, become one.
  */
 export function searchKey(text: string): string {
-  return text.normalize("NFC").toLowerCase();
+  return text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
 }
 
 /** The etag of a user (AIP-154): a strong entity-tag (RFC 9110, 8.8.3) of its version. */

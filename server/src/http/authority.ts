@@ -1,3 +1,5 @@
+import type { FastifyRequest } from "fastify";
+
 /** `host` or `host:port` (RFC 9110, 7.2), as far as a URL can hold it. */
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
 
@@ -5,6 +7,9 @@ const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
  * Whether a request's Host, or `:authority`, names a host. Where it does not, a
  * URL made of it would throw, or mean another host.
  */
-export function isValidAuthority(authority: string | undefined): boolean {
-  return authority !== undefined && AUTHORITY.test(authority) && URL.canParse(`http://${authority}/`);
+export function isValidAuthority({ host: authority, raw: { rawHeaders } }: FastifyRequest): boolean {
+  // Of two hosts, Node takes the first; whoever is in front may take the second.
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts += 1;
+  return hosts < 2 && authority !== undefined && AUTHORITY.test(authority) && URL.canParse(`http://${authority}/`);
 }

@@ -46,30 +46,26 @@ export interface OnePort {
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
   const { tls, limits, closeTimeoutMs } = options;
-  const server = createHttp1Server(handler, limits, tls);
+  const server = createHttp1Server(boundPipelining(handler, limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(handler, limits);
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
   server.removeAllListeners(connectionEvent);
+  /** Connections that have not said yet what they speak; a TLS socket and the one below it have the same name. */
+  const undecided = new Map<string, net.Socket>();
+  const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
   const accept = (socket: net.Socket, isHttp2: boolean) => {
+    undecided.delete(nameOf(socket));
     if (isHttp2) http2Server.emit("connection", socket);
     else acceptHttp1.call(server, socket);
   };
 
-  const undecided = new Set<net.Socket>();
   if (tls) {
     server.on(connectionEvent, (socket: TLSSocket) => accept(socket, socket.alpnProtocol === "h2"));
   } else {
     server.on(connectionEvent, (socket: net.Socket) => {
-      undecided.add(socket);
-      const decided = () => undecided.delete(socket);
-      socket.once("close", decided);
-      acceptPlaintext(socket, limits.handshakeTimeoutMs, (isHttp2) => {
-        socket.off("close", decided);
-        decided();
-        accept(socket, isHttp2);
-      });
+      acceptPlaintext(socket, limits.handshakeTimeoutMs, (isHttp2) => accept(socket, isHttp2));
     });
   }
 
@@ -86,8 +82,13 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
 
   const sockets = new Set<net.Socket>();
   server.on("connection", (socket: net.Socket) => {
+    const name = nameOf(socket);
     sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    undecided.set(name, socket);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (undecided.get(name) === socket) undecided.delete(name);
+    });
   });
 
   const listeners: net.Server[] = [];
@@ -98,7 +99,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     const cutter = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, closeTimeoutMs);
-    for (const socket of undecided) socket.destroy();
+    for (const socket of undecided.values()) socket.destroy();
     for (const session of sessions) session.close();
     const closed = listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
     return closeServer(async (error) => {
@@ -119,5 +120,25 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       await once(listener, "listening");
       listeners.push(listener);
     },
+  };
+}
+
+/**
+ * The same handler for HTTP/1.1, which lets a connection have as many requests open
+ * at once as one of HTTP/2 may: a client can send any number without waiting for
+ * responses, and Node hands on each as it comes.
+ */
+function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
+  const openRequests = new WeakMap<net.Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    const open = (openRequests.get(socket) ?? 0) + 1;
+    if (open > maxOpenRequests) {
+      socket.destroy();
+      return;
+    }
+    openRequests.set(socket, open);
+    response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
+    handler(request, response);
   };
 }

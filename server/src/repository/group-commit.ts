@@ -1,6 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DatabaseUnavailableError } from "../domain/errors.ts";
 
+/** Between two tries while another process is writing; SQLite would block the event loop to wait. */
+const BUSY_RETRY_MS = 10;
+
 interface PendingWrite {
   /** Runs inside the transaction; returns what settles the caller's promise after it. */
   apply(): () => void;
@@ -14,6 +17,10 @@ export interface GroupCommitOptions {
   maxPending: number;
   /** Whether an error of SQLite concerns the database rather than one write. */
   isUnavailable(error: unknown): boolean;
+  /** Whether an error of SQLite says that another process is writing. */
+  isBusy(error: unknown): boolean;
+  /** How long the next transaction waits for another process's, in milliseconds. */
+  busyTimeoutMs: number;
 }
 
 /**
@@ -52,7 +59,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits all that is pending now. */
+  /** Commits all that is pending now, or refuses it. */
   flush(): void {
     while (this.#pending.length > 0) this.#commit(this.#pending.splice(0, this.#options.maxBatch));
   }
@@ -60,18 +67,35 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      this.#commit(this.#pending.splice(0, this.#options.maxBatch));
-      if (this.#pending.length > 0) this.#schedule();
-    });
+    const giveUpAtMs = performance.now() + this.#options.busyTimeoutMs;
+    setImmediate(() => this.#commitNext(giveUpAtMs));
+  }
+
+  #commitNext(giveUpAtMs: number): void {
+    if (this.#pending.length > 0 && !this.#tryBegin() && performance.now() < giveUpAtMs) {
+      setTimeout(() => this.#commitNext(giveUpAtMs), BUSY_RETRY_MS);
+      return;
+    }
+    this.#scheduled = false;
+    this.#commit(this.#pending.splice(0, this.#options.maxBatch));
+    if (this.#pending.length > 0) this.#schedule();
+  }
+
+  /** Begins a transaction; false when another process is writing. Any other error is for the commit to meet again. */
+  #tryBegin(): boolean {
+    try {
+      this.#database.exec("BEGIN IMMEDIATE");
+      return true;
+    } catch (error) {
+      return !this.#options.isBusy(error);
+    }
   }
 
   #commit(batch: PendingWrite[]): void {
     if (batch.length === 0) return;
     const settlements: (() => void)[] = [];
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
+      if (!this.#database.isTransaction) this.#database.exec("BEGIN IMMEDIATE");
       for (const write of batch) settlements.push(this.#apply(write));
       this.#database.exec("COMMIT");
     } catch (error) {

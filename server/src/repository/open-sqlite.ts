@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sqliteMigrations } from "./migrations/sqlite.ts";
 
-/** How long a statement waits for another process's write lock; the event loop waits with it. */
-const BUSY_TIMEOUT_MS = 1_000;
+/** How long a statement waits for another process; the event loop waits with it, so `GroupCommit` does the long waits. */
+const BUSY_TIMEOUT_MS = 20;
 /** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
 

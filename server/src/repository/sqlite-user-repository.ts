@@ -15,8 +15,9 @@ import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./
 const PURGED_WITH_EACH_CREATE = 4;
 // https://sqlite.org/rescode.html
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
+const SQLITE_BUSY = 5;
 const UNAVAILABLE_RESULT_CODES = new Set([
-  5, // SQLITE_BUSY
+  SQLITE_BUSY,
   6, // SQLITE_LOCKED
   8, // SQLITE_READONLY
   10, // SQLITE_IOERR
@@ -51,7 +52,13 @@ class SqliteUserRepository implements UserRepository {
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#statements = prepareStatements(database);
-    this.#writes = new GroupCommit(database, { maxBatch: 1_024, maxPending: 16_384, isUnavailable });
+    this.#writes = new GroupCommit(database, {
+      maxBatch: 1_024,
+      maxPending: 16_384,
+      isUnavailable,
+      isBusy: (error) => primaryCode(error) === SQLITE_BUSY,
+      busyTimeoutMs: 1_000,
+    });
   }
 
   async find(id: string): Promise<User | undefined> {
@@ -214,11 +221,17 @@ function resultCode(error: unknown): number | undefined {
   return error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined;
 }
 
+/** The low byte of a result code, which more precise codes share. */
+function primaryCode(error: unknown): number | undefined {
+  const code = resultCode(error);
+  return code === undefined ? undefined : code & 0xff;
+}
+
 /** Whether SQLite, or node:sqlite with its database closed, can't serve for now. */
 function isUnavailable(error: unknown): boolean {
-  const code = resultCode(error);
-  if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code & 0xff);
-  return error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE";
+  const code = primaryCode(error);
+  if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code);
+  return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
 }
 
 function toDomainError(error: unknown): unknown {

@@ -71,7 +71,8 @@ function errorOf(call: Call, response: UniversalServerResponse | undefined, isCo
   return response.status === 200 ? undefined : codeFromHttpStatus(response.status);
 }
 
-function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {
+/** Whether a body is bytes, as it is unless some framework has parsed it. */
+export function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {
   return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
 }
 

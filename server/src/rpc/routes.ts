@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAccessLog } from "./access-log.ts";
+import { assembleBodies } from "./assemble-body.ts";
 import { createAuthGate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
@@ -19,6 +20,12 @@ import { observeCalls } from "./observe-calls.ts";
 import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
 import { userHandlers } from "./user-handlers.ts";
+
+/**
+ * No valid request of the directory has a hundredth of it. A message costs memory
+ * and time before its rules refuse it, and a connection may send many at once.
+ */
+const MAX_USER_MESSAGE_BYTES = 256 * 1_024;
 
 export interface RpcOptions {
   users: Users;
@@ -52,7 +59,7 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  *
  * 1. record and access log (`observeCalls`)
  * 2. gate: authentication, authorization; before the body is read
- * 3. Connect: body, decompression, limits, parsing
+ * 3. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
  * 4. recovery: errors by the table, causes to the log
  * 5. deadline: the client's up to the maximum, else the default; token's expiry
  * 6. validation by the contract's rules
@@ -60,6 +67,7 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
+  const userMaxBytes = Math.min(options.maxMessageBytes, MAX_USER_MESSAGE_BYTES);
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
@@ -85,11 +93,13 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       if (authGate) await authGate(context);
     },
     routes(router) {
-      router.service(UserService, userHandlers(options.users));
+      router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
       router.service(StreamService, streamHandlers(options.streams));
       options.routes?.(router);
       for (const [index, handler] of router.handlers.entries()) {
-        router.handlers[index] = observeCalls(limitDeadline(handler, maxTimeoutMs), accessLog);
+        const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
+        const limited = limitDeadline(assembleBodies(handler, maxBytes), maxTimeoutMs);
+        router.handlers[index] = observeCalls(limited, accessLog);
       }
     },
   };

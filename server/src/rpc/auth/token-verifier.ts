@@ -88,7 +88,8 @@ function jwksOptions({ keyCooldownMs = 30_000 }: { keyCooldownMs?: number }): Re
 }
 
 function toPrincipal({ sub, exp, scope }: JWTPayload): Principal {
-  if (!sub || exp === undefined) throw new InvalidTokenError("sub and exp must be set");
+  if (typeof sub !== "string" || sub === "" || exp === undefined)
+    throw new InvalidTokenError("sub and exp must be set");
   const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
   return { subject: sub, scopes: new Set(scopes), expiresAtMs: exp * 1_000 };
 }

@@ -1,0 +1,85 @@
+import { randomInt } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { assembleBody } from "./assemble-body.ts";
+
+function envelope(size: number): Buffer {
+  const bytes = Buffer.alloc(5 + size, size % 251);
+  bytes.writeUInt8(0, 0);
+  bytes.writeUInt32BE(size, 1);
+  return bytes;
+}
+
+async function* cut(bytes: Buffer, sizeOf: () => number): AsyncIterable<Uint8Array> {
+  for (let start = 0; start < bytes.length; ) {
+    const end = start + sizeOf();
+    yield bytes.subarray(start, end);
+    start = end;
+  }
+}
+
+const cuts: [string, () => number][] = [
+  ["single bytes", () => 1],
+  ["six bytes", () => 6],
+  ["pieces of any size", () => randomInt(1, 40)],
+  ["one piece", () => 1_000_000],
+];
+
+describe.each(cuts)("a body cut into %s", (_name, sizeOf) => {
+  const sizes = [0, 1, 5, 0, 0, 100, 3, 99, 0];
+
+  test("comes out in whole envelopes, and the same", async () => {
+    const body = Buffer.concat(sizes.map(envelope));
+    const pieces = await Array.fromAsync(assembleBody(cut(body, sizeOf), "application/grpc", 100));
+    expect(Buffer.concat(pieces).equals(body)).toBe(true);
+    expect(pieces.length).toBeLessThanOrEqual(sizes.length);
+    const ends = new Set(sizes.map((_, index) => Buffer.concat(sizes.slice(0, index + 1).map(envelope)).length));
+    let end = 0;
+    for (const piece of pieces) {
+      end += piece.length;
+      expect(ends).toContain(end);
+    }
+  });
+
+  test("comes out whole, where it is no envelopes", async () => {
+    const body = envelope(90);
+    expect(await Array.fromAsync(assembleBody(cut(body, sizeOf), "application/json", 100))).toEqual([
+      new Uint8Array(body),
+    ]);
+  });
+
+  test("loses nothing when it ends in the middle, or is too long", async () => {
+    for (const body of [envelope(50).subarray(0, 30), envelope(3).subarray(0, 2), envelope(500), Buffer.alloc(0)]) {
+      for (const contentType of ["application/connect+json", "application/proto"]) {
+        const pieces = await Array.fromAsync(assembleBody(cut(body, sizeOf), contentType, 100));
+        expect(Buffer.concat(pieces).equals(body)).toBe(true);
+      }
+    }
+  });
+});
+
+test("what is too long is passed on, not gathered", async () => {
+  for (const contentType of ["application/connect+json", "application/proto"]) {
+    const pieces = await Array.fromAsync(
+      assembleBody(
+        cut(envelope(10_000), () => 50),
+        contentType,
+        100,
+      ),
+    );
+    expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(150);
+  }
+});
+
+test("others get a turn while a body is read that is all there", async () => {
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const busyUntil = performance.now() + 200;
+  async function* ready(): AsyncIterable<Uint8Array> {
+    while (performance.now() < busyUntil) yield envelope(1);
+  }
+  for await (const _ of assembleBody(ready(), "application/grpc", 100));
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(3);
+});

@@ -1,0 +1,128 @@
+import { setImmediate as turn } from "node:timers/promises";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { isByteStream } from "./observe-calls.ts";
+
+/** Content types whose bodies are envelopes. */
+const ENVELOPED = /^application\/(?:grpc|connect\+)/i;
+/** Of an envelope: a byte of flags and four of length. */
+const ENVELOPE_HEADER_BYTES = 5;
+/** How long a body may keep the event loop without letting others have a turn. */
+const MAX_HOLD_MS = 10;
+
+/** The same handler, to whom bodies come in few pieces, whatever their clients cut them into. */
+export function assembleBodies(handler: UniversalHandler, maxBytes: number): UniversalHandler {
+  const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
+    const contentType = request.header.get("content-type") ?? "";
+    return handler({ ...request, body: isByteStream(body) ? assembleBody(body, contentType, maxBytes) : body });
+  };
+  return Object.assign(assembled, handler);
+}
+
+/**
+ * The same bytes in few pieces: whole envelopes for a body that consists of them
+ * (gRPC, gRPC-Web, Connect streams), else the whole body.
+ *
+ * A client chooses how its body is cut, down to single bytes, and what reads bodies
+ * takes time that grows with the square of the pieces. It also takes all that has
+ * arrived without a pause; so between pieces others get a turn.
+ *
+ * What is longer than `maxBytes` is passed on as it comes, to be refused.
+ */
+export async function* assembleBody(
+  chunks: AsyncIterable<Uint8Array>,
+  contentType: string,
+  maxBytes: number,
+): AsyncIterable<Uint8Array> {
+  const pieces = ENVELOPED.test(contentType) ? envelopes(chunks, maxBytes) : wholeBody(chunks, maxBytes);
+  let turnedAtMs = performance.now();
+  for await (const piece of pieces) {
+    yield piece;
+    if (performance.now() - turnedAtMs > MAX_HOLD_MS) {
+      await turn();
+      turnedAtMs = performance.now();
+    }
+  }
+}
+
+async function* wholeBody(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
+  const held = new Held();
+  for await (const chunk of chunks) {
+    if (held.length > 0 && held.length + chunk.length > maxBytes) yield held.take();
+    held.append(chunk);
+    if (held.length > maxBytes) yield held.take();
+  }
+  if (held.length > 0) yield held.take();
+}
+
+async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
+  const held = new Held();
+  for await (const chunk of chunks) {
+    let rest = chunk;
+    if (held.length > 0) {
+      // First the header's end, which tells how much more belongs to it.
+      const headerPart = rest.subarray(0, Math.max(0, ENVELOPE_HEADER_BYTES - held.length));
+      held.append(headerPart);
+      rest = rest.subarray(headerPart.length);
+      const bodyPart = rest.subarray(0, Math.max(0, envelopeLength(held.bytes, maxBytes) - held.length));
+      held.append(bodyPart);
+      rest = rest.subarray(bodyPart.length);
+      if (held.length < envelopeLength(held.bytes, maxBytes)) continue;
+      yield held.take();
+    }
+    const whole = wholeEnvelopes(rest, maxBytes);
+    if (whole > 0) yield rest.subarray(0, whole);
+    held.append(rest.subarray(whole));
+  }
+  if (held.length > 0) yield held.take();
+}
+
+/** How many bytes of these make whole envelopes. */
+function wholeEnvelopes(bytes: Uint8Array, maxBytes: number): number {
+  let end = 0;
+  while (end < bytes.length) {
+    const length = envelopeLength(bytes.subarray(end), maxBytes);
+    if (end + length > bytes.length) break;
+    end += length;
+  }
+  return end;
+}
+
+/** Of the envelope that begins these bytes, its header included; only the header's of one that is too long. */
+function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
+  if (bytes.length < ENVELOPE_HEADER_BYTES) return ENVELOPE_HEADER_BYTES;
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
+  return length > maxBytes ? ENVELOPE_HEADER_BYTES : ENVELOPE_HEADER_BYTES + length;
+}
+
+/** Bytes that are not passed on yet, in a buffer that doubles: however they arrive, each is copied a few times at most. */
+class Held {
+  #buffer = new Uint8Array(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  append(bytes: Uint8Array): void {
+    const length = this.#length + bytes.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(length, this.#buffer.length * 2));
+      larger.set(this.bytes);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(bytes, this.#length);
+    this.#length = length;
+  }
+
+  /** What is held, which is then the receiver's. */
+  take(): Uint8Array {
+    const taken = this.bytes;
+    this.#buffer = new Uint8Array(0);
+    this.#length = 0;
+    return taken;
+  }
+}
