@@ -70,7 +70,7 @@ function endWithAnswer(stream: ServerHttp2Stream): void {
   // Trailers, even if there are none, are what an answer ends with; "finish" comes
   // before them on the stream, and on the response not before the request's end.
   stream.once("wantTrailers", () => {
-    if (stream.readableEnded) return;
+    if (stream.readableEnded || stream.endAfterHeaders) return;
     // A reset overtakes data, so it waits until the end has left, of which no event
     // tells: for a client that does not read, as long as its connection lasts.
     const poll = setInterval(() => {
