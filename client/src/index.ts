@@ -1,1 +1,25 @@
-export { type ClientOptions, createClients, type RollcallClients } from "./clients.ts";
+export { type NewUser, RollcallClient, type UserChanges, type UserQuery } from "./client.ts";
+export { createRollcallClient, type RollcallClientOptions } from "./create-client.ts";
+export {
+  ChecksumMismatchError,
+  EmailTakenError,
+  type FieldViolation,
+  RollcallError,
+  StaleUserError,
+  toRollcallError,
+  UnauthorizedError,
+  UserNotFoundError,
+  ValidationError,
+} from "./errors.ts";
+export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
+export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
+export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";
+export { createRetryInterceptor } from "./interceptors/retry.ts";
+export { createTracingInterceptor, type TracedCall, type TraceHook } from "./interceptors/tracing.ts";
+export type { Logger } from "./logger.ts";
+export { RequestNotSentError } from "./not-sent.ts";
+export type { CommonClientOptions } from "./options.ts";
+export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
+export type { Chat } from "./streams/chat.ts";
+export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
+export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";

@@ -1,6 +1,6 @@
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createClients } from "@rollcall/client";
+import { createRollcallClient } from "@rollcall/client";
 import type { User } from "@rollcall/gen/user/v1/user";
 import { signIn, signOut, storedToken, takeTokenFromAddress } from "./session.ts";
 
@@ -17,7 +17,7 @@ const directory = element("directory");
 const rows = element("users");
 const more = element<HTMLButtonElement>("more");
 
-const { users } = createClients({ address: location.origin, getToken: storedToken });
+const { users } = createRollcallClient({ address: location.origin, getToken: storedToken });
 let nextPageToken = "";
 
 function rowOf({ name, email, createdAt }: User): HTMLTableRowElement {

@@ -1,0 +1,166 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
+import {
+  type CreateUserRequestSchema,
+  type ListUsersRequestSchema,
+  type ListUsersResponse,
+  type UpdateUserRequestSchema,
+  type User,
+  UserService,
+} from "@rollcall/gen/user/v1/user";
+import { toRollcallError } from "./errors.ts";
+import { randomId } from "./random-id.ts";
+import { type Chat, openChat } from "./streams/chat.ts";
+import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
+
+/** What a client is made of; `createRollcallClient` chooses it for browsers and for Node. */
+export interface ClientParts {
+  transport: Transport;
+  /** Deadline of a unary call that sets none, in milliseconds. */
+  timeoutMs: number;
+  createSha256(): Sha256;
+  close(): Promise<void>;
+}
+
+export type NewUser = Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">;
+export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name" | "etag">;
+export type UserQuery = Pick<MessageInitShape<typeof ListUsersRequestSchema>, "pageSize" | "filter">;
+
+/**
+ * Calls Rollcall. The methods here throw RollcallErrors for refusals that a caller
+ * can act on and ConnectErrors for the rest; `users` and `streams` are the generated
+ * clients below them, over the same transport.
+ */
+export class RollcallClient implements AsyncDisposable {
+  readonly users: Client<typeof UserService>;
+  readonly streams: Client<typeof StreamService>;
+  readonly #createSha256: () => Sha256;
+  readonly #close: () => Promise<void>;
+
+  constructor({ transport, timeoutMs, createSha256, close }: ClientParts) {
+    const bounded = withDefaultTimeout(transport, timeoutMs);
+    this.users = createClient(UserService, bounded);
+    this.streams = createClient(StreamService, bounded);
+    this.#createSha256 = createSha256;
+    this.#close = close;
+  }
+
+  /** @throws UserNotFoundError */
+  getUser(id: string, options?: CallOptions): Promise<User> {
+    return userOf(this.users.getUser({ id }, options));
+  }
+
+  /**
+   * Makes a request id of its own unless it gets one, so that a retry creates no
+   * second user.
+   *
+   * @throws EmailTakenError
+   * @throws ValidationError
+   */
+  createUser(user: NewUser, options?: CallOptions): Promise<User> {
+    return userOf(this.users.createUser({ ...user, requestId: user.requestId || randomId() }, options));
+  }
+
+  /**
+   * Changes the fields that are given; none given changes nothing. With an etag, only
+   * if the user still has it.
+   *
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   * @throws EmailTakenError
+   * @throws ValidationError
+   */
+  updateUser(id: string, changes: UserChanges, options?: CallOptions): Promise<User> {
+    const paths = (["email", "name"] as const).filter((path) => changes[path] !== undefined);
+    return userOf(
+      this.users.updateUser({ ...changes, id, ...(paths.length > 0 && { updateMask: { paths } }) }, options),
+    );
+  }
+
+  /**
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   */
+  async deleteUser(id: string, { etag, ...options }: CallOptions & { etag?: string } = {}): Promise<void> {
+    await domainErrors(this.users.deleteUser({ id, ...(etag !== undefined && { etag }) }, options));
+  }
+
+  /** A page of users, in the order of their creation; `nextPageToken` is empty at the end. */
+  listUsers(
+    query: MessageInitShape<typeof ListUsersRequestSchema> = {},
+    options?: CallOptions,
+  ): Promise<ListUsersResponse> {
+    return domainErrors(this.users.listUsers(query, options));
+  }
+
+  /** All users, in the order of their creation, read page by page as the loop goes; the deadline is each page's. */
+  async *listAllUsers({ pageSize = 1_000, filter = "" }: UserQuery = {}, options?: CallOptions): AsyncIterable<User> {
+    let pageToken = "";
+    do {
+      const page = await this.listUsers({ pageSize, filter, pageToken }, options);
+      yield* page.users;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
+  /** The results of a query as they come; to leave the loop cancels the call. */
+  async *query(text: string, options: CallOptions = {}): AsyncIterable<ServerStreamResponse> {
+    const controller = createLinkedAbortController(options.signal);
+    try {
+      yield* this.streams.serverStream({ query: text }, { ...options, signal: controller.signal });
+    } catch (error) {
+      throw toRollcallError(error);
+    } finally {
+      controller.abort();
+    }
+  }
+
+  /**
+   * Sends the source in 64 KiB chunks and compares checksums at the end. No deadline
+   * but the server's, unless the options set one.
+   *
+   * @throws ChecksumMismatchError
+   */
+  uploadFile(source: UploadSource, options: UploadOptions = {}): Promise<UploadReceipt> {
+    return upload(this.streams, source, this.#createSha256(), options);
+  }
+
+  /** Opens a conversation; no deadline but the server's, unless the options set one. */
+  chat(options: CallOptions = {}): Chat {
+    return openChat(this.streams, options);
+  }
+
+  /** Lets calls under way finish and closes the connections; calls made later are canceled. */
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+async function domainErrors<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw toRollcallError(error);
+  }
+}
+
+async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User> {
+  const { user } = await domainErrors(call);
+  if (!user) throw new Error("the server's answer has no user");
+  return user;
+}
+
+/** Unary calls get a deadline; a stream may last. */
+function withDefaultTimeout(transport: Transport, defaultTimeoutMs: number): Transport {
+  return {
+    unary: (method, signal, timeoutMs = defaultTimeoutMs, header, input, contextValues) =>
+      transport.unary(method, signal, timeoutMs, header, input, contextValues),
+    stream: (...call) => transport.stream(...call),
+  };
+}

@@ -1,0 +1,81 @@
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+import { RollcallClient } from "./client.ts";
+import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
+import type { Sha256 } from "./streams/upload.ts";
+
+export interface RollcallClientOptions extends CommonClientOptions {
+  /** Where the server is, as `https://rollcall.example.com`. */
+  address: string;
+  /** What fetch speaks. Default "connect", with reads as GET. */
+  protocol?: "connect" | "grpc-web" | undefined;
+  /**
+   * Makes the transport instead. Over fetch, a browser can call unary and
+   * server-streaming methods only: uploads and chats need a transport that can stream
+   * requests.
+   */
+  createTransport?: ((options: { address: string; interceptors: Interceptor[] }) => Transport) | undefined;
+}
+
+/** A client over fetch, for browsers and whatever else has it. */
+export function createRollcallClient(options: RollcallClientOptions): RollcallClient {
+  const { address, timeoutMs = DEFAULT_TIMEOUT_MS, createTransport = byFetch(options.protocol) } = options;
+  const closed = new AbortController();
+  const transport = createTransport({ address, interceptors: createInterceptors(options) });
+  return new RollcallClient({
+    transport: untilClosed(transport, closed.signal),
+    timeoutMs,
+    createSha256,
+    async close() {
+      closed.abort();
+    },
+  });
+}
+
+function byFetch(protocol: RollcallClientOptions["protocol"]): NonNullable<RollcallClientOptions["createTransport"]> {
+  return ({ address, interceptors }) => {
+    const options = { baseUrl: address, interceptors, fetch: fetchOrUnavailable };
+    return protocol === "grpc-web"
+      ? createGrpcWebTransport(options)
+      : createConnectTransport({ ...options, useHttpGet: true });
+  };
+}
+
+/** fetch tells a network's fault by a bare TypeError. */
+const fetchOrUnavailable: typeof fetch = async (input, init) => {
+  try {
+    return await fetch(input, init);
+  } catch (error) {
+    if (init?.signal?.aborted) throw error;
+    throw new ConnectError("the server can't be reached", Code.Unavailable, undefined, undefined, error);
+  }
+};
+
+function createSha256(): Sha256 {
+  const hash = sha256.create();
+  return {
+    update(bytes) {
+      hash.update(bytes);
+    },
+    hex: () => bytesToHex(hash.digest()),
+  };
+}
+
+/** The browser owns the connections: to close a client means that it makes no more calls. */
+function untilClosed(transport: Transport, closed: AbortSignal): Transport {
+  const check = () => {
+    if (closed.aborted) throw new ConnectError("the client is closed", Code.Canceled);
+  };
+  return {
+    async unary(...call) {
+      check();
+      return transport.unary(...call);
+    },
+    async stream(...call) {
+      check();
+      return transport.stream(...call);
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+
+/** `domain` of every ErrorInfo that Rollcall sends. */
+const ERROR_DOMAIN = "rollcall";
+
+/** A refusal of the server that a caller can act on; `cause` is the error as it came. */
+export abstract class RollcallError extends Error {
+  override readonly cause: ConnectError;
+  constructor(cause: ConnectError) {
+    super(cause.rawMessage, { cause });
+    this.cause = cause;
+  }
+  override get name(): string {
+    return this.constructor.name;
+  }
+  get code(): Code {
+    return this.cause.code;
+  }
+}
+
+export class UserNotFoundError extends RollcallError {
+  readonly userId: string;
+  constructor(cause: ConnectError, userId: string) {
+    super(cause);
+    this.userId = userId;
+  }
+}
+
+/** One thing that is wrong with a request. */
+export interface FieldViolation {
+  /** Path of the field, by its name in the contract; empty for the whole message. */
+  readonly field: string;
+  readonly description: string;
+}
+
+/** The request breaks the contract's rules. */
+export class ValidationError extends RollcallError {
+  /** All that is wrong, at once; empty where the server does not say. */
+  readonly violations: readonly FieldViolation[];
+  constructor(cause: ConnectError, violations: readonly FieldViolation[]) {
+    super(cause);
+    this.violations = violations;
+  }
+}
+
+/** There is no token, or the server does not take it. */
+export class UnauthorizedError extends RollcallError {}
+
+/** Another user has the e-mail. */
+export class EmailTakenError extends RollcallError {}
+
+/** The user was changed since the etag was read. */
+export class StaleUserError extends RollcallError {
+  readonly userId: string;
+  constructor(cause: ConnectError, userId: string) {
+    super(cause);
+    this.userId = userId;
+  }
+}
+
+/** What arrived at the server is not what was sent. */
+export class ChecksumMismatchError extends Error {
+  override name = "ChecksumMismatchError";
+  /** SHA-256 of what was sent, in lower-case hexadecimal. */
+  readonly sent: string;
+  /** The server's, of what it got. */
+  readonly received: string;
+  constructor(sent: string, received: string) {
+    super(`the server received other bytes than were sent: SHA-256 ${received} instead of ${sent}`);
+    this.sent = sent;
+    this.received = received;
+  }
+}
+
+/**
+ * The domain error that a call's error stands for, or the error itself, as a
+ * ConnectError, where there is none. Works with the error of any Connect client.
+ */
+export function toRollcallError(error: unknown): RollcallError | ConnectError {
+  if (error instanceof RollcallError) return error;
+  const cause = ConnectError.from(error);
+  switch (cause.code) {
+    case Code.Unauthenticated:
+      return new UnauthorizedError(cause);
+    case Code.InvalidArgument:
+      return new ValidationError(cause, violationsOf(cause));
+    case Code.NotFound: {
+      const [resource] = cause.findDetails(ResourceInfoSchema);
+      return resource ? new UserNotFoundError(cause, resource.resourceName) : cause;
+    }
+    case Code.AlreadyExists:
+      return hasReason(cause, "EMAIL_TAKEN") ? new EmailTakenError(cause) : cause;
+    case Code.Aborted: {
+      const [resource] = cause.findDetails(ResourceInfoSchema);
+      return hasReason(cause, "STALE_ETAG") ? new StaleUserError(cause, resource?.resourceName ?? "") : cause;
+    }
+    default:
+      return cause;
+  }
+}
+
+function violationsOf(error: ConnectError): FieldViolation[] {
+  return error
+    .findDetails(BadRequestSchema)
+    .flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ field, description })));
+}
+
+function hasReason(error: ConnectError, expected: string): boolean {
+  return error
+    .findDetails(ErrorInfoSchema)
+    .some(({ reason, domain }) => domain === ERROR_DOMAIN && reason === expected);
+}

@@ -1,0 +1,105 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+
+export interface TokenRequest {
+  /** The token that the server has just refused. */
+  readonly refused: string | undefined;
+}
+
+/**
+ * Gives the bearer token to send; undefined sends none. It is asked before each
+ * call. A promise says that this takes work: then its token is kept until shortly
+ * before it expires (a JWT's `exp`), and calls at the same time share one request.
+ */
+export type GetToken = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
+
+export interface AuthOptions {
+  /** A token that stays the same, or what gives one. */
+  token: string | GetToken;
+  /** How long before it expires a token is renewed, in milliseconds. Default 30 s. */
+  renewBeforeMs?: number | undefined;
+  /** Milliseconds since the Unix epoch. */
+  now?: (() => number) | undefined;
+}
+
+/**
+ * Sends `authorization: Bearer …`, renewed before the token expires. A unary call
+ * that is refused as unauthenticated is repeated once with a new token, where there
+ * is one; after a stream that is refused, the next call asks for a new token.
+ */
+export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Date.now }: AuthOptions): Interceptor {
+  const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
+  return (next) => async (request) => {
+    const send = async (refused?: string) => {
+      const current = await source.get(refused);
+      if (current !== undefined && current === refused) return undefined;
+      if (current === undefined) request.header.delete("authorization");
+      else request.header.set("authorization", `Bearer ${current}`);
+      return current;
+    };
+    const sent = await send();
+    try {
+      return await next(request);
+    } catch (error) {
+      if (ConnectError.from(error).code !== Code.Unauthenticated || sent === undefined) throw error;
+      if (request.stream) {
+        source.forget(sent);
+        throw error;
+      }
+      if ((await send(sent)) === undefined) throw error;
+      return next(request);
+    }
+  };
+}
+
+class TokenSource {
+  readonly #getToken: GetToken;
+  readonly #renewBeforeMs: number;
+  readonly #now: () => number;
+  #kept: { token: string; renewAtMs: number } | undefined;
+  #pending: Promise<string | undefined> | undefined;
+
+  constructor(getToken: GetToken, renewBeforeMs: number, now: () => number) {
+    this.#getToken = getToken;
+    this.#renewBeforeMs = renewBeforeMs;
+    this.#now = now;
+  }
+
+  get(refused: string | undefined): string | undefined | Promise<string | undefined> {
+    if (refused !== undefined) this.forget(refused);
+    if (this.#kept && this.#now() < this.#kept.renewAtMs) return this.#kept.token;
+    if (this.#pending) return this.#pending;
+    const answer = this.#getToken({ refused });
+    if (!(answer instanceof Promise)) return answer;
+    this.#pending = answer
+      .then((token) => {
+        if (token !== undefined) this.#keep(token);
+        return token;
+      })
+      .finally(() => {
+        this.#pending = undefined;
+      });
+    return this.#pending;
+  }
+
+  forget(refused: string): void {
+    if (this.#kept?.token === refused) this.#kept = undefined;
+  }
+
+  #keep(token: string): void {
+    const expiresAtMs = expiryOf(token);
+    // One whose end is not known is asked for each time.
+    if (expiresAtMs !== undefined) this.#kept = { token, renewAtMs: expiresAtMs - this.#renewBeforeMs };
+  }
+}
+
+/** `exp` of a JWT, in milliseconds since the Unix epoch; not verified, as only the server can. */
+function expiryOf(token: string): number | undefined {
+  const payload = token.split(".")[1];
+  if (payload === undefined) return undefined;
+  try {
+    const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
+    return typeof exp === "number" ? exp * 1_000 : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,70 @@
+import {
+  ConnectError,
+  type StreamRequest,
+  type StreamResponse,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+
+export type AnyRequest = UnaryRequest | StreamRequest;
+type AnyResponse = UnaryResponse | StreamResponse;
+type Next = (request: AnyRequest) => Promise<AnyResponse>;
+
+/** As `user.v1.UserService/GetUser`. */
+export function methodName({ service, method }: AnyRequest): string {
+  return `${service.typeName}/${method.name}`;
+}
+
+/**
+ * Makes the call and tells `onEnd` once how it ended, with its error where there is
+ * one: a stream ends when its last message was read, when it fails, or when its
+ * caller aborts it, and not when it opens.
+ */
+export async function observeCall(
+  next: Next,
+  request: AnyRequest,
+  onEnd: (error: ConnectError | undefined) => void,
+): Promise<AnyResponse> {
+  try {
+    const response = await next(request);
+    if (response.stream) return { ...response, message: observeEach(response.message, request.signal, onEnd) };
+    onEnd(undefined);
+    return response;
+  } catch (error) {
+    onEnd(ConnectError.from(request.signal.aborted ? request.signal.reason : error));
+    throw error;
+  }
+}
+
+function observeEach<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+  onEnd: (error: ConnectError | undefined) => void,
+): AsyncIterable<T> {
+  let hasEnded = false;
+  const end = (error?: unknown) => {
+    if (hasEnded) return;
+    hasEnded = true;
+    signal.removeEventListener("abort", abort);
+    onEnd(error === undefined ? undefined : ConnectError.from(error));
+  };
+  const abort = () => end(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            const result = await iterator.next();
+            if (result.done) end();
+            return result;
+          } catch (error) {
+            end(signal.aborted ? signal.reason : error);
+            throw error;
+          }
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { randomId } from "../random-id.ts";
+
+export interface RequestIdOptions {
+  /**
+   * The id of what this call is part of, such as the request that a server is
+   * answering; a new one where it is undefined. Default: always a new one.
+   */
+  currentId?: (() => string | undefined) | undefined;
+}
+
+/** Sends `x-request-id`, which the server's log and answer carry too; one that the call has already is kept. */
+export function createRequestIdInterceptor({ currentId }: RequestIdOptions = {}): Interceptor {
+  return (next) => (request) => {
+    if (!request.header.has("x-request-id")) request.header.set("x-request-id", currentId?.() ?? randomId());
+    return next(request);
+  };
+}

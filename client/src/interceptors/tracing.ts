@@ -1,0 +1,25 @@
+import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { methodName, observeCall } from "./observe-call.ts";
+
+/** A call that begins. */
+export interface TracedCall {
+  /** As `user.v1.UserService/GetUser`. */
+  readonly method: string;
+  readonly stream: boolean;
+  /** Of the request: the place for `traceparent`. */
+  readonly header: Headers;
+}
+
+/**
+ * Told of each call as it begins; what it returns is told of the end, with the
+ * error where there is one. An OpenTelemetry span fits in a few lines.
+ */
+export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) => void;
+
+/** Calls the hook for every call; a stream ends with its last message. */
+export function createTracingInterceptor(hook: TraceHook): Interceptor {
+  return (next) => (request) => {
+    const { stream, header } = request;
+    return observeCall(next, request, hook({ method: methodName(request), stream, header }));
+  };
+}

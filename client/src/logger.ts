@@ -1,0 +1,5 @@
+/** Where the client writes what it does: `console`, pino and the like fit. */
+export interface Logger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}

@@ -1,0 +1,169 @@
+import http from "node:http";
+import https from "node:https";
+import type { Duplex } from "node:stream";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
+import { findNotSent } from "../../not-sent.ts";
+import { Address } from "./address.ts";
+import { toNodeHeaders, toWebHeaders } from "./headers.ts";
+import type { HttpClient } from "./http-client.ts";
+import { openSocket, type TlsClientOptions } from "./open-socket.ts";
+import type { PoolSettings } from "./pool-options.ts";
+import { ReplayableBody } from "./replayable-body.ts";
+import { writeBody } from "./write-body.ts";
+
+/** Keep-alive connections to one address. */
+interface Origin {
+  readonly address: Address;
+  readonly agent: http.Agent;
+  callCount: number;
+}
+
+/**
+ * Sends requests over HTTP/1.1 to the address with the fewest calls, at most
+ * `settings.size` at once to each; more wait. An address that can't be reached is
+ * left out for a while, and the request goes to the next.
+ */
+export function createHttp1Client(
+  origins: readonly string[],
+  tls: TlsClientOptions,
+  settings: PoolSettings,
+): HttpClient {
+  const all = origins.map((origin): Origin => {
+    const agent = createAgent(origin, tls, settings);
+    return { address: new Address(origin), agent, callCount: 0 };
+  });
+  let turn = 0;
+  let closing: (() => void) | undefined;
+
+  const inOrder = () => {
+    turn = (turn + 1) % all.length;
+    const rotated = [...all.slice(turn), ...all.slice(0, turn)];
+    return rotated.sort(
+      (a, b) => Number(a.address.isResting) - Number(b.address.isResting) || a.callCount - b.callCount,
+    );
+  };
+  const ended = (origin: Origin) => {
+    origin.callCount -= 1;
+    if (all.every(({ callCount }) => callCount === 0)) closing?.();
+  };
+
+  return {
+    async send(request) {
+      const body = request.body && new ReplayableBody(request.body);
+      try {
+        let failure: unknown;
+        for (const origin of inOrder()) {
+          if (closing) throw new ConnectError("the client is closed", Code.Canceled);
+          origin.callCount += 1;
+          try {
+            const response = await exchange(origin, request, body, () => ended(origin));
+            origin.address.succeeded();
+            return response;
+          } catch (error) {
+            if (!findNotSent(error)) throw error;
+            origin.address.failed();
+            failure = error;
+          }
+        }
+        throw failure;
+      } catch (error) {
+        body?.release();
+        throw error;
+      }
+    },
+    async close() {
+      const finished = new Promise<void>((resolve) => {
+        closing = resolve;
+      });
+      if (all.some(({ callCount }) => callCount > 0)) {
+        const cut = setTimeout(() => closing?.(), settings.closeTimeoutMs);
+        await finished;
+        clearTimeout(cut);
+      }
+      for (const { agent } of all) agent.destroy();
+    },
+  };
+}
+
+/** An agent whose connections have a connect timeout. */
+function createAgent(origin: string, tls: TlsClientOptions, settings: PoolSettings): http.Agent {
+  const { protocol } = new URL(origin);
+  const agent = new (protocol === "https:" ? https : http).Agent({
+    keepAlive: true,
+    maxSockets: settings.size,
+    timeout: settings.idleTimeoutMs,
+  });
+  agent.createConnection = (_options, callback) => {
+    const settle = callback as (error: Error | null, socket?: Duplex) => void;
+    openSocket(origin, { ...settings, tls, alpn: "http/1.1" }).then(
+      (socket) => settle(null, socket),
+      (error: Error) => settle(error),
+    );
+    return undefined;
+  };
+  return agent;
+}
+
+function exchange(
+  { address: { origin }, agent }: Origin,
+  { url, method, header, signal }: UniversalClientRequest,
+  body: ReplayableBody | undefined,
+  onEnd: () => void,
+): Promise<UniversalClientResponse> {
+  return new Promise((resolve, reject) => {
+    const { pathname, search, protocol } = new URL(url);
+    const send = protocol === "https:" ? https.request : http.request;
+    const request = send(new URL(pathname + search, origin), { method, headers: toNodeHeaders(header), agent });
+    let failure: ConnectError | undefined;
+    const cancel = (error: ConnectError) => {
+      failure ??= error;
+      request.destroy();
+    };
+    const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
+    const done = () => signal?.removeEventListener("abort", abort);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    request.on("error", (error) => {
+      failure ??= findNotSent(error) ? ConnectError.from(error) : lost(origin, error);
+      reject(failure);
+    });
+    let hasResponded = false;
+    request.on("response", (response) => {
+      hasResponded = true;
+      resolve({
+        status: response.statusCode ?? 0,
+        header: toWebHeaders(response.headers),
+        body: readBody(response, (error) => failure ?? lost(origin, error), done),
+        trailer: new Headers(),
+      });
+    });
+    request.once("close", () => {
+      done();
+      onEnd();
+      if (hasResponded) body?.release();
+      else reject(failure ?? lost(origin, undefined));
+    });
+    // A stream's header does not wait for its first message; a unary call's leaves together with its body.
+    setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
+    if (body) writeBody(body, request).catch((error: unknown) => cancel(ConnectError.from(error)));
+    else request.end();
+  });
+}
+
+async function* readBody(
+  response: http.IncomingMessage,
+  toFailure: (error: unknown) => ConnectError,
+  done: () => void,
+): AsyncIterable<Uint8Array> {
+  try {
+    yield* response.iterator({ destroyOnReturn: false });
+  } catch (error) {
+    throw toFailure(error);
+  }
+  done();
+}
+
+function lost(origin: string, cause: unknown): ConnectError {
+  return new ConnectError(`the connection to ${origin} was lost`, Code.Unavailable, undefined, undefined, cause);
+}

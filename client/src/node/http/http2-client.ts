@@ -1,0 +1,146 @@
+import http2, { type ClientHttp2Stream } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
+import { findNotSent } from "../../not-sent.ts";
+import { toNodeHeaders, toWebHeaders } from "./headers.ts";
+import type { HttpClient } from "./http-client.ts";
+import type { Http2Connection } from "./http2-connection.ts";
+import { Http2Pool } from "./http2-pool.ts";
+import { notSent, type TlsClientOptions } from "./open-socket.ts";
+import type { PoolSettings } from "./pool-options.ts";
+import { ReplayableBody } from "./replayable-body.ts";
+import { writeBody } from "./write-body.ts";
+
+/** How often a request that a server refused unprocessed goes to another connection at once. */
+const MAX_REPLAYS = 2;
+
+/**
+ * Sends requests over the pool's connections. One that a server has certainly not
+ * acted on (RFC 9113, 8.7: refused stream, GOAWAY, a connection that had ended) is
+ * sent again over another connection, of which its caller sees nothing.
+ */
+export function createHttp2Client(
+  origins: readonly string[],
+  tls: TlsClientOptions,
+  settings: PoolSettings,
+): HttpClient {
+  const pool = new Http2Pool({ origins, tls, settings });
+  return {
+    async send(request) {
+      const body = request.body && new ReplayableBody(request.body);
+      try {
+        return await sendUntilTaken(pool, request, body);
+      } catch (error) {
+        body?.release();
+        throw error;
+      }
+    },
+    close: () => pool.close(),
+  };
+}
+
+async function sendUntilTaken(
+  pool: Http2Pool,
+  request: UniversalClientRequest,
+  body: ReplayableBody | undefined,
+): Promise<UniversalClientResponse> {
+  for (let replays = 0; ; replays++) {
+    const connection = await pool.acquire(request.signal);
+    try {
+      return await exchange(connection, request, body);
+    } catch (error) {
+      const canReplay = replays < MAX_REPLAYS && body?.canReplay !== false && !request.signal?.aborted;
+      if (!canReplay || !findNotSent(error)) throw error;
+    }
+  }
+}
+
+/** Resolves with the response's header; its body then comes as it is read. */
+function exchange(
+  connection: Http2Connection,
+  { url, method, header, signal }: UniversalClientRequest,
+  body: ReplayableBody | undefined,
+): Promise<UniversalClientResponse> {
+  return new Promise((resolve, reject) => {
+    const { pathname, search } = new URL(url);
+    const headers = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
+    let stream: ClientHttp2Stream;
+    try {
+      stream = connection.openStream(headers, { endStream: body === undefined });
+    } catch (error) {
+      return reject(notSent(connection.address.origin, error));
+    }
+    /** What ended the exchange from this side. */
+    let failure: ConnectError | undefined;
+    const cancel = (error: ConnectError) => {
+      failure ??= error;
+      stream.close(http2.constants.NGHTTP2_CANCEL);
+    };
+    const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
+    const done = () => signal?.removeEventListener("abort", abort);
+    const currentFailure = () => failure ?? faultOf(connection, stream);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+
+    const trailer = new Headers();
+    let hasResponded = false;
+    stream.on("response", (responseHeaders) => {
+      hasResponded = true;
+      connection.heard();
+      const status = responseHeaders[":status"] ?? 0;
+      const responseBody = readBody(connection, stream, currentFailure, done);
+      resolve({ status, header: toWebHeaders(responseHeaders), body: responseBody, trailer });
+    });
+    stream.on("trailers", (trailers) => toWebHeaders(trailers, trailer));
+    // What went wrong is read from the stream's end.
+    stream.on("error", () => {});
+    stream.once("close", () => {
+      done();
+      if (hasResponded) body?.release();
+      else reject(currentFailure() ?? new ConnectError("the server sent no response", Code.Internal));
+    });
+    if (body) writeBody(body, stream).catch((error: unknown) => cancel(ConnectError.from(error)));
+  });
+}
+
+async function* readBody(
+  connection: Http2Connection,
+  stream: ClientHttp2Stream,
+  currentFailure: () => ConnectError | undefined,
+  done: () => void,
+): AsyncIterable<Uint8Array> {
+  try {
+    for await (const chunk of stream.iterator({ destroyOnReturn: false })) {
+      connection.heard();
+      yield chunk;
+    }
+  } catch (error) {
+    throw currentFailure() ?? ConnectError.from(error);
+  }
+  const failure = currentFailure();
+  if (failure) throw failure;
+  // Nothing is left to cancel; a request that still goes on can be.
+  if (stream.writableEnded) done();
+}
+
+/** The error that a stream has ended with, if it has: by the connection, or by the server's RST_STREAM. */
+function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): ConnectError | undefined {
+  const { rstCode } = stream;
+  const { origin } = connection.address;
+  const isRefused = stream.id === undefined || connection.isRefusedByGoaway(stream.id);
+  if (!stream.closed && !stream.destroyed) return undefined;
+  if (isRefused || rstCode === http2.constants.NGHTTP2_REFUSED_STREAM) {
+    return notSent(origin, new Error("the server refused the stream"));
+  }
+  if (rstCode === undefined || rstCode === http2.constants.NGHTTP2_NO_ERROR) return undefined;
+  if (connection.isLost) return new ConnectError(`the connection to ${origin} was lost`, Code.Unavailable);
+  const code = codeByReset.get(rstCode) ?? Code.Internal;
+  return new ConnectError(`the server reset the stream (HTTP/2 error ${rstCode})`, code);
+}
+
+/** Of a stream that was reset, as gRPC maps HTTP/2 errors; all others are internal. */
+const codeByReset: ReadonlyMap<number, Code> = new Map([
+  [http2.constants.NGHTTP2_CANCEL, Code.Canceled],
+  [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted],
+  [http2.constants.NGHTTP2_INADEQUATE_SECURITY, Code.PermissionDenied],
+]);

@@ -1,0 +1,189 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import type { Socket } from "node:net";
+import type { Address } from "./address.ts";
+import { notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
+import type { PoolSettings } from "./pool-options.ts";
+
+/** What a stream, and a connection's streams together, may receive before it is read. */
+const STREAM_WINDOW_BYTES = 1024 ** 2;
+const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
+
+export interface Http2ConnectionOptions extends PoolSettings {
+  tls: TlsClientOptions;
+  /** Another stream can open, or the connection takes no more. */
+  onChange(connection: Http2Connection): void;
+}
+
+/**
+ * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY; then
+ * those under way finish and it closes. With none under way it does not keep the
+ * process alive.
+ */
+export class Http2Connection {
+  readonly address: Address;
+  readonly #session: http2.ClientHttp2Session;
+  readonly #options: Http2ConnectionOptions;
+  readonly #ageTimer: NodeJS.Timeout;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #pingTimer: NodeJS.Timeout | undefined;
+  #streamCount = 0;
+  #takesStreams = true;
+  #goawayLastId: number | undefined;
+  #isLost = false;
+
+  /** @throws ConnectError unavailable, because of a RequestNotSentError. */
+  static async open(address: Address, options: Http2ConnectionOptions): Promise<Http2Connection> {
+    const { connectTimeoutMs } = options;
+    const startedAtMs = performance.now();
+    const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
+    const session = http2.connect(address.origin, {
+      createConnection: () => socket,
+      settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
+    });
+    // For the whole life of the session: an error without a listener would end the process.
+    session.on("error", () => {});
+    const remainingMs = Math.max(1, connectTimeoutMs - (performance.now() - startedAtMs));
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), remainingMs);
+    const closed = () => timeout.abort();
+    session.once("close", closed);
+    try {
+      // The server's settings say how many streams it takes, and that it is alive.
+      await once(session, "remoteSettings", { signal: timeout.signal });
+    } catch (error) {
+      const reason = session.destroyed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
+      session.destroy();
+      throw notSent(address.origin, new Error(reason, { cause: error }));
+    } finally {
+      clearTimeout(timer);
+      session.off("close", closed);
+    }
+    return new Http2Connection(address, socket, session, options);
+  }
+
+  private constructor(
+    address: Address,
+    socket: Socket,
+    session: http2.ClientHttp2Session,
+    options: Http2ConnectionOptions,
+  ) {
+    this.address = address;
+    this.#session = session;
+    this.#options = options;
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    session.on("goaway", (_code: number, lastStreamId: number) => {
+      this.#goawayLastId = lastStreamId;
+      this.retire();
+    });
+    // Before Node's own listener, which closes the streams as if they were canceled.
+    socket.prependOnceListener("close", () => {
+      this.#isLost = true;
+    });
+    session.once("close", () => {
+      clearTimeout(this.#pingTimer);
+      this.retire();
+      options.onChange(this);
+    });
+    const ageMs = options.maxAgeMs * (1 - Math.random() / 10);
+    this.#ageTimer = setTimeout(() => this.retire(), Math.min(ageMs, 2 ** 31 - 1)).unref();
+    this.#becomeIdle();
+  }
+
+  get streamCount(): number {
+    return this.#streamCount;
+  }
+
+  /** Whether another stream can be opened. */
+  get hasRoom(): boolean {
+    return this.#takesStreams && this.#streamCount < (this.#session.remoteSettings.maxConcurrentStreams ?? Infinity);
+  }
+
+  /** False once it only finishes what it has. */
+  get takesStreams(): boolean {
+    return this.#takesStreams;
+  }
+
+  /** Whether the connection itself has ended, and its streams with it. */
+  get isLost(): boolean {
+    return this.#isLost || this.#session.destroyed;
+  }
+
+  /** Whether the server has said that it will not process the stream (RFC 9113, 6.8). */
+  isRefusedByGoaway(streamId: number): boolean {
+    return this.#goawayLastId !== undefined && streamId > this.#goawayLastId;
+  }
+
+  /** Keeps a place for a stream that {@link openStream} opens at once. */
+  reserve(): void {
+    this.#streamCount += 1;
+    if (this.#streamCount === 1) this.#becomeBusy();
+  }
+
+  /** Opens the stream of a reserved place. @throws Error when the session has just ended. */
+  openStream(headers: http2.OutgoingHttpHeaders, options: http2.ClientSessionRequestOptions): http2.ClientHttp2Stream {
+    try {
+      const stream = this.#session.request(headers, options);
+      stream.once("close", () => this.#release());
+      return stream;
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+  }
+
+  /** The server has sent something: no PING is needed for a while. */
+  heard(): void {
+    this.#pingTimer?.refresh();
+  }
+
+  /** Takes no more streams; closes when the last one has ended. */
+  retire(): void {
+    if (!this.#takesStreams) return;
+    this.#takesStreams = false;
+    clearTimeout(this.#ageTimer);
+    clearTimeout(this.#idleTimer);
+    if (!this.#session.closed) this.#session.close();
+    this.#options.onChange(this);
+  }
+
+  /** Resolves when the connection is gone. */
+  async closed(): Promise<void> {
+    if (!this.#session.destroyed) await once(this.#session, "close");
+  }
+
+  /** Ends the connection with all its streams. */
+  destroy(): void {
+    this.#isLost = true;
+    this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
+  }
+
+  #release(): void {
+    this.#streamCount -= 1;
+    if (this.#streamCount === 0) this.#becomeIdle();
+    this.#options.onChange(this);
+  }
+
+  #becomeBusy(): void {
+    clearTimeout(this.#idleTimer);
+    this.#session.ref();
+    this.#pingTimer = setTimeout(() => this.#ping(), this.#options.pingIntervalMs).unref();
+  }
+
+  #becomeIdle(): void {
+    clearTimeout(this.#pingTimer);
+    if (this.isLost || !this.#takesStreams) return;
+    this.#session.unref();
+    this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();
+  }
+
+  #ping(): void {
+    if (this.#session.destroyed) return;
+    this.#pingTimer = setTimeout(() => this.destroy(), this.#options.pingTimeoutMs).unref();
+    this.#session.ping(() => {
+      clearTimeout(this.#pingTimer);
+      if (this.#session.destroyed || this.#streamCount === 0) return;
+      this.#pingTimer = setTimeout(() => this.#ping(), this.#options.pingIntervalMs).unref();
+    });
+  }
+}

@@ -1,0 +1,85 @@
+import net from "node:net";
+import tls from "node:tls";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { RequestNotSentError } from "../../not-sent.ts";
+
+export interface TlsClientOptions {
+  /** Authorities to trust, in PEM. Default: those that Node trusts. */
+  ca?: string | undefined;
+  /** The client's own certificate and key, in PEM, for a server that asks for them (mutual TLS). */
+  cert?: string | undefined;
+  key?: string | undefined;
+}
+
+export interface SocketOptions {
+  tls: TlsClientOptions;
+  /** Protocol to agree on (RFC 7301): "h2" or "http/1.1". */
+  alpn: string;
+  /** For the name, TCP and TLS together, in milliseconds. */
+  connectTimeoutMs: number;
+}
+
+/** Probes of the TCP connection itself, against firewalls that forget quiet ones. */
+const TCP_KEEPALIVE_MS = 30_000;
+
+/**
+ * Opens a connection to an origin, through its TLS handshake.
+ *
+ * @throws ConnectError unavailable, because of a RequestNotSentError.
+ */
+export async function openSocket(origin: string, options: SocketOptions): Promise<net.Socket> {
+  const { hostname, port, protocol } = new URL(origin);
+  const isTls = protocol === "https:";
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const address = { host, port: Number(port || (isTls ? 443 : 80)) };
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let socket: net.Socket;
+  try {
+    socket = isTls
+      ? tls.connect({
+          ...address,
+          ...options.tls,
+          ...(net.isIP(host) === 0 && { servername: host }),
+          minVersion: "TLSv1.2",
+          ALPNProtocols: [options.alpn],
+        })
+      : net.connect(address);
+  } catch (error) {
+    // A certificate or key that is none.
+    throw notSent(origin, error);
+  }
+  const timeout = () => reject(new Error(`no connection within ${options.connectTimeoutMs} ms`));
+  const timer = setTimeout(timeout, options.connectTimeoutMs);
+  const closed = () => reject(new Error("the connection was closed"));
+  socket
+    .once(isTls ? "secureConnect" : "connect", resolve)
+    .once("error", reject)
+    .once("close", closed);
+  try {
+    await promise;
+    if (socket instanceof tls.TLSSocket && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
+      throw new Error("the server does not speak HTTP/2");
+    }
+  } catch (error) {
+    socket.on("error", () => {});
+    socket.destroy();
+    throw notSent(origin, error);
+  } finally {
+    clearTimeout(timer);
+    socket.off("error", reject).off("close", closed);
+  }
+  return socket.setNoDelay(true).setKeepAlive(true, TCP_KEEPALIVE_MS);
+}
+
+/** Faults of the certificate or its check: they do not pass by waiting. */
+const CERTIFICATE_FAULT =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT|ERR_OSSL|HOSTNAME_MISMATCH)/;
+
+/** The error of a call that its server has not taken. */
+export function notSent(origin: string, error: unknown): ConnectError {
+  const fault = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
+  const { code = "", message = String(error) } = fault as NodeJS.ErrnoException;
+  const isTransient = !CERTIFICATE_FAULT.test(code);
+  const cause = new RequestNotSentError(`${origin}: ${message}`, { cause: error, isTransient });
+  return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
+}

@@ -1,0 +1,4 @@
+export { createRollcallClient, NodeRollcallClient, type NodeRollcallClientOptions } from "./create-client.ts";
+export type { PoolOptions } from "./http/pool-options.ts";
+export type { TlsFiles } from "./tls-files.ts";
+export { createNodeTransport, type NodeTransport, type NodeTransportOptions } from "./transport.ts";

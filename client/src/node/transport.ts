@@ -1,0 +1,65 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { type CommonTransportOptions, validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
+import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
+import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
+import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { createHttp1Client } from "./http/http1-client.ts";
+import { createHttp2Client } from "./http/http2-client.ts";
+import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
+import { loadTls, type TlsFiles } from "./tls-files.ts";
+
+export interface NodeTransportOptions {
+  /**
+   * Where the server is, as `https://rollcall.example.com`; with several addresses,
+   * calls are spread over those that work.
+   */
+  address: string | readonly string[];
+  /** Default "grpc". */
+  protocol?: "grpc" | "grpc-web" | "connect" | undefined;
+  /** Default "2"; over "1.1" there is no gRPC, and no stream in both directions at once. */
+  httpVersion?: "1.1" | "2" | undefined;
+  tls?: TlsFiles | undefined;
+  pool?: PoolOptions | undefined;
+  /** Largest message from the server, in bytes. Default 4 MiB. */
+  readMaxBytes?: number | undefined;
+  interceptors?: readonly Interceptor[] | undefined;
+}
+
+/** A Connect transport over a pool of connections, to be closed. */
+export interface NodeTransport extends Transport {
+  /** Lets calls under way finish, for `pool.closeTimeoutMs` at most, and closes the connections. */
+  close(): Promise<void>;
+}
+
+/** @throws TypeError for an address that is no http or https URL, and for gRPC over HTTP/1.1. */
+export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
+  const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
+  const urls = [options.address].flat().map(parseAddress);
+  const [first] = urls;
+  if (!first) throw new TypeError("address must not be empty");
+  const origins = urls.map(({ origin }) => origin);
+  const tls = loadTls(options.tls);
+  const settings = toPoolSettings(options.pool);
+  if (protocol === "grpc" && httpVersion === "1.1") throw new TypeError("gRPC needs HTTP/2");
+
+  const http =
+    httpVersion === "2" ? createHttp2Client(origins, tls, settings) : createHttp1Client(origins, tls, settings);
+  const transportOptions: CommonTransportOptions = {
+    httpClient: http.send,
+    baseUrl: first.href,
+    useBinaryFormat: true,
+    interceptors: [...(options.interceptors ?? [])],
+    acceptCompression: [compressionGzip, compressionBrotli],
+    sendCompression: null,
+    ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),
+  };
+  const create = { grpc: createGrpc, "grpc-web": createGrpcWeb, connect: createConnect }[protocol];
+  return { ...create(transportOptions), close: () => http.close() };
+}
+
+function parseAddress(address: string): URL {
+  const url = URL.parse(address);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new TypeError(`${JSON.stringify(address)} is not an address, such as https://rollcall.example.com`);
+}

@@ -1,0 +1,53 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { createAuthInterceptor, type GetToken } from "./interceptors/auth.ts";
+import { createLoggingInterceptor } from "./interceptors/logging.ts";
+import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
+import { createRetryInterceptor } from "./interceptors/retry.ts";
+import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
+import type { Logger } from "./logger.ts";
+import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
+
+export const DEFAULT_TIMEOUT_MS = 5_000;
+
+/** What clients in browsers and in Node have in common. */
+export interface CommonClientOptions {
+  /** The bearer token to send; none when neither this nor getToken is given. */
+  token?: string | undefined;
+  /** Asked for a token before each call; see {@link GetToken}. */
+  getToken?: GetToken | undefined;
+  /** Deadline of a unary call that sets none, retries included, in milliseconds. Default 5 s. */
+  timeoutMs?: number | undefined;
+  /** How failed calls are repeated; false never repeats one. */
+  retry?: RetryOptions | false | undefined;
+  /** Gets a line for each call, and one for each retry. Default: none. */
+  logger?: Logger | undefined;
+  /** Told of each call's begin and end. */
+  trace?: TraceHook | undefined;
+  /** Further interceptors, inside of all others: they see each attempt with its token. */
+  interceptors?: readonly Interceptor[] | undefined;
+}
+
+/**
+ * The chain of a client, outermost first: tracing, request id, logging (once a call),
+ * then retry, then authentication (for each attempt).
+ */
+export function createInterceptors(options: CommonClientOptions): Interceptor[] {
+  const { token, getToken, retry = {}, logger, trace, interceptors = [] } = options;
+  const auth = getToken ?? token;
+  return [
+    ...(trace ? [createTracingInterceptor(trace)] : []),
+    createRequestIdInterceptor(),
+    ...(logger ? [createLoggingInterceptor({ logger })] : []),
+    ...(retry ? [createRetryInterceptor({ ...retry, onRetry: tellOfRetry(retry, logger) })] : []),
+    ...(auth === undefined ? [] : [createAuthInterceptor({ token: auth })]),
+    ...interceptors,
+  ];
+}
+
+function tellOfRetry({ onRetry }: RetryOptions, logger: Logger | undefined): (event: RetryEvent) => void {
+  return (event) => {
+    onRetry?.(event);
+    const { method, attempt, delayMs, error } = event;
+    logger?.warn({ method, attempt, delayMs: Math.round(delayMs), error: error.message }, "retry");
+  };
+}

@@ -1,0 +1,71 @@
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import type { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { toRollcallError } from "../errors.ts";
+import { BoundedQueue } from "./bounded-queue.ts";
+
+/** Messages that wait to be sent, and replies that wait to be read: beyond it, the faster side waits. */
+const QUEUE_CAPACITY = 64;
+
+/**
+ * A conversation in both directions at once: iterate over it for the replies, once,
+ * while messages are sent. Ends when the server has answered all after {@link end};
+ * disposing of it before that cancels the call.
+ */
+export interface Chat extends AsyncIterable<string>, Disposable {
+  /**
+   * Resolves when the message is on its way; waits while the server, or whoever reads
+   * the replies, is slow.
+   *
+   * @throws the error that ended the call.
+   */
+  send(message: string): Promise<void>;
+  /** Nothing more will be sent; the replies go on to their end. */
+  end(): void;
+}
+
+/** Opens a chat at once, whether or not anybody reads it yet. */
+export function openChat(streams: Client<typeof StreamService>, options: CallOptions): Chat {
+  const outbox = new BoundedQueue<string>(QUEUE_CAPACITY);
+  const inbox = new BoundedQueue<string>(QUEUE_CAPACITY);
+  const controller = createLinkedAbortController(options.signal);
+  const { signal } = controller;
+  void (async () => {
+    try {
+      const requests = toRequests(outbox);
+      for await (const { reply } of streams.bidirectionalStream(requests, { ...options, signal })) {
+        await inbox.push(reply);
+      }
+      inbox.end();
+      outbox.fail(new ConnectError("the server has ended the chat", Code.Canceled));
+    } catch (error) {
+      const cause = toRollcallError(error);
+      inbox.fail(cause);
+      outbox.fail(cause);
+    } finally {
+      controller.abort();
+    }
+  })();
+  const cancel = () => {
+    const canceled = new ConnectError("the chat was canceled", Code.Canceled);
+    controller.abort(canceled);
+    inbox.fail(canceled);
+    outbox.fail(canceled);
+  };
+  return {
+    send: (message) => outbox.push(message),
+    end: () => outbox.end(),
+    async *[Symbol.asyncIterator]() {
+      try {
+        yield* inbox;
+      } finally {
+        cancel();
+      }
+    },
+    [Symbol.dispose]: cancel,
+  };
+}
+
+async function* toRequests(messages: AsyncIterable<string>) {
+  for await (const message of messages) yield { message };
+}

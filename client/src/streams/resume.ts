@@ -1,0 +1,53 @@
+import { ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import { delay } from "../delay.ts";
+import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
+
+export interface ResumeOptions<T, C> {
+  /**
+   * Opens the stream after the given place, or from its start; the call must observe
+   * the signal.
+   */
+  open(cursor: C | undefined, signal: AbortSignal): AsyncIterable<T>;
+  /** The place after a message; undefined for one that has none, such as a heartbeat. */
+  cursorOf(message: T): C | undefined;
+  /** Attempts are counted anew with every message. */
+  retry?: Omit<RetryOptions, "attemptTimeoutMs" | "budget" | "onRetry"> | undefined;
+  signal?: AbortSignal | undefined;
+  /** Told before the stream is opened again. */
+  onResume?: ((error: ConnectError) => void) | undefined;
+}
+
+/**
+ * A server stream that survives the loss of its server: when it fails for a while
+ * (unavailable, resource_exhausted, deadline_exceeded), it is opened again after the
+ * last message that was read. To leave the loop, however, ends the call.
+ */
+export async function* resumeStream<T, C>(options: ResumeOptions<T, C>): AsyncIterable<T> {
+  const { open, cursorOf, retry = {}, onResume } = options;
+  const { maxAttempts = 4 } = retry;
+  const controller = createLinkedAbortController(options.signal);
+  const { signal } = controller;
+  let cursor: C | undefined;
+  let failures = 0;
+  try {
+    for (;;) {
+      try {
+        for await (const message of open(cursor, signal)) {
+          cursor = cursorOf(message) ?? cursor;
+          failures = 0;
+          yield message;
+        }
+        return;
+      } catch (reason) {
+        const error = ConnectError.from(reason);
+        failures += 1;
+        if (signal.aborted || !isTransient(error) || failures >= maxAttempts) throw error;
+        onResume?.(error);
+        await delay(delayAfter(error, failures, retry), signal);
+      }
+    }
+  } finally {
+    controller.abort();
+  }
+}

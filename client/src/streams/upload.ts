@@ -1,0 +1,124 @@
+import { type CallOptions, type Client, ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import type { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
+
+/** Each message carries at most this much of the file. */
+const CHUNK_BYTES = 64 * 1_024;
+
+/** What can be uploaded; a stream or iterable is read once, as fast as the server takes it. */
+export type UploadSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface UploadProgress {
+  readonly sentBytes: number;
+  /** Undefined where the source does not tell its size. */
+  readonly totalBytes: number | undefined;
+}
+
+export interface UploadOptions extends CallOptions {
+  /** Told as the chunks leave. */
+  onProgress?: ((progress: UploadProgress) => void) | undefined;
+  /** Of the source, in bytes, for the progress; a Blob tells its own. */
+  totalBytes?: number | undefined;
+}
+
+export interface UploadReceipt {
+  readonly totalBytes: number;
+  /** SHA-256 in lower-case hexadecimal: the server's, and the same as ours. */
+  readonly checksum: string;
+}
+
+/** A SHA-256 that is fed piece by piece. */
+export interface Sha256 {
+  update(bytes: Uint8Array): void;
+  hex(): string;
+}
+
+/**
+ * Sends the source in 64 KiB chunks and hashes them on their way.
+ *
+ * @throws ChecksumMismatchError when the server got something else.
+ * @throws what the source threw, or a RollcallError or ConnectError of the call.
+ */
+export async function upload(
+  streams: Client<typeof StreamService>,
+  source: UploadSource,
+  sha256: Sha256,
+  { onProgress, totalBytes = source instanceof Blob ? source.size : undefined, ...callOptions }: UploadOptions,
+): Promise<UploadReceipt> {
+  let sentBytes = 0;
+  let sourceFault: { error: unknown } | undefined;
+  const bytes = bytesOf(source);
+  const controller = createLinkedAbortController(callOptions.signal);
+  async function* chunks() {
+    try {
+      for await (const chunk of inChunks(bytes)) {
+        if (controller.signal.aborted) return;
+        sha256.update(chunk);
+        yield { chunk };
+        sentBytes += chunk.byteLength;
+        onProgress?.({ sentBytes, totalBytes });
+      }
+    } catch (error) {
+      sourceFault = { error };
+      controller.abort(ConnectError.from(error));
+      throw error;
+    }
+  }
+  try {
+    const options = { ...callOptions, signal: controller.signal };
+    const receipt = await streams.clientStream(chunks(), options);
+    const checksum = sha256.hex();
+    if (checksum !== receipt.checksum) throw new ChecksumMismatchError(checksum, receipt.checksum);
+    return { totalBytes: Number(receipt.totalBytes), checksum };
+  } catch (error) {
+    if (sourceFault) throw sourceFault.error;
+    throw error instanceof ChecksumMismatchError ? error : toRollcallError(error);
+  } finally {
+    controller.abort();
+    // Not awaited: a source that is stuck in a read may never answer.
+    bytes.return?.()?.catch(() => {});
+  }
+}
+
+function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
+  if (Symbol.asyncIterator in source && !(source instanceof Blob)) return source[Symbol.asyncIterator]();
+  // By hand: not every browser can iterate over a stream.
+  const reader = (source instanceof Blob ? source.stream() : source).getReader();
+  return {
+    async next() {
+      const result = await reader.read();
+      return result.done ? { done: true, value: undefined } : result;
+    },
+    async return() {
+      await reader.cancel();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+/** The same bytes in chunks of CHUNK_BYTES, the last one maybe shorter. */
+async function* inChunks(pieces: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+  let chunk = new Uint8Array(CHUNK_BYTES);
+  let filled = 0;
+  for (let result = await pieces.next(); !result.done; result = await pieces.next()) {
+    let piece = result.value;
+    while (piece.byteLength > 0) {
+      if (filled === 0 && piece.byteLength >= CHUNK_BYTES) {
+        yield piece.subarray(0, CHUNK_BYTES);
+        piece = piece.subarray(CHUNK_BYTES);
+        continue;
+      }
+      const part = piece.subarray(0, CHUNK_BYTES - filled);
+      chunk.set(part, filled);
+      filled += part.byteLength;
+      piece = piece.subarray(part.byteLength);
+      if (filled === CHUNK_BYTES) {
+        yield chunk;
+        chunk = new Uint8Array(CHUNK_BYTES);
+        filled = 0;
+      }
+    }
+  }
+  if (filled > 0) yield chunk.subarray(0, filled);
+}

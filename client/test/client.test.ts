@@ -1,0 +1,147 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { startServer } from "../../server/test/harness.ts";
+import {
+  EmailTakenError,
+  StaleUserError,
+  UnauthorizedError,
+  UserNotFoundError,
+  ValidationError,
+} from "../src/index.ts";
+import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+
+const wires: Pick<NodeRollcallClientOptions, "protocol" | "httpVersion">[] = [
+  { protocol: "grpc" },
+  { protocol: "grpc-web" },
+  { protocol: "connect" },
+  { protocol: "grpc-web", httpVersion: "1.1" },
+  { protocol: "connect", httpVersion: "1.1" },
+];
+
+for (const wire of wires) {
+  const name = `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
+
+  test(`users, by ${name}`, async () => {
+    await using server = await startServer();
+    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
+    expect(await client.getUser(ada.id)).toEqual(ada);
+    const changed = await client.updateUser(ada.id, { name: "Ada Lovelace", etag: ada.etag });
+    expect(changed).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace" });
+    await client.deleteUser(ada.id, { etag: changed.etag });
+    await expect(client.getUser(ada.id)).rejects.toThrow(UserNotFoundError);
+  });
+
+  test(`domain errors, by ${name}`, async () => {
+    await using server = await startServer();
+    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
+
+    const notFound = await client.getUser("nobody").catch((error: unknown) => error);
+    expect(notFound).toBeInstanceOf(UserNotFoundError);
+    expect(notFound).toMatchObject({ userId: "nobody", code: Code.NotFound, message: "user not found" });
+    expect((notFound as Error).cause).toBeInstanceOf(ConnectError);
+
+    const invalid = await client.createUser({ email: "no", name: "" }).catch((error: unknown) => error);
+    expect(invalid).toBeInstanceOf(ValidationError);
+    const { violations } = invalid as ValidationError;
+    expect(violations.map(({ field }) => field).sort()).toEqual(["email", "name"]);
+    for (const { description } of violations) expect(description).not.toBe("");
+
+    await expect(client.createUser({ email: "ADA@example.com", name: "Eve" })).rejects.toThrow(EmailTakenError);
+    await client.updateUser(ada.id, { name: "Ada L." });
+    const stale = await client.updateUser(ada.id, { name: "A.", etag: ada.etag }).catch((error: unknown) => error);
+    expect(stale).toBeInstanceOf(StaleUserError);
+    expect(stale).toMatchObject({ userId: ada.id });
+
+    await using stranger = createRollcallClient({ address: server.url, token: "not.a.token", ...wire });
+    await expect(stranger.getUser(ada.id)).rejects.toThrow(UnauthorizedError);
+    await using nobody = createRollcallClient({ address: server.url, ...wire });
+    await expect(nobody.getUser(ada.id)).rejects.toThrow("missing authorization token");
+  });
+
+  test(`streams, by ${name}`, async () => {
+    await using server = await startServer();
+    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+    await expect(Array.fromAsync(client.query(""))).rejects.toThrow(ValidationError);
+    const receipt = await client.uploadFile(new Blob(["a".repeat(200_000)]));
+    expect(receipt.totalBytes).toBe(200_000);
+    const chat = client.chat();
+    if (wire.httpVersion === "1.1") {
+      await expect(Array.fromAsync(chat)).rejects.toThrow();
+      return;
+    }
+    const replies = chat[Symbol.asyncIterator]();
+    for (const message of ["one", "two"]) {
+      await chat.send(message);
+      expect(await replies.next()).toEqual({ done: false, value: `Echo: ${message}` });
+    }
+    chat.end();
+    expect(await replies.next()).toEqual({ done: true, value: undefined });
+    await expect(chat.send("late")).rejects.toThrow();
+  });
+}
+
+test("listAllUsers reads page after page, and no more than is asked for", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const count = 25;
+  for (let index = 0; index < count; index++) {
+    await client.createUser({ email: `user${index}@example.com`, name: `User ${index}` });
+  }
+  const emails = (await Array.fromAsync(client.listAllUsers({ pageSize: 10 }))).map(({ email }) => email);
+  expect(emails).toEqual(Array.from({ length: count }, (_, index) => `user${index}@example.com`));
+  expect(await Array.fromAsync(client.listAllUsers({ filter: "user1" }))).toHaveLength(11);
+
+  const listCalls = () => server.log.filter(({ method }) => String(method).endsWith("/ListUsers")).length;
+  const before = listCalls();
+  for await (const user of client.listAllUsers({ pageSize: 10 })) if (user.name === "User 3") break;
+  expect(listCalls()).toBe(before + 1);
+});
+
+test("a unary call has a deadline by default", async () => {
+  await using server = await startServer();
+  const token = await server.token();
+  const deadlines: (string | null)[] = [];
+  await using client = createRollcallClient({
+    address: server.url,
+    token,
+    interceptors: [
+      (next) => (request) => {
+        deadlines.push(request.header.get("grpc-timeout"));
+        return next(request);
+      },
+    ],
+  });
+  await client.listUsers();
+  await client.listUsers({}, { timeoutMs: 1_000 });
+  await client.users.listUsers({});
+  await Array.fromAsync(client.query("q"));
+  const [byDefault, own, generated, stream] = deadlines.map((value) => value && Number.parseInt(value, 10));
+  expect(byDefault).toBeGreaterThan(4_000);
+  expect(byDefault).toBeLessThanOrEqual(5_000);
+  expect(own).toBeLessThanOrEqual(1_000);
+  expect(generated).toBeGreaterThan(4_000);
+  expect(stream).toBeNull();
+});
+
+test("a closed client makes no calls", async () => {
+  await using server = await startServer();
+  const client = createRollcallClient({ address: server.url, token: await server.token() });
+  await client.listUsers();
+  await client.close();
+  await client.close();
+  await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled, rawMessage: "the client is closed" });
+});
+
+test("wrong options are refused at once", () => {
+  expect(() => createRollcallClient({ address: "localhost:8080" })).toThrow("is not an address");
+  expect(() => createRollcallClient({ address: [] })).toThrow("address must not be empty");
+  expect(() => createRollcallClient({ address: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
+  expect(() => createRollcallClient({ address: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
+  expect(() => createRollcallClient({ address: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
+  expect(() => createRollcallClient({ address: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
+    "ENOENT",
+  );
+});
