@@ -1,0 +1,92 @@
+import { stat } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { toJson } from "@bufbuild/protobuf";
+import { ServerStreamResponseSchema } from "@rollcall/gen/stream/v1/stream";
+import type { Command } from "commander";
+import { UsageError } from "../exit.ts";
+import { type Globals, withClient } from "../globals.ts";
+import type { Io } from "../io.ts";
+import { printable } from "../output.ts";
+import { bytesText, startProgress } from "../progress.ts";
+
+export function addStreamCommands(program: Command, io: Io): void {
+  program
+    .command("query <text>")
+    .description("show the results of a query as they come")
+    .action(async (text: string, _options, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      let count = 0;
+      await withClient(
+        globals,
+        io,
+        () => `canceled after ${count} results`,
+        async ({ client, options }) => {
+          for await (const result of client.query(text, options)) {
+            const json = () => JSON.stringify(toJson(ServerStreamResponseSchema, result, { alwaysEmitImplicit: true }));
+            io.stdout.write(`${globals.json ? json() : printable(result.data)}\n`);
+            count += 1;
+          }
+        },
+      );
+    });
+
+  program
+    .command("upload <file>")
+    .description("send a file, and compare its SHA-256 with the server's")
+    .action(async (file: string, _options, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      const totalBytes = await sizeOf(file);
+      let sent = 0;
+      const whenInterrupted = () =>
+        `canceled after ${bytesText(sent)} of ${bytesText(totalBytes)}; the server has dropped what it got`;
+      const receipt = await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        using progress = startProgress(io.stderr, totalBytes);
+        return await client.uploadFile(file, {
+          ...options,
+          onProgress({ sentBytes }) {
+            sent = sentBytes;
+            progress.update(sentBytes);
+          },
+        });
+      });
+      io.stdout.write(
+        globals.json ? `${JSON.stringify(receipt)}\n` : `${receipt.checksum}  ${receipt.totalBytes} bytes  ${file}\n`,
+      );
+    });
+
+  program
+    .command("chat")
+    .description("send each line of the input as a message and show the replies; ends with the input (Ctrl-D)")
+    .action(async (_options, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      let replies = 0;
+      const whenInterrupted = () => `canceled after ${replies} replies`;
+      await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        using chat = client.chat(options);
+        const lines = createInterface({ input: io.stdin });
+        const send = async () => {
+          for await (const line of lines) await chat.send(line);
+          chat.end();
+        };
+        // The replies tell what has ended the chat.
+        const sent = send().catch(() => {});
+        try {
+          for await (const reply of chat) {
+            replies += 1;
+            io.stdout.write(`${globals.json ? JSON.stringify({ reply }) : printable(reply)}\n`);
+          }
+        } finally {
+          lines.close();
+        }
+        await sent;
+      });
+    });
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+}

@@ -1,0 +1,25 @@
+/** What the command's exit code says. */
+export const Exit = {
+  done: 0,
+  /** The server refused, or could not be reached. */
+  refused: 1,
+  /** Wrong usage: an option, an argument, a file that can't be read. */
+  usage: 2,
+  /** Ctrl-C, as shells count signals. */
+  interrupted: 130,
+} as const;
+
+/** The command was given something that it can't work with. */
+export class UsageError extends Error {
+  override name = "UsageError";
+}
+
+/** Ctrl-C ended the command; the message says what was and what was not done. */
+export class InterruptedError extends Error {
+  override name = "InterruptedError";
+}
+
+/** The command did what it could, and has told what it could not. */
+export class PartlyDoneError extends Error {
+  override name = "PartlyDoneError";
+}

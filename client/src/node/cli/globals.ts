@@ -1,0 +1,92 @@
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
+import { parseDuration } from "./duration.ts";
+import { InterruptedError, UsageError } from "./exit.ts";
+import type { Io } from "./io.ts";
+
+/** Options that every command has. */
+export interface Globals {
+  address: string;
+  token?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  protocol: "grpc" | "grpc-web" | "connect";
+  timeout?: number;
+  json?: boolean;
+}
+
+export function addGlobalOptions(program: Command): void {
+  program
+    .addOption(
+      new Option("--address <url>", "where the server is; several with commas between them")
+        .env("ROLLCALL_ADDRESS")
+        .default("http://localhost:8080"),
+    )
+    .addOption(new Option("--token <token>", "bearer token").env("ROLLCALL_TOKEN"))
+    .option("--ca <file>", "trust this authority (PEM) for TLS, and no other")
+    .option("--cert <file>", "the client's certificate (PEM), for mutual TLS; needs --key")
+    .option("--key <file>", "private key (PEM) of --cert")
+    .addOption(
+      new Option("--protocol <name>", "what to speak").choices(["grpc", "grpc-web", "connect"]).default("grpc"),
+    )
+    .option(
+      "--timeout <duration>",
+      "give up after this time, as 500ms, 30s or 5m (default: 5s, streams none)",
+      duration,
+    )
+    .option("--json", "print JSON");
+}
+
+/** An option's value in milliseconds. */
+export function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms === 0)
+    throw new InvalidArgumentError("A duration is a number with a unit: 500ms, 30s, 5m, 1h, 7d.");
+  return ms;
+}
+
+/** An option's value as a whole number from `min` to `max`. */
+export function integer(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** What a call of a command is given: its deadline and Ctrl-C. */
+export interface CommandCall {
+  readonly client: NodeRollcallClient;
+  readonly options: { readonly signal: AbortSignal; readonly timeoutMs?: number };
+}
+
+/**
+ * Runs a command's calls with a client for the global options.
+ *
+ * @param whenInterrupted Says what Ctrl-C has left done and not done.
+ * @throws UsageError for options that no client can be made of; InterruptedError.
+ */
+export async function withClient<T>(
+  globals: Globals,
+  { signal }: Io,
+  whenInterrupted: () => string,
+  run: (call: CommandCall) => Promise<T>,
+  further: Partial<NodeRollcallClientOptions> = {},
+): Promise<T> {
+  const { token, ca, cert, key, protocol, timeout } = globals;
+  let client: NodeRollcallClient;
+  try {
+    const address = globals.address.split(",");
+    client = createRollcallClient({ address, token, tls: { ca, cert, key }, protocol, ...further });
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+  try {
+    return await run({ client, options: { signal, ...(timeout !== undefined && { timeoutMs: timeout }) } });
+  } catch (error) {
+    throw signal.aborted ? new InterruptedError(whenInterrupted(), { cause: error }) : error;
+  } finally {
+    await client.close();
+  }
+}

@@ -1,0 +1,15 @@
+import type { ReadStream, WriteStream } from "node:tty";
+
+/** A stream that may be a terminal. */
+export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY">>;
+export type Output = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>;
+
+/** What a command has of the world. */
+export interface Io {
+  readonly stdin: Input;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}

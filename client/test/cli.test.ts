@@ -1,0 +1,212 @@
+import { createHash } from "node:crypto";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createTokenVerifier } from "../../server/src/index.ts";
+import { startServer, until } from "../../server/test/harness.ts";
+import { rollcall } from "./command-line.ts";
+
+const UUID = "[0-9a-f-]{36}";
+
+async function startWithCommands() {
+  const server = await startServer();
+  const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: await server.token() };
+  return {
+    server,
+    run: (args: string[], input?: string) => rollcall(args, { env, input }),
+    env,
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+const folder = () => mkdtempDisposable(join(tmpdir(), "rollcall-cli-"));
+
+test("users are created, shown, listed, changed and removed", async () => {
+  await using commands = await startWithCommands();
+  const { run } = commands;
+  const created = await run(["users", "create", "--email", "ada@example.com", "--name", "Ada"]);
+  expect(created).toMatchObject({ code: 0, stderr: "" });
+  expect(created.stdout).toMatch(new RegExp(`^${UUID}\tada@example.com\tAda\t\\d{4}-.*Z\n$`));
+  const id = created.stdout.slice(0, 36);
+
+  const shown = await run(["users", "get", id, "--json"]);
+  expect(JSON.parse(shown.stdout)).toMatchObject({
+    id,
+    email: "ada@example.com",
+    name: "Ada",
+    etag: expect.any(String),
+  });
+  const { etag } = JSON.parse(shown.stdout);
+
+  const changed = await run(["users", "update", id, "--name", "Ada Lovelace", "--etag", etag]);
+  expect(changed.stdout).toContain("\tAda Lovelace\t");
+  const stale = await run(["users", "update", id, "--name", "A.", "--etag", etag]);
+  expect(stale).toMatchObject({ code: 1, stderr: "rollcall: aborted: user was changed by someone else\n" });
+
+  expect(await run(["users", "delete", id])).toMatchObject({ code: 0, stdout: `Removed ${id}\n` });
+  expect(await run(["users", "get", id])).toMatchObject({ code: 1, stderr: "rollcall: not_found: user not found\n" });
+});
+
+test("users list shows a page, or all pages, by every protocol", async () => {
+  await using commands = await startWithCommands();
+  const { run } = commands;
+  await Promise.all([1, 2, 3].map((n) => run(["users", "create", "--email", `u${n}@example.com`, "--name", `U${n}`])));
+  const page = await run(["users", "list", "--page-size", "2", "--json"]);
+  const { users, nextPageToken } = JSON.parse(page.stdout);
+  expect(users).toHaveLength(2);
+  const rest = await run(["users", "list", "--page-token", nextPageToken]);
+  expect(rest.stdout.trim().split("\n")).toHaveLength(1);
+  for (const protocol of ["grpc", "grpc-web", "connect"]) {
+    const all = await run(["users", "list", "--all", "--page-size", "2", "--protocol", protocol]);
+    expect(all.stdout.trim().split("\n")).toHaveLength(3);
+  }
+  expect((await run(["users", "list", "--filter", "u3"])).stdout).toContain("u3@example.com");
+});
+
+test("a refusal is told with its code and every field, as text and as JSON", async () => {
+  await using commands = await startWithCommands();
+  const { run } = commands;
+  const args = ["users", "create", "--email", "nobody", "--name", " "];
+  const asText = await run(args);
+  expect(asText.code).toBe(1);
+  expect(asText.stderr).toMatch(/^rollcall: invalid_argument: validation failed\n {2}email: .+\n {2}name: .+\n$/);
+  const asJson = await run([...args, "--json"]);
+  expect(asJson.code).toBe(1);
+  expect(JSON.parse(asJson.stderr).error).toMatchObject({
+    code: "invalid_argument",
+    violations: [{ field: "email" }, { field: "name" }],
+  });
+});
+
+test("wrong usage is exit code 2", async () => {
+  await using commands = await startWithCommands();
+  const { run } = commands;
+  const wrong = [
+    [],
+    ["nothing"],
+    ["users"],
+    ["users", "get"],
+    ["users", "create", "--email", "ada@example.com"],
+    ["users", "list", "--page-size", "0"],
+    ["users", "list", "--all", "--page-token", "x"],
+    ["users", "update", "x"],
+    ["users", "list", "--protocol", "soap"],
+    ["users", "list", "--timeout", "soon"],
+    ["users", "list", "--address", "nowhere"],
+    ["users", "list", "--ca", "/does/not/exist"],
+    ["upload", "/does/not/exist"],
+    ["users", "import", "/does/not/exist.csv"],
+    ["users", "import", import.meta.filename],
+    ["token", "mint", "--sub", "me"],
+  ];
+  const results = await Promise.all(wrong.map((args) => run(args)));
+  for (const [index, { code, stderr }] of results.entries()) {
+    expect({ args: wrong[index], code }).toEqual({ args: wrong[index], code: 2 });
+    expect(stderr).not.toBe("");
+  }
+});
+
+test("every command has help", async () => {
+  const commands = [
+    [],
+    ["users"],
+    ["users", "create"],
+    ["users", "get"],
+    ["users", "list"],
+    ["users", "update"],
+    ["users", "delete"],
+    ["users", "import"],
+    ["query"],
+    ["upload"],
+    ["chat"],
+    ["token"],
+    ["token", "mint"],
+  ];
+  const results = await Promise.all(commands.map((args) => rollcall([...args, "--help"])));
+  for (const [index, { code, stdout }] of results.entries()) {
+    expect(code).toBe(0);
+    expect(stdout).toContain(["Usage: rollcall", ...(commands[index] ?? [])].join(" "));
+    for (const option of ["--address", "--token", "--ca", "--protocol", "--timeout", "--json"]) {
+      expect(stdout).toContain(option);
+    }
+  }
+});
+
+test("a server that can't be reached is told, with exit code 1", async () => {
+  const { code, stderr } = await rollcall(["users", "list", "--address", "http://127.0.0.1:9", "--timeout", "1s"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^rollcall: unavailable: .*ECONNREFUSED/);
+});
+
+test("query and chat print what comes; chat takes a pipe", async () => {
+  await using commands = await startWithCommands();
+  const query = await commands.run(["query", "ada"]);
+  expect(query.stdout.split("\n")).toHaveLength(11);
+  expect(query.stdout).toContain("Result 9 for query: ada\n");
+  expect(await commands.run(["query", ""])).toMatchObject({ code: 1 });
+  const chat = await commands.run(["chat"], "Hello\nHow are you?\nGoodbye\n");
+  expect(chat).toEqual({ code: 0, stdout: "Echo: Hello\nEcho: How are you?\nEcho: Goodbye\n", stderr: "" });
+});
+
+test("chat ends when the server does, though its input stays open", async () => {
+  await using commands = await startWithCommands();
+  const { env, server } = commands;
+  const chat = await rollcall(["chat"], {
+    env,
+    onStart(child) {
+      child.stdin?.write("Hello\n");
+      child.stdout?.once("data", () => void server.app.close());
+    },
+  });
+  expect(chat).toMatchObject({ code: 1, stdout: "Echo: Hello\n", stderr: expect.stringContaining("unavailable") });
+});
+
+test("upload sends a file and prints its checksum", async () => {
+  await using commands = await startWithCommands();
+  await using dir = await folder();
+  const path = join(dir.path, "file");
+  const bytes = Buffer.alloc(1_000_000, "rollcall ");
+  await writeFile(path, bytes);
+  const checksum = createHash("sha256").update(bytes).digest("hex");
+  const asText = await commands.run(["upload", path]);
+  expect(asText).toEqual({ code: 0, stdout: `${checksum}  1000000 bytes  ${path}\n`, stderr: "" });
+  const asJson = await commands.run(["upload", path, "--json"]);
+  expect(JSON.parse(asJson.stdout)).toEqual({ totalBytes: 1_000_000, checksum });
+});
+
+test("token mint signs with AUTH_SECRET, or with the development key beside the database", async () => {
+  await using dir = await folder();
+  const args = ["token", "mint", "--sub", "ada", "--scope", "users:read streams", "--ttl", "2h"];
+  const secret = "0123456789abcdef0123456789abcdef";
+  const withSecret = await rollcall(args, { env: { AUTH_SECRET: secret, AUTH_ISSUER: "me", AUTH_AUDIENCE: "you" } });
+  const keys = { secret: new TextEncoder().encode(secret) };
+  const verify = createTokenVerifier({ keys, issuer: "me", audience: "you" });
+  const principal = await verify(withSecret.stdout.trim());
+  expect(principal).toMatchObject({ subject: "ada", scopes: new Set(["users:read", "streams"]) });
+  expect(principal.expiresAtMs - Date.now()).toBeGreaterThan(7_100_000);
+
+  const withKey = await rollcall([...args, "--json"], { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
+  const key = Buffer.from(await readFile(join(dir.path, "development.key"), "utf8"), "base64url");
+  const { token } = JSON.parse(withKey.stdout);
+  expect(await createTokenVerifier({ keys: { secret: key } })(token)).toMatchObject({ subject: "ada" });
+
+  const inMemory = await rollcall(args, { env: { DATABASE_URL: "sqlite::memory:" } });
+  expect(inMemory).toMatchObject({ code: 2, stderr: expect.stringContaining("set AUTH_SECRET") });
+  const short = await rollcall(args, { env: { AUTH_SECRET: "short" } });
+  expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("AUTH_SECRET") });
+});
+
+test("Ctrl-C cancels the call and says what was done", async () => {
+  await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 20 } });
+  const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: await server.token() };
+  const query = await rollcall(["query", "endless"], {
+    env,
+    onStart: (child) => child.stdout?.once("data", () => child.kill("SIGINT")),
+  });
+  expect(query.code).toBe(130);
+  expect(query.stderr).toMatch(/^rollcall: canceled after \d+ results\n$/);
+  // The server has stopped too, long before the last result.
+  const call = await until(() => server.log.find(({ method }) => String(method).endsWith("/ServerStream")));
+  expect(call).toMatchObject({ code: "canceled" });
+});

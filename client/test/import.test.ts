@@ -1,0 +1,148 @@
+import type { ChildProcess } from "node:child_process";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startServer, until } from "../../server/test/harness.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { rollcall } from "./command-line.ts";
+
+async function startImport() {
+  const server = await startServer();
+  const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-import-"));
+  const token = await server.token();
+  const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: token };
+  return {
+    server,
+    env,
+    client: createRollcallClient({ address: server.url, token }),
+    async file(name: string, content: string) {
+      const path = join(folder.path, name);
+      await writeFile(path, content);
+      return path;
+    },
+    async [Symbol.asyncDispose]() {
+      await this.client.close();
+      await folder.remove();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("users import takes CSV and reports each bad line by its number", async () => {
+  await using setup = await startImport();
+  const path = await setup.file(
+    "users.csv",
+    `\uFEFFEmail, Name ,Team
+ada@example.com,Ada,one
+"grace@example.com","Hopper, Grace",two
+
+not-an-address,Nobody,one
+late@example.com,"two
+lines",one
+only-an-email@example.com
+ada@example.com,Another Ada,one
+alan@example.com,Alan,one
+`,
+  );
+  const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
+  expect(code).toBe(1);
+  expect(stdout).toBe("3 users are in the directory, 4 lines failed.\n");
+  const byLine = (a: string, b: string) => a.localeCompare(b);
+  expect(
+    stderr
+      .split("\n")
+      .filter((line) => line.startsWith("line"))
+      .sort(byLine),
+  ).toEqual([
+    "line 5: invalid_argument: validation failed",
+    "line 6: invalid_argument: validation failed",
+    "line 8: has no name",
+    "line 9: already_exists: email already in use",
+  ]);
+  const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
+  expect(names.sort()).toEqual(["Ada", "Alan", "Hopper, Grace"]);
+});
+
+test("users import takes JSON Lines", async () => {
+  await using setup = await startImport();
+  const lines = ['{"email":"ada@example.com","name":"Ada"}', "", "{", "[]", "7", '{"name":"No mail"}'];
+  const path = await setup.file("users.jsonl", `${lines.join("\n")}\n`);
+  const { code, stdout, stderr } = await rollcall(["users", "import", path, "--json"], { env: setup.env });
+  expect(code).toBe(1);
+  expect(JSON.parse(stdout)).toEqual({ created: 1, failed: 4 });
+  const failures = stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(failures).toEqual([
+    { line: 3, message: "is not JSON", violations: [] },
+    { line: 4, message: "has no email", violations: [] },
+    { line: 5, message: "is not an object", violations: [] },
+    { line: 6, message: "has no email", violations: [] },
+  ]);
+});
+
+test("an import that was killed goes on when it is run again, and creates nobody twice", async () => {
+  await using setup = await startImport();
+  const count = 3_000;
+  const rows = Array.from({ length: count }, (_, index) => `user${index}@example.com,User ${index}`);
+  const path = await setup.file("users.csv", `email,name\n${rows.join("\n")}\n`);
+  const created = () => setup.server.log.filter(({ method }) => String(method).endsWith("/CreateUser")).length;
+
+  let child: ChildProcess | undefined;
+  const first = rollcall(["users", "import", path], {
+    env: setup.env,
+    onStart(started) {
+      child = started;
+    },
+  });
+  await until(() => created() > 500);
+  child?.kill("SIGKILL");
+  expect((await first).code).toBeNull();
+  const before = (await Array.fromAsync(setup.client.listAllUsers())).length;
+  expect(before).toBeGreaterThan(0);
+  expect(before).toBeLessThan(count);
+
+  const second = await rollcall(["users", "import", path], { env: setup.env });
+  expect(second).toEqual({ code: 0, stdout: `${count} users are in the directory, 0 lines failed.\n`, stderr: "" });
+  const emails = (await Array.fromAsync(setup.client.listAllUsers())).map(({ email }) => email);
+  expect(emails).toHaveLength(count);
+  expect(new Set(emails).size).toBe(count);
+});
+
+test("Ctrl-C stops an import and says how far it came", async () => {
+  await using setup = await startImport();
+  const rows = Array.from({ length: 20_000 }, (_, index) => `user${index}@example.com,User ${index}`);
+  const path = await setup.file("users.csv", `email,name\n${rows.join("\n")}\n`);
+  const created = () => setup.server.log.filter(({ method }) => String(method).endsWith("/CreateUser")).length;
+  let child: ChildProcess | undefined;
+  const run = rollcall(["users", "import", path], {
+    env: setup.env,
+    onStart(started) {
+      child = started;
+    },
+  });
+  await until(() => created() > 200);
+  child?.kill("SIGINT");
+  const { code, stdout, stderr } = await run;
+  expect(code).toBe(130);
+  expect(stdout).toBe("");
+  const [, told] =
+    /^rollcall: canceled: (\d+) users are in the directory, 0 lines failed; run it again/.exec(stderr) ?? [];
+  const inDirectory = (await Array.fromAsync(setup.client.listAllUsers())).length;
+  expect(Number(told)).toBeGreaterThan(0);
+  // What was under way when it was canceled may or may not be there.
+  expect(inDirectory).toBeGreaterThanOrEqual(Number(told));
+  expect(inDirectory).toBeLessThanOrEqual(Number(told) + 64);
+});
+
+test("an import stops at a fault that is not of a line", async () => {
+  await using setup = await startImport();
+  const path = await setup.file("users.csv", "email,name\nada@example.com,Ada\n");
+  const token = await setup.server.token({ scopes: ["users:read"] });
+  const { code, stderr } = await rollcall(["users", "import", path, "--token", token], { env: setup.env });
+  expect(code).toBe(1);
+  expect(stderr).toContain("stopped: 0 users are in the directory, 0 lines failed; run it again to go on\n");
+  expect(stderr).toContain("rollcall: permission_denied: missing scope users:write\n");
+});
