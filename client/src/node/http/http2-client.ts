@@ -4,7 +4,7 @@ import type { UniversalClientRequest, UniversalClientResponse } from "@connectrp
 import { findNotSent } from "../../not-sent.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";
-import type { Http2Connection } from "./http2-connection.ts";
+import type { Http2Connection, OpenStream } from "./http2-connection.ts";
 import { Http2Pool } from "./http2-pool.ts";
 import { notSent, type TlsClientOptions } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
@@ -64,12 +64,13 @@ function exchange(
   return new Promise((resolve, reject) => {
     const { pathname, search } = new URL(url);
     const headers = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
-    let stream: ClientHttp2Stream;
+    let opened: OpenStream;
     try {
-      stream = connection.openStream(headers, { endStream: body === undefined });
+      opened = connection.openStream(headers, { endStream: body === undefined });
     } catch (error) {
       return reject(notSent(connection.address.origin, error));
     }
+    const { stream, release } = opened;
     /** What ended the exchange from this side. */
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
@@ -77,7 +78,10 @@ function exchange(
       stream.close(http2.constants.NGHTTP2_CANCEL);
     };
     const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
-    const done = () => signal?.removeEventListener("abort", abort);
+    const done = () => {
+      signal?.removeEventListener("abort", abort);
+      release();
+    };
     const currentFailure = () => failure ?? faultOf(connection, stream);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();

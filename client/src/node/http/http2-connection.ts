@@ -15,6 +15,12 @@ export interface Http2ConnectionOptions extends PoolSettings {
   onChange(connection: Http2Connection): void;
 }
 
+export interface OpenStream {
+  readonly stream: http2.ClientHttp2Stream;
+  /** Makes room for another stream: for when this one has ended, which its "close" event tells only later. */
+  release(): void;
+}
+
 /**
  * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY; then
  * those under way finish and it closes. With none under way it does not keep the
@@ -121,13 +127,21 @@ export class Http2Connection {
   }
 
   /** Opens the stream of a reserved place. @throws Error when the session has just ended. */
-  openStream(headers: http2.OutgoingHttpHeaders, options: http2.ClientSessionRequestOptions): http2.ClientHttp2Stream {
+  openStream(headers: http2.OutgoingHttpHeaders, options: http2.ClientSessionRequestOptions): OpenStream {
+    let isReleased = false;
+    const release = () => {
+      if (isReleased) return;
+      isReleased = true;
+      this.#streamCount -= 1;
+      if (this.#streamCount === 0) this.#becomeIdle();
+      this.#options.onChange(this);
+    };
     try {
       const stream = this.#session.request(headers, options);
-      stream.once("close", () => this.#release());
-      return stream;
+      stream.once("close", release);
+      return { stream, release };
     } catch (error) {
-      this.#release();
+      release();
       throw error;
     }
   }
@@ -143,25 +157,21 @@ export class Http2Connection {
     this.#takesStreams = false;
     clearTimeout(this.#ageTimer);
     clearTimeout(this.#idleTimer);
-    if (!this.#session.closed) this.#session.close();
+    if (this.#streamCount === 0) this.#session.destroy();
+    else if (!this.#session.closed) this.#session.close();
     this.#options.onChange(this);
   }
 
   /** Resolves when the connection is gone. */
   async closed(): Promise<void> {
-    if (!this.#session.destroyed) await once(this.#session, "close");
+    if (this.#session.destroyed) return;
+    await new Promise<void>((resolve) => this.#session.once("close", resolve));
   }
 
   /** Ends the connection with all its streams. */
   destroy(): void {
     this.#isLost = true;
-    this.#session.destroy(undefined, http2.constants.NGHTTP2_CANCEL);
-  }
-
-  #release(): void {
-    this.#streamCount -= 1;
-    if (this.#streamCount === 0) this.#becomeIdle();
-    this.#options.onChange(this);
+    this.#session.destroy(new Error("the connection was cut"), http2.constants.NGHTTP2_CANCEL);
   }
 
   #becomeBusy(): void {
@@ -172,9 +182,13 @@ export class Http2Connection {
 
   #becomeIdle(): void {
     clearTimeout(this.#pingTimer);
-    if (this.isLost || !this.#takesStreams) return;
-    this.#session.unref();
-    this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();
+    // A session that was closed with streams does not always end with the last of them.
+    if (this.#takesStreams) {
+      this.#session.unref();
+      this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();
+    } else {
+      this.#session.destroy();
+    }
   }
 
   #ping(): void {

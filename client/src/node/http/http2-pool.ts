@@ -114,7 +114,8 @@ export class Http2Pool {
   #grow(): void {
     if (this.#isClosed) return;
     const open = [...this.#connections].filter(({ takesStreams }) => takesStreams);
-    const isBusy = this.#waiters.size > 0 || open.every(({ streamCount }) => streamCount > 0);
+    // The call that has just taken its place is one stream.
+    const isBusy = this.#waiters.size > 0 || open.every(({ streamCount }) => streamCount > 1);
     const awake = this.#addresses.filter((address) => !address.isResting);
     // With nothing else left, an address is tried although it rests: the caller's backoff sets the pace.
     const canWait = open.length > 0 || this.#opening.size > 0;
