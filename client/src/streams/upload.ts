@@ -1,4 +1,4 @@
-import { type CallOptions, type Client, ConnectError } from "@connectrpc/connect";
+import type { CallOptions, Client } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
@@ -50,19 +50,20 @@ export async function upload(
   let sourceFault: { error: unknown } | undefined;
   const bytes = bytesOf(source);
   const controller = createLinkedAbortController(callOptions.signal);
-  async function* chunks() {
+  const readSource = async () => {
     try {
-      for await (const chunk of inChunks(bytes)) {
-        if (controller.signal.aborted) return;
-        sha256.update(chunk);
-        yield { chunk };
-        sentBytes += chunk.byteLength;
-        onProgress?.({ sentBytes, totalBytes });
-      }
+      return await bytes.next();
     } catch (error) {
       sourceFault = { error };
-      controller.abort(ConnectError.from(error));
       throw error;
+    }
+  };
+  async function* chunks() {
+    for await (const chunk of inChunks(readSource)) {
+      sha256.update(chunk);
+      yield { chunk };
+      sentBytes += chunk.byteLength;
+      onProgress?.({ sentBytes, totalBytes });
     }
   }
   try {
@@ -98,10 +99,10 @@ function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
 }
 
 /** The same bytes in chunks of CHUNK_BYTES, the last one maybe shorter. */
-async function* inChunks(pieces: AsyncIterator<Uint8Array>): AsyncIterable<Uint8Array> {
+async function* inChunks(read: () => Promise<IteratorResult<Uint8Array>>): AsyncIterable<Uint8Array> {
   let chunk = new Uint8Array(CHUNK_BYTES);
   let filled = 0;
-  for (let result = await pieces.next(); !result.done; result = await pieces.next()) {
+  for (let result = await read(); !result.done; result = await read()) {
     let piece = result.value;
     while (piece.byteLength > 0) {
       if (filled === 0 && piece.byteLength >= CHUNK_BYTES) {

@@ -64,9 +64,11 @@ function exchange(
   return new Promise((resolve, reject) => {
     const { pathname, search } = new URL(url);
     const headers = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
+    // Unlike `stream.close`, which ends the request first as if it were complete.
+    const reset = new AbortController();
     let opened: OpenStream;
     try {
-      opened = connection.openStream(headers, { endStream: body === undefined });
+      opened = connection.openStream(headers, { endStream: body === undefined, signal: reset.signal });
     } catch (error) {
       return reject(notSent(connection.address.origin, error));
     }
@@ -75,7 +77,7 @@ function exchange(
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
       failure ??= error;
-      stream.close(http2.constants.NGHTTP2_CANCEL);
+      reset.abort();
     };
     const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
     const done = () => {

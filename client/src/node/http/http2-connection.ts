@@ -43,6 +43,12 @@ export class Http2Connection {
     const { connectTimeoutMs } = options;
     const startedAtMs = performance.now();
     const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
+    let fault: Error | undefined;
+    // Node waits for the other side to close, which a refused client certificate never sees.
+    socket.on("error", (error) => {
+      fault = error;
+      socket.destroy();
+    });
     const session = http2.connect(address.origin, {
       createConnection: () => socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
@@ -60,7 +66,7 @@ export class Http2Connection {
     } catch (error) {
       const reason = session.destroyed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
       session.destroy();
-      throw notSent(address.origin, new Error(reason, { cause: error }));
+      throw notSent(address.origin, fault ?? new Error(reason, { cause: error }));
     } finally {
       clearTimeout(timer);
       session.off("close", closed);

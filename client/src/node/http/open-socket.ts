@@ -57,6 +57,8 @@ export async function openSocket(origin: string, options: SocketOptions): Promis
     .once("close", closed);
   try {
     await promise;
+    // A server can refuse the client's certificate in the same breath (TLS 1.3).
+    if (socket.errored || socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
     if (socket instanceof tls.TLSSocket && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
       throw new Error("the server does not speak HTTP/2");
     }

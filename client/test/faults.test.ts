@@ -1,0 +1,280 @@
+import { randomBytes } from "node:crypto";
+import { getEventListeners } from "node:events";
+import { mkdtempDisposable } from "node:fs/promises";
+import http2 from "node:http2";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { startServer, until } from "../../server/test/harness.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { freePort } from "./free-port.ts";
+import { watchForLeaks } from "./leaks.ts";
+import { startProxy, startResettingProxy, startSilentServer } from "./proxy.ts";
+import { startServerProcess } from "./server-process.ts";
+
+test("calls outlive a server that is killed and started again, and no user is lost or made twice", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-client-"));
+  const options = { port: await freePort(), databasePath: join(folder.path, "rollcall.db") };
+  let server = await startServerProcess(options);
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({
+    address: server.url,
+    token: await server.token(),
+    timeoutMs: 25_000,
+    retry: { initialDelayMs: 50, maxAttempts: 100, maxDelayMs: 500, budget: { maxTokens: 10_000 } },
+  });
+  const created: string[] = [];
+  let isStopping = false;
+  const worker = async (name: string) => {
+    for (let index = 0; !isStopping; index++) {
+      const user = await client.createUser({ email: `${name}-${index}@example.com`, name });
+      created.push(user.id);
+      await client.getUser(user.id);
+    }
+  };
+  const workers = Array.from({ length: 8 }, (_, index) => worker(`worker${index}`));
+  await until(() => created.length > 50);
+  await server.kill();
+  server = await startServerProcess(options);
+  const soFar = created.length;
+  await until(() => created.length > soFar + 50);
+  isStopping = true;
+  // None of the calls has failed.
+  await Promise.all(workers);
+  const listed = (await Array.fromAsync(client.listAllUsers())).map(({ id }) => id);
+  expect(listed.sort()).toEqual(created.sort());
+  await client.close();
+  await server.kill();
+  await leaks.assertNone();
+});
+
+test("a reply that is lost after the commit: with its request id, the retry creates no second user", async () => {
+  await using server = await startServer();
+  let isLosing = false;
+  await using proxy = await startProxy(server.port, {
+    onResponseBytes(bytes, socket) {
+      if (!isLosing || !createCalls().length) return bytes;
+      // The server has committed and answered; its answer does not arrive.
+      isLosing = false;
+      socket.resetAndDestroy();
+      return undefined;
+    },
+  });
+  const createCalls = () => server.log.filter(({ method }) => String(method).endsWith("/CreateUser"));
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({
+    address: proxy.url,
+    token: await server.token(),
+    retry: { initialDelayMs: 1 },
+  });
+  const ada = { email: "ada@example.com", name: "Ada" };
+  await client.listUsers();
+  isLosing = true;
+  const user = await client.createUser(ada);
+  expect(createCalls().map(({ code }) => code)).toEqual(["ok", "ok"]);
+  expect((await client.listUsers()).users).toEqual([user]);
+
+  // The control: without a request id it is not repeated, and its caller can't know.
+  isLosing = true;
+  const grace = client.users.createUser({ email: "grace@example.com", name: "Grace" });
+  await expect(grace).rejects.toMatchObject({ code: Code.Unavailable });
+  expect(createCalls()).toHaveLength(3);
+  expect((await client.listUsers()).users).toHaveLength(2);
+  await client.close();
+  await leaks.assertNone();
+});
+
+test("a proxy that resets streams: what was refused goes again at once, the rest is told", async () => {
+  await using server = await startServer();
+  const token = await server.token();
+  const { NGHTTP2_REFUSED_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = http2.constants;
+  const leaks = watchForLeaks();
+  {
+    await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 1);
+    await using client = createRollcallClient({ address: proxy.url, token, retry: false });
+    const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
+    expect(user?.name).toBe("Ada");
+    expect(proxy.resetCount).toBe(1);
+  }
+  {
+    // Refused more often than it goes again by itself: a retry, safe for any call.
+    await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 4);
+    await using client = createRollcallClient({ address: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await client.users.createUser({ email: "grace@example.com", name: "Grace" });
+    expect(proxy.resetCount).toBe(4);
+  }
+  {
+    await using proxy = await startResettingProxy(server.url, NGHTTP2_INTERNAL_ERROR, 1);
+    await using client = createRollcallClient({ address: proxy.url, token });
+    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Internal });
+    expect((await client.listUsers()).users).toHaveLength(2);
+  }
+  {
+    await using proxy = await startResettingProxy(server.url, NGHTTP2_ENHANCE_YOUR_CALM, 1);
+    await using client = createRollcallClient({ address: proxy.url, token, retry: { initialDelayMs: 1 } });
+    expect((await client.listUsers()).users).toHaveLength(2);
+    expect(proxy.resetCount).toBe(1);
+  }
+  await leaks.assertNone();
+});
+
+test("connections that are reset under a stream end it as unavailable", async () => {
+  await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 5 } });
+  await using proxy = await startProxy(server.port);
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  const results: string[] = [];
+  const reading = (async () => {
+    for await (const { data } of client.query("q")) results.push(data);
+  })();
+  await until(() => results.length > 3);
+  proxy.reset();
+  await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
+  // The next call does not notice.
+  await client.listUsers();
+  await client.close();
+  await leaks.assertNone();
+});
+
+test("a slow consumer holds the server back", async () => {
+  // Random: nothing to be gained by compression.
+  const bigQuery = randomBytes(75_000).toString("base64");
+  await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 0 } });
+  let bytesCount = 0;
+  await using proxy = await startProxy(server.port, {
+    onResponseBytes(bytes) {
+      bytesCount += bytes.length;
+      return bytes;
+    },
+  });
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  const results = client.query(bigQuery)[Symbol.asyncIterator]();
+  await results.next();
+  // Until nothing more comes.
+  for (let before = -1; before !== bytesCount; ) {
+    before = bytesCount;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  // 100 MB are to come; no more has than the windows and buffers on the way hold.
+  expect(bytesCount).toBeLessThan(10_000_000);
+  const whileWaiting = bytesCount;
+  for (let index = 0; index < 300; index++) await results.next();
+  expect(bytesCount).toBeGreaterThan(whileWaiting + 10_000_000);
+  await results.return?.();
+  await until(() =>
+    server.log.some(({ method, code }) => String(method).endsWith("/ServerStream") && code === "canceled"),
+  );
+  await client.close();
+  await leaks.assertNone();
+});
+
+test("a slow server holds an upload back", async () => {
+  let isFrozen = false;
+  await using server = await startServer();
+  await using proxy = await startProxy(server.port, {
+    onRequestBytes: (bytes, socket) => {
+      if (isFrozen) socket.pause();
+      return bytes;
+    },
+  });
+  await using client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  let produced = 0;
+  async function* endless() {
+    for (;;) {
+      produced += 65_536;
+      yield new Uint8Array(65_536);
+    }
+  }
+  const controller = new AbortController();
+  const upload = client.uploadFile(endless(), {
+    signal: controller.signal,
+    onProgress({ sentBytes }) {
+      if (sentBytes > 5_000_000) isFrozen = true;
+    },
+  });
+  upload.catch(() => {});
+  await until(() => isFrozen);
+  for (let before = -1; before !== produced; ) {
+    before = produced;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+  expect(produced).toBeLessThan(30_000_000);
+  controller.abort();
+  await expect(upload).rejects.toMatchObject({ code: Code.Canceled });
+});
+
+test("cancel at every phase ends the call at once and leaves nothing behind", async () => {
+  await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 5 } });
+  await using silent = await startSilentServer();
+  const token = await server.token();
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({ address: server.url, token });
+  const unreachable = createRollcallClient({ address: silent.url, token, pool: { connectTimeoutMs: 300 } });
+  const canceled = { code: Code.Canceled };
+  const controllers: AbortController[] = [];
+  const signal = () => {
+    const controller = new AbortController();
+    controllers.push(controller);
+    return controller.signal;
+  };
+  const abort = () => controllers.at(-1)?.abort();
+
+  // Before it begins.
+  const aborted = AbortSignal.abort();
+  await expect(client.getUser("1", { signal: aborted })).rejects.toMatchObject(canceled);
+  await expect(Array.fromAsync(client.query("q", { signal: aborted }))).rejects.toMatchObject(canceled);
+  await expect(client.uploadFile(new Blob(["x"]), { signal: aborted })).rejects.toMatchObject(canceled);
+
+  // While it connects.
+  const connecting = unreachable.getUser("1", { signal: signal() });
+  await until(() => silent.openCount > 0);
+  abort();
+  await expect(connecting).rejects.toMatchObject(canceled);
+
+  // While the request is sent.
+  async function* slowSource() {
+    yield new Uint8Array(100_000);
+    abort();
+    // A source that never answers again.
+    await new Promise(() => {});
+  }
+  await expect(client.uploadFile(slowSource(), { signal: signal() })).rejects.toMatchObject(canceled);
+
+  // While the response is awaited.
+  const waiting = client.getUser("1", { signal: signal() });
+  setImmediate(abort);
+  await expect(waiting).rejects.toMatchObject(canceled);
+
+  // While the response comes, by signal, by leaving the loop, and in a chat.
+  const reading = async () => {
+    for await (const { sequence } of client.query("q", { signal: signal() })) if (sequence === 3) abort();
+  };
+  await expect(reading()).rejects.toMatchObject(canceled);
+  for await (const { sequence } of client.query("q")) if (sequence === 3) break;
+  const chat = client.chat({ signal: signal() });
+  await chat.send("Hello");
+  const replies = chat[Symbol.asyncIterator]();
+  expect((await replies.next()).value).toBe("Echo: Hello");
+  abort();
+  await expect(replies.next()).rejects.toMatchObject(canceled);
+  await expect(chat.send("late")).rejects.toMatchObject(canceled);
+  {
+    using left = client.chat();
+    await left.send("Hello");
+  }
+
+  for (const controller of controllers) expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
+  expect(getEventListeners(aborted, "abort")).toHaveLength(0);
+  // The server has seen the end of each.
+  const endedAt = (method: string) =>
+    server.log.filter((line) => line.method === `stream.v1.StreamService/${method}` && line.code === "canceled");
+  await until(() => endedAt("ClientStream").length === 1 && endedAt("ServerStream").length === 2);
+  // A chat that is canceled does not look as if it had come to its end.
+  await until(() => endedAt("BidirectionalStream").length >= 1);
+  await client.close();
+  await unreachable.close();
+  await until(() => silent.openCount === 0);
+  await leaks.assertNone();
+});
