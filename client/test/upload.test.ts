@@ -1,0 +1,174 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { startServer, until } from "../../server/test/harness.ts";
+import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { freePort } from "./free-port.ts";
+import { watchForLeaks } from "./leaks.ts";
+import { startProxy } from "./proxy.ts";
+import { startServerProcess } from "./server-process.ts";
+
+const CHUNK_BYTES = 65_536;
+const MIB = 1024 ** 2;
+
+/** The most memory that a process has ever held, in bytes (Linux). */
+async function peakMemory(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+}
+
+test.runIf(process.platform === "linux")(
+  "2 GiB go up at constant memory, on both sides",
+  async () => {
+    await using server = await startServerProcess({ port: await freePort() });
+    await using client = createRollcallClient({ address: server.url, token: await server.token() });
+    const totalBytes = 2 * 1024 ** 3;
+    const chunk = randomBytes(CHUNK_BYTES);
+    const hash = createHash("sha256");
+    let mostMemory = 0;
+    async function* source() {
+      for (let sent = 0; sent < totalBytes; sent += CHUNK_BYTES) {
+        // No two chunks are the same.
+        chunk.writeDoubleLE(sent);
+        hash.update(chunk);
+        yield new Uint8Array(chunk);
+        if (sent % (64 * MIB) === 0) mostMemory = Math.max(mostMemory, process.memoryUsage.rss());
+      }
+    }
+    // What starting and the first megabytes take.
+    await client.uploadFile(new Blob([new Uint8Array(64 * MIB)]));
+    const before = process.memoryUsage.rss();
+    const serverBefore = await peakMemory(server.child.pid);
+    const receipt = await client.uploadFile(source());
+    expect(receipt).toEqual({ totalBytes, checksum: hash.digest("hex") });
+    expect(mostMemory - before).toBeLessThan(300 * MIB);
+    expect((await peakMemory(server.child.pid)) - serverBefore).toBeLessThan(300 * MIB);
+  },
+  240_000,
+);
+
+test("a file goes up by its path, in 64 KiB chunks, with progress", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-upload-"));
+  const path = join(folder.path, "file");
+  const bytes = randomBytes(1_000_000);
+  await writeFile(path, bytes);
+  await using server = await startServer();
+  const sizes: number[] = [];
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const leaks = watchForLeaks();
+  const progress: UploadProgress[] = [];
+  const receipt = await client.uploadFile(path, { onProgress: (step) => progress.push(step) });
+  expect(receipt).toEqual({ totalBytes: 1_000_000, checksum: createHash("sha256").update(bytes).digest("hex") });
+  progress.reduce((before, { sentBytes }) => {
+    sizes.push(sentBytes - before);
+    return sentBytes;
+  }, 0);
+  const full = Math.floor(1_000_000 / CHUNK_BYTES);
+  expect(sizes).toEqual([...Array(full).fill(CHUNK_BYTES), 1_000_000 % CHUNK_BYTES]);
+  expect(progress.at(-1)).toEqual({ sentBytes: 1_000_000, totalBytes: 1_000_000 });
+  await leaks.assertNone();
+  await expect(client.uploadFile(join(folder.path, "missing"))).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("sources of any grain give the same: one byte a piece, large pieces, streams, nothing", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const bytes = randomBytes(3 * CHUNK_BYTES + 17);
+  const checksum = createHash("sha256").update(bytes).digest("hex");
+  const pieces = (size: number) => {
+    async function* source() {
+      for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+    }
+    return source();
+  };
+  for (const size of [97, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 10 * CHUNK_BYTES]) {
+    expect(await client.uploadFile(pieces(size))).toEqual({ totalBytes: bytes.length, checksum });
+  }
+  expect(await client.uploadFile(new Blob([bytes]))).toEqual({ totalBytes: bytes.length, checksum });
+  expect(await client.uploadFile(new Blob([bytes]).stream())).toEqual({ totalBytes: bytes.length, checksum });
+  const empty = await client.uploadFile(new Blob([]));
+  expect(empty).toEqual({ totalBytes: 0, checksum: createHash("sha256").digest("hex") });
+});
+
+test("a byte that changes on its way is found by the checksum", async () => {
+  await using server = await startServer();
+  const marker = Buffer.from("the byte to change: A");
+  let changes = 0;
+  await using proxy = await startProxy(server.port, {
+    onRequestBytes(bytes) {
+      const at = bytes.indexOf(marker);
+      if (at < 0) return bytes;
+      changes += 1;
+      const changed = Buffer.from(bytes);
+      changed[at + marker.length - 1] = "B".charCodeAt(0);
+      return changed;
+    },
+  });
+  await using client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  const error = await client.uploadFile(new Blob([marker])).catch((reason: unknown) => reason);
+  expect(changes).toBe(1);
+  expect(error).toBeInstanceOf(ChecksumMismatchError);
+  const { sent, received } = error as ChecksumMismatchError;
+  expect(sent).toBe(createHash("sha256").update(marker).digest("hex"));
+  expect(received).toBe(createHash("sha256").update("the byte to change: B").digest("hex"));
+});
+
+test("an upload can be canceled, and its source is let go", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const leaks = watchForLeaks();
+  let isReleased = false;
+  async function* endless() {
+    try {
+      for (;;) yield new Uint8Array(CHUNK_BYTES);
+    } finally {
+      isReleased = true;
+    }
+  }
+  const controller = new AbortController();
+  const upload = client.uploadFile(endless(), {
+    signal: controller.signal,
+    onProgress: ({ sentBytes }) => sentBytes > MIB && controller.abort(),
+  });
+  await expect(upload).rejects.toMatchObject({ code: Code.Canceled });
+  await until(() => isReleased);
+  const call = await until(() => server.log.find((line) => line.msg === "call"));
+  expect(call).toMatchObject({ code: "canceled" });
+  await leaks.assertNone();
+});
+
+test("an upload that the server refuses midway ends at once with its error, and its source is let go", async () => {
+  await using server = await startServer({ streams: { maxUploadBytes: MIB } });
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  let isReleased = false;
+  async function* endless() {
+    try {
+      for (;;) yield new Uint8Array(CHUNK_BYTES);
+    } finally {
+      isReleased = true;
+    }
+  }
+  await expect(client.uploadFile(endless())).rejects.toMatchObject({
+    code: Code.ResourceExhausted,
+    rawMessage: `upload is larger than ${MIB} bytes`,
+  });
+  await until(() => isReleased);
+});
+
+test("a source that fails ends the upload with its own error", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const fault = new Error("the disk is gone");
+  async function* failing() {
+    yield new Uint8Array(CHUNK_BYTES);
+    throw fault;
+  }
+  await expect(client.uploadFile(failing())).rejects.toBe(fault);
+  // The server does not take the part for the whole.
+  const call = await until(() => server.log.find((line) => line.msg === "call"));
+  expect(call).not.toMatchObject({ code: "ok" });
+});
