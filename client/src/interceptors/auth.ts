@@ -1,4 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {
   /** The token that the server has just refused. */
@@ -37,15 +38,17 @@ export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Dat
       return current;
     };
     const sent = await send();
+    if (sent === undefined) return next(request);
+    if (request.stream) {
+      return observeCall(next, request, (error) => {
+        if (error?.code === Code.Unauthenticated) source.forget(sent);
+      });
+    }
     try {
       return await next(request);
     } catch (error) {
-      if (ConnectError.from(error).code !== Code.Unauthenticated || sent === undefined) throw error;
-      if (request.stream) {
-        source.forget(sent);
-        throw error;
-      }
-      if ((await send(sent)) === undefined) throw error;
+      const isRefused = ConnectError.from(error).code === Code.Unauthenticated;
+      if (!isRefused || (await send(sent)) === undefined) throw error;
       return next(request);
     }
   };
