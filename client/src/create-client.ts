@@ -16,14 +16,14 @@ export interface RollcallClientOptions extends CommonClientOptions {
    * server-streaming methods only: uploads and chats need a transport that can stream
    * requests.
    */
-  createTransport?: ((options: { address: string; interceptors: Interceptor[] }) => Transport) | undefined;
+  createTransport?: ((options: { baseUrl: string; interceptors: Interceptor[] }) => Transport) | undefined;
 }
 
 /** A client over fetch, for browsers and whatever else has it. */
 export function createRollcallClient(options: RollcallClientOptions): RollcallClient {
   const { address, timeoutMs = DEFAULT_TIMEOUT_MS, createTransport = byFetch(options.protocol) } = options;
   const closed = new AbortController();
-  const transport = createTransport({ address, interceptors: createInterceptors(options) });
+  const transport = createTransport({ baseUrl: address, interceptors: createInterceptors(options) });
   return new RollcallClient({
     transport: untilClosed(transport, closed.signal),
     timeoutMs,
@@ -35,8 +35,8 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
 }
 
 function byFetch(protocol: RollcallClientOptions["protocol"]): NonNullable<RollcallClientOptions["createTransport"]> {
-  return ({ address, interceptors }) => {
-    const options = { baseUrl: address, interceptors, fetch: fetchOrUnavailable };
+  return ({ baseUrl, interceptors }) => {
+    const options = { baseUrl, interceptors, fetch: fetchOrUnavailable };
     return protocol === "grpc-web"
       ? createGrpcWebTransport(options)
       : createConnectTransport({ ...options, useHttpGet: true });
