@@ -1,0 +1,105 @@
+import { spawn } from "node:child_process";
+import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { build } from "vite";
+import { expect, test } from "vitest";
+import { createCertificateAuthority } from "../../scripts/certificates.ts";
+import { startServer } from "../../server/test/harness.ts";
+import { launchChromium } from "../../test/chromium.ts";
+
+const packageDir = join(import.meta.dirname, "..");
+const readme = await readFile(join(packageDir, "README.md"), "utf8");
+
+/** The README's examples with these words behind their opening fence. */
+function examples(info: string): string[] {
+  return [...readme.matchAll(/^```([^\n]+)\n(.*?)^```/gms)].flatMap(([, words, code = ""]) =>
+    words === info ? [code] : [],
+  );
+}
+
+/** A folder in the package, so that an example finds the package by its name, with what examples ask for. */
+async function startExample() {
+  await mkdir(join(packageDir, ".readme"), { recursive: true });
+  const folder = await mkdtempDisposable(join(packageDir, ".readme/"));
+  await writeFile(join(folder.path, "notes.txt"), "Ada was here.\n");
+  return folder;
+}
+
+async function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<string> {
+  const { PATH = "" } = process.env;
+  const child = spawn(program, args, { cwd, env: { PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+const programs = [
+  /^Ada Lovelace\n$/,
+  /^email: .+\nname: .+\n$/,
+  /^Result 0 .*\nResult 1 .*\nResult 2 .*\n(\d+ of \d+\n)+64\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^0\n$/,
+  /UserService\/ListUsers.*\n0\n$/s,
+];
+test.each(examples("ts").map((code, index) => ({ number: index + 1, code, expected: programs[index] ?? /never/ })))(
+  "program $number of the README",
+  async ({ code, expected }) => {
+    await using folder = await startExample();
+    await using server = await startServer();
+    await writeFile(join(folder.path, "example.ts"), code.replaceAll("http://localhost:8080", server.url));
+    const env = { TOKEN: await server.token() };
+    expect(await run(process.execPath, ["example.ts"], folder.path, env)).toMatch(expected);
+  },
+);
+
+const scripts = [
+  /^[\da-f-]{36}\tgrace@example.com\tGrace Hopper\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^2 users are in the directory, 0 lines failed\.\n$/,
+  /^[\w-]+\.[\w-]+\.[\w-]+\n$/,
+];
+test.each(examples("sh").map((code, index) => ({ number: index + 1, code, expected: scripts[index] ?? /never/ })))(
+  "script $number of the README",
+  async ({ code, expected }) => {
+    await using folder = await startExample();
+    await using server = await startServer();
+    const command = `rollcall() { "${process.execPath}" "${join(packageDir, "src/node/cli/main.ts")}" "$@"; }`;
+    const env = { TOKEN: await server.token(), ROLLCALL_ADDRESS: server.url };
+    expect(await run("sh", ["-ec", `${command}\n${code}`], folder.path, env)).toMatch(expected);
+  },
+);
+
+test("the README's program with TLS", async () => {
+  const authority = await createCertificateAuthority("Test CA");
+  const credentials = await authority.issue({ commonName: "server", hosts: ["localhost"] });
+  await using server = await startServer({ tls: { ...credentials, clientCa: authority.cert } });
+  await using folder = await startExample();
+  await mkdir(join(folder.path, ".cert"));
+  const client = await authority.issue({ commonName: "client" });
+  const files = { "ca.pem": authority.cert, "client.pem": client.cert, "client-key.pem": client.key };
+  for (const [name, pem] of Object.entries(files)) await writeFile(join(folder.path, ".cert", name), pem);
+  const [code = ""] = examples("ts tls");
+  await writeFile(join(folder.path, "example.ts"), code.replace("https://localhost:8443", server.url));
+  const env = { TOKEN: await server.token() };
+  expect(await run(process.execPath, ["example.ts"], folder.path, env)).toBe("0\n");
+});
+
+test("the README's page in Chromium", async () => {
+  await using folder = await startExample();
+  const [code = ""] = examples("ts browser");
+  await writeFile(join(folder.path, "main.ts"), code);
+  await writeFile(join(folder.path, "index.html"), `<body></body><script type="module" src="/main.ts"></script>`);
+  await build({ root: folder.path, configFile: false, logLevel: "error", build: { target: "esnext" } });
+  await using server = await startServer({ webRoot: join(folder.path, "dist") });
+  await using browser = await launchChromium();
+  await using page = await browser.newPage();
+  await page.addInitScript({ content: `sessionStorage.setItem("token", "${await server.token()}")` });
+  await page.goto(server.url);
+  await page.getByText("0 users").waitFor();
+});
+
+test("no example of the README is left out", () => {
+  expect(examples("ts")).toHaveLength(programs.length);
+  expect(examples("sh")).toHaveLength(scripts.length);
+  expect(readme.match(/^```\w/gm)).toHaveLength(programs.length + scripts.length + 2);
+});
