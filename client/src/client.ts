@@ -132,7 +132,10 @@ export class RollcallClient implements AsyncDisposable {
     return openChat(this.streams, options);
   }
 
-  /** Lets calls under way finish and closes the connections; calls made later are canceled. */
+  /**
+   * Lets calls under way finish and closes the connections. Calls made later, and those
+   * that still wait for a connection, are canceled.
+   */
   close(): Promise<void> {
     return this.#close();
   }

@@ -6,13 +6,12 @@ const ERROR_DOMAIN = "rollcall";
 
 /** A refusal of the server that a caller can act on; `cause` is the error as it came. */
 export abstract class RollcallError extends Error {
+  // Written out in each class: a minifier renames the classes themselves.
+  abstract override readonly name: string;
   override readonly cause: ConnectError;
   constructor(cause: ConnectError) {
     super(cause.rawMessage, { cause });
     this.cause = cause;
-  }
-  override get name(): string {
-    return this.constructor.name;
   }
   get code(): Code {
     return this.cause.code;
@@ -20,6 +19,7 @@ export abstract class RollcallError extends Error {
 }
 
 export class UserNotFoundError extends RollcallError {
+  override readonly name = "UserNotFoundError";
   readonly userId: string;
   constructor(cause: ConnectError, userId: string) {
     super(cause);
@@ -36,6 +36,7 @@ export interface FieldViolation {
 
 /** The request breaks the contract's rules. */
 export class ValidationError extends RollcallError {
+  override readonly name = "ValidationError";
   /** All that is wrong, at once; empty where the server does not say. */
   readonly violations: readonly FieldViolation[];
   constructor(cause: ConnectError, violations: readonly FieldViolation[]) {
@@ -45,13 +46,18 @@ export class ValidationError extends RollcallError {
 }
 
 /** There is no token, or the server does not take it. */
-export class UnauthorizedError extends RollcallError {}
+export class UnauthorizedError extends RollcallError {
+  override readonly name = "UnauthorizedError";
+}
 
 /** Another user has the e-mail. */
-export class EmailTakenError extends RollcallError {}
+export class EmailTakenError extends RollcallError {
+  override readonly name = "EmailTakenError";
+}
 
 /** The user was changed since the etag was read. */
 export class StaleUserError extends RollcallError {
+  override readonly name = "StaleUserError";
   readonly userId: string;
   constructor(cause: ConnectError, userId: string) {
     super(cause);

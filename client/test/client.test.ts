@@ -9,6 +9,9 @@ import {
   ValidationError,
 } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+
+checkEachForLeaks();
 
 const wires: Pick<NodeRollcallClientOptions, "protocol" | "httpVersion">[] = [
   { protocol: "grpc" },

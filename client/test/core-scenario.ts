@@ -34,7 +34,7 @@ export async function runCoreScenario(options: RollcallClientOptions): Promise<R
   });
   const nameOfError = async (call: Promise<unknown>, type: new (...args: never[]) => Error) => {
     const error = await call.catch((reason: unknown) => reason);
-    return error instanceof type && (error.cause instanceof ConnectError || error instanceof ConnectError);
+    return error instanceof type && error.cause instanceof ConnectError && error.name;
   };
 
   const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });

@@ -1,3 +1,4 @@
+import { afterEach, beforeEach } from "vitest";
 import { until } from "../../server/test/harness.ts";
 
 const KINDS = /^(TCPSocketWrap|TLSWrap|Timeout|PipeWrap|TCPConnectWrap|HTTP2SESSION)/i;
@@ -14,8 +15,17 @@ function activeResources(): string[] {
 export function watchForLeaks() {
   const before = activeResources().length;
   return {
+    openCount: () => activeResources().length - before,
     // The wait itself is a timer.
     assertNone: () => until(() => activeResources().length <= before + 1),
-    count: () => activeResources().length - before,
   };
+}
+
+/** Lets every test of a file fail that leaves a socket or timer behind. */
+export function checkEachForLeaks(): void {
+  let leaks: ReturnType<typeof watchForLeaks>;
+  beforeEach(() => {
+    leaks = watchForLeaks();
+  });
+  afterEach(() => leaks.assertNone());
 }

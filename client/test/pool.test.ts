@@ -10,8 +10,11 @@ import { startServer, until } from "../../server/test/harness.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./free-port.ts";
-import { watchForLeaks } from "./leaks.ts";
+import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
+
 import { startProxy, startSilentServer } from "./proxy.ts";
+
+checkEachForLeaks();
 
 /** A real HTTP/2 server of the contract, whose sessions and answers are the test's. */
 async function startBareServer(options: { port?: number; maxConcurrentStreams?: number } = {}) {
@@ -284,6 +287,16 @@ test("idle and old connections are closed, and replaced when needed", async () =
   // The old connection still has its call.
   server.openGate();
   await slow;
+});
+
+test("the check for leaks sees a connection that is open", async () => {
+  await using server = await startBareServer();
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({ address: server.url });
+  await client.getUser("1");
+  expect(leaks.openCount()).toBeGreaterThan(0);
+  await client.close();
+  await leaks.assertNone();
 });
 
 test("close lets calls finish, then nothing is left open", async () => {

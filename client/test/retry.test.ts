@@ -10,6 +10,9 @@ import { expect, test } from "vitest";
 import { createRetryInterceptor, type RetryEvent, type RetryOptions } from "../src/index.ts";
 import { createNodeTransport } from "../src/node/index.ts";
 import { delayAfter, RetryBudget } from "../src/retry/policy.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+
+checkEachForLeaks();
 
 /** A real server of the contract whose answers the test chooses: the first calls fail. */
 async function startFailing(failures: number, fail: (context: HandlerContext) => unknown) {

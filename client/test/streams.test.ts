@@ -9,6 +9,9 @@ import { expect, test } from "vitest";
 import { startServer } from "../../server/test/harness.ts";
 import { resumeStream, UnauthorizedError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+
+checkEachForLeaks();
 
 /** A server whose stream begins after the sequence number in its query, and fails now and then. */
 async function startResumable(fail: (sequence: number) => ConnectError | undefined) {

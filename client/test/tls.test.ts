@@ -8,6 +8,9 @@ import { startServer } from "../../server/test/harness.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
 import { rollcall } from "./command-line.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+
+checkEachForLeaks();
 
 const authority = await createCertificateAuthority("Test CA");
 const hosts = ["localhost", "127.0.0.1"];

@@ -8,9 +8,12 @@ import { startServer, until } from "../../server/test/harness.ts";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./free-port.ts";
-import { watchForLeaks } from "./leaks.ts";
+import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
+
 import { startProxy } from "./proxy.ts";
 import { startServerProcess } from "./server-process.ts";
+
+checkEachForLeaks();
 
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
@@ -19,6 +22,19 @@ const MIB = 1024 ** 2;
 async function peakMemory(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+}
+
+/** Chunks without end, and whether their reader has let go of them. */
+function endlessSource() {
+  const state = { isReleased: false };
+  async function* read() {
+    try {
+      for (;;) yield new Uint8Array(CHUNK_BYTES);
+    } finally {
+      state.isReleased = true;
+    }
+  }
+  return Object.assign(state, { chunks: read() });
 }
 
 test.runIf(process.platform === "linux")(
@@ -121,21 +137,14 @@ test("an upload can be canceled, and its source is let go", async () => {
   await using server = await startServer();
   await using client = createRollcallClient({ address: server.url, token: await server.token() });
   const leaks = watchForLeaks();
-  let isReleased = false;
-  async function* endless() {
-    try {
-      for (;;) yield new Uint8Array(CHUNK_BYTES);
-    } finally {
-      isReleased = true;
-    }
-  }
+  const source = endlessSource();
   const controller = new AbortController();
-  const upload = client.uploadFile(endless(), {
+  const upload = client.uploadFile(source.chunks, {
     signal: controller.signal,
     onProgress: ({ sentBytes }) => sentBytes > MIB && controller.abort(),
   });
   await expect(upload).rejects.toMatchObject({ code: Code.Canceled });
-  await until(() => isReleased);
+  await until(() => source.isReleased);
   const call = await until(() => server.log.find((line) => line.msg === "call"));
   expect(call).toMatchObject({ code: "canceled" });
   await leaks.assertNone();
@@ -144,19 +153,12 @@ test("an upload can be canceled, and its source is let go", async () => {
 test("an upload that the server refuses midway ends at once with its error, and its source is let go", async () => {
   await using server = await startServer({ streams: { maxUploadBytes: MIB } });
   await using client = createRollcallClient({ address: server.url, token: await server.token() });
-  let isReleased = false;
-  async function* endless() {
-    try {
-      for (;;) yield new Uint8Array(CHUNK_BYTES);
-    } finally {
-      isReleased = true;
-    }
-  }
-  await expect(client.uploadFile(endless())).rejects.toMatchObject({
+  const source = endlessSource();
+  await expect(client.uploadFile(source.chunks)).rejects.toMatchObject({
     code: Code.ResourceExhausted,
     rawMessage: `upload is larger than ${MIB} bytes`,
   });
-  await until(() => isReleased);
+  await until(() => source.isReleased);
 });
 
 test("a source that fails ends the upload with its own error", async () => {

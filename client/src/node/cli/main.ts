@@ -15,8 +15,8 @@ const interrupt = () => {
 };
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
-// Whoever reads the output may stop early, as `head` does.
-process.stdout.on("error", () => controller.abort());
+// Whoever reads the output has enough, as `head` does.
+process.stdout.on("error", () => process.exit(0));
 
 const { stdin, stdout, stderr, env } = process;
 process.exitCode = await runCommandLine(process.argv.slice(2), {

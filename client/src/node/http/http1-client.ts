@@ -34,7 +34,8 @@ export function createHttp1Client(
     return { address: new Address(origin), agent, callCount: 0 };
   });
   let turn = 0;
-  let closing: (() => void) | undefined;
+  /** Set once the client is closed. */
+  let closed: PromiseWithResolvers<void> | undefined;
 
   const inOrder = () => {
     turn = (turn + 1) % all.length;
@@ -45,7 +46,7 @@ export function createHttp1Client(
   };
   const ended = (origin: Origin) => {
     origin.callCount -= 1;
-    if (all.every(({ callCount }) => callCount === 0)) closing?.();
+    if (all.every(({ callCount }) => callCount === 0)) closed?.resolve();
   };
 
   return {
@@ -54,7 +55,7 @@ export function createHttp1Client(
       try {
         let failure: unknown;
         for (const origin of inOrder()) {
-          if (closing) throw new ConnectError("the client is closed", Code.Canceled);
+          if (closed) throw new ConnectError("the client is closed", Code.Canceled);
           origin.callCount += 1;
           try {
             const response = await exchange(origin, request, body, () => ended(origin));
@@ -73,15 +74,15 @@ export function createHttp1Client(
       }
     },
     async close() {
-      const finished = new Promise<void>((resolve) => {
-        closing = resolve;
-      });
+      if (closed) return closed.promise;
+      closed = Promise.withResolvers();
       if (all.some(({ callCount }) => callCount > 0)) {
-        const cut = setTimeout(() => closing?.(), settings.closeTimeoutMs);
-        await finished;
+        const cut = setTimeout(closed.resolve, settings.closeTimeoutMs);
+        await closed.promise;
         clearTimeout(cut);
       }
       for (const { agent } of all) agent.destroy();
+      closed.resolve();
     },
   };
 }
