@@ -140,7 +140,8 @@ test("connections that are reset under a stream end it as unavailable", async ()
 test("a slow consumer holds the server back", async () => {
   // Random: nothing to be gained by compression.
   const bigQuery = randomBytes(75_000).toString("base64");
-  await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 0 } });
+  // Without validation, for queries that are longer than it allows.
+  await using server = await startServer({ validation: false, streams: { resultCount: 1_000, resultIntervalMs: 0 } });
   let bytesCount = 0;
   await using proxy = await startProxy(server.port, {
     onResponseBytes(bytes) {
