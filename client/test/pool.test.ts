@@ -147,6 +147,59 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
   await until(() => server.sessions.size === 1);
 });
 
+test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
+  await using server = await startBareServer();
+  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  const first = client.getUser("wait");
+  first.catch(() => {});
+  await until(() => server.waiting === 1);
+  const [session] = server.sessions;
+  session?.once("stream", () => {
+    session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, 1);
+  });
+  const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
+  expect(user?.email).toBe("ada@example.com");
+  await expect(first).rejects.toMatchObject({ code: Code.Unavailable });
+});
+
+test("over HTTP/1.1 too, a dead address fails no call, calls share few connections, and close drains", async () => {
+  await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
+  await using proxy = await startProxy(server.port);
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({
+    address: [`http://127.0.0.1:${await freePort()}`, proxy.url],
+    protocol: "connect",
+    httpVersion: "1.1",
+    retry: false,
+    pool: { size: 2 },
+  });
+  const calls = Array.from({ length: 20 }, () => client.listUsers({}, { timeoutMs: 20_000 }));
+  await Promise.all(calls);
+  expect(proxy.acceptedCount).toBeLessThanOrEqual(2);
+  const results = Array.fromAsync(client.query("q"));
+  await until(() => server.log.length > 0);
+  const closed = [client.close(), client.close()];
+  expect(await results).toHaveLength(10);
+  await Promise.all(closed);
+  await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled });
+  await until(() => proxy.openCount === 0);
+  await leaks.assertNone();
+});
+
+test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
+  await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
+  await using proxy = await startProxy(server.port);
+  await using client = createRollcallClient({ address: proxy.url, protocol: "connect", httpVersion: "1.1" });
+  let count = 0;
+  const reading = (async () => {
+    for await (const _ of client.query("q")) count += 1;
+  })();
+  await until(() => count > 2);
+  proxy.reset();
+  await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
+  await client.listUsers();
+});
+
 test("a connection that is lost under a call is unavailable, and only what is safe is repeated", async () => {
   await using server = await startBareServer();
   await using plain = createRollcallClient({ address: server.url, retry: false });

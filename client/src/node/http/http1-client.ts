@@ -7,7 +7,7 @@ import { findNotSent } from "../../not-sent.ts";
 import { Address } from "./address.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";
-import { openSocket, type TlsClientOptions } from "./open-socket.ts";
+import { notSent, startSocket, type TlsClientOptions } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { writeBody } from "./write-body.ts";
@@ -16,6 +16,8 @@ import { writeBody } from "./write-body.ts";
 interface Origin {
   readonly address: Address;
   readonly agent: http.Agent;
+  /** Its connections that could be opened: what failed without one was never sent. */
+  readonly ready: WeakSet<Duplex>;
   callCount: number;
 }
 
@@ -30,8 +32,8 @@ export function createHttp1Client(
   settings: PoolSettings,
 ): HttpClient {
   const all = origins.map((origin): Origin => {
-    const agent = createAgent(origin, tls, settings);
-    return { address: new Address(origin), agent, callCount: 0 };
+    const ready = new WeakSet<Duplex>();
+    return { address: new Address(origin), agent: createAgent(origin, tls, settings, ready), ready, callCount: 0 };
   });
   let turn = 0;
   /** Set once the client is closed. */
@@ -87,27 +89,33 @@ export function createHttp1Client(
   };
 }
 
-/** An agent whose connections have a connect timeout. */
-function createAgent(origin: string, tls: TlsClientOptions, settings: PoolSettings): http.Agent {
+/** An agent whose connections have a connect timeout; those that could be opened are put in `ready`. */
+function createAgent(
+  origin: string,
+  tls: TlsClientOptions,
+  settings: PoolSettings,
+  ready: WeakSet<Duplex>,
+): http.Agent {
   const { protocol } = new URL(origin);
   const agent = new (protocol === "https:" ? https : http).Agent({
     keepAlive: true,
     maxSockets: settings.size,
     timeout: settings.idleTimeoutMs,
   });
-  agent.createConnection = (_options, callback) => {
-    const settle = callback as (error: Error | null, socket?: Duplex) => void;
-    openSocket(origin, { ...settings, tls, alpn: "http/1.1" }).then(
-      (socket) => settle(null, socket),
-      (error: Error) => settle(error),
+  agent.createConnection = () => {
+    const opening = startSocket(origin, { ...settings, tls, alpn: "http/1.1" });
+    opening.ready.then(
+      () => ready.add(opening.socket),
+      // The request that waits for the socket gets the error from it.
+      () => {},
     );
-    return undefined;
+    return opening.socket;
   };
   return agent;
 }
 
 function exchange(
-  { address: { origin }, agent }: Origin,
+  { address: { origin }, agent, ready }: Origin,
   { url, method, header, signal }: UniversalClientRequest,
   body: ReplayableBody | undefined,
   onEnd: () => void,
@@ -126,7 +134,8 @@ function exchange(
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     request.on("error", (error) => {
-      failure ??= findNotSent(error) ? ConnectError.from(error) : lost(origin, error);
+      const isSent = request.socket !== null && ready.has(request.socket);
+      failure ??= findNotSent(error) ? ConnectError.from(error) : (isSent ? lost : notSent)(origin, error);
       reject(failure);
     });
     let hasResponded = false;

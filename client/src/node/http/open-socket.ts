@@ -22,35 +22,54 @@ export interface SocketOptions {
 /** Probes of the TCP connection itself, against firewalls that forget quiet ones. */
 const TCP_KEEPALIVE_MS = 30_000;
 
+export interface OpeningSocket {
+  readonly socket: net.Socket;
+  /** Rejects with a ConnectError, unavailable because of a RequestNotSentError, which also ends the socket. */
+  readonly ready: Promise<void>;
+}
+
 /**
  * Opens a connection to an origin, through its TLS handshake.
  *
  * @throws ConnectError unavailable, because of a RequestNotSentError.
  */
 export async function openSocket(origin: string, options: SocketOptions): Promise<net.Socket> {
+  const { socket, ready } = startSocket(origin, options);
+  await ready;
+  return socket;
+}
+
+/** The same, with the socket at once. @throws ConnectError for a certificate or key that is none. */
+export function startSocket(origin: string, options: SocketOptions): OpeningSocket {
+  const socket = connect(origin, options);
+  return { socket, ready: untilReady(socket, origin, options) };
+}
+
+function connect(origin: string, { tls: credentials, alpn }: SocketOptions): net.Socket {
   const { hostname, port, protocol } = new URL(origin);
   const isTls = protocol === "https:";
   const host = hostname.replace(/^\[|\]$/g, "");
   const address = { host, port: Number(port || (isTls ? 443 : 80)) };
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let socket: net.Socket;
+  if (!isTls) return net.connect(address);
   try {
-    socket = isTls
-      ? tls.connect({
-          ...address,
-          ...options.tls,
-          ...(net.isIP(host) === 0 && { servername: host }),
-          minVersion: "TLSv1.2",
-          ALPNProtocols: [options.alpn],
-        })
-      : net.connect(address);
+    return tls.connect({
+      ...address,
+      ...credentials,
+      ...(net.isIP(host) === 0 && { servername: host }),
+      minVersion: "TLSv1.2",
+      ALPNProtocols: [alpn],
+    });
   } catch (error) {
-    // A certificate or key that is none.
     throw notSent(origin, error);
   }
+}
+
+async function untilReady(socket: net.Socket, origin: string, options: SocketOptions): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timeout = () => reject(new Error(`no connection within ${options.connectTimeoutMs} ms`));
   const timer = setTimeout(timeout, options.connectTimeoutMs);
   const closed = () => reject(new Error("the connection was closed"));
+  const isTls = socket instanceof tls.TLSSocket;
   socket
     .once(isTls ? "secureConnect" : "connect", resolve)
     .once("error", reject)
@@ -59,18 +78,19 @@ export async function openSocket(origin: string, options: SocketOptions): Promis
     await promise;
     // A server can refuse the client's certificate in the same breath (TLS 1.3).
     if (socket.errored || socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
-    if (socket instanceof tls.TLSSocket && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
+    if (isTls && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
       throw new Error("the server does not speak HTTP/2");
     }
+    socket.setNoDelay(true).setKeepAlive(true, TCP_KEEPALIVE_MS);
   } catch (error) {
+    const failure = notSent(origin, error);
     socket.on("error", () => {});
-    socket.destroy();
-    throw notSent(origin, error);
+    socket.destroy(failure);
+    throw failure;
   } finally {
     clearTimeout(timer);
     socket.off("error", reject).off("close", closed);
   }
-  return socket.setNoDelay(true).setKeepAlive(true, TCP_KEEPALIVE_MS);
 }
 
 /** Faults of the certificate or its check: they do not pass by waiting. */
