@@ -11,6 +11,7 @@ import {
   UserService,
 } from "@rollcall/gen/user/v1/user";
 import { toRollcallError } from "./errors.ts";
+import { MAX_TIMEOUT_MS } from "./options.ts";
 import { randomId } from "./random-id.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
@@ -159,11 +160,12 @@ async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User>
   return user;
 }
 
-/** Unary calls get a deadline; a stream may last. */
+/** Unary calls get a deadline; a stream may last. No deadline is longer than can be sent. */
 function withDefaultTimeout(transport: Transport, defaultTimeoutMs: number): Transport {
   return {
-    unary: (method, signal, timeoutMs = defaultTimeoutMs, header, input, contextValues) =>
-      transport.unary(method, signal, timeoutMs, header, input, contextValues),
-    stream: (...call) => transport.stream(...call),
+    unary: (method, signal, timeoutMs = defaultTimeoutMs, ...call) =>
+      transport.unary(method, signal, Math.min(timeoutMs, MAX_TIMEOUT_MS), ...call),
+    stream: (method, signal, timeoutMs, ...call) =>
+      transport.stream(method, signal, timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS), ...call),
   };
 }

@@ -1,4 +1,7 @@
-/** Resolves after `ms` milliseconds; rejects with the signal's reason as soon as that is aborted. */
+/** The longest that a timer can wait: 2^31 - 1 ms, almost 25 days; it fires at once beyond that. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/** Resolves after `ms` milliseconds, 25 days at most; rejects with the signal's reason as soon as that is aborted. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -6,10 +9,13 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
       clearTimeout(timer);
       reject(signal.reason);
     };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", abort);
-      resolve();
-    }, ms);
+    const timer = setTimeout(
+      () => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      },
+      Math.min(ms, MAX_TIMER_MS),
+    );
     signal.addEventListener("abort", abort, { once: true });
   });
 }

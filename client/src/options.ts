@@ -9,6 +9,9 @@ import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
+/** The longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
+export const MAX_TIMEOUT_MS = 99_999_999;
+
 /** What clients in browsers and in Node have in common. */
 export interface CommonClientOptions {
   /** The bearer token to send; none when neither this nor getToken is given. */

@@ -93,6 +93,7 @@ test("wrong usage is exit code 2", async () => {
     ["users", "update", "x"],
     ["users", "list", "--protocol", "soap"],
     ["users", "list", "--timeout", "soon"],
+    ["users", "list", "--timeout", "30d"],
     ["users", "list", "--address", "nowhere"],
     ["users", "list", "--ca", "/does/not/exist"],
     ["upload", "/does/not/exist"],

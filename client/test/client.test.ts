@@ -129,6 +129,17 @@ test("a unary call has a deadline by default", async () => {
   expect(stream).toBeNull();
 });
 
+test("a deadline beyond what can be sent does not end the call at once", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({
+    address: server.url,
+    token: await server.token(),
+    timeoutMs: Number.MAX_SAFE_INTEGER,
+  });
+  expect((await client.listUsers()).users).toEqual([]);
+  expect(await Array.fromAsync(client.query("q", { timeoutMs: 1e12 }))).toHaveLength(10);
+});
+
 test("a closed client makes no calls", async () => {
   await using server = await startServer();
   const client = createRollcallClient({ address: server.url, token: await server.token() });

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { MAX_TIMEOUT_MS } from "../../options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
 import { parseDuration } from "./duration.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
@@ -30,11 +31,7 @@ export function addGlobalOptions(program: Command): void {
     .addOption(
       new Option("--protocol <name>", "what to speak").choices(["grpc", "grpc-web", "connect"]).default("grpc"),
     )
-    .option(
-      "--timeout <duration>",
-      "give up after this time, as 500ms, 30s or 5m (default: 5s, streams none)",
-      duration,
-    )
+    .option("--timeout <duration>", "give up after this time, as 500ms, 30s or 5m (default: 5s, streams none)", timeout)
     .option("--json", "print JSON");
 }
 
@@ -43,6 +40,13 @@ export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined || ms === 0)
     throw new InvalidArgumentError("A duration is a number with a unit: 500ms, 30s, 5m, 1h, 7d.");
+  return ms;
+}
+
+/** A deadline in milliseconds. */
+function timeout(text: string): number {
+  const ms = duration(text);
+  if (ms > MAX_TIMEOUT_MS) throw new InvalidArgumentError("At most 27h.");
   return ms;
 }
 
