@@ -1,7 +1,9 @@
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { createTokenVerifier } from "../../server/src/index.ts";
 import { startServer, until } from "../../server/test/harness.ts";
@@ -132,6 +134,14 @@ test("every command has help", async () => {
       expect(stdout).toContain(option);
     }
   }
+});
+
+test("the package's bin runs by itself", async () => {
+  const packageDir = join(import.meta.dirname, "..");
+  const { bin } = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));
+  const env = { PATH: dirname(process.execPath) + delimiter + process.env.PATH };
+  const { stdout } = await promisify(execFile)(join(packageDir, bin.rollcall), ["--help"], { env });
+  expect(stdout).toContain("Usage: rollcall");
 });
 
 test("a server that can't be reached is told, with exit code 1", async () => {
