@@ -50,7 +50,13 @@ describe("the README's commands", () => {
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
-  const expected = [/"email":"ada@example\.com"/, /"users":\[/, /Result 9 for query: hello/, /"reply": "Echo: two"/];
+  const expected = [
+    /"email":"ada@example\.com"/,
+    /"users":\[/,
+    /Result 9 for query: hello/,
+    /"reply": "Echo: two"/,
+    /Result 9 for query: hello/,
+  ];
   const commands = examples("sh ci").map((example, index) => ({ ...example, expected: expected[index] ?? /never/ }));
 
   test.for(commands)("$name", async (command, { skip }) => {
