@@ -23,3 +23,4 @@ export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/polic
 export type { Chat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
 export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";
+export { type BrowserTransportOptions, createBrowserTransport } from "./browser-transport.ts";

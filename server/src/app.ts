@@ -1,18 +1,21 @@
 import { randomUUIDv7 } from "node:crypto";
 import { METHODS, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
 import { isValidAuthority } from "./http/authority.ts";
+import { peerOf } from "./http/connection.ts";
+import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { registerProbes } from "./http/probes.ts";
 import { replyError, replyFault, replyNotFound } from "./http/reply-error.ts";
 import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
-import { mountRpc, peerOf } from "./http/rpc-mount.ts";
+import { mountRpc } from "./http/rpc-mount.ts";
 import { registerWebApp } from "./http/web-app.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
@@ -55,6 +58,7 @@ export interface AppOptions {
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
+  webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
   /** Default: silent. */
@@ -124,11 +128,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     return503OnClosing: false,
     frameworkErrors: replyFault,
   });
-  let methods: ReadonlyMap<string, DescMethod> = new Map();
+  let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
 
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
-    const method = methods.get(request.routeOptions.url ?? "");
+    const method = handlers.get(request.routeOptions.url ?? "")?.method;
     boundRequest(request.raw, reply.raw, method?.methodKind, { ...defaultRequestTimeouts, ...options.timeouts });
     // What a read answers is the caller's alone, and may be another answer next time.
     if (method && request.method === "GET") reply.header("cache-control", "no-store");
@@ -136,7 +140,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   app.addHook("onResponse", async (request, { statusCode }) => {
     // The access log has the calls; this is what never became one.
-    if (methods.has(request.routeOptions.url ?? "") && statusCode !== 400) return;
+    if (handlers.has(request.routeOptions.url ?? "") && statusCode !== 400) return;
     if (request.is404 || statusCode >= 400) {
       logger.info(
         { requestId: request.id, path: request.url.slice(0, 200), status: statusCode, peer: peerOf(request) },
@@ -157,6 +161,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
+  const maxMessageBytes = options.readMaxBytes ?? 4 * 1024 ** 2;
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository, now, newId: randomUUIDv7 }),
     streams: new Streams(options.streams),
@@ -164,7 +169,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     permissions: options.permissions,
     auth: options.auth,
     validation: options.validation ?? true,
-    maxMessageBytes: options.readMaxBytes ?? 4 * 1024 ** 2,
+    maxMessageBytes,
     defaultTimeoutMs: Math.min(options.defaultTimeoutMs ?? 30_000, maxTimeoutMs),
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
@@ -172,7 +177,15 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
     now,
   });
-  methods = await mountRpc(app, rpcRoutes);
+  handlers = await mountRpc(app, rpcRoutes);
+  const webSockets = acceptGrpcWebSockets(server, {
+    handlers,
+    origins: options.corsOrigins ?? [],
+    maxMessageBytes,
+    limits: options.webSockets,
+    timeouts: options.timeouts,
+    logger,
+  });
   await app.ready();
 
   return {
@@ -192,6 +205,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
       }, shutdownGraceMs);
+      webSockets.drain();
       try {
         await app.close();
       } finally {

@@ -1,6 +1,7 @@
 import http from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
+import { isWebSocketUpgrade } from "./grpc-websockets.ts";
 
 export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
@@ -59,6 +60,8 @@ export function createHttp1Server(
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
     requestTimeout: 0,
+    // Any other upgrade, such as to h2c, is a request like others.
+    shouldUpgradeCallback: isWebSocketUpgrade,
   };
   const server = tls
     ? https.createServer(

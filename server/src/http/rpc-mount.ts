@@ -1,31 +1,23 @@
-import type { DescMethod } from "@bufbuild/protobuf";
-import { createContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { connectionKey } from "../rpc/call.ts";
+import type { FastifyInstance } from "fastify";
 import type { RpcRoutes } from "../rpc/routes.ts";
+import { connectionContext } from "./connection.ts";
 
 /**
  * Mounts the RPC services on Fastify: the one place where the two meet.
  *
- * @returns The methods by their paths.
+ * @returns The methods' handlers by their paths, for whatever else carries calls.
  */
-export async function mountRpc(app: FastifyInstance, rpc: RpcRoutes): Promise<ReadonlyMap<string, DescMethod>> {
-  const methods = new Map<string, DescMethod>();
+export async function mountRpc(app: FastifyInstance, rpc: RpcRoutes): Promise<ReadonlyMap<string, UniversalHandler>> {
+  const handlers = new Map<string, UniversalHandler>();
   await app.register(fastifyConnectPlugin, {
     ...rpc,
     routes(router) {
       rpc.routes(router);
-      for (const { requestPath, method } of router.handlers) methods.set(requestPath, method);
+      for (const handler of router.handlers) handlers.set(handler.requestPath, handler);
     },
-    contextValues: (request) =>
-      createContextValues().set(connectionKey, { requestId: request.id, peer: peerOf(request) }),
+    contextValues: (request) => connectionContext(request, request.id),
   });
-  return methods;
-}
-
-/** Address and port of the other end. */
-export function peerOf({ socket: { remoteAddress = "", remotePort } }: FastifyRequest): string {
-  const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
-  return `${host}:${remotePort}`;
+  return handlers;
 }

@@ -1,0 +1,51 @@
+import type { Interceptor, Transport } from "@connectrpc/connect";
+import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
+
+export interface BrowserTransportOptions {
+  /** Where the server is, as `https://rollcall.example.com`. */
+  baseUrl: string;
+  /** Around every call; the first is the outermost. */
+  interceptors?: Interceptor[];
+  /** Deadline of calls that set none, in milliseconds. Default: the server's. */
+  defaultTimeoutMs?: number;
+  /** Largest message to take, in bytes. Default 4 MiB. */
+  readMaxBytes?: number;
+  /** The largest part of a WebSocket's answer that may wait to be read, in bytes. Default 16 MiB. */
+  maxQueuedBytes?: number;
+}
+
+/**
+ * All four kinds of calls from a browser: unary and server-streaming ones by the
+ * Connect protocol over fetch, reads as GET; client-streaming and bidirectional
+ * ones, which fetch can't carry, by gRPC-Web over a WebSocket each.
+ */
+export function createBrowserTransport(options: BrowserTransportOptions): Transport {
+  const { baseUrl, interceptors = [], defaultTimeoutMs, readMaxBytes = 4 * 1024 ** 2 } = options;
+  const timeout = defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs };
+  const byFetch = createConnectTransport({
+    baseUrl,
+    interceptors,
+    useBinaryFormat: true,
+    useHttpGet: true,
+    ...timeout,
+  });
+  const bySocket = createGrpcWebTransport({
+    ...timeout,
+    baseUrl,
+    interceptors,
+    httpClient: createGrpcWebSocketsClient({ maxQueuedBytes: options.maxQueuedBytes ?? 16 * 1024 ** 2 }),
+    useBinaryFormat: true,
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: 0,
+    readMaxBytes,
+    writeMaxBytes: 0xffffffff,
+  });
+  return {
+    unary: byFetch.unary.bind(byFetch),
+    stream: (method, ...call) =>
+      (method.methodKind === "server_streaming" ? byFetch : bySocket).stream(method, ...call),
+  };
+}

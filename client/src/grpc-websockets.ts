@@ -1,0 +1,75 @@
+import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { SocketReader } from "./grpc-websockets-reader.ts";
+
+const SUBPROTOCOL = "grpc-websockets";
+/** First byte of a frame to the server: more of the body, or its end. */
+const BODY = 0x00;
+const HALF_CLOSE = 0x01;
+
+/** Bytes of the body in one frame: the server takes frames a little larger than a message, and a message can span many. */
+const MAX_FRAME_BYTES = 256 * 1024;
+/** What the browser may hold of what was sent, in bytes; then the request's messages wait. */
+const MAX_UNSENT_BYTES = 1024 ** 2;
+/** WebSocket has no event for a buffer that has emptied, so it is looked at this often. */
+const UNSENT_CHECK_MS = 5;
+
+export interface GrpcWebSocketsClientOptions {
+  /** The largest part of an answer that may wait to be read, in bytes; beyond it a call fails with resource_exhausted. */
+  maxQueuedBytes: number;
+}
+
+/**
+ * An HTTP client for the gRPC-Web protocol whose requests travel over WebSockets,
+ * one for each, by the `grpc-websockets` subprotocol. Unlike fetch, it streams the
+ * request, and the answer meanwhile.
+ */
+export function createGrpcWebSocketsClient({ maxQueuedBytes }: GrpcWebSocketsClientOptions): UniversalClientFn {
+  return async ({ url, header, body, signal }) => {
+    signal?.throwIfAborted();
+    const socket = new WebSocket(url.replace(/^http/, "ws"), [SUBPROTOCOL]);
+    socket.binaryType = "arraybuffer";
+    const reader = new SocketReader(socket, maxQueuedBytes);
+    const cancel = () => {
+      reader.fail(signal?.reason);
+      socket.close();
+    };
+    signal?.addEventListener("abort", cancel);
+    socket.addEventListener("close", () => signal?.removeEventListener("abort", cancel));
+
+    await reader.opened;
+    let block = "";
+    for (const [name, value] of header) block += `${name}: ${value}\r\n`;
+    socket.send(new TextEncoder().encode(block));
+    void sendBody(socket, body).catch((error: unknown) => {
+      reader.fail(error);
+      socket.close();
+    });
+    return { status: 200, header: await reader.header(), body: reader.body(), trailer: new Headers() };
+  };
+}
+
+async function sendBody(socket: WebSocket, body: AsyncIterable<Uint8Array> = noBytes()): Promise<void> {
+  for await (const bytes of body) {
+    for (let start = 0; start < bytes.byteLength; start += MAX_FRAME_BYTES) {
+      await untilSent(socket);
+      if (socket.readyState !== WebSocket.OPEN) return;
+      socket.send(tagged(BODY, bytes.subarray(start, start + MAX_FRAME_BYTES)));
+    }
+  }
+  if (socket.readyState === WebSocket.OPEN) socket.send(tagged(HALF_CLOSE));
+}
+
+async function untilSent(socket: WebSocket): Promise<void> {
+  while (socket.bufferedAmount > MAX_UNSENT_BYTES && socket.readyState === WebSocket.OPEN) {
+    await new Promise((resolve) => setTimeout(resolve, UNSENT_CHECK_MS));
+  }
+}
+
+function tagged(tag: number, bytes: Uint8Array = new Uint8Array()): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(1 + bytes.byteLength);
+  frame[0] = tag;
+  frame.set(bytes, 1);
+  return frame;
+}
+
+async function* noBytes(): AsyncIterable<Uint8Array> {}

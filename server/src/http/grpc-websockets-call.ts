@@ -1,0 +1,211 @@
+import type { IncomingMessage } from "node:http";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import type { WebSocket } from "ws";
+import { requestIdFrom } from "../rpc/request-id.ts";
+import { connectionContext } from "./connection.ts";
+import { PushedBody } from "./grpc-websockets-body.ts";
+import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
+import type { RequestTimeouts } from "./request-timeouts.ts";
+
+/** First byte of a client's frame: more of the body, or its end. */
+const BODY = 0x00;
+const HALF_CLOSE = 0x01;
+
+/** Close codes (RFC 6455, 7.4.1). */
+const NORMAL = 1000;
+const GOING_AWAY = 1001;
+const POLICY_VIOLATION = 1008;
+
+export interface SocketCallOptions {
+  handler: UniversalHandler;
+  /** The request that opened the socket. */
+  upgrade: IncomingMessage;
+  /** Largest header block, in bytes. */
+  maxHeaderBytes: number;
+  /** For the header block to arrive, in milliseconds. */
+  headerTimeoutMs: number;
+  timeouts: RequestTimeouts;
+  logger: Logger;
+}
+
+/** The one call that a socket carries. */
+export class SocketCall {
+  readonly #ws: WebSocket;
+  readonly #options: SocketCallOptions;
+  readonly #abort = new AbortController();
+  readonly #body: PushedBody;
+  #phase: "header" | "body" | "half-closed" | "done" = "header";
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(ws: WebSocket, options: SocketCallOptions) {
+    this.#ws = ws;
+    this.#options = options;
+    this.#body = new PushedBody(ws);
+    const { upgrade, maxHeaderBytes, headerTimeoutMs } = options;
+
+    this.#timer = setTimeout(() => {
+      this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
+    }, headerTimeoutMs);
+    ws.on("message", (data, isBinary) => this.#take(isBinary ? (data as Buffer) : undefined));
+    // What ws itself refuses, such as a frame over its limit, it closes with a code that says so.
+    ws.on("error", (error) => this.#end(new ConnectError(error.message, Code.InvalidArgument)));
+    ws.on("close", () => this.#end(new ConnectError("the client has gone", Code.Canceled)));
+
+    // Before the header block nobody is known: what arrives is counted as it does,
+    // or a frame of the largest message could be claimed and sent by anyone.
+    const { socket } = upgrade;
+    let arrived = 0;
+    const count = (chunk: Buffer) => {
+      arrived += chunk.byteLength;
+      if (this.#phase !== "header") socket.off("data", count);
+      else if (arrived > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
+    };
+    socket.on("data", count);
+  }
+
+  /** The server stops: a call that has begun may finish, a socket without one goes. */
+  goAway(): void {
+    if (this.#phase !== "header") return;
+    this.#phase = "done";
+    this.#clearTimer();
+    this.#ws.close(GOING_AWAY, "server is shutting down");
+  }
+
+  #take(frame: Buffer | undefined): void {
+    const tag = frame?.[0];
+    if (this.#phase === "done") return;
+    if (!frame) this.#breach("text frames carry nothing");
+    else if (this.#phase === "header") this.#begin(frame);
+    else if (this.#phase === "half-closed") this.#breach("a frame after the end");
+    else if (tag === BODY) {
+      this.#body.push(frame.subarray(1));
+      this.#boundUpload();
+    } else if (tag === HALF_CLOSE && frame.byteLength === 1) {
+      this.#phase = "half-closed";
+      this.#clearTimer();
+      this.#body.end();
+    } else this.#breach("unknown frame");
+  }
+
+  #begin(block: Buffer): void {
+    this.#clearTimer();
+    const { upgrade, maxHeaderBytes } = this.#options;
+    try {
+      if (block.byteLength > maxHeaderBytes) throw headerTooLarge(maxHeaderBytes);
+      const header = parseHeaderBlock(block, upgrade.headers);
+      this.#phase = "body";
+      // Nothing more is read until the handler asks for it, which it does for those it lets in.
+      this.#ws.pause();
+      this.#boundUpload();
+      void this.#serve(header);
+    } catch (error) {
+      this.#refuse(ConnectError.from(error));
+    }
+  }
+
+  async #serve(header: Headers): Promise<void> {
+    const { handler, upgrade, logger } = this.#options;
+    const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
+    try {
+      const response = await handler({
+        // What HTTP/1.1 can't carry, full duplex, this protocol can.
+        httpVersion: "2.0",
+        method: "POST",
+        url: new URL(handler.requestPath, `http://${upgrade.headers.host}`).href,
+        header,
+        body: this.#body,
+        signal: this.#abort.signal,
+        contextValues: connectionContext(upgrade, requestId),
+      });
+      const responseHeader = new Headers(response.header);
+      responseHeader.set("x-request-id", requestId);
+      if (response.status !== 200) responseHeader.set("grpc-status", String(Code.Unimplemented));
+      let headerFrame: Uint8Array | undefined = formatHeaderFrame(responseHeader);
+      // Handlers resolve with the first chunk at hand. The headers are sent from
+      // within the loop, which ends the body when the socket has gone.
+      for await (const chunk of response.body ?? []) {
+        if (headerFrame) await this.#send(headerFrame);
+        headerFrame = undefined;
+        await this.#send(chunk);
+      }
+      if (headerFrame) await this.#send(headerFrame);
+      this.#finish();
+    } catch (error) {
+      if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
+      logger.error({ requestId, err: error }, "call over WebSocket failed");
+      this.#refuse(new ConnectError("internal server error", Code.Internal));
+    }
+  }
+
+  /** Resolves when the bytes have left for the network, so that a slow reader slows its handler. */
+  #send(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#ws.send(bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Answers a call that never began. */
+  #refuse({ code, rawMessage }: ConnectError): void {
+    const header = new Headers({ "grpc-status": String(code), "grpc-message": encodeURIComponent(rawMessage) });
+    this.#ws.send(formatHeaderFrame(header), () => {});
+    this.#finish(POLICY_VIOLATION);
+  }
+
+  /** The client broke the protocol. A call under way ends with that as its error. */
+  #breach(message: string): void {
+    const error = new ConnectError(`protocol error: ${message}`, Code.InvalidArgument);
+    if (this.#phase === "header") this.#refuse(error);
+    else this.#breakOff(error);
+  }
+
+  /** Takes no more of the request; the handler answers with the error. */
+  #breakOff(error: ConnectError): void {
+    this.#phase = "half-closed";
+    this.#clearTimer();
+    this.#body.end(error);
+    this.#abort.abort(error);
+  }
+
+  /**
+   * Bounds how long the client may take: for all of a request with one message, or
+   * between two parts of an upload. A conversation may be quiet.
+   */
+  #boundUpload(): void {
+    const { handler, timeouts } = this.#options;
+    const kind = handler.method.methodKind;
+    if (kind === "bidi_streaming") return;
+    const isUpload = kind === "client_streaming";
+    const expire = () => {
+      // While the handler is the slow one, the client can't send.
+      if (this.#ws.isPaused) this.#timer?.refresh();
+      else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+    };
+    if (!this.#timer) this.#timer = setTimeout(expire, isUpload ? timeouts.stallTimeoutMs : timeouts.bodyTimeoutMs);
+    else if (isUpload) this.#timer.refresh();
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #finish(closeCode = NORMAL): void {
+    this.#phase = "done";
+    this.#clearTimer();
+    this.#body.abandon();
+    this.#ws.close(closeCode);
+  }
+
+  #end(error: ConnectError): void {
+    this.#phase = "done";
+    this.#clearTimer();
+    this.#body.end(error);
+    this.#abort.abort(error);
+  }
+}
+
+function headerTooLarge(maxBytes: number): ConnectError {
+  return new ConnectError(`header block is larger than ${maxBytes} bytes`, Code.ResourceExhausted);
+}

@@ -1,0 +1,151 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { type WebSocket, WebSocketServer } from "ws";
+import { isValidAuthority } from "./authority.ts";
+import { peerOf } from "./connection.ts";
+import { SocketCall } from "./grpc-websockets-call.ts";
+import { defaultRequestTimeouts, type RequestTimeouts } from "./request-timeouts.ts";
+
+const SUBPROTOCOL = "grpc-websockets";
+
+/** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
+const FRAME_OVERHEAD_BYTES = 64 * 1_024;
+/** Parts of one WebSocket message: browsers split a large one into some dozens. */
+const MAX_FRAGMENTS = 1_024;
+/** Beyond this many bytes not yet taken by a client, its pings go unanswered, so that a flood of them fills no memory. */
+const PONG_LIMIT_BYTES = 1024 ** 2;
+/** For a client to answer a close; then the connection is cut. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Bounds of a WebSocket, beside those of every connection and call. */
+export interface GrpcWebSocketsLimits {
+  /** Largest header block, in bytes. Default 16 KiB. */
+  maxHeaderBytes: number;
+  /** For the header block to arrive, in milliseconds. Default 5 s. */
+  headerTimeoutMs: number;
+  /** Between two pings; a client that answers none of two is cut off. In milliseconds, default 30 s. */
+  pingIntervalMs: number;
+}
+
+export const defaultGrpcWebSocketsLimits: GrpcWebSocketsLimits = {
+  maxHeaderBytes: 16 * 1_024,
+  headerTimeoutMs: 5_000,
+  pingIntervalMs: 30_000,
+};
+
+export interface GrpcWebSocketsOptions {
+  /** Of all methods, whatever their kind, by their paths. */
+  handlers: ReadonlyMap<string, UniversalHandler>;
+  /** Origins whose pages may open a socket, beside the server's own. */
+  origins: readonly string[];
+  /** Largest message, in bytes. */
+  maxMessageBytes: number;
+  limits?: Partial<GrpcWebSocketsLimits> | undefined;
+  timeouts?: Partial<RequestTimeouts> | undefined;
+  logger: Logger;
+}
+
+export interface GrpcWebSockets {
+  /** Refuses new sockets and closes those without a call; a call under way ends by itself, and its socket with it. */
+  drain(): void;
+}
+
+/**
+ * Carries calls over WebSockets, for browsers, whose fetch can neither stream a
+ * request nor read an answer meanwhile: the `grpc-websockets` subprotocol of
+ * improbable-eng/grpc-web, one socket a call, at the call's own path.
+ *
+ * The server must take only `Upgrade: websocket` for an upgrade.
+ */
+export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
+  const { handlers, origins, maxMessageBytes, logger } = options;
+  const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
+  const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
+  const calls = new Map<WebSocket, SocketCall>();
+  const silent = new WeakSet<WebSocket>();
+  let draining = false;
+  const serverOptions = {
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: () => SUBPROTOCOL,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: maxMessageBytes + FRAME_OVERHEAD_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    closeTimeout: CLOSE_TIMEOUT_MS,
+  };
+  const webSockets = new WebSocketServer(serverOptions);
+  const pinging = setInterval(() => {
+    for (const ws of calls.keys()) {
+      // What is not read, for its handler is slow, can't be seen to answer.
+      if (silent.has(ws) && !ws.isPaused) ws.terminate();
+      silent.add(ws);
+      ws.ping();
+    }
+  }, limits.pingIntervalMs);
+
+  const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const path = request.url?.split("?", 1)[0] ?? "";
+    const handler = handlers.get(path);
+    const refuse = (status: number, reason: string) => {
+      logger.debug({ peer: peerOf(request), path, origin: request.headers.origin, reason }, "WebSocket refused");
+      refuseUpgrade(socket, status, reason);
+    };
+    if (draining) return refuse(503, "server is shutting down");
+    if (!isValidAuthority({ host: request.headers.host, raw: request })) return refuse(400, "invalid host");
+    if (!handler) return refuse(404, "no such method");
+    if (!isAllowedOrigin(request, origins)) return refuse(403, "origin is not allowed");
+    if (!subprotocolsOf(request).includes(SUBPROTOCOL)) return refuse(400, `subprotocol must be ${SUBPROTOCOL}`);
+
+    webSockets.handleUpgrade(request, socket, head, (ws) => {
+      calls.set(ws, new SocketCall(ws, { ...limits, handler, upgrade: request, timeouts, logger }));
+      ws.once("close", () => calls.delete(ws));
+      for (const event of ["message", "pong"]) ws.on(event, () => silent.delete(ws));
+      ws.on("ping", (data) => {
+        if (ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(data);
+      });
+    });
+  };
+  server.on("upgrade", accept);
+
+  return {
+    drain() {
+      draining = true;
+      clearInterval(pinging);
+      for (const call of calls.values()) call.goAway();
+    },
+  };
+}
+
+/** Whether a request asks for a WebSocket; any other upgrade, such as to h2c, is ignored as HTTP allows. */
+export function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
+}
+
+/**
+ * Browsers send the Origin of the page, and let any page open a socket to any
+ * server: this check is all that stands between them. Other clients send none.
+ */
+function isAllowedOrigin({ headers, socket }: IncomingMessage, origins: readonly string[]): boolean {
+  const { origin, host } = headers;
+  if (origin === undefined || origins.includes(origin)) return true;
+  // A proxy may end TLS ahead of a plaintext server, never the other way round.
+  const schemes = socket instanceof TLSSocket ? ["https:"] : ["https:", "http:"];
+  return schemes.some((scheme) => URL.parse(`${scheme}//${host}`)?.origin === origin);
+}
+
+function subprotocolsOf({ headers }: IncomingMessage): string[] {
+  return (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+}
+
+function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
+  socket.on("error", () => socket.destroy());
+  socket.once("finish", () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-type: text/plain\r\n` +
+      `content-length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`,
+  );
+}
