@@ -198,6 +198,7 @@ describe("resources", () => {
     await using server = await startServer();
     const { streams } = clientsOf(server);
     const headers = await server.auth();
+    const sockets = () => process.getActiveResourcesInfo().filter((name) => name === "TCPSocketWrap").length;
     for (let call = 0; call < 100; call++) {
       const { requests, send, end } = conversation();
       send(String(call));
@@ -207,6 +208,8 @@ describe("resources", () => {
       }
     }
     expect(server.log.filter(({ msg, code }) => msg === "call" && code === "ok")).toHaveLength(100);
+    // Both ends are in this process, and what else it holds open, such as its pipe to the test runner, stays.
+    await until(() => sockets() < 10);
   });
 });
 

@@ -1,0 +1,298 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
+import { describe, expect, test } from "vitest";
+import { type ClientOptions, WebSocket } from "ws";
+import { startServer, type TestServer, until } from "./harness.ts";
+
+const CHAT = "/stream.v1.StreamService/BidirectionalStream";
+const UPLOAD = "/stream.v1.StreamService/ClientStream";
+const HALF_CLOSE = Buffer.of(1);
+
+/** A socket as an attacker has it: each frame by hand. */
+function openSocket(server: TestServer, options: ClientOptions & { path?: string; protocol?: string } = {}) {
+  const { path = CHAT, protocol = "grpc-websockets", ...rest } = options;
+  const ws = new WebSocket(`${server.url.replace("http", "ws")}${path}`, protocol, rest);
+  const received: Buffer[] = [];
+  ws.on("message", (data: Buffer) => received.push(data));
+  ws.on("error", () => {});
+  const refused = new Promise<number>((resolve) => {
+    ws.once("unexpected-response", (request, response) => {
+      resolve(response.statusCode ?? 0);
+      request.destroy();
+    });
+  });
+  const opened = new Promise((resolve) => ws.once("open", resolve));
+  return {
+    ws,
+    opened,
+    received,
+    /** Resolves with the status of the refusal; "open" when there is none. */
+    outcome: Promise.race([refused, opened.then(() => "open" as const)]),
+    /** Resolves with the close code, and the grpc-status that came in-band. */
+    closed: new Promise<{ code: number; status: number }>((resolve) => {
+      ws.once("close", (code) => {
+        const [, status] = /grpc-status: (\d+)/.exec(Buffer.concat(received).toString("latin1")) ?? [];
+        resolve({ code, status: Number(status) });
+      });
+    }),
+  };
+}
+
+/** The header block of a call that may be made. */
+async function headerBlock(server: TestServer, more = ""): Promise<Buffer> {
+  const { authorization } = await server.auth();
+  return Buffer.from(`content-type: application/grpc-web+proto\r\nauthorization: ${authorization}\r\n${more}`);
+}
+
+const body = (bytes: Uint8Array) => Buffer.concat([Buffer.of(0), bytes]);
+const say = (message: string) =>
+  body(encodeEnvelope(0, toBinary(BidiRequestSchema, create(BidiRequestSchema, { message }))));
+const chunk = (bytes: number) =>
+  body(
+    encodeEnvelope(
+      0,
+      toBinary(ClientStreamRequestSchema, create(ClientStreamRequestSchema, { chunk: new Uint8Array(bytes) })),
+    ),
+  );
+
+/** A socket on which a call has begun. */
+async function begin(server: TestServer, path = CHAT) {
+  const socket = openSocket(server, { path });
+  await socket.opened;
+  socket.ws.send(await headerBlock(server));
+  return socket;
+}
+
+describe("the handshake", () => {
+  test.each([
+    ["of a foreign page", "https://evil.example", 403],
+    ["of a page without an origin, such as a sandboxed frame", "null", 403],
+    ["of a host that only starts alike", "http://localhost.evil.example", 403],
+    ["of an allowed origin", "https://app.example.com", "open"],
+  ])("%s", async (_, origin, outcome) => {
+    await using server = await startServer({ corsOrigins: ["https://app.example.com"] });
+    const socket = openSocket(server, { origin });
+    expect(await socket.outcome).toBe(outcome);
+    socket.ws.terminate();
+  });
+
+  test("of the server's own page, and of a client that is no browser", async () => {
+    await using server = await startServer();
+    for (const options of [{ origin: server.url }, {}]) {
+      const socket = openSocket(server, options);
+      expect(await socket.outcome).toBe("open");
+      socket.ws.terminate();
+    }
+  });
+
+  test.each([
+    ["for a path that is no method", { path: "/user.v1.UserService/Nothing" }, 404],
+    ["for a page", { path: "/" }, 404],
+    ["for another subprotocol", { protocol: "chat" }, 400],
+    ["for a host that is none", { headers: { host: "a b" } }, 400],
+  ])("%s is refused", async (_, options, status) => {
+    await using server = await startServer();
+    expect(await openSocket(server, options).outcome).toBe(status);
+  });
+
+  test("to anything but a WebSocket is no handshake", async () => {
+    await using server = await startServer();
+    const socket = connect(server.port, "localhost");
+    socket.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, close\r\nupgrade: h2c\r\n\r\n");
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 200 /);
+    socket.destroy();
+  });
+});
+
+describe("the header block", () => {
+  test("that never comes ends the socket; one that came does not", async () => {
+    await using server = await startServer({ webSockets: { headerTimeoutMs: 100 } });
+    const talking = await begin(server);
+    const silent = openSocket(server);
+    expect(await silent.closed).toEqual({ code: 1008, status: Code.DeadlineExceeded });
+    talking.ws.send(say("still here"));
+    await until(() => Buffer.concat(talking.received).includes("Echo: still here"));
+    talking.ws.terminate();
+  });
+
+  test("is bounded", async () => {
+    await using server = await startServer();
+    const { ws, opened, closed } = openSocket(server);
+    await opened;
+    ws.send(await headerBlock(server, `x-long: ${"a".repeat(16_384)}\r\n`));
+    expect(await closed).toEqual({ code: 1008, status: Code.ResourceExhausted });
+    const control = openSocket(server);
+    await control.opened;
+    control.ws.send(await headerBlock(server, `x-long: ${"a".repeat(15_000)}\r\n`));
+    control.ws.send(HALF_CLOSE);
+    expect(await control.closed).toEqual({ code: 1000, status: 0 });
+  });
+
+  test.each([
+    [16 * 1_024, true],
+    [8 * 1024 ** 2, false],
+  ])("is bounded while it arrives: with a limit of %i bytes, refused: %s", async (maxHeaderBytes, isRefused) => {
+    await using server = await startServer({ webSockets: { maxHeaderBytes } });
+    const socket = connect(server.port, "localhost");
+    socket.write(
+      `GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+        "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+        "sec-websocket-protocol: grpc-websockets\r\n\r\n",
+    );
+    let received = "";
+    socket.on("data", (data) => {
+      received += data.toString("latin1");
+    });
+    await until(() => received.includes("\r\n\r\n"));
+    // A frame of 4 MiB begins, and stops after 20 KiB.
+    socket.write(Buffer.concat([Buffer.of(0x82, 0xff, 0, 0, 0, 0, 0, 0x40, 0, 0, 1, 2, 3, 4), Buffer.alloc(20_480)]));
+    if (isRefused) await until(() => received.includes("grpc-status: 8"));
+    else {
+      await delay(200);
+      expect(received).not.toContain("grpc-status");
+    }
+    socket.destroy();
+  });
+
+  test.each([
+    ["a line without a name", ": value\r\n", Code.InvalidArgument],
+    ["a name with a space", "a b: c\r\n", Code.InvalidArgument],
+    ["a control character", "a: b\0c\r\n", Code.InvalidArgument],
+    ["another protocol", "content-type: application/json\r\n", Code.Unimplemented],
+    ["nothing wrong", "content-type: application/grpc-web\r\n", Code.Unauthenticated],
+  ])("with %s", async (_, block, status) => {
+    await using server = await startServer();
+    const { ws, opened, closed } = openSocket(server);
+    await opened;
+    ws.send(Buffer.from(block));
+    expect(await closed).toMatchObject({ status });
+  });
+});
+
+describe("frames", () => {
+  test("over the limit close the socket; what fits does not", async () => {
+    await using server = await startServer({ readMaxBytes: 100_000 });
+    const tooLarge = await begin(server, UPLOAD);
+    tooLarge.ws.send(Buffer.alloc(200_000));
+    expect(await tooLarge.closed).toMatchObject({ code: 1009 });
+    const control = await begin(server, UPLOAD);
+    control.ws.send(chunk(99_000));
+    control.ws.send(HALF_CLOSE);
+    expect(await control.closed).toEqual({ code: 1000, status: 0 });
+  });
+
+  test.each([
+    [500, { code: 1000, status: 0 }],
+    [5_000, { code: 1008, status: Number.NaN }],
+  ])("in %i fragments", async (count, outcome) => {
+    await using server = await startServer();
+    const { ws, closed } = await begin(server);
+    const message = say("a".repeat(count));
+    for (let at = 0; at < count; at++) ws.send(message.subarray(at, at + 1), { fin: false });
+    ws.send(message.subarray(count), { fin: true });
+    ws.send(HALF_CLOSE);
+    expect(await closed).toEqual(outcome);
+  });
+
+  test.each([
+    ["an unknown tag", [Buffer.of(2, 1, 2, 3)]],
+    ["no tag at all", [Buffer.alloc(0)]],
+    ["a half-close with more in it", [Buffer.of(1, 1)]],
+    ["text", ["hello"]],
+    ["more after the end", [HALF_CLOSE, say("late")]],
+  ])("with %s are an error", async (_, frames) => {
+    await using server = await startServer();
+    const { ws, closed } = await begin(server, UPLOAD);
+    for (const frame of frames) ws.send(frame);
+    const { status } = await closed;
+    // The call may have been over before what came late.
+    expect(frames[0] === HALF_CLOSE ? [Code.InvalidArgument, 0] : [Code.InvalidArgument]).toContain(status);
+  });
+
+  test("are taken from nobody who is not let in", async () => {
+    await using server = await startServer();
+    const { ws, opened, closed } = openSocket(server, { path: UPLOAD });
+    await opened;
+    ws.send(Buffer.from("content-type: application/grpc-web+proto\r\nauthorization: Bearer nothing\r\n"));
+    ws.send(chunk(1_000));
+    expect(await closed).toEqual({ code: 1000, status: Code.Unauthenticated });
+    expect(server.log.find(({ msg }) => msg === "call")).toMatchObject({ code: "unauthenticated", requestBytes: 0 });
+  });
+});
+
+describe("time", () => {
+  test("a client that answers no ping is cut off; one that does is not", async () => {
+    await using server = await startServer({ webSockets: { pingIntervalMs: 50 } });
+    const dead = openSocket(server, { autoPong: false });
+    const alive = await begin(server);
+    await dead.opened;
+    dead.ws.send(await headerBlock(server));
+    expect(await dead.closed).toMatchObject({ code: 1006 });
+    expect(alive.ws.readyState).toBe(WebSocket.OPEN);
+    alive.ws.terminate();
+  });
+
+  test("an upload that stalls ends; a quiet conversation does not", async () => {
+    await using server = await startServer({ timeouts: { stallTimeoutMs: 100 } });
+    const chat = await begin(server);
+    const upload = await begin(server, UPLOAD);
+    upload.ws.send(chunk(10));
+    expect(await upload.closed).toEqual({ code: 1000, status: Code.DeadlineExceeded });
+    chat.ws.send(HALF_CLOSE);
+    expect(await chat.closed).toEqual({ code: 1000, status: 0 });
+  });
+
+  test("a socket without a call goes when the server does", async () => {
+    await using server = await startServer();
+    const { opened, closed } = openSocket(server);
+    await opened;
+    await server.app.close();
+    expect(await closed).toMatchObject({ code: 1001 });
+  });
+});
+
+describe("many", () => {
+  test("1,000 silent sockets keep nobody out, and are gone in time", async () => {
+    await using server = await startServer({ webSockets: { headerTimeoutMs: 2_000 } });
+    const sockets = Array.from({ length: 1_000 }, () => openSocket(server));
+    await Promise.all(sockets.map(({ opened }) => opened));
+    const control = await begin(server);
+    control.ws.send(HALF_CLOSE);
+    expect(await control.closed).toEqual({ code: 1000, status: 0 });
+    const ends = await Promise.all(sockets.map(({ closed }) => closed));
+    expect(new Set(ends.map(({ status }) => status))).toEqual(new Set([Code.DeadlineExceeded]));
+  });
+
+  test.each([
+    ["does not read", true],
+    ["reads", false],
+  ])("50 MB to a handler whose client %s", async (_, isPaused) => {
+    await using server = await startServer();
+    const { ws, received } = await begin(server);
+    if (isPaused) ws.pause();
+    const message = say("a".repeat(100_000));
+    for (let sent = 0; sent < 500; sent++) ws.send(message);
+    ws.send(HALF_CLOSE);
+    if (isPaused) {
+      // The server holds back: once its own buffers and the network's are full, nothing moves.
+      let before = -1;
+      await until(() => {
+        const same = before === ws.bufferedAmount;
+        before = ws.bufferedAmount;
+        return same;
+      });
+      await delay(200);
+      expect(ws.bufferedAmount).toBeGreaterThan(25_000_000);
+    } else {
+      await until(() => Buffer.concat(received.slice(-2)).includes("grpc-status: 0"));
+      expect(received.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeGreaterThan(50_000_000);
+    }
+    ws.terminate();
+  });
+});
