@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "vite";
 
 const root = join(import.meta.dirname, "..");
@@ -13,9 +14,23 @@ const sources = [
   "pnpm-lock.yaml",
 ];
 
-/** Builds the web app into web/dist. */
+/** What shrinks when it is compressed. */
+const TEXT = new Set([".css", ".html", ".js", ".svg"]);
+
+/** Builds the web app into web/dist, with each file as small as it gets beside it, for the server to send. */
 export async function buildWeb(): Promise<void> {
   await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn" });
+  const dist = join(root, "web/dist");
+  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
+    if (TEXT.has(extname(name))) compress(join(dist, name));
+  }
+}
+
+function compress(path: string): void {
+  const bytes = readFileSync(path);
+  const params = { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.byteLength };
+  writeFileSync(`${path}.br`, brotliCompressSync(bytes, { params }));
+  writeFileSync(`${path}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
 }
 
 /** Builds the web app if it has not been built since one of its sources changed. */

@@ -1,3 +1,4 @@
+import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
 /** Where `pnpm dev` has the server. */
@@ -5,8 +6,19 @@ const server = `http://localhost:${process.env.PORT ?? 8080}`;
 
 export default defineConfig({
   root: import.meta.dirname,
-  build: { outDir: "dist", emptyOutDir: true },
+  plugins: [react()],
+  build: {
+    outDir: "dist",
+    emptyOutDir: true,
+    // The page's policy allows no data: URLs.
+    assetsInlineLimit: 0,
+  },
   server: {
-    proxy: { "^/(user|stream)\\.v1\\.": server, "/healthz": server, "/readyz": server },
+    proxy: {
+      // Every method's path has a package with a dot in it; the WebSockets of streams go the same way.
+      "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+$": { target: server, ws: true },
+      "/healthz": server,
+      "/readyz": server,
+    },
   },
 });

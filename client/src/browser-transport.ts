@@ -1,4 +1,4 @@
-import type { Interceptor, Transport } from "@connectrpc/connect";
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
@@ -22,7 +22,8 @@ export interface BrowserTransportOptions {
  * ones, which fetch can't carry, by gRPC-Web over a WebSocket each.
  */
 export function createBrowserTransport(options: BrowserTransportOptions): Transport {
-  const { baseUrl, interceptors = [], defaultTimeoutMs, readMaxBytes = 4 * 1024 ** 2 } = options;
+  const { baseUrl, defaultTimeoutMs, readMaxBytes = 4 * 1024 ** 2 } = options;
+  const interceptors = [...(options.interceptors ?? []), tellNetworkErrors];
   const timeout = defaultTimeoutMs === undefined ? {} : { defaultTimeoutMs };
   const byFetch = createConnectTransport({
     baseUrl,
@@ -48,4 +49,28 @@ export function createBrowserTransport(options: BrowserTransportOptions): Transp
     stream: (method, ...call) =>
       (method.methodKind === "server_streaming" ? byFetch : bySocket).stream(method, ...call),
   };
+}
+
+/** What fetch throws when the network fails, a TypeError in words of the browser's own, becomes unavailable. */
+const tellNetworkErrors: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    return response.stream ? { ...response, message: tellEach(response.message) } : response;
+  } catch (error) {
+    throw toUnavailable(error);
+  }
+};
+
+async function* tellEach<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    throw toUnavailable(error);
+  }
+}
+
+function toUnavailable(error: unknown): unknown {
+  const cause = error instanceof ConnectError ? error.cause : error;
+  if (!(cause instanceof TypeError)) return error;
+  return new ConnectError("network error", Code.Unavailable, undefined, undefined, cause);
 }

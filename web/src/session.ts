@@ -1,16 +1,71 @@
-const STORAGE_KEY = "rollcall.token";
+import { useSyncExternalStore } from "react";
 
-/** The token of this tab's session. */
-export function storedToken(): string | undefined {
-  return sessionStorage.getItem(STORAGE_KEY) ?? undefined;
+/** Who is signed in, as the token says. The server alone decides whether it is true. */
+export interface Session {
+  readonly token: string;
+  /** The token's `sub`. */
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
 }
 
-export function signIn(token: string): void {
+/** The state of this tab: signed in; signed out; or signed out because the token is of no use any more. */
+export type SessionState =
+  | { readonly status: "in"; readonly session: Session }
+  | { readonly status: "out" }
+  | { readonly status: "expired" | "refused"; readonly subject: string };
+
+const STORAGE_KEY = "rollcall.token";
+/** setTimeout waits no longer than this; it fires at once beyond. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const listeners = new Set<() => void>();
+let state: SessionState = initialState();
+let expiryTimer: ReturnType<typeof setTimeout> | undefined;
+watchExpiry();
+
+export function useSessionState(): SessionState {
+  return useSyncExternalStore(subscribe, sessionState);
+}
+
+/** The session of a page that is only shown to who is signed in. */
+export function useSession(): Session | undefined {
+  const current = useSessionState();
+  return current.status === "in" ? current.session : undefined;
+}
+
+export function sessionState(): SessionState {
+  return state;
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/**
+ * Signs in with a token, or with a whole link that has one in its fragment.
+ * Returns what is wrong with it, if anything is.
+ */
+export function signIn(text: string): string | undefined {
+  const trimmed = text.trim();
+  const token = new URLSearchParams(/#(.*)$/.exec(trimmed)?.[1] ?? "").get("token") ?? trimmed;
+  const session = readToken(token);
+  if (!session) return "This is not a token: it has three parts with dots between them.";
+  if (session.expiresAtMs <= Date.now()) return "This token has expired.";
   sessionStorage.setItem(STORAGE_KEY, token);
+  change({ status: "in", session });
+  return undefined;
 }
 
 export function signOut(): void {
-  sessionStorage.removeItem(STORAGE_KEY);
+  end("out");
+}
+
+/** The server takes the token no longer. */
+export function endSession(): void {
+  end(state.status === "in" && state.session.expiresAtMs <= Date.now() ? "expired" : "refused");
 }
 
 /**
@@ -20,6 +75,50 @@ export function signOut(): void {
 export function takeTokenFromAddress(): void {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return;
-  signIn(token);
   history.replaceState(null, "", location.pathname + location.search);
+  signIn(token);
+}
+
+function initialState(): SessionState {
+  const session = readToken(sessionStorage.getItem(STORAGE_KEY) ?? "");
+  return session ? { status: "in", session } : { status: "out" };
+}
+
+function end(status: "out" | "expired" | "refused"): void {
+  if (state.status !== "in") return;
+  sessionStorage.removeItem(STORAGE_KEY);
+  change(status === "out" ? { status } : { status, subject: state.session.subject });
+}
+
+function change(next: SessionState): void {
+  state = next;
+  watchExpiry();
+  for (const listener of listeners) listener();
+}
+
+function watchExpiry(): void {
+  clearTimeout(expiryTimer);
+  if (state.status !== "in") return;
+  const remainingMs = state.session.expiresAtMs - Date.now();
+  expiryTimer = setTimeout(
+    () => (remainingMs > MAX_TIMER_MS ? watchExpiry() : end("expired")),
+    Math.min(Math.max(remainingMs, 0), MAX_TIMER_MS),
+  );
+}
+
+/** The claims of a JWT (RFC 7519), unverified. */
+function readToken(token: string): Session | undefined {
+  try {
+    const payload = token.split(".", 3)[1] ?? "";
+    const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    if (typeof claims !== "object" || claims === null) return undefined;
+    const { sub, exp, scope } = claims as Record<string, unknown>;
+    if (typeof sub !== "string" || typeof exp !== "number") return undefined;
+    const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
+    return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
+  } catch {
+    return undefined;
+  }
 }

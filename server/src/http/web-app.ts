@@ -1,29 +1,54 @@
 import fastifyStatic from "@fastify/static";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 
-/** The page may load only what its own origin serves. */
+/** The page may load and call only what its own origin serves, WebSockets included; nothing inline runs or styles. */
 const CONTENT_SECURITY_POLICY = [
-  "default-src 'self'",
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",
-  "object-src 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
 ].join("; ");
 
-/** Serves the built web app at `/`; its files' names hold a hash of their content, but for the page itself. */
+const SECURITY_HEADERS = {
+  "content-security-policy": CONTENT_SECURITY_POLICY,
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/**
+ * Serves the built web app at `/`. Its assets' names hold a hash of their content,
+ * so they are kept for ever, and the page never. Where a file has a `.br` or `.gz`
+ * beside it, that is sent to who accepts it.
+ */
 export async function registerWebApp(app: FastifyInstance, root: string): Promise<void> {
   await app.register(fastifyStatic, {
     root,
     wildcard: false,
     cacheControl: false,
+    preCompressed: true,
     setHeaders(reply, path) {
       const isAsset = path.includes("/assets/");
       reply.headers({
+        ...SECURITY_HEADERS,
         "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-cache",
-        "content-security-policy": CONTENT_SECURITY_POLICY,
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
       });
     },
   });
+  // Paths of the app's own pages: the page itself reads which of them it is.
+  app.get("/*", (request, reply) => (isPage(request) ? reply.sendFile("index.html") : reply.callNotFound()));
+}
+
+/** Whether a browser goes to an address. A file's name and a method's path have a dot; a page's path has none. */
+function isPage({ headers, url }: FastifyRequest): boolean {
+  const path = url.split("?", 1)[0] ?? "";
+  return !path.includes(".") && (headers.accept ?? "").includes("text/html");
 }

@@ -1,0 +1,38 @@
+import { lazy, Suspense } from "react";
+import { Redirect, Route, Switch } from "wouter";
+import { Crash } from "./components/crash.tsx";
+import { Shell } from "./components/shell.tsx";
+import { SignInPage } from "./pages/sign-in-page.tsx";
+import { useSessionState } from "./session.ts";
+
+const UsersPage = lazy(async () => ({ default: (await import("./pages/users-page.tsx")).UsersPage }));
+const QueryPage = lazy(async () => ({ default: (await import("./pages/query-page.tsx")).QueryPage }));
+const UploadPage = lazy(async () => ({ default: (await import("./pages/upload-page.tsx")).UploadPage }));
+const ChatPage = lazy(async () => ({ default: (await import("./pages/chat-page.tsx")).ChatPage }));
+
+/** The whole app: the sign-in page, or the pages of who is signed in. */
+export function App() {
+  const state = useSessionState();
+  if (state.status !== "in") return <SignInPage state={state} />;
+  return (
+    <Shell session={state.session}>
+      <Crash>
+        <Suspense fallback={<p className="page-loading">Loading…</p>}>
+          <Switch>
+            <Route path="/">
+              <Redirect to="/users" replace />
+            </Route>
+            <Route path="/users" component={UsersPage} />
+            <Route path="/query" component={QueryPage} />
+            <Route path="/upload" component={UploadPage} />
+            <Route path="/chat" component={ChatPage} />
+            <Route>
+              <h1>There is no such page</h1>
+              <p>The links above lead to those that there are.</p>
+            </Route>
+          </Switch>
+        </Suspense>
+      </Crash>
+    </Shell>
+  );
+}

@@ -1,0 +1,100 @@
+import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+
+export type Field = readonly [name: string, value: string];
+
+/** What there is to know of a call, at some moment. */
+export interface CallSnapshot {
+  readonly state: "running" | "done" | "canceled" | "failed";
+  readonly sent: number;
+  readonly received: number;
+  readonly durationMs: number;
+  readonly requestHeaders: readonly Field[];
+  readonly responseHeaders: readonly Field[];
+  readonly trailers: readonly Field[];
+  readonly error?: ConnectError;
+}
+
+/** A call as it goes on, for the panel beside it. Listeners hear of changes once a frame at most. */
+export class CallRecord {
+  readonly #startedAtMs = performance.now();
+  readonly #listeners = new Set<() => void>();
+  #snapshot: CallSnapshot = {
+    state: "running",
+    sent: 0,
+    received: 0,
+    durationMs: 0,
+    requestHeaders: [],
+    responseHeaders: [],
+    trailers: [],
+  };
+  #next = this.#snapshot;
+  #scheduled = false;
+
+  readonly snapshot = (): CallSnapshot => this.#snapshot;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  update(change: (before: CallSnapshot) => Partial<CallSnapshot>): void {
+    const durationMs = performance.now() - this.#startedAtMs;
+    this.#next = { ...this.#next, durationMs, ...change(this.#next) };
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    requestAnimationFrame(() => {
+      this.#scheduled = false;
+      this.#snapshot = this.#next;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  fail(reason: unknown): void {
+    const error = ConnectError.from(reason);
+    this.update(() => ({ state: error.code === Code.Canceled ? "canceled" : "failed", error }));
+  }
+}
+
+/** Set in a call's context values, it has the call recorded. */
+export const recordKey = createContextKey<CallRecord | undefined>(undefined, { description: "record of the call" });
+
+/** Records calls that ask for it; never their token. */
+export const recordCalls: Interceptor = (next) => async (request) => {
+  const record = request.contextValues.get(recordKey);
+  if (!record) return next(request);
+  const requestHeaders = [...request.header].map(
+    ([name, value]): Field => [name, name === "authorization" ? "Bearer …" : value],
+  );
+  record.update(() => ({ requestHeaders }));
+  const countSent = () => record.update(({ sent }) => ({ sent: sent + 1 }));
+  const countReceived = () => record.update(({ received }) => ({ received: received + 1 }));
+  try {
+    if (!request.stream) throw new Error("only streams are recorded");
+    const response = await next({ ...request, message: each(request.message, countSent) });
+    record.update(() => ({ responseHeaders: [...response.header] }));
+    if (!response.stream) return response;
+    const finish = () => record.update(() => ({ state: "done", trailers: [...response.trailer] }));
+    return { ...response, message: each(response.message, countReceived, finish, (error) => record.fail(error)) };
+  } catch (error) {
+    record.fail(error);
+    throw error;
+  }
+};
+
+async function* each<T>(
+  messages: AsyncIterable<T>,
+  onMessage: () => void,
+  onEnd?: () => void,
+  onError?: (error: unknown) => void,
+): AsyncIterable<T> {
+  try {
+    for await (const message of messages) {
+      onMessage();
+      yield message;
+    }
+    onEnd?.();
+  } catch (error) {
+    onError?.(error);
+    throw error;
+  }
+}

@@ -1,0 +1,73 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+
+/** The same call from a terminal, by tool. The token is in $ROLLCALL_TOKEN. */
+export interface Commands {
+  readonly curl: string;
+  readonly "buf curl": string;
+  readonly rollcall: string;
+}
+
+const AUTHORIZATION = '-H "authorization: Bearer $ROLLCALL_TOKEN"';
+
+/** A call whose requests are known. */
+export function commandsFor(
+  origin: string,
+  method: DescMethod,
+  requests: readonly object[],
+  rollcall: string,
+): Commands {
+  const messages = requests.map((request) => JSON.stringify(request));
+  return {
+    curl: `printf ${quote(messages.map(envelope).join(""))} |\n  ${connectCurl(origin, method)}`,
+    "buf curl": `${bufCurl(origin, method)} \\\n  -d ${quote(messages.join("\n"))}`,
+    rollcall: withAddress(origin, rollcall),
+  };
+}
+
+/** An upload of a file, as one message: curl has to be told its length ahead. */
+export function uploadCommands(origin: string, method: DescMethod, fileName: string): Commands {
+  const file = quote(fileName);
+  return {
+    curl: `BODY='{"chunk":"'"$(base64 < ${file} | tr -d '\\n')"'"}'; N=\${#BODY}
+{ printf "$(printf '\\\\0\\\\%03o\\\\%03o\\\\%03o\\\\%03o' $((N>>24&255)) $((N>>16&255)) $((N>>8&255)) $((N&255)))"
+  printf %s "$BODY"; } |
+  ${connectCurl(origin, method)}`,
+    "buf curl": `printf '{"chunk":"%s"}' "$(base64 < ${file} | tr -d '\\n')" |\n  ${bufCurl(origin, method)} -d @-`,
+    rollcall: withAddress(origin, `upload ${file}`),
+  };
+}
+
+function connectCurl(origin: string, method: DescMethod): string {
+  // Only HTTP/2 carries both directions at once.
+  const http2 = origin.startsWith("https:") ? "--http2" : "--http2-prior-knowledge";
+  return `curl -sN ${http2} --data-binary @- ${AUTHORIZATION} \\
+    -H 'content-type: application/connect+json' \\
+    ${urlOf(origin, method)} --output -`;
+}
+
+function bufCurl(origin: string, method: DescMethod): string {
+  const http2 = origin.startsWith("https:") ? "" : " --http2-prior-knowledge";
+  return `buf curl --schema . --protocol grpc${http2} ${AUTHORIZATION} \\
+    ${urlOf(origin, method)}`;
+}
+
+function withAddress(origin: string, command: string): string {
+  return `pnpm rollcall --address ${origin} ${command}`;
+}
+
+function urlOf(origin: string, method: DescMethod): string {
+  return `${origin}/${method.parent.typeName}/${method.name}`;
+}
+
+/** A message as the Connect protocol frames it in a stream, for printf: no flags, 32 bits of length. */
+function envelope(message: string): string {
+  const { length } = new TextEncoder().encode(message);
+  const prefix = [0, length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255];
+  const octal = prefix.map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
+  return octal + message.replaceAll("\\", "\\\\").replaceAll("%", "%%");
+}
+
+/** One word for a POSIX shell, whatever is in it. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,42 @@
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
+import { useSyncExternalStore } from "react";
+
+const TICK_MS = 15_000;
+const UNITS = [
+  ["year", 31_557_600_000],
+  ["month", 2_629_800_000],
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+] as const;
+
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+let nowMs = Date.now();
+function subscribe(listener: () => void): () => void {
+  const timer = setInterval(() => {
+    nowMs = Date.now();
+    listener();
+  }, TICK_MS);
+  return () => clearInterval(timer);
+}
+
+/** A time as people say it, and to the second. */
+export function Time({ at }: { at: Timestamp | undefined }) {
+  const now = useSyncExternalStore(subscribe, () => nowMs);
+  if (!at) return null;
+  const date = timestampDate(at);
+  return (
+    <time dateTime={date.toISOString()}>
+      {relativeTime(date.getTime(), now)} <span className="exact-time">{exact.format(date)}</span>
+    </time>
+  );
+}
+
+/** As "3 minutes ago"; "just now" within a minute. */
+export function relativeTime(atMs: number, nowMs: number): string {
+  const distanceMs = atMs - nowMs;
+  const [unit, unitMs] = UNITS.find(([, length]) => Math.abs(distanceMs) >= length) ?? [];
+  return unit ? relative.format(Math.trunc(distanceMs / unitMs), unit) : "just now";
+}

@@ -1,0 +1,33 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+
+/** The size of the messages of an upload, in bytes. */
+const CHUNK_BYTES = 256 * 1024;
+
+export interface Hashing {
+  /** The file's bytes; none is read before it is asked for. */
+  readonly chunks: AsyncIterable<{ chunk: Uint8Array }>;
+  /** Resolves with the SHA-256 of all of them, in lower-case hexadecimal, once they have been read. */
+  readonly checksum: Promise<string>;
+}
+
+/**
+ * A file in chunks, hashed on the way: the browser's own digest takes only what is
+ * in memory as a whole.
+ *
+ * @param onRead Told how many bytes have been read so far.
+ */
+export function hashChunks(file: Blob, onRead: (bytes: number) => void): Hashing {
+  const hash = sha256.create();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  async function* read() {
+    for (let start = 0; start < file.size; start += CHUNK_BYTES) {
+      const chunk = new Uint8Array(await file.slice(start, start + CHUNK_BYTES).arrayBuffer());
+      hash.update(chunk);
+      onRead(start + chunk.byteLength);
+      yield { chunk };
+    }
+    resolve(bytesToHex(hash.digest()));
+  }
+  return { chunks: read(), checksum: promise };
+}

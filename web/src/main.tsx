@@ -1,0 +1,17 @@
+import "./style.css";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { App } from "./app.tsx";
+import { takeTokenFromAddress } from "./session.ts";
+
+// Before anything is drawn, so that the token is never seen; and when the link is opened in this very tab.
+takeTokenFromAddress();
+addEventListener("hashchange", takeTokenFromAddress);
+
+const root = document.getElementById("app");
+if (!root) throw new Error("#app is missing");
+createRoot(root).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

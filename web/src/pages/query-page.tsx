@@ -1,0 +1,103 @@
+import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
+import { type FormEvent, useState } from "react";
+import { streams } from "../api.ts";
+import { commandsFor, quote } from "../commands.ts";
+import { CallPanel } from "../components/call-panel.tsx";
+import { describeError, fieldErrors } from "../errors.ts";
+import { useCall } from "../use-call.ts";
+
+const { serverStream } = StreamService.method;
+
+/** How many results a query has, by the contract. */
+const EXPECTED_RESULTS = 10;
+
+interface Result {
+  readonly sequence: number;
+  readonly data: string;
+  readonly afterMs: number;
+}
+
+/** Server streaming: results are shown as they arrive. */
+export function QueryPage() {
+  const call = useCall();
+  const [query, setQuery] = useState("typescript");
+  const [problem, setProblem] = useState<string>();
+  const [results, setResults] = useState<readonly Result[]>([]);
+  const { snapshot, running } = call;
+
+  const run = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const { validateMessage } = await import("../validate-message.ts");
+    const [invalid] = Object.values(await validateMessage(ServerStreamRequestSchema, { query })).flat();
+    setProblem(invalid);
+    if (invalid) return;
+    setResults([]);
+    const begunMs = performance.now();
+    try {
+      for await (const { sequence, data } of streams.serverStream({ query }, call.begin())) {
+        const result = { sequence, data, afterMs: performance.now() - begunMs };
+        setResults((before) => [...before, result]);
+      }
+    } catch (error) {
+      setProblem(fieldErrors(error).query?.[0]);
+    }
+  };
+
+  return (
+    <div className="with-panel">
+      <section>
+        <h1>Query</h1>
+        <p className="lead">One request, and its results as the server finds them.</p>
+        <form className="inline-form" onSubmit={run} noValidate>
+          <div className="field">
+            <label htmlFor="query">Query</label>
+            <input
+              id="query"
+              value={query}
+              autoComplete="off"
+              aria-invalid={problem !== undefined}
+              aria-describedby="query-problem"
+              onChange={(event) => setQuery(event.target.value)}
+            />
+            <p id="query-problem" className="field-error" role="alert">
+              {problem}
+            </p>
+          </div>
+          <button type="submit" className="primary" disabled={running}>
+            Run
+          </button>
+          <button type="button" onClick={call.cancel} disabled={!running}>
+            Cancel
+          </button>
+        </form>
+        <progress aria-label="Results" value={results.length} max={EXPECTED_RESULTS} />
+        <p className="status" role="status">
+          {running && `${results.length} of ${EXPECTED_RESULTS} results…`}
+          {snapshot?.state === "done" && `${results.length} results, complete.`}
+          {snapshot?.error && `${describeError(snapshot.error)} ${results.length} results until then.`}
+        </p>
+        <ol className="results card">
+          {results.map(({ sequence, data, afterMs }) => (
+            <li key={sequence}>
+              <span className="sequence">{sequence}</span> {data}{" "}
+              <span className="after">+{Math.round(afterMs)} ms</span>
+            </li>
+          ))}
+          {Array.from(
+            { length: Math.max(0, EXPECTED_RESULTS - results.length) },
+            (_, missing) => results.length + missing,
+          ).map((sequence) => (
+            <li key={sequence} className="awaited" aria-hidden="true">
+              <span className="sequence">{sequence}</span>
+            </li>
+          ))}
+        </ol>
+      </section>
+      <CallPanel
+        method={serverStream}
+        snapshot={snapshot}
+        commands={commandsFor(location.origin, serverStream, [{ query }], `query ${quote(query)}`)}
+      />
+    </div>
+  );
+}

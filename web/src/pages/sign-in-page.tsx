@@ -1,0 +1,55 @@
+import { type FormEvent, useEffect, useState } from "react";
+import { type SessionState, signIn } from "../session.ts";
+
+const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
+  out: "Sign in",
+  expired: "Your session has expired",
+  refused: "The server does not accept your token any more",
+};
+
+/** Asks for a token, and says why when there was one. */
+export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
+  const [problem, setProblem] = useState<string>();
+  const heading = HEADINGS[state.status];
+  useEffect(() => {
+    document.title = `${heading} · Rollcall`;
+  }, [heading]);
+
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    setProblem(signIn(String(new FormData(event.currentTarget).get("token"))));
+  };
+  return (
+    <main className="sign-in">
+      <p className="wordmark">Rollcall</p>
+      <section className="card">
+        <h1>{heading}</h1>
+        {state.status === "out" ? (
+          <p>Open the link that the server printed when it started, or paste it, or a token, here.</p>
+        ) : (
+          <p role="alert">
+            You were signed in as <strong>{state.subject}</strong>. Sign in with a new token to go on where you were.
+          </p>
+        )}
+        <form onSubmit={submit} noValidate>
+          <label htmlFor="token">Token</label>
+          <input
+            id="token"
+            name="token"
+            autoComplete="off"
+            spellCheck={false}
+            aria-invalid={problem !== undefined}
+            aria-describedby="token-problem"
+          />
+          <p id="token-problem" className="field-error" role="alert">
+            {problem}
+          </p>
+          <button type="submit" className="primary">
+            Sign in
+          </button>
+        </form>
+        <p className="hint">It stays in this tab, and is gone when you close it.</p>
+      </section>
+    </main>
+  );
+}

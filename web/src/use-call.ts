@@ -1,0 +1,34 @@
+import { type ContextValues, createContextValues } from "@connectrpc/connect";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { CallRecord, type CallSnapshot, recordKey } from "./call-record.ts";
+
+export interface RecordedCall {
+  /** Undefined until the first call. */
+  readonly snapshot: CallSnapshot | undefined;
+  readonly running: boolean;
+  /** Options for a new call, which takes the place of the one before. */
+  begin(): { signal: AbortSignal; contextValues: ContextValues };
+  cancel(): void;
+}
+
+const NEVER = () => () => {};
+
+/** A page's one recorded call; it is canceled when the page is left. */
+export function useCall(): RecordedCall {
+  const [record, setRecord] = useState<CallRecord>();
+  const controller = useRef<AbortController>(undefined);
+  const snapshot = useSyncExternalStore(record?.subscribe ?? NEVER, () => record?.snapshot());
+  useEffect(() => () => controller.current?.abort(), []);
+  return {
+    snapshot,
+    running: snapshot?.state === "running",
+    begin() {
+      controller.current?.abort();
+      controller.current = new AbortController();
+      const next = new CallRecord();
+      setRecord(next);
+      return { signal: controller.current.signal, contextValues: createContextValues().set(recordKey, next) };
+    },
+    cancel: () => controller.current?.abort(),
+  };
+}

@@ -1,0 +1,2 @@
+export { DeleteDialog } from "./delete-dialog.tsx";
+export { UserFormDialog } from "./user-form-dialog.tsx";
