@@ -1,5 +1,6 @@
 /** Messages that go out one by one, as a call's request stream. */
 export interface Outbox<T> extends AsyncIterable<T> {
+  readonly closed: boolean;
   push(message: T): void;
   /** There will be no more: half-closes the call. */
   close(): void;
@@ -21,6 +22,9 @@ export function createOutbox<T>(): Outbox<T> {
   }
   const messages = drain();
   return {
+    get closed() {
+      return closed;
+    },
     push(message) {
       waiting.push(message);
       wake();

@@ -1,3 +1,4 @@
+import "./streams.css";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
@@ -11,8 +12,9 @@ import { useCall } from "../use-call.ts";
 const { bidirectionalStream } = StreamService.method;
 type Request = MessageInitShape<typeof bidirectionalStream.input>;
 
-/** Messages that "Send 20" sends without waiting for a reply. */
+/** Messages that "Send 20" sends without waiting for a reply, and the time between two. */
 const BURST = 20;
+const BURST_INTERVAL_MS = 40;
 
 interface Line {
   readonly number: number;
@@ -51,7 +53,7 @@ export function ChatPage() {
       if (outbox.current === requests) outbox.current = undefined;
     }
   };
-  const say = (...messages: string[]) => {
+  const say = (message: string): Outbox<Request> => {
     let requests = outbox.current;
     if (!requests) {
       requests = createOutbox<Request>();
@@ -61,9 +63,16 @@ export function ChatPage() {
       setHalfClosed(false);
       void listen(requests);
     }
-    for (const message of messages) {
-      note("you", message);
-      requests.push({ message });
+    note("you", message);
+    requests.push({ message });
+    return requests;
+  };
+  const sayMany = async () => {
+    const conversation = say("message 1");
+    for (let number = 2; number <= BURST; number++) {
+      await new Promise((resolve) => setTimeout(resolve, BURST_INTERVAL_MS));
+      if (outbox.current !== conversation || conversation.closed) return;
+      say(`message ${number}`);
     }
   };
   const send = (event: FormEvent) => {
@@ -86,12 +95,17 @@ export function ChatPage() {
           Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
-          <li data-open={running && !isHalfClosed}>You → server: {running && !isHalfClosed ? "open" : "closed"}</li>
-          <li data-open={running}>Server → you: {running ? "open" : "closed"}</li>
+          <li className="lane" data-open={running && !isHalfClosed}>
+            You → server: {running && !isHalfClosed ? "open" : "closed"}
+          </li>
+          <li className="lane" data-open={running}>
+            Server → you: {running ? "open" : "closed"}
+          </li>
         </ul>
-        <ol className="chat-log card" ref={log} aria-label="Conversation" aria-live="polite" tabIndex={-1}>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
+        <ol className="chat-log card" ref={log} aria-label="Conversation" aria-live="polite" tabIndex={0}>
           {lines.map(({ number, from, text: said, atMs }) => (
-            <li key={number} data-from={from}>
+            <li key={number} className="line" data-from={from}>
               <span className="visually-hidden">{from === "you" ? "You: " : "Server: "}</span>
               <span className="bubble">{said}</span>
               <span className="after">
@@ -114,11 +128,7 @@ export function ChatPage() {
           <button type="submit" className="primary" disabled={running && isHalfClosed}>
             Send
           </button>
-          <button
-            type="button"
-            disabled={running && isHalfClosed}
-            onClick={() => say(...Array.from({ length: BURST }, (_, index) => `message ${index + 1}`))}
-          >
+          <button type="button" disabled={running && isHalfClosed} onClick={() => void sayMany()}>
             Send {BURST}
           </button>
           <button type="button" onClick={halfClose} disabled={!running || isHalfClosed}>

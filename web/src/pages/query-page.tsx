@@ -1,3 +1,4 @@
+import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useState } from "react";
 import { streams } from "../api.ts";
@@ -78,7 +79,7 @@ export function QueryPage() {
         </p>
         <ol className="results card">
           {results.map(({ sequence, data, afterMs }) => (
-            <li key={sequence}>
+            <li key={sequence} className="result">
               <span className="sequence">{sequence}</span> {data}{" "}
               <span className="after">+{Math.round(afterMs)} ms</span>
             </li>
@@ -87,7 +88,7 @@ export function QueryPage() {
             { length: Math.max(0, EXPECTED_RESULTS - results.length) },
             (_, missing) => results.length + missing,
           ).map((sequence) => (
-            <li key={sequence} className="awaited" aria-hidden="true">
+            <li key={sequence} className="result" aria-hidden="true">
               <span className="sequence">{sequence}</span>
             </li>
           ))}

@@ -1,3 +1,4 @@
+import "./streams.css";
 import { type ClientStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useRef, useState } from "react";
 import { streams } from "../api.ts";
