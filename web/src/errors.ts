@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 
 /** What is wrong with a form: messages by the field's name; "" is the form as a whole. */
-export type FieldErrors = Readonly<Record<string, string[]>>;
+export type FieldErrors = Record<string, string[]>;
 
 /** What a person is told of an error. */
 export function describeError(reason: unknown): string {

@@ -89,7 +89,7 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
               onKeepMine={() => void attempt(() => submitChange(theirs))}
             />
           ) : (
-            <Form errors={{ ...errors }} onSubmit={submit} noValidate>
+            <Form errors={errors} onSubmit={submit} noValidate>
               <Field.Root name="name" className="field">
                 <Field.Label>Name</Field.Label>
                 <Field.Control value={draft.name} onValueChange={edit("name")} autoComplete="off" />

@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { createClient, type Transport } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { createCertificateAuthority } from "../../scripts/certificates.ts";
+import type { AppOptions } from "../../server/src/app.ts";
+import type { MintOptions } from "../../server/src/rpc/auth/token-verifier.ts";
+import { startServer, type TestServer } from "../../server/test/harness.ts";
+
+export const WEB_ROOT = join(import.meta.dirname, "../dist");
+
+const authority = await createCertificateAuthority("Rollcall test CA");
+
+export interface OpenOptions {
+  scheme?: "http" | "https";
+  /** Of the server. */
+  app?: Partial<AppOptions>;
+  context?: BrowserContextOptions;
+  /** Of the token in the link that is opened; false opens the app without one. */
+  token?: Partial<MintOptions> | false;
+  path?: string;
+}
+
+export interface OpenApp extends AsyncDisposable {
+  readonly server: TestServer;
+  readonly page: Page;
+  /** Errors in the console and requests that left the origin: none, unless a test asks for trouble. */
+  readonly problems: string[];
+  /** Another client of the same server, with all scopes. */
+  readonly transport: Transport;
+  /** Fills the directory. */
+  createUsers(count: number): Promise<void>;
+}
+
+/**
+ * The app of a server of its own, open in a tab of its own. At its end it must have
+ * logged no error and asked nobody else for anything, or the test fails.
+ */
+export async function openApp(browser: Browser, options: OpenOptions = {}): Promise<OpenApp> {
+  const { scheme = "http", token = {}, path = "/" } = options;
+  const tls = scheme === "https" ? { tls: await authority.issue({ commonName: "test", hosts: ["localhost"] }) } : {};
+  const server = await startServer({ webRoot: WEB_ROOT, ...tls, ...options.app });
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
+  const page = await context.newPage();
+  const problems: string[] = [];
+  const checkOrigin = (url: string) => {
+    if (new URL(url).host !== new URL(server.url).host) problems.push(`request to ${url}`);
+  };
+  page.on("request", (request) => checkOrigin(request.url()));
+  page.on("websocket", (socket) => checkOrigin(socket.url()));
+  page.on("pageerror", (error) => problems.push(`uncaught ${error.stack}`));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
+  });
+  const authorization = (await server.auth()).authorization;
+  const transport = createGrpcTransport({
+    baseUrl: server.url,
+    nodeOptions: { rejectUnauthorized: false },
+    interceptors: [
+      (next) => (request) => {
+        request.header.set("authorization", authorization);
+        return next(request);
+      },
+    ],
+  });
+  await page.goto(`${server.url}${path}${token ? `#token=${await server.token(token)}` : ""}`);
+  return {
+    server,
+    page,
+    problems,
+    transport,
+    async createUsers(count) {
+      const users = createClient(UserService, transport);
+      for (let number = 1; number <= count; number++) {
+        const padded = String(number).padStart(2, "0");
+        await users.createUser({ name: `Person ${padded}`, email: `person${padded}@example.com` });
+      }
+      await page.reload();
+    },
+    async [Symbol.asyncDispose]() {
+      await context.close();
+      await server[Symbol.asyncDispose]();
+      if (problems.length > 0) throw new Error(problems.join("\n"));
+    },
+  };
+}

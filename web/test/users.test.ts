@@ -1,0 +1,227 @@
+import { createClient } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DatabaseUnavailableError, InvalidArgumentError } from "../../server/src/domain/errors.ts";
+import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
+import type { UserRepository } from "../../server/src/repository/user-repository.ts";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp } from "./open-app.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
+const names = (page: Page) => page.locator("tbody th").allInnerTexts();
+
+/** A real repository, of which some methods behave as a test needs it. */
+function repositoryWith(change: (real: UserRepository) => Partial<UserRepository>): UserRepository {
+  const real = openSqliteUserRepository({ path: ":memory:" });
+  const changed = change(real);
+  return new Proxy(real, {
+    get(target, name) {
+      const source = name in changed ? changed : target;
+      const value: unknown = Reflect.get(source, name);
+      return typeof value === "function" ? value.bind(source) : value;
+    },
+  });
+}
+
+async function fillForm(page: Page, name: string, email: string): Promise<void> {
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("E-mail", { exact: true }).fill(email);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+}
+
+describe.each(["http", "https"] as const)("over %s", (scheme) => {
+  test("a user is created, changed, and deleted after a confirmation", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await page.getByText("Nobody is here yet.").waitFor();
+    await page.getByRole("button", { name: "New user" }).click();
+    await fillForm(page, "Ada", "ada@example.com");
+    await page.getByText("Ada was created.").waitFor();
+    await page.getByRole("button", { name: "Edit Ada" }).click();
+    await fillForm(page, "Ada Lovelace", "ada@example.com");
+    await page.getByText("Ada Lovelace was changed.").waitFor();
+    expect(await names(page)).toEqual(["Ada Lovelace"]);
+    await page.getByRole("button", { name: "Delete Ada Lovelace" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
+    expect(await names(page)).toEqual(["Ada Lovelace"]);
+    await page.getByRole("button", { name: "Delete Ada Lovelace" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Ada Lovelace was deleted.").waitFor();
+    await page.getByText("Nobody is here yet.").waitFor();
+  });
+
+  test("pages lead on and back, and a search narrows them", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(23);
+    await page.getByText("Person 10", { exact: true }).waitFor();
+    expect(await rows(page).count()).toBe(10);
+    const next = page.getByRole("button", { name: "Next" });
+    const previous = page.getByRole("button", { name: "Previous" });
+    expect(await previous.isDisabled()).toBe(true);
+    await next.click();
+    await page.getByText("Person 20", { exact: true }).waitFor();
+    await next.click();
+    await page.getByText("Person 23", { exact: true }).waitFor();
+    expect(await names(page)).toEqual(["Person 21", "Person 22", "Person 23"]);
+    expect(await next.isDisabled()).toBe(true);
+    await previous.click();
+    await page.getByText("Person 11", { exact: true }).waitFor();
+    await page.getByLabel("Per page").selectOption("25");
+    await expect.poll(() => rows(page).count()).toBe(23);
+    await page.getByLabel(/^Search/).fill("PERSON 2");
+    await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
+    await page.getByLabel(/^Search/).fill("nobody");
+    await page.getByText("Nobody's name or e-mail starts with “nobody”.").waitFor();
+  });
+});
+
+describe("the form", () => {
+  test("refuses by the contract's own rules, and sends nothing", async () => {
+    await using app = await openApp(browser);
+    const { page, server } = app;
+    await page.getByRole("button", { name: "New user" }).click();
+    await fillForm(page, "", "nonsense");
+    await page.getByText("must be at least 1 characters").waitFor();
+    await page.getByText("must be a valid email address").waitFor();
+    const email = page.getByLabel("E-mail", { exact: true });
+    expect(await email.getAttribute("aria-invalid")).toBe("true");
+    expect(server.log.filter(({ method }) => method === "user.v1.UserService/CreateUser")).toEqual([]);
+    await fillForm(page, "Ada", "ada@example.com");
+    await page.getByText("Ada was created.").waitFor();
+  });
+
+  test("puts what the server refuses on its field", async () => {
+    const repository = repositoryWith((real) => ({
+      insert: async (user, request) => {
+        if (user.name !== "Root") return real.insert(user, request);
+        throw new InvalidArgumentError("validation failed", [{ field: "name", description: "is reserved" }]);
+      },
+    }));
+    await using app = await openApp(browser, { app: { repository } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "New user" }).click();
+    await fillForm(page, "Root", "root@example.com");
+    await page.getByText("is reserved").waitFor();
+    expect(await page.getByLabel("Name", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+    await fillForm(page, "Ada", "PERSON01@example.com");
+    await page.getByText("Email already in use.").waitFor();
+    expect(await page.getByLabel("E-mail", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+    app.problems.splice(0);
+  });
+});
+
+describe("a change", () => {
+  test("is shown at once, and taken back when it fails", async () => {
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const repository = repositoryWith(() => ({ update: () => failed }));
+    await using app = await openApp(browser, { app: { repository } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await page.getByText("Saving…").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Ada"]);
+    fail(new DatabaseUnavailableError());
+    await page.getByText("The server can't be reached at the moment (database unavailable).").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Person 01"]);
+    app.problems.splice(0);
+  });
+
+  test("of what somebody else has changed shows both, and can be taken either way", async () => {
+    await using app = await openApp(browser);
+    const { page } = app;
+    await app.createUsers(1);
+    const users = createClient(UserService, app.transport);
+    const [user] = (await users.listUsers({})).users;
+    if (!user) throw new Error("no user");
+    const edit = async (name: string) => {
+      await page.getByRole("button", { name: /^Edit / }).click();
+      await page.getByRole("dialog").waitFor();
+      await users.updateUser({ id: user.id, name: `${name} by somebody else` });
+      await fillForm(page, `${name} by me`, "person01@example.com");
+      await page.getByText("Somebody else changed this user while you did").waitFor();
+      const cells = await page.locator(".comparison tbody tr").first().locator("td").allInnerTexts();
+      expect(cells.slice(1)).toEqual([`${name} by somebody else`, `${name} by me`]);
+    };
+    await edit("First");
+    await page.getByRole("button", { name: "Keep theirs" }).click();
+    await expect.poll(() => names(page)).toEqual(["First by somebody else"]);
+    await edit("Second");
+    await page.getByRole("button", { name: "Save mine instead" }).click();
+    await expect.poll(() => names(page)).toEqual(["Second by me"]);
+    expect((await users.getUser({ id: user.id })).user?.name).toBe("Second by me");
+    app.problems.splice(0);
+  });
+
+  test("that is a deletion comes back when the server has gone", async () => {
+    await using app = await openApp(browser);
+    const { page, server } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    await server.app.close();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Person 01 was not deleted. The server can't be reached").waitFor();
+    expect(await names(page)).toEqual(["Person 01", "Person 02"]);
+    app.problems.splice(0);
+  });
+});
+
+describe("states", () => {
+  test("a list that can't be had says why, and can be tried again", async () => {
+    let isAway = true;
+    const repository = repositoryWith((real) => ({
+      list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
+    }));
+    await using app = await openApp(browser, { app: { repository } });
+    const { page } = app;
+    await page.getByText("The users can't be shown.").waitFor();
+    isAway = false;
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByText("Nobody is here yet.").waitFor();
+    app.problems.splice(0);
+  });
+
+  test("while it loads, its place is kept", async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const repository = repositoryWith((real) => ({ list: (...query) => held.then(() => real.list(...query)) }));
+    await using app = await openApp(browser, { app: { repository } });
+    await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
+    expect(await app.page.getByRole("table").getAttribute("aria-busy")).toBe("true");
+    release();
+    await app.page.getByText("Nobody is here yet.").waitFor();
+  });
+
+  test("who may only read sees no button that writes", async () => {
+    await using app = await openApp(browser, { token: { scopes: ["users:read"] } });
+    await app.createUsers(1);
+    await app.page.getByText("Person 01", { exact: true }).waitFor();
+    expect(await app.page.getByRole("button", { name: /New|Edit|Delete/ }).count()).toBe(0);
+  });
+
+  test("who may not even read is told which scope is missing", async () => {
+    await using app = await openApp(browser, { token: { scopes: ["streams"] } });
+    await app.page.getByText("Your token does not allow this: missing scope users:read.").waitFor();
+    app.problems.splice(0);
+  });
+
+  test("ids are copied, times are relative and exact", async () => {
+    await using app = await openApp(browser, { context: { permissions: ["clipboard-read", "clipboard-write"] } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
+    await page.getByText("Copied").waitFor({ state: "attached" });
+    const [user] = (await createClient(UserService, app.transport).listUsers({})).users;
+    expect(await page.evaluate("navigator.clipboard.readText()")).toBe(user?.id);
+    expect(await page.locator("time").first().textContent()).toMatch(/^just now\s.*20\d\d/);
+  });
+});
