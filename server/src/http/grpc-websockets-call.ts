@@ -153,19 +153,19 @@ export class SocketCall {
     this.#finish(POLICY_VIOLATION);
   }
 
-  /** The client broke the protocol. A call under way ends with that as its error. */
+  /** The client broke the protocol: its request fails, or, when that was complete, its call ends. */
   #breach(message: string): void {
     const error = new ConnectError(`protocol error: ${message}`, Code.InvalidArgument);
     if (this.#phase === "header") this.#refuse(error);
-    else this.#breakOff(error);
+    else if (this.#phase === "body") this.#breakOff(error);
+    else this.#abort.abort(error);
   }
 
-  /** Takes no more of the request; the handler answers with the error. */
+  /** Takes no more of the request: whoever reads it gets the error. */
   #breakOff(error: ConnectError): void {
     this.#phase = "half-closed";
     this.#clearTimer();
     this.#body.end(error);
-    this.#abort.abort(error);
   }
 
   /**
