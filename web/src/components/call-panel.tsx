@@ -59,8 +59,8 @@ export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
         </Tabs.List>
         {Object.entries(commands).map(([tool, command]) => (
           <Tabs.Panel key={tool} value={tool} className="command" tabIndex={-1}>
-            {/* It can be scrolled, so the keyboard must be able to reach it. */}
-            <section aria-label={`${tool} command`}>
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
+            <section aria-label={`${tool} command`} tabIndex={0}>
               <pre>
                 <code>{command}</code>
               </pre>

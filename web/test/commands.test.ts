@@ -1,0 +1,65 @@
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { afterAll, describe, expect, test } from "vitest";
+import { startServer, type TestServer } from "../../server/test/harness.ts";
+import { commandsFor, quote, uploadCommands } from "../src/commands.ts";
+
+const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
+const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Runs a command as somebody would who pasted it into a shell, in the repository's root. */
+async function paste(server: TestServer, command: string): Promise<string> {
+  const env = { ...process.env, ROLLCALL_TOKEN: await server.token() };
+  const { stdout } = await promisify(execFile)("sh", ["-c", command], { cwd: join(import.meta.dirname, "../.."), env });
+  return stdout;
+}
+
+// What a shell, printf and JSON each have their own idea of.
+const awkward = `it's 100% "sure" \\ ü $HOME \`ls\``;
+
+describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
+  test("of a query", async () => {
+    await using server = await startServer();
+    const commands = commandsFor(server.url, serverStream, [{ query: awkward }], `query ${quote(awkward)}`);
+    const output = await paste(server, commands[tool]);
+    expect(output).toContain(`"Result 9 for query: ${JSON.stringify(awkward).slice(1)}`);
+  });
+
+  test("of a conversation", async () => {
+    await using server = await startServer();
+    const { [tool]: command } = commandsFor(
+      server.url,
+      bidirectionalStream,
+      [{ message: "a" }, { message: awkward }],
+      "chat",
+    );
+    const output = await paste(server, command);
+    expect(output).toContain('"Echo: a"');
+    expect(output).toContain(`"Echo: ${JSON.stringify(awkward).slice(1)}`);
+  });
+
+  test("of an upload", async () => {
+    await using server = await startServer();
+    const file = join(folder, "it's a file");
+    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
+    writeFileSync(file, bytes);
+    const output = await paste(server, uploadCommands(server.url, clientStream, file)[tool]);
+    expect(output).toContain(createHash("sha256").update(bytes).digest("hex"));
+  });
+});
+
+test("the rollcall command is one shell word for each argument", () => {
+  const { rollcall } = commandsFor(
+    "http://localhost:8080",
+    serverStream,
+    [{ query: "it's" }],
+    `query ${quote("it's")}`,
+  );
+  expect(rollcall).toBe(`pnpm rollcall --address http://localhost:8080 query 'it'\\''s'`);
+});

@@ -1,0 +1,96 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { request } from "node:http";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+import { startServer } from "../../server/test/harness.ts";
+import { WEB_ROOT } from "./open-app.ts";
+
+const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
+const [, entry = ""] = /<script[^>]* src="([^"]+)"/.exec(html) ?? [];
+/** As a browser goes to an address. */
+const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
+
+test("the page is never kept, its assets for ever", async () => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  const page = await fetch(`${server.url}/`, navigation);
+  expect(page.headers.get("cache-control")).toBe("no-cache");
+  const asset = await fetch(server.url + entry);
+  expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+  expect(entry).toMatch(/^\/assets\/index-[\w-]{8}\.js$/);
+});
+
+test("pages and assets carry the security headers, and the policy lets nothing inline run or style", async () => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  for (const path of ["/", "/users", entry]) {
+    const { headers } = await fetch(server.url + path, navigation);
+    const policy = headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'none'; script-src 'self'; style-src 'self';");
+    expect(policy).not.toContain("unsafe");
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+    expect(headers.get("referrer-policy")).toBe("no-referrer");
+    expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+  }
+  expect(html).not.toMatch(/<style|style=|<script(?![^>]* src=)/);
+});
+
+test.each([
+  ["br", "br"],
+  ["gzip", "gzip"],
+  ["identity", undefined],
+])("to who accepts %s, it is sent as built: %s", async (accepted, encoding) => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  const { headers, length } = await new Promise<{ headers: Record<string, unknown>; length: number }>(
+    (resolve, reject) => {
+      request(server.url + entry, { headers: { "accept-encoding": accepted } }, async (response) => {
+        let length = 0;
+        for await (const chunk of response) length += chunk.length;
+        resolve({ headers: response.headers, length });
+      })
+        .on("error", reject)
+        .end();
+    },
+  );
+  expect(headers["content-encoding"]).toBe(encoding);
+  expect(headers["content-type"]).toMatch(/javascript/);
+  const suffix = { br: ".br", gzip: ".gz" }[accepted] ?? "";
+  expect(length).toBe(readFileSync(join(WEB_ROOT, entry + suffix)).byteLength);
+});
+
+test.each(["/users", "/chat", "/no/such/page"])("%s is the page itself", async (path) => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  const response = await fetch(server.url + path, navigation);
+  expect(response.status).toBe(200);
+  expect(await response.text()).toBe(html);
+});
+
+test.each([
+  "/user.v1.UserService/Nothing",
+  "/user.v1.UserService/CreateUser",
+  "/grpc.health.v1.Health/Check",
+  "/assets/missing-12345678.js",
+  "/favicon.ico",
+])("%s is not, even for a browser", async (path) => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  const response = await fetch(server.url + path, navigation);
+  expect(response.status).toBeGreaterThanOrEqual(400);
+  expect(response.headers.get("content-type") ?? "").not.toContain("html");
+});
+
+test("nor is any path for who does not ask for a page", async () => {
+  await using server = await startServer({ webRoot: WEB_ROOT });
+  expect((await fetch(`${server.url}/users`)).status).toBe(404);
+  expect((await fetch(`${server.url}/users`, { method: "POST", ...navigation })).status).toBe(404);
+  expect((await fetch(`${server.url}/healthz`, navigation)).headers.get("content-type")).toContain("json");
+});
+
+test("the initial JavaScript is at most 130 KB, compressed by gzip", () => {
+  const preloaded = [...html.matchAll(/<link rel="modulepreload"[^>]* href="([^"]+)"/g)].map(([, path = ""]) => path);
+  const bytes = [entry, ...preloaded].map(
+    (path) => gzipSync(readFileSync(join(WEB_ROOT, path)), { level: 9 }).byteLength,
+  );
+  expect(bytes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(130_000);
+  // React is in there: the rest is not hidden in a file that the entry asks for at once.
+  expect(readFileSync(join(WEB_ROOT, entry), "utf8")).not.toMatch(/^import(?!\()/m);
+  expect(readdirSync(join(WEB_ROOT, "assets")).length).toBeGreaterThan(5);
+});
