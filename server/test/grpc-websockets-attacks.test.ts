@@ -271,6 +271,27 @@ describe("many", () => {
   });
 
   test.each([
+    [1_000, false],
+    [200_000, true],
+  ])("%i pings: from a client that reads no answer: %s", async (count, isPaused) => {
+    await using server = await startServer();
+    const { ws } = await begin(server);
+    let pongs = 0;
+    ws.on("pong", () => pongs++);
+    if (isPaused) ws.pause();
+    const payload = Buffer.alloc(125);
+    await new Promise<void>((resolve) => {
+      for (let sent = 1; sent < count; sent++) ws.ping(payload);
+      ws.ping(payload, true, () => resolve());
+    });
+    ws.resume();
+    ws.send(HALF_CLOSE);
+    await once(ws, "close");
+    if (isPaused) expect(pongs).toBeLessThan(count);
+    else expect(pongs).toBe(count);
+  });
+
+  test.each([
     ["does not read", true],
     ["reads", false],
   ])("50 MB to a handler whose client %s", async (_, isPaused) => {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
 import { createBrowserTransport } from "@rollcall/client";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
@@ -7,6 +7,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
+import { errorOf } from "./matrix.ts";
 
 /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
 function clientsOf(server: TestServer) {
@@ -29,14 +30,6 @@ async function* chunks(count: number, bytes: number) {
   const chunk = new Uint8Array(bytes).fill(7);
   for (let sent = 0; sent < count; sent++) yield { chunk };
 }
-
-const errorOf = async (call: Promise<unknown>) =>
-  ConnectError.from(
-    await call.then(
-      () => expect.fail("the call succeeded"),
-      (error: unknown) => error,
-    ),
-  );
 
 describe("calls of all four kinds", () => {
   test("each gets its answer through one transport", async () => {

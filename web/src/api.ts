@@ -3,7 +3,7 @@ import { createBrowserTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { QueryClient } from "@tanstack/react-query";
 import { recordCalls } from "./call-record.ts";
-import { endSession, sessionState } from "./session.ts";
+import { endSession, onSessionChange, sessionState } from "./session.ts";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
 const authenticate: Interceptor = (next) => async (request) => {
@@ -56,3 +56,6 @@ export const queryClient = new QueryClient({
     mutations: { networkMode: "always" },
   },
 });
+
+// What one person was shown is not for the next.
+onSessionChange(() => queryClient.clear());

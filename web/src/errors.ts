@@ -6,6 +6,8 @@ export type FieldErrors = Record<string, string[]>;
 
 /** What a person is told of an error. */
 export function describeError(reason: unknown): string {
+  // What the browser throws when a part of the app itself can't be loaded.
+  if (reason instanceof TypeError) return "The server can't be reached at the moment.";
   const { code, rawMessage } = ConnectError.from(reason);
   switch (code) {
     case Code.Unavailable:

@@ -10,10 +10,13 @@ export interface Session {
   readonly expiresAtMs: number;
 }
 
-/** The state of this tab: signed in; signed out; or signed out because the token is of no use any more. */
+/**
+ * The state of this tab: signed in; signed out, perhaps by a link that was of no
+ * use; or signed out because the token is of no use any more.
+ */
 export type SessionState =
   | { readonly status: "in"; readonly session: Session }
-  | { readonly status: "out" }
+  | { readonly status: "out"; readonly problem?: string }
   | { readonly status: "expired" | "refused"; readonly subject: string };
 
 const STORAGE_KEY = "rollcall.token";
@@ -26,7 +29,7 @@ let expiryTimer: ReturnType<typeof setTimeout> | undefined;
 watchExpiry();
 
 export function useSessionState(): SessionState {
-  return useSyncExternalStore(subscribe, sessionState);
+  return useSyncExternalStore(onSessionChange, sessionState);
 }
 
 /** The session of a page that is only shown to who is signed in. */
@@ -39,7 +42,8 @@ export function sessionState(): SessionState {
   return state;
 }
 
-function subscribe(listener: () => void): () => void {
+/** Returns what ends it. */
+export function onSessionChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
@@ -76,7 +80,8 @@ export function takeTokenFromAddress(): void {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return;
   history.replaceState(null, "", location.pathname + location.search);
-  signIn(token);
+  const problem = signIn(token);
+  if (problem && state.status !== "in") change({ status: "out", problem });
 }
 
 function initialState(): SessionState {

@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { afterAll, describe, expect, test } from "vitest";
+import { run } from "../../server/test/commands.ts";
 import { startServer, type TestServer } from "../../server/test/harness.ts";
 import { commandsFor, quote, uploadCommands } from "../src/commands.ts";
 
@@ -15,8 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Runs a command as somebody would who pasted it into a shell, in the repository's root. */
 async function paste(server: TestServer, command: string): Promise<string> {
-  const env = { ...process.env, ROLLCALL_TOKEN: await server.token() };
-  const { stdout } = await promisify(execFile)("sh", ["-c", command], { cwd: join(import.meta.dirname, "../.."), env });
+  const { stdout } = await run("sh", ["-c", `export ROLLCALL_TOKEN=${await server.token()}\n${command}`]);
   return stdout;
 }
 

@@ -1,16 +1,13 @@
 import { join } from "node:path";
 import { createClient, type Transport } from "@connectrpc/connect";
-import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import type { AppOptions } from "../../server/src/app.ts";
 import type { MintOptions } from "../../server/src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer } from "../../server/test/harness.ts";
+import type { TestServer } from "../../server/test/harness.ts";
+import { connections, createCellTransport, protocols, startServerFor } from "../../server/test/matrix.ts";
 
 export const WEB_ROOT = join(import.meta.dirname, "../dist");
-
-const authority = await createCertificateAuthority("Rollcall test CA");
 
 export interface OpenOptions {
   scheme?: "http" | "https";
@@ -39,8 +36,8 @@ export interface OpenApp extends AsyncDisposable {
  */
 export async function openApp(browser: Browser, options: OpenOptions = {}): Promise<OpenApp> {
   const { scheme = "http", token = {}, path = "/" } = options;
-  const tls = scheme === "https" ? { tls: await authority.issue({ commonName: "test", hosts: ["localhost"] }) } : {};
-  const server = await startServer({ webRoot: WEB_ROOT, ...tls, ...options.app });
+  const connection = connections[scheme === "https" ? "tlsH2" : "h2c"];
+  const server = await startServerFor(connection, { webRoot: WEB_ROOT, ...options.app });
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
   const page = await context.newPage();
   const problems: string[] = [];
@@ -53,17 +50,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
   });
-  const authorization = (await server.auth()).authorization;
-  const transport = createGrpcTransport({
-    baseUrl: server.url,
-    nodeOptions: { rejectUnauthorized: false },
-    interceptors: [
-      (next) => (request) => {
-        request.header.set("authorization", authorization);
-        return next(request);
-      },
-    ],
-  });
+  const transport = await createCellTransport(server, { ...protocols.grpc, ...connection });
   await page.goto(`${server.url}${path}${token ? `#token=${await server.token(token)}` : ""}`);
   return {
     server,

@@ -73,6 +73,26 @@ describe.each(["http", "https"] as const)("over %s", (scheme) => {
   });
 });
 
+test("a link whose token has expired says so", async () => {
+  await using app = await openApp(browser, { token: { ttlSeconds: -10 } });
+  await app.page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await app.page.getByText("This token has expired.").waitFor();
+  expect(app.page.url()).not.toContain("token");
+});
+
+test("who signs in next is shown nothing of who was there before", async () => {
+  await using app = await openApp(browser);
+  const { page, server } = app;
+  await app.createUsers(1);
+  await page.getByText("Person 01", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByLabel("Token").fill(await server.token({ scopes: ["streams"] }));
+  await page.keyboard.press("Enter");
+  await page.getByText("missing scope users:read").waitFor();
+  expect(await page.getByText("Person 01").count()).toBe(0);
+  app.problems.splice(0);
+});
+
 test("another tab is another session", async () => {
   await using app = await openApp(browser);
   await app.page.getByText("Nobody is here yet.").waitFor();

@@ -28,18 +28,19 @@ export function QueryPage() {
 
   const run = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    const { validateMessage } = await import("../validate-message.ts");
-    const [invalid] = Object.values(await validateMessage(ServerStreamRequestSchema, { query })).flat();
-    setProblem(invalid);
-    if (invalid) return;
-    setResults([]);
-    const begunMs = performance.now();
+    setProblem(undefined);
     try {
+      const { validateMessage } = await import("../validate-message.ts");
+      const [invalid] = Object.values(await validateMessage(ServerStreamRequestSchema, { query })).flat();
+      if (invalid) return setProblem(invalid);
+      setResults([]);
+      const begunMs = performance.now();
       for await (const { sequence, data } of streams.serverStream({ query }, call.begin())) {
         const result = { sequence, data, afterMs: performance.now() - begunMs };
         setResults((before) => [...before, result]);
       }
     } catch (error) {
+      // Whatever else is wrong, the call's record has it, and the page shows it from there.
       setProblem(fieldErrors(error).query?.[0]);
     }
   };

@@ -9,7 +9,7 @@ const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
 
 /** Asks for a token, and says why when there was one. */
 export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
-  const [problem, setProblem] = useState<string>();
+  const [problem, setProblem] = useState(state.status === "out" ? state.problem : undefined);
   const heading = HEADINGS[state.status];
   useEffect(() => {
     document.title = `${heading} · Rollcall`;

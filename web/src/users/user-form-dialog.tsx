@@ -1,13 +1,16 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Field } from "@base-ui/react/field";
 import { Form } from "@base-ui/react/form";
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { callUnaryMethod, useTransport } from "@connectrpc/connect-query";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, type User, UserService } from "@rollcall/gen/user/v1/user";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type FieldErrors, fieldErrors } from "../errors.ts";
 import { StaleNotice } from "./stale-notice.tsx";
 import { useUserChanges } from "./use-users.ts";
+
+const loadRules = () => import("../validate-message.ts");
 
 export interface UserFormDialogProps {
   /** Whom to change; undefined for a new user. */
@@ -30,14 +33,20 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
   const [errors, setErrors] = useState<FieldErrors>({});
   /** The user as the server has it, when somebody else has changed it meanwhile. */
   const [theirs, setTheirs] = useState<User>();
+  // Ready by the time that there is something to check.
+  useEffect(() => void loadRules().catch(() => {}), []);
   const isSaving = create.isPending || update.isPending;
 
+  /** Checks a request by the contract's rules, and shows what they find. */
+  const isValid = async <M extends DescMessage>(schema: M, request: MessageInitShape<M>) => {
+    const { validateMessage } = await loadRules();
+    const invalid = await validateMessage(schema, request);
+    setErrors(invalid);
+    return Object.keys(invalid).length === 0;
+  };
   const submitNew = async () => {
     const request = { ...draft, requestId: requestIdFor(draft) };
-    const { validateMessage } = await import("../validate-message.ts");
-    const invalid = await validateMessage(CreateUserRequestSchema, request);
-    setErrors(invalid);
-    if (Object.keys(invalid).length > 0) return;
+    if (!(await isValid(CreateUserRequestSchema, request))) return;
     await create.mutateAsync(request);
     onClose(`${draft.name} was created.`);
   };
@@ -45,10 +54,7 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
     const paths = (["name", "email"] as const).filter((field) => draft[field] !== base[field]);
     if (paths.length === 0) return onClose();
     const request = { id: base.id, ...draft, etag: base.etag, updateMask: { paths } };
-    const { validateMessage } = await import("../validate-message.ts");
-    const invalid = await validateMessage(UpdateUserRequestSchema, request);
-    setErrors(invalid);
-    if (Object.keys(invalid).length > 0) return;
+    if (!(await isValid(UpdateUserRequestSchema, request))) return;
     await update.mutateAsync(request);
     onClose(`${draft.name} was changed.`);
   };
