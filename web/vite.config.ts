@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
@@ -7,6 +8,11 @@ const server = `http://localhost:${process.env.PORT ?? 8080}`;
 export default defineConfig({
   root: import.meta.dirname,
   plugins: [react()],
+  resolve: {
+    alias: {
+      "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": join(import.meta.dirname, "src/rules-schema.ts"),
+    },
+  },
   build: {
     outDir: "dist",
     emptyOutDir: true,

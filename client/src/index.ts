@@ -24,3 +24,4 @@ export type { Chat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
 export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";
 export { type BrowserTransportOptions, createBrowserTransport } from "./browser-transport.ts";
+export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";

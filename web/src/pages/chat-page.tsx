@@ -2,11 +2,11 @@ import "./streams.css";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { streams } from "../api.ts";
 import { commandsFor } from "../commands.ts";
 import { CallPanel } from "../components/call-panel.tsx";
 import { describeError } from "../errors.ts";
 import { createOutbox, type Outbox } from "../outbox.ts";
+import { streams } from "../streams-api.ts";
 import { useCall } from "../use-call.ts";
 
 const { bidirectionalStream } = StreamService.method;

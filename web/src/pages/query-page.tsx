@@ -1,10 +1,10 @@
 import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useState } from "react";
-import { streams } from "../api.ts";
 import { commandsFor, quote } from "../commands.ts";
 import { CallPanel } from "../components/call-panel.tsx";
 import { describeError, fieldErrors } from "../errors.ts";
+import { streams } from "../streams-api.ts";
 import { useCall } from "../use-call.ts";
 
 const { serverStream } = StreamService.method;

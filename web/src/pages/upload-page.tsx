@@ -1,13 +1,13 @@
 import "./streams.css";
 import { type ClientStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useRef, useState } from "react";
-import { streams } from "../api.ts";
 import { formatBytes } from "../bytes.ts";
 import { uploadCommands } from "../commands.ts";
 import { CallPanel } from "../components/call-panel.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
 import { describeError } from "../errors.ts";
 import { hashChunks } from "../hash-chunks.ts";
+import { streams } from "../streams-api.ts";
 import { useCall } from "../use-call.ts";
 
 const { clientStream } = StreamService.method;

@@ -1,0 +1,30 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { endSession, sessionState } from "./session.ts";
+
+/** Sends the session's token, and ends the session when the server refuses it. */
+export const authenticate: Interceptor = (next) => async (request) => {
+  const state = sessionState();
+  const token = state.status === "in" ? state.session.token : undefined;
+  if (token) request.header.set("authorization", `Bearer ${token}`);
+  const noteRefusal = (error: unknown) => {
+    const current = sessionState();
+    const isCurrent = current.status === "in" && current.session.token === token;
+    if (isCurrent && ConnectError.from(error).code === Code.Unauthenticated) endSession();
+  };
+  try {
+    const response = await next(request);
+    return response.stream ? { ...response, message: watch(response.message, noteRefusal) } : response;
+  } catch (error) {
+    noteRefusal(error);
+    throw error;
+  }
+};
+
+async function* watch<T>(messages: AsyncIterable<T>, onError: (error: unknown) => void): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
+}
