@@ -119,7 +119,7 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await page.getByText("Nobody is here yet.").waitFor();
 });
 
-test.each([360, 768, 1440])("nothing is cut off at a width of %i pixels", async (width) => {
+test.each([360, 700, 1150, 1440])("nothing is cut off at a width of %i pixels", async (width) => {
   await using app = await openApp(browser, { context: { viewport: { width, height: 800 } } });
   const { page } = app;
   await app.createUsers(3);
