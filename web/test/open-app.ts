@@ -3,7 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import type { AppOptions } from "../../server/src/app.ts";
-import type { MintOptions } from "../../server/src/rpc/auth/token-verifier.ts";
+import type { MintOptions } from "../../server/src/rpc/auth/mint-token.ts";
 import type { TestServer } from "../../server/test/harness.ts";
 import { connections, createCellTransport, protocols, startServerFor } from "../../server/test/matrix.ts";
 
