@@ -22,7 +22,7 @@ export default defineConfig({
   server: {
     proxy: {
       // Every method's path has a package with a dot in it; the WebSockets of streams go the same way.
-      "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+$": { target: server, ws: true },
+      "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { target: server, ws: true },
       "/healthz": server,
       "/readyz": server,
     },

@@ -44,7 +44,12 @@ export function createGrpcWebSocketsClient({ maxQueuedBytes }: GrpcWebSocketsCli
       reader.fail(error);
       socket.close();
     });
-    return { status: 200, header: await reader.header(), body: reader.body(), trailer: new Headers() };
+    try {
+      return { status: 200, header: await reader.header(), body: reader.body(), trailer: new Headers() };
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
   };
 }
 

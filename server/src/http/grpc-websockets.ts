@@ -17,6 +17,7 @@ const FRAME_OVERHEAD_BYTES = 64 * 1_024;
 const MAX_FRAGMENTS = 1_024;
 /** Beyond this many bytes not yet taken by a client, its pings go unanswered, so that a flood of them fills no memory. */
 const PONG_LIMIT_BYTES = 1024 ** 2;
+const MAX_UNANSWERED_PINGS = 2;
 /** For a client to answer a close; then the connection is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -26,7 +27,7 @@ export interface GrpcWebSocketsLimits {
   maxHeaderBytes: number;
   /** For the header block to arrive, in milliseconds. Default 5 s. */
   headerTimeoutMs: number;
-  /** Between two pings; a client that answers none of two is cut off. In milliseconds, default 30 s. */
+  /** Between two pings; a client that answers neither of two is cut off. In milliseconds, default 30 s. */
   pingIntervalMs: number;
 }
 
@@ -65,7 +66,8 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
   const calls = new Map<WebSocket, SocketCall>();
-  const silent = new WeakSet<WebSocket>();
+  /** Pings since a socket last gave a sign. */
+  const unanswered = new WeakMap<WebSocket, number>();
   let draining = false;
   const serverOptions = {
     noServer: true,
@@ -81,9 +83,10 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const pinging = setInterval(() => {
     for (const ws of calls.keys()) {
       // What is not read, for its handler is slow, can't be seen to answer.
-      if (silent.has(ws) && !ws.isPaused) ws.terminate();
-      silent.add(ws);
-      ws.ping();
+      const pings = ws.isPaused ? 0 : (unanswered.get(ws) ?? 0);
+      unanswered.set(ws, pings + 1);
+      if (pings < MAX_UNANSWERED_PINGS) ws.ping();
+      else ws.terminate();
     }
   }, limits.pingIntervalMs);
 
@@ -91,7 +94,8 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     const refuse = (status: number, reason: string) => {
-      logger.debug({ peer: peerOf(request), path, origin: request.headers.origin, reason }, "WebSocket refused");
+      const { origin } = request.headers;
+      logger.info({ path: path.slice(0, 200), origin, status, peer: peerOf(request) }, "WebSocket refused");
       refuseUpgrade(socket, status, reason);
     };
     if (draining) return refuse(503, "server is shutting down");
@@ -103,7 +107,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     webSockets.handleUpgrade(request, socket, head, (ws) => {
       calls.set(ws, new SocketCall(ws, { ...limits, handler, upgrade: request, timeouts, logger }));
       ws.once("close", () => calls.delete(ws));
-      for (const event of ["message", "pong"]) ws.on(event, () => silent.delete(ws));
+      for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
       ws.on("ping", (data) => {
         if (ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(data);
       });
