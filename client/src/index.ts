@@ -1,3 +1,4 @@
+export { type BrowserTransportOptions, createBrowserTransport } from "./browser-transport.ts";
 export { type NewUser, RollcallClient, type UserChanges, type UserQuery } from "./client.ts";
 export { createRollcallClient, type RollcallClientOptions } from "./create-client.ts";
 export {
@@ -11,6 +12,7 @@ export {
   UserNotFoundError,
   ValidationError,
 } from "./errors.ts";
+export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
 export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
 export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
 export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";
@@ -23,5 +25,3 @@ export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/polic
 export type { Chat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
 export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";
-export { type BrowserTransportOptions, createBrowserTransport } from "./browser-transport.ts";
-export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";

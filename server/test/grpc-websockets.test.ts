@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Code, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
-import { createBrowserTransport } from "@rollcall/client";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
+import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { errorOf } from "./matrix.ts";
 

@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
-import { createBrowserTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { createServer } from "vite";
 import { expect, test, vi } from "vitest";
+import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { startServer } from "../../server/test/harness.ts";
 
 test("with hot reload, calls of every kind reach the server too", async () => {
