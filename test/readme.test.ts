@@ -103,5 +103,5 @@ test("the README's page runs in Chromium", async () => {
   const tab = await browser.newPage();
   await tab.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
   await tab.goto(server.url);
-  await tab.getByText("Result 9 for query: hello").waitFor();
+  await tab.getByText("Echo: goodbye").waitFor();
 });

@@ -47,12 +47,12 @@ function connectCurl(origin: string, method: DescMethod): string {
 
 function bufCurl(origin: string, method: DescMethod): string {
   const http2 = origin.startsWith("https:") ? "" : " --http2-prior-knowledge";
-  return `buf curl --schema . --protocol grpc${http2} ${AUTHORIZATION} \\
+  return `npx buf curl --schema . --protocol grpc${http2} ${AUTHORIZATION} \\
     ${urlOf(origin, method)}`;
 }
 
 function withAddress(origin: string, command: string): string {
-  return `pnpm rollcall --address ${origin} ${command}`;
+  return `npx -y pnpm@12 --silent rollcall --address ${origin} ${command}`;
 }
 
 function urlOf(origin: string, method: DescMethod): string {

@@ -52,12 +52,18 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
   });
 });
 
-test("the rollcall command is one shell word for each argument", () => {
-  const { rollcall } = commandsFor(
-    "http://localhost:8080",
-    serverStream,
-    [{ query: "it's" }],
-    `query ${quote("it's")}`,
-  );
-  expect(rollcall).toBe(`pnpm rollcall --address http://localhost:8080 query 'it'\\''s'`);
+describe("the rollcall command", () => {
+  test("of a query", async () => {
+    await using server = await startServer();
+    const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query ${quote(awkward)}`);
+    expect(await paste(server, rollcall)).toContain(`Result 9 for query: ${awkward}`);
+  });
+
+  test("of an upload", async () => {
+    await using server = await startServer();
+    const file = join(folder, "it's a file for rollcall");
+    writeFileSync(file, "hello");
+    const output = await paste(server, uploadCommands(server.url, clientStream, file).rollcall);
+    expect(output).toContain(createHash("sha256").update("hello").digest("hex"));
+  });
 });

@@ -1,3 +1,4 @@
+import { relative } from "node:path";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 
@@ -36,7 +37,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
     cacheControl: false,
     preCompressed: true,
     setHeaders(reply, path) {
-      const isAsset = path.includes("/assets/");
+      const isAsset = relative(root, path).startsWith("assets");
       reply.headers({
         ...SECURITY_HEADERS,
         "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-cache",
