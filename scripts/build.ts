@@ -22,4 +22,4 @@ await build({
     rolldownOptions: { output: { entryFileNames: "main.js" } },
   },
 });
-console.log("Built. Run it with: node server/dist/main.js");
+console.log("Built. Run it with: npx node server/dist/main.js");

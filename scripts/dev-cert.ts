@@ -17,6 +17,6 @@ save("server", await authority.issue({ commonName: "Rollcall development", hosts
 save("client", await authority.issue({ commonName: "Rollcall development client" }));
 
 console.log(`Made .cert. Serve TLS with:
-  TLS_CERT_FILE=.cert/server.pem TLS_KEY_FILE=.cert/server-key.pem pnpm start
+  TLS_CERT_FILE=.cert/server.pem TLS_KEY_FILE=.cert/server-key.pem npx -y pnpm@12 start
 and call it with:
   curl --cacert .cert/ca.pem https://localhost:8080/healthz`);
