@@ -93,7 +93,7 @@ test("the README's page in Chromium", async () => {
   await using server = await startServer({ webRoot: join(folder.path, "dist") });
   await using browser = await launchChromium();
   await using page = await browser.newPage();
-  await page.addInitScript({ content: `sessionStorage.setItem("token", "${await server.token()}")` });
+  await page.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
   await page.goto(server.url);
   await page.getByText("0 users").waitFor();
 });
