@@ -1,5 +1,5 @@
 import { lazy, Suspense } from "react";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { Crash } from "./components/crash.tsx";
 import { Shell } from "./components/shell.tsx";
 import { SignInPage } from "./pages/sign-in-page.tsx";
@@ -13,10 +13,12 @@ const ChatPage = lazy(async () => ({ default: (await import("./pages/chat-page.t
 /** The whole app: the sign-in page, or the pages of who is signed in. */
 export function App() {
   const state = useSessionState();
+  const [path] = useLocation();
   if (state.status !== "in") return <SignInPage state={state} />;
   return (
     <Shell session={state.session}>
-      <Crash>
+      {/* A page that fails takes no other with it. */}
+      <Crash key={path}>
         <Suspense fallback={<p className="page-loading">Loading…</p>}>
           <Switch>
             <Route path="/">

@@ -24,16 +24,21 @@ export function commandsFor(
   };
 }
 
-/** An upload of a file, as one message: curl has to be told its length ahead. */
+/** An upload of a file, a mebibyte a message. */
 export function uploadCommands(origin: string, method: DescMethod, fileName: string): Commands {
   const file = quote(fileName);
+  const eachPart = (send: string) => `i=0
+while c=$(dd if=${file} bs=1048576 skip=$i count=1 2>/dev/null | base64 | tr -d '\\n'); [ -n "$c" ]; do
+  ${send}
+  i=$((i+1))
+done |`;
+  const octets = "$((n>>24&255)) $((n>>16&255)) $((n>>8&255)) $((n&255))";
+  const sendEnvelope = `b='{"chunk":"'"$c"'"}'; n=\${#b}
+  printf "$(printf '\\\\0\\\\%03o\\\\%03o\\\\%03o\\\\%03o' ${octets})"; printf %s "$b"`;
   return {
-    curl: `BODY='{"chunk":"'"$(base64 < ${file} | tr -d '\\n')"'"}'; N=\${#BODY}
-{ printf "$(printf '\\\\0\\\\%03o\\\\%03o\\\\%03o\\\\%03o' $((N>>24&255)) $((N>>16&255)) $((N>>8&255)) $((N&255)))"
-  printf %s "$BODY"; } |
-  ${connectCurl(origin, method)}`,
-    "buf curl": `printf '{"chunk":"%s"}' "$(base64 < ${file} | tr -d '\\n')" |\n  ${bufCurl(origin, method)} -d @-`,
-    rollcall: withAddress(origin, `upload ${file}`),
+    curl: `${eachPart(sendEnvelope)}\n  ${connectCurl(origin, method)}`,
+    "buf curl": `${eachPart(`printf '{"chunk":"%s"}\\n' "$c"`)}\n  ${bufCurl(origin, method)} -d @-`,
+    rollcall: withAddress(origin, `upload -- ${file}`),
   };
 }
 

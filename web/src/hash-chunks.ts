@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 
@@ -22,7 +23,7 @@ export function hashChunks(file: Blob, onRead: (bytes: number) => void): Hashing
   const { promise, resolve } = Promise.withResolvers<string>();
   async function* read() {
     for (let start = 0; start < file.size; start += CHUNK_BYTES) {
-      const chunk = new Uint8Array(await file.slice(start, start + CHUNK_BYTES).arrayBuffer());
+      const chunk = await readBytes(file.slice(start, start + CHUNK_BYTES));
       hash.update(chunk);
       onRead(start + chunk.byteLength);
       yield { chunk };
@@ -30,4 +31,13 @@ export function hashChunks(file: Blob, onRead: (bytes: number) => void): Hashing
     resolve(bytesToHex(hash.digest()));
   }
   return { chunks: read(), checksum: promise };
+}
+
+/** @throws ConnectError when the file was changed or removed since it was chosen. */
+async function readBytes(part: Blob): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await part.arrayBuffer());
+  } catch (cause) {
+    throw new ConnectError("the file can't be read any more", Code.FailedPrecondition, undefined, undefined, cause);
+  }
 }

@@ -45,7 +45,7 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
   test("of an upload", async () => {
     await using server = await startServer();
     const file = join(folder, "it's a file");
-    const bytes = Buffer.from(Array.from({ length: 100_000 }, (_, index) => index % 251));
+    const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
     writeFileSync(file, bytes);
     const output = await paste(server, uploadCommands(server.url, clientStream, file)[tool]);
     expect(output).toContain(createHash("sha256").update(bytes).digest("hex"));
@@ -55,7 +55,7 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
 describe("the rollcall command", () => {
   test("of a query", async () => {
     await using server = await startServer();
-    const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query ${quote(awkward)}`);
+    const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query -- ${quote(awkward)}`);
     expect(await paste(server, rollcall)).toContain(`Result 9 for query: ${awkward}`);
   });
 

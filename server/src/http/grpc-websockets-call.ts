@@ -1,10 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { requestIdFrom } from "../rpc/request-id.ts";
-import { connectionContext } from "./connection.ts";
+import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
 import type { RequestTimeouts } from "./request-timeouts.ts";
@@ -17,6 +18,8 @@ const HALF_CLOSE = 0x01;
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
+/** What a client may still send while its socket closes, before it is read no further. */
+const MAX_BYTES_AFTER_END = 64 * 1_024;
 
 export interface SocketCallOptions {
   handler: UniversalHandler;
@@ -50,17 +53,29 @@ export class SocketCall {
     }, headerTimeoutMs);
     ws.on("message", (data, isBinary) => this.#take(isBinary ? (data as Buffer) : undefined));
     // What ws itself refuses, such as a frame over its limit, it closes with a code that says so.
-    ws.on("error", (error) => this.#end(new ConnectError(error.message, Code.InvalidArgument)));
+    ws.on("error", (error) => {
+      const isTooLarge = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
+      const failure = new ConnectError(error.message, isTooLarge ? Code.ResourceExhausted : Code.InvalidArgument);
+      if (this.#phase === "body") this.#breakOff(failure);
+      else this.#end(failure);
+    });
     ws.on("close", () => this.#end(new ConnectError("the client has gone", Code.Canceled)));
 
     // Before the header block nobody is known: what arrives is counted as it does,
     // or a frame of the largest message could be claimed and sent by anyone.
     const { socket } = upgrade;
     let arrived = 0;
+    let arrivedAfterEnd = 0;
     const count = (chunk: Buffer) => {
-      arrived += chunk.byteLength;
-      if (this.#phase !== "header") socket.off("data", count);
-      else if (arrived > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
+      if (this.#phase === "header") {
+        arrived += chunk.byteLength;
+        if (arrived > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
+      } else if (this.#phase === "done") {
+        // Not closed at once, which could cost the client the answer; the rest stays on
+        // the network, and the close's own time limit ends it.
+        arrivedAfterEnd += chunk.byteLength;
+        if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#ws.pause();
+      }
     };
     socket.on("data", count);
   }
@@ -148,7 +163,17 @@ export class SocketCall {
 
   /** Answers a call that never began. */
   #refuse({ code, rawMessage }: ConnectError): void {
-    const header = new Headers({ "grpc-status": String(code), "grpc-message": encodeURIComponent(rawMessage) });
+    const { handler, upgrade, logger } = this.#options;
+    const requestId = requestIdFrom(undefined);
+    logger.info(
+      { requestId, path: handler.requestPath, code: codeToString(code), peer: peerOf(upgrade) },
+      "WebSocket refused",
+    );
+    const header = new Headers({
+      "grpc-status": String(code),
+      "grpc-message": encodeURIComponent(rawMessage),
+      "x-request-id": requestId,
+    });
     this.#ws.send(formatHeaderFrame(header), () => {});
     this.#finish(POLICY_VIOLATION);
   }

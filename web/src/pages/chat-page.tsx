@@ -131,10 +131,14 @@ export function ChatPage() {
           <button type="button" disabled={running && isHalfClosed} onClick={() => void sayMany()}>
             Send {BURST}
           </button>
-          <button type="button" onClick={halfClose} disabled={!running || isHalfClosed}>
+          <button
+            type="button"
+            onClick={() => running && !isHalfClosed && halfClose()}
+            aria-disabled={!running || isHalfClosed}
+          >
             End
           </button>
-          <button type="button" onClick={call.cancel} disabled={!running}>
+          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
             Cancel
           </button>
         </form>

@@ -28,6 +28,7 @@ export function QueryPage() {
 
   const run = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
+    if (running) return;
     setProblem(undefined);
     try {
       const { validateMessage } = await import("../validate-message.ts");
@@ -65,10 +66,10 @@ export function QueryPage() {
               {problem}
             </p>
           </div>
-          <button type="submit" className="primary" disabled={running}>
+          <button type="submit" className="primary" aria-disabled={running}>
             Run
           </button>
-          <button type="button" onClick={call.cancel} disabled={!running}>
+          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
             Cancel
           </button>
         </form>
@@ -98,7 +99,7 @@ export function QueryPage() {
       <CallPanel
         method={serverStream}
         snapshot={snapshot}
-        commands={commandsFor(location.origin, serverStream, [{ query }], `query ${quote(query)}`)}
+        commands={commandsFor(location.origin, serverStream, [{ query }], `query -- ${quote(query)}`)}
       />
     </div>
   );

@@ -85,7 +85,7 @@ export function UploadPage() {
             {snapshot?.state === "done" && "Uploaded."}
             {snapshot?.error && describeError(snapshot.error)}
           </p>
-          <button type="button" onClick={call.cancel} disabled={!running}>
+          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
             Cancel
           </button>
         </div>

@@ -9,12 +9,14 @@ export interface StaleNoticeProps {
   theirs: User;
   mine: UserDraft;
   isSaving: boolean;
+  /** Why it could not be saved; empty while it was not tried. */
+  problem: string;
   onKeepTheirs(): void;
   onKeepMine(): void;
 }
 
 /** Shows what somebody else has changed meanwhile, and asks whose version stays. */
-export function StaleNotice({ opened, theirs, mine, isSaving, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
+export function StaleNotice({ opened, theirs, mine, isSaving, problem, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
   const rows = [
     { label: "Name", field: "name" },
     { label: "E-mail", field: "email" },
@@ -39,11 +41,16 @@ export function StaleNotice({ opened, theirs, mine, isSaving, onKeepTheirs, onKe
               <th scope="row">{label}</th>
               <td>{opened[field]}</td>
               <td data-changed={theirs[field] !== opened[field]}>{theirs[field]}</td>
-              <td data-changed={mine[field] !== opened[field]}>{mine[field]}</td>
+              <td data-changed={mine[field] !== opened[field]}>
+                {mine[field] !== opened[field] ? mine[field] : theirs[field]}
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
+      <p className="field-error" role="alert">
+        {problem}
+      </p>
       <div className="dialog-actions">
         <button type="button" onClick={onKeepTheirs}>
           Keep theirs

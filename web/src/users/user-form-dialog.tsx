@@ -50,10 +50,11 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
     await create.mutateAsync(request);
     onClose(`${draft.name} was created.`);
   };
-  const submitChange = async (base: User) => {
-    const paths = (["name", "email"] as const).filter((field) => draft[field] !== base[field]);
+  /** Sends what was changed since the form was opened, and nothing else, on top of the version that has this etag. */
+  const submitChange = async (opened: User, etag: string) => {
+    const paths = (["name", "email"] as const).filter((field) => draft[field] !== opened[field]);
     if (paths.length === 0) return onClose();
-    const request = { id: base.id, ...draft, etag: base.etag, updateMask: { paths } };
+    const request = { id: opened.id, ...draft, etag, updateMask: { paths } };
     if (!(await isValid(UpdateUserRequestSchema, request))) return;
     await update.mutateAsync(request);
     onClose(`${draft.name} was changed.`);
@@ -75,12 +76,12 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    void attempt(() => (user ? submitChange(user) : submitNew()));
+    void attempt(() => (user ? submitChange(user, user.etag) : submitNew()));
   };
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
   return (
-    <Dialog.Root open onOpenChange={(open) => !open && onClose()}>
+    <Dialog.Root open onOpenChange={(open) => !open && !isSaving && onClose()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup className="dialog card">
@@ -92,7 +93,8 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
               mine={draft}
               isSaving={isSaving}
               onKeepTheirs={() => onClose(`${theirs.name} was left as it is.`)}
-              onKeepMine={() => void attempt(() => submitChange(theirs))}
+              onKeepMine={() => void attempt(() => submitChange(user, theirs.etag))}
+              problem={Object.values(errors).flat().join(" ")}
             />
           ) : (
             <Form errors={errors} onSubmit={submit} noValidate>
