@@ -186,6 +186,33 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
   await leaks.assertNone();
 });
 
+test("over HTTP/1.1 too, a body of any size goes whole to the address that works", async () => {
+  await using server = await startServer({ auth: false });
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  // More than is kept of a body.
+  const size = 1024 ** 2;
+  for (const address of [
+    [dead, server.url],
+    [server.url, dead],
+  ]) {
+    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
+    expect(receipt.totalBytes).toBe(size);
+  }
+});
+
+test("over HTTP/1.1 too, addresses may differ in their scheme", async () => {
+  await using server = await startServer({ auth: false });
+  const dead = `127.0.0.1:${await freePort()}`;
+  for (const address of [
+    [`https://${dead}`, server.url],
+    [server.url, `https://${dead}`],
+  ]) {
+    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    expect((await client.listUsers()).users).toEqual([]);
+  }
+});
+
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
   await using proxy = await startProxy(server.port);
