@@ -95,6 +95,20 @@ test("auth: after a stream is refused, the next call has a new token", async () 
   expect(await results()).toHaveLength(10);
 });
 
+test("auth: a call that is canceled, or late, does not wait for its token", async () => {
+  await using server = await startServer();
+  const never = Promise.withResolvers<string>();
+  const { users } = stockClients(server, createAuthInterceptor({ token: () => never.promise }));
+  const controller = new AbortController();
+  const canceled = users.listUsers({}, { signal: controller.signal });
+  controller.abort();
+  await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
+  const late = users.listUsers({}, { timeoutMs: 20 });
+  await expect(late).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  // One whose token comes too late, as an error: nobody's unhandled rejection.
+  never.reject(new Error("no token"));
+});
+
 test("request id: one for each call, in the server's log too; one that is there is kept", async () => {
   await using server = await startServer({ auth: false });
   const { users } = stockClients(server, createRequestIdInterceptor());
