@@ -201,18 +201,6 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
   }
 });
 
-test("over HTTP/1.1 too, addresses may differ in their scheme", async () => {
-  await using server = await startServer({ auth: false });
-  const dead = `127.0.0.1:${await freePort()}`;
-  for (const address of [
-    [`https://${dead}`, server.url],
-    [server.url, `https://${dead}`],
-  ]) {
-    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
-    expect((await client.listUsers()).users).toEqual([]);
-  }
-});
-
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
   await using proxy = await startProxy(server.port);
@@ -321,6 +309,30 @@ for (const scheme of ["http", "https"]) {
       await leaks.assertNone();
     });
   }
+}
+
+for (const scheme of ["http", "https"]) {
+  test(`close gives up a connection that is still opening: ${scheme}`, async () => {
+    await using silent = await startSilentServer();
+    const leaks = watchForLeaks();
+    const client = createRollcallClient({
+      address: silent.url.replace("http", scheme),
+      retry: false,
+      timeoutMs: 20_000,
+      // Longer than the test may last.
+      pool: { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 },
+    });
+    const controller = new AbortController();
+    const canceled = client.getUser("1", { signal: controller.signal });
+    const waiting = client.getUser("1").catch((reason: unknown) => reason);
+    await until(() => silent.openCount === 1);
+    controller.abort();
+    await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
+    await client.close();
+    expect(await waiting).toMatchObject({ code: Code.Canceled });
+    await until(() => silent.openCount === 0);
+    await leaks.assertNone();
+  });
 }
 
 test("a PING that is not answered ends the connection and its calls", async () => {
