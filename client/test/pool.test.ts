@@ -147,6 +147,24 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
   await until(() => server.sessions.size === 1);
 });
 
+test("a connection on which the server asks for calm takes no more calls", async () => {
+  await using server = await startBareServer();
+  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  const slow = client.getUser("wait");
+  await until(() => server.waiting === 1);
+  const [session] = server.sessions;
+  session?.once("stream", (stream: http2.ServerHttp2Stream) => {
+    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  });
+  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  await client.getUser("1");
+  expect([...server.streams.values()]).toEqual([2, 1]);
+  // What was under way finishes.
+  server.openGate();
+  await slow;
+  await until(() => server.sessions.size === 1);
+});
+
 test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
   await using server = await startBareServer();
   await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
@@ -359,6 +377,33 @@ test("a PING that is not answered ends the connection and its calls", async () =
   isFrozen = true;
   await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
 });
+
+for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
+  test(`times without end are no timers that fire at once: ${wire.protocol}`, async () => {
+    await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
+    await using proxy = await startProxy(server.port);
+    const times = [
+      "connectTimeoutMs",
+      "pingIntervalMs",
+      "pingTimeoutMs",
+      "idleTimeoutMs",
+      "maxAgeMs",
+      "closeTimeoutMs",
+    ];
+    const pool = { size: 1, ...Object.fromEntries(times.map((name) => [name, Infinity])) };
+    const client = createRollcallClient({ address: proxy.url, retry: false, pool, ...wire });
+    expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+    let count = 0;
+    let closed: Promise<void> | undefined;
+    for await (const _ of client.query("q")) {
+      count += 1;
+      closed ??= client.close();
+    }
+    await closed;
+    expect(count).toBe(10);
+    expect(proxy.acceptedCount).toBe(1);
+  });
+}
 
 test("idle and old connections are closed, and replaced when needed", async () => {
   await using server = await startBareServer();

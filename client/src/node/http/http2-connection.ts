@@ -104,7 +104,7 @@ export class Http2Connection {
       options.onChange(this);
     });
     const ageMs = options.maxAgeMs * (1 - Math.random() / 10);
-    this.#ageTimer = setTimeout(() => this.retire(), Math.min(ageMs, 2 ** 31 - 1)).unref();
+    this.#ageTimer = setTimeout(() => this.retire(), ageMs).unref();
     this.#becomeIdle();
   }
 
