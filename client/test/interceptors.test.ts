@@ -192,6 +192,36 @@ test("tracing: the hook sees begin and end of each call, and its header goes to 
   expect(seen).toEqual([traceparent, traceparent, traceparent]);
 });
 
+test("hooks and loggers that throw fail no call, and are told once of each", async () => {
+  await using server = await startServer({ auth: false });
+  const told: string[] = [];
+  const fail = (what: string) => {
+    told.push(what);
+    throw new Error(what);
+  };
+  let attempts = 0;
+  await using client = createRollcallClient({
+    address: server.url,
+    trace: ({ stream }) => (stream ? fail("begin") : () => fail("end")),
+    logger: { info: () => fail("info"), warn: () => fail("warn") },
+    retry: { initialDelayMs: 1, onRetry: () => fail("onRetry") },
+    interceptors: [
+      (next) => (request) => {
+        attempts += 1;
+        if (attempts === 1) throw new ConnectError("for now", Code.Unavailable);
+        return next(request);
+      },
+    ],
+  });
+  expect((await client.listUsers()).users).toEqual([]);
+  expect(attempts).toBe(2);
+  expect(told.splice(0)).toEqual(["onRetry", "warn", "info", "end"]);
+  await expect(client.getUser("x")).rejects.toMatchObject({ code: Code.NotFound });
+  expect(told.splice(0)).toEqual(["warn", "end"]);
+  expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+  expect(told).toEqual(["begin", "info"]);
+});
+
 test("one call is one line and one request id, however many attempts it takes", async () => {
   await using server = await startServer();
   const lines: [string, object][] = [];
