@@ -21,6 +21,7 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
   const gate = new EventEmitter();
   let calls = 0;
   let waiting = 0;
+  let pings = 0;
   const routes = (router: ConnectRouter) => {
     router.service(UserService, {
       /** Answers at once, but for the id "wait": that waits for the gate. */
@@ -51,6 +52,7 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
   server.on("session", (session) => {
     sessions.add(session);
     session.on("stream", () => streams.set(session, (streams.get(session) ?? 0) + 1));
+    session.on("ping", () => pings++);
     session.on("error", () => {}).on("close", () => sessions.delete(session));
   });
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -62,6 +64,10 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get calls() {
       return calls;
+    },
+    /** PINGs that have arrived; Node answers them. */
+    get pings() {
+      return pings;
     },
     get waiting() {
       return waiting;
@@ -363,7 +369,7 @@ test("a PING that is not answered ends the connection and its calls", async () =
     address: proxy.url,
     retry: false,
     timeoutMs: 25_000,
-    pool: { pingIntervalMs: 50, pingTimeoutMs: 50 },
+    pool: { pingIntervalMs: 20, pingTimeoutMs: 1_000 },
   });
   let hasEnded = false;
   const call = client.getUser("wait").finally(() => {
@@ -371,8 +377,8 @@ test("a PING that is not answered ends the connection and its calls", async () =
   });
   call.catch(() => {});
   await until(() => server.waiting === 1);
-  // PINGs are answered: the call lives on, though it is silent for longer than both.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // PINGs are answered, each after the interval: the call lives on, though it is silent for longer than the timeout.
+  await until(() => server.pings >= 60);
   expect(hasEnded).toBe(false);
   isFrozen = true;
   await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
