@@ -6,6 +6,7 @@ import { createRetryInterceptor } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
 import type { Logger } from "./logger.ts";
 import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
+import { tell } from "./tell.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
@@ -49,7 +50,7 @@ export function createInterceptors(options: CommonClientOptions): Interceptor[] 
 
 function tellOfRetry({ onRetry }: RetryOptions, logger: Logger | undefined): (event: RetryEvent) => void {
   return (event) => {
-    onRetry?.(event);
+    tell(() => onRetry?.(event));
     const { method, attempt, delayMs, error } = event;
     logger?.warn({ method, attempt, delayMs: Math.round(delayMs), error: error.message }, "retry");
   };

@@ -152,8 +152,14 @@ test("a closed client makes no calls", async () => {
 test("wrong options are refused at once", () => {
   expect(() => createRollcallClient({ address: "localhost:8080" })).toThrow("is not an address");
   expect(() => createRollcallClient({ address: [] })).toThrow("address must not be empty");
+  expect(() => createRollcallClient({ address: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
   expect(() => createRollcallClient({ address: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
   expect(() => createRollcallClient({ address: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
+  for (const ms of [Number.NaN, 0, -1]) {
+    expect(() => createRollcallClient({ address: "http://localhost", pool: { idleTimeoutMs: ms } })).toThrow(
+      "pool.idleTimeoutMs must be above 0",
+    );
+  }
   expect(() => createRollcallClient({ address: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
   expect(() => createRollcallClient({ address: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
     "ENOENT",

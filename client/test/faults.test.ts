@@ -113,6 +113,7 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_ENHANCE_YOUR_CALM, 1);
     await using client = createRollcallClient({ address: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.ResourceExhausted });
     expect((await client.listUsers()).users).toHaveLength(2);
     expect(proxy.resetCount).toBe(1);
   }

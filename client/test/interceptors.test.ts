@@ -95,6 +95,20 @@ test("auth: after a stream is refused, the next call has a new token", async () 
   expect(await results()).toHaveLength(10);
 });
 
+test("auth: a call that is canceled, or late, does not wait for its token", async () => {
+  await using server = await startServer();
+  const never = Promise.withResolvers<string>();
+  const { users } = stockClients(server, createAuthInterceptor({ token: () => never.promise }));
+  const controller = new AbortController();
+  const canceled = users.listUsers({}, { signal: controller.signal });
+  controller.abort();
+  await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
+  const late = users.listUsers({}, { timeoutMs: 20 });
+  await expect(late).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  // One whose token comes too late, as an error: nobody's unhandled rejection.
+  never.reject(new Error("no token"));
+});
+
 test("request id: one for each call, in the server's log too; one that is there is kept", async () => {
   await using server = await startServer({ auth: false });
   const { users } = stockClients(server, createRequestIdInterceptor());
@@ -176,6 +190,36 @@ test("tracing: the hook sees begin and end of each call, and its header goes to 
     ["end", "stream.v1.StreamService/ServerStream", undefined],
   ]);
   expect(seen).toEqual([traceparent, traceparent, traceparent]);
+});
+
+test("hooks and loggers that throw fail no call, and are told once of each", async () => {
+  await using server = await startServer({ auth: false });
+  const told: string[] = [];
+  const fail = (what: string) => {
+    told.push(what);
+    throw new Error(what);
+  };
+  let attempts = 0;
+  await using client = createRollcallClient({
+    address: server.url,
+    trace: ({ stream }) => (stream ? fail("begin") : () => fail("end")),
+    logger: { info: () => fail("info"), warn: () => fail("warn") },
+    retry: { initialDelayMs: 1, onRetry: () => fail("onRetry") },
+    interceptors: [
+      (next) => (request) => {
+        attempts += 1;
+        if (attempts === 1) throw new ConnectError("for now", Code.Unavailable);
+        return next(request);
+      },
+    ],
+  });
+  expect((await client.listUsers()).users).toEqual([]);
+  expect(attempts).toBe(2);
+  expect(told.splice(0)).toEqual(["onRetry", "warn", "info", "end"]);
+  await expect(client.getUser("x")).rejects.toMatchObject({ code: Code.NotFound });
+  expect(told.splice(0)).toEqual(["warn", "end"]);
+  expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+  expect(told).toEqual(["begin", "info"]);
 });
 
 test("one call is one line and one request id, however many attempts it takes", async () => {

@@ -21,6 +21,7 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
   const gate = new EventEmitter();
   let calls = 0;
   let waiting = 0;
+  let pings = 0;
   const routes = (router: ConnectRouter) => {
     router.service(UserService, {
       /** Answers at once, but for the id "wait": that waits for the gate. */
@@ -51,6 +52,7 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
   server.on("session", (session) => {
     sessions.add(session);
     session.on("stream", () => streams.set(session, (streams.get(session) ?? 0) + 1));
+    session.on("ping", () => pings++);
     session.on("error", () => {}).on("close", () => sessions.delete(session));
   });
   server.listen(options.port ?? 0, "127.0.0.1");
@@ -62,6 +64,10 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get calls() {
       return calls;
+    },
+    /** PINGs that have arrived; Node answers them. */
+    get pings() {
+      return pings;
     },
     get waiting() {
       return waiting;
@@ -147,6 +153,24 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
   await until(() => server.sessions.size === 1);
 });
 
+test("a connection on which the server asks for calm takes no more calls", async () => {
+  await using server = await startBareServer();
+  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  const slow = client.getUser("wait");
+  await until(() => server.waiting === 1);
+  const [session] = server.sessions;
+  session?.once("stream", (stream: http2.ServerHttp2Stream) => {
+    stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  });
+  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  await client.getUser("1");
+  expect([...server.streams.values()]).toEqual([2, 1]);
+  // What was under way finishes.
+  server.openGate();
+  await slow;
+  await until(() => server.sessions.size === 1);
+});
+
 test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
   await using server = await startBareServer();
   await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
@@ -184,6 +208,21 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
   await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled });
   await until(() => proxy.openCount === 0);
   await leaks.assertNone();
+});
+
+test("over HTTP/1.1 too, a body of any size goes whole to the address that works", async () => {
+  await using server = await startServer({ auth: false });
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  // More than is kept of a body.
+  const size = 1024 ** 2;
+  for (const address of [
+    [dead, server.url],
+    [server.url, dead],
+  ]) {
+    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
+    expect(receipt.totalBytes).toBe(size);
+  }
 });
 
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
@@ -296,6 +335,30 @@ for (const scheme of ["http", "https"]) {
   }
 }
 
+for (const scheme of ["http", "https"]) {
+  test(`close gives up a connection that is still opening: ${scheme}`, async () => {
+    await using silent = await startSilentServer();
+    const leaks = watchForLeaks();
+    const client = createRollcallClient({
+      address: silent.url.replace("http", scheme),
+      retry: false,
+      timeoutMs: 20_000,
+      // Longer than the test may last.
+      pool: { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 },
+    });
+    const controller = new AbortController();
+    const canceled = client.getUser("1", { signal: controller.signal });
+    const waiting = client.getUser("1").catch((reason: unknown) => reason);
+    await until(() => silent.openCount === 1);
+    controller.abort();
+    await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
+    await client.close();
+    expect(await waiting).toMatchObject({ code: Code.Canceled });
+    await until(() => silent.openCount === 0);
+    await leaks.assertNone();
+  });
+}
+
 test("a PING that is not answered ends the connection and its calls", async () => {
   await using server = await startBareServer();
   let isFrozen = false;
@@ -306,7 +369,7 @@ test("a PING that is not answered ends the connection and its calls", async () =
     address: proxy.url,
     retry: false,
     timeoutMs: 25_000,
-    pool: { pingIntervalMs: 50, pingTimeoutMs: 50 },
+    pool: { pingIntervalMs: 20, pingTimeoutMs: 1_000 },
   });
   let hasEnded = false;
   const call = client.getUser("wait").finally(() => {
@@ -314,12 +377,39 @@ test("a PING that is not answered ends the connection and its calls", async () =
   });
   call.catch(() => {});
   await until(() => server.waiting === 1);
-  // PINGs are answered: the call lives on, though it is silent for longer than both.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // PINGs are answered, each after the interval: the call lives on, though it is silent for longer than the timeout.
+  await until(() => server.pings >= 60);
   expect(hasEnded).toBe(false);
   isFrozen = true;
   await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
 });
+
+for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
+  test(`times without end are no timers that fire at once: ${wire.protocol}`, async () => {
+    await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
+    await using proxy = await startProxy(server.port);
+    const times = [
+      "connectTimeoutMs",
+      "pingIntervalMs",
+      "pingTimeoutMs",
+      "idleTimeoutMs",
+      "maxAgeMs",
+      "closeTimeoutMs",
+    ];
+    const pool = { size: 1, ...Object.fromEntries(times.map((name) => [name, Infinity])) };
+    const client = createRollcallClient({ address: proxy.url, retry: false, pool, ...wire });
+    expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+    let count = 0;
+    let closed: Promise<void> | undefined;
+    for await (const _ of client.query("q")) {
+      count += 1;
+      closed ??= client.close();
+    }
+    await closed;
+    expect(count).toBe(10);
+    expect(proxy.acceptedCount).toBe(1);
+  });
+}
 
 test("idle and old connections are closed, and replaced when needed", async () => {
   await using server = await startBareServer();

@@ -60,7 +60,7 @@ async function startFailing(failures: number, fail: (context: HandlerContext) =>
 
 const unavailable = () => new ConnectError("try again", Code.Unavailable);
 
-for (const code of [Code.Unavailable, Code.ResourceExhausted, Code.DeadlineExceeded]) {
+for (const code of [Code.Unavailable, Code.DeadlineExceeded]) {
   test(`a read is repeated after ${Code[code]}`, async () => {
     await using server = await startFailing(3, () => new ConnectError("for now", code));
     const events: RetryEvent[] = [];
@@ -102,6 +102,20 @@ test("it gives up after maxAttempts, with the last error", async () => {
   await expect(server.client({ maxAttempts: 3 }).getUser({ id: "1" })).rejects.toThrow("failure 3");
   expect(server.calls).toBe(3);
   await expect(server.client({ maxAttempts: 1 }).getUser({ id: "1" })).rejects.toThrow("failure 4");
+});
+
+test("what is exhausted is asked for again only where the server says when", async () => {
+  const wait = { desc: RetryInfoSchema, value: { retryDelay: { nanos: 1_000_000 } } };
+  await using limited = await startFailing(
+    3,
+    () => new ConnectError("busy", Code.ResourceExhausted, undefined, [wait]),
+  );
+  await limited.client().getUser({ id: "1" });
+  expect(limited.calls).toBe(4);
+
+  await using small = await startFailing(1, () => new ConnectError("too large", Code.ResourceExhausted));
+  await expect(small.client().getUser({ id: "1" })).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  expect(small.calls).toBe(1);
 });
 
 test("the server's RetryInfo decides how long to wait", async () => {

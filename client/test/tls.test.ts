@@ -96,6 +96,25 @@ test("certificates may be files, for the library and for the command", async () 
   expect(list).toMatchObject({ code: 0, stdout: expect.stringContaining("ada@example.com") });
 });
 
+test("a PEM without what it is for is refused at once, by its file's name", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-tls-"));
+  const path = join(folder.path, "garbage.pem");
+  await writeFile(path, "no PEM at all");
+  const { cert, key } = await authority.issue({ commonName: "client" });
+  const create = (tls: NonNullable<NodeRollcallClientOptions["tls"]>) =>
+    createRollcallClient({ address: "https://localhost", tls });
+  expect(() => create({ ca: path })).toThrow(`${path} has no certificate`);
+  expect(() => create({ ca: key })).toThrow("tls.ca has no certificate");
+  expect(() => create({ cert: path, key })).toThrow(`${path} has no certificate`);
+  expect(() => create({ cert, key: path })).toThrow(`${path} has no private key`);
+  expect(() => create({ cert, key: cert })).toThrow("tls.key has no private key");
+  await create({ ca: `# Some\n${authority.cert}\n${cert}`, cert, key }).close();
+  expect(await rollcall(["users", "list", "--ca", path])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("has no certificate"),
+  });
+});
+
 test("a server without HTTP/2 is told as such", async () => {
   const { createServer } = await import("node:https");
   const { once } = await import("node:events");

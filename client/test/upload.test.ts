@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { startServer, until } from "../../server/test/harness.ts";
@@ -159,6 +160,17 @@ test("an upload that the server refuses midway ends at once with its error, and 
     rawMessage: `upload is larger than ${MIB} bytes`,
   });
   await until(() => source.isReleased);
+});
+
+test("a source of strings is refused, not uploaded as nothing", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  // What types do not see: a file's stream with an encoding.
+  const source = Readable.from(["some", "text"]);
+  await expect(client.uploadFile(source)).rejects.toThrow(TypeError);
+  await until(() => source.destroyed);
+  const call = await until(() => server.log.find((line) => line.msg === "call"));
+  expect(call).not.toMatchObject({ code: "ok" });
 });
 
 test("a source that fails ends the upload with its own error", async () => {

@@ -1,4 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { untilAborted } from "../until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {
@@ -25,13 +26,14 @@ export interface AuthOptions {
 /**
  * Sends `authorization: Bearer …`, renewed before the token expires. A unary call
  * that is refused as unauthenticated is repeated once with a new token, where there
- * is one; after a stream that is refused, the next call asks for a new token.
+ * is one; after a stream that is refused, the next call asks for a new token. A call
+ * that is aborted, or whose deadline ends, waits for no token.
  */
 export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Date.now }: AuthOptions): Interceptor {
   const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
   return (next) => async (request) => {
     const send = async (refused?: string) => {
-      const current = await source.get(refused);
+      const current = await untilAborted(source.get(refused), request.signal);
       if (current !== undefined && current === refused) return undefined;
       if (current === undefined) request.header.delete("authorization");
       else request.header.set("authorization", `Bearer ${current}`);

@@ -5,6 +5,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { tell } from "../tell.ts";
 
 export type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;
@@ -18,22 +19,23 @@ export function methodName({ service, method }: AnyRequest): string {
 /**
  * Makes the call and tells `onEnd` once how it ended, with its error where there is
  * one: a stream ends when its last message was read, when it fails, or when its
- * caller aborts it, and not when it opens.
+ * caller aborts it, and not when it opens. What `onEnd` throws does not reach the call.
  */
 export async function observeCall(
   next: Next,
   request: AnyRequest,
   onEnd: (error: ConnectError | undefined) => void,
 ): Promise<AnyResponse> {
+  let response: AnyResponse;
   try {
-    const response = await next(request);
-    if (response.stream) return { ...response, message: observeEach(response.message, request.signal, onEnd) };
-    onEnd(undefined);
-    return response;
+    response = await next(request);
   } catch (error) {
-    onEnd(ConnectError.from(request.signal.aborted ? request.signal.reason : error));
+    tell(() => onEnd(ConnectError.from(request.signal.aborted ? request.signal.reason : error)));
     throw error;
   }
+  if (response.stream) return { ...response, message: observeEach(response.message, request.signal, onEnd) };
+  tell(() => onEnd(undefined));
+  return response;
 }
 
 function observeEach<T>(
@@ -46,7 +48,7 @@ function observeEach<T>(
     if (hasEnded) return;
     hasEnded = true;
     signal.removeEventListener("abort", abort);
-    onEnd(error === undefined ? undefined : ConnectError.from(error));
+    tell(() => onEnd(error === undefined ? undefined : ConnectError.from(error)));
   };
   const abort = () => end(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

@@ -4,11 +4,12 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { delay } from "../delay.ts";
 import { findNotSent } from "../not-sent.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
+import { tell } from "../tell.ts";
 import { methodName } from "./observe-call.ts";
 
 /**
- * Repeats a unary call that failed for a while (unavailable, resource_exhausted, or
- * an attempt's own deadline) where that is safe: the method has NO_SIDE_EFFECTS, the
+ * Repeats a unary call that failed for a while (unavailable, resource_exhausted
+ * with RetryInfo, or an attempt's own deadline) where that is safe: the method has NO_SIDE_EFFECTS, the
  * request carries a `request_id`, or no server has acted on it. Never beyond the
  * call's deadline, and not while more calls fail than the budget allows. Streams
  * are not repeated.
@@ -32,7 +33,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
         if (attempt >= maxAttempts || !budget.allowsRetry || !isSafeToRepeat(request, error)) throw error;
         const delayMs = delayAfter(error, attempt, options);
         if (deadline !== undefined && delayMs >= deadline.remainingMs()) throw error;
-        onRetry?.({ method: methodName(request), attempt, delayMs, error });
+        tell(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
         await delay(delayMs, request.signal);
       }
     }

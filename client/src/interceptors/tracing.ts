@@ -1,4 +1,5 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { tell } from "../tell.ts";
 import { methodName, observeCall } from "./observe-call.ts";
 
 /** A call that begins. */
@@ -12,7 +13,8 @@ export interface TracedCall {
 
 /**
  * Told of each call as it begins; what it returns is told of the end, with the
- * error where there is one. An OpenTelemetry span fits in a few lines.
+ * error where there is one. An OpenTelemetry span fits in a few lines. What either
+ * throws is dropped: the call goes on.
  */
 export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) => void;
 
@@ -20,6 +22,10 @@ export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) 
 export function createTracingInterceptor(hook: TraceHook): Interceptor {
   return (next) => (request) => {
     const { stream, header } = request;
-    return observeCall(next, request, hook({ method: methodName(request), stream, header }));
+    let end: ReturnType<TraceHook> | undefined;
+    tell(() => {
+      end = hook({ method: methodName(request), stream, header });
+    });
+    return observeCall(next, request, (error) => end?.(error));
   };
 }

@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { TlsClientOptions } from "./http/open-socket.ts";
 
@@ -11,13 +12,33 @@ export interface TlsFiles {
   key?: string | undefined;
 }
 
-/** @throws Error for a file that can't be read, and for a certificate without its key. */
+/** @throws Error for a file that can't be read, one without a certificate or key, and for a certificate without its key. */
 export function loadTls({ ca, cert, key }: TlsFiles = {}): TlsClientOptions {
   if ((cert === undefined) !== (key === undefined)) throw new TypeError("tls.cert and tls.key go together");
-  return { ca: pem(ca), cert: pem(cert), key: pem(key) };
+  return {
+    ca: pem(ca, "ca", certificate),
+    cert: pem(cert, "cert", certificate),
+    key: pem(key, "key", privateKey),
+  };
 }
 
-function pem(textOrPath: string | undefined): string | undefined {
-  if (textOrPath === undefined || textOrPath.includes("-----BEGIN")) return textOrPath;
-  return readFileSync(textOrPath, "utf8");
+/** What a PEM text must have, and how to read the first of it, which throws where there is none. */
+interface Content {
+  readonly name: string;
+  parse(text: string): unknown;
+}
+
+const certificate: Content = { name: "certificate", parse: (text) => new X509Certificate(text) };
+const privateKey: Content = { name: "private key", parse: createPrivateKey };
+
+function pem(textOrPath: string | undefined, option: keyof TlsFiles, content: Content): string | undefined {
+  if (textOrPath === undefined) return undefined;
+  const isText = textOrPath.includes("-----BEGIN");
+  const text = isText ? textOrPath : readFileSync(textOrPath, "utf8");
+  try {
+    content.parse(text);
+  } catch (cause) {
+    throw new TypeError(`${isText ? `tls.${option}` : textOrPath} has no ${content.name} in PEM`, { cause });
+  }
+  return text;
 }

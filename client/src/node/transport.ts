@@ -12,7 +12,8 @@ import { loadTls, type TlsFiles } from "./tls-files.ts";
 export interface NodeTransportOptions {
   /**
    * Where the server is, as `https://rollcall.example.com`; with several addresses,
-   * calls are spread over those that work.
+   * calls are spread over those that work. A path, for a server behind a proxy, is the
+   * same for all.
    */
   address: string | readonly string[];
   /** Default "grpc". */
@@ -32,12 +33,13 @@ export interface NodeTransport extends Transport {
   close(): Promise<void>;
 }
 
-/** @throws TypeError for an address that is no http or https URL, and for gRPC over HTTP/1.1. */
+/** @throws TypeError for an address that is no http or https URL, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
   const urls = [options.address].flat().map(parseAddress);
   const [first] = urls;
   if (!first) throw new TypeError("address must not be empty");
+  if (urls.some(({ pathname }) => pathname !== first.pathname)) throw new TypeError("all addresses need the same path");
   const origins = urls.map(({ origin }) => origin);
   const tls = loadTls(options.tls);
   const settings = toPoolSettings(options.pool);

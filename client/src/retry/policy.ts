@@ -34,7 +34,7 @@ export interface RetryOptions {
   attemptTimeoutMs?: number | undefined;
   /** Default: {@link RetryBudgetOptions}' own. */
   budget?: RetryBudgetOptions | undefined;
-  /** Told of each retry before its wait. */
+  /** Told of each retry before its wait; what it throws is dropped. */
   onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
@@ -70,12 +70,17 @@ export class RetryBudget {
   }
 }
 
-/** Whether the same call can succeed later; says nothing about whether repeating it is safe. */
+/**
+ * Whether the same call can succeed later; says nothing about whether repeating it is
+ * safe. What is exhausted comes back where the server says when (RetryInfo), as a rate
+ * limit does; a message that is too large stays so.
+ */
 export function isTransient(error: ConnectError): boolean {
   switch (error.code) {
     case Code.Unavailable:
       return findNotSent(error)?.isTransient ?? true;
     case Code.ResourceExhausted:
+      return error.findDetails(RetryInfoSchema).length > 0;
     case Code.DeadlineExceeded:
       return true;
     default:

@@ -20,8 +20,8 @@ export interface ResumeOptions<T, C> {
 
 /**
  * A server stream that survives the loss of its server: when it fails for a while
- * (unavailable, resource_exhausted, deadline_exceeded), it is opened again after the
- * last message that was read. To leave the loop, however, ends the call.
+ * (unavailable, resource_exhausted with RetryInfo, deadline_exceeded), it is opened
+ * again after the last message that was read. To leave the loop, however, ends the call.
  */
 export async function* resumeStream<T, C>(options: ResumeOptions<T, C>): AsyncIterable<T> {
   const { open, cursorOf, retry = {}, onResume } = options;

@@ -38,6 +38,7 @@ export interface Sha256 {
  * Sends the source in 64 KiB chunks and hashes them on their way.
  *
  * @throws ChecksumMismatchError when the server got something else.
+ * @throws TypeError for a source of anything but bytes, such as a stream of strings.
  * @throws what the source threw, or a RollcallError or ConnectError of the call.
  */
 export async function upload(
@@ -52,7 +53,11 @@ export async function upload(
   const controller = createLinkedAbortController(callOptions.signal);
   const readSource = async () => {
     try {
-      return await bytes.next();
+      const result = await bytes.next();
+      if (!result.done && !(result.value instanceof Uint8Array)) {
+        throw new TypeError("the source must give bytes, as Uint8Array");
+      }
+      return result;
     } catch (error) {
       sourceFault = { error };
       throw error;

@@ -16,8 +16,8 @@ import { writeBody } from "./write-body.ts";
 interface Origin {
   readonly address: Address;
   readonly agent: http.Agent;
-  /** Its connections that could be opened: what failed without one was never sent. */
-  readonly ready: WeakSet<Duplex>;
+  /** Of each of its connections, whether it could be opened: what failed without one was never sent. */
+  readonly opening: WeakMap<Duplex, Promise<void>>;
   callCount: number;
 }
 
@@ -32,8 +32,8 @@ export function createHttp1Client(
   settings: PoolSettings,
 ): HttpClient {
   const all = origins.map((origin): Origin => {
-    const ready = new WeakSet<Duplex>();
-    return { address: new Address(origin), agent: createAgent(origin, tls, settings, ready), ready, callCount: 0 };
+    const opening = new WeakMap<Duplex, Promise<void>>();
+    return { address: new Address(origin), agent: createAgent(origin, tls, settings, opening), opening, callCount: 0 };
   });
   let turn = 0;
   /** Set once the client is closed. */
@@ -64,7 +64,7 @@ export function createHttp1Client(
             origin.address.succeeded();
             return response;
           } catch (error) {
-            if (!findNotSent(error)) throw error;
+            if (!findNotSent(error) || body?.canReplay === false) throw error;
             origin.address.failed();
             failure = error;
           }
@@ -89,12 +89,12 @@ export function createHttp1Client(
   };
 }
 
-/** An agent whose connections have a connect timeout; those that could be opened are put in `ready`. */
+/** An agent whose connections have a connect timeout, and are noted in `opening`. */
 function createAgent(
   origin: string,
   tls: TlsClientOptions,
   settings: PoolSettings,
-  ready: WeakSet<Duplex>,
+  opening: WeakMap<Duplex, Promise<void>>,
 ): http.Agent {
   const { protocol } = new URL(origin);
   const agent = new (protocol === "https:" ? https : http).Agent({
@@ -103,27 +103,27 @@ function createAgent(
     timeout: settings.idleTimeoutMs,
   });
   agent.createConnection = () => {
-    const opening = startSocket(origin, { ...settings, tls, alpn: "http/1.1" });
-    opening.ready.then(
-      () => ready.add(opening.socket),
-      // The request that waits for the socket gets the error from it.
-      () => {},
-    );
-    return opening.socket;
+    const { socket, ready } = startSocket(origin, { ...settings, tls, alpn: "http/1.1" });
+    // The request that waits for the socket gets the error from it.
+    ready.catch(() => {});
+    opening.set(socket, ready);
+    return socket;
   };
   return agent;
 }
 
 function exchange(
-  { address: { origin }, agent, ready }: Origin,
+  { address: { origin }, agent, opening }: Origin,
   { url, method, header, signal }: UniversalClientRequest,
   body: ReplayableBody | undefined,
   onEnd: () => void,
 ): Promise<UniversalClientResponse> {
   return new Promise((resolve, reject) => {
-    const { pathname, search, protocol } = new URL(url);
-    const send = protocol === "https:" ? https.request : http.request;
-    const request = send(new URL(pathname + search, origin), { method, headers: toNodeHeaders(header), agent });
+    const { pathname, search } = new URL(url);
+    const target = new URL(pathname + search, origin);
+    const send = target.protocol === "https:" ? https.request : http.request;
+    const request = send(target, { method, headers: toNodeHeaders(header), agent });
+    let isConnected = false;
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
       failure ??= error;
@@ -134,8 +134,7 @@ function exchange(
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     request.on("error", (error) => {
-      const isSent = request.socket !== null && ready.has(request.socket);
-      failure ??= findNotSent(error) ? ConnectError.from(error) : (isSent ? lost : notSent)(origin, error);
+      failure ??= findNotSent(error) ? ConnectError.from(error) : (isConnected ? lost : notSent)(origin, error);
       reject(failure);
     });
     let hasResponded = false;
@@ -154,10 +153,16 @@ function exchange(
       if (hasResponded) body?.release();
       else reject(failure ?? lost(origin, undefined));
     });
-    // A stream's header does not wait for its first message; a unary call's leaves together with its body.
-    setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
-    if (body) writeBody(body, request).catch((error: unknown) => cancel(ConnectError.from(error)));
-    else request.end();
+    const connected = () => {
+      isConnected = true;
+      if (!body || request.destroyed) return;
+      // A stream's header does not wait for its first message; a unary call's leaves together with its body.
+      setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
+      writeBody(body, request).catch((error: unknown) => cancel(ConnectError.from(error)));
+    };
+    // Nothing of the body is read before it can leave: the next address needs all of it.
+    request.once("socket", (socket) => opening.get(socket)?.then(connected, () => {}));
+    if (!body) request.end();
   });
 }
 

@@ -73,7 +73,7 @@ function exchange(
       return reject(notSent(connection.address.origin, error));
     }
     const { stream, release } = opened;
-    /** What ended the exchange from this side. */
+    /** What ended the exchange. */
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
       failure ??= error;
@@ -101,9 +101,13 @@ function exchange(
     // What went wrong is read from the stream's end.
     stream.on("error", () => {});
     stream.once("close", () => {
+      // Now, as the connection may end at once and explain it away.
+      failure ??= faultOf(connection, stream);
+      // The server has had enough of this connection (RFC 9113, 7).
+      if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) connection.retire();
       done();
       if (hasResponded) body?.release();
-      else reject(currentFailure() ?? new ConnectError("the server sent no response", Code.Internal));
+      else reject(failure ?? new ConnectError("the server sent no response", Code.Internal));
     });
     if (body) writeBody(body, stream).catch((error: unknown) => cancel(ConnectError.from(error)));
   });

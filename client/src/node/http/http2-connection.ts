@@ -11,6 +11,8 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 
 export interface Http2ConnectionOptions extends PoolSettings {
   tls: TlsClientOptions;
+  /** Aborted: a connection that is still opening is given up. */
+  signal: AbortSignal;
   /** Another stream can open, or the connection takes no more. */
   onChange(connection: Http2Connection): void;
 }
@@ -40,7 +42,7 @@ export class Http2Connection {
 
   /** @throws ConnectError unavailable, because of a RequestNotSentError. */
   static async open(address: Address, options: Http2ConnectionOptions): Promise<Http2Connection> {
-    const { connectTimeoutMs } = options;
+    const { connectTimeoutMs, signal } = options;
     const startedAtMs = performance.now();
     const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
     let fault: Error | undefined;
@@ -56,20 +58,24 @@ export class Http2Connection {
     // For the whole life of the session: an error without a listener would end the process.
     session.on("error", () => {});
     const remainingMs = Math.max(1, connectTimeoutMs - (performance.now() - startedAtMs));
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), remainingMs);
-    const closed = () => timeout.abort();
-    session.once("close", closed);
+    const gaveUp = new AbortController();
+    const giveUp = () => gaveUp.abort();
+    const timer = setTimeout(giveUp, remainingMs);
+    session.once("close", giveUp);
+    signal.addEventListener("abort", giveUp);
+    if (signal.aborted) giveUp();
     try {
       // The server's settings say how many streams it takes, and that it is alive.
-      await once(session, "remoteSettings", { signal: timeout.signal });
+      await once(session, "remoteSettings", { signal: gaveUp.signal });
     } catch (error) {
-      const reason = session.destroyed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
+      const isClosed = session.destroyed || signal.aborted;
+      const reason = isClosed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
       session.destroy();
       throw notSent(address.origin, fault ?? new Error(reason, { cause: error }));
     } finally {
       clearTimeout(timer);
-      session.off("close", closed);
+      session.off("close", giveUp);
+      signal.removeEventListener("abort", giveUp);
     }
     return new Http2Connection(address, socket, session, options);
   }
@@ -98,7 +104,7 @@ export class Http2Connection {
       options.onChange(this);
     });
     const ageMs = options.maxAgeMs * (1 - Math.random() / 10);
-    this.#ageTimer = setTimeout(() => this.retire(), Math.min(ageMs, 2 ** 31 - 1)).unref();
+    this.#ageTimer = setTimeout(() => this.retire(), ageMs).unref();
     this.#becomeIdle();
   }
 

@@ -30,8 +30,8 @@ export class Http2Pool {
   readonly #connections = new Set<Http2Connection>();
   readonly #opening = new Map<Promise<void>, Address>();
   readonly #waiters = new Set<Waiter>();
+  readonly #closing = new AbortController();
   #turn = 0;
-  #isClosed = false;
 
   constructor({ origins, tls, settings }: Http2PoolOptions) {
     this.#addresses = origins.map((origin) => new Address(origin));
@@ -54,9 +54,9 @@ export class Http2Pool {
     return connection;
   }
 
-  /** No new calls; resolves when those under way have finished, or were cut after closeTimeoutMs. */
+  /** No new calls or connections; resolves when the calls under way have finished, or were cut after closeTimeoutMs. */
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#closing.abort();
     this.#rejectWaiters(closedError());
     const cut = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy();
@@ -72,6 +72,10 @@ export class Http2Pool {
     } finally {
       clearTimeout(cut);
     }
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #take(): Http2Connection | undefined {
@@ -127,7 +131,8 @@ export class Http2Pool {
   }
 
   #open(address: Address): void {
-    const options = { ...this.#settings, tls: this.#tls, onChange: this.#onChange };
+    const { signal } = this.#closing;
+    const options = { ...this.#settings, tls: this.#tls, signal, onChange: this.#onChange };
     const opening = Http2Connection.open(address, options).then(
       (connection) => {
         this.#opening.delete(opening);

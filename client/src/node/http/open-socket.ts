@@ -17,6 +17,8 @@ export interface SocketOptions {
   alpn: string;
   /** For the name, TCP and TLS together, in milliseconds. */
   connectTimeoutMs: number;
+  /** Aborted: nobody needs the connection any more. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Probes of the TCP connection itself, against firewalls that forget quiet ones. */
@@ -69,6 +71,9 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
   const timeout = () => reject(new Error(`no connection within ${options.connectTimeoutMs} ms`));
   const timer = setTimeout(timeout, options.connectTimeoutMs);
   const closed = () => reject(new Error("the connection was closed"));
+  const { signal } = options;
+  signal?.addEventListener("abort", closed);
+  if (signal?.aborted) closed();
   const isTls = socket instanceof tls.TLSSocket;
   socket
     .once(isTls ? "secureConnect" : "connect", resolve)
@@ -89,6 +94,7 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
     throw failure;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", closed);
     socket.off("error", reject).off("close", closed);
   }
 }

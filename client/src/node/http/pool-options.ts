@@ -1,4 +1,6 @@
-/** Times are in milliseconds. */
+import { MAX_TIMER_MS } from "../../delay.ts";
+
+/** Times are in milliseconds, above 0; 2^31 - 1 (almost 25 days) stands for all that are longer, Infinity too. */
 export interface PoolOptions {
   /** Connections to each address, opened as calls need them. Default 2. */
   size?: number | undefined;
@@ -31,10 +33,23 @@ const defaults: PoolSettings = {
   closeTimeoutMs: 10_000,
 };
 
-/** @throws RangeError for a size that is not a whole number from 1. */
+/** @throws RangeError for a size that is not a whole number from 1, and for a time that is not above 0. */
 export function toPoolSettings(options: PoolOptions = {}): PoolSettings {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const settings: PoolSettings = { ...defaults, ...given };
-  if (!Number.isInteger(settings.size) || settings.size < 1) throw new RangeError("pool.size must be 1 or more");
-  return settings;
+  const { size, ...times }: PoolSettings = { ...defaults, ...given };
+  if (!Number.isInteger(size) || size < 1) throw new RangeError("pool.size must be 1 or more");
+  return {
+    size,
+    connectTimeoutMs: toTimerMs("connectTimeoutMs", times.connectTimeoutMs),
+    pingIntervalMs: toTimerMs("pingIntervalMs", times.pingIntervalMs),
+    pingTimeoutMs: toTimerMs("pingTimeoutMs", times.pingTimeoutMs),
+    idleTimeoutMs: toTimerMs("idleTimeoutMs", times.idleTimeoutMs),
+    maxAgeMs: toTimerMs("maxAgeMs", times.maxAgeMs),
+    closeTimeoutMs: toTimerMs("closeTimeoutMs", times.closeTimeoutMs),
+  };
+}
+
+function toTimerMs(name: keyof PoolOptions, ms: number): number {
+  if (!(ms > 0)) throw new RangeError(`pool.${name} must be above 0`);
+  return Math.min(ms, MAX_TIMER_MS);
 }
