@@ -227,6 +227,52 @@ describe("frames", () => {
   });
 });
 
+/** A WebSocket by hand, which goes on sending whatever the server says. */
+async function openRawSocket(server: TestServer, headerBlock: string) {
+  const socket = connect(server.port, "127.0.0.1");
+  socket.on("error", () => {});
+  socket.write(
+    `GET ${UPLOAD} HTTP/1.1\r\nhost: localhost:${server.port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+      "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+      "sec-websocket-protocol: grpc-websockets\r\n\r\n",
+  );
+  await once(socket, "data");
+  socket.resume();
+  // Masked, as a client's frames must be, with a mask that changes nothing.
+  const frame = (payload: Buffer) => {
+    const head = Buffer.alloc(14);
+    head.writeUInt8(0x82, 0);
+    head.writeUInt8(0x80 | 127, 1);
+    head.writeBigUInt64BE(BigInt(payload.length), 2);
+    return Buffer.concat([head, payload]);
+  };
+  socket.write(frame(Buffer.from(headerBlock)));
+  return { socket, send: (payload: Buffer) => socket.write(frame(payload)) };
+}
+
+describe("what is sent behind a refusal", () => {
+  const content = "content-type: application/grpc-web+proto\r\nauthorization: ";
+  const flood = async (server: TestServer, authorization: string) => {
+    const { socket, send } = await openRawSocket(server, `${content}${authorization}\r\n`);
+    const part = Buffer.from(chunk(1024 ** 2));
+    for (let i = 0; i < 64; i++) send(part);
+    let unsent = -1;
+    while (!socket.closed && unsent !== socket.writableLength) {
+      unsent = socket.writableLength;
+      await delay(700);
+    }
+    socket.destroy();
+    return unsent;
+  };
+
+  test("is not read, while all of a call that is let in is", async () => {
+    await using server = await startServer();
+    const { authorization } = await server.auth();
+    expect(await flood(server, authorization)).toBe(0);
+    expect(await flood(server, "Bearer nothing")).toBeGreaterThan(32 * 1024 ** 2);
+  });
+});
+
 describe("time", () => {
   test("a client that answers no ping is cut off; one that does is not", async () => {
     await using server = await startServer({ webSockets: { pingIntervalMs: 50 } });
