@@ -99,6 +99,8 @@ test("wrong usage is exit code 2", async () => {
     ["users", "list", "--address", "nowhere"],
     ["users", "list", "--ca", "/does/not/exist"],
     ["upload", "/does/not/exist"],
+    ["upload", import.meta.dirname],
+    ["users", "import", import.meta.dirname, "--format", "csv"],
     ["users", "import", "/does/not/exist.csv"],
     ["users", "import", import.meta.filename],
     ["token", "mint", "--sub", "me"],
@@ -158,6 +160,18 @@ test("query and chat print what comes; chat takes a pipe", async () => {
   expect(await commands.run(["query", ""])).toMatchObject({ code: 1 });
   const chat = await commands.run(["chat"], "Hello\nHow are you?\nGoodbye\n");
   expect(chat).toEqual({ code: 0, stdout: "Echo: Hello\nEcho: How are you?\nEcho: Goodbye\n", stderr: "" });
+});
+
+test("chat splits its input at line feeds alone", async () => {
+  await using commands = await startWithCommands();
+  const chat = await commands.run(["chat", "--json"], "one\u2028two\rthree\r\nfour");
+  const replies = chat.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).reply);
+  expect(replies).toEqual(["Echo: one\u2028two\rthree", "Echo: four"]);
+  const tooLong = await commands.run(["chat"], "x".repeat(4 * 1_024 ** 2 + 1));
+  expect(tooLong).toEqual({ code: 2, stdout: "", stderr: "rollcall: a line of the input is longer than 4 MiB\n" });
 });
 
 test("chat ends when the server does, though its input stays open", async () => {
