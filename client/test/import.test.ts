@@ -100,18 +100,20 @@ test("a stray quote loses no row, and one that is never closed is told with all 
 a@example.com,"Bro"ken
 b@example.com,Five "5" Foot
 c@example.com,"Ada ""A."" Lovelace"
-d@example.com,"never
+d@example.com,"open
+e@example.com,"Edsger"
+f@example.com,"never
 closed@example.com,x
 `,
   );
   const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
   expect({ code, stdout, stderr }).toEqual({
     code: 1,
-    stdout: "3 lines accepted, 2 failed.\n",
-    stderr: "lines 5 to 6: has a quote that is not closed\n",
+    stdout: "4 lines accepted, 3 failed.\n",
+    stderr: "line 5: has a quote that is not closed\nlines 7 to 8: has a quote that is not closed\n",
   });
   const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
-  expect(names.sort()).toEqual(['"Bro"ken', 'Ada "A." Lovelace', 'Five "5" Foot']);
+  expect(names.sort()).toEqual(['"Bro"ken', 'Ada "A." Lovelace', "Edsger", 'Five "5" Foot']);
 });
 
 test("a record that is too long loses none of the rows behind it", async () => {

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { csvFields } from "./csv-fields.ts";
+import { continuesField, csvFields, leavesFieldOpen } from "./csv-fields.ts";
 import { UsageError } from "./exit.ts";
 import { linesOf } from "./lines.ts";
 
@@ -16,6 +16,7 @@ export type ImportFormat = "csv" | "jsonl";
 
 /** More than any user can have in its line. */
 const MAX_RECORD_BYTES = 64 * 1_024;
+const NOT_CLOSED = "has a quote that is not closed";
 const TOO_LONG = "is longer than 64 KiB";
 
 export interface ImportFile extends Disposable {
@@ -88,14 +89,28 @@ type CsvRecord = { range: LineRange } & (
   | { fields?: undefined; problem: string }
 );
 
+/** A record that goes on with the next line. */
+interface OpenRecord {
+  readonly line: number;
+  readonly length: number;
+  readonly fields: string[];
+  /** The lines of its last field. */
+  readonly texts: string[];
+}
+
 async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
   let number = 0;
-  /** The lines of a record whose last field has not ended yet. */
-  let open: { line: number; texts: string[]; length: number } | undefined;
+  let open: OpenRecord | undefined;
   for await (const text of lines) {
     number += 1;
+    if (open && text !== undefined && !continuesField(text)) {
+      // The quote was a stray one: this line is a record of its own.
+      yield { range: { line: open.line, lastLine: number - 1 }, problem: NOT_CLOSED };
+      open = undefined;
+    }
     if (!open && text?.trim() === "") continue;
-    const { line, texts, length } = open ?? { line: number, texts: [], length: 0 };
+    const wasOpen = open !== undefined;
+    const { line, length, fields, texts }: OpenRecord = open ?? { line: number, length: 0, fields: [], texts: [] };
     const range = { line, lastLine: number };
     open = undefined;
     if (text === undefined || length + text.length > MAX_RECORD_BYTES) {
@@ -103,12 +118,17 @@ async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
       continue;
     }
     texts.push(text);
-    // A line without a quote can't end a quoted field.
-    const fields = texts.length > 1 && !text.includes('"') ? undefined : csvFields(texts.join("\n"));
-    if (fields) yield { range, fields };
-    else open = { line, texts, length: length + text.length + 1 };
+    const next = { line, length: length + text.length + 1, fields };
+    if (wasOpen && leavesFieldOpen(text)) {
+      open = { ...next, texts };
+      continue;
+    }
+    const parsed = csvFields(texts.join("\n"));
+    fields.push(...parsed.fields);
+    if (parsed.open === undefined) yield { range, fields };
+    else open = { ...next, texts: [parsed.open] };
   }
-  if (open) yield { range: { line: open.line, lastLine: number }, problem: "has a quote that is not closed" };
+  if (open) yield { range: { line: open.line, lastLine: number }, problem: NOT_CLOSED };
 }
 
 function toImportLine(range: LineRange, email: unknown, name: unknown): ImportLine {
