@@ -1,12 +1,15 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtempDisposable, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { createTokenVerifier } from "../../server/src/index.ts";
+import { createTokenVerifier, loadDevelopmentKey } from "../../server/src/index.ts";
 import { startServer, until } from "../../server/test/harness.ts";
+import { runCommandLine } from "../src/node/cli/run.ts";
 import { rollcall } from "./command-line.ts";
 
 const UUID = "[0-9a-f-]{36}";
@@ -99,6 +102,8 @@ test("wrong usage is exit code 2", async () => {
     ["users", "list", "--address", "nowhere"],
     ["users", "list", "--ca", "/does/not/exist"],
     ["upload", "/does/not/exist"],
+    ["upload", import.meta.dirname],
+    ["users", "import", import.meta.dirname, "--format", "csv"],
     ["users", "import", "/does/not/exist.csv"],
     ["users", "import", import.meta.filename],
     ["token", "mint", "--sub", "me"],
@@ -160,6 +165,18 @@ test("query and chat print what comes; chat takes a pipe", async () => {
   expect(chat).toEqual({ code: 0, stdout: "Echo: Hello\nEcho: How are you?\nEcho: Goodbye\n", stderr: "" });
 });
 
+test("chat splits its input at line feeds alone", async () => {
+  await using commands = await startWithCommands();
+  const chat = await commands.run(["chat", "--json"], "one\u2028two\rthree\r\nfour");
+  const replies = chat.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).reply);
+  expect(replies).toEqual(["Echo: one\u2028two\rthree", "Echo: four"]);
+  const tooLong = await commands.run(["chat"], "x".repeat(4 * 1_024 ** 2 + 1));
+  expect(tooLong).toEqual({ code: 2, stdout: "", stderr: "rollcall: a line of the input is longer than 4 MiB\n" });
+});
+
 test("chat ends when the server does, though its input stays open", async () => {
   await using commands = await startWithCommands();
   const { env, server } = commands;
@@ -197,8 +214,11 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   expect(principal).toMatchObject({ subject: "ada", scopes: new Set(["users:read", "streams"]) });
   expect(principal.expiresAtMs - Date.now()).toBeGreaterThan(7_100_000);
 
+  const noKey = await rollcall(args, { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
+  expect(noKey).toMatchObject({ code: 2, stderr: expect.stringContaining("development.key") });
+  expect(await readdir(dir.path)).toEqual([]);
+  const key = loadDevelopmentKey(join(dir.path, "development.key"));
   const withKey = await rollcall([...args, "--json"], { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
-  const key = Buffer.from(await readFile(join(dir.path, "development.key"), "utf8"), "base64url");
   const { token } = JSON.parse(withKey.stdout);
   expect(await createTokenVerifier({ keys: { secret: key } })(token)).toMatchObject({ subject: "ada" });
 
@@ -208,14 +228,96 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("AUTH_SECRET") });
 });
 
-test("Ctrl-C cancels the call and says what was done", async () => {
+test("token mint reads the .env file, and no setting that it has no need of", async () => {
+  await using dir = await folder();
+  const secrets = { file: "f".repeat(32), environment: "e".repeat(32) };
+  await writeFile(join(dir.path, ".env"), `AUTH_SECRET=${secrets.file}\nHOST=0.0.0.0\nDATABASE_URL=nonsense\n`);
+  const mint = async (env: NodeJS.ProcessEnv) => {
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    const { signal } = new AbortController();
+    const args = ["token", "mint", "--sub", "ada", "--scope", "streams"];
+    expect(await runCommandLine(args, { stdin, stdout, stderr, env, rootDir: dir.path, signal })).toBe(0);
+    return String(stdout.read()).trim();
+  };
+  const verifier = (secret: string) => createTokenVerifier({ keys: { secret: new TextEncoder().encode(secret) } });
+  expect(await verifier(secrets.file)(await mint({}))).toMatchObject({ subject: "ada" });
+  const token = await mint({ AUTH_SECRET: secrets.environment });
+  expect(await verifier(secrets.environment)(token)).toMatchObject({ subject: "ada" });
+});
+
+test("an empty variable counts as not set, and a token that no header can have is wrong usage", async () => {
+  await using server = await startServer();
+  const env = { ROLLCALL_ADDRESS: "", ROLLCALL_TOKEN: "" };
+  const refused = await rollcall(["users", "list", "--address", server.url], { env });
+  expect(refused).toMatchObject({ code: 1, stderr: "rollcall: unauthenticated: missing authorization token\n" });
+  const minted = await rollcall(["token", "mint", "--sub", "a", "--scope", "b"], {
+    env: { ...env, AUTH_SECRET: "s".repeat(32) },
+  });
+  expect(minted.code).toBe(0);
+  for (const token of ["a b", "a\nb", "\u00e4"]) {
+    const { code, stderr } = await rollcall(["users", "list", "--address", server.url, "--token", token]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringContaining("rollcall: the token has characters"),
+    });
+  }
+});
+
+test("wrong usage is JSON too where that is asked for", async () => {
+  const wrong = [
+    ["users", "get", "--json"],
+    ["--json", "users"],
+    ["nothing", "--json"],
+    ["users", "list", "--timeout", "soon", "--json"],
+  ];
+  for (const args of wrong) {
+    const { code, stdout, stderr } = await rollcall(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(JSON.parse(stderr)).toEqual({ error: { message: expect.stringMatching(/\w/), violations: [] } });
+  }
+});
+
+test("--version prints the package's", async () => {
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8"));
+  expect(await rollcall(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+test("a message of several lines stays so, and a server without TLS is told as such", async () => {
+  const env = { AUTH_JWKS_URL: "http://example.com/keys" };
+  const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "b"], { env });
+  expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);
+  await using server = await startServer();
+  const address = server.url.replace("http:", "https:");
+  const noTls = await rollcall(["users", "list", "--address", address, "--timeout", "2s"]);
+  expect(noTls).toMatchObject({ code: 1, stderr: "rollcall: unavailable: the server does not speak TLS\n" });
+});
+
+test.runIf(existsSync("/dev/full"))(
+  "an output that can't be written is a failure, and one that is closed is not",
+  async () => {
+    const run = async (redirection: string) => {
+      const main = join(import.meta.dirname, "../src/node/cli/main.ts");
+      const script = `"$0" "$1" --help ${redirection}; echo "code \${PIPESTATUS[0]}"`;
+      return promisify(execFile)("bash", ["-c", script, process.execPath, main]);
+    };
+    const full = await run("> /dev/full");
+    expect(full.stdout).toBe("code 1\n");
+    expect(full.stderr).toMatch(/^rollcall: the output can't be written: .*ENOSPC/);
+    expect(await run("| true")).toEqual({ stdout: "code 0\n", stderr: "" });
+  },
+);
+
+test.each([
+  { signal: "SIGINT", exitCode: 130 },
+  { signal: "SIGTERM", exitCode: 143 },
+] as const)("$signal cancels the call and says what was done", async ({ signal, exitCode }) => {
   await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 20 } });
   const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: await server.token() };
   const query = await rollcall(["query", "endless"], {
     env,
-    onStart: (child) => child.stdout?.once("data", () => child.kill("SIGINT")),
+    onStart: (child) => child.stdout?.once("data", () => child.kill(signal)),
   });
-  expect(query.code).toBe(130);
+  expect(query.code).toBe(exitCode);
   expect(query.stderr).toMatch(/^rollcall: canceled after \d+ results\n$/);
   // The server has stopped too, long before the last result.
   const call = await until(() => server.log.find(({ method }) => String(method).endsWith("/ServerStream")));

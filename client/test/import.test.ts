@@ -47,7 +47,7 @@ alan@example.com,Alan,one
   );
   const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
   expect(code).toBe(1);
-  expect(stdout).toBe("3 users are in the directory, 4 lines failed.\n");
+  expect(stdout).toBe("3 lines accepted, 5 failed.\n");
   const byLine = (a: string, b: string) => a.localeCompare(b);
   expect(
     stderr
@@ -56,9 +56,9 @@ alan@example.com,Alan,one
       .sort(byLine),
   ).toEqual([
     "line 5: invalid_argument: validation failed",
-    "line 6: invalid_argument: validation failed",
     "line 8: has no name",
     "line 9: already_exists: email already in use",
+    "lines 6 to 7: invalid_argument: validation failed",
   ]);
   const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
   expect(names.sort()).toEqual(["Ada", "Alan", "Hopper, Grace"]);
@@ -66,21 +66,108 @@ alan@example.com,Alan,one
 
 test("users import takes JSON Lines", async () => {
   await using setup = await startImport();
-  const lines = ['{"email":"ada@example.com","name":"Ada"}', "", "{", "[]", "7", '{"name":"No mail"}'];
+  const lines = [
+    '{"email":"ada@example.com","name":"Ada"}',
+    "",
+    "{",
+    "[]",
+    "7",
+    '{"name":"No mail"}',
+    `"${"x".repeat(70_000)}"`,
+  ];
   const path = await setup.file("users.jsonl", `${lines.join("\n")}\n`);
   const { code, stdout, stderr } = await rollcall(["users", "import", path, "--json"], { env: setup.env });
   expect(code).toBe(1);
-  expect(JSON.parse(stdout)).toEqual({ created: 1, failed: 4 });
+  expect(JSON.parse(stdout)).toEqual({ accepted: 1, failed: 5 });
   const failures = stderr
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line));
   expect(failures).toEqual([
-    { line: 3, message: "is not JSON", violations: [] },
-    { line: 4, message: "has no email", violations: [] },
-    { line: 5, message: "is not an object", violations: [] },
-    { line: 6, message: "has no email", violations: [] },
+    { line: 3, lastLine: 3, message: "is not JSON", violations: [] },
+    { line: 4, lastLine: 4, message: "has no email", violations: [] },
+    { line: 5, lastLine: 5, message: "is not an object", violations: [] },
+    { line: 6, lastLine: 6, message: "has no email", violations: [] },
+    { line: 7, lastLine: 7, message: "is longer than 64 KiB", violations: [] },
   ]);
+});
+
+test("a stray quote loses no row, and one that is never closed is told with all its lines", async () => {
+  await using setup = await startImport();
+  const path = await setup.file(
+    "users.csv",
+    `email,name
+a@example.com,"Bro"ken
+b@example.com,Five "5" Foot
+c@example.com,"Ada ""A."" Lovelace"
+d@example.com,"open
+e@example.com,"Edsger"
+f@example.com,"never
+closed@example.com,x
+`,
+  );
+  const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
+  expect({ code, stdout, stderr }).toEqual({
+    code: 1,
+    stdout: "4 lines accepted, 3 failed.\n",
+    stderr: "line 5: has a quote that is not closed\nlines 7 to 8: has a quote that is not closed\n",
+  });
+  const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
+  expect(names.sort()).toEqual(['"Bro"ken', 'Ada "A." Lovelace', "Edsger", 'Five "5" Foot']);
+});
+
+test("a record that is too long loses none of the rows behind it", async () => {
+  await using setup = await startImport();
+  const long = `long@example.com,"${"x".repeat(40_000)}\n${"x".repeat(40_000)}`;
+  const path = await setup.file("users.csv", `email,name\n${long}\nada@example.com,Ada\n`);
+  const result = await rollcall(["users", "import", path], { env: setup.env });
+  expect(result).toEqual({
+    code: 1,
+    stdout: "1 lines accepted, 2 failed.\n",
+    stderr: "lines 2 to 3: is longer than 64 KiB\n",
+  });
+});
+
+test("lines are counted alike with CR LF, inside of a field too", async () => {
+  await using setup = await startImport();
+  const path = await setup.file("users.csv", 'email,name\r\nbad1,x\r\nz1@example.com,"a\r\nb"\r\nbad2,x\r\n');
+  const { stderr } = await rollcall(["users", "import", path], { env: setup.env });
+  expect(
+    stderr
+      .match(/^lines? .*(?=:)/gm)
+      ?.map((text) => text.replace(/:.*/, ""))
+      .sort(),
+  ).toEqual(["line 2", "line 5", "lines 3 to 4"]);
+});
+
+test("JSON Lines end at line feeds alone and may begin with a byte order mark", async () => {
+  await using setup = await startImport();
+  const rows = ["Ada", "Grace"].map((name) => JSON.stringify({ email: `${name}@example.com`, name, note: "a\u2028b" }));
+  const path = await setup.file("users.jsonl", `\uFEFF${rows.join("\r\n")}`);
+  const result = await rollcall(["users", "import", path], { env: setup.env });
+  expect(result).toEqual({ code: 0, stdout: "2 lines accepted, 0 failed.\n", stderr: "" });
+});
+
+test("a CSV without its columns' names is wrong usage", async () => {
+  await using setup = await startImport();
+  for (const content of ["", "ada@example.com,Ada\ngrace@example.com,Grace\n"]) {
+    const path = await setup.file("users.csv", content);
+    const result = await rollcall(["users", "import", path], { env: setup.env });
+    expect(result).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: "rollcall: the first line of a CSV file must name the columns email and name\n",
+    });
+  }
+});
+
+test("an import says that it waits for its server, once", async () => {
+  await using setup = await startImport();
+  const path = await setup.file("users.csv", "email,name\nada@example.com,Ada\ngrace@example.com,Grace\n");
+  const args = ["users", "import", path, "--address", "http://127.0.0.1:9", "--timeout", "2s"];
+  const { code, stderr } = await rollcall(args);
+  expect(code).toBe(1);
+  expect(stderr.match(/^trying again: unavailable: .*ECONNREFUSED/gm)).toHaveLength(1);
 });
 
 test("an import that was killed goes on when it is run again, and creates nobody twice", async () => {
@@ -105,7 +192,7 @@ test("an import that was killed goes on when it is run again, and creates nobody
   expect(before).toBeLessThan(count);
 
   const second = await rollcall(["users", "import", path], { env: setup.env });
-  expect(second).toEqual({ code: 0, stdout: `${count} users are in the directory, 0 lines failed.\n`, stderr: "" });
+  expect(second).toEqual({ code: 0, stdout: `${count} lines accepted, 0 failed.\n`, stderr: "" });
   const emails = (await Array.fromAsync(setup.client.listAllUsers())).map(({ email }) => email);
   expect(emails).toHaveLength(count);
   expect(new Set(emails).size).toBe(count);
@@ -128,8 +215,7 @@ test("Ctrl-C stops an import and says how far it came", async () => {
   const { code, stdout, stderr } = await run;
   expect(code).toBe(130);
   expect(stdout).toBe("");
-  const [, told] =
-    /^rollcall: canceled: (\d+) users are in the directory, 0 lines failed; run it again/.exec(stderr) ?? [];
+  const [, told] = /^rollcall: canceled: (\d+) lines accepted, 0 failed; run it again/.exec(stderr) ?? [];
   const inDirectory = (await Array.fromAsync(setup.client.listAllUsers())).length;
   expect(Number(told)).toBeGreaterThan(0);
   // What was under way when it was canceled may or may not be there.
@@ -143,6 +229,6 @@ test("an import stops at a fault that is not of a line", async () => {
   const token = await setup.server.token({ scopes: ["users:read"] });
   const { code, stderr } = await rollcall(["users", "import", path, "--token", token], { env: setup.env });
   expect(code).toBe(1);
-  expect(stderr).toContain("stopped: 0 users are in the directory, 0 lines failed; run it again to go on\n");
+  expect(stderr).toContain("stopped: 0 lines accepted, 0 failed; run it again to go on\n");
   expect(stderr).toContain("rollcall: permission_denied: missing scope users:write\n");
 });

@@ -75,7 +75,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
   const config: Config = {
     host,
     port: read.integer("PORT", 8_080, 0, 65_535),
-    databasePath: parseDatabaseUrl(read.text("DATABASE_URL") ?? "sqlite:data/rollcall.db", sources.rootDir, problems),
+    databasePath: parseDatabaseUrl(read, sources.rootDir, problems),
     tls: parseTls(read, sources, problems),
     auth: parseAuth(read, problems),
     corsOrigins: parseOrigins(read.text("CORS_ORIGINS") ?? "", problems),
@@ -105,6 +105,24 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
   return Object.freeze(config);
 }
 
+/**
+ * The part of the settings that signing a token takes; the others may be wrong. The
+ * database has a part in it only where no key is set.
+ *
+ * @throws ConfigError
+ */
+export function parseTokenSettings(
+  env: Readonly<Record<string, string | undefined>>,
+  rootDir: string,
+): { auth: AuthConfig; databasePath: string | undefined } {
+  const problems: string[] = [];
+  const read = createReader(env, problems);
+  const auth = parseAuth(read, problems);
+  const databasePath = auth.keys ? undefined : parseDatabaseUrl(read, rootDir, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { auth, databasePath };
+}
+
 /** Whether a host is this machine alone (RFC 6761, 6.3; RFC 1122, 3.2.1.3). */
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
@@ -132,7 +150,8 @@ function createReader(env: Readonly<Record<string, string | undefined>>, problem
   };
 }
 
-function parseDatabaseUrl(url: string, rootDir: string, problems: string[]): string {
+function parseDatabaseUrl(read: Reader, rootDir: string, problems: string[]): string {
+  const url = read.text("DATABASE_URL") ?? "sqlite:data/rollcall.db";
   const [, scheme, path] = /^([a-z]+):(.*)$/.exec(url) ?? [];
   if (scheme === "sqlite" && path) return path === ":memory:" ? path : resolve(rootDir, path);
   problems.push(

@@ -1,5 +1,5 @@
 export { type App, type AppOptions, createApp, type ListeningAddress } from "./app.ts";
-export { ConfigError, parseConfig } from "./config.ts";
+export { ConfigError, parseTokenSettings } from "./config.ts";
 export { loadDevelopmentKey } from "./development-key.ts";
 export type { Principal } from "./domain/principal.ts";
 export type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";

@@ -1,12 +1,14 @@
 /** What the command's exit code says. */
 export const Exit = {
   done: 0,
-  /** The server refused, or could not be reached. */
+  /** The server refused, or could not be reached, or the output could not be written. */
   refused: 1,
   /** Wrong usage: an option, an argument, a file that can't be read. */
   usage: 2,
   /** Ctrl-C, as shells count signals. */
   interrupted: 130,
+  /** SIGTERM, likewise. */
+  terminated: 143,
 } as const;
 
 /** The command was given something that it can't work with. */

@@ -5,6 +5,8 @@ import { parseDuration } from "./duration.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
 import type { Io } from "./io.ts";
 
+const DEFAULT_ADDRESS = "http://localhost:8080";
+
 /** Options that every command has. */
 export interface Globals {
   address: string;
@@ -22,7 +24,7 @@ export function addGlobalOptions(program: Command): void {
     .addOption(
       new Option("--address <url>", "where the server is; several with commas between them")
         .env("ROLLCALL_ADDRESS")
-        .default("http://localhost:8080"),
+        .default(DEFAULT_ADDRESS),
     )
     .addOption(new Option("--token <token>", "bearer token").env("ROLLCALL_TOKEN"))
     .option("--ca <file>", "trust this authority (PEM) for TLS, and no other")
@@ -78,10 +80,15 @@ export async function withClient<T>(
   run: (call: CommandCall) => Promise<T>,
   further: Partial<NodeRollcallClientOptions> = {},
 ): Promise<T> {
-  const { token, ca, cert, key, protocol, timeout } = globals;
+  const { ca, cert, key, protocol, timeout } = globals;
+  const token = globals.token || undefined;
+  if (token !== undefined && !/^[!-~]+$/.test(token)) {
+    throw new UsageError("the token has characters that no token has: a space, a line break or beyond ASCII");
+  }
   let client: NodeRollcallClient;
   try {
-    const address = globals.address.split(",");
+    // A variable that is set to nothing counts as not set.
+    const address = (globals.address || DEFAULT_ADDRESS).split(",");
     client = createRollcallClient({ address, token, tls: { ca, cert, key }, protocol, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });

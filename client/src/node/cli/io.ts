@@ -10,6 +10,8 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
+  /** The repository's root, with its `.env` file and the `data` folder. */
+  readonly rootDir: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }

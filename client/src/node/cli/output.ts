@@ -37,15 +37,28 @@ export interface ErrorReport {
 
 export function reportOf(error: unknown): ErrorReport {
   const violations = error instanceof ValidationError ? error.violations : [];
-  if (error instanceof RollcallError) return { code: codeToString(error.code), message: error.message, violations };
-  if (error instanceof ConnectError) return { code: codeToString(error.code), message: error.rawMessage, violations };
+  if (error instanceof RollcallError) {
+    return { code: codeToString(error.code), message: plainMessage(error.message), violations };
+  }
+  if (error instanceof ConnectError) {
+    return { code: codeToString(error.code), message: plainMessage(error.rawMessage), violations };
+  }
   return { code: undefined, message: error instanceof Error ? error.message : String(error), violations };
+}
+
+/** Of OpenSSL's answer to a server without TLS, a cryptic line. */
+function plainMessage(message: string): string {
+  return message.includes("wrong version number") ? "the server does not speak TLS" : message;
 }
 
 /** `code: message`, and a line for each field that is wrong. */
 export function reportText({ code, message, violations }: ErrorReport): string {
   const first = code === undefined ? message : `${code}: ${message}`;
-  return [first, ...violations.map(({ field, description }) => `  ${field}: ${description}`)].map(printable).join("\n");
+  const lines = [first, ...violations.map(({ field, description }) => `  ${field}: ${description}`)];
+  return lines
+    .flatMap((line) => line.split("\n"))
+    .map(printable)
+    .join("\n");
 }
 
 /** Without control characters: what users are called must not steer a terminal. */

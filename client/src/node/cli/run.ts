@@ -1,43 +1,57 @@
 import { Command, CommanderError } from "commander";
+import packageJson from "../../../package.json" with { type: "json" };
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUsersCommands } from "./commands/users.ts";
 import { Exit, InterruptedError, PartlyDoneError, UsageError } from "./exit.ts";
 import { addGlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
-import { reportOf, reportText } from "./output.ts";
+import { type ErrorReport, reportOf, reportText } from "./output.ts";
 
 /** Runs `rollcall` with these arguments and resolves with its exit code; it never throws. */
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
-  const program = createProgram(io);
+  const isJson = args.includes("--json");
+  const program = createProgram(io, isJson);
+  const tell = (report: ErrorReport) =>
+    io.stderr.write(isJson ? `${JSON.stringify({ error: report })}\n` : `rollcall: ${reportText(report)}\n`);
   try {
     await program.parseAsync(args, { from: "user" });
     return Exit.done;
   } catch (error) {
-    // It has written its message itself.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? Exit.done : Exit.usage;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return Exit.done;
+      // As text, it has written its message itself.
+      if (isJson) tell({ code: undefined, message: usageMessage(error), violations: [] });
+      return Exit.usage;
+    }
     if (error instanceof PartlyDoneError) return Exit.refused;
-    const isJson = program.opts<{ json?: boolean }>().json === true;
-    const report = reportOf(error);
-    io.stderr.write(isJson ? `${JSON.stringify({ error: report })}\n` : `rollcall: ${reportText(report)}\n`);
+    tell(reportOf(error));
     if (error instanceof UsageError) return Exit.usage;
     return error instanceof InterruptedError ? Exit.interrupted : Exit.refused;
   }
 }
 
-function createProgram(io: Io): Command {
+function usageMessage({ code, message }: CommanderError): string {
+  return code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "");
+}
+
+function createProgram(io: Io, isJson: boolean): Command {
   const program = new Command("rollcall")
     .description("The user directory and its streams, from a terminal.")
+    .version(packageJson.version)
     .exitOverride()
     .showHelpAfterError("(add --help for what there is)")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
+      writeErr: (text) => isJson || io.stderr.write(text),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
     })
-    .addHelpText("after", "\nExit codes: 0 done, 1 the server refused or can't be reached, 2 wrong usage, 130 Ctrl-C.");
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 1 the server refused or can't be reached, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.",
+    );
   addGlobalOptions(program);
   addUsersCommands(program, io);
   addStreamCommands(program, io);

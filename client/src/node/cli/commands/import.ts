@@ -1,26 +1,35 @@
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import { extname } from "node:path";
 import { type Command, Option } from "commander";
 import { EmailTakenError, ValidationError } from "../../../errors.ts";
+import type { RetryEvent } from "../../../retry/policy.ts";
 import type { NodeRollcallClientOptions } from "../../create-client.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
-import { type ImportFile, type ImportFormat, type ImportLine, openImportFile } from "../import-lines.ts";
+import {
+  type ImportFile,
+  type ImportFormat,
+  type ImportLine,
+  type LineRange,
+  openImportFile,
+} from "../import-lines.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { startProgress } from "../progress.ts";
+import { sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
 /** An import outlasts a restart of the server: rather wait than give up. */
-const patience: Partial<NodeRollcallClientOptions> = {
+const patience = {
   timeoutMs: 60_000,
   retry: { maxAttempts: 20, initialDelayMs: 200, budget: { maxTokens: 10_000 } },
-};
+} satisfies Partial<NodeRollcallClientOptions>;
 
+/** In lines of the file. */
 interface Counts {
-  created: number;
+  /** The server has, or has had, the user: a repeated row is accepted too. */
+  accepted: number;
   failed: number;
 }
 
@@ -35,29 +44,43 @@ export function addImportCommand(users: Command, io: Io): void {
     .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
     .action(async (path: string, { format, concurrency }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      const totalBytes = await checkFile(path);
-      const counts: Counts = { created: 0, failed: 0 };
-      const soFar = () => `${counts.created} users are in the directory, ${counts.failed} lines failed`;
+      const totalBytes = await sizeOfFile(path);
+      const counts: Counts = { accepted: 0, failed: 0 };
+      const soFar = () => `${counts.accepted} lines accepted, ${counts.failed} failed`;
       const whenInterrupted = () => `canceled: ${soFar()}; run it again to go on`;
       using file = openImportFile(path, format ?? formatOf(path));
+      using progress = startProgress(io.stderr, totalBytes);
+      const tell = (range: LineRange, report: ErrorReport) =>
+        progress.note(
+          globals.json ? JSON.stringify({ ...range, ...report }) : `${rangeText(range)}: ${reportText(report)}`,
+        );
+      let isWaiting = false;
+      const onRetry = ({ error }: RetryEvent) => {
+        // Once for all that wait for the same server.
+        if (!isWaiting) {
+          const report = reportOf(error);
+          progress.note(globals.json ? JSON.stringify({ retry: report }) : `trying again: ${reportText(report)}`);
+        }
+        isWaiting = true;
+      };
+      const onDone = () => {
+        isWaiting = false;
+        progress.update(file.bytesRead);
+      };
       await withClient(
         globals,
         io,
         whenInterrupted,
         async (call) => {
-          using progress = startProgress(io.stderr, totalBytes);
-          const tell = (line: number, report: ErrorReport) => {
-            counts.failed += 1;
-            progress.note(globals.json ? JSON.stringify({ line, ...report }) : `line ${line}: ${reportText(report)}`);
-          };
           try {
-            await importFile(file, call, concurrency, counts, tell, () => progress.update(file.bytesRead));
+            await importFile(file, call, concurrency, counts, tell, onDone);
           } catch (error) {
-            if (!io.signal.aborted) progress.note(`stopped: ${soFar()}; run it again to go on`);
+            const isStopped = !io.signal.aborted && !(error instanceof UsageError);
+            if (isStopped) progress.note(`stopped: ${soFar()}; run it again to go on`);
             throw error;
           }
         },
-        patience,
+        { ...patience, retry: { ...patience.retry, onRetry } },
       );
       io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${soFar()}.\n`);
       if (counts.failed > 0) throw new PartlyDoneError(`${counts.failed} lines failed`);
@@ -69,8 +92,8 @@ async function importFile(
   call: CommandCall,
   concurrency: number,
   counts: Counts,
-  tell: (line: number, report: ErrorReport) => void,
-  onLine: () => void,
+  tell: (range: LineRange, report: ErrorReport) => void,
+  onDone: () => void,
 ): Promise<void> {
   let fault: { error: unknown } | undefined;
   const work = async () => {
@@ -78,14 +101,19 @@ async function importFile(
       // Each worker takes the next line of the one generator.
       const { value: line, done } = await file.lines.next();
       if (done) return;
+      const lineCount = line.lastLine - line.line + 1;
       try {
         await importLine(line, call);
-        counts.created += 1;
+        counts.accepted += lineCount;
       } catch (error) {
-        if (!isFaultOfLine(error)) fault ??= { error };
-        else tell(line.line, reportOf(error));
+        if (!isFaultOfLine(error)) {
+          fault ??= { error };
+          return;
+        }
+        counts.failed += lineCount;
+        tell({ line: line.line, lastLine: line.lastLine }, reportOf(error));
       }
-      onLine();
+      onDone();
     }
   };
   await Promise.all(Array.from({ length: concurrency }, work));
@@ -97,6 +125,10 @@ async function importLine(line: ImportLine, { client, options }: CommandCall): P
   if ("problem" in line) throw new LineError(line.problem);
   const { email, name } = line;
   await client.createUser({ email, name, requestId: requestIdOf(email, name) }, options);
+}
+
+function rangeText({ line, lastLine }: LineRange): string {
+  return line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
 }
 
 class LineError extends Error {
@@ -123,14 +155,5 @@ function formatOf(path: string): ImportFormat {
       return "jsonl";
     default:
       throw new UsageError("the file's format is not known by its extension: add --format csv or --format jsonl");
-  }
-}
-
-async function checkFile(path: string): Promise<number> {
-  try {
-    await using file = await open(path);
-    return (await file.stat()).size;
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
   }
 }

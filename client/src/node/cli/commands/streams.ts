@@ -1,13 +1,16 @@
-import { stat } from "node:fs/promises";
-import { createInterface } from "node:readline";
 import { toJson } from "@bufbuild/protobuf";
 import { ServerStreamResponseSchema } from "@rollcall/gen/stream/v1/stream";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
+import { linesOf } from "../lines.ts";
 import { printable } from "../output.ts";
 import { bytesText, startProgress } from "../progress.ts";
+import { sizeOfFile } from "../size-of-file.ts";
+
+/** What a server takes unless it is told otherwise. */
+const MAX_MESSAGE_BYTES = 4 * 1_024 ** 2;
 
 export function addStreamCommands(program: Command, io: Io): void {
   program
@@ -35,7 +38,7 @@ export function addStreamCommands(program: Command, io: Io): void {
     .description("send a file, and compare its SHA-256 with the server's")
     .action(async (file: string, _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      const totalBytes = await sizeOf(file);
+      const totalBytes = await sizeOfFile(file);
       let sent = 0;
       const whenInterrupted = () =>
         `canceled after ${bytesText(sent)} of ${bytesText(totalBytes)}; the server has dropped what it got`;
@@ -63,30 +66,28 @@ export function addStreamCommands(program: Command, io: Io): void {
       const whenInterrupted = () => `canceled after ${replies} replies`;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         using chat = client.chat(options);
-        const lines = createInterface({ input: io.stdin });
+        let fault: UsageError | undefined;
         const send = async () => {
-          for await (const line of lines) await chat.send(line);
+          for await (const line of linesOf(io.stdin, MAX_MESSAGE_BYTES)) {
+            if (line === undefined) {
+              fault = new UsageError("a line of the input is longer than 4 MiB");
+              chat[Symbol.dispose]();
+              return;
+            }
+            await chat.send(line);
+          }
           chat.end();
         };
-        // The replies tell what has ended the chat.
-        const sent = send().catch(() => {});
+        // The replies tell what has ended the chat; an input that goes on is not waited for.
+        send().catch(() => {});
         try {
           for await (const reply of chat) {
             replies += 1;
             io.stdout.write(`${globals.json ? JSON.stringify({ reply }) : printable(reply)}\n`);
           }
-        } finally {
-          lines.close();
+        } catch (error) {
+          throw fault ?? error;
         }
-        await sent;
       });
     });
-}
-
-async function sizeOf(file: string): Promise<number> {
-  try {
-    return (await stat(file)).size;
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
 }

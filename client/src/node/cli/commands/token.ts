@@ -1,12 +1,10 @@
-import { readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseEnv } from "node:util";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
 import type { Io } from "../io.ts";
-
-/** The repository's root, whose `data` folder holds the development key. */
-const rootDir = resolve(import.meta.dirname, "../../../../..");
 
 export function addTokenCommands(program: Command, io: Io): void {
   program
@@ -14,26 +12,26 @@ export function addTokenCommands(program: Command, io: Io): void {
     .description("tokens for a server whose secret is at hand")
     .command("mint")
     .description(
-      "print a token, signed with AUTH_SECRET, or with the development key that lies beside the database; " +
-        "AUTH_ISSUER and AUTH_AUDIENCE go into it where they are set",
+      "print a token, signed with AUTH_SECRET, or with the development key that lies beside the database, " +
+        "by the environment or the .env file; AUTH_ISSUER and AUTH_AUDIENCE go into it where they are set",
     )
     .requiredOption("--sub <subject>", "whose token it is")
     .requiredOption("--scope <scopes>", 'what it permits, as "users:read users:write streams"')
     .option("--ttl <duration>", "how long it is valid, as 30m, 1h or 7d (default: 1h)", duration, 3_600_000)
     .action(async ({ sub, scope, ttl }: { sub: string; scope: string; ttl: number }, command: Command) => {
-      const token = await mint(io.env, sub, scope, ttl);
+      const token = await mint(io, sub, scope, ttl);
       io.stdout.write(`${command.optsWithGlobals<Globals>().json ? JSON.stringify({ token }) : token}\n`);
     });
 }
 
-async function mint(env: NodeJS.ProcessEnv, subject: string, scope: string, ttlMs: number): Promise<string> {
+async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs: number): Promise<string> {
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
   // Only this command needs the server's code.
-  const { ConfigError, loadDevelopmentKey, mintToken, parseConfig } = await import("@rollcall/server");
+  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings } = await import("@rollcall/server");
   const read = () => {
     try {
-      return parseConfig(env, { rootDir, readFile: (path) => readFileSync(path, "utf8") });
+      return parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
     } catch (error) {
       throw error instanceof ConfigError ? new UsageError(error.message, { cause: error }) : error;
     }
@@ -42,15 +40,27 @@ async function mint(env: NodeJS.ProcessEnv, subject: string, scope: string, ttlM
   if (auth.keys && !("secret" in auth.keys)) {
     throw new UsageError("AUTH_JWKS_URL: the identity provider mints the tokens of this server");
   }
-  if (!auth.keys && databasePath === ":memory:") {
-    throw new UsageError("DATABASE_URL: a server with its database in memory keeps its key to itself; set AUTH_SECRET");
-  }
   return mintToken({
-    secret: auth.keys?.secret ?? loadDevelopmentKey(join(dirname(databasePath), "development.key")),
+    secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(databasePath)),
     subject,
     scopes: scope.split(/\s+/).filter((name) => name !== ""),
     ttlSeconds: Math.floor(ttlMs / 1_000),
     issuer: auth.issuer,
     audience: auth.audience,
   });
+}
+
+/** @throws UsageError where no server has made a key yet. */
+function existingKeyFile(databasePath = ""): string {
+  if (databasePath === ":memory:") {
+    throw new UsageError("DATABASE_URL: a server with its database in memory keeps its key to itself; set AUTH_SECRET");
+  }
+  const path = join(dirname(databasePath), "development.key");
+  if (existsSync(path)) return path;
+  throw new UsageError(`no key to sign with: set AUTH_SECRET, or start the server, which makes ${path}`);
+}
+
+/** The server's settings; the environment's own come before them. */
+function readEnvFile(path: string): NodeJS.Dict<string> {
+  return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
 }
