@@ -15,7 +15,7 @@ const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0
 test("the page is never kept, its assets for ever", async () => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   const page = await fetch(`${server.url}/`, navigation);
-  expect(page.headers.get("cache-control")).toBe("no-cache");
+  expect(page.headers.get("cache-control")).toBe("no-store");
   const asset = await fetch(server.url + entry);
   expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
   expect(entry).toMatch(/^\/assets\/index-[\w-]{8}\.js$/);

@@ -40,7 +40,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
       const isAsset = relative(root, path).startsWith("assets");
       reply.headers({
         ...SECURITY_HEADERS,
-        "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-cache",
+        "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-store",
       });
     },
   });
