@@ -69,14 +69,18 @@ export const http2Cells: readonly Cell[] = cells.filter(({ httpVersion }) => htt
 export const protocolCells: readonly Cell[] = cells.filter(({ connection }) => connection === "h2c");
 
 const authority = await createCertificateAuthority("Rollcall test CA");
-const certificate = await authority.issue({ commonName: "Rollcall test", hosts: ["localhost", "127.0.0.1", "::1"] });
+/** The certificate and key that TLS servers of the matrix have, in PEM. */
+export const testCertificate = await authority.issue({
+  commonName: "Rollcall test",
+  hosts: ["localhost", "127.0.0.1", "::1"],
+});
 
 /** The authority, in PEM, that TLS servers of the matrix have their certificate from. */
 export const testCa: string = authority.cert;
 
 /** {@link startServer}, with TLS where the connection has it. */
 export function startServerFor({ tls }: Connection, options: Partial<AppOptions> = {}): Promise<TestServer> {
-  return startServer({ ...options, ...(tls && { tls: certificate }) });
+  return startServer({ ...options, ...(tls && { tls: testCertificate }) });
 }
 
 /** connect-node's client for the cell. Its calls carry a token with all scopes, unless they bring their own. */

@@ -36,7 +36,7 @@ describe.each([
     await using server = await startServerFor(row);
     const fieldViolations = [
       { field: "email", description: "must be a valid email address" },
-      { field: "name", description: "must be at least 1 characters" },
+      { field: "name", description: "must not be empty" },
     ];
     expect(await curl(server, row, "user.v1.UserService/CreateUser", postOf({ email: "ada" }))).toMatchObject({
       status: 400,

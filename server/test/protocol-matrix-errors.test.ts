@@ -16,7 +16,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
     expect(error.details).toHaveLength(1);
     expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations).toMatchObject([
       { field: "email", description: "must be a valid email address" },
-      { field: "name", description: "must be at least 1 characters" },
+      { field: "name", description: "must not be empty" },
       { field: "request_id", description: "must be printable ASCII" },
     ]);
   });

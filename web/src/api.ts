@@ -4,8 +4,12 @@ import { QueryClient } from "@tanstack/react-query";
 import { authenticate } from "./authenticate.ts";
 import { onSessionChange } from "./session.ts";
 
-/** Unary calls to where this page came from. */
-export const transport = createFetchTransport({ baseUrl: location.origin, interceptors: [authenticate] });
+/** Unary calls to where this page came from. The server answers within its own default deadline, which is the same. */
+export const transport = createFetchTransport({
+  baseUrl: location.origin,
+  interceptors: [authenticate],
+  defaultTimeoutMs: 30_000,
+});
 
 const MAX_RETRIES = 2;
 

@@ -29,8 +29,10 @@ export function App() {
             <Route path="/upload" component={UploadPage} />
             <Route path="/chat" component={ChatPage} />
             <Route>
-              <h1>There is no such page</h1>
-              <p>The links above lead to those that there are.</p>
+              <section className="notice">
+                <h1>There is no such page</h1>
+                <p>The links above lead to those that there are.</p>
+              </section>
             </Route>
           </Switch>
         </Suspense>

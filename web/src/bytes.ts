@@ -2,6 +2,15 @@ const UNITS = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
 /** As "12.3 MB", in powers of 1,000. */
 export function formatBytes(bytes: number): string {
+  return format(bytes, "");
+}
+
+/** As "12.3 MB/s". */
+export function formatRate(bytesPerSecond: number): string {
+  return format(bytesPerSecond, "-per-second");
+}
+
+function format(bytes: number, per: "" | "-per-second"): string {
   let value = bytes;
   let unit: (typeof UNITS)[number] | "byte" = "byte";
   for (const next of UNITS) {
@@ -9,6 +18,13 @@ export function formatBytes(bytes: number): string {
     value /= 1_000;
     unit = next;
   }
-  const maximumFractionDigits = unit === "byte" ? 0 : 1;
-  return value.toLocaleString(undefined, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits });
+  const digits = unit === "byte" ? 0 : 1;
+  return value.toLocaleString(undefined, {
+    style: "unit",
+    unit: unit + per,
+    unitDisplay: "short",
+    // Always as many, so that a figure that changes stays where it is.
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
 }

@@ -7,6 +7,9 @@ export interface Commands {
   readonly rollcall: string;
 }
 
+/** A longer conversation is printed up to here, in messages. */
+export const MAX_PRINTED_MESSAGES = 20;
+
 const AUTHORIZATION = '-H "authorization: Bearer $ROLLCALL_TOKEN"';
 
 /** A call whose requests are known. */
@@ -16,10 +19,11 @@ export function commandsFor(
   requests: readonly object[],
   rollcall: string,
 ): Commands {
-  const messages = requests.map((request) => JSON.stringify(request));
+  const messages = requests.slice(0, MAX_PRINTED_MESSAGES).map((request) => JSON.stringify(request));
+  const comment = requests.length > messages.length ? `# The first ${messages.length} messages.\n` : "";
   return {
-    curl: `printf ${quote(messages.map(envelope).join(""))} |\n  ${connectCurl(origin, method)}`,
-    "buf curl": `${bufCurl(origin, method)} \\\n  -d ${quote(messages.join("\n"))}`,
+    curl: `${comment}printf ${quote(messages.map(envelope).join(""))} |\n  ${connectCurl(origin, method)}`,
+    "buf curl": `${comment}${bufCurl(origin, method)} \\\n  -d ${quote(messages.join("\n"))}`,
     rollcall: withAddress(origin, rollcall),
   };
 }

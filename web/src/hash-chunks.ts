@@ -8,8 +8,8 @@ const CHUNK_BYTES = 256 * 1024;
 export interface Hashing {
   /** The file's bytes; none is read before it is asked for. */
   readonly chunks: AsyncIterable<{ chunk: Uint8Array }>;
-  /** Resolves with the SHA-256 of all of them, in lower-case hexadecimal, once they have been read. */
-  readonly checksum: Promise<string>;
+  /** The SHA-256 of all of them, in lower-case hexadecimal; undefined until they have all been read. */
+  checksum(): string | undefined;
 }
 
 /**
@@ -20,7 +20,7 @@ export interface Hashing {
  */
 export function hashChunks(file: Blob, onRead: (bytes: number) => void): Hashing {
   const hash = sha256.create();
-  const { promise, resolve } = Promise.withResolvers<string>();
+  let checksum: string | undefined;
   async function* read() {
     for (let start = 0; start < file.size; start += CHUNK_BYTES) {
       const chunk = await readBytes(file.slice(start, start + CHUNK_BYTES));
@@ -28,9 +28,9 @@ export function hashChunks(file: Blob, onRead: (bytes: number) => void): Hashing
       onRead(start + chunk.byteLength);
       yield { chunk };
     }
-    resolve(bytesToHex(hash.digest()));
+    checksum = bytesToHex(hash.digest());
   }
-  return { chunks: read(), checksum: promise };
+  return { chunks: read(), checksum: () => checksum };
 }
 
 /** @throws ConnectError when the file was changed or removed since it was chosen. */

@@ -12,16 +12,24 @@ export interface RecordedCall {
 }
 
 const NEVER = () => () => {};
+/** How often a call's duration is told while nothing else happens, in milliseconds. */
+const TICK_MS = 250;
 
 /** A page's one recorded call; it is canceled when the page is left. */
 export function useCall(): RecordedCall {
   const [record, setRecord] = useState<CallRecord>();
   const controller = useRef<AbortController>(undefined);
   const snapshot = useSyncExternalStore(record?.subscribe ?? NEVER, () => record?.snapshot());
+  const running = snapshot?.state === "running";
   useEffect(() => () => controller.current?.abort(), []);
+  useEffect(() => {
+    if (!running) return;
+    const timer = setInterval(() => record?.update(() => ({})), TICK_MS);
+    return () => clearInterval(timer);
+  }, [record, running]);
   return {
     snapshot,
-    running: snapshot?.state === "running",
+    running,
     begin() {
       controller.current?.abort();
       controller.current = new AbortController();

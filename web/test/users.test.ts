@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DatabaseUnavailableError, InvalidArgumentError } from "../../server/src/domain/errors.ts";
 import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
 import type { UserRepository } from "../../server/src/repository/user-repository.ts";
+import type { TestServer } from "../../server/test/harness.ts";
 import { launchChromium } from "../../test/chromium.ts";
 import { openApp } from "./open-app.ts";
 
@@ -66,6 +67,9 @@ describe.each(["http", "https"] as const)("over %s", (scheme) => {
     const next = page.getByRole("button", { name: "Next" });
     const previous = page.getByRole("button", { name: "Previous" });
     expect(await previous.isDisabled()).toBe(true);
+    await previous.focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("Page 1").waitFor();
     await next.click();
     await page.getByText("Person 20", { exact: true }).waitFor();
     await next.click();
@@ -89,13 +93,24 @@ describe("the form", () => {
     const { page, server } = app;
     await page.getByRole("button", { name: "New user" }).click();
     await fillForm(page, "", "nonsense");
-    await page.getByText("must be at least 1 characters").waitFor();
+    await page.getByText("must not be empty").waitFor();
     await page.getByText("must be a valid email address").waitFor();
     const email = page.getByLabel("E-mail", { exact: true });
     expect(await email.getAttribute("aria-invalid")).toBe("true");
     expect(server.log.filter(({ method }) => method === "user.v1.UserService/CreateUser")).toEqual([]);
     await fillForm(page, "Ada", "ada@example.com");
     await page.getByText("Ada was created.").waitFor();
+  });
+
+  test("refuses a name that was emptied, on its field", async () => {
+    await using app = await openApp(browser);
+    const { page, server } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "", "person01@example.com");
+    await page.getByText("must not be empty").waitFor();
+    expect(await page.getByLabel("Name", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+    expect(server.log.filter(({ method }) => method === "user.v1.UserService/UpdateUser")).toEqual([]);
   });
 
   test("puts what the server refuses on its field", async () => {
@@ -129,11 +144,62 @@ describe("a change", () => {
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
     await fillForm(page, "Ada", "person01@example.com");
-    await page.getByText("Saving…").waitFor();
     await expect.poll(() => names(page)).toEqual(["Ada"]);
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    await page.getByText("Saving Ada…").waitFor();
+    // Its version is not known yet: it can be changed again once it is.
+    expect(await page.getByRole("button", { name: "Edit Ada" }).isDisabled()).toBe(true);
     fail(new DatabaseUnavailableError());
     await page.getByText("The server can't be reached at the moment (database unavailable).").waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 01"]);
+    // What was typed is not lost.
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
+    app.problems.splice(0);
+  });
+
+  test("that the server refuses comes back with what is wrong on its field, even to who has gone elsewhere", async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const repository = repositoryWith((real) => ({ update: (...change) => held.then(() => real.update(...change)) }));
+    await using app = await openApp(browser, { app: { repository } });
+    const { page } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "PERSON02@example.com");
+    await page.getByRole("link", { name: "Chat" }).click();
+    await page.getByRole("heading", { name: "Chat" }).waitFor();
+    release();
+    await page.getByRole("link", { name: "Users" }).click();
+    await page.getByText("Email already in use.").waitFor();
+    const email = page.getByLabel("E-mail", { exact: true });
+    expect(await email.getAttribute("aria-invalid")).toBe("true");
+    await expect.poll(() => page.evaluate("document.activeElement.name")).toBe("email");
+    await fillForm(page, "Ada", "ada@example.com");
+    await page.getByText("Ada was changed.").waitFor();
+    expect(await names(page)).toEqual(["Ada", "Person 02"]);
+    await page.reload();
+    await page.getByText("Ada", { exact: true }).waitFor();
+    app.problems.splice(0);
+  });
+
+  test("that fails while another form is open waits for it", async () => {
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const repository = repositoryWith((real) => ({
+      update: (id, ...rest) => (rest[0].name === "Ada" ? failed : real.update(id, ...rest)),
+    }));
+    await using app = await openApp(browser, { app: { repository } });
+    const { page } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await page.getByRole("button", { name: "Edit Person 02" }).click();
+    fail(new DatabaseUnavailableError());
+    await page.getByText("Person 01 was not changed.").waitFor();
+    await fillForm(page, "Grace", "person02@example.com");
+    await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
+    await expect.poll(() => names(page)).toEqual(["Person 01", "Grace"]);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     app.problems.splice(0);
   });
 
@@ -150,8 +216,9 @@ describe("a change", () => {
       await users.updateUser({ id: user.id, name: `${name} by somebody else`, email: `${name}@example.com` });
       await fillForm(page, `${name} by me`, await page.getByRole("dialog").getByLabel("E-mail").inputValue());
       await page.getByText("Somebody else changed this user while you did").waitFor();
-      const cells = await page.locator(".comparison tbody tr").first().locator("td").allInnerTexts();
-      expect(cells.slice(1)).toEqual([`${name} by somebody else`, `${name} by me`]);
+      const version = (title: string) => page.getByRole("row", { name: title }).getByRole("cell").allInnerTexts();
+      await expect.poll(() => version("Theirs, now")).toEqual([`${name} by somebody else`, `${name}@example.com`]);
+      expect(await version("Yours")).toEqual([`${name} by me`, "not changed"]);
     };
     await edit("First");
     await page.getByRole("button", { name: "Keep theirs" }).click();
@@ -174,6 +241,61 @@ describe("a change", () => {
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Person 01 was not deleted. The server can't be reached").waitFor();
     expect(await names(page)).toEqual(["Person 01", "Person 02"]);
+    app.problems.splice(0);
+  });
+});
+
+describe("the view", () => {
+  const asked = (server: TestServer) =>
+    server.log.filter(({ msg, method }) => msg === "call" && method === "user.v1.UserService/ListUsers").length;
+
+  test("is kept through a reload, and the browser's own buttons lead through it", async () => {
+    await using app = await openApp(browser);
+    const { page } = app;
+    await app.createUsers(12);
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByText("Page 2").waitFor();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    await page.goForward();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    const search = page.getByLabel(/^Search/);
+    await search.fill("person 03");
+    await expect.poll(() => names(page)).toEqual(["Person 03"]);
+    expect(page.url()).toBe(`${app.server.url}/users?q=person+03`);
+    await page.goBack();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    expect(await search.inputValue()).toBe("");
+    // As from a link that somebody else has sent.
+    await page.goto(`${app.server.url}/users?q=person+1&size=25`);
+    await expect.poll(() => names(page)).toEqual(["Person 10", "Person 11", "Person 12"]);
+    expect(await search.inputValue()).toBe("person 1");
+    expect(await page.getByLabel("Per page").inputValue()).toBe("25");
+  });
+
+  test("asks once for a word, not once a key", async () => {
+    await using app = await openApp(browser);
+    const { page, server } = app;
+    await app.createUsers(3);
+    await page.getByText("Person 03", { exact: true }).waitFor();
+    const before = asked(server);
+    await page.getByLabel(/^Search/).pressSequentially("person 02", { delay: 10 });
+    await expect.poll(() => names(page)).toEqual(["Person 02"]);
+    expect(asked(server) - before).toBe(1);
+  });
+
+  test("of a page that is no longer to be had leads to the first", async () => {
+    await using app = await openApp(browser);
+    const { page } = app;
+    await app.createUsers(1);
+    await page.evaluate("history.replaceState({ pageTokens: ['', 'of another server'] }, '')");
+    await page.reload();
+    await page.getByText("The users can't be shown. Invalid page token.").waitFor();
+    await page.getByRole("button", { name: "First page" }).click();
+    await page.getByText("Person 01", { exact: true }).waitFor();
     app.problems.splice(0);
   });
 });
@@ -221,9 +343,12 @@ describe("states", () => {
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
-    await page.getByText("Copied").waitFor({ state: "attached" });
+    await page.getByText("Copied", { exact: true }).waitFor({ state: "attached" });
     const [user] = (await createClient(UserService, app.transport).listUsers({})).users;
     expect(await page.evaluate("navigator.clipboard.readText()")).toBe(user?.id);
     expect(await page.locator("time").first().textContent()).toMatch(/^just now\s.*20\d\d/);
+    await page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no clipboard'))");
+    await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
+    await page.getByText("Not copied").waitFor({ state: "attached" });
   });
 });

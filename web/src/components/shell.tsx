@@ -39,7 +39,12 @@ export function Shell({ session, children }: { session: Session; children: React
         <div className="who">
           <p>
             <span className="who-name">{session.subject}</span>
-            <span className="scopes">{session.scopes.join(" · ") || "no scopes"}</span>
+            <span className="scopes">
+              {session.scopes.map((scope) => (
+                <span key={scope}>{scope} </span>
+              ))}
+              {session.scopes.length === 0 && "no scopes"}
+            </span>
           </p>
           <button type="button" className="quiet" onClick={signOut}>
             Sign out

@@ -1,11 +1,12 @@
 import "./streams.css";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { BoundedQueue } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { commandsFor } from "../commands.ts";
+import { commandsFor, MAX_PRINTED_MESSAGES } from "../commands.ts";
+import { Button } from "../components/button.tsx";
 import { CallPanel } from "../components/call-panel.tsx";
 import { describeError } from "../errors.ts";
-import { createOutbox, type Outbox } from "../outbox.ts";
 import { streams } from "../streams-api.ts";
 import { useCall } from "../use-call.ts";
 
@@ -16,6 +17,11 @@ type Request = MessageInitShape<typeof bidirectionalStream.input>;
 const BURST = 20;
 const BURST_INTERVAL_MS = 40;
 
+/** Messages that wait for a server that is slow; then the next one waits to be sent. */
+const QUEUE_CAPACITY = 64;
+/** Lines that are kept of a conversation. */
+const MAX_LINES = 1_000;
+
 interface Line {
   readonly number: number;
   readonly from: "you" | "server";
@@ -24,69 +30,100 @@ interface Line {
   readonly atMs: number;
 }
 
+/** One call: its messages, and what is yet to be sent of them. */
+interface Conversation {
+  readonly requests: BoundedQueue<Request>;
+  readonly begunMs: number;
+  /** Nothing more will be sent. */
+  isHalfClosed: boolean;
+}
+
 /** Bidirectional streaming: both sides speak whenever they like. */
 export function ChatPage() {
   const call = useCall();
-  const outbox = useRef<Outbox<Request>>(undefined);
-  const begunMs = useRef(0);
+  const current = useRef<Conversation>(undefined);
   const [lines, setLines] = useState<readonly Line[]>([]);
+  const [spoken, setSpoken] = useState<readonly string[]>([]);
   const [text, setText] = useState("");
   const [isHalfClosed, setHalfClosed] = useState(false);
   const log = useRef<HTMLOListElement>(null);
   const { snapshot, running } = call;
+  const isOpen = running && !isHalfClosed;
+  /** The last messages are on their way, and no new conversation may begin. */
+  const isEnding = running && isHalfClosed;
 
-  const note = (from: Line["from"], said: string) => {
-    const atMs = performance.now() - begunMs.current;
-    setLines((before) => [...before, { number: before.length + 1, from, text: said, atMs }]);
-  };
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new line is what it waits for
   useEffect(() => {
     log.current?.scrollTo({ top: log.current.scrollHeight });
   }, [lines]);
 
-  const listen = async (requests: Outbox<Request>) => {
+  const note = ({ begunMs }: Conversation, from: Line["from"], said: string) => {
+    const atMs = performance.now() - begunMs;
+    setLines((before) => [
+      ...before.slice(1 - MAX_LINES),
+      { number: (before.at(-1)?.number ?? 0) + 1, from, text: said, atMs },
+    ]);
+  };
+  const listen = async (conversation: Conversation) => {
+    const { requests } = conversation;
     try {
-      for await (const { reply } of streams.bidirectionalStream(requests, call.begin())) note("server", reply);
+      for await (const { reply } of streams.bidirectionalStream(requests, call.begin())) {
+        note(conversation, "server", reply);
+      }
     } catch {
       // The call's record has the error, and the page shows it from there.
     } finally {
-      if (outbox.current === requests) outbox.current = undefined;
+      conversation.isHalfClosed = true;
+      requests.end();
+      if (current.current === conversation) current.current = undefined;
     }
   };
-  const say = (message: string): Outbox<Request> => {
-    let requests = outbox.current;
-    if (!requests) {
-      requests = createOutbox<Request>();
-      outbox.current = requests;
-      begunMs.current = performance.now();
-      setLines([]);
-      setHalfClosed(false);
-      void listen(requests);
+  const begin = (): Conversation => {
+    const conversation = {
+      requests: new BoundedQueue<Request>(QUEUE_CAPACITY),
+      begunMs: performance.now(),
+      isHalfClosed: false,
+    };
+    current.current = conversation;
+    setLines([]);
+    setSpoken([]);
+    setHalfClosed(false);
+    void listen(conversation);
+    return conversation;
+  };
+  /** Resolves when the message is on its way; false when the conversation ended before. */
+  const say = async (conversation: Conversation, message: string): Promise<boolean> => {
+    if (conversation.isHalfClosed) return false;
+    try {
+      await conversation.requests.push({ message });
+    } catch {
+      return false;
     }
-    note("you", message);
-    requests.push({ message });
-    return requests;
+    note(conversation, "you", message);
+    setSpoken((before) => [...before, message].slice(0, MAX_PRINTED_MESSAGES + 1));
+    return true;
+  };
+  const send = async (event: FormEvent) => {
+    event.preventDefault();
+    if (text.trim() === "" || isEnding) return;
+    setText("");
+    const isSent = await say(current.current ?? begin(), text);
+    if (!isSent) setText((next) => next || text);
   };
   const sayMany = async () => {
-    const conversation = say("message 1");
-    for (let number = 2; number <= BURST; number++) {
+    const conversation = current.current ?? begin();
+    for (let number = 1; number <= BURST; number++) {
+      if (!(await say(conversation, `message ${number}`))) return;
       await new Promise((resolve) => setTimeout(resolve, BURST_INTERVAL_MS));
-      if (outbox.current !== conversation || conversation.closed) return;
-      say(`message ${number}`);
     }
   };
-  const send = (event: FormEvent) => {
-    event.preventDefault();
-    if (text.trim() === "") return;
-    say(text);
-    setText("");
-  };
   const halfClose = () => {
-    outbox.current?.close();
+    if (!current.current) return;
+    current.current.isHalfClosed = true;
+    current.current.requests.end();
     setHalfClosed(true);
   };
 
-  const spoken = lines.filter(({ from }) => from === "you").map(({ text: message }) => ({ message }));
   return (
     <div className="with-panel">
       <section>
@@ -95,8 +132,8 @@ export function ChatPage() {
           Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
-          <li className="lane" data-open={running && !isHalfClosed}>
-            You → server: {running && !isHalfClosed ? "open" : "closed"}
+          <li className="lane" data-open={isOpen}>
+            You → server: {isOpen ? "open" : "closed"}
           </li>
           <li className="lane" data-open={running}>
             Server → you: {running ? "open" : "closed"}
@@ -104,6 +141,7 @@ export function ChatPage() {
         </ul>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
         <ol className="chat-log card" ref={log} aria-label="Conversation" aria-live="polite" tabIndex={0}>
+          {lines.length === 0 && <li className="hint">The conversation begins with the first message.</li>}
           {lines.map(({ number, from, text: said, atMs }) => (
             <li key={number} className="line" data-from={from}>
               <span className="visually-hidden">{from === "you" ? "You: " : "Server: "}</span>
@@ -121,26 +159,22 @@ export function ChatPage() {
               id="message"
               value={text}
               autoComplete="off"
-              disabled={running && isHalfClosed}
+              readOnly={isEnding}
               onChange={(event) => setText(event.target.value)}
             />
           </div>
-          <button type="submit" className="primary" disabled={running && isHalfClosed}>
+          <Button type="submit" className="primary" isOff={isEnding}>
             Send
-          </button>
-          <button type="button" disabled={running && isHalfClosed} onClick={() => void sayMany()}>
+          </Button>
+          <Button isOff={isEnding} onClick={() => void sayMany()}>
             Send {BURST}
-          </button>
-          <button
-            type="button"
-            onClick={() => running && !isHalfClosed && halfClose()}
-            aria-disabled={!running || isHalfClosed}
-          >
+          </Button>
+          <Button isOff={!isOpen} onClick={halfClose}>
             End
-          </button>
-          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
+          </Button>
+          <Button isOff={!running} onClick={call.cancel}>
             Cancel
-          </button>
+          </Button>
         </form>
         <p className="status" role="status">
           {snapshot?.state === "done" && "The conversation has ended."}
@@ -153,7 +187,7 @@ export function ChatPage() {
         commands={commandsFor(
           location.origin,
           bidirectionalStream,
-          spoken.length > 0 ? spoken : [{ message: "hello" }],
+          (spoken.length > 0 ? spoken : ["hello"]).map((message) => ({ message })),
           "chat",
         )}
       />

@@ -2,6 +2,7 @@ import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useState } from "react";
 import { commandsFor, quote } from "../commands.ts";
+import { Button } from "../components/button.tsx";
 import { CallPanel } from "../components/call-panel.tsx";
 import { describeError, fieldErrors } from "../errors.ts";
 import { streams } from "../streams-api.ts";
@@ -32,7 +33,7 @@ export function QueryPage() {
     setProblem(undefined);
     try {
       const { validateMessage } = await import("../validate-message.ts");
-      const [invalid] = Object.values(await validateMessage(ServerStreamRequestSchema, { query })).flat();
+      const [invalid] = Object.values(validateMessage(ServerStreamRequestSchema, { query })).flat();
       if (invalid) return setProblem(invalid);
       setResults([]);
       const begunMs = performance.now();
@@ -66,32 +67,25 @@ export function QueryPage() {
               {problem}
             </p>
           </div>
-          <button type="submit" className="primary" aria-disabled={running}>
+          <Button type="submit" className="primary" isOff={running}>
             Run
-          </button>
-          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
+          </Button>
+          <Button isOff={!running} onClick={call.cancel}>
             Cancel
-          </button>
+          </Button>
         </form>
-        <progress aria-label="Results" value={results.length} max={EXPECTED_RESULTS} />
+        <progress aria-label="Progress" value={results.length} max={EXPECTED_RESULTS} />
         <p className="status" role="status">
           {running && `${results.length} of ${EXPECTED_RESULTS} results…`}
-          {snapshot?.state === "done" && `${results.length} results, complete.`}
-          {snapshot?.error && `${describeError(snapshot.error)} ${results.length} results until then.`}
+          {snapshot?.state === "done" && `${countResults(results.length)}, complete.`}
+          {snapshot?.error && `${describeError(snapshot.error)} ${countResults(results.length)} until then.`}
         </p>
-        <ol className="results card">
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
+        <ol className="results card" aria-label="Results" tabIndex={0}>
           {results.map(({ sequence, data, afterMs }) => (
             <li key={sequence} className="result">
               <span className="sequence">{sequence}</span> {data}{" "}
               <span className="after">+{Math.round(afterMs)} ms</span>
-            </li>
-          ))}
-          {Array.from(
-            { length: Math.max(0, EXPECTED_RESULTS - results.length) },
-            (_, missing) => results.length + missing,
-          ).map((sequence) => (
-            <li key={sequence} className="result" aria-hidden="true">
-              <span className="sequence">{sequence}</span>
             </li>
           ))}
         </ol>
@@ -103,4 +97,8 @@ export function QueryPage() {
       />
     </div>
   );
+}
+
+function countResults(count: number): string {
+  return count === 1 ? "1 result" : `${count} results`;
 }

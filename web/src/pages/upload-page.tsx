@@ -1,8 +1,9 @@
 import "./streams.css";
 import { type ClientStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useRef, useState } from "react";
-import { formatBytes } from "../bytes.ts";
+import { formatBytes, formatRate } from "../bytes.ts";
 import { uploadCommands } from "../commands.ts";
+import { Button } from "../components/button.tsx";
 import { CallPanel } from "../components/call-panel.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
 import { describeError } from "../errors.ts";
@@ -15,7 +16,7 @@ const { clientStream } = StreamService.method;
 interface Upload {
   readonly file: File;
   readonly sentBytes: number;
-  readonly checksum?: string;
+  readonly checksum?: string | undefined;
   readonly receipt?: ClientStreamResponse;
 }
 
@@ -34,7 +35,7 @@ export function UploadPage() {
     const { chunks, checksum } = hashChunks(file, (sentBytes) => update({ sentBytes }));
     try {
       const receipt = await streams.clientStream(chunks, call.begin());
-      update({ receipt, checksum: await checksum });
+      update({ receipt, checksum: checksum() });
     } catch {
       // The call's record has the error, and the page shows it from there.
     }
@@ -62,16 +63,15 @@ export function UploadPage() {
           onDrop={drop}
         >
           <p>Drop a file here, or</p>
-          <button type="button" className="primary" disabled={running} onClick={() => input.current?.click()}>
+          <Button className="primary" isOff={running} onClick={() => input.current?.click()}>
             Choose a file
-          </button>
+          </Button>
           <input
             ref={input}
             type="file"
             className="visually-hidden"
             aria-label="File"
             tabIndex={-1}
-            disabled={running}
             onChange={(event) => {
               void start(event.target.files?.[0]);
               event.target.value = "";
@@ -85,9 +85,9 @@ export function UploadPage() {
             {snapshot?.state === "done" && "Uploaded."}
             {snapshot?.error && describeError(snapshot.error)}
           </p>
-          <button type="button" onClick={() => running && call.cancel()} aria-disabled={!running}>
+          <Button isOff={!running} onClick={call.cancel}>
             Cancel
-          </button>
+          </Button>
         </div>
         <dl className="facts card">
           <div>
@@ -103,9 +103,7 @@ export function UploadPage() {
           <div>
             <dt>Rate</dt>
             <dd className="numeric">
-              {upload && snapshot?.durationMs
-                ? `${formatBytes((upload.sentBytes * 1_000) / snapshot.durationMs)} per second`
-                : "–"}
+              {upload && snapshot?.durationMs ? formatRate((upload.sentBytes * 1_000) / snapshot.durationMs) : "–"}
             </dd>
           </div>
           <Checksum title="SHA-256 here" value={upload?.receipt && upload.checksum} />
@@ -129,7 +127,8 @@ function Checksum({ title, value }: { title: string; value: string | undefined }
     <div>
       <dt>{title}</dt>
       <dd className="checksum">
-        <code>{value ?? "–"}</code> {value && <CopyButton text={value} label={`Copy ${title}`} />}
+        <code>{value ?? "–"}</code>
+        {value && <CopyButton text={value} label={`Copy ${title}`} />}
       </dd>
     </div>
   );

@@ -1,26 +1,35 @@
 import { AlertDialog } from "@base-ui/react/alert-dialog";
 import type { User } from "@rollcall/gen/user/v1/user";
+import { type RefObject, useRef } from "react";
+import { Button } from "../components/button.tsx";
 
 export interface DeleteDialogProps {
   user: User;
+  /** Has the focus once the user, and the button that asked for this, are gone. */
+  focusAfter: RefObject<HTMLElement | null>;
   onClose(): void;
   onConfirm(): void;
 }
 
 /** Asks before a user is removed. */
-export function DeleteDialog({ user, onClose, onConfirm }: DeleteDialogProps) {
+export function DeleteDialog({ user, focusAfter, onClose, onConfirm }: DeleteDialogProps) {
+  const isConfirmed = useRef(false);
+  const confirm = () => {
+    isConfirmed.current = true;
+    onConfirm();
+  };
   return (
     <AlertDialog.Root open onOpenChange={(open) => !open && onClose()}>
       <AlertDialog.Portal>
         <AlertDialog.Backdrop className="backdrop" />
-        <AlertDialog.Popup className="dialog card">
+        <AlertDialog.Popup className="dialog card" finalFocus={() => (isConfirmed.current ? focusAfter.current : true)}>
           <AlertDialog.Title>Delete {user.name}?</AlertDialog.Title>
           <AlertDialog.Description>{user.email} is removed from the directory for good.</AlertDialog.Description>
           <div className="dialog-actions">
             <AlertDialog.Close>Cancel</AlertDialog.Close>
-            <button type="button" className="danger-fill" onClick={onConfirm}>
+            <Button className="danger-fill" onClick={confirm}>
               Delete
-            </button>
+            </Button>
           </div>
         </AlertDialog.Popup>
       </AlertDialog.Portal>

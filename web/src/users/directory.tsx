@@ -1,103 +1,85 @@
 import type { User } from "@rollcall/gen/user/v1/user";
-import { lazy, Suspense, useDeferredValue, useState } from "react";
+import { lazy, Suspense, useRef, useState } from "react";
+import { Button } from "../components/button.tsx";
 import { describeError } from "../errors.ts";
 import { useSession } from "../session.ts";
-import { useUserChanges, useUsersPage } from "./use-users.ts";
+import { SearchField } from "./search-field.tsx";
+import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
+import { PAGE_SIZES, useView } from "./use-view.ts";
 import { UsersTable } from "./users-table.tsx";
 
 const loadDialogs = () => import("./dialogs.tsx");
 const UserFormDialog = lazy(async () => ({ default: (await loadDialogs()).UserFormDialog }));
 const DeleteDialog = lazy(async () => ({ default: (await loadDialogs()).DeleteDialog }));
 
-const PAGE_SIZES = [10, 25, 100];
-
-type Open = { readonly dialog: "create" } | { readonly dialog: "edit" | "delete"; readonly user: User };
+type Asked = { readonly dialog: "create" } | { readonly dialog: "edit" | "delete"; readonly user: User };
 
 /** Search, pages, and the table, with the dialogs that change it. */
 export function Directory() {
-  const [filter, setFilter] = useState("");
-  const [pageSize, setPageSize] = useState(PAGE_SIZES[0] as number);
-  /** The tokens of the pages up to this one: keyset pages know only the way on. */
-  const [pageTokens, setPageTokens] = useState<readonly string[]>([""]);
-  const [open, setOpen] = useState<Open>();
+  const [{ filter, pageSize, pageTokens }, show] = useView();
+  const [asked, setAsked] = useState<Asked>();
   const [news, setNews] = useState("");
-  const request = useDeferredValue({ filter: filter.trim(), pageSize, pageToken: pageTokens.at(-1) ?? "" });
-  const page = useUsersPage(request);
-  const { remove } = useUserChanges();
+  const heading = useRef<HTMLHeadingElement>(null);
+  const page = useUsersPage({ filter, pageSize, pageToken: pageTokens.at(-1) ?? "" });
+  const directory = useDirectory();
+  const failed = useFailedChange();
   const canWrite = useSession()?.scopes.includes("users:write") ?? false;
   const next = page.data?.nextPageToken ?? "";
-  const restart = () => setPageTokens([""]);
+  const isFirst = pageTokens.length === 1;
+  const isLast = next === "" || page.isPlaceholderData;
 
-  const confirmDelete = (user: User) => {
-    setNews("");
-    remove.mutate(
-      { id: user.id, etag: user.etag },
-      { onSuccess: () => setNews(`${user.name} was deleted.`), onError: (error) => setNews(notDeleted(user, error)) },
-    );
+  const change = async (wanted: UserChange) => {
+    setAsked(undefined);
+    setNews(`Saving ${wanted.draft.name}…`);
+    try {
+      await directory.change(wanted);
+      setNews(`${wanted.draft.name} was changed.`);
+    } catch {
+      // The form comes back, and says why.
+      setNews(`${wanted.user.name} was not changed.`);
+    }
+  };
+  const remove = async (user: User) => {
+    setAsked(undefined);
+    setNews(`Deleting ${user.name}…`);
+    try {
+      await directory.remove(user);
+      setNews(`${user.name} was deleted.`);
+    } catch (error) {
+      setNews(`${user.name} was not deleted. ${describeError(error)}`);
+    }
   };
 
   return (
     <section className="directory">
       <div className="heading">
-        <h1>Users</h1>
+        <h1 ref={heading} tabIndex={-1}>
+          Users
+        </h1>
         {canWrite && (
-          <button
-            type="button"
-            className="primary"
-            onClick={() => setOpen({ dialog: "create" })}
-            onPointerEnter={loadDialogs}
-          >
+          <Button className="primary" onClick={() => setAsked({ dialog: "create" })} onPointerEnter={loadDialogs}>
             New user
-          </button>
+          </Button>
         )}
       </div>
       <div className="toolbar">
-        <div className="field search">
-          <label htmlFor="filter">Search by the start of a name or e-mail</label>
-          <input
-            id="filter"
-            type="search"
-            value={filter}
-            maxLength={254}
-            autoComplete="off"
-            spellCheck={false}
-            onChange={(event) => {
-              setFilter(event.target.value);
-              restart();
-            }}
-          />
-        </div>
+        <SearchField value={filter} onSearch={(text) => show({ filter: text })} />
         <div className="field">
           <label htmlFor="page-size">Per page</label>
-          <select
-            id="page-size"
-            value={pageSize}
-            onChange={(event) => {
-              setPageSize(Number(event.target.value));
-              restart();
-            }}
-          >
+          <select id="page-size" value={pageSize} onChange={(event) => show({ pageSize: Number(event.target.value) })}>
             {PAGE_SIZES.map((size) => (
               <option key={size}>{size}</option>
             ))}
           </select>
         </div>
         <nav className="pager" aria-label="Pages of users">
-          <button
-            type="button"
-            disabled={pageTokens.length === 1}
-            onClick={() => setPageTokens(pageTokens.slice(0, -1))}
-          >
+          <Button isOff={isFirst} onClick={() => show({ pageTokens: pageTokens.slice(0, -1) })}>
             Previous
-          </button>
+          </Button>
           <span>Page {pageTokens.length}</span>
-          <button
-            type="button"
-            disabled={next === "" || page.isPlaceholderData}
-            onClick={() => setPageTokens([...pageTokens, next])}
-          >
+          <Button isOff={isLast} onClick={() => show({ pageTokens: [...pageTokens, next] })}>
             Next
-          </button>
+          </Button>
         </nav>
       </div>
       <p className="status news" role="status">
@@ -106,28 +88,43 @@ export function Directory() {
       <UsersTable
         page={page}
         pageSize={pageSize}
-        filter={request.filter}
+        filter={filter}
         {...(canWrite && {
-          onEdit: (user: User) => setOpen({ dialog: "edit", user }),
-          onDelete: (user: User) => setOpen({ dialog: "delete", user }),
+          onEdit: (user: User) => setAsked({ dialog: "edit", user }),
+          onDelete: (user: User) => setAsked({ dialog: "delete", user }),
         })}
+        {...(!isFirst && { onRestart: () => show({ pageTokens: [""] }) })}
       />
       <Suspense>
-        {open?.dialog === "delete" && (
+        {asked?.dialog === "delete" && (
           <DeleteDialog
-            user={open.user}
-            onClose={() => setOpen(undefined)}
-            onConfirm={() => {
-              setOpen(undefined);
-              confirmDelete(open.user);
+            user={asked.user}
+            focusAfter={heading}
+            onClose={() => setAsked(undefined)}
+            onConfirm={() => void remove(asked.user)}
+          />
+        )}
+        {(asked?.dialog === "create" || asked?.dialog === "edit") && (
+          <UserFormDialog
+            {...(asked.dialog === "edit" && { user: asked.user })}
+            onChange={(wanted) => void change(wanted)}
+            onClose={(outcome) => {
+              setAsked(undefined);
+              if (outcome) setNews(outcome);
             }}
           />
         )}
-        {(open?.dialog === "create" || open?.dialog === "edit") && (
+        {!asked && failed && (
           <UserFormDialog
-            {...(open.dialog === "edit" && { user: open.user })}
+            key={failed.id}
+            user={failed.change.user}
+            failed={failed}
+            onChange={(wanted) => {
+              failed.forget();
+              void change(wanted);
+            }}
             onClose={(outcome) => {
-              setOpen(undefined);
+              failed.forget();
               if (outcome) setNews(outcome);
             }}
           />
@@ -135,8 +132,4 @@ export function Directory() {
       </Suspense>
     </section>
   );
-}
-
-function notDeleted(user: User, error: unknown): string {
-  return `${user.name} was not deleted. ${describeError(error)}`;
 }

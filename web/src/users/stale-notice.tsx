@@ -1,63 +1,72 @@
+import { Dialog } from "@base-ui/react/dialog";
 import type { User } from "@rollcall/gen/user/v1/user";
+import { Button } from "../components/button.tsx";
 import { Time } from "../components/time.tsx";
-import type { UserDraft } from "./user-form-dialog.tsx";
+import { describeError } from "../errors.ts";
+import { type UserDraft, useCurrentUser } from "./use-users.ts";
 
 export interface StaleNoticeProps {
   /** As it was when the form was opened. */
   opened: User;
-  /** As it is now. */
-  theirs: User;
   mine: UserDraft;
-  isSaving: boolean;
-  /** Why it could not be saved; empty while it was not tried. */
-  problem: string;
-  onKeepTheirs(): void;
-  onKeepMine(): void;
+  onKeepTheirs(theirs: User): void;
+  onKeepMine(theirs: User): void;
 }
 
+const FIELDS = ["name", "email"] as const;
+
 /** Shows what somebody else has changed meanwhile, and asks whose version stays. */
-export function StaleNotice({ opened, theirs, mine, isSaving, problem, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
-  const rows = [
-    { label: "Name", field: "name" },
-    { label: "E-mail", field: "email" },
-  ] as const;
+export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
+  const { data, error, refetch } = useCurrentUser(opened.id);
+  const theirs = data?.user;
+  const versions: { title: string; version: UserDraft | undefined }[] = [
+    { title: "When you began", version: opened },
+    { title: "Theirs, now", version: theirs },
+    { title: "Yours", version: mine },
+  ];
   return (
     <>
       <p role="alert">
-        Somebody else changed this user while you did, <Time at={theirs.updatedAt} />.
+        Somebody else changed this user while you did{theirs && ", "}
+        {theirs && <Time at={theirs.updatedAt} />}.
       </p>
       <table className="comparison">
         <thead>
           <tr>
             <td />
-            <th scope="col">When you began</th>
-            <th scope="col">Theirs, now</th>
-            <th scope="col">Yours</th>
+            <th scope="col">Name</th>
+            <th scope="col">E-mail</th>
           </tr>
         </thead>
         <tbody>
-          {rows.map(({ label, field }) => (
-            <tr key={field}>
-              <th scope="row">{label}</th>
-              <td>{opened[field]}</td>
-              <td data-changed={theirs[field] !== opened[field]}>{theirs[field]}</td>
-              <td data-changed={mine[field] !== opened[field]}>
-                {mine[field] !== opened[field] ? mine[field] : theirs[field]}
-              </td>
+          {versions.map(({ title, version }) => (
+            <tr key={title}>
+              <th scope="row">{title}</th>
+              {FIELDS.map((field) => {
+                const isChanged = version !== undefined && version[field] !== opened[field];
+                const isMineAsOpened = version === mine && !isChanged;
+                return (
+                  <td key={field} data-changed={isChanged}>
+                    {isMineAsOpened ? "not changed" : (version?.[field] ?? "…")}
+                  </td>
+                );
+              })}
             </tr>
           ))}
         </tbody>
       </table>
       <p className="field-error" role="alert">
-        {problem}
+        {error && describeError(error)}
       </p>
       <div className="dialog-actions">
-        <button type="button" onClick={onKeepTheirs}>
+        {error && <Dialog.Close>Close</Dialog.Close>}
+        {error && <Button onClick={() => void refetch()}>Try again</Button>}
+        <Button isOff={!theirs} onClick={() => theirs && onKeepTheirs(theirs)}>
           Keep theirs
-        </button>
-        <button type="button" className="primary" disabled={isSaving} onClick={onKeepMine}>
+        </Button>
+        <Button className="primary" isOff={!theirs} onClick={() => theirs && onKeepMine(theirs)}>
           Save mine instead
-        </button>
+        </Button>
       </div>
     </>
   );

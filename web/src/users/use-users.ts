@@ -1,12 +1,20 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createConnectQueryKey, useMutation, useQuery } from "@connectrpc/connect-query";
+import {
+  callUnaryMethod,
+  createConnectQueryKey,
+  useMutation as useMethodMutation,
+  useQuery,
+  useTransport,
+} from "@connectrpc/connect-query";
 import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
-import { keepPreviousData, type QueryKey, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, type Mutation, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 
-const { listUsers, createUser, updateUser, deleteUser } = UserService.method;
+const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 
 /** Every page of every search. */
 const ALL_PAGES = createConnectQueryKey({ schema: listUsers, cardinality: "finite" });
+const CHANGES = ["changes of users"];
+const REMOVALS = ["removals of users"];
 
 export interface PageRequest {
   readonly pageSize: number;
@@ -15,48 +23,113 @@ export interface PageRequest {
   readonly filter: string;
 }
 
+export interface UserDraft {
+  readonly name: string;
+  readonly email: string;
+}
+
+export interface UserChange {
+  /** As it was when the form was opened. */
+  readonly user: User;
+  readonly draft: UserDraft;
+  /** Of the version that the change is made on. */
+  readonly etag: string;
+}
+
+/** A change that was not made. */
+export interface FailedChange {
+  readonly id: number;
+  readonly change: UserChange;
+  readonly error: unknown;
+  forget(): void;
+}
+
 /** A page of users; while the next one loads, the one before stays. */
 export function useUsersPage(request: PageRequest) {
   return useQuery(listUsers, { ...request }, { placeholderData: keepPreviousData });
 }
 
-type Pages = [QueryKey, ListUsersResponse | undefined][];
+/** A user as the server has it now, not as it is remembered. */
+export function useCurrentUser(id: string) {
+  return useQuery(getUser, { id }, { gcTime: 0 });
+}
 
-/** The changes to the directory. What is known of their outcome is shown at once, and taken back if it does not come true. */
-export function useUserChanges() {
+/** What a change sends: the fields that are not as they were when its form was opened, and nothing else. */
+export function changeRequest({ user, draft, etag }: UserChange) {
+  const paths = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
+  return { id: user.id, ...draft, etag, updateMask: { paths } };
+}
+
+/** The ways to change the directory. What is under way is in {@link useExpected}, what went wrong in {@link useFailedChange}. */
+export function useDirectory() {
   const client = useQueryClient();
-
-  /** Changes the users that are shown; returns how it was before. */
-  const show = async (change: (users: User[]) => User[]): Promise<Pages> => {
-    await client.cancelQueries({ queryKey: ALL_PAGES });
-    const before = client.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES });
+  const transport = useTransport();
+  // A call is under way until the list is as it left it.
+  const onSettled = () => client.invalidateQueries({ queryKey: ALL_PAGES });
+  const keep = (change: (users: User[]) => User[]) =>
     client.setQueriesData<ListUsersResponse>(
       { queryKey: ALL_PAGES },
       (page) => page && { ...page, users: change(page.users) },
     );
-    return before;
-  };
-  const takeBack = (before: Pages | undefined) => {
-    for (const [key, page] of before ?? []) client.setQueryData(key, page);
-  };
-  const refresh = () => client.invalidateQueries({ queryKey: ALL_PAGES });
 
-  const create = useMutation(createUser, { onSuccess: refresh });
-  const update = useMutation<typeof updateUser.input, typeof updateUser.output, Pages>(updateUser, {
-    onMutate: ({ id, name, email }) =>
-      show((users) =>
-        users.map((user) => (user.id === id ? { ...user, name: name || user.name, email: email || user.email } : user)),
-      ),
-    onError: (_error, _request, before) => takeBack(before),
-    onSettled: refresh,
+  const create = useMethodMutation(createUser, { onSuccess: onSettled });
+  const change = useMutation({
+    mutationKey: CHANGES,
+    mutationFn: (change: UserChange) => callUnaryMethod(transport, updateUser, changeRequest(change)),
+    onSuccess: ({ user: changed }) => keep((users) => users.map((user) => (user.id === changed?.id ? changed : user))),
+    onSettled,
+    // What was typed is kept until the person has seen that it was not saved.
+    gcTime: Number.POSITIVE_INFINITY,
   });
-  const remove = useMutation<typeof deleteUser.input, typeof deleteUser.output, Pages>(deleteUser, {
-    onMutate: ({ id }) => show((users) => users.filter((user) => user.id !== id)),
-    onError: (error, _request, before) => {
-      // Gone is gone, whoever did it.
-      if (ConnectError.from(error).code !== Code.NotFound) takeBack(before);
+  const remove = useMutation({
+    mutationKey: REMOVALS,
+    mutationFn: async ({ id, etag }: User) => {
+      try {
+        await callUnaryMethod(transport, deleteUser, { id, etag });
+      } catch (error) {
+        // Gone is gone, whoever did it.
+        if (ConnectError.from(error).code !== Code.NotFound) throw error;
+      }
     },
-    onSettled: refresh,
+    onSuccess: (_nothing, { id: removed }) => keep((users) => users.filter(({ id }) => id !== removed)),
+    onSettled,
   });
-  return { create, update, remove };
+  return { create: create.mutateAsync, change: change.mutateAsync, remove: remove.mutateAsync };
+}
+
+/**
+ * Users as they will be when the changes under way have been made; a change that
+ * fails is no longer under way, which takes it back.
+ */
+export function useExpected(users: readonly User[]): { user: User; isChanging: boolean }[] {
+  const changes = useMutationState<UserChange>({
+    filters: { mutationKey: CHANGES, status: "pending" },
+    select: ({ state }) => state.variables as UserChange,
+  });
+  const removals = useMutationState<User>({
+    filters: { mutationKey: REMOVALS, status: "pending" },
+    select: ({ state }) => state.variables as User,
+  });
+  return users
+    .filter(({ id }) => !removals.some((removed) => removed.id === id))
+    .map((user) => {
+      const change = changes.find((pending) => pending.user.id === user.id);
+      return { user: change ? { ...user, ...change.draft } : user, isChanging: change !== undefined };
+    });
+}
+
+/** The first change that failed and has not been forgotten: the person decides what becomes of it. */
+export function useFailedChange(): FailedChange | undefined {
+  const client = useQueryClient();
+  const [failed] = useMutationState<Mutation<unknown, Error, UserChange>>({
+    filters: { mutationKey: CHANGES, status: "error" },
+    select: (mutation) => mutation as Mutation<unknown, Error, UserChange>,
+  });
+  if (!failed?.state.variables) return undefined;
+  return {
+    id: failed.mutationId,
+    change: failed.state.variables,
+    error: failed.state.error,
+    forget: () => client.getMutationCache().remove(failed),
+  };
 }

@@ -1,82 +1,68 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Field } from "@base-ui/react/field";
 import { Form } from "@base-ui/react/form";
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { callUnaryMethod, useTransport } from "@connectrpc/connect-query";
-import { CreateUserRequestSchema, UpdateUserRequestSchema, type User, UserService } from "@rollcall/gen/user/v1/user";
+import { CreateUserRequestSchema, UpdateUserRequestSchema, type User } from "@rollcall/gen/user/v1/user";
 import { type FormEvent, useEffect, useRef, useState } from "react";
+import { Button } from "../components/button.tsx";
 import { type FieldErrors, fieldErrors } from "../errors.ts";
 import { StaleNotice } from "./stale-notice.tsx";
-import { useUserChanges } from "./use-users.ts";
+import { changeRequest, type FailedChange, type UserChange, type UserDraft, useDirectory } from "./use-users.ts";
 
 const loadRules = () => import("../validate-message.ts");
 
 export interface UserFormDialogProps {
   /** Whom to change; undefined for a new user. */
   user?: User;
+  /** A change of this user that the server has refused, to be mended. */
+  failed?: FailedChange | undefined;
+  /** Takes a change that the contract's rules allow. */
+  onChange(change: UserChange): void;
   /** @param outcome What was done, for people; undefined when nothing was. */
   onClose(outcome?: string): void;
 }
 
-export interface UserDraft {
-  readonly name: string;
-  readonly email: string;
-}
-
 /** Creates or changes a user. What the contract's rules refuse is not sent; what the server refuses comes back to its field. */
-export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
-  const { create, update } = useUserChanges();
-  const transport = useTransport();
+export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDialogProps) {
+  const { create } = useDirectory();
   const requestIdFor = useRequestIds();
-  const [draft, setDraft] = useState<UserDraft>({ name: user?.name ?? "", email: user?.email ?? "" });
-  const [errors, setErrors] = useState<FieldErrors>({});
-  /** The user as the server has it, when somebody else has changed it meanwhile. */
-  const [theirs, setTheirs] = useState<User>();
+  const [draft, setDraft] = useState<UserDraft>(
+    failed?.change.draft ?? { name: user?.name ?? "", email: user?.email ?? "" },
+  );
+  const isStale = failed !== undefined && ConnectError.from(failed.error).code === Code.Aborted;
+  const [errors, setErrors] = useState<FieldErrors>(failed && !isStale ? fieldErrors(failed.error) : {});
+  const [isSaving, setSaving] = useState(false);
+  const popup = useRef<HTMLDivElement>(null);
   // Ready by the time that there is something to check.
   useEffect(() => void loadRules().catch(() => {}), []);
-  const isSaving = create.isPending || update.isPending;
 
-  /** Checks a request by the contract's rules, and shows what they find. */
-  const isValid = async <M extends DescMessage>(schema: M, request: MessageInitShape<M>) => {
+  const createNew = async () => {
     const { validateMessage } = await loadRules();
-    const invalid = await validateMessage(schema, request);
-    setErrors(invalid);
-    return Object.keys(invalid).length === 0;
-  };
-  const submitNew = async () => {
     const request = { ...draft, requestId: requestIdFor(draft) };
-    if (!(await isValid(CreateUserRequestSchema, request))) return;
-    await create.mutateAsync(request);
+    const invalid = validateMessage(CreateUserRequestSchema, request);
+    setErrors(invalid);
+    if (Object.keys(invalid).length > 0) return;
+    await create(request);
     onClose(`${draft.name} was created.`);
   };
-  /** Sends what was changed since the form was opened, and nothing else, on top of the version that has this etag. */
-  const submitChange = async (opened: User, etag: string) => {
-    const paths = (["name", "email"] as const).filter((field) => draft[field] !== opened[field]);
-    if (paths.length === 0) return onClose();
-    const request = { id: opened.id, ...draft, etag, updateMask: { paths } };
-    if (!(await isValid(UpdateUserRequestSchema, request))) return;
-    await update.mutateAsync(request);
-    onClose(`${draft.name} was changed.`);
+  const change = async (opened: User, etag: string) => {
+    const request = changeRequest({ user: opened, draft, etag });
+    if (request.updateMask.paths.length === 0) return onClose();
+    const { validateMessage } = await loadRules();
+    const invalid = validateMessage(UpdateUserRequestSchema, request);
+    setErrors(invalid);
+    if (Object.keys(invalid).length === 0) onChange({ user: opened, draft, etag });
   };
-  const attempt = async (save: () => Promise<void>) => {
+  const save = async (event: FormEvent) => {
+    event.preventDefault();
+    if (isSaving) return;
+    setSaving(true);
     try {
-      await save();
-    } catch (error) {
-      if (user && ConnectError.from(error).code === Code.Aborted) await compare(user);
-      else setErrors(fieldErrors(error));
-    }
-  };
-  const compare = async ({ id }: User) => {
-    try {
-      setTheirs((await callUnaryMethod(transport, UserService.method.getUser, { id })).user);
+      await (user ? change(user, user.etag) : createNew());
     } catch (error) {
       setErrors(fieldErrors(error));
     }
-  };
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    void attempt(() => (user ? submitChange(user, user.etag) : submitNew()));
+    setSaving(false);
   };
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
@@ -84,20 +70,23 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
     <Dialog.Root open onOpenChange={(open) => !open && !isSaving && onClose()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
-        <Dialog.Popup className="dialog card">
+        <Dialog.Popup
+          ref={popup}
+          className="dialog card"
+          initialFocus={() =>
+            errors.email ? (popup.current?.querySelector<HTMLElement>("[name=email]") ?? true) : true
+          }
+        >
           <Dialog.Title>{user ? `Edit ${user.name}` : "New user"}</Dialog.Title>
-          {theirs && user ? (
+          {isStale && user ? (
             <StaleNotice
               opened={user}
-              theirs={theirs}
               mine={draft}
-              isSaving={isSaving}
-              onKeepTheirs={() => onClose(`${theirs.name} was left as it is.`)}
-              onKeepMine={() => void attempt(() => submitChange(user, theirs.etag))}
-              problem={Object.values(errors).flat().join(" ")}
+              onKeepTheirs={(theirs) => onClose(`${theirs.name} was left as it is.`)}
+              onKeepMine={({ etag }) => onChange({ user, draft, etag })}
             />
           ) : (
-            <Form errors={errors} onSubmit={submit} noValidate>
+            <Form errors={errors} onSubmit={save} noValidate>
               <Field.Root name="name" className="field">
                 <Field.Label>Name</Field.Label>
                 <Field.Control value={draft.name} onValueChange={edit("name")} autoComplete="off" />
@@ -116,9 +105,9 @@ export function UserFormDialog({ user, onClose }: UserFormDialogProps) {
               </p>
               <div className="dialog-actions">
                 <Dialog.Close>Cancel</Dialog.Close>
-                <button type="submit" className="primary" disabled={isSaving}>
+                <Button type="submit" className="primary" isOff={isSaving}>
                   {isSaving ? "Saving…" : "Save"}
-                </button>
+                </Button>
               </div>
             </Form>
           )}

@@ -1,8 +1,10 @@
 import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { UseQueryResult } from "@tanstack/react-query";
+import { Button } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
 import { Time } from "../components/time.tsx";
 import { describeError } from "../errors.ts";
+import { useExpected } from "./use-users.ts";
 
 export interface UsersTableProps {
   page: UseQueryResult<ListUsersResponse>;
@@ -11,22 +13,26 @@ export interface UsersTableProps {
   /** Both undefined for who may only read. */
   onEdit?: (user: User) => void;
   onDelete?: (user: User) => void;
+  /** Goes to the first page; undefined there. */
+  onRestart?: () => void;
 }
 
 /** A page of users, or why there is none. */
-export function UsersTable({ page, pageSize, filter, onEdit, onDelete }: UsersTableProps) {
+export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart }: UsersTableProps) {
   const { data, error, isPending, isPlaceholderData, refetch } = page;
+  const users = useExpected(data?.users ?? []);
   if (error && !data) {
     return (
       <div className="notice card" role="alert">
         <p>The users can't be shown. {describeError(error)}</p>
-        <button type="button" onClick={() => void refetch()}>
-          Try again
-        </button>
+        <div className="choices">
+          <Button onClick={() => void refetch()}>Try again</Button>
+          {onRestart && <Button onClick={onRestart}>First page</Button>}
+        </div>
       </div>
     );
   }
-  const users = data?.users ?? [];
+  const isEmpty = data !== undefined && users.length === 0;
   return (
     <>
       {error && (
@@ -34,64 +40,70 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete }: UsersTa
           This list may be out of date. {describeError(error)}
         </p>
       )}
-      <table className="users" aria-busy={isPending || isPlaceholderData}>
-        <caption className="visually-hidden">Users in the order of their creation</caption>
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">E-mail</th>
-            <th scope="col">Created</th>
-            <th scope="col">Changed</th>
-            <th scope="col">Id</th>
-            {onEdit && (
-              <th scope="col">
-                <span className="visually-hidden">Actions</span>
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {isPending && <Placeholders rows={pageSize} columns={onEdit ? 6 : 5} />}
-          {users.map((user) => (
-            <tr key={user.id}>
-              <th scope="row">{user.name}</th>
-              <td>{user.email}</td>
-              <td data-label="Created">
-                <Time at={user.createdAt} />
-              </td>
-              <td data-label="Changed">
-                <Time at={user.updatedAt} />
-              </td>
-              <td data-label="Id">
-                <code className="user-id" title={user.id}>
-                  {user.id}
-                </code>
-                <CopyButton text={user.id} label={`Copy the id of ${user.name}`} />
-              </td>
-              {onEdit && (
-                <td className="actions">
-                  <button type="button" className="quiet" aria-label={`Edit ${user.name}`} onClick={() => onEdit(user)}>
-                    Edit
-                  </button>
-                  <button
-                    type="button"
-                    className="quiet danger"
-                    aria-label={`Delete ${user.name}`}
-                    onClick={() => onDelete?.(user)}
-                  >
-                    Delete
-                  </button>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {data && users.length === 0 && (
+      {isEmpty ? (
         <div className="notice card">
           <p>{filter ? `Nobody's name or e-mail starts with “${filter}”.` : "Nobody is here yet."}</p>
           {!filter && onEdit && <p>“New user” adds the first one.</p>}
         </div>
+      ) : (
+        <table className="users" aria-busy={isPending || isPlaceholderData}>
+          <caption className="visually-hidden">Users in the order of their creation</caption>
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">E-mail</th>
+              <th scope="col">Created</th>
+              <th scope="col">Changed</th>
+              <th scope="col">Id</th>
+              {onEdit && (
+                <th scope="col">
+                  <span className="visually-hidden">Actions</span>
+                </th>
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {isPending && <Placeholders rows={pageSize} columns={onEdit ? 6 : 5} />}
+            {users.map(({ user, isChanging }) => (
+              <tr key={user.id} aria-busy={isChanging}>
+                <th scope="row">{user.name}</th>
+                <td>{user.email}</td>
+                <td data-label="Created">
+                  <Time at={user.createdAt} />
+                </td>
+                <td data-label="Changed">
+                  <Time at={user.updatedAt} />
+                </td>
+                <td data-label="Id">
+                  <code className="user-id" title={user.id}>
+                    {user.id}
+                  </code>
+                  <CopyButton text={user.id} label={`Copy the id of ${user.name}`} />
+                </td>
+                {onEdit && (
+                  <td className="actions">
+                    <Button
+                      className="quiet"
+                      isOff={isChanging}
+                      aria-label={`Edit ${user.name}`}
+                      onClick={() => onEdit(user)}
+                    >
+                      Edit
+                    </Button>
+                    <Button
+                      className="quiet danger"
+                      isOff={isChanging}
+                      aria-label={`Delete ${user.name}`}
+                      onClick={() => onDelete?.(user)}
+                    >
+                      Delete
+                    </Button>
+                  </td>
+                )}
+              </tr>
+            ))}
+          </tbody>
+        </table>
       )}
     </>
   );

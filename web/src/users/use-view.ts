@@ -1,0 +1,46 @@
+import { useLocation, useSearch } from "wouter";
+import { useHistoryState } from "wouter/use-browser-location";
+
+export const PAGE_SIZES = [10, 25, 100] as const;
+
+/** Which part of the directory is shown. */
+export interface View {
+  /** The start of a name or e-mail; empty for all. */
+  readonly filter: string;
+  readonly pageSize: number;
+  /** The tokens of the pages up to this one, the first of them empty: keyset pages know only the way on. */
+  readonly pageTokens: readonly string[];
+}
+
+const FIRST_PAGE = [""];
+
+/**
+ * The view, kept in the address and the history: a reload shows it again, the
+ * browser's own buttons lead through it, and a link leads to its first page.
+ *
+ * @returns The view, and what changes it: a page is a step in the history, all else is not.
+ */
+export function useView(): [View, (change: Partial<View>) => void] {
+  const query = new URLSearchParams(useSearch());
+  const state: unknown = useHistoryState();
+  const [path, navigate] = useLocation();
+  const size = Number(query.get("size"));
+  const view: View = {
+    filter: query.get("q") ?? "",
+    pageSize: PAGE_SIZES.find((known) => known === size) ?? PAGE_SIZES[0],
+    pageTokens: isTokens(state) ? state.pageTokens : FIRST_PAGE,
+  };
+  const show = (change: Partial<View>) => {
+    const { filter, pageSize, pageTokens } = { ...view, pageTokens: FIRST_PAGE, ...change };
+    const next = new URLSearchParams();
+    if (filter) next.set("q", filter);
+    if (pageSize !== PAGE_SIZES[0]) next.set("size", String(pageSize));
+    const search = next.size > 0 ? `?${next}` : "";
+    navigate(path + search, { replace: change.pageTokens === undefined, state: { pageTokens } });
+  };
+  return [view, show];
+}
+
+function isTokens(state: unknown): state is Pick<View, "pageTokens"> {
+  return typeof state === "object" && state !== null && "pageTokens" in state && Array.isArray(state.pageTokens);
+}

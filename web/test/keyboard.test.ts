@@ -1,0 +1,107 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp } from "./open-app.ts";
+import { button, say } from "./stream-pages.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+const focused = (page: Page) => page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent");
+
+async function tabTo(page: Page, name: string): Promise<void> {
+  for (let presses = 0; presses < 40; presses++) {
+    if ((await focused(page)) === name) return;
+    await page.keyboard.press("Tab");
+  }
+  expect.fail(`${name} is not reached with Tab`);
+}
+
+test("the keyboard is enough to create, edit and delete", async () => {
+  await using app = await openApp(browser);
+  const { page } = app;
+  const { keyboard } = page;
+  await button(page, "New user").waitFor();
+  await keyboard.press("Tab");
+  expect(await focused(page)).toBe("Skip to content");
+  await tabTo(page, "New user");
+  await keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("INPUT");
+  await keyboard.type("Ada");
+  await keyboard.press("Tab");
+  await keyboard.type("ada@example.com");
+  await keyboard.press("Enter");
+  await page.getByText("Ada was created.").waitFor();
+  // The dialog gives the focus back to what opened it.
+  await expect.poll(() => focused(page)).toBe("New user");
+  await tabTo(page, "Edit Ada");
+  await keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await keyboard.press("Escape");
+  await expect.poll(() => focused(page)).toBe("Edit Ada");
+  await tabTo(page, "Delete Ada");
+  await keyboard.press("Enter");
+  await page.getByRole("alertdialog").waitFor();
+  await tabTo(page, "Delete");
+  await keyboard.press("Enter");
+  await page.getByText("Nobody is here yet.").waitFor();
+  // Its button has gone with the user.
+  await expect.poll(() => focused(page)).toBe("Users");
+});
+
+describe("a button that can't be used any more keeps the focus", () => {
+  test("of a query, and a disabled one would lose it", async () => {
+    await using app = await openApp(browser, { path: "/query", app: { streams: { resultIntervalMs: 60_000 } } });
+    const { page } = app;
+    await button(page, "Run").focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("Result 0").waitFor();
+    expect(await focused(page)).toBe("Run");
+    // While it runs there is no second query.
+    await page.keyboard.press("Enter");
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    await page.getByText("Canceled. 1 result until then.").waitFor();
+    expect(await focused(page)).toBe("Cancel");
+    await page.evaluate("document.activeElement.disabled = true");
+    await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("BODY");
+  });
+
+  test("of a conversation", async () => {
+    await using app = await openApp(browser, { path: "/chat" });
+    const { page } = app;
+    await say(page, "hello");
+    await page.getByText("Echo: hello").waitFor();
+    await tabTo(page, "End");
+    await page.keyboard.press("Enter");
+    await page.getByText("The conversation has ended.").waitFor();
+    expect(await focused(page)).toBe("End");
+  });
+
+  test("of an upload", async () => {
+    await using app = await openApp(browser, { path: "/upload" });
+    const { page } = app;
+    await button(page, "Choose a file").focus();
+    const chooser = page.waitForEvent("filechooser");
+    await page.keyboard.press("Enter");
+    await (await chooser).setFiles({ name: "file.bin", mimeType: "", buffer: Buffer.alloc(5_000_000) });
+    await page.getByText("✓ The server received exactly this file.").waitFor();
+    expect(await focused(page)).toBe("Choose a file");
+  });
+
+  test("at the last page", async () => {
+    await using app = await openApp(browser);
+    const { page } = app;
+    await app.createUsers(11);
+    await page.getByText("Person 10", { exact: true }).waitFor();
+    await button(page, "Next").focus();
+    await page.keyboard.press("Enter");
+    await page.getByText("Person 11", { exact: true }).waitFor();
+    await expect.poll(() => button(page, "Next").isDisabled()).toBe(true);
+    expect(await focused(page)).toBe("Next");
+  });
+});

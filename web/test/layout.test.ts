@@ -1,0 +1,105 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp } from "./open-app.ts";
+import { button, chooseLarge } from "./stream-pages.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+/** Notes all that moves, right after a key or a click too. */
+const WATCH_SHIFTS = `
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const { value, sources } of list.getEntries()) {
+      const moved = sources.map(({ node, previousRect: from, currentRect: to }) =>
+        \`\${node?.parentElement?.className} > \${node?.className ?? node?.textContent} from \${from.x},\${from.y} to \${to.x},\${to.y}\`);
+      window.shifts.push({ value, moved });
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+`;
+
+interface Shift {
+  readonly value: number;
+  /** For whoever reads the failure. */
+  readonly moved: string[];
+}
+
+/** What has moved so far. */
+async function shifts(page: Page): Promise<Shift[]> {
+  await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
+  return page.evaluate<Shift[]>("window.shifts");
+}
+
+/** By the web's own measure (Cumulative Layout Shift), which calls less than 0.1 good. */
+async function expectStill(page: Page, path: string): Promise<void> {
+  const all = await shifts(page);
+  const sum = all.reduce((total, { value }) => total + value, 0);
+  expect(sum, `${path}: ${JSON.stringify(all, undefined, 2)}`).toBeLessThan(0.01);
+}
+
+test.each([320, 360, 700, 1150, 1440])("nothing is cut off at a width of %i pixels", async (width) => {
+  await using app = await openApp(browser, { context: { viewport: { width, height: 800 } } });
+  const { page } = app;
+  await app.createUsers(3);
+  for (const title of ["Users", "Query", "Upload", "Chat"]) {
+    await page.getByRole("link", { name: title }).click();
+    await page.getByRole("heading", { name: title, exact: true }).waitFor();
+    expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+  }
+});
+
+test.each([320, 360, 1440])("nothing moves while it loads, at a width of %i pixels", async (width) => {
+  await using app = await openApp(browser, { context: { viewport: { width, height: 800 } } });
+  const { page } = app;
+  await page.addInitScript(WATCH_SHIFTS);
+  await app.createUsers(12);
+  for (const [path, ready] of [
+    ["/users", "Person 10"],
+    ["/query", "From a terminal"],
+    ["/upload", "From a terminal"],
+    ["/chat", "From a terminal"],
+  ] as const) {
+    await page.goto(app.server.url + path);
+    await page.getByText(ready, { exact: true }).waitFor();
+    await expectStill(page, path);
+  }
+});
+
+test.each([320, 360, 700, 1000, 1440])("nothing moves while it runs, at a width of %i pixels", async (width) => {
+  await using app = await openApp(browser, {
+    context: { viewport: { width, height: 800 } },
+    path: "/query",
+    app: { streams: { resultIntervalMs: 50 } },
+  });
+  const { page, server } = app;
+  await page.addInitScript(WATCH_SHIFTS);
+  const runs: Record<string, () => Promise<void>> = {
+    async "/query"() {
+      await button(page, "Run").click();
+      await page.getByText("10 results, complete.").waitFor();
+    },
+    async "/upload"() {
+      await chooseLarge(page, 60);
+      await page.getByText("✓ The server received exactly this file.").waitFor();
+    },
+    async "/chat"() {
+      await button(page, "Send 20").click();
+      await page.getByText("Echo: message 20", { exact: true }).waitFor();
+      await button(page, "End").click();
+      await page.getByText("The conversation has ended.").waitFor();
+    },
+  };
+  for (const [path, run] of Object.entries(runs)) {
+    await page.goto(server.url + path);
+    await page.getByText("From a terminal").waitFor();
+    await run();
+    await expectStill(page, path);
+  }
+  // The control: something that does move.
+  await page.evaluate("document.querySelector('h1').style.paddingTop = '10rem'");
+  await expect(expectStill(page, "control")).rejects.toThrow();
+});

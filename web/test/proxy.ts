@@ -1,0 +1,65 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { testCa, testCertificate } from "../../server/test/matrix.ts";
+
+export interface Proxy extends AsyncDisposable {
+  readonly url: string;
+  /** Breaks every WebSocket. */
+  cut(): void;
+}
+
+/** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
+export async function startProxy(server: string, { host }: { host?: string } = {}): Promise<Proxy> {
+  const { protocol, port } = new URL(server);
+  const isSecure = protocol === "https:";
+  const sockets = new Set<Duplex>();
+  const forward = ({ method, url: path, headers }: http.IncomingMessage) =>
+    (isSecure ? https : http).request({
+      host: "localhost",
+      port,
+      method,
+      path,
+      headers: { ...headers, ...(host && { host }) },
+      ca: testCa,
+      agent: false,
+    });
+  const proxy = isSecure ? https.createServer(testCertificate) : http.createServer();
+  proxy.on("request", (request: http.IncomingMessage, response: http.ServerResponse) => {
+    const upstream = forward(request).on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(upstream);
+  });
+  proxy.on("upgrade", (request: http.IncomingMessage, socket: Duplex) => {
+    sockets.add(socket);
+    forward(request)
+      .on("response", (answer) => {
+        socket.write(`HTTP/1.1 ${answer.statusCode} Refused\r\ncontent-length: 0\r\n\r\n`);
+        socket.end();
+      })
+      .on("upgrade", (answer: http.IncomingMessage, upstream: Duplex) => {
+        const fields = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`);
+        socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("")}\r\n`);
+        upstream.pipe(socket).pipe(upstream);
+        socket.on("error", () => {}).on("close", () => upstream.destroy());
+        upstream.on("error", () => {}).on("close", () => socket.destroy());
+      })
+      .end();
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "localhost", resolve));
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    url: `${protocol}//localhost:${(proxy.address() as AddressInfo).port}`,
+    cut,
+    async [Symbol.asyncDispose]() {
+      cut();
+      proxy.closeAllConnections();
+      await new Promise((resolve) => proxy.close(resolve));
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import type { Page } from "playwright-core";
+
+export const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+
+export const panel = (page: Page) => page.getByRole("complementary", { name: "The call" });
+
+/** What the panel says of a call's Protocol, State and so on. */
+export const fact = (page: Page, name: string) =>
+  panel(page).locator(".facts > div", { hasText: name }).locator("dd").textContent();
+
+export async function choose(page: Page, buffer: Buffer): Promise<void> {
+  await page
+    .locator("input[type=file]")
+    .setInputFiles({ name: "file.bin", mimeType: "application/octet-stream", buffer });
+}
+
+/** The same with a file made inside the page: quicker than to hand over a large one. */
+export async function chooseLarge(page: Page, megabytes: number): Promise<void> {
+  await page.evaluate(`(() => {
+    const part = new TextEncoder().encode("rollcall".repeat(125_000));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File(Array(${megabytes}).fill(part), "large.bin"));
+    const input = document.querySelector("input[type=file]");
+    input.files = transfer.files;
+    input.dispatchEvent(new Event("change", { bubbles: true }));
+  })()`);
+}
+
+export async function say(page: Page, message: string): Promise<void> {
+  await page.getByLabel("Message", { exact: true }).fill(message);
+  await page.keyboard.press("Enter");
+}
