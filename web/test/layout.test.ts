@@ -98,6 +98,11 @@ test.each([320, 360, 700, 1000, 1440])("nothing moves while it runs, at a width 
     await page.getByText("From a terminal").waitFor();
     await run();
     await expectStill(page, path);
+    // What scrolls, such as a conversation, makes the page no longer.
+    const { bottom, end } = await page.evaluate<{ bottom: number; end: number }>(
+      "({ end: document.documentElement.scrollHeight, bottom: Math.max(innerHeight, document.querySelector('main').getBoundingClientRect().bottom + scrollY) })",
+    );
+    expect(end).toBeLessThanOrEqual(Math.ceil(bottom));
   }
   // The control: something that does move.
   await page.evaluate("document.querySelector('h1').style.paddingTop = '10rem'");

@@ -70,7 +70,14 @@ export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
         ))}
       </Tabs.Root>
       <p className="hint">
-        With your token in <code>ROLLCALL_TOKEN</code>.
+        With your token in <code>ROLLCALL_TOKEN</code>
+        {location.protocol === "https:" && (
+          <>
+            , and <code>--cacert</code> (of rollcall, <code>--ca</code>) for a certificate authority that your machine
+            does not know
+          </>
+        )}
+        .
       </p>
     </aside>
   );
