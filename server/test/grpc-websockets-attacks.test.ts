@@ -2,12 +2,14 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { startServer, type TestServer, until } from "./harness.ts";
+import { withProbe } from "./probe-service.ts";
 
 const CHAT = "/stream.v1.StreamService/BidirectionalStream";
 const UPLOAD = "/stream.v1.StreamService/ClientStream";
@@ -61,10 +63,10 @@ const chunk = (bytes: number) =>
   );
 
 /** A socket on which a call has begun. */
-async function begin(server: TestServer, path = CHAT) {
-  const socket = openSocket(server, { path });
+async function begin(server: TestServer, path = CHAT, more = "", headers: Record<string, string> = {}) {
+  const socket = openSocket(server, { path, headers });
   await socket.opened;
-  socket.ws.send(await headerBlock(server));
+  socket.ws.send(await headerBlock(server, more));
   return socket;
 }
 
@@ -173,6 +175,44 @@ describe("the header block", () => {
     ws.send(Buffer.from(block));
     expect(await closed).toMatchObject({ status });
   });
+});
+
+test("nothing of the connection or of a hop can be smuggled in-band; what comes with the connection arrives", async () => {
+  await using server = await startServer(
+    withProbe({
+      async *bidiStream(_requests, { requestHeader }) {
+        yield create(StringValueSchema, { value: JSON.stringify([...requestHeader]) });
+      },
+    }),
+  );
+  const smuggled = [
+    "host: evil.example",
+    "origin: https://evil.example",
+    "cookie: session=evil",
+    "x-forwarded-for: 6.6.6.6",
+    "X-Forwarded-Proto: evil",
+    "x-real-ip: 6.6.6.6",
+    "via: evil",
+    "forwarded: for=6.6.6.6",
+    "transfer-encoding: evil",
+    "connection: evil",
+    "te: evil",
+    "proxy-authorization: evil",
+  ];
+  const { ws, closed, received } = await begin(
+    server,
+    "/probe.v1.ProbeService/BidiStream",
+    `${smuggled.join("\r\n")}\r\nx-mine: taken\r\n`,
+    { "x-forwarded-for": "192.0.2.1" },
+  );
+  ws.send(HALF_CLOSE);
+  expect(await closed).toEqual({ code: 1000, status: 0 });
+  const answer = Buffer.concat(received).toString("latin1");
+  expect(answer).toContain('["x-mine","taken"]');
+  expect(answer).toContain('["x-forwarded-for","192.0.2.1"]');
+  expect(answer).toContain(`["host","localhost:${server.port}"]`);
+  expect(answer).not.toMatch(/evil|6\.6\.6\.6/);
+  expect(server.log.find(({ msg }) => msg === "call")?.peer).toMatch(/^(?:127\.0\.0\.1|\[::1\]):/);
 });
 
 describe("frames", () => {

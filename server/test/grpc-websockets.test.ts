@@ -1,4 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
@@ -8,6 +10,7 @@ import { describe, expect, test } from "vitest";
 import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { errorOf } from "./matrix.ts";
+import { ProbeService, withProbe } from "./probe-service.ts";
 
 /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
 function clientsOf(server: TestServer) {
@@ -185,6 +188,42 @@ describe("resources", () => {
     );
     expect(error.code).toBe(Code.Canceled);
     expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code: "canceled" });
+  });
+
+  test.each([
+    ["fails when it is full", 1_000_000],
+    ["holds an answer that fits", 16 * 1024 ** 2],
+  ])("what waits to be read is bounded: the queue %s", async (_, maxQueuedBytes) => {
+    const count = 50;
+    await using server = await startServer(
+      withProbe({
+        async *bidiStream() {
+          for (let sent = 0; sent < count; sent++) yield create(StringValueSchema, { value: "a".repeat(100_000) });
+        },
+      }),
+    );
+    const transport = createBrowserTransport({ baseUrl: server.url, maxQueuedBytes });
+    const responses = createClient(ProbeService, transport)
+      .bidiStream((async function* () {})(), { headers: await server.auth() })
+      [Symbol.asyncIterator]();
+    // Reads one, and then none for a while.
+    expect((await responses.next()).done).toBe(false);
+    const { code } = await until(() => server.log.find(({ msg }) => msg === "call"));
+    let received = 1;
+    const drain = async () => {
+      while (!(await responses.next()).done) received++;
+    };
+    if (maxQueuedBytes > 5_000_000) {
+      await drain();
+      expect([code, received]).toEqual(["ok", count]);
+    } else {
+      const error = await errorOf(drain());
+      expect(error).toMatchObject({
+        code: Code.ResourceExhausted,
+        rawMessage: `more than ${maxQueuedBytes} bytes wait to be read`,
+      });
+      expect(received).toBeLessThan(count / 2);
+    }
   });
 
   test("100 calls one after the other leave no socket", async () => {
