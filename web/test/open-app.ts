@@ -9,8 +9,12 @@ import { connections, createCellTransport, protocols, startServerFor } from "../
 
 export const WEB_ROOT = join(import.meta.dirname, "../dist");
 
+/** In plaintext, and with TLS. */
+export const SCHEMES = ["http", "https"] as const;
+
 export interface OpenOptions {
-  scheme?: "http" | "https";
+  /** Default http. */
+  scheme?: (typeof SCHEMES)[number];
   /** Of the server. */
   app?: Partial<AppOptions>;
   context?: BrowserContextOptions;

@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../test/chromium.ts";
-import { openApp } from "./open-app.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-describe.each(["http", "https"] as const)("over %s", (scheme) => {
+describe.each(SCHEMES)("over %s", (scheme) => {
   test("the link signs in, and its token leaves the address bar and the history", async () => {
     await using app = await openApp(browser, { scheme, token: { subject: "ada", scopes: ["users:read", "streams"] } });
     const { page, server } = app;

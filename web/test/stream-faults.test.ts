@@ -1,7 +1,7 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../test/chromium.ts";
-import { openApp } from "./open-app.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
 import { startProxy } from "./proxy.ts";
 import { button, chooseLarge, fact, say } from "./stream-pages.ts";
 
@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-describe.each(["http", "https"] as const)("over %s", (scheme) => {
+describe.each(SCHEMES)("over %s", (scheme) => {
   test("a query of nothing is refused by the contract's rule, and not sent", async () => {
     await using app = await openApp(browser, { scheme, path: "/query" });
     await app.page.getByLabel("Query", { exact: true }).fill("");

@@ -7,7 +7,7 @@ import { openSqliteUserRepository } from "../../server/src/repository/sqlite-use
 import type { UserRepository } from "../../server/src/repository/user-repository.ts";
 import type { TestServer } from "../../server/test/harness.ts";
 import { launchChromium } from "../../test/chromium.ts";
-import { openApp } from "./open-app.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -37,7 +37,7 @@ async function fillForm(page: Page, name: string, email: string): Promise<void> 
   await page.getByRole("button", { name: "Save", exact: true }).click();
 }
 
-describe.each(["http", "https"] as const)("over %s", (scheme) => {
+describe.each(SCHEMES)("over %s", (scheme) => {
   test("a user is created, changed, and deleted after a confirmation", async () => {
     await using app = await openApp(browser, { scheme });
     const { page } = app;
@@ -87,9 +87,9 @@ describe.each(["http", "https"] as const)("over %s", (scheme) => {
   });
 });
 
-describe("the form", () => {
+describe.each(SCHEMES)("the form, over %s", (scheme) => {
   test("refuses by the contract's own rules, and sends nothing", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await page.getByRole("button", { name: "New user" }).click();
     await fillForm(page, "", "nonsense");
@@ -103,7 +103,7 @@ describe("the form", () => {
   });
 
   test("refuses a name that was emptied, on its field", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -120,7 +120,7 @@ describe("the form", () => {
         throw new InvalidArgumentError("validation failed", [{ field: "name", description: "is reserved" }]);
       },
     }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "New user" }).click();
@@ -134,12 +134,12 @@ describe("the form", () => {
   });
 });
 
-describe("a change", () => {
+describe.each(SCHEMES)("a change, over %s", (scheme) => {
   test("is shown at once, and taken back when it fails", async () => {
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();
     failed.catch(() => {});
     const repository = repositoryWith(() => ({ update: () => failed }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -160,7 +160,7 @@ describe("a change", () => {
   test("that the server refuses comes back with what is wrong on its field, even to who has gone elsewhere", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({ update: (...change) => held.then(() => real.update(...change)) }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -187,7 +187,7 @@ describe("a change", () => {
     const repository = repositoryWith((real) => ({
       update: (id, ...rest) => (rest[0].name === "Ada" ? failed : real.update(id, ...rest)),
     }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -204,7 +204,7 @@ describe("a change", () => {
   });
 
   test("of what somebody else has changed shows both, and can be taken either way", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(1);
     const users = createClient(UserService, app.transport);
@@ -233,7 +233,7 @@ describe("a change", () => {
   });
 
   test("that is a deletion comes back when the server has gone", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Delete Person 01" }).click();
@@ -245,12 +245,12 @@ describe("a change", () => {
   });
 });
 
-describe("the view", () => {
+describe.each(SCHEMES)("the view, over %s", (scheme) => {
   const asked = (server: TestServer) =>
     server.log.filter(({ msg, method }) => msg === "call" && method === "user.v1.UserService/ListUsers").length;
 
   test("is kept through a reload, and the browser's own buttons lead through it", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(12);
     await page.getByRole("button", { name: "Next" }).click();
@@ -277,7 +277,7 @@ describe("the view", () => {
   });
 
   test("asks once for a word, not once a key", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await app.createUsers(3);
     await page.getByText("Person 03", { exact: true }).waitFor();
@@ -288,7 +288,7 @@ describe("the view", () => {
   });
 
   test("of a page that is no longer to be had leads to the first", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(1);
     await page.evaluate("history.replaceState({ pageTokens: ['', 'of another server'] }, '')");
@@ -300,13 +300,13 @@ describe("the view", () => {
   });
 });
 
-describe("states", () => {
+describe.each(SCHEMES)("states, over %s", (scheme) => {
   test("a list that can't be had says why, and can be tried again", async () => {
     let isAway = true;
     const repository = repositoryWith((real) => ({
       list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
     }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
     await page.getByText("The users can't be shown.").waitFor();
     isAway = false;
@@ -318,7 +318,7 @@ describe("states", () => {
   test("while it loads, its place is kept", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({ list: (...query) => held.then(() => real.list(...query)) }));
-    await using app = await openApp(browser, { app: { repository } });
+    await using app = await openApp(browser, { scheme, app: { repository } });
     await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
     expect(await app.page.getByRole("table").getAttribute("aria-busy")).toBe("true");
     release();
@@ -326,20 +326,23 @@ describe("states", () => {
   });
 
   test("who may only read sees no button that writes", async () => {
-    await using app = await openApp(browser, { token: { scopes: ["users:read"] } });
+    await using app = await openApp(browser, { scheme, token: { scopes: ["users:read"] } });
     await app.createUsers(1);
     await app.page.getByText("Person 01", { exact: true }).waitFor();
     expect(await app.page.getByRole("button", { name: /New|Edit|Delete/ }).count()).toBe(0);
   });
 
   test("who may not even read is told which scope is missing", async () => {
-    await using app = await openApp(browser, { token: { scopes: ["streams"] } });
+    await using app = await openApp(browser, { scheme, token: { scopes: ["streams"] } });
     await app.page.getByText("Your token does not allow this: missing scope users:read.").waitFor();
     app.problems.splice(0);
   });
 
   test("ids are copied, times are relative and exact", async () => {
-    await using app = await openApp(browser, { context: { permissions: ["clipboard-read", "clipboard-write"] } });
+    await using app = await openApp(browser, {
+      scheme,
+      context: { permissions: ["clipboard-read", "clipboard-write"] },
+    });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
