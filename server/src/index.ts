@@ -2,6 +2,7 @@ export { type App, type AppOptions, createApp, type ListeningAddress } from "./a
 export { ConfigError, parseTokenSettings } from "./config.ts";
 export { loadDevelopmentKey } from "./development-key.ts";
 export type { Principal } from "./domain/principal.ts";
+export type { GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 export type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
 export type { RequestTimeouts } from "./http/request-timeouts.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite-user-repository.ts";

@@ -9,10 +9,12 @@ import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stre
 import { describe, expect, test } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
 import { startServer, type TestServer, until } from "./harness.ts";
+import { connections, startServerFor, testCa } from "./matrix.ts";
 import { withProbe } from "./probe-service.ts";
 
 const CHAT = "/stream.v1.StreamService/BidirectionalStream";
 const UPLOAD = "/stream.v1.StreamService/ClientStream";
+const PROBE = "/probe.v1.ProbeService/BidiStream";
 const HALF_CLOSE = Buffer.of(1);
 
 /** A socket as an attacker has it: each frame by hand. */
@@ -79,6 +81,17 @@ describe("the handshake", () => {
   ])("%s", async (_, origin, outcome) => {
     await using server = await startServer({ corsOrigins: ["https://app.example.com"] });
     const socket = openSocket(server, { origin });
+    expect(await socket.outcome).toBe(outcome);
+    socket.ws.terminate();
+  });
+
+  test.each([
+    ["with TLS, of a plaintext page of the same host", "tlsHttp1", "http:", 403],
+    ["with TLS, of its own page", "tlsHttp1", "https:", "open"],
+    ["in plaintext behind a proxy that ends TLS, of its own page", "http1", "https:", "open"],
+  ] as const)("%s", async (_, connection, scheme, outcome) => {
+    await using server = await startServerFor(connections[connection]);
+    const socket = openSocket(server, { origin: server.url.replace(/^https?:/, scheme), ca: testCa });
     expect(await socket.outcome).toBe(outcome);
     socket.ws.terminate();
   });
@@ -199,12 +212,9 @@ test("nothing of the connection or of a hop can be smuggled in-band; what comes 
     "te: evil",
     "proxy-authorization: evil",
   ];
-  const { ws, closed, received } = await begin(
-    server,
-    "/probe.v1.ProbeService/BidiStream",
-    `${smuggled.join("\r\n")}\r\nx-mine: taken\r\n`,
-    { "x-forwarded-for": "192.0.2.1" },
-  );
+  const { ws, closed, received } = await begin(server, PROBE, `${smuggled.join("\r\n")}\r\nx-mine: taken\r\n`, {
+    "x-forwarded-for": "192.0.2.1",
+  });
   ws.send(HALF_CLOSE);
   expect(await closed).toEqual({ code: 1000, status: 0 });
   const answer = Buffer.concat(received).toString("latin1");
@@ -245,15 +255,35 @@ describe("frames", () => {
     ["no tag at all", [Buffer.alloc(0)]],
     ["a half-close with more in it", [Buffer.of(1, 1)]],
     ["text", ["hello"]],
-    ["more after the end", [HALF_CLOSE, say("late")]],
   ])("with %s are an error", async (_, frames) => {
     await using server = await startServer();
     const { ws, closed } = await begin(server, UPLOAD);
     for (const frame of frames) ws.send(frame);
-    const { status } = await closed;
-    // With a complete request the call may be over before what came late; else it is canceled.
-    const statuses = frames[0] === HALF_CLOSE ? [Code.Canceled, 0] : [Code.InvalidArgument];
-    expect(statuses).toContain(status);
+    expect(await closed).toMatchObject({ status: Code.InvalidArgument });
+  });
+
+  test.each([
+    ["more after the end", [say("late")], "canceled"],
+    ["no more", [], "ok"],
+  ])("after the end: %s", async (_, frames, code) => {
+    // A call that goes on for a while after its request is complete.
+    const goOn = Promise.withResolvers<void>();
+    await using server = await startServer(
+      withProbe({
+        async *bidiStream(_requests, { signal }) {
+          yield create(StringValueSchema, { value: "begun" });
+          signal.addEventListener("abort", () => goOn.reject(signal.reason));
+          await goOn.promise;
+        },
+      }),
+    );
+    const { ws, received, closed } = await begin(server, PROBE);
+    ws.send(HALF_CLOSE);
+    await until(() => Buffer.concat(received).includes("begun"));
+    for (const frame of frames) ws.send(frame);
+    if (frames.length === 0) goOn.resolve();
+    await closed;
+    expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code });
   });
 
   test("are taken from nobody who is not let in", async () => {
@@ -333,6 +363,58 @@ describe("time", () => {
     expect(await upload.closed).toEqual({ code: 1000, status: Code.DeadlineExceeded });
     chat.ws.send(HALF_CLOSE);
     expect(await chat.closed).toEqual({ code: 1000, status: 0 });
+  });
+
+  test("a client that goes away ends its call, though the handler reads nothing", async () => {
+    await using server = await startServer(
+      withProbe({
+        async *bidiStream(_requests, { signal }) {
+          yield create(StringValueSchema, { value: "begun" });
+          await once(signal, "abort");
+        },
+      }),
+    );
+    const { ws, received } = await begin(server, PROBE);
+    await until(() => Buffer.concat(received).includes("begun"));
+    ws.terminate();
+    expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code: "canceled" });
+  });
+
+  test.each([
+    ["does not read is cut off", true, "canceled"],
+    ["reads is not", false, "ok"],
+  ])("a client that %s", async (_, isPaused, code) => {
+    await using server = await startServer({ timeouts: { stallTimeoutMs: 300 } });
+    const { ws } = await begin(server);
+    if (isPaused) ws.pause();
+    const message = say("a".repeat(100_000));
+    for (let sent = 0; sent < 300; sent++) ws.send(message);
+    ws.send(HALF_CLOSE);
+    expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code });
+    ws.terminate();
+  });
+
+  test("a socket that comes while the server stops is refused", async () => {
+    await using server = await startServer({ shutdownGraceMs: 5_000 });
+    const talking = await begin(server);
+    talking.ws.send(say("a"));
+    await until(() => Buffer.concat(talking.received).includes("Echo: a"));
+    // A connection that is already there, as a browser keeps some.
+    const socket = connect(server.port, "localhost");
+    socket.write(`GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\n`);
+    await once(socket, "connect");
+    // The server has had a turn to accept it.
+    await fetch(`${server.url}/healthz`);
+    const closed = server.app.close();
+    socket.write(
+      "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n" +
+        "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nsec-websocket-protocol: grpc-websockets\r\n\r\n",
+    );
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 503 /);
+    talking.ws.send(HALF_CLOSE);
+    expect(await talking.closed).toEqual({ code: 1000, status: 0 });
+    await closed;
   });
 
   test("a socket without a call goes when the server does", async () => {

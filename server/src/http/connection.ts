@@ -1,15 +1,19 @@
 import type { Socket } from "node:net";
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
-import { connectionKey } from "../rpc/call.ts";
+import { type Connection, connectionKey } from "../rpc/call.ts";
 
 /** What came over a connection: a request of Node or of Fastify. */
 interface FromConnection {
   readonly socket: Pick<Socket, "remoteAddress" | "remotePort">;
 }
 
-/** The context that a call starts with: what its connection knows of it. */
-export function connectionContext(request: FromConnection, requestId: string): ContextValues {
-  return createContextValues().set(connectionKey, { requestId, peer: peerOf(request) });
+/** The context that a call starts with: what its connection knows of it, and wants to know. */
+export function connectionContext(
+  request: FromConnection,
+  requestId: string,
+  onAdmitted?: Connection["onAdmitted"],
+): ContextValues {
+  return createContextValues().set(connectionKey, { requestId, peer: peerOf(request), onAdmitted });
 }
 
 /** Address and port of the other end, as `192.0.2.1:4711` or `[::1]:4711`. */

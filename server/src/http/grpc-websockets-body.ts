@@ -11,8 +11,7 @@ export interface Flow {
 
 /**
  * The body of a call whose bytes are pushed by a socket and pulled by a handler.
- * The socket is read only once the handler has asked for bytes, and as long as
- * little of them waits. Has one reader.
+ * The socket is read as long as little of them waits. Has one reader.
  */
 export class PushedBody implements AsyncIterable<Uint8Array> {
   readonly #flow: Flow;

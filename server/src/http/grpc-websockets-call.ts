@@ -18,6 +18,8 @@ const HALF_CLOSE = 0x01;
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
+/** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
+const SEND_BYTES = 64 * 1_024;
 /** What a client may still send while its socket closes, before it is read no further. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
 
@@ -111,7 +113,8 @@ export class SocketCall {
       if (block.byteLength > maxHeaderBytes) throw headerTooLarge(maxHeaderBytes);
       const header = parseHeaderBlock(block, upgrade.headers);
       this.#phase = "body";
-      // Nothing more is read until the handler asks for it, which it does for those it lets in.
+      // Nothing more is read before the gate has let the call in. From then on it is, whether or not the
+      // handler asks for it: a socket that is not read does not show that its client has gone.
       this.#ws.pause();
       this.#boundUpload();
       void this.#serve(header);
@@ -132,7 +135,7 @@ export class SocketCall {
         header,
         body: this.#body,
         signal: this.#abort.signal,
-        contextValues: connectionContext(upgrade, requestId),
+        contextValues: connectionContext(upgrade, requestId, () => this.#ws.resume()),
       });
       const responseHeader = new Headers(response.header);
       responseHeader.set("x-request-id", requestId);
@@ -154,10 +157,25 @@ export class SocketCall {
     }
   }
 
-  /** Resolves when the bytes have left for the network, so that a slow reader slows its handler. */
-  #send(bytes: Uint8Array): Promise<void> {
+  /**
+   * Resolves when the bytes have left for the network, so that a slow reader slows
+   * its handler. They leave in pieces, each of which must do so in time: one who
+   * reads slowly is served, one who does not read is cut off.
+   */
+  async #send(bytes: Uint8Array): Promise<void> {
+    for (let start = 0; start < bytes.byteLength; start += SEND_BYTES) {
+      await this.#sendPiece(bytes.subarray(start, start + SEND_BYTES));
+    }
+  }
+
+  #sendPiece(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#ws.send(bytes, (error) => (error ? reject(error) : resolve()));
+      const timer = setTimeout(() => this.#ws.terminate(), this.#options.timeouts.stallTimeoutMs);
+      this.#ws.send(bytes, (error) => {
+        clearTimeout(timer);
+        if (error) reject(error);
+        else resolve();
+      });
     });
   }
 

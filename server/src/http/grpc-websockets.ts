@@ -31,7 +31,7 @@ export interface GrpcWebSocketsLimits {
   pingIntervalMs: number;
 }
 
-export const defaultGrpcWebSocketsLimits: GrpcWebSocketsLimits = {
+const defaultGrpcWebSocketsLimits: GrpcWebSocketsLimits = {
   maxHeaderBytes: 16 * 1_024,
   headerTimeoutMs: 5_000,
   pingIntervalMs: 30_000,
@@ -88,7 +88,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
       if (pings < MAX_UNANSWERED_PINGS) ws.ping();
       else ws.terminate();
     }
-  }, limits.pingIntervalMs);
+  }, limits.pingIntervalMs).unref();
 
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const path = request.url?.split("?", 1)[0] ?? "";
@@ -122,11 +122,6 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
       for (const call of calls.values()) call.goAway();
     },
   };
-}
-
-/** Whether a request asks for a WebSocket; any other upgrade, such as to h2c, is ignored as HTTP allows. */
-export function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**

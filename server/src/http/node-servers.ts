@@ -1,7 +1,6 @@
-import http from "node:http";
+import http, { type IncomingMessage } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
-import { isWebSocketUpgrade } from "./grpc-websockets.ts";
 
 export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
@@ -112,4 +111,9 @@ export function createHttp2Server(handler: http.RequestListener, limits: Connect
 /** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
 function headerListSize(rawHeaders: readonly string[]): number {
   return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+}
+
+/** Whether a request asks for a WebSocket; any other upgrade, such as to h2c, is ignored as HTTP allows. */
+function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
 }

@@ -10,7 +10,7 @@ import { assembleBodies } from "./assemble-body.ts";
 import { createAuthGate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
-import { callKey } from "./call.ts";
+import { callKey, connectionKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
@@ -91,6 +91,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         recordOutcome(context, call, logger);
       }
       if (authGate) await authGate(context);
+      context.values.get(connectionKey).onAdmitted?.();
     },
     routes(router) {
       router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
