@@ -1,10 +1,8 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { sha256 } from "@noble/hashes/sha2.js";
-import { bytesToHex } from "@noble/hashes/utils.js";
 import { RollcallClient } from "./client.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
-import type { Sha256 } from "./streams/upload.ts";
+import { createSha256 } from "./streams/sha256.ts";
 
 export interface RollcallClientOptions extends CommonClientOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
@@ -52,16 +50,6 @@ const fetchOrUnavailable: typeof fetch = async (input, init) => {
     throw new ConnectError("the server can't be reached", Code.Unavailable, undefined, undefined, error);
   }
 };
-
-function createSha256(): Sha256 {
-  const hash = sha256.create();
-  return {
-    update(bytes) {
-      hash.update(bytes);
-    },
-    hex: () => bytesToHex(hash.digest()),
-  };
-}
 
 /** The browser owns the connections: to close a client means that it makes no more calls. */
 function untilClosed(transport: Transport, closed: AbortSignal): Transport {

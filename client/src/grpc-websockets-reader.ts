@@ -3,6 +3,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 /** Flag of the frame that holds the headers, and its prefix: the flag and a length of 32 bits. */
 const HEADER_FRAME = 0x80;
 const PREFIX_BYTES = 5;
+/** What a chunk costs beside its bytes: a million chunks of a byte are no small queue. */
+const CHUNK_OVERHEAD_BYTES = 256;
 /** More than any server's headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
@@ -63,7 +65,7 @@ export class SocketReader {
         throw new ConnectError("protocol error: the answer does not start with its headers", Code.Internal);
       }
     }
-    if (head.byteLength > size) this.#chunks.unshift(head.subarray(size));
+    if (head.byteLength > size) this.#putBack(head.subarray(size));
     return parseHeaders(head.subarray(PREFIX_BYTES, size));
   }
 
@@ -79,12 +81,17 @@ export class SocketReader {
   #push(chunk: Uint8Array): void {
     if (this.#ended) return;
     this.#chunks.push(chunk);
-    this.#queuedBytes += chunk.byteLength;
+    this.#queuedBytes += costOf(chunk);
     if (this.#queuedBytes > this.#maxQueuedBytes) {
       this.fail(new ConnectError(`more than ${this.#maxQueuedBytes} bytes wait to be read`, Code.ResourceExhausted));
       this.#socket.close();
     }
     this.#wake();
+  }
+
+  #putBack(chunk: Uint8Array): void {
+    this.#chunks.unshift(chunk);
+    this.#queuedBytes += costOf(chunk);
   }
 
   #end(): void {
@@ -97,7 +104,7 @@ export class SocketReader {
     for (;;) {
       const chunk = this.#chunks.shift();
       if (chunk) {
-        this.#queuedBytes -= chunk.byteLength;
+        this.#queuedBytes -= costOf(chunk);
         return chunk;
       }
       if (this.#error !== undefined) throw this.#error;
@@ -118,6 +125,10 @@ function lossOf(closeCode: number): ConnectError {
   return closeCode === TOO_LARGE
     ? new ConnectError("message is too large for the server", Code.ResourceExhausted)
     : new ConnectError("the connection was lost", Code.Unavailable);
+}
+
+function costOf(chunk: Uint8Array): number {
+  return chunk.byteLength + CHUNK_OVERHEAD_BYTES;
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

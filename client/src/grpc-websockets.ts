@@ -10,6 +10,8 @@ const HALF_CLOSE = 0x01;
 const MAX_FRAME_BYTES = 256 * 1024;
 /** What the browser may hold of what was sent, in bytes; then the request's messages wait. */
 const MAX_UNSENT_BYTES = 1024 ** 2;
+/** The same in a tab that is not seen, where browsers let a timer fire once a minute: that has to last as long. */
+const MAX_UNSENT_BYTES_HIDDEN = 16 * 1024 ** 2;
 /** WebSocket has no event for a buffer that has emptied, so it is looked at this often. */
 const UNSENT_CHECK_MS = 5;
 
@@ -65,7 +67,10 @@ async function sendBody(socket: WebSocket, body: AsyncIterable<Uint8Array> = noB
 }
 
 async function untilSent(socket: WebSocket): Promise<void> {
-  while (socket.bufferedAmount > MAX_UNSENT_BYTES && socket.readyState === WebSocket.OPEN) {
+  // Where there is no page, as in a worker, it is never hidden.
+  const { document } = globalThis as { document?: { readonly hidden: boolean } };
+  const isFull = () => socket.bufferedAmount > (document?.hidden ? MAX_UNSENT_BYTES_HIDDEN : MAX_UNSENT_BYTES);
+  while (isFull() && socket.readyState === WebSocket.OPEN) {
     await new Promise((resolve) => setTimeout(resolve, UNSENT_CHECK_MS));
   }
 }

@@ -22,7 +22,14 @@ export type { Logger } from "./logger.ts";
 export { RequestNotSentError } from "./not-sent.ts";
 export type { CommonClientOptions } from "./options.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
-export { BoundedQueue } from "./streams/bounded-queue.ts";
-export type { Chat } from "./streams/chat.ts";
+export { type Chat, openChat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
-export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";
+export { createSha256 } from "./streams/sha256.ts";
+export {
+  type Sha256,
+  type UploadOptions,
+  type UploadProgress,
+  type UploadReceipt,
+  type UploadSource,
+  upload,
+} from "./streams/upload.ts";

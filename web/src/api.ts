@@ -2,9 +2,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { createFetchTransport } from "@rollcall/client";
 import { QueryClient } from "@tanstack/react-query";
 import { authenticate } from "./authenticate.ts";
-import { onSessionChange } from "./session.ts";
+import { onSessionChange, sessionState } from "./session.ts";
 
-/** Unary calls to where this page came from. The server answers within its own default deadline, which is the same. */
+/** Unary calls to where this page came from; none is waited for longer than a server takes unless told otherwise. */
 export const transport = createFetchTransport({
   baseUrl: location.origin,
   interceptors: [authenticate],
@@ -27,5 +27,13 @@ export const queryClient = new QueryClient({
   },
 });
 
-// What one person was shown is not for the next.
-onSessionChange(() => queryClient.clear());
+const initial = sessionState();
+let subject = initial.status === "in" ? initial.session.subject : undefined;
+onSessionChange(() => {
+  const state = sessionState();
+  // Who only needs a new token goes on with what was not saved. What one person was shown is not for the next.
+  if (state.status === "expired" || state.status === "refused") return;
+  const next = state.status === "in" ? state.session.subject : undefined;
+  if (next === undefined || next !== subject) queryClient.clear();
+  subject = next;
+});

@@ -1,4 +1,4 @@
-import { lazy, Suspense } from "react";
+import { lazy, Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import { Crash } from "./components/crash.tsx";
 import { Shell } from "./components/shell.tsx";
@@ -6,17 +6,26 @@ import { SignInPage } from "./pages/sign-in-page.tsx";
 import { useSessionState } from "./session.ts";
 
 const UsersPage = lazy(async () => ({ default: (await import("./pages/users-page.tsx")).UsersPage }));
-const QueryPage = lazy(async () => ({ default: (await import("./pages/query-page.tsx")).QueryPage }));
-const UploadPage = lazy(async () => ({ default: (await import("./pages/upload-page.tsx")).UploadPage }));
-const ChatPage = lazy(async () => ({ default: (await import("./pages/chat-page.tsx")).ChatPage }));
+const QueryPage = lazy(async () => ({ default: (await import("./streams/query-page.tsx")).QueryPage }));
+const UploadPage = lazy(async () => ({ default: (await import("./streams/upload-page.tsx")).UploadPage }));
+const ChatPage = lazy(async () => ({ default: (await import("./streams/chat-page.tsx")).ChatPage }));
 
 /** The whole app: the sign-in page, or the pages of who is signed in. */
 export function App() {
   const state = useSessionState();
   const [path] = useLocation();
-  if (state.status !== "in") return <SignInPage state={state} />;
+  const who = state.status === "in" ? state.session.token : state.status;
+  const shown = useRef(who);
+  useEffect(() => {
+    // Somebody has come or gone: whoever reads with a screen reader or the keyboard starts at the top.
+    if (shown.current !== who) document.querySelector("main")?.focus();
+    shown.current = who;
+  }, [who]);
+
+  if (state.status !== "in") return <SignInPage state={state} key={who} />;
   return (
-    <Shell session={state.session}>
+    // Another session is another page: nothing that one person does goes on in the name of the next.
+    <Shell session={state.session} offer={state.offer} key={who}>
       {/* A page that fails takes no other with it. */}
       <Crash key={path}>
         <Suspense fallback={<p className="page-loading">Loading…</p>}>

@@ -7,11 +7,12 @@ export type FieldErrors = Record<string, string[]>;
 /** What a person is told of an error. */
 export function describeError(reason: unknown): string {
   // What the browser throws when a part of the app itself can't be loaded.
-  if (reason instanceof TypeError) return "The server can't be reached at the moment.";
-  const { code, rawMessage } = ConnectError.from(reason);
+  if (reason instanceof TypeError) return "The server is not available at the moment.";
+  const error = ConnectError.from(reason);
+  const { code, rawMessage } = error;
   switch (code) {
     case Code.Unavailable:
-      return `The server can't be reached at the moment (${rawMessage}).`;
+      return `The server is not available at the moment (${rawMessage}).`;
     case Code.Canceled:
       return "Canceled.";
     case Code.DeadlineExceeded:
@@ -21,16 +22,30 @@ export function describeError(reason: unknown): string {
     case Code.Internal:
     case Code.Unknown:
       return "Something went wrong on the server. Its log says what.";
-    default:
-      return `${rawMessage.charAt(0).toUpperCase()}${rawMessage.slice(1)}.`;
+    default: {
+      const violations = violationsOf(error).map(({ field, description }) => `${field} ${description}`);
+      // Other messages than this one say themselves what their violation says.
+      const sentence = rawMessage === "validation failed" ? `${rawMessage}: ${violations.join("; ")}` : rawMessage;
+      return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
+    }
   }
+}
+
+/** Whether a call that failed with this may have done its work all the same. */
+export function isOutcomeUnknown(reason: unknown): boolean {
+  const { code } = ConnectError.from(reason);
+  return [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown].includes(code);
+}
+
+function violationsOf(error: ConnectError) {
+  return error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
 }
 
 /** The violations (google.rpc.BadRequest) of an error by field; of any other error, its message for the whole form. */
 export function fieldErrors(reason: unknown): FieldErrors {
   const error = ConnectError.from(reason);
   if (error.code === Code.AlreadyExists) return { email: [describeError(error)] };
-  const violations = error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
+  const violations = violationsOf(error);
   if (violations.length === 0) return { "": [describeError(error)] };
   return groupByField(violations.map(({ field, description }) => ({ field, message: description })));
 }

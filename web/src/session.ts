@@ -11,11 +11,12 @@ export interface Session {
 }
 
 /**
- * The state of this tab: signed in; signed out, perhaps by a link that was of no
+ * The state of this tab: signed in, perhaps with another session that a link
+ * offers; signed out, perhaps by a link that was of no
  * use; or signed out because the token is of no use any more.
  */
 export type SessionState =
-  | { readonly status: "in"; readonly session: Session }
+  | { readonly status: "in"; readonly session: Session; readonly offer?: Session }
   | { readonly status: "out"; readonly problem?: string }
   | { readonly status: "expired" | "refused"; readonly subject: string };
 
@@ -54,13 +55,22 @@ export function onSessionChange(listener: () => void): () => void {
  */
 export function signIn(text: string): string | undefined {
   const trimmed = text.trim();
-  const token = new URLSearchParams(/#(.*)$/.exec(trimmed)?.[1] ?? "").get("token") ?? trimmed;
+  if (trimmed === "") return "Paste a token, or the link that the server printed.";
+  const token = new URLSearchParams(/#(.*)$/.exec(trimmed)?.[1] ?? "").get("token") ?? bareToken(trimmed);
   const session = readToken(token);
-  if (!session) return "This is not a token: it has three parts with dots between them.";
+  if (!session) return "This is not a token (a JWT that says whose it is and when it expires).";
   if (session.expiresAtMs <= Date.now()) return "This token has expired.";
   sessionStorage.setItem(STORAGE_KEY, token);
   change({ status: "in", session });
   return undefined;
+}
+
+/** A token as people copy it: with the header that it was in, or in quotes. */
+function bareToken(text: string): string {
+  return text
+    .replace(/^authorization:\s*/i, "")
+    .replace(/^bearer\s+/i, "")
+    .replace(/^(["'])(.*)\1$/, "$2");
 }
 
 export function signOut(): void {
@@ -74,14 +84,30 @@ export function endSession(): void {
 
 /**
  * Signs in with the token of a link's fragment, which is never sent to a server,
- * and takes it out of the address bar and the history.
+ * and takes it out of the address bar and the history. Any page can lead here with
+ * any token: it takes nobody's session from them unless they say so.
  */
 export function takeTokenFromAddress(): void {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (token === null) return;
-  history.replaceState(null, "", location.pathname + location.search);
+  const address = new URL(location.href);
+  address.hash = "";
+  history.replaceState(history.state, "", address);
+  if (state.status === "in") {
+    const offer = token === state.session.token ? undefined : readToken(token);
+    if (offer) change({ ...state, offer });
+    return;
+  }
   const problem = signIn(token);
-  if (problem && state.status !== "in") change({ status: "out", problem });
+  if (problem) change({ status: "out", problem });
+}
+
+/** Takes the session that a link has offered in place of this one, or leaves it. */
+export function answerOffer(isTaken: boolean): void {
+  if (state.status !== "in" || !state.offer) return;
+  const { session, offer } = state;
+  const problem = isTaken ? signIn(offer.token) : undefined;
+  if (!isTaken || problem) change({ status: "in", session });
 }
 
 function initialState(): SessionState {

@@ -34,7 +34,7 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
   },
   "the comparison": {
     path: "/users",
-    async show(page, { transport, problems }) {
+    async show(page, { transport, expectProblems }) {
       await button(page, "Edit Person 01").click();
       await page.getByRole("dialog").waitFor();
       const users = createClient(UserService, transport);
@@ -43,7 +43,7 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
       await page.getByLabel("Name", { exact: true }).fill("Mine");
       await button(page, "Save").click();
       await page.getByRole("cell", { name: "Theirs" }).waitFor();
-      problems.splice(0);
+      expectProblems(/status of 409/);
     },
   },
   query: {
@@ -69,6 +69,30 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
     },
   },
   "no page": { path: "/nowhere" },
+  "an offer of another session": {
+    path: "/users",
+    async show(page, { server }) {
+      await page.evaluate(`location.hash = "token=${await server.token({ subject: "eve" })}"`);
+      await button(page, "Stay tester").waitFor();
+    },
+  },
+  "a list that can't be had": {
+    path: "/users",
+    async show(page, { server, expectProblems }) {
+      await server.app.close();
+      await page.getByLabel("Per page").selectOption("25");
+      await button(page, "Try again").waitFor();
+      expectProblems(/ERR_CONNECTION_REFUSED/);
+    },
+  },
+  "an expired session": {
+    path: "/users",
+    async show(page, { server }) {
+      await button(page, "Sign out").click();
+      await page.evaluate(`location.hash = "token=${await server.token({ ttlSeconds: -1 })}"`);
+      await page.getByText("This token has expired.").waitFor();
+    },
+  },
 };
 
 describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
@@ -81,6 +105,9 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     });
     if (signedIn !== false) await app.createUsers(12);
     await show?.(app.page, app);
+    // The control for the other scheme: each has a ground of its own.
+    const ground = await app.page.evaluate("getComputedStyle(document.body).backgroundColor");
+    expect(ground).toBe(colorScheme === "dark" ? "rgb(14, 20, 19)" : "rgb(245, 247, 246)");
     const { violations } = await new AxeBuilder({ page: app.page }).analyze();
     const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
     expect(serious.map(({ id, nodes }) => [id, nodes.map(({ target }) => target)])).toEqual([]);

@@ -6,7 +6,10 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { afterAll, describe, expect, test } from "vitest";
 import { run } from "../../server/test/commands.ts";
 import { startServer, type TestServer } from "../../server/test/harness.ts";
-import { commandsFor, quote, uploadCommands } from "../src/commands.ts";
+import { testCa } from "../../server/test/matrix.ts";
+import { launchChromium } from "../../test/chromium.ts";
+import { commandsFor, quote, uploadCommands } from "../src/streams/commands.ts";
+import { openApp } from "./open-app.ts";
 
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
@@ -50,6 +53,20 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
     const output = await paste(server, uploadCommands(server.url, clientStream, file)[tool]);
     expect(output).toContain(createHash("sha256").update(bytes).digest("hex"));
   });
+});
+
+test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works when pasted, with TLS", async (tool) => {
+  await using browser = await launchChromium();
+  await using app = await openApp(browser, { scheme: "https", path: "/query" });
+  const { page, server } = app;
+  await page.getByLabel("Query", { exact: true }).fill(awkward);
+  await page.getByRole("tab", { name: tool, exact: true }).click();
+  const command = (await page.getByRole("tabpanel").locator("pre").textContent()) ?? "";
+  const ca = join(folder, "ca.pem");
+  writeFileSync(ca, testCa);
+  expect(await paste(server, `export ROLLCALL_CA=${ca}\n${command}`)).toContain("Result 9");
+  // The control: without it, nobody trusts the server.
+  expect(await paste(server, command)).not.toContain("Result 9");
 });
 
 describe("the rollcall command", () => {

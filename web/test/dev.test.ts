@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
@@ -29,8 +30,35 @@ test("with hot reload, calls of every kind reach the server too", async () => {
       replies.push(reply);
     }
     expect(replies).toEqual(["Echo: hot"]);
+    // As a browser says where the page came from; the control is a page from elsewhere.
+    expect(await openSocket(address, new URL(address).origin)).toBe("open");
+    expect(await openSocket(address, "https://evil.example")).toBe("refused");
   } finally {
     await vite.close();
     vi.unstubAllEnvs();
   }
 });
+
+function openSocket(address: string, origin: string): Promise<"open" | "refused"> {
+  const headers = {
+    origin,
+    connection: "upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": Buffer.alloc(16).toString("base64"),
+    "sec-websocket-protocol": "grpc-websockets",
+  };
+  return new Promise((resolve, reject) => {
+    request(new URL("/stream.v1.StreamService/BidirectionalStream", address), { headers })
+      .on("upgrade", (_response, socket) => {
+        socket.destroy();
+        resolve("open");
+      })
+      .on("response", (response) => {
+        response.destroy();
+        resolve("refused");
+      })
+      .on("error", reject)
+      .end();
+  });
+}

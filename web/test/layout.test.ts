@@ -1,3 +1,5 @@
+import { createClient } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchChromium } from "../../test/chromium.ts";
@@ -50,6 +52,36 @@ test.each([320, 360, 700, 1150, 1440])("nothing is cut off at a width of %i pixe
     await page.getByRole("heading", { name: title, exact: true }).waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
   }
+});
+
+test.each([320, 1280])("nothing long is cut off at a width of %i pixels", async (width) => {
+  await using app = await openApp(browser, { context: { viewport: { width, height: 800 } } });
+  const { page } = app;
+  const users = createClient(UserService, app.transport);
+  const name = "Wolfeschlegelsteinhausenbergerdorff".repeat(5);
+  const email = `${"hubert.wolfeschlegelstein".repeat(2)}@${"department.university.".repeat(5)}edu`;
+  await users.createUser({ name, email });
+  await page.reload();
+  const expectFit = async (selector: string) =>
+    expect(
+      await page.evaluate(
+        `(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(document.querySelector("${selector}"))`,
+      ),
+    ).toBeLessThanOrEqual(0);
+  await button(page, `Delete ${name}`).click();
+  await page.getByRole("alertdialog").waitFor();
+  await expectFit(".dialog");
+  await button(page, "Cancel").click();
+  await button(page, `Edit ${name}`).click();
+  await page.getByRole("dialog").waitFor();
+  await expectFit(".dialog");
+  await page.getByLabel("Name", { exact: true }).fill(`${name}s`);
+  await button(page, "Save").click();
+  await page.getByText(`${name}s was changed.`).waitFor();
+  await expectFit("html");
+  await page.getByLabel(/^Search/).fill("x".repeat(254));
+  await page.getByText("starts with").waitFor();
+  await expectFit("html");
 });
 
 test.each([320, 360, 1440])("nothing moves while it loads, at a width of %i pixels", async (width) => {

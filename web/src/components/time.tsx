@@ -14,12 +14,25 @@ const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 let nowMs = Date.now();
+let timer: ReturnType<typeof setInterval> | undefined;
+const listeners = new Set<() => void>();
+
+function tick(): void {
+  nowMs = Date.now();
+  for (const listener of listeners) listener();
+}
+
+/** One clock for all the times of a page; it runs while there are any. */
 function subscribe(listener: () => void): () => void {
-  const timer = setInterval(() => {
+  if (listeners.size === 0) {
     nowMs = Date.now();
-    listener();
-  }, TICK_MS);
-  return () => clearInterval(timer);
+    timer = setInterval(tick, TICK_MS);
+  }
+  listeners.add(listener);
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0) clearInterval(timer);
+  };
 }
 
 /** A time as people say it, and to the second. */
@@ -34,9 +47,9 @@ export function Time({ at }: { at: Timestamp | undefined }) {
   );
 }
 
-/** As "3 minutes ago"; "just now" within a minute. */
-export function relativeTime(atMs: number, nowMs: number): string {
-  const distanceMs = atMs - nowMs;
+/** As "3 minutes ago"; "just now" within a minute, and for what is yet to come: the server's clock may be ahead of ours. */
+function relativeTime(atMs: number, nowMs: number): string {
+  const distanceMs = Math.min(atMs - nowMs, 0);
   const [unit, unitMs] = UNITS.find(([, length]) => Math.abs(distanceMs) >= length) ?? [];
   return unit ? relative.format(Math.trunc(distanceMs / unitMs), unit) : "just now";
 }

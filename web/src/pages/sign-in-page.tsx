@@ -4,12 +4,14 @@ import { type SessionState, signIn } from "../session.ts";
 const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
   out: "Sign in",
   expired: "Your session has expired",
-  refused: "The server does not accept your token any more",
+  refused: "The server does not accept your token",
 };
 
 /** Asks for a token, and says why when there was one. */
 export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
-  const [problem, setProblem] = useState(state.status === "out" ? state.problem : undefined);
+  /** Of what was typed here; before that, of the link that led here. */
+  const [ownProblem, setProblem] = useState<string>();
+  const problem = ownProblem ?? (state.status === "out" ? state.problem : undefined);
   const heading = HEADINGS[state.status];
   useEffect(() => {
     document.title = `${heading} · Rollcall`;
@@ -20,7 +22,7 @@ export function SignInPage({ state }: { state: Exclude<SessionState, { status: "
     setProblem(signIn(String(new FormData(event.currentTarget).get("token"))));
   };
   return (
-    <main className="sign-in">
+    <main className="sign-in" tabIndex={-1}>
       <p className="wordmark">Rollcall</p>
       <section className="card">
         <h1>{heading}</h1>
@@ -28,7 +30,7 @@ export function SignInPage({ state }: { state: Exclude<SessionState, { status: "
           <p>Open the link that the server printed when it started, or paste it, or a token, here.</p>
         ) : (
           <p role="alert">
-            You were signed in as <strong>{state.subject}</strong>. Sign in with a new token to go on where you were.
+            You were signed in as <strong>{state.subject}</strong>. Sign in with a new token to go on.
           </p>
         )}
         <form onSubmit={submit} noValidate>

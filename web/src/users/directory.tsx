@@ -1,24 +1,32 @@
 import type { User } from "@rollcall/gen/user/v1/user";
-import { lazy, Suspense, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
+import { announce } from "../components/announcer.tsx";
 import { Button } from "../components/button.tsx";
-import { describeError } from "../errors.ts";
+import { describeError, isOutcomeUnknown } from "../errors.ts";
 import { useSession } from "../session.ts";
 import { SearchField } from "./search-field.tsx";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
 import { PAGE_SIZES, useView } from "./use-view.ts";
+import type { Outcome } from "./user-form-dialog.tsx";
 import { UsersTable } from "./users-table.tsx";
 
 const loadDialogs = () => import("./dialogs.tsx");
-const UserFormDialog = lazy(async () => ({ default: (await loadDialogs()).UserFormDialog }));
-const DeleteDialog = lazy(async () => ({ default: (await loadDialogs()).DeleteDialog }));
+type Dialogs = Awaited<ReturnType<typeof loadDialogs>>;
 
 type Asked = { readonly dialog: "create" } | { readonly dialog: "edit" | "delete"; readonly user: User };
+
+interface News extends Outcome {
+  readonly isProblem?: boolean;
+}
+
+const NO_NEWS: News = { text: "" };
 
 /** Search, pages, and the table, with the dialogs that change it. */
 export function Directory() {
   const [{ filter, pageSize, pageTokens }, show] = useView();
   const [asked, setAsked] = useState<Asked>();
-  const [news, setNews] = useState("");
+  const [dialogs, setDialogs] = useState<Dialogs>();
+  const [news, setNews] = useState<News>(NO_NEWS);
   const heading = useRef<HTMLHeadingElement>(null);
   const page = useUsersPage({ filter, pageSize, pageToken: pageTokens.at(-1) ?? "" });
   const directory = useDirectory();
@@ -28,25 +36,67 @@ export function Directory() {
   const isFirst = pageTokens.length === 1;
   const isLast = next === "" || page.isPlaceholderData;
 
-  const change = async (wanted: UserChange) => {
+  const pageNumber = pageTokens.length;
+  const count = page.isPlaceholderData ? undefined : page.data?.users.length;
+  useEffect(() => {
+    if (count !== undefined) announce(`Page ${pageNumber}, ${count === 1 ? "1 user" : `${count} users`}`);
+  }, [pageNumber, count]);
+
+  useEffect(() => {
+    // At the first sign of a person the dialogs are fetched, so that they open even if the server has gone by then.
+    const signs = ["pointermove", "pointerdown", "keydown"];
+    const load = () => void loadDialogs().catch(() => {});
+    for (const sign of signs) addEventListener(sign, load, { once: true });
+    return () => {
+      for (const sign of signs) removeEventListener(sign, load);
+    };
+  }, []);
+
+  const hasFailed = failed !== undefined;
+  useEffect(() => {
+    if (hasFailed) loadDialogs().then(setDialogs, () => {});
+  }, [hasFailed]);
+
+  const ask = async (next: Asked) => {
+    setNews(NO_NEWS);
+    try {
+      setDialogs(await loadDialogs());
+      setAsked(next);
+    } catch {
+      setNews({
+        text: "This part of the app can't be loaded. Load the page again once the server is back.",
+        isProblem: true,
+      });
+    }
+  };
+  const close = (outcome: News = NO_NEWS) => {
     setAsked(undefined);
-    setNews(`Saving ${wanted.draft.name}…`);
+    setNews(outcome);
+  };
+  const change = async (wanted: UserChange) => {
+    close({ text: `Saving ${wanted.draft.name}…` });
     try {
       await directory.change(wanted);
-      setNews(`${wanted.draft.name} was changed.`);
-    } catch {
+      setNews({ text: `${wanted.draft.name} was changed.` });
+    } catch (error) {
       // The form comes back, and says why.
-      setNews(`${wanted.user.name} was not changed.`);
+      const { name } = wanted.user;
+      const text = isOutcomeUnknown(error)
+        ? `It is not known whether ${name} was changed.`
+        : `${name} was not changed.`;
+      setNews({ text, isProblem: true });
     }
   };
   const remove = async (user: User) => {
-    setAsked(undefined);
-    setNews(`Deleting ${user.name}…`);
+    close({ text: `Deleting ${user.name}…` });
     try {
       await directory.remove(user);
-      setNews(`${user.name} was deleted.`);
+      setNews({ text: `${user.name} was deleted.` });
     } catch (error) {
-      setNews(`${user.name} was not deleted. ${describeError(error)}`);
+      const outcome = isOutcomeUnknown(error)
+        ? `It is not known whether ${user.name} was deleted.`
+        : `${user.name} was not deleted.`;
+      setNews({ text: `${outcome} ${describeError(error)}`, isProblem: true });
     }
   };
 
@@ -57,7 +107,7 @@ export function Directory() {
           Users
         </h1>
         {canWrite && (
-          <Button className="primary" onClick={() => setAsked({ dialog: "create" })} onPointerEnter={loadDialogs}>
+          <Button className="primary" onClick={() => void ask({ dialog: "create" })}>
             New user
           </Button>
         )}
@@ -76,60 +126,60 @@ export function Directory() {
           <Button isOff={isFirst} onClick={() => show({ pageTokens: pageTokens.slice(0, -1) })}>
             Previous
           </Button>
-          <span>Page {pageTokens.length}</span>
+          <span>Page {pageNumber}</span>
           <Button isOff={isLast} onClick={() => show({ pageTokens: [...pageTokens, next] })}>
             Next
           </Button>
         </nav>
       </div>
-      <p className="status news" role="status">
-        {news}
+      <p className="status news" data-problem={news.isProblem} role="status">
+        {news.text}{" "}
+        {news.createdEmail && filter !== news.createdEmail && (
+          <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
+            Show
+          </button>
+        )}
       </p>
       <UsersTable
         page={page}
         pageSize={pageSize}
         filter={filter}
         {...(canWrite && {
-          onEdit: (user: User) => setAsked({ dialog: "edit", user }),
-          onDelete: (user: User) => setAsked({ dialog: "delete", user }),
+          onEdit: (user: User) => void ask({ dialog: "edit", user }),
+          onDelete: (user: User) => void ask({ dialog: "delete", user }),
         })}
         {...(!isFirst && { onRestart: () => show({ pageTokens: [""] }) })}
       />
-      <Suspense>
-        {asked?.dialog === "delete" && (
-          <DeleteDialog
-            user={asked.user}
-            focusAfter={heading}
-            onClose={() => setAsked(undefined)}
-            onConfirm={() => void remove(asked.user)}
-          />
-        )}
-        {(asked?.dialog === "create" || asked?.dialog === "edit") && (
-          <UserFormDialog
-            {...(asked.dialog === "edit" && { user: asked.user })}
-            onChange={(wanted) => void change(wanted)}
-            onClose={(outcome) => {
-              setAsked(undefined);
-              if (outcome) setNews(outcome);
-            }}
-          />
-        )}
-        {!asked && failed && (
-          <UserFormDialog
-            key={failed.id}
-            user={failed.change.user}
-            failed={failed}
-            onChange={(wanted) => {
-              failed.forget();
-              void change(wanted);
-            }}
-            onClose={(outcome) => {
-              failed.forget();
-              if (outcome) setNews(outcome);
-            }}
-          />
-        )}
-      </Suspense>
+      {dialogs && asked?.dialog === "delete" && (
+        <dialogs.DeleteDialog
+          user={asked.user}
+          focusAfter={heading}
+          onClose={close}
+          onConfirm={() => void remove(asked.user)}
+        />
+      )}
+      {dialogs && (asked?.dialog === "create" || asked?.dialog === "edit") && (
+        <dialogs.UserFormDialog
+          {...(asked.dialog === "edit" && { user: asked.user })}
+          onChange={(wanted) => void change(wanted)}
+          onClose={close}
+        />
+      )}
+      {dialogs && !asked && failed && (
+        <dialogs.UserFormDialog
+          key={failed.id}
+          user={failed.change.user}
+          failed={failed}
+          onChange={(wanted) => {
+            failed.forget();
+            void change(wanted);
+          }}
+          onClose={(outcome) => {
+            failed.forget();
+            close(outcome);
+          }}
+        />
+      )}
     </section>
   );
 }

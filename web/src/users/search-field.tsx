@@ -27,7 +27,7 @@ export function SearchField({ value, onSearch }: SearchFieldProps) {
 
   return (
     <div className="field search">
-      <label htmlFor="filter">Search by the start of a name or e-mail</label>
+      <label htmlFor="filter">Search by the start of a name or email</label>
       <input
         id="filter"
         type="search"

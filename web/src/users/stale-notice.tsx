@@ -19,6 +19,18 @@ const FIELDS = ["name", "email"] as const;
 export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
   const { data, error, refetch } = useCurrentUser(opened.id);
   const theirs = data?.user;
+  if (theirs && FIELDS.every((field) => theirs[field] === mine[field])) {
+    return (
+      <>
+        <p role="alert">This user is as you want it already: your change was saved, though its answer was lost.</p>
+        <div className="dialog-actions">
+          <Button className="primary" onClick={() => onKeepTheirs(theirs)}>
+            Close
+          </Button>
+        </div>
+      </>
+    );
+  }
   const versions: { title: string; version: UserDraft | undefined }[] = [
     { title: "When you began", version: opened },
     { title: "Theirs, now", version: theirs },
@@ -26,8 +38,9 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNot
   ];
   return (
     <>
-      <p role="alert">
-        Somebody else changed this user while you did{theirs && ", "}
+      <p>
+        <span role="alert">Somebody else changed this user while you did</span>
+        {theirs && ", "}
         {theirs && <Time at={theirs.updatedAt} />}.
       </p>
       <table className="comparison">
@@ -35,7 +48,7 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNot
           <tr>
             <td />
             <th scope="col">Name</th>
-            <th scope="col">E-mail</th>
+            <th scope="col">Email</th>
           </tr>
         </thead>
         <tbody>
@@ -65,7 +78,7 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNot
           Keep theirs
         </Button>
         <Button className="primary" isOff={!theirs} onClick={() => theirs && onKeepMine(theirs)}>
-          Save mine instead
+          Save my changes
         </Button>
       </div>
     </>

@@ -1,12 +1,12 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { callUnaryMethod, createConnectQueryKey, useQuery, useTransport } from "@connectrpc/connect-query";
 import {
-  callUnaryMethod,
-  createConnectQueryKey,
-  useMutation as useMethodMutation,
-  useQuery,
-  useTransport,
-} from "@connectrpc/connect-query";
-import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
+  type CreateUserRequestSchema,
+  type ListUsersResponse,
+  type User,
+  UserService,
+} from "@rollcall/gen/user/v1/user";
 import { keepPreviousData, type Mutation, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
 
 const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
@@ -16,7 +16,7 @@ const ALL_PAGES = createConnectQueryKey({ schema: listUsers, cardinality: "finit
 const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
-export interface PageRequest {
+interface PageRequest {
   readonly pageSize: number;
   /** Empty for the first page. */
   readonly pageToken: string;
@@ -28,6 +28,12 @@ export interface UserDraft {
   readonly email: string;
 }
 
+/** A user to create, and what ends the wait for it. */
+export interface NewUserCall {
+  readonly request: MessageInitShape<typeof CreateUserRequestSchema>;
+  readonly signal: AbortSignal;
+}
+
 export interface UserChange {
   /** As it was when the form was opened. */
   readonly user: User;
@@ -36,7 +42,7 @@ export interface UserChange {
   readonly etag: string;
 }
 
-/** A change that was not made. */
+/** A change that failed. */
 export interface FailedChange {
   readonly id: number;
   readonly change: UserChange;
@@ -54,10 +60,16 @@ export function useCurrentUser(id: string) {
   return useQuery(getUser, { id }, { gcTime: 0 });
 }
 
-/** What a change sends: the fields that are not as they were when its form was opened, and nothing else. */
-export function changeRequest({ user, draft, etag }: UserChange) {
-  const paths = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
-  return { id: user.id, ...draft, etag, updateMask: { paths } };
+/** The fields that are not as they were when the form was opened. */
+function changedFields({ user, draft }: UserChange): Partial<UserDraft> {
+  const fields = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
+  return Object.fromEntries(fields.map((field) => [field, draft[field]]));
+}
+
+/** What a change sends: the fields that were changed, and nothing else. */
+export function changeRequest(change: UserChange) {
+  const fields = changedFields(change);
+  return { id: change.user.id, ...fields, etag: change.etag, updateMask: { paths: Object.keys(fields) } };
 }
 
 /** The ways to change the directory. What is under way is in {@link useExpected}, what went wrong in {@link useFailedChange}. */
@@ -72,9 +84,16 @@ export function useDirectory() {
       (page) => page && { ...page, users: change(page.users) },
     );
 
-  const create = useMethodMutation(createUser, { onSuccess: onSettled });
+  const create = useMutation({
+    mutationFn: ({ request, signal }: NewUserCall) => callUnaryMethod(transport, createUser, request, { signal }),
+    onSettled,
+  });
   const change = useMutation({
     mutationKey: CHANGES,
+    onMutate: () => {
+      const cache = client.getMutationCache();
+      for (const done of cache.findAll({ mutationKey: CHANGES, status: "success" })) cache.remove(done);
+    },
     mutationFn: (change: UserChange) => callUnaryMethod(transport, updateUser, changeRequest(change)),
     onSuccess: ({ user: changed }) => keep((users) => users.map((user) => (user.id === changed?.id ? changed : user))),
     onSettled,
@@ -114,7 +133,7 @@ export function useExpected(users: readonly User[]): { user: User; isChanging: b
     .filter(({ id }) => !removals.some((removed) => removed.id === id))
     .map((user) => {
       const change = changes.find((pending) => pending.user.id === user.id);
-      return { user: change ? { ...user, ...change.draft } : user, isChanging: change !== undefined };
+      return { user: change ? { ...user, ...changedFields(change) } : user, isChanging: change !== undefined };
     });
 }
 

@@ -4,7 +4,7 @@ import { useHistoryState } from "wouter/use-browser-location";
 export const PAGE_SIZES = [10, 25, 100] as const;
 
 /** Which part of the directory is shown. */
-export interface View {
+interface View {
   /** The start of a name or e-mail; empty for all. */
   readonly filter: string;
   readonly pageSize: number;

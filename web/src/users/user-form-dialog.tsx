@@ -6,10 +6,17 @@ import { CreateUserRequestSchema, UpdateUserRequestSchema, type User } from "@ro
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Button } from "../components/button.tsx";
 import { type FieldErrors, fieldErrors } from "../errors.ts";
+import { checkRules, loadRules } from "../rules.ts";
 import { StaleNotice } from "./stale-notice.tsx";
 import { changeRequest, type FailedChange, type UserChange, type UserDraft, useDirectory } from "./use-users.ts";
 
-const loadRules = () => import("../validate-message.ts");
+/** What was done. */
+export interface Outcome {
+  /** For people. */
+  readonly text: string;
+  /** Of a user who may not be on the page that is shown. */
+  readonly createdEmail?: string;
+}
 
 export interface UserFormDialogProps {
   /** Whom to change; undefined for a new user. */
@@ -18,8 +25,7 @@ export interface UserFormDialogProps {
   failed?: FailedChange | undefined;
   /** Takes a change that the contract's rules allow. */
   onChange(change: UserChange): void;
-  /** @param outcome What was done, for people; undefined when nothing was. */
-  onClose(outcome?: string): void;
+  onClose(outcome?: Outcome): void;
 }
 
 /** Creates or changes a user. What the contract's rules refuse is not sent; what the server refuses comes back to its field. */
@@ -31,43 +37,51 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   );
   const isStale = failed !== undefined && ConnectError.from(failed.error).code === Code.Aborted;
   const [errors, setErrors] = useState<FieldErrors>(failed && !isStale ? fieldErrors(failed.error) : {});
-  const [isSaving, setSaving] = useState(false);
+  /** Ends the wait for what is being saved; undefined while nothing is. */
+  const [saving, setSaving] = useState<AbortController>();
   const popup = useRef<HTMLDivElement>(null);
   // Ready by the time that there is something to check.
-  useEffect(() => void loadRules().catch(() => {}), []);
+  useEffect(loadRules, []);
 
-  const createNew = async () => {
-    const { validateMessage } = await loadRules();
-    const request = { ...draft, requestId: requestIdFor(draft) };
-    const invalid = validateMessage(CreateUserRequestSchema, request);
+  const createNew = async (wanted: UserDraft, signal: AbortSignal) => {
+    const request = { ...wanted, requestId: requestIdFor(wanted) };
+    const invalid = await checkRules(CreateUserRequestSchema, request);
     setErrors(invalid);
     if (Object.keys(invalid).length > 0) return;
-    await create(request);
-    onClose(`${draft.name} was created.`);
+    await create({ request, signal });
+    if (!signal.aborted) onClose({ text: `${wanted.name} was created.`, createdEmail: wanted.email });
   };
-  const change = async (opened: User, etag: string) => {
-    const request = changeRequest({ user: opened, draft, etag });
+  const change = async (wanted: UserChange) => {
+    const request = changeRequest(wanted);
     if (request.updateMask.paths.length === 0) return onClose();
-    const { validateMessage } = await loadRules();
-    const invalid = validateMessage(UpdateUserRequestSchema, request);
+    const invalid = await checkRules(UpdateUserRequestSchema, request);
     setErrors(invalid);
-    if (Object.keys(invalid).length === 0) onChange({ user: opened, draft, etag });
+    if (Object.keys(invalid).length === 0) onChange(wanted);
   };
   const save = async (event: FormEvent) => {
     event.preventDefault();
-    if (isSaving) return;
-    setSaving(true);
+    if (saving) return;
+    const controller = new AbortController();
+    setSaving(controller);
+    // What is pasted often has blanks around it.
+    const wanted = { name: draft.name.trim(), email: draft.email.trim() };
+    setDraft(wanted);
     try {
-      await (user ? change(user, user.etag) : createNew());
+      await (user ? change({ user, draft: wanted, etag: user.etag }) : createNew(wanted, controller.signal));
     } catch (error) {
       setErrors(fieldErrors(error));
     }
-    setSaving(false);
+    setSaving(undefined);
+  };
+  const close = () => {
+    saving?.abort();
+    onClose(saving && { text: `It is not known whether ${draft.name} was created.` });
   };
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
   return (
-    <Dialog.Root open onOpenChange={(open) => !open && !isSaving && onClose()}>
+    // A click beside it does not throw away what was typed.
+    <Dialog.Root open disablePointerDismissal onOpenChange={(open) => !open && close()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
         <Dialog.Popup
@@ -82,7 +96,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
             <StaleNotice
               opened={user}
               mine={draft}
-              onKeepTheirs={(theirs) => onClose(`${theirs.name} was left as it is.`)}
+              onKeepTheirs={({ name }) => onClose({ text: `${name} was left as it is.` })}
               onKeepMine={({ etag }) => onChange({ user, draft, etag })}
             />
           ) : (
@@ -93,7 +107,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
                 <Field.Error className="field-error" />
               </Field.Root>
               <Field.Root name="email" className="field">
-                <Field.Label>E-mail</Field.Label>
+                <Field.Label>Email</Field.Label>
                 <Field.Control value={draft.email} onValueChange={edit("email")} inputMode="email" autoComplete="off" />
                 <Field.Error className="field-error" />
               </Field.Root>
@@ -105,8 +119,8 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
               </p>
               <div className="dialog-actions">
                 <Dialog.Close>Cancel</Dialog.Close>
-                <Button type="submit" className="primary" isOff={isSaving}>
-                  {isSaving ? "Saving…" : "Save"}
+                <Button type="submit" className="primary" isOff={saving !== undefined}>
+                  {saving ? "Saving…" : "Save"}
                 </Button>
               </div>
             </Form>

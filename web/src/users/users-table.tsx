@@ -42,8 +42,9 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart
       )}
       {isEmpty ? (
         <div className="notice card">
-          <p>{filter ? `Nobody's name or e-mail starts with “${filter}”.` : "Nobody is here yet."}</p>
-          {!filter && onEdit && <p>“New user” adds the first one.</p>}
+          <p>{emptyText(filter, onRestart !== undefined)}</p>
+          {!filter && !onRestart && onEdit && <p>“New user” adds the first one.</p>}
+          {onRestart && <Button onClick={onRestart}>First page</Button>}
         </div>
       ) : (
         <table className="users" aria-busy={isPending || isPlaceholderData}>
@@ -51,7 +52,7 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart
           <thead>
             <tr>
               <th scope="col">Name</th>
-              <th scope="col">E-mail</th>
+              <th scope="col">Email</th>
               <th scope="col">Created</th>
               <th scope="col">Changed</th>
               <th scope="col">Id</th>
@@ -107,6 +108,11 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart
       )}
     </>
   );
+}
+
+function emptyText(filter: string, isLaterPage: boolean): string {
+  if (isLaterPage) return "Nobody is on this page any more.";
+  return filter ? `Nobody's name or email starts with “${filter}”.` : "Nobody is here yet.";
 }
 
 /** As high as the rows that will come, so that nothing moves when they do. */

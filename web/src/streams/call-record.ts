@@ -49,9 +49,12 @@ export class CallRecord {
     });
   }
 
+  /** The first end counts. */
   fail(reason: unknown): void {
+    if (this.#next.state !== "running") return;
     const error = ConnectError.from(reason);
-    this.update(() => ({ state: error.code === Code.Canceled ? "canceled" : "failed", error }));
+    const state = error.code === Code.Canceled ? "canceled" : "failed";
+    this.update(() => ({ state, error, trailers: [...error.metadata] }));
   }
 }
 
@@ -62,15 +65,18 @@ export const recordKey = createContextKey<CallRecord | undefined>(undefined, { d
 export const recordCalls: Interceptor = (next) => async (request) => {
   const record = request.contextValues.get(recordKey);
   if (!record) return next(request);
+  if (!request.stream) throw new Error("only streams are recorded");
   const requestHeaders = [...request.header].map(
     ([name, value]): Field => [name, name === "authorization" ? "Bearer …" : value],
   );
   record.update(() => ({ requestHeaders }));
   const countSent = () => record.update(({ sent }) => ({ sent: sent + 1 }));
+  // What goes wrong before anything is sent is not for the server to answer for.
+  const breakOff = (cause: unknown) =>
+    record.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
   const countReceived = () => record.update(({ received }) => ({ received: received + 1 }));
   try {
-    if (!request.stream) throw new Error("only streams are recorded");
-    const response = await next({ ...request, message: each(request.message, countSent) });
+    const response = await next({ ...request, message: each(request.message, countSent, undefined, breakOff) });
     record.update(() => ({ responseHeaders: [...response.header] }));
     if (!response.stream) return response;
     const finish = () => record.update(() => ({ state: "done", trailers: [...response.trailer] }));

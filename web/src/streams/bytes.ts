@@ -22,7 +22,7 @@ function format(bytes: number, per: "" | "-per-second"): string {
   return value.toLocaleString(undefined, {
     style: "unit",
     unit: unit + per,
-    unitDisplay: "short",
+    unitDisplay: unit === "byte" ? "long" : "short",
     // Always as many, so that a figure that changes stays where it is.
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,

@@ -1,12 +1,13 @@
 import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
-import { type FormEvent, useState } from "react";
-import { commandsFor, quote } from "../commands.ts";
+import { type FormEvent, useRef, useState } from "react";
 import { Button } from "../components/button.tsx";
-import { CallPanel } from "../components/call-panel.tsx";
 import { describeError, fieldErrors } from "../errors.ts";
-import { streams } from "../streams-api.ts";
-import { useCall } from "../use-call.ts";
+import { checkRules } from "../rules.ts";
+import { CallPanel } from "./call-panel.tsx";
+import { commandsFor, quote } from "./commands.ts";
+import { streams } from "./streams-client.ts";
+import { useCall } from "./use-call.ts";
 
 const { serverStream } = StreamService.method;
 
@@ -23,20 +24,25 @@ interface Result {
 export function QueryPage() {
   const call = useCall();
   const [query, setQuery] = useState("typescript");
+  /** The query that the results are of. */
+  const [asked, setAsked] = useState<string>();
+  const isStarting = useRef(false);
   const [problem, setProblem] = useState<string>();
   const [results, setResults] = useState<readonly Result[]>([]);
   const { snapshot, running } = call;
 
   const run = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    if (running) return;
+    if (running || isStarting.current) return;
+    isStarting.current = true;
     setProblem(undefined);
+    const [invalid] = Object.values(await checkRules(ServerStreamRequestSchema, { query })).flat();
+    isStarting.current = false;
+    if (invalid) return setProblem(invalid);
+    setAsked(query);
+    setResults([]);
+    const begunMs = performance.now();
     try {
-      const { validateMessage } = await import("../validate-message.ts");
-      const [invalid] = Object.values(validateMessage(ServerStreamRequestSchema, { query })).flat();
-      if (invalid) return setProblem(invalid);
-      setResults([]);
-      const begunMs = performance.now();
       for await (const { sequence, data } of streams.serverStream({ query }, call.begin())) {
         const result = { sequence, data, afterMs: performance.now() - begunMs };
         setResults((before) => [...before, result]);
@@ -46,6 +52,7 @@ export function QueryPage() {
       setProblem(fieldErrors(error).query?.[0]);
     }
   };
+  const shown = asked ?? query;
 
   return (
     <div className="with-panel">
@@ -76,7 +83,12 @@ export function QueryPage() {
         </form>
         <progress aria-label="Progress" value={results.length} max={EXPECTED_RESULTS} />
         <p className="status" role="status">
-          {running && `${results.length} of ${EXPECTED_RESULTS} results…`}
+          {/* Who listens hears of the beginning and the end; the progress bar has what is between. */}
+          {running && (
+            <>
+              Running… <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
+            </>
+          )}
           {snapshot?.state === "done" && `${countResults(results.length)}, complete.`}
           {snapshot?.error && `${describeError(snapshot.error)} ${countResults(results.length)} until then.`}
         </p>
@@ -93,7 +105,7 @@ export function QueryPage() {
       <CallPanel
         method={serverStream}
         snapshot={snapshot}
-        commands={commandsFor(location.origin, serverStream, [{ query }], `query -- ${quote(query)}`)}
+        commands={commandsFor(location.origin, serverStream, [{ query: shown }], `query -- ${quote(shown)}`)}
       />
     </div>
   );

@@ -1,9 +1,9 @@
 import { Tabs } from "@base-ui/react/tabs";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { CallSnapshot, Field } from "../call-record.ts";
-import type { Commands } from "../commands.ts";
-import { CopyButton } from "./copy-button.tsx";
+import { CopyButton } from "../components/copy-button.tsx";
+import type { CallSnapshot, Field } from "./call-record.ts";
+import type { Commands } from "./commands.ts";
 
 const KINDS = {
   unary: "unary",
@@ -50,7 +50,7 @@ export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
       <Fields title="Trailers" fields={snapshot?.trailers} />
       <h3>From a terminal</h3>
       <Tabs.Root defaultValue="curl">
-        <Tabs.List className="tabs">
+        <Tabs.List className="tabs" aria-label="Tool">
           {Object.keys(commands).map((tool) => (
             <Tabs.Tab key={tool} value={tool}>
               {tool}
@@ -70,11 +70,12 @@ export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
         ))}
       </Tabs.Root>
       <p className="hint">
-        With your token in <code>ROLLCALL_TOKEN</code>
+        In the repository's root, with your token in <code>ROLLCALL_TOKEN</code>
         {location.protocol === "https:" && (
           <>
-            , and <code>--cacert</code> (of rollcall, <code>--ca</code>) for a certificate authority that your machine
-            does not know
+            {" "}
+            and, where your machine does not know the server's certificate authority, its file in{" "}
+            <code>ROLLCALL_CA</code>
           </>
         )}
         .

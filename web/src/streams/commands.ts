@@ -1,6 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 
-/** The same call from a terminal, by tool. The token is in $ROLLCALL_TOKEN. */
+/**
+ * The same call from a terminal, by tool. The token is in $ROLLCALL_TOKEN; with TLS,
+ * the certificate authority's file may be in $ROLLCALL_CA.
+ */
 export interface Commands {
   readonly curl: string;
   readonly "buf curl": string;
@@ -48,20 +51,30 @@ done |`;
 
 function connectCurl(origin: string, method: DescMethod): string {
   // Only HTTP/2 carries both directions at once.
-  const http2 = origin.startsWith("https:") ? "--http2" : "--http2-prior-knowledge";
-  return `curl -sN ${http2} --data-binary @- ${AUTHORIZATION} \\
+  const http2 = isSecure(origin) ? `--http2 ${authority("--cacert")}` : "--http2-prior-knowledge";
+  return `curl -sSN ${http2} --data-binary @- ${AUTHORIZATION} \\
     -H 'content-type: application/connect+json' \\
     ${urlOf(origin, method)} --output -`;
 }
 
 function bufCurl(origin: string, method: DescMethod): string {
-  const http2 = origin.startsWith("https:") ? "" : " --http2-prior-knowledge";
-  return `npx buf curl --schema . --protocol grpc${http2} ${AUTHORIZATION} \\
+  const http2 = isSecure(origin) ? authority("--cacert") : "--http2-prior-knowledge";
+  return `npx buf curl --schema . --protocol grpc ${http2} ${AUTHORIZATION} \\
     ${urlOf(origin, method)}`;
 }
 
 function withAddress(origin: string, command: string): string {
-  return `npx -y pnpm@12 --silent rollcall --address ${origin} ${command}`;
+  const ca = isSecure(origin) ? `${authority("--ca")} ` : "";
+  return `npx -y pnpm@12 --silent rollcall --address ${origin} ${ca}${command}`;
+}
+
+function isSecure(origin: string): boolean {
+  return origin.startsWith("https:");
+}
+
+/** The option that names a certificate authority, where one is set. */
+function authority(option: string): string {
+  return `\${ROLLCALL_CA:+${option} "$ROLLCALL_CA"}`;
 }
 
 function urlOf(origin: string, method: DescMethod): string {
