@@ -1,12 +1,18 @@
 /** `pnpm dev`: the server, started again when its code changes, and the web app with hot reload. */
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "vite";
 import { buildWebIfStale } from "./web-build.ts";
 
+const root = join(import.meta.dirname, "..");
+// The web app's proxy has to know what the server reads from it.
+if (existsSync(join(root, ".env"))) process.loadEnvFile(join(root, ".env"));
+// A restart does not wait for the calls of the code that was.
+process.env.SHUTDOWN_GRACE_MS ??= "200";
+
 // The link that the server prints leads to the page that it serves itself.
 await buildWebIfStale();
-const root = join(import.meta.dirname, "..");
 const server = spawn(process.execPath, ["--watch", "--watch-preserve-output", join(root, "server/src/main.ts")], {
   stdio: "inherit",
 });

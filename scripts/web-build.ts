@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { build } from "vite";
 
 const root = join(import.meta.dirname, "..");
 const sources = [
@@ -12,8 +11,10 @@ const sources = [
   "client/src",
   "gen/src",
   "pnpm-lock.yaml",
+  "scripts/web-build.ts",
 ];
 
+const PAGE = "index.html";
 /** What shrinks when it is compressed. */
 const TEXT = new Set([".css", ".html", ".js", ".svg"]);
 
@@ -23,15 +24,17 @@ export async function buildWeb(): Promise<void> {
   // Vite builds what this says, and a test runner says "test": React's development version, twice as large.
   process.env.NODE_ENV = "production";
   try {
+    // Loaded here, so that a server that finds all built does without it.
+    const { build } = await import("vite");
     await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn" });
   } finally {
     if (environment === undefined) delete process.env.NODE_ENV;
     else process.env.NODE_ENV = environment;
   }
   const dist = join(root, "web/dist");
-  for (const name of readdirSync(dist, { recursive: true, encoding: "utf8" })) {
-    if (TEXT.has(extname(name))) compress(join(dist, name));
-  }
+  const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => TEXT.has(extname(name)));
+  // The page last: where it is compressed, so is everything.
+  for (const name of [...names.filter((other) => other !== PAGE), PAGE]) compress(join(dist, name));
 }
 
 function compress(path: string): void {
@@ -43,7 +46,7 @@ function compress(path: string): void {
 
 /** Builds the web app if it has not been built since one of its sources changed. */
 export async function buildWebIfStale(): Promise<void> {
-  const built = join(root, "web/dist/index.html");
+  const built = join(root, `web/dist/${PAGE}.gz`);
   const newestSourceMs = Math.max(...sources.map((path) => newestMs(join(root, path))));
   if (!existsSync(built) || statSync(built).mtimeMs < newestSourceMs) await buildWeb();
 }

@@ -1,9 +1,17 @@
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
-/** Where `pnpm dev` has the server. */
-const server = `http://localhost:${process.env.PORT ?? 8080}`;
+const root = join(import.meta.dirname, "..");
+const { PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
+/** With TLS the page has it too: a server with TLS takes no WebSocket from a page without. */
+const https =
+  TLS_CERT_FILE && TLS_KEY_FILE
+    ? { cert: readFileSync(resolve(root, TLS_CERT_FILE)), key: readFileSync(resolve(root, TLS_KEY_FILE)) }
+    : undefined;
+/** Where `pnpm dev` has the server, whose certificate is its own affair. */
+const server = { target: `${https ? "https" : "http"}://localhost:${PORT}`, secure: false };
 
 export default defineConfig({
   root: import.meta.dirname,
@@ -20,9 +28,10 @@ export default defineConfig({
     assetsInlineLimit: 0,
   },
   server: {
+    ...(https && { https }),
     proxy: {
       // Every method's path has a package with a dot in it; the WebSockets of streams go the same way.
-      "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { target: server, ws: true },
+      "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { ...server, ws: true },
       "/healthz": server,
       "/readyz": server,
     },

@@ -2,10 +2,10 @@ import { lazy, Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import { Crash } from "./components/crash.tsx";
 import { Shell } from "./components/shell.tsx";
-import { SignInPage } from "./pages/sign-in-page.tsx";
-import { useSessionState } from "./session.ts";
+import { useSessionState } from "./session/session.ts";
+import { SignInPage } from "./session/sign-in-page.tsx";
 
-const UsersPage = lazy(async () => ({ default: (await import("./pages/users-page.tsx")).UsersPage }));
+const UsersPage = lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage }));
 const QueryPage = lazy(async () => ({ default: (await import("./streams/query-page.tsx")).QueryPage }));
 const UploadPage = lazy(async () => ({ default: (await import("./streams/upload-page.tsx")).UploadPage }));
 const ChatPage = lazy(async () => ({ default: (await import("./streams/chat-page.tsx")).ChatPage }));

@@ -2,7 +2,7 @@ import "./style.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
-import { takeTokenFromAddress } from "./session.ts";
+import { takeTokenFromAddress } from "./session/session.ts";
 
 // Before anything is drawn, so that the token is never seen; and when the link is opened in this very tab.
 takeTokenFromAddress();

@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
-import { answerOffer, type Session, signOut } from "../session.ts";
+import { answerOffer, type Session, signOut } from "../session/session.ts";
 import { Announcer } from "./announcer.tsx";
 
 const PAGES = [

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from "react";
 import { announce } from "../components/announcer.tsx";
 import { Button } from "../components/button.tsx";
 import { describeError, isOutcomeUnknown } from "../errors.ts";
-import { useSession } from "../session.ts";
+import { useSession } from "../session/session.ts";
 import { SearchField } from "./search-field.tsx";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
 import { PAGE_SIZES, useView } from "./use-view.ts";

@@ -1,8 +1,8 @@
-import "../users/users.css";
+import "./users.css";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { queryClient, transport } from "../api.ts";
-import { Directory } from "../users/directory.tsx";
+import { Directory } from "./directory.tsx";
 
 /** The directory of users, with what it needs to ask the server. */
 export function UsersPage() {

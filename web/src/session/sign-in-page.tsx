@@ -1,5 +1,5 @@
 import { type FormEvent, useEffect, useState } from "react";
-import { type SessionState, signIn } from "../session.ts";
+import { type SessionState, signIn } from "./session.ts";
 
 const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
   out: "Sign in",
