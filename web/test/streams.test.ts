@@ -82,6 +82,25 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 });
 
+test("the last line is in view, but not for who has scrolled up", async () => {
+  await using app = await openApp(browser, { path: "/chat" });
+  const { page } = app;
+  await button(page, "Send 20").click();
+  const last = page.getByText("Echo: message 20", { exact: true });
+  await last.waitFor();
+  const belowView = () =>
+    page.evaluate<number>(
+      "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)(document.querySelector('.chat-log'))",
+    );
+  await expect.poll(belowView).toBeLessThan(5);
+  await page.locator(".chat-log").hover();
+  await page.mouse.wheel(0, -300);
+  await expect.poll(belowView).toBeGreaterThan(200);
+  await say(page, "below");
+  await page.getByText("Echo: below", { exact: true }).waitFor();
+  expect(await belowView()).toBeGreaterThan(200);
+});
+
 test.each(SCHEMES)("a dropped file goes up too, over %s", async (scheme) => {
   await using app = await openApp(browser, { scheme, path: "/upload" });
   const { page } = app;

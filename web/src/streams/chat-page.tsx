@@ -21,6 +21,7 @@ export function ChatPage() {
   const [text, setText] = useState("");
   const log = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
+  const lastTop = useRef(0);
   const { snapshot, running } = call;
   /** The last messages are on their way, and no new conversation may begin. */
   const isEnding = running && !isOpen;
@@ -31,7 +32,11 @@ export function ChatPage() {
   }, [lines]);
   const noteScroll = () => {
     const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = log.current ?? {};
-    isAtEnd.current = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    // Only a person scrolls up. Of scrolling down one hears late, when there may be further lines.
+    const isUp = scrollTop < lastTop.current;
+    lastTop.current = scrollTop;
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) isAtEnd.current = true;
+    else if (isUp) isAtEnd.current = false;
   };
 
   const send = (event: FormEvent) => {
