@@ -44,6 +44,17 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     app.expectProblems(/ERR_CONNECTION_REFUSED/);
   });
 
+  test("the server has gone before the first call", async () => {
+    await using app = await openApp(browser, { scheme, path: "/chat" });
+    await button(app.page, "Send").waitFor();
+    await app.server.app.close();
+    await say(app.page, "anybody?");
+    await app.page.getByText("a part of this page can't be loaded: load it again").waitFor();
+    await app.page.getByText("not sent", { exact: true }).waitFor();
+    expect(await fact(app.page, "State")).toBe("unavailable");
+    app.expectProblems(/ERR_CONNECTION_REFUSED/);
+  });
+
   test("the network breaks under a conversation", async () => {
     await using app = await openApp(browser, { scheme, path: "/chat" });
     await using proxy = await startProxy(app.server.url);

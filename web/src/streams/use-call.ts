@@ -1,6 +1,8 @@
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useFirstSign } from "../components/use-first-sign.ts";
 import { CallRecord, type CallSnapshot, recordKey } from "./call-record.ts";
+import { preloadTransport } from "./streams-client.ts";
 
 export interface RecordedCall {
   /** Undefined until the first call. */
@@ -21,6 +23,7 @@ export function useCall(): RecordedCall {
   const controller = useRef<AbortController>(undefined);
   const snapshot = useSyncExternalStore(record?.subscribe ?? NEVER, () => record?.snapshot());
   const running = snapshot?.state === "running";
+  useFirstSign(preloadTransport);
   useEffect(() => () => controller.current?.abort(), []);
   useEffect(() => {
     if (!running) return;

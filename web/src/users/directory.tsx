@@ -2,6 +2,7 @@ import type { User } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
 import { announce } from "../components/announcer.tsx";
 import { Button } from "../components/button.tsx";
+import { useFirstSign } from "../components/use-first-sign.ts";
 import { describeError, isOutcomeUnknown } from "../errors.ts";
 import { useSession } from "../session/session.ts";
 import { SearchField } from "./search-field.tsx";
@@ -11,6 +12,7 @@ import type { Outcome } from "./user-form-dialog.tsx";
 import { UsersTable } from "./users-table.tsx";
 
 const loadDialogs = () => import("./dialogs.tsx");
+const preloadDialogs = () => void loadDialogs().catch(() => {});
 type Dialogs = Awaited<ReturnType<typeof loadDialogs>>;
 
 type Asked = { readonly dialog: "create" } | { readonly dialog: "edit" | "delete"; readonly user: User };
@@ -42,16 +44,7 @@ export function Directory() {
     if (count !== undefined) announce(`Page ${pageNumber}, ${count === 1 ? "1 user" : `${count} users`}`);
   }, [pageNumber, count]);
 
-  useEffect(() => {
-    // At the first sign of a person the dialogs are fetched, so that they open even if the server has gone by then.
-    const signs = ["pointermove", "pointerdown", "keydown"];
-    const load = () => void loadDialogs().catch(() => {});
-    for (const sign of signs) addEventListener(sign, load, { once: true });
-    return () => {
-      for (const sign of signs) removeEventListener(sign, load);
-    };
-  }, []);
-
+  useFirstSign(preloadDialogs);
   const hasFailed = failed !== undefined;
   useEffect(() => {
     if (hasFailed) loadDialogs().then(setDialogs, () => {});
