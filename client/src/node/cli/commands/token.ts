@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
 import type { Io } from "../io.ts";
@@ -17,7 +17,11 @@ export function addTokenCommands(program: Command, io: Io): void {
     )
     .requiredOption("--sub <subject>", "whose token it is")
     .requiredOption("--scope <scopes>", 'what it permits, as "users:read users:write streams"')
-    .option("--ttl <duration>", "how long it is valid, as 30m, 1h or 7d (default: 1h)", duration, 3_600_000)
+    .addOption(
+      new Option("--ttl <duration>", "how long it is valid, as 30m, 1h or 7d")
+        .argParser(duration)
+        .default(3_600_000, "1h"),
+    )
     .action(async ({ sub, scope, ttl }: { sub: string; scope: string; ttl: number }, command: Command) => {
       const token = await mint(io, sub, scope, ttl);
       io.stdout.write(`${command.optsWithGlobals<Globals>().json ? JSON.stringify({ token }) : token}\n`);
