@@ -4,6 +4,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
+import { isTurnOver, nextTurn } from "../rpc/loop-turn.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
@@ -165,6 +166,8 @@ export class SocketCall {
   async #send(bytes: Uint8Array): Promise<void> {
     for (let start = 0; start < bytes.byteLength; start += SEND_BYTES) {
       await this.#sendPiece(bytes.subarray(start, start + SEND_BYTES));
+      // What the network takes at once is sent without a turn of the loop.
+      if (isTurnOver()) await nextTurn();
     }
   }
 
