@@ -27,3 +27,17 @@ export function isTurnOver(): boolean {
 export function nextTurn(): Promise<void> {
   return immediate();
 }
+
+/** Of those in the queue that go on in one turn: each may hold it for as long as one piece of its work takes. */
+const MAX_RESUMED = 2;
+const queue: (() => void)[] = [];
+
+/** Calls back in a later turn, one that is shared with few: for who would go on with more than a piece. */
+export function queueForTurn(goOn: () => void): void {
+  if (queue.push(goOn) === 1) setImmediate(resumeSome);
+}
+
+function resumeSome(): void {
+  for (const goOn of queue.splice(0, MAX_RESUMED)) goOn();
+  if (queue.length > 0) setImmediate(resumeSome);
+}
