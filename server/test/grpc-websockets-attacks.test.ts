@@ -441,6 +441,23 @@ describe("time", () => {
     ws.terminate();
   });
 
+  test.each([
+    ["whose deadline has passed is cut off soon", "grpc-timeout: 500m\r\n", true],
+    ["whose deadline has not is waited for", "", false],
+  ])("a client that does not read, and %s", async (_, deadline, isCut) => {
+    await using server = await startServer();
+    const { socket, send } = await openRawSocket(server, `${await headerBlock(server)}${deadline}`, CHAT);
+    socket.pause();
+    // More than the network holds, back and forth.
+    const message = say("a".repeat(4_000_000));
+    for (let sent = 0; sent < 8; sent++) send(message);
+    // Without its deadline, it has a minute.
+    if (isCut) await until(() => socket.destroyed);
+    else await delay(7_000);
+    expect(socket.destroyed).toBe(isCut);
+    socket.destroy();
+  });
+
   test("a socket that comes while the server stops is refused", async () => {
     await using server = await startServer({ shutdownGraceMs: 5_000 });
     const talking = await begin(server);
