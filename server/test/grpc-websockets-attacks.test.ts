@@ -117,6 +117,46 @@ describe("the handshake", () => {
     expect(await openSocket(server, options).outcome).toBe(status);
   });
 
+  test.each([
+    ["behind a request that is not answered", false],
+    ["behind one that is", true],
+  ])("%s", async (_, isAnswered) => {
+    await using server = await startServer({ streams: { resultIntervalMs: 10, resultCount: 20 } });
+    const { authorization } = await server.auth();
+    const socket = connect(server.port, "localhost");
+    socket.on("error", () => {});
+    let received = "";
+    socket.on("data", (data) => {
+      received += data.toString("latin1");
+    });
+    const query = encodeEnvelope(0, Buffer.from('{"query":"q"}'));
+    socket.write(
+      `POST /stream.v1.StreamService/ServerStream HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\n` +
+        `content-type: application/connect+json\r\ncontent-length: ${query.byteLength}\r\n\r\n`,
+    );
+    socket.write(query);
+    // Chunked: its end is the answer's.
+    await until(() => received.includes(isAnswered ? "\r\n0\r\n\r\n" : "Result 0"));
+    socket.write(
+      `GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+        "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+        "sec-websocket-protocol: grpc-websockets\r\n\r\n",
+    );
+    if (isAnswered) await until(() => received.includes("HTTP/1.1 101 "));
+    else {
+      await once(socket, "close");
+      expect(received).not.toContain("HTTP/1.1 101 ");
+    }
+    socket.destroy();
+  });
+
+  test("of a page whose origin is long is refused, and logged in short", async () => {
+    await using server = await startServer();
+    expect(await openSocket(server, { origin: `https://${"a".repeat(5_000)}.example` }).outcome).toBe(403);
+    const { origin } = server.log.find(({ msg }) => msg === "WebSocket refused") ?? {};
+    expect(String(origin)).toMatch(/^https:\/\/a{192}$/);
+  });
+
   test("to anything but a WebSocket is no handshake", async () => {
     await using server = await startServer();
     const socket = connect(server.port, "localhost");

@@ -7,6 +7,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { isValidAuthority } from "./authority.ts";
 import { peerOf } from "./connection.ts";
 import { SocketCall } from "./grpc-websockets-call.ts";
+import { hasOpenRequests } from "./pipelining.ts";
 import { defaultRequestTimeouts, type RequestTimeouts } from "./request-timeouts.ts";
 
 const SUBPROTOCOL = "grpc-websockets";
@@ -104,6 +105,11 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
       logger.info({ path: path.slice(0, 200), origin, status, peer: peerOf(request) }, "WebSocket refused");
       refuseUpgrade(socket, status, reason);
     };
+    // Whatever is said now would come ahead of the answers, which the client would take for each other.
+    if (hasOpenRequests(socket)) {
+      socket.destroy();
+      return;
+    }
     if (draining) return refuse(503, "server is shutting down");
     if (!isValidAuthority({ host: request.headers.host, raw: request })) return refuse(400, "invalid host");
     if (!handler) return refuse(404, "no such method");
