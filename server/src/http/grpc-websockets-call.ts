@@ -60,9 +60,8 @@ export class SocketCall {
   readonly #holds = new Set<Hold>();
   #phase: "header" | "body" | "half-closed" | "done" = "header";
   #timer: NodeJS.Timeout | undefined;
-  /** Of the piece that is being sent. */
-  #sendTimer: NodeJS.Timeout | undefined;
-  #hasFailed = false;
+  /** From the call's failure to its socket's end. */
+  #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(ws: WebSocket, options: SocketCallOptions) {
     this.#ws = ws;
@@ -210,8 +209,8 @@ export class SocketCall {
   /** A call that has failed ends though its client does not read; its signal is also aborted when it has succeeded. */
   #hurryAtFailure(signal: AbortSignal | undefined): void {
     signal?.addEventListener("abort", () => {
-      this.#hasFailed = signal.reason instanceof ConnectError;
-      if (this.#hasFailed && this.#sendTimer) this.#boundSend();
+      if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
+      this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
     });
   }
 
@@ -232,21 +231,13 @@ export class SocketCall {
 
   #sendPiece(bytes: Uint8Array): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#boundSend();
+      const timer = setTimeout(() => this.#ws.terminate(), this.#options.timeouts.stallTimeoutMs);
       this.#ws.send(bytes, (error) => {
-        clearTimeout(this.#sendTimer);
-        this.#sendTimer = undefined;
+        clearTimeout(timer);
         if (error) reject(error);
         else resolve();
       });
     });
-  }
-
-  #boundSend(): void {
-    const { stallTimeoutMs } = this.#options.timeouts;
-    clearTimeout(this.#sendTimer);
-    const timeoutMs = this.#hasFailed ? Math.min(SEND_GRACE_MS, stallTimeoutMs) : stallTimeoutMs;
-    this.#sendTimer = setTimeout(() => this.#ws.terminate(), timeoutMs);
   }
 
   /** Answers a call that never began. */
@@ -315,6 +306,7 @@ export class SocketCall {
   #finish(closeCode = NORMAL): void {
     this.#phase = "done";
     this.#clearTimer();
+    clearTimeout(this.#graceTimer);
     this.#body.abandon();
     // Or the client's answer to the close would not be seen.
     this.#release("gate");
@@ -324,6 +316,7 @@ export class SocketCall {
   #end(error: ConnectError): void {
     this.#phase = "done";
     this.#clearTimer();
+    clearTimeout(this.#graceTimer);
     this.#body.end(error);
     this.#abort.abort(error);
   }
