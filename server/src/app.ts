@@ -27,7 +27,12 @@ import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
 
 export interface AppOptions {
-  /** Whom to let in, or false to let in everybody: for tests, and for hosts that authenticate themselves. */
+  /**
+   * Whom to let in, or false to let in everybody: for tests, and for hosts that authenticate themselves.
+   * A host that goes by headers that its proxy sets must know that a WebSocket brings the headers of its
+   * call in-band, past the proxy: the usual names are taken from the upgrade request alone
+   * (`grpc-websockets-header.ts`), any other the page may choose.
+   */
   auth: TokenVerifier | false;
   /** Where users are kept; the app closes it. Default: in memory. */
   repository?: UserRepository | undefined;
@@ -142,10 +147,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     // The access log has the calls; this is what never became one.
     if (handlers.has(request.routeOptions.url ?? "") && statusCode !== 400) return;
     if (request.is404 || statusCode >= 400) {
-      logger.info(
-        { requestId: request.id, path: request.url.slice(0, 200), status: statusCode, peer: peerOf(request) },
-        "request refused",
-      );
+      // Without the query: in a read by GET that is the message, and some put tokens there.
+      const path = request.url.split("?", 1)[0]?.slice(0, 200);
+      logger.info({ requestId: request.id, path, status: statusCode, peer: peerOf(request) }, "request refused");
     }
   });
   // Bodies are the RPC handlers' to read, and nobody else's.

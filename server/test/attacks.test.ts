@@ -5,6 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { startServer, type TestServer } from "./harness.ts";
 
 /** Sends a body in chunks of one byte, and gives the response. */
@@ -41,16 +42,10 @@ describe("a body in single bytes", () => {
   });
 });
 
-test("messages without content leave the others their turn", async () => {
-  await using server = await startServer();
+/** Calls of others that were answered meanwhile. */
+async function countOthers(server: TestServer, finished: Promise<unknown>): Promise<number> {
   const headers = await server.auth();
   const streams = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
-  const request = http.request(`${server.url}/stream.v1.StreamService/ClientStream`, {
-    method: "POST",
-    headers: { ...headers, "content-type": "application/connect+proto" },
-  });
-  request.end(Buffer.alloc(5 * 200_000));
-  const finished = once(request, "response");
   let others = 0;
   let isFinished = false;
   finished.then(() => {
@@ -60,9 +55,39 @@ test("messages without content leave the others their turn", async () => {
     await Array.fromAsync(streams.serverStream({ query: "q" }, { headers }));
     others += 1;
   }
-  expect(others).toBeGreaterThan(1);
-  const [response] = (await finished) as [http.IncomingMessage];
-  response.resume();
+  return others;
+}
+
+describe("messages without content leave the others their turn", () => {
+  test("over HTTP/1.1", async () => {
+    await using server = await startServer();
+    const request = http.request(`${server.url}/stream.v1.StreamService/ClientStream`, {
+      method: "POST",
+      headers: { ...(await server.auth()), "content-type": "application/connect+proto" },
+    });
+    request.end(Buffer.alloc(5 * 200_000));
+    const finished = once(request, "response");
+    expect(await countOthers(server, finished)).toBeGreaterThan(2);
+    const [response] = (await finished) as [http.IncomingMessage];
+    response.resume();
+  });
+
+  test.each([
+    ["ClientStream", 200_000],
+    ["BidirectionalStream", 20_000],
+  ])("over WebSocket, to %s", async (method, count) => {
+    await using server = await startServer();
+    const url = `${server.url.replace("http", "ws")}/stream.v1.StreamService/${method}`;
+    const ws = new WebSocket(url, "grpc-websockets");
+    await once(ws, "open");
+    const { authorization } = await server.auth();
+    ws.send(Buffer.from(`content-type: application/grpc-web+proto\r\nauthorization: ${authorization}\r\n`));
+    // One frame with all of them, behind its tag.
+    ws.send(Buffer.alloc(1 + 5 * count));
+    ws.send(Buffer.of(1));
+    const others = await countOthers(server, once(ws, "close"));
+    expect(others).toBeGreaterThan(2);
+  });
 });
 
 test("a small message that inflates beyond what the directory takes is refused before it is read", async () => {

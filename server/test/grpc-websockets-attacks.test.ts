@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -8,6 +9,7 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
 import { type ClientOptions, WebSocket } from "ws";
+import { isTurnOver } from "../src/rpc/loop-turn.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { connections, startServerFor, testCa } from "./matrix.ts";
 import { withProbe } from "./probe-service.ts";
@@ -113,6 +115,46 @@ describe("the handshake", () => {
   ])("%s is refused", async (_, options, status) => {
     await using server = await startServer();
     expect(await openSocket(server, options).outcome).toBe(status);
+  });
+
+  test.each([
+    ["behind a request that is not answered", false],
+    ["behind one that is", true],
+  ])("%s", async (_, isAnswered) => {
+    await using server = await startServer({ streams: { resultIntervalMs: 10, resultCount: 20 } });
+    const { authorization } = await server.auth();
+    const socket = connect(server.port, "localhost");
+    socket.on("error", () => {});
+    let received = "";
+    socket.on("data", (data) => {
+      received += data.toString("latin1");
+    });
+    const query = encodeEnvelope(0, Buffer.from('{"query":"q"}'));
+    socket.write(
+      `POST /stream.v1.StreamService/ServerStream HTTP/1.1\r\nhost: localhost\r\nauthorization: ${authorization}\r\n` +
+        `content-type: application/connect+json\r\ncontent-length: ${query.byteLength}\r\n\r\n`,
+    );
+    socket.write(query);
+    // Chunked: its end is the answer's.
+    await until(() => received.includes(isAnswered ? "\r\n0\r\n\r\n" : "Result 0"));
+    socket.write(
+      `GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+        "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
+        "sec-websocket-protocol: grpc-websockets\r\n\r\n",
+    );
+    if (isAnswered) await until(() => received.includes("HTTP/1.1 101 "));
+    else {
+      await once(socket, "close");
+      expect(received).not.toContain("HTTP/1.1 101 ");
+    }
+    socket.destroy();
+  });
+
+  test("of a page whose origin is long is refused, and logged in short", async () => {
+    await using server = await startServer();
+    expect(await openSocket(server, { origin: `https://${"a".repeat(5_000)}.example` }).outcome).toBe(403);
+    const { origin } = server.log.find(({ msg }) => msg === "WebSocket refused") ?? {};
+    expect(String(origin)).toMatch(/^https:\/\/a{192}$/);
   });
 
   test("to anything but a WebSocket is no handshake", async () => {
@@ -298,11 +340,11 @@ describe("frames", () => {
 });
 
 /** A WebSocket by hand, which goes on sending whatever the server says. */
-async function openRawSocket(server: TestServer, headerBlock: string) {
+async function openRawSocket(server: TestServer, headerBlock: string, path = UPLOAD) {
   const socket = connect(server.port, "127.0.0.1");
   socket.on("error", () => {});
   socket.write(
-    `GET ${UPLOAD} HTTP/1.1\r\nhost: localhost:${server.port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
+    `GET ${path} HTTP/1.1\r\nhost: localhost:${server.port}\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
       "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
       "sec-websocket-protocol: grpc-websockets\r\n\r\n",
   );
@@ -319,6 +361,51 @@ async function openRawSocket(server: TestServer, headerBlock: string) {
   socket.write(frame(Buffer.from(headerBlock)));
   return { socket, send: (payload: Buffer) => socket.write(frame(payload)) };
 }
+
+describe("a frame that is not complete", () => {
+  // Of 60,000 bytes, of which few ever come.
+  const head = Buffer.of(0x82, 0x80 | 126, 0xea, 0x60, 0, 0, 0, 0, 0);
+
+  test.each([
+    [100, false],
+    [200, true],
+  ])("in %i parts where one in 512 bytes is allowed: refused: %s", async (parts, isRefused) => {
+    await using server = await startServer({ readMaxBytes: 1_024 });
+    const { socket } = await openRawSocket(server, (await headerBlock(server)).toString(), CHAT);
+    socket.setNoDelay(true).write(head);
+    for (let sent = 0; sent < parts && !socket.closed; sent++) {
+      socket.write("a");
+      await delay(2);
+    }
+    if (isRefused) await until(() => socket.closed);
+    expect(socket.closed).toBe(isRefused);
+    socket.destroy();
+  });
+
+  test("is not waited for for ever, even in a conversation", async () => {
+    await using server = await startServer({ timeouts: { stallTimeoutMs: 100 } });
+    const { socket } = await openRawSocket(server, (await headerBlock(server)).toString(), CHAT);
+    let received = "";
+    socket.on("data", (data) => {
+      received += data.toString("latin1");
+    });
+    socket.setNoDelay(true).write(head);
+    await delay(50);
+    socket.write("a");
+    await until(() => received.includes(`grpc-status: ${Code.DeadlineExceeded}`));
+    socket.destroy();
+  });
+
+  test.each(["http1", "tlsHttp1"] as const)("of the largest message is taken over %s", async (connection) => {
+    await using server = await startServerFor(connections[connection]);
+    const { ws, opened, closed } = openSocket(server, { path: UPLOAD, ca: testCa });
+    await opened;
+    ws.send(await headerBlock(server));
+    ws.send(chunk(4 * 1024 ** 2 - 16));
+    ws.send(HALF_CLOSE);
+    expect(await closed).toEqual({ code: 1000, status: 0 });
+  });
+});
 
 describe("what is sent behind a refusal", () => {
   const content = "content-type: application/grpc-web+proto\r\nauthorization: ";
@@ -394,6 +481,23 @@ describe("time", () => {
     ws.terminate();
   });
 
+  test.each([
+    ["whose deadline has passed is cut off soon", "grpc-timeout: 500m\r\n", true],
+    ["whose deadline has not is waited for", "", false],
+  ])("a client that does not read, and %s", async (_, deadline, isCut) => {
+    await using server = await startServer();
+    const { socket, send } = await openRawSocket(server, `${await headerBlock(server)}${deadline}`, CHAT);
+    socket.pause();
+    // More than the network holds, back and forth.
+    const message = say("a".repeat(4_000_000));
+    for (let sent = 0; sent < 8; sent++) send(message);
+    // Without its deadline, it has a minute.
+    if (isCut) await until(() => socket.destroyed);
+    else await delay(7_000);
+    expect(socket.destroyed).toBe(isCut);
+    socket.destroy();
+  });
+
   test("a socket that comes while the server stops is refused", async () => {
     await using server = await startServer({ shutdownGraceMs: 5_000 });
     const talking = await begin(server);
@@ -438,25 +542,94 @@ describe("many", () => {
     expect(new Set(ends.map(({ status }) => status))).toEqual(new Set([Code.DeadlineExceeded]));
   });
 
-  test.each([
-    [1_000, false],
-    [200_000, true],
-  ])("%i pings: from a client that reads no answer: %s", async (count, isPaused) => {
+  test("1,000 pings at once get an answer to the latest, and few others", async () => {
+    await using server = await startServer();
+    const { ws } = await begin(server);
+    const pongs: string[] = [];
+    ws.on("pong", (data) => pongs.push(data.toString()));
+    for (let sent = 1; sent <= 1_000; sent++) ws.ping(String(sent).padStart(125));
+    await until(() => pongs.at(-1)?.trim() === "1000");
+    expect(pongs.length).toBeLessThan(100);
+    ws.ping("one alone");
+    await until(() => pongs.at(-1) === "one alone");
+    ws.terminate();
+  });
+
+  test("frames that come fast are read in pieces of a turn each, once the turn is over", async () => {
+    await using server = await startServer();
+    const ws = new WebSocket(`${server.url.replace("http", "ws")}${CHAT}`, "grpc-websockets");
+    const [[{ socket }]] = (await Promise.all([once(ws, "upgrade"), once(ws, "open")])) as [[IncomingMessage], []];
+    ws.send(await headerBlock(server));
+    // From here on every turn is over before sockets are read, as under load.
+    let turns: NodeJS.Immediate | undefined;
+    const hold = () => {
+      isTurnOver();
+      const endMs = performance.now() + 11;
+      while (performance.now() < endMs);
+      turns = setImmediate(hold);
+    };
+    hold();
+    // The pongs tell how far the server is after each turn.
+    const answered: number[] = [];
+    ws.on("pong", (data) => answered.push(data.readUInt32BE()));
+    const head = Buffer.of(0x89, 0x80 | 4, 0, 0, 0, 0);
+    const pings = Array.from({ length: 50_000 }, (_, index) => {
+      const payload = Buffer.alloc(4);
+      payload.writeUInt32BE(index);
+      return Buffer.concat([head, payload]);
+    });
+    socket.write(Buffer.concat(pings));
+    await until(() => answered.at(-1) === pings.length - 1);
+    clearImmediate(turns);
+    const pingsPerTurn = answered.map((index, turn) => index - (answered[turn - 1] ?? 0));
+    // What Node.js reads at once.
+    expect(Math.max(...pingsPerTurn)).toBeLessThanOrEqual(65_536 / 10 + 1);
+    ws.terminate();
+  });
+
+  test("200,000 pings of a client that reads no answer fill nothing", async () => {
     await using server = await startServer();
     const { ws } = await begin(server);
     let pongs = 0;
     ws.on("pong", () => pongs++);
-    if (isPaused) ws.pause();
+    ws.pause();
     const payload = Buffer.alloc(125);
     await new Promise<void>((resolve) => {
-      for (let sent = 1; sent < count; sent++) ws.ping(payload);
+      for (let sent = 1; sent < 200_000; sent++) ws.ping(payload);
       ws.ping(payload, true, () => resolve());
     });
     ws.resume();
     ws.send(HALF_CLOSE);
     await once(ws, "close");
-    if (isPaused) expect(pongs).toBeLessThan(count);
-    else expect(pongs).toBe(count);
+    expect(pongs).toBeLessThan(10_000);
+  });
+
+  test.each([
+    ["empty frames are no queue", Buffer.of(0), true],
+    ["frames with something in them are, and hold the client back", body(Buffer.alloc(1)), false],
+  ])("10,000 %s for a handler that reads nothing", async (_, frame, isAnswered) => {
+    await using server = await startServer(
+      withProbe({
+        async *bidiStream(_requests, { signal }) {
+          yield create(StringValueSchema, { value: "begun" });
+          await once(signal, "abort");
+        },
+      }),
+    );
+    const { ws, received } = await begin(server, PROBE);
+    await until(() => Buffer.concat(received).includes("begun"));
+    let pongs = 0;
+    ws.on("pong", () => pongs++);
+    for (let sent = 0; sent < 10_000; sent++) ws.send(frame);
+    // The socket is read in pieces, of which the last may have been taken before it was held.
+    await delay(200);
+    ws.ping();
+    if (isAnswered) await until(() => pongs > 0);
+    else {
+      await delay(200);
+      expect(pongs).toBe(0);
+    }
+    ws.terminate();
   });
 
   test.each([

@@ -28,6 +28,27 @@ test.each([
   "via",
   "user-agent",
   "sec-fetch-site",
+  "x-forwarded",
+  "remote-user",
+  "X-Remote-User",
+  "x-auth-request-email",
+  "x-ssl-client-verify",
+  "ssl-client-cert",
+  "x-original-forwarded-for",
+  "x-envoy-external-address",
+  "x-amzn-oidc-identity",
+  "x-goog-authenticated-user-email",
+  "x-azure-clientip",
+  "x-cluster-client-ip",
+  "cf-connecting-ip",
+  "cf-ray",
+  "fastly-client-ip",
+  "x-host",
+  "x-http-method-override",
+  "referer",
+  "date",
+  "set-cookie",
+  "accept-encoding",
 ])("%s comes from the connection alone", (name) => {
   const key = name.toLowerCase();
   expect(parseHeaderBlock(block(`${name}: smuggled`), {}).has(name)).toBe(false);
@@ -48,6 +69,13 @@ test.each([
   const key = name.toLowerCase();
   expect(parseHeaderBlock(block(`${name}: smuggled`), { [key]: "real" }).has(name)).toBe(false);
 });
+
+test.each(["date-of-birth", "x-hostname", "x-remote", "x-amz", "my-cf-ray", "accept-language", "grpc-accept-encoding"])(
+  "%s is a caller's own",
+  (name) => {
+    expect(parseHeaderBlock(block(`${name}: mine`), {}).get(name)).toBe("mine");
+  },
+);
 
 test.each(["no colon", ": no name", "a b: space", "ü: letters", "a: \0", "a: ü", ":path: /other"])(
   "%j is malformed",

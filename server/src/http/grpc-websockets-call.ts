@@ -4,6 +4,8 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
+import { callKey } from "../rpc/call.ts";
+import { isTurnOver, nextTurn, queueForTurn } from "../rpc/loop-turn.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
@@ -18,10 +20,23 @@ const HALF_CLOSE = 0x01;
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
+/** For what is being sent to leave when its call has failed: for its deadline, its caller's token. In milliseconds. */
+const SEND_GRACE_MS = 5_000;
 /** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
 const SEND_BYTES = 64 * 1_024;
 /** What a client may still send while its socket closes, before it is read no further. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
+/**
+ * Read at once, in bytes: more than a talk has, and of frames so few that they take
+ * about a millisecond.
+ */
+const FAST_CHUNK_BYTES = 8 * 1_024;
+
+/**
+ * Why a socket is not read: the gate has not let its call in yet, the handler is
+ * slower than the client, this turn of the loop is over, or the call is.
+ */
+type Hold = "gate" | "body" | "turn" | "end";
 
 export interface SocketCallOptions {
   handler: UniversalHandler;
@@ -41,18 +56,29 @@ export class SocketCall {
   readonly #options: SocketCallOptions;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
+  /** Why the socket is not read, while it is not. */
+  readonly #holds = new Set<Hold>();
   #phase: "header" | "body" | "half-closed" | "done" = "header";
   #timer: NodeJS.Timeout | undefined;
+  /** From the call's failure to its socket's end. */
+  #graceTimer: NodeJS.Timeout | undefined;
 
   constructor(ws: WebSocket, options: SocketCallOptions) {
     this.#ws = ws;
     this.#options = options;
-    this.#body = new PushedBody(ws);
+    this.#body = new PushedBody({ pause: () => this.#hold("body"), resume: () => this.#release("body") });
     const { upgrade, maxHeaderBytes, headerTimeoutMs } = options;
 
     this.#timer = setTimeout(() => {
       this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
     }, headerTimeoutMs);
+    // ws tells of no frame before it is complete, but a chunk that completes nothing belongs to one that is not.
+    let isWithinFrame = false;
+    for (const event of ["message", "ping", "pong"]) {
+      ws.on(event, () => {
+        isWithinFrame = false;
+      });
+    }
     ws.on("message", (data, isBinary) => this.#take(isBinary ? (data as Buffer) : undefined));
     // What ws itself refuses, such as a frame over its limit, it closes with a code that says so.
     ws.on("error", (error) => {
@@ -76,7 +102,15 @@ export class SocketCall {
         // Not closed at once, which could cost the client the answer; the rest stays on
         // the network, and the close's own time limit ends it.
         arrivedAfterEnd += chunk.byteLength;
-        if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#ws.pause();
+        if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#hold("end");
+      }
+      if (this.#phase === "body" && isWithinFrame) this.#boundFrame();
+      isWithinFrame = true;
+      // However small its frames are, and whatever they hold, what comes fast waits when the turn is over: a flood of
+      // pings, of empty frames or of fragments, which nobody is told of. It costs no budget, since it may be an upload.
+      if (chunk.byteLength >= FAST_CHUNK_BYTES && isTurnOver() && !this.#holds.has("turn")) {
+        this.#hold("turn");
+        queueForTurn(() => this.#release("turn"));
       }
     };
     socket.on("data", count);
@@ -97,7 +131,8 @@ export class SocketCall {
     else if (this.#phase === "header") this.#begin(frame);
     else if (this.#phase === "half-closed") this.#breach("a frame after the end");
     else if (tag === BODY) {
-      this.#body.push(frame.subarray(1));
+      // A chunk costs more than its bytes, and that of a tag alone has none.
+      if (frame.byteLength > 1) this.#body.push(frame.subarray(1));
       this.#boundUpload();
     } else if (tag === HALF_CLOSE && frame.byteLength === 1) {
       this.#phase = "half-closed";
@@ -115,7 +150,7 @@ export class SocketCall {
       this.#phase = "body";
       // Nothing more is read before the gate has let the call in. From then on it is, whether or not the
       // handler asks for it: a socket that is not read does not show that its client has gone.
-      this.#ws.pause();
+      this.#hold("gate");
       this.#boundUpload();
       void this.#serve(header);
     } catch (error) {
@@ -123,9 +158,23 @@ export class SocketCall {
     }
   }
 
+  #hold(reason: Hold): void {
+    this.#holds.add(reason);
+    this.#ws.pause();
+  }
+
+  #release(reason: Hold): void {
+    this.#holds.delete(reason);
+    if (this.#holds.size === 0) this.#ws.resume();
+  }
+
   async #serve(header: Headers): Promise<void> {
     const { handler, upgrade, logger } = this.#options;
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
+    const contextValues = connectionContext(upgrade, requestId, () => {
+      this.#release("gate");
+      this.#hurryAtFailure(contextValues.get(callKey)?.signal);
+    });
     try {
       const response = await handler({
         // What HTTP/1.1 can't carry, full duplex, this protocol can.
@@ -135,7 +184,7 @@ export class SocketCall {
         header,
         body: this.#body,
         signal: this.#abort.signal,
-        contextValues: connectionContext(upgrade, requestId, () => this.#ws.resume()),
+        contextValues,
       });
       const responseHeader = new Headers(response.header);
       responseHeader.set("x-request-id", requestId);
@@ -157,14 +206,26 @@ export class SocketCall {
     }
   }
 
+  /** A call that has failed ends though its client does not read; its signal is also aborted when it has succeeded. */
+  #hurryAtFailure(signal: AbortSignal | undefined): void {
+    signal?.addEventListener("abort", () => {
+      if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
+      this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
+    });
+  }
+
   /**
    * Resolves when the bytes have left for the network, so that a slow reader slows
    * its handler. They leave in pieces, each of which must do so in time: one who
-   * reads slowly is served, one who does not read is cut off.
+   * does not read is cut off. So is one who reads very slowly, for of progress only
+   * room in the kernel's buffer tells, and Linux tells of it by the third: of the
+   * 4 MiB that it may grow to, in the default minute, 23 KB/s.
    */
   async #send(bytes: Uint8Array): Promise<void> {
     for (let start = 0; start < bytes.byteLength; start += SEND_BYTES) {
       await this.#sendPiece(bytes.subarray(start, start + SEND_BYTES));
+      // What the network takes at once is sent without a turn of the loop.
+      if (isTurnOver()) await nextTurn();
     }
   }
 
@@ -218,15 +279,23 @@ export class SocketCall {
   #boundUpload(): void {
     const { handler, timeouts } = this.#options;
     const kind = handler.method.methodKind;
-    if (kind === "bidi_streaming") return;
     const isUpload = kind === "client_streaming";
-    const expire = () => {
-      // While the handler is the slow one, the client can't send.
-      if (this.#ws.isPaused) this.#timer?.refresh();
-      else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
-    };
-    if (!this.#timer) this.#timer = setTimeout(expire, isUpload ? timeouts.stallTimeoutMs : timeouts.bodyTimeoutMs);
+    if (kind === "bidi_streaming") this.#clearTimer();
+    else if (!this.#timer) this.#startTimer(isUpload ? timeouts.stallTimeoutMs : timeouts.bodyTimeoutMs);
     else if (isUpload) this.#timer.refresh();
+  }
+
+  /** Bounds how long the client may take for a frame that it has begun, where it may be silent between two. */
+  #boundFrame(): void {
+    if (!this.#timer) this.#startTimer(this.#options.timeouts.stallTimeoutMs);
+  }
+
+  #startTimer(timeoutMs: number): void {
+    this.#timer = setTimeout(() => {
+      // While the handler is the slow one, the client can't send.
+      if (this.#holds.has("body") || this.#holds.has("gate")) this.#timer?.refresh();
+      else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+    }, timeoutMs);
   }
 
   #clearTimer(): void {
@@ -237,13 +306,17 @@ export class SocketCall {
   #finish(closeCode = NORMAL): void {
     this.#phase = "done";
     this.#clearTimer();
+    clearTimeout(this.#graceTimer);
     this.#body.abandon();
+    // Or the client's answer to the close would not be seen.
+    this.#release("gate");
     this.#ws.close(closeCode);
   }
 
   #end(error: ConnectError): void {
     this.#phase = "done";
     this.#clearTimer();
+    clearTimeout(this.#graceTimer);
     this.#body.end(error);
     this.#abort.abort(error);
   }

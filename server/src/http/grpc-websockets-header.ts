@@ -9,10 +9,18 @@ const LINE = /^([!#$%&'*+.^_`|~\da-z-]+):[ \t]*([\t\x20-\x7e]*)$/i;
 
 /**
  * What tells of the connection is never taken from what the page sends, only from
- * the request that opened the socket: a proxy or a log may trust it.
+ * the request that opened the socket: a proxy or a log may trust it. So is what
+ * proxies set, and strip from requests, to tell who the caller is.
  */
-const FROM_CONNECTION =
-  /^(?:host|origin|cookie2?|user-agent|forwarded|via|true-client-ip|cf-connecting-ip|x-real-ip|x-forwarded-.*|x-client-.*|sec-.*)$/;
+const FROM_CONNECTION = new RegExp(
+  `^(?:${[
+    "host|origin|referer|date|cookie2?|set-cookie|user-agent|accept-encoding|sec-.*",
+    "forwarded|via|x-forwarded(?:-.*)?|x-original-.*|x-host|x-http-method-override",
+    "x-real-ip|true-client-ip|fastly-client-ip|x-cluster-client-ip|x-client-.*|cf-.*",
+    "remote-user|x-remote-.*|x-auth-request-.*|ssl-client-.*|x-ssl-.*",
+    "x-envoy-.*|x-amzn-.*|x-goog-.*|x-azure-.*",
+  ].join("|")})$`,
+);
 
 /** What describes the one message or hop that it came with (RFC 9110, 7.6.1), and means nothing in here. */
 const HOP_BY_HOP =

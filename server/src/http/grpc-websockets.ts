@@ -7,12 +7,18 @@ import { type WebSocket, WebSocketServer } from "ws";
 import { isValidAuthority } from "./authority.ts";
 import { peerOf } from "./connection.ts";
 import { SocketCall } from "./grpc-websockets-call.ts";
+import { hasOpenRequests } from "./pipelining.ts";
 import { defaultRequestTimeouts, type RequestTimeouts } from "./request-timeouts.ts";
 
 const SUBPROTOCOL = "grpc-websockets";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;
+/**
+ * A frame that is not complete waits in the parts in which it arrived, each of which
+ * costs much more than a byte. A packet of the smallest usual network has 512 bytes.
+ */
+const MIN_PART_BYTES = 512;
 /** Parts of one WebSocket message: browsers split a large one into some dozens. */
 const MAX_FRAGMENTS = 1_024;
 /** Beyond this many bytes not yet taken by a client, its pings go unanswered, so that a flood of them fills no memory. */
@@ -77,6 +83,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     autoPong: false,
     maxPayload: maxMessageBytes + FRAME_OVERHEAD_BYTES,
     maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: Math.ceil((maxMessageBytes + FRAME_OVERHEAD_BYTES) / MIN_PART_BYTES),
     closeTimeout: CLOSE_TIMEOUT_MS,
   };
   const webSockets = new WebSocketServer(serverOptions);
@@ -94,10 +101,15 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const path = request.url?.split("?", 1)[0] ?? "";
     const handler = handlers.get(path);
     const refuse = (status: number, reason: string) => {
-      const { origin } = request.headers;
+      const origin = request.headers.origin?.slice(0, 200);
       logger.info({ path: path.slice(0, 200), origin, status, peer: peerOf(request) }, "WebSocket refused");
       refuseUpgrade(socket, status, reason);
     };
+    // Whatever is said now would come ahead of the answers, which the client would take for each other.
+    if (hasOpenRequests(socket)) {
+      socket.destroy();
+      return;
+    }
     if (draining) return refuse(503, "server is shutting down");
     if (!isValidAuthority({ host: request.headers.host, raw: request })) return refuse(400, "invalid host");
     if (!handler) return refuse(404, "no such method");
@@ -108,9 +120,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
       calls.set(ws, new SocketCall(ws, { ...limits, handler, upgrade: request, timeouts, logger }));
       ws.once("close", () => calls.delete(ws));
       for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
-      ws.on("ping", (data) => {
-        if (ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(data);
-      });
+      answerLatestPing(ws);
     });
   };
   server.on("upgrade", accept);
@@ -122,6 +132,23 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
       for (const call of calls.values()) call.goAway();
     },
   };
+}
+
+/**
+ * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3):
+ * one for each would cost a flood's victim more than its sender.
+ */
+function answerLatestPing(ws: WebSocket): void {
+  let latest: Buffer | undefined;
+  ws.on("ping", (data) => {
+    if (latest === undefined) {
+      setImmediate(() => {
+        if (ws.readyState === ws.OPEN && ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(latest);
+        latest = undefined;
+      });
+    }
+    latest = data;
+  });
 }
 
 /**

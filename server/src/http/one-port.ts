@@ -11,6 +11,7 @@ import {
   SOCKET_OPTIONS,
   type TlsOptions,
 } from "./node-servers.ts";
+import { boundPipelining } from "./pipelining.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
 /** What a connection's streams together may send before it is read: the lever of upload speed. */
@@ -120,25 +121,5 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       await once(listener, "listening");
       listeners.push(listener);
     },
-  };
-}
-
-/**
- * The same handler for HTTP/1.1, which lets a connection have as many requests open
- * at once as one of HTTP/2 may: a client can send any number without waiting for
- * responses, and Node hands on each as it comes.
- */
-function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
-  const openRequests = new WeakMap<net.Socket, number>();
-  return (request, response) => {
-    const { socket } = request;
-    const open = (openRequests.get(socket) ?? 0) + 1;
-    if (open > maxOpenRequests) {
-      socket.destroy();
-      return;
-    }
-    openRequests.set(socket, open);
-    response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
-    handler(request, response);
   };
 }

@@ -22,6 +22,8 @@ export function replyFault(error: unknown, request: FastifyRequest, reply: Fasti
  */
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const message = "no such method or page";
+  // What is not there may be, once the next version is.
+  reply.header("cache-control", "no-store");
   const contentType = request.headers["content-type"] ?? "";
   if (!contentType.startsWith("application/grpc")) return replyError(reply, 404, Code.Unimplemented, message);
   // gRPC's Trailers-Only: the stream ends with the header block. Fastify sends an

@@ -1,5 +1,5 @@
-import { relative } from "node:path";
-import fastifyStatic from "@fastify/static";
+import { join } from "node:path";
+import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 
 /** The page may load and call only what its own origin serves, WebSockets included; nothing inline runs or styles. */
@@ -29,27 +29,34 @@ const SECURITY_HEADERS = {
  * Serves the built web app at `/`. Its assets' names hold a hash of their content,
  * so they are kept for ever, and the page never. Where a file has a `.br` or `.gz`
  * beside it, that is sent to who accepts it.
+ *
+ * Page and assets are read as they are at the time: a page that was built while the
+ * server runs names assets that were not there when it started.
  */
 export async function registerWebApp(app: FastifyInstance, root: string): Promise<void> {
-  await app.register(fastifyStatic, {
+  const assets = join(root, "assets");
+  const options: FastifyStaticOptions = {
     root,
-    wildcard: false,
     cacheControl: false,
     preCompressed: true,
     setHeaders(reply, path) {
-      const isAsset = relative(root, path).startsWith("assets");
       reply.headers({
         ...SECURITY_HEADERS,
-        "cache-control": isAsset ? "public, max-age=31536000, immutable" : "no-store",
+        "cache-control": path.startsWith(assets) ? "public, max-age=31536000, immutable" : "no-store",
       });
     },
-  });
+  };
+  await app.register(fastifyStatic, { ...options, wildcard: false, globIgnore: ["assets/**"] });
+  await app.register(fastifyStatic, { ...options, root: assets, prefix: "/assets/", decorateReply: false });
   // Paths of the app's own pages: the page itself reads which of them it is.
   app.get("/*", (request, reply) => (isPage(request) ? reply.sendFile("index.html") : reply.callNotFound()));
 }
 
-/** Whether a browser goes to an address. A file's name and a method's path have a dot; a page's path has none. */
+/**
+ * Whether a browser goes to an address. A file's name and a method's path have a dot; a page's path has none.
+ * What begins with two slashes is no path in a link, but a host.
+ */
 function isPage({ headers, url }: FastifyRequest): boolean {
   const path = url.split("?", 1)[0] ?? "";
-  return !path.includes(".") && (headers.accept ?? "").includes("text/html");
+  return !path.includes(".") && !path.startsWith("//") && (headers.accept ?? "").includes("text/html");
 }

@@ -70,6 +70,42 @@ test("what is too long is passed on, not gathered", async () => {
   }
 });
 
+test.each([
+  ["800,000 empty messages", Buffer.alloc(5 * 800_000), 5 * 64],
+  ["messages of 64 KiB", Buffer.concat(Array(64).fill(envelope(65_536))), 256 * 1_024 + 65_541],
+])("%s that arrive at once are passed on in small pieces, with nothing lost", async (_, body, largest) => {
+  const pieces = await Array.fromAsync(
+    assembleBody(
+      cut(body, () => body.length),
+      "application/grpc-web+proto",
+      100_000,
+    ),
+  );
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(largest);
+  // Nor in smaller ones than they need be.
+  expect(pieces.length).toBeLessThanOrEqual(Math.ceil(body.length / Math.min(largest, 256 * 1_024)));
+  expect(Buffer.concat(pieces).equals(body)).toBe(true);
+});
+
+test.each([
+  [true, 3],
+  [false, 1_000],
+])("a body whose client has gone (%s) comes to %i pieces of 1,000", async (hasGone, expected) => {
+  const gone = new AbortController();
+  const body = Buffer.alloc(5 * 64 * 1_000);
+  let pieces = 0;
+  const read = async () => {
+    const source = cut(body, () => body.length);
+    for await (const _ of assembleBody(source, "application/grpc", 100, gone.signal)) {
+      pieces += 1;
+      if (hasGone && pieces === 3) gone.abort(new Error("gone"));
+    }
+  };
+  if (hasGone) await expect(read()).rejects.toThrow("gone");
+  else await read();
+  expect(pieces).toBe(expected);
+});
+
 test("others get a turn while a body is read that is all there", async () => {
   let turns = 0;
   const timer = setInterval(() => {
