@@ -5,11 +5,12 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
-import { isTurnOver, nextTurn, queueForTurn } from "../rpc/loop-turn.ts";
+import { isTurnOver, queueForTurn } from "../rpc/loop-turn.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
+import { sendInPieces } from "./grpc-websockets-send.ts";
 import type { RequestTimeouts } from "./request-timeouts.ts";
 
 /** First byte of a client's frame: more of the body, or its end. */
@@ -22,8 +23,6 @@ const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 /** For what is being sent to leave when its call has failed: for its deadline, its caller's token. In milliseconds. */
 const SEND_GRACE_MS = 5_000;
-/** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
-const SEND_BYTES = 64 * 1_024;
 /** What a client may still send while its socket closes, before it is read no further. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
 /**
@@ -169,7 +168,8 @@ export class SocketCall {
   }
 
   async #serve(header: Headers): Promise<void> {
-    const { handler, upgrade, logger } = this.#options;
+    const { handler, upgrade, logger, timeouts } = this.#options;
+    const send = (bytes: Uint8Array) => sendInPieces(this.#ws, bytes, timeouts.stallTimeoutMs);
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
     const contextValues = connectionContext(upgrade, requestId, () => {
       this.#release("gate");
@@ -193,11 +193,11 @@ export class SocketCall {
       // Handlers resolve with the first chunk at hand. The headers are sent from
       // within the loop, which ends the body when the socket has gone.
       for await (const chunk of response.body ?? []) {
-        if (headerFrame) await this.#send(headerFrame);
+        if (headerFrame) await send(headerFrame);
         headerFrame = undefined;
-        await this.#send(chunk);
+        await send(chunk);
       }
-      if (headerFrame) await this.#send(headerFrame);
+      if (headerFrame) await send(headerFrame);
       this.#finish();
     } catch (error) {
       if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
@@ -211,32 +211,6 @@ export class SocketCall {
     signal?.addEventListener("abort", () => {
       if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
       this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
-    });
-  }
-
-  /**
-   * Resolves when the bytes have left for the network, so that a slow reader slows
-   * its handler. They leave in pieces, each of which must do so in time: one who
-   * does not read is cut off. So is one who reads very slowly, for of progress only
-   * room in the kernel's buffer tells, and Linux tells of it by the third: of the
-   * 4 MiB that it may grow to, in the default minute, 23 KB/s.
-   */
-  async #send(bytes: Uint8Array): Promise<void> {
-    for (let start = 0; start < bytes.byteLength; start += SEND_BYTES) {
-      await this.#sendPiece(bytes.subarray(start, start + SEND_BYTES));
-      // What the network takes at once is sent without a turn of the loop.
-      if (isTurnOver()) await nextTurn();
-    }
-  }
-
-  #sendPiece(bytes: Uint8Array): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#ws.terminate(), this.#options.timeouts.stallTimeoutMs);
-      this.#ws.send(bytes, (error) => {
-        clearTimeout(timer);
-        if (error) reject(error);
-        else resolve();
-      });
     });
   }
 

@@ -1,0 +1,34 @@
+import type { WebSocket } from "ws";
+import { isTurnOver, nextTurn } from "../rpc/loop-turn.ts";
+
+/** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
+const PIECE_BYTES = 64 * 1_024;
+
+/**
+ * Resolves when the bytes have left for the network, so that a slow reader slows
+ * its handler. They leave in pieces, each of which must do so in time: one who
+ * does not read is cut off. So is one who reads very slowly, for of progress only
+ * room in the kernel's buffer tells, and Linux tells of it by the third: of the
+ * 4 MiB that it may grow to, in the default minute, 23 KB/s.
+ *
+ * @param stallTimeoutMs For a piece to leave, in milliseconds; then the socket is terminated.
+ * @throws Error when the socket has gone.
+ */
+export async function sendInPieces(ws: WebSocket, bytes: Uint8Array, stallTimeoutMs: number): Promise<void> {
+  for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
+    await sendPiece(ws, bytes.subarray(start, start + PIECE_BYTES), stallTimeoutMs);
+    // What the network takes at once is sent without a turn of the loop.
+    if (isTurnOver()) await nextTurn();
+  }
+}
+
+function sendPiece(ws: WebSocket, bytes: Uint8Array, stallTimeoutMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => ws.terminate(), stallTimeoutMs);
+    ws.send(bytes, (error) => {
+      clearTimeout(timer);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
