@@ -134,6 +134,22 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
   });
 });
 
+test("to create can be left while it waits, and the list shows what came of it", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const repository = repositoryWith((real) => ({ insert: (...user) => held.then(() => real.insert(...user)) }));
+  await using app = await openApp(browser, { app: { repository } });
+  const { page } = app;
+  await page.getByRole("button", { name: "New user" }).click();
+  await fillForm(page, "Ada", "ada@example.com");
+  await page.getByRole("button", { name: "Saving…" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByText("It is not known whether Ada was created.").waitFor();
+  await page.getByText("Nobody is here yet.").waitFor();
+  release();
+  await page.reload();
+  await page.getByText("Ada", { exact: true }).waitFor();
+});
+
 describe.each(SCHEMES)("a change, over %s", (scheme) => {
   test("is shown at once, and taken back when it fails", async () => {
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();

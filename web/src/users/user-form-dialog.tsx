@@ -47,16 +47,16 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
     const request = { ...wanted, requestId: requestIdFor(wanted) };
     const invalid = await checkRules(CreateUserRequestSchema, request);
     setErrors(invalid);
-    if (Object.keys(invalid).length > 0) return;
+    if (Object.keys(invalid).length > 0 || signal.aborted) return;
     await create({ request, signal });
     if (!signal.aborted) onClose({ text: `${wanted.name} was created.`, createdEmail: wanted.email });
   };
-  const change = async (wanted: UserChange) => {
+  const change = async (wanted: UserChange, signal: AbortSignal) => {
     const request = changeRequest(wanted);
     if (request.updateMask.paths.length === 0) return onClose();
     const invalid = await checkRules(UpdateUserRequestSchema, request);
     setErrors(invalid);
-    if (Object.keys(invalid).length === 0) onChange(wanted);
+    if (Object.keys(invalid).length === 0 && !signal.aborted) onChange(wanted);
   };
   const save = async (event: FormEvent) => {
     event.preventDefault();
@@ -67,7 +67,8 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
     const wanted = { name: draft.name.trim(), email: draft.email.trim() };
     setDraft(wanted);
     try {
-      await (user ? change({ user, draft: wanted, etag: user.etag }) : createNew(wanted, controller.signal));
+      const { signal } = controller;
+      await (user ? change({ user, draft: wanted, etag: user.etag }, signal) : createNew(wanted, signal));
     } catch (error) {
       setErrors(fieldErrors(error));
     }
@@ -75,7 +76,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   };
   const close = () => {
     saving?.abort();
-    onClose(saving && { text: `It is not known whether ${draft.name} was created.` });
+    onClose(saving && !user ? { text: `It is not known whether ${draft.name} was created.` } : undefined);
   };
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
