@@ -5,6 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
+import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { Streams } from "../src/service/streams.ts";
 import { startServer } from "./harness.ts";
 
@@ -32,10 +33,14 @@ test("a query stops at once when it is aborted", async () => {
   await expect(next).rejects.toThrow("aborted");
 });
 
-describe.each(["1.1", "2"] as const)("an upload over HTTP/%s", (httpVersion) => {
+describe.each([
+  ["HTTP/1.1", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
+  ["HTTP/2", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" })],
+  ["a WebSocket", (baseUrl: string) => createBrowserTransport({ baseUrl })],
+])("an upload over %s", (_, createTransport) => {
   test("of any size takes no more memory than a small one", async () => {
     await using server = await startServer();
-    const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
+    const streams = createClient(StreamService, createTransport(server.url));
     const chunk = new Uint8Array(64 * 1024).fill(7);
     const usage = () => {
       collectGarbage();
@@ -59,7 +64,7 @@ describe.each(["1.1", "2"] as const)("an upload over HTTP/%s", (httpVersion) => 
 
   test("that is empty has the checksum of nothing", async () => {
     await using server = await startServer();
-    const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
+    const streams = createClient(StreamService, createTransport(server.url));
     const receipt = await streams.clientStream((async function* () {})(), { headers: await server.auth() });
     expect(receipt).toMatchObject({ totalBytes: 0n, checksum: createHash("sha256").digest("hex") });
   });
