@@ -186,3 +186,16 @@ test("a source that fails ends the upload with its own error", async () => {
   const call = await until(() => server.log.find((line) => line.msg === "call"));
   expect(call).not.toMatchObject({ code: "ok" });
 });
+
+test("a source that ends before it should is no upload; one that ends where it should is", async () => {
+  await using server = await startServer();
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  async function* bytes(count: number) {
+    for (let sent = 0; sent < count; sent += 1_000) yield new Uint8Array(1_000);
+  }
+  // As the stream of a file that was cut short after it was chosen.
+  await expect(client.uploadFile(bytes(3_000), { totalBytes: 5_000 })).rejects.toThrow(
+    "the source ended after 3000 of 5000 bytes",
+  );
+  expect(await client.uploadFile(bytes(5_000), { totalBytes: 5_000 })).toMatchObject({ totalBytes: 5_000 });
+});

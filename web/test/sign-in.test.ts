@@ -1,5 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
 import { launchChromium } from "../../test/chromium.ts";
 import { type OpenApp, openApp, SCHEMES } from "./open-app.ts";
 import { say } from "./stream-pages.ts";
@@ -81,6 +82,31 @@ test("a link whose token has expired says so", async () => {
   expect(app.page.url()).not.toContain("token");
 });
 
+test("who only needs a new token goes on with what was not saved; a link that is of no use changes nothing of that", async () => {
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const repository = openSqliteUserRepository({ path: ":memory:" });
+  const { update } = repository;
+  repository.update = (...change) => held.then(() => update.apply(repository, change));
+  await using app = await openApp(browser, { app: { repository }, token: { ttlSeconds: 8 } });
+  const { page, server } = app;
+  await app.createUsers(1);
+  await page.getByRole("button", { name: "Edit Person 01" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("Ada");
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+  await page.getByText("Saving Ada…").waitFor();
+  await server.app.close();
+  release();
+  await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await page.evaluate("location.hash = 'token=nonsense'");
+  await page.getByText("This is not a token").waitFor();
+  await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await page.getByLabel("Token").fill(await server.token());
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
+  expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
+  app.expectProblems(/ERR_|status of 503/);
+});
+
 test("who signs in next is shown nothing of who was there before", async () => {
   await using app = await openApp(browser);
   const { page, server } = app;
@@ -90,6 +116,7 @@ test("who signs in next is shown nothing of who was there before", async () => {
   await page.getByLabel("Token").fill(await server.token({ scopes: ["streams"] }));
   await page.keyboard.press("Enter");
   await page.getByText("missing scope users:read").waitFor();
+  expect(await page.locator(".visually-hidden[role=status]").textContent()).toBe("");
   expect(await page.getByText("Person 01").count()).toBe(0);
   app.expectProblems(/status of 403/);
 });
@@ -125,12 +152,27 @@ describe("a link in a tab where somebody is signed in", () => {
     await page.evaluate("location.hash = 'token=nonsense'");
     await expect.poll(() => page.url()).not.toContain("nonsense");
     expect(await page.getByText("The link that you followed").count()).toBe(0);
+    await page.evaluate(`location.hash = "token=${await app.server.token({ subject: "eve", ttlSeconds: -1 })}"`);
+    await expect.poll(() => page.url()).not.toContain("token");
+    expect(await page.getByText("The link that you followed").count()).toBe(0);
+    await follow(app, "tester");
+    await page.getByRole("button", { name: "Take the other" }).click();
+    await expect.poll(() => page.getByText("The link that you followed").count()).toBe(0);
     await follow(app, "eve");
     await page.getByText("The link that you followed").waitFor();
+    await page.getByRole("button", { name: "Stay tester" }).click();
+    expect(await page.evaluate("document.activeElement.tagName")).toBe("MAIN");
   });
 });
 
-test.each(["Bearer {}", "authorization: Bearer {}", '"{}"'])("a token as %s is taken too", async (form) => {
+test.each([
+  "Bearer {}",
+  "authorization: Bearer {}",
+  '"{}"',
+  "“{}”",
+  "ROLLCALL_TOKEN={}",
+  '-H "authorization: Bearer {}"',
+])("a token as %s is taken too", async (form) => {
   await using app = await openApp(browser, { token: false });
   await app.page.getByLabel("Token").fill(form.replace("{}", await app.server.token()));
   await app.page.keyboard.press("Enter");

@@ -267,7 +267,9 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await page.getByText("It is not known whether Person 01 was changed.").waitFor();
     await page.getByRole("button", { name: "Save", exact: true }).click();
     await page.getByText("your change was saved, though its answer was lost").waitFor();
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Close");
     await page.getByRole("button", { name: "Close" }).click();
+    await page.getByText("Ada was changed.").waitFor();
     await expect.poll(() => names(page)).toEqual(["Ada"]);
     app.expectProblems(/status of (?:409|503)/);
   });
@@ -345,6 +347,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     await page.getByText("Nobody is on this page any more.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
     await page.getByText("Person 01", { exact: true }).waitFor();
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("Users");
   });
 
   test("leads to a new user, who is on its last page", async () => {

@@ -18,7 +18,7 @@ export interface UploadProgress {
 export interface UploadOptions extends CallOptions {
   /** Told as the chunks leave. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Of the source, in bytes, for the progress; a Blob tells its own. */
+  /** Of the source, in bytes, for the progress, and at least to be sent; a Blob tells its own. */
   totalBytes?: number | undefined;
 }
 
@@ -39,6 +39,7 @@ export interface Sha256 {
  *
  * @throws ChecksumMismatchError when the server got something else.
  * @throws TypeError for a source of anything but bytes, such as a stream of strings.
+ * @throws Error when the source ends before it has given as many bytes as it should.
  * @throws what the source threw, or a RollcallError or ConnectError of the call.
  */
 export async function upload(
@@ -69,6 +70,11 @@ export async function upload(
       yield { chunk };
       sentBytes += chunk.byteLength;
       onProgress?.({ sentBytes, totalBytes });
+    }
+    // A browser ends the stream of a file that has become shorter as if that were all of it.
+    if (totalBytes !== undefined && sentBytes < totalBytes) {
+      sourceFault = { error: new Error(`the source ended after ${sentBytes} of ${totalBytes} bytes`) };
+      throw sourceFault.error;
     }
   }
   try {

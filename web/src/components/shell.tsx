@@ -22,6 +22,7 @@ export function Shell({ session, offer, children }: ShellProps) {
   const [path] = useLocation();
   const location = path.replace(/(.)\/$/, "$1");
   const main = useRef<HTMLElement>(null);
+  const isSame = offer?.subject === session.subject;
   const title = PAGES.find(({ path }) => path === location)?.title;
   const shown = useRef(location);
   useEffect(() => {
@@ -73,15 +74,23 @@ export function Shell({ session, offer, children }: ShellProps) {
       {offer && (
         <section className="offer" aria-label="Another session">
           <p role="alert">
-            The link that you followed signs in as <strong>{offer.subject}</strong>, and you are signed in as{" "}
-            <strong>{session.subject}</strong>.
+            The link that you followed signs in as <strong>{offer.subject}</strong>
+            {isSame ? ", with another token." : ", and you are signed in as "}
+            {!isSame && <strong>{session.subject}</strong>}
+            {!isSame && "."}
           </p>
           <div className="choices">
-            <button type="button" onClick={() => answerOffer(false)}>
-              Stay {session.subject}
+            <button
+              type="button"
+              onClick={() => {
+                answerOffer(false);
+                main.current?.focus();
+              }}
+            >
+              {isSame ? "Keep this token" : `Stay ${session.subject}`}
             </button>
             <button type="button" onClick={() => answerOffer(true)}>
-              Become {offer.subject}
+              {isSame ? "Take the other" : `Become ${offer.subject}`}
             </button>
           </div>
         </section>

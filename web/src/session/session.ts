@@ -18,7 +18,10 @@ export interface Session {
 export type SessionState =
   | { readonly status: "in"; readonly session: Session; readonly offer?: Session }
   | { readonly status: "out"; readonly problem?: string }
-  | { readonly status: "expired" | "refused"; readonly subject: string };
+  | { readonly status: "expired" | "refused"; readonly subject: string; readonly problem?: string };
+
+/** A signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
+const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
 
 const STORAGE_KEY = "rollcall.token";
 /** setTimeout waits no longer than this; it fires at once beyond. */
@@ -50,27 +53,18 @@ export function onSessionChange(listener: () => void): () => void {
 }
 
 /**
- * Signs in with a token, or with a whole link that has one in its fragment.
+ * Signs in with a token, wherever in the text it is: in a link, a header, quotes.
  * Returns what is wrong with it, if anything is.
  */
 export function signIn(text: string): string | undefined {
   const trimmed = text.trim();
   if (trimmed === "") return "Paste a token, or the link that the server printed.";
-  const token = new URLSearchParams(/#(.*)$/.exec(trimmed)?.[1] ?? "").get("token") ?? bareToken(trimmed);
-  const session = readToken(token);
+  const session = readToken(TOKEN.exec(trimmed)?.[0] ?? "");
   if (!session) return "This is not a token (a JWT that says whose it is and when it expires).";
   if (session.expiresAtMs <= Date.now()) return "This token has expired.";
-  sessionStorage.setItem(STORAGE_KEY, token);
+  sessionStorage.setItem(STORAGE_KEY, session.token);
   change({ status: "in", session });
   return undefined;
-}
-
-/** A token as people copy it: with the header that it was in, or in quotes. */
-function bareToken(text: string): string {
-  return text
-    .replace(/^authorization:\s*/i, "")
-    .replace(/^bearer\s+/i, "")
-    .replace(/^(["'])(.*)\1$/, "$2");
 }
 
 export function signOut(): void {
@@ -95,11 +89,11 @@ export function takeTokenFromAddress(): void {
   history.replaceState(history.state, "", address);
   if (state.status === "in") {
     const offer = token === state.session.token ? undefined : readToken(token);
-    if (offer) change({ ...state, offer });
+    if (offer && offer.expiresAtMs > Date.now()) change({ ...state, offer });
     return;
   }
   const problem = signIn(token);
-  if (problem) change({ status: "out", problem });
+  if (problem) change({ ...state, problem });
 }
 
 /** Takes the session that a link has offered in place of this one, or leaves it. */

@@ -11,7 +11,7 @@ const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
 export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
   /** Of what was typed here; before that, of the link that led here. */
   const [ownProblem, setProblem] = useState<string>();
-  const problem = ownProblem ?? (state.status === "out" ? state.problem : undefined);
+  const problem = ownProblem ?? state.problem;
   const heading = HEADINGS[state.status];
   useEffect(() => {
     document.title = `${heading} · Rollcall`;

@@ -34,6 +34,10 @@ export function UploadPage() {
   const { snapshot, running } = call;
   const isDone = shown?.checksums !== undefined;
   usePreventedDrops();
+  // What is said of a drop while a file goes up is of no use once that has ended.
+  useEffect(() => {
+    if (!running) setDropProblem(undefined);
+  }, [running]);
 
   const start = async (file: File | undefined) => {
     if (!file || running) return;

@@ -42,6 +42,7 @@ interface Said extends Omit<Line, "isUnsent"> {
 interface Current {
   readonly chat: Chat;
   readonly begunMs: number;
+  isHalfClosed: boolean;
 }
 
 /** A page's conversation: one call at a time, and the lines of the last one. */
@@ -72,7 +73,7 @@ export function useConversation(): Conversation {
     }
   };
   const begin = (): Current => {
-    const conversation = { chat: openChat(streams, call.begin()), begunMs: performance.now() };
+    const conversation = { chat: openChat(streams, call.begin()), begunMs: performance.now(), isHalfClosed: false };
     current.current = conversation;
     setLines([]);
     setSpoken([]);
@@ -97,14 +98,16 @@ export function useConversation(): Conversation {
           setSpoken((before) => [...before, message].slice(0, MAX_PRINTED_MESSAGES + 1));
           await conversation.chat.send(message);
           await new Promise((resolve) => setTimeout(resolve, pauseMs));
-          if (current.current !== conversation) return;
+          if (current.current !== conversation || conversation.isHalfClosed) return;
         }
       } catch {
         // The call has ended: its line says that this one was not sent.
       }
     },
     halfClose() {
-      current.current?.chat.end();
+      if (!current.current) return;
+      current.current.isHalfClosed = true;
+      current.current.chat.end();
       setHalfClosed(true);
     },
   };

@@ -1,3 +1,4 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { User } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
 import { announce } from "../components/announcer.tsx";
@@ -72,12 +73,12 @@ export function Directory() {
       await directory.change(wanted);
       setNews({ text: `${wanted.draft.name} was changed.` });
     } catch (error) {
-      // The form comes back, and says why.
+      // The form comes back, and says why; of a stale one, what has become of it.
       const { name } = wanted.user;
       const text = isOutcomeUnknown(error)
         ? `It is not known whether ${name} was changed.`
         : `${name} was not changed.`;
-      setNews({ text, isProblem: true });
+      setNews(ConnectError.from(error).code === Code.Aborted ? NO_NEWS : { text, isProblem: true });
     }
   };
   const remove = async (user: User) => {
@@ -141,7 +142,13 @@ export function Directory() {
           onEdit: (user: User) => void ask({ dialog: "edit", user }),
           onDelete: (user: User) => void ask({ dialog: "delete", user }),
         })}
-        {...(!isFirst && { onRestart: () => show({ pageTokens: [""] }) })}
+        {...(!isFirst && {
+          onRestart: () => {
+            show({ pageTokens: [""] });
+            // The button that was pressed goes.
+            heading.current?.focus();
+          },
+        })}
       />
       {dialogs && asked?.dialog === "delete" && (
         <dialogs.DeleteDialog

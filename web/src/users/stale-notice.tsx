@@ -1,5 +1,6 @@
 import { Dialog } from "@base-ui/react/dialog";
 import type { User } from "@rollcall/gen/user/v1/user";
+import { useEffect, useRef } from "react";
 import { Button } from "../components/button.tsx";
 import { Time } from "../components/time.tsx";
 import { describeError } from "../errors.ts";
@@ -11,25 +12,18 @@ export interface StaleNoticeProps {
   mine: UserDraft;
   onKeepTheirs(theirs: User): void;
   onKeepMine(theirs: User): void;
+  /** Theirs is as mine: an earlier attempt was saved. */
+  onAlreadySaved(theirs: User): void;
 }
 
 const FIELDS = ["name", "email"] as const;
 
 /** Shows what somebody else has changed meanwhile, and asks whose version stays. */
-export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNoticeProps) {
+export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine, onAlreadySaved }: StaleNoticeProps) {
   const { data, error, refetch } = useCurrentUser(opened.id);
   const theirs = data?.user;
   if (theirs && FIELDS.every((field) => theirs[field] === mine[field])) {
-    return (
-      <>
-        <p role="alert">This user is as you want it already: your change was saved, though its answer was lost.</p>
-        <div className="dialog-actions">
-          <Button className="primary" onClick={() => onKeepTheirs(theirs)}>
-            Close
-          </Button>
-        </div>
-      </>
-    );
+    return <AlreadySaved onClose={() => onAlreadySaved(theirs)} />;
   }
   const versions: { title: string; version: UserDraft | undefined }[] = [
     { title: "When you began", version: opened },
@@ -79,6 +73,22 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine }: StaleNot
         </Button>
         <Button className="primary" isOff={!theirs} onClick={() => theirs && onKeepMine(theirs)}>
           Save my changes
+        </Button>
+      </div>
+    </>
+  );
+}
+
+function AlreadySaved({ onClose }: { onClose(): void }) {
+  const close = useRef<HTMLButtonElement>(null);
+  // The buttons of the comparison, one of which had the focus, are gone.
+  useEffect(() => close.current?.focus(), []);
+  return (
+    <>
+      <p role="alert">This user is as you want it already: your change was saved, though its answer was lost.</p>
+      <div className="dialog-actions">
+        <Button ref={close} className="primary" onClick={onClose}>
+          Close
         </Button>
       </div>
     </>

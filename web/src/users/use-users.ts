@@ -86,7 +86,8 @@ export function useDirectory() {
 
   const create = useMutation({
     mutationFn: ({ request, signal }: NewUserCall) => callUnaryMethod(transport, createUser, request, { signal }),
-    onSettled,
+    // The form need not wait for the list.
+    onSettled: () => void onSettled(),
   });
   const change = useMutation({
     mutationKey: CHANGES,

@@ -39,6 +39,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   const [errors, setErrors] = useState<FieldErrors>(failed && !isStale ? fieldErrors(failed.error) : {});
   /** Ends the wait for what is being saved; undefined while nothing is. */
   const [saving, setSaving] = useState<AbortController>();
+  const isSent = useRef(false);
   const popup = useRef<HTMLDivElement>(null);
   // Ready by the time that there is something to check.
   useEffect(loadRules, []);
@@ -48,6 +49,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
     const invalid = await checkRules(CreateUserRequestSchema, request);
     setErrors(invalid);
     if (Object.keys(invalid).length > 0 || signal.aborted) return;
+    isSent.current = true;
     await create({ request, signal });
     if (!signal.aborted) onClose({ text: `${wanted.name} was created.`, createdEmail: wanted.email });
   };
@@ -63,6 +65,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
     if (saving) return;
     const controller = new AbortController();
     setSaving(controller);
+    isSent.current = false;
     // What is pasted often has blanks around it.
     const wanted = { name: draft.name.trim(), email: draft.email.trim() };
     setDraft(wanted);
@@ -76,7 +79,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   };
   const close = () => {
     saving?.abort();
-    onClose(saving && !user ? { text: `It is not known whether ${draft.name} was created.` } : undefined);
+    onClose(saving && isSent.current ? { text: `It is not known whether ${draft.name} was created.` } : undefined);
   };
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
@@ -98,6 +101,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
               opened={user}
               mine={draft}
               onKeepTheirs={({ name }) => onClose({ text: `${name} was left as it is.` })}
+              onAlreadySaved={({ name }) => onClose({ text: `${name} was changed.` })}
               onKeepMine={({ etag }) => onChange({ user, draft, etag })}
             />
           ) : (
