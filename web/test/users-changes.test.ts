@@ -1,0 +1,166 @@
+import { createClient } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DatabaseUnavailableError } from "../../server/src/domain/errors.ts";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
+
+import { fillForm, names, repositoryWith } from "./users-page.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+describe.each(SCHEMES)("a change, over %s", (scheme) => {
+  test("is shown at once, and taken back when it fails", async () => {
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const repository = repositoryWith(() => ({ update: () => failed }));
+    await using app = await openApp(browser, { scheme, app: { repository } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await expect.poll(() => names(page)).toEqual(["Ada"]);
+    expect(await page.getByRole("dialog").count()).toBe(0);
+    await page.getByText("Saving Ada…").waitFor();
+    // Its version is not known yet: it can be changed again once it is.
+    expect(await page.getByRole("button", { name: "Edit Ada" }).isDisabled()).toBe(true);
+    fail(new DatabaseUnavailableError());
+    await page.getByText("The server is not available at the moment (database unavailable).").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Person 01"]);
+    // What was typed is not lost.
+    expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("that the server refuses comes back with what is wrong on its field, even to who has gone elsewhere", async () => {
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const repository = repositoryWith((real) => ({ update: (...change) => held.then(() => real.update(...change)) }));
+    await using app = await openApp(browser, { scheme, app: { repository } });
+    const { page } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "PERSON02@example.com");
+    await page.getByRole("link", { name: "Chat" }).click();
+    await page.getByRole("heading", { name: "Chat" }).waitFor();
+    release();
+    await page.getByRole("link", { name: "Users" }).click();
+    await page.getByText("Email already in use.").waitFor();
+    const email = page.getByLabel("Email", { exact: true });
+    expect(await email.getAttribute("aria-invalid")).toBe("true");
+    await expect.poll(() => page.evaluate("document.activeElement.name")).toBe("email");
+    await fillForm(page, "Ada", "ada@example.com");
+    await page.getByText("Ada was changed.").waitFor();
+    expect(await names(page)).toEqual(["Ada", "Person 02"]);
+    await page.reload();
+    await page.getByText("Ada", { exact: true }).waitFor();
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("that fails while another form is open waits for it", async () => {
+    const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const repository = repositoryWith((real) => ({
+      update: (id, ...rest) => (rest[0].name === "Ada" ? failed : real.update(id, ...rest)),
+    }));
+    await using app = await openApp(browser, { scheme, app: { repository } });
+    const { page } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await page.getByRole("button", { name: "Edit Person 02" }).click();
+    fail(new DatabaseUnavailableError());
+    await page.getByText("It is not known whether Person 01 was changed.").waitFor();
+    await fillForm(page, "Grace", "person02@example.com");
+    await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
+    await expect.poll(() => names(page)).toEqual(["Person 01", "Grace"]);
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("of what somebody else has changed shows both, and can be taken either way", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(1);
+    const users = createClient(UserService, app.transport);
+    const [user] = (await users.listUsers({})).users;
+    if (!user) throw new Error("no user");
+    const edit = async (name: string) => {
+      await page.getByRole("button", { name: /^Edit / }).click();
+      await page.getByRole("dialog").waitFor();
+      await users.updateUser({ id: user.id, name: `${name} by somebody else`, email: `${name}@example.com` });
+      await fillForm(page, `${name} by me`, await page.getByRole("dialog").getByLabel("Email").inputValue());
+      await page.getByText("Somebody else changed this user while you did").waitFor();
+      const version = (title: string) => page.getByRole("row", { name: title }).getByRole("cell").allInnerTexts();
+      await expect.poll(() => version("Theirs, now")).toEqual([`${name} by somebody else`, `${name}@example.com`]);
+      expect(await version("Yours")).toEqual([`${name} by me`, "not changed"]);
+    };
+    await edit("First");
+    await page.getByRole("button", { name: "Keep theirs" }).click();
+    await expect.poll(() => names(page)).toEqual(["First by somebody else"]);
+    await edit("Second");
+    await page.getByRole("button", { name: "Save my changes" }).click();
+    await expect.poll(() => names(page)).toEqual(["Second by me"]);
+    // What I did not change stays as somebody else has it.
+    const fields = { name: "Second by me", email: "Second@example.com" };
+    expect((await users.getUser({ id: user.id })).user).toMatchObject(fields);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("whose answer was lost is told from somebody else's", async () => {
+    // The first answer is lost on its way, when the change has been made.
+    let isFirst = true;
+    const repository = repositoryWith((real) => ({
+      async update(...change) {
+        const user = await real.update(...change);
+        if (!isFirst) return user;
+        isFirst = false;
+        throw new DatabaseUnavailableError();
+      },
+    }));
+    await using app = await openApp(browser, { scheme, app: { repository } });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await fillForm(page, "Ada", "person01@example.com");
+    await page.getByText("It is not known whether Person 01 was changed.").waitFor();
+    await page.getByRole("button", { name: "Save", exact: true }).click();
+    await page.getByText("your change was saved, though its answer was lost").waitFor();
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Close");
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.getByText("Ada was changed.").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Ada"]);
+    app.expectProblems(/status of (?:409|503)/);
+  });
+
+  test("of a user that somebody else has changed does not delete, and shows the change", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page, transport } = app;
+    await app.createUsers(1);
+    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    const users = createClient(UserService, transport);
+    const [user] = (await users.listUsers({})).users;
+    await users.updateUser({ id: user?.id ?? "", name: "Changed" });
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Person 01 was not deleted. User was changed by someone else.").waitFor();
+    await expect.poll(() => names(page)).toEqual(["Changed"]);
+    app.expectProblems(/status of 409/);
+  });
+
+  test("that is a deletion comes back when the server has gone", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page, server } = app;
+    await app.createUsers(2);
+    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    await server.app.close();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("It is not known whether Person 01 was deleted. The server is not available").waitFor();
+    expect(await names(page)).toEqual(["Person 01", "Person 02"]);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+});

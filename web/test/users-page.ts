@@ -1,0 +1,25 @@
+import type { Page } from "playwright-core";
+import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
+import type { UserRepository } from "../../server/src/repository/user-repository.ts";
+
+export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
+export const names = (page: Page) => page.locator("tbody th").allInnerTexts();
+
+/** A real repository, of which some methods behave as a test needs it. */
+export function repositoryWith(change: (real: UserRepository) => Partial<UserRepository>): UserRepository {
+  const real = openSqliteUserRepository({ path: ":memory:" });
+  const changed = change(real);
+  return new Proxy(real, {
+    get(target, name) {
+      const source = name in changed ? changed : target;
+      const value: unknown = Reflect.get(source, name);
+      return typeof value === "function" ? value.bind(source) : value;
+    },
+  });
+}
+
+export async function fillForm(page: Page, name: string, email: string): Promise<void> {
+  await page.getByLabel("Name", { exact: true }).fill(name);
+  await page.getByLabel("Email", { exact: true }).fill(email);
+  await page.getByRole("button", { name: "Save", exact: true }).click();
+}

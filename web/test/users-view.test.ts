@@ -1,0 +1,99 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { TestServer } from "../../server/test/harness.ts";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
+
+import { fillForm, names } from "./users-page.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+describe.each(SCHEMES)("the view, over %s", (scheme) => {
+  const asked = (server: TestServer) =>
+    server.log.filter(({ msg, method }) => msg === "call" && method === "user.v1.UserService/ListUsers").length;
+
+  test("is kept through a reload, and the browser's own buttons lead through it", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(12);
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    await page.reload();
+    await page.getByText("Page 2", { exact: true }).waitFor();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    await page.goBack();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    await page.goForward();
+    await page.getByText("Person 12", { exact: true }).waitFor();
+    const search = page.getByLabel(/^Search/);
+    await search.fill("person 03");
+    await expect.poll(() => names(page)).toEqual(["Person 03"]);
+    expect(page.url()).toBe(`${app.server.url}/users?q=person+03`);
+    await page.goBack();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    expect(await search.inputValue()).toBe("");
+    // As from a link that somebody else has sent.
+    await page.goto(`${app.server.url}/users?q=person+1&size=25`);
+    await expect.poll(() => names(page)).toEqual(["Person 10", "Person 11", "Person 12"]);
+    expect(await search.inputValue()).toBe("person 1");
+    expect(await page.getByLabel("Per page").inputValue()).toBe("25");
+  });
+
+  test("stays where it is for who skips to the content, and offers the first page where nobody is left", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(11);
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("Person 11", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Skip to content" }).focus();
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate("document.activeElement.id")).toBe("main");
+    await page.getByText("Page 2", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Delete Person 11" }).click();
+    await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("Nobody is on this page any more.").waitFor();
+    await page.getByRole("button", { name: "First page" }).click();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    expect(await page.evaluate("document.activeElement.textContent")).toBe("Users");
+  });
+
+  test("leads to a new user, who is on its last page", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(11);
+    await page.getByRole("button", { name: "New user" }).click();
+    await fillForm(page, "  Zoe ", " zoe@example.com\t");
+    await page.getByText("Zoe was created.").waitFor();
+    expect(await page.getByText("Zoe", { exact: true }).count()).toBe(0);
+    await page.getByRole("button", { name: "Show" }).click();
+    await expect.poll(() => names(page)).toEqual(["Zoe"]);
+  });
+
+  test("asks once for a word, not once a key", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page, server } = app;
+    await app.createUsers(3);
+    await page.getByText("Person 03", { exact: true }).waitFor();
+    const before = asked(server);
+    await page.getByLabel(/^Search/).pressSequentially("person 02", { delay: 10 });
+    await expect.poll(() => names(page)).toEqual(["Person 02"]);
+    // A slow machine may pause between two keys; nine keys are nine words to who asks at each.
+    expect(asked(server) - before).toBeLessThan(4);
+  });
+
+  test("of a page that is no longer to be had leads to the first", async () => {
+    await using app = await openApp(browser, { scheme });
+    const { page } = app;
+    await app.createUsers(1);
+    await page.evaluate("history.replaceState({ pageTokens: ['', 'of another server'] }, '')");
+    await page.reload();
+    await page.getByText("The users can't be shown. Invalid page token.").waitFor();
+    await page.getByRole("button", { name: "First page" }).click();
+    await page.getByText("Person 01", { exact: true }).waitFor();
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+});
