@@ -1,12 +1,12 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { FieldErrors } from "./errors.ts";
 
+const importRules = () => import("./validate-message.ts");
+
 /** Loads the rules ahead of their use; where it can't, {@link checkRules} tells no difference. */
 export function loadRules(): void {
   importRules().catch(() => {});
 }
-
-const importRules = () => import("./validate-message.ts");
 
 /**
  * What is wrong with a message by the rules in its contract, before it is sent.

@@ -1,7 +1,7 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
+import { type Duplex, Transform } from "node:stream";
 import { testCa, testCertificate } from "../../server/test/matrix.ts";
 
 export interface Proxy extends AsyncDisposable {
@@ -10,8 +10,31 @@ export interface Proxy extends AsyncDisposable {
   cut(): void;
 }
 
+export interface ProxyOptions {
+  /** Takes the place of the host that the browser asked for. */
+  host?: string;
+  /** Changes one byte of what a WebSocket uploads. */
+  damages?: boolean;
+}
+
+/** Inside of the first chunks of an upload, past headers and frames' heads. */
+const DAMAGED_BYTE = 300_000;
+
+function damageByte(): Transform {
+  let passed = 0;
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      const at = DAMAGED_BYTE - passed;
+      passed += bytes.byteLength;
+      // A frame is masked by XOR: a bit that is flipped here is flipped in what arrives.
+      if (at >= 0 && at < bytes.byteLength) bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+      done(null, bytes);
+    },
+  });
+}
+
 /** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
-export async function startProxy(server: string, { host }: { host?: string } = {}): Promise<Proxy> {
+export async function startProxy(server: string, { host, damages = false }: ProxyOptions = {}): Promise<Proxy> {
   const { protocol, port } = new URL(server);
   const isSecure = protocol === "https:";
   const sockets = new Set<Duplex>();
@@ -43,7 +66,8 @@ export async function startProxy(server: string, { host }: { host?: string } = {
       .on("upgrade", (answer: http.IncomingMessage, upstream: Duplex) => {
         const fields = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("")}\r\n`);
-        upstream.pipe(socket).pipe(upstream);
+        upstream.pipe(socket);
+        (damages ? socket.pipe(damageByte()) : socket).pipe(upstream);
         socket.on("error", () => {}).on("close", () => upstream.destroy());
         upstream.on("error", () => {}).on("close", () => socket.destroy());
       })

@@ -1,9 +1,10 @@
+import { createHash } from "node:crypto";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium } from "../../test/chromium.ts";
 import { openApp, SCHEMES } from "./open-app.ts";
 import { startProxy } from "./proxy.ts";
-import { button, chooseLarge, fact, say } from "./stream-pages.ts";
+import { button, choose, chooseLarge, fact, say } from "./stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -106,6 +107,21 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await app.server.app.close();
     await app.page.getByText("(server is shutting down)").waitFor();
     expect(await fact(app.page, "State")).toBe("unavailable");
+  });
+
+  test("a byte changes on its way, and both checksums show it", async () => {
+    await using app = await openApp(browser, { scheme, path: "/upload" });
+    await using proxy = await startProxy(app.server.url, { damages: true });
+    await app.page.goto(`${proxy.url}/upload#token=${await app.server.token()}`);
+    await button(app.page, "Choose a file").waitFor();
+    const file = Buffer.alloc(1_000_000, "rollcall");
+    await choose(app.page, file);
+    await app.page.getByText("✗ The server received something else.").waitFor();
+    const [here, there] = await app.page.locator(".checksum code").allTextContents();
+    expect(here).toBe(createHash("sha256").update(file).digest("hex"));
+    expect(there).toMatch(/^[\da-f]{64}$/);
+    expect(there).not.toBe(here);
+    app.expectProblems(/^request to/);
   });
 
   test("an upload is too large", async () => {

@@ -12,6 +12,7 @@ const SHOWN_MS = 2_000;
 
 /** Copies a text, and says so. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
+  // Another object each time, so that a second copy is told and shown as long as the first.
   const [outcome, setOutcome] = useState<{ result: keyof typeof SHAPES }>({ result: "" });
   useEffect(() => {
     if (outcome.result === "") return;

@@ -12,8 +12,8 @@ export interface Session {
 
 /**
  * The state of this tab: signed in, perhaps with another session that a link
- * offers; signed out, perhaps by a link that was of no
- * use; or signed out because the token is of no use any more.
+ * offers; signed out; or signed out because the token is of no use any more. The
+ * problem is that of a link which was of no use either.
  */
 export type SessionState =
   | { readonly status: "in"; readonly session: Session; readonly offer?: Session }

@@ -29,7 +29,7 @@ export interface UserDraft {
 }
 
 /** A user to create, and what ends the wait for it. */
-export interface NewUserCall {
+interface NewUserCall {
   readonly request: MessageInitShape<typeof CreateUserRequestSchema>;
   readonly signal: AbortSignal;
 }
