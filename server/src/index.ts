@@ -11,6 +11,8 @@ export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
 export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
 export {
   createTokenVerifier,
+  ExpiredTokenError,
+  InvalidTokenError,
   type TokenKeys,
   type TokenVerifier,
   type TokenVerifierOptions,

@@ -1,10 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
-import { BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { base64url, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
@@ -68,7 +67,6 @@ describe("a token", () => {
 
   test.each<[string, (server: TestServer) => Promise<string> | string]>([
     ["of another key", (server) => server.token({ secret: new Uint8Array(32) })],
-    ["that has expired", (server) => server.token({ ttlSeconds: -1 })],
     ["that names nobody", (server) => server.token({ subject: "" })],
     ["that is unsigned", () => new UnsecuredJWT({ sub: "x", exp, scope: "users:read" }).encode()],
     ["whose header says none", () => `${encode({ alg: "none" })}.${encode({ sub: "x", exp })}.`],
@@ -86,14 +84,6 @@ describe("a token", () => {
     const headers = { authorization: `Bearer ${await make(server)}` };
     expect(await refusal(clients(server).users.listUsers({}, { headers }))).toEqual(invalid);
   });
-
-  test.each(["Basic YTpi", "Bearer", "Bearer a b", "token"])(
-    "in a header like %j is invalid",
-    async (authorization) => {
-      await using server = await startServer();
-      expect(await refusal(clients(server).users.listUsers({}, { headers: { authorization } }))).toEqual(invalid);
-    },
-  );
 
   test("needs exp", async () => {
     const secret = new Uint8Array(32).fill(7);
@@ -116,22 +106,6 @@ describe("a token", () => {
     expect(await refusal(call("https://other.example", "rollcall"))).toEqual(invalid);
     expect(await refusal(call("https://idp.example", "other"))).toEqual(invalid);
     expect(await refusal(call())).toEqual(invalid);
-  });
-
-  test("that expires ends the stream that it opened", async () => {
-    await using server = await startServer();
-    const { streams } = clients(server);
-    const forever = (async function* () {
-      yield create(BidiRequestSchema, { message: "hello" });
-      await new Promise(() => {});
-    })();
-    const replies: string[] = [];
-    const headers = await server.auth({ ttlSeconds: 2 });
-    const chat = (async () => {
-      for await (const { reply } of streams.bidirectionalStream(forever, { headers })) replies.push(reply);
-    })();
-    expect(await refusal(chat)).toEqual(invalid);
-    expect(replies).toEqual(["Echo: hello"]);
   });
 
   test("never appears in the log, and the reason of its refusal does", async () => {

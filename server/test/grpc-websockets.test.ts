@@ -170,7 +170,7 @@ describe("errors", () => {
         for await (const { reply } of responses) replies.push(reply);
       })(),
     );
-    expect(error).toMatchObject({ code: Code.Unauthenticated, rawMessage: "invalid token" });
+    expect(error).toMatchObject({ code: Code.Unauthenticated, rawMessage: "token has expired" });
     expect(replies).toEqual(["Echo: a"]);
   });
 });

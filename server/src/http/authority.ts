@@ -1,3 +1,5 @@
+import { countHeaders } from "./raw-headers.ts";
+
 /** `host` or `host:port` (RFC 9110, 7.2), as far as a URL can hold it. */
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
 
@@ -13,7 +15,6 @@ interface NamedHost {
  */
 export function isValidAuthority({ host: authority, raw: { rawHeaders } }: NamedHost): boolean {
   // Of two hosts, Node takes the first; whoever is in front may take the second.
-  let hosts = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === "host") hosts += 1;
+  const hosts = countHeaders(rawHeaders, "host");
   return hosts < 2 && authority !== undefined && AUTHORITY.test(authority) && URL.canParse(`http://${authority}/`);
 }

@@ -11,9 +11,9 @@ interface FromConnection {
 export function connectionContext(
   request: FromConnection,
   requestId: string,
-  onAdmitted?: Connection["onAdmitted"],
+  more: Pick<Connection, "authorizationCount" | "onAdmitted">,
 ): ContextValues {
-  return createContextValues().set(connectionKey, { requestId, peer: peerOf(request), onAdmitted });
+  return createContextValues().set(connectionKey, { requestId, peer: peerOf(request), ...more });
 }
 
 /** Address and port of the other end, as `192.0.2.1:4711` or `[::1]:4711`. */

@@ -171,10 +171,11 @@ export class SocketCall {
     const { handler, upgrade, logger, timeouts } = this.#options;
     const send = (bytes: Uint8Array) => sendInPieces(this.#ws, bytes, timeouts.stallTimeoutMs);
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
-    const contextValues = connectionContext(upgrade, requestId, () => {
+    const onAdmitted = () => {
       this.#release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
-    });
+    };
+    const contextValues = connectionContext(upgrade, requestId, { onAdmitted });
     try {
       const response = await handler({
         // What HTTP/1.1 can't carry, full duplex, this protocol can.

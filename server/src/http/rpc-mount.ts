@@ -3,6 +3,7 @@ import { fastifyConnectPlugin } from "@connectrpc/connect-fastify";
 import type { FastifyInstance } from "fastify";
 import type { RpcRoutes } from "../rpc/routes.ts";
 import { connectionContext } from "./connection.ts";
+import { countHeaders } from "./raw-headers.ts";
 
 /**
  * Mounts the RPC services on Fastify: the one place where the two meet.
@@ -17,7 +18,10 @@ export async function mountRpc(app: FastifyInstance, rpc: RpcRoutes): Promise<Re
       rpc.routes(router);
       for (const handler of router.handlers) handlers.set(handler.requestPath, handler);
     },
-    contextValues: (request) => connectionContext(request, request.id),
+    contextValues: (request) => {
+      const authorizationCount = countHeaders(request.raw.rawHeaders, "authorization");
+      return connectionContext(request, request.id, { authorizationCount });
+    },
   });
   return handlers;
 }

@@ -7,12 +7,14 @@ export interface Connection {
   readonly requestId: string;
   /** Address of the other end, as `192.0.2.1:4711`. */
   readonly peer: string;
+  /** How many `authorization` headers came, where whoever carries the call may keep only one of them. Default 1. */
+  readonly authorizationCount?: number | undefined;
   /** Told when the gate has let the call in: from then on its body may be read ahead of the handler. */
   readonly onAdmitted?: (() => void) | undefined;
 }
 
 /** A call under way, as the access log will tell it. */
-export interface Call extends Omit<Connection, "onAdmitted"> {
+export interface Call extends Omit<Connection, "onAdmitted" | "authorizationCount"> {
   /** As `user.v1.UserService/GetUser`. */
   readonly method: string;
   /** Monotonic, in milliseconds. */

@@ -1,10 +1,10 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { abortable } from "../abortable.ts";
-import { callKey, principalKey } from "../call.ts";
+import { callKey, connectionKey, principalKey } from "../call.ts";
 import { retryInfo } from "../errors.ts";
 import { methodName, type Permissions } from "./permissions.ts";
-import { InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
+import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
 /** Runs before any of a request's body is read; refuses by throwing a ConnectError. */
 export type RequestGate = (context: HandlerContext) => Promise<void>;
@@ -25,14 +25,15 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
     const permission = Object.hasOwn(permissions, name) ? permissions[name] : undefined;
     if (permission === "public") return;
 
-    const token = bearerToken(requestHeader.get("authorization"));
+    const token = bearerToken(requestHeader.get("authorization"), values.get(connectionKey).authorizationCount);
     const principal = await abortable(verifyToken(token), signal).catch((error: unknown) => {
       if (signal.aborted) throw signal.reason;
       const refused = error instanceof InvalidTokenError;
       const requestId = values.get(callKey)?.requestId;
-      logger[refused ? "debug" : "error"]({ requestId, err: refused ? error.cause : error }, "token not accepted");
+      const err = refused ? (error.cause ?? error) : error;
+      logger[refused ? "debug" : "error"]({ requestId, err }, "token not accepted");
       throw refused
-        ? new ConnectError("invalid token", Code.Unauthenticated)
+        ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     });
     values.set(principalKey, principal);
@@ -44,9 +45,19 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
   };
 }
 
-function bearerToken(authorization: string | null): string {
-  if (authorization === null) throw new ConnectError("missing authorization token", Code.Unauthenticated);
+/**
+ * The token of an `authorization` header (RFC 6750, 2.1).
+ *
+ * @param count How many such headers came. Two can't be told apart from two opinions on who calls, and whatever is in
+ * front may have checked the other one.
+ */
+function bearerToken(authorization: string | null, count = 1): string {
+  if (authorization === null) throw unauthenticated("missing authorization token");
   const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);
-  if (!match?.[1]) throw new ConnectError("invalid token", Code.Unauthenticated);
+  if (!match?.[1] || count > 1) throw unauthenticated("authorization has to be Bearer and a token");
   return match[1];
+}
+
+function unauthenticated(message: string): ConnectError {
+  return new ConnectError(message, Code.Unauthenticated);
 }

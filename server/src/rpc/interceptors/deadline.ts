@@ -32,7 +32,7 @@ export function createDeadlineInterceptor({ defaultTimeoutMs, maxTimeoutMs, now 
     }
     const principal = request.contextValues.get(principalKey);
     if (request.stream && principal) {
-      abortAfter(Math.max(principal.expiresAtMs - now(), 0), "invalid token", Code.Unauthenticated);
+      abortAfter(Math.max(principal.expiresAtMs - now(), 0), "token has expired", Code.Unauthenticated);
     }
     const clearTimers = () => timers.forEach(clearTimeout);
 
