@@ -87,7 +87,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await using app = await openApp(browser, { scheme, path: "/chat", app: { now: () => Date.now() + 3_597_000 } });
     await say(app.page, "hello");
     await app.page.getByText("Echo: hello", { exact: true }).waitFor();
-    await app.page.getByRole("heading", { name: "The server does not accept your token" }).waitFor();
+    await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
     await app.page.getByText("You were signed in as tester.").waitFor();
   });
 

@@ -1,6 +1,9 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { endSession, sessionState } from "./session.ts";
 
+/** The server's message for a token that it would take if it had not expired. */
+const EXPIRED = "token has expired";
+
 /** Sends the session's token, and ends the session when the server refuses it. */
 export const authenticate: Interceptor = (next) => async (request) => {
   const state = sessionState();
@@ -9,7 +12,8 @@ export const authenticate: Interceptor = (next) => async (request) => {
   const noteRefusal = (error: unknown) => {
     const current = sessionState();
     const isCurrent = current.status === "in" && current.session.token === token;
-    if (isCurrent && ConnectError.from(error).code === Code.Unauthenticated) endSession();
+    const { code, rawMessage } = ConnectError.from(error);
+    if (isCurrent && code === Code.Unauthenticated) endSession(rawMessage === EXPIRED);
   };
   try {
     const response = await next(request);

@@ -71,9 +71,13 @@ export function signOut(): void {
   end("out");
 }
 
-/** The server takes the token no longer. */
-export function endSession(): void {
-  end(state.status === "in" && state.session.expiresAtMs <= Date.now() ? "expired" : "refused");
+/**
+ * The server takes the token no longer.
+ *
+ * @param isExpired Whether it has expired by the server's clock, which is the one that counts.
+ */
+export function endSession(isExpired: boolean): void {
+  end(isExpired || (state.status === "in" && state.session.expiresAtMs <= Date.now()) ? "expired" : "refused");
 }
 
 /**
