@@ -128,9 +128,9 @@ test("why a token was refused is in the log, at level debug, with the call's id"
     const { requestId } = await until(() => server.log.find(({ msg }) => msg === "call"));
     const line = server.log.find(({ msg }) => msg === "token not accepted");
     expect(line).toMatchObject({ level: "debug", requestId });
-    return (line?.err as { message?: string }).message;
+    return JSON.stringify(line?.err);
   };
-  expect(await why(sign(claims({ exp: past })))).toContain('"exp" claim timestamp check failed');
+  expect(await why(sign(claims({ exp: past })))).toContain("claim timestamp check failed");
   expect(await why(sign(claims({ exp: "1e999" })))).toContain("out of range");
   expect(await why(sign(claims(), { key: new Uint8Array(32) }))).toContain("signature");
   expect(await why("a".repeat(9_000))).toContain("too long");
@@ -202,7 +202,10 @@ describe("two authorization headers are refused, whichever of them is good", () 
 
   test.each(pairs)("over HTTP/2: %s", async (_, authorization, outcome) => {
     await using server = await startChecking();
-    const session = http2.connect(server.url, { strictSingleValueFields: false });
+    const options: http2.ClientSessionOptions & { strictSingleValueFields: boolean } = {
+      strictSingleValueFields: false,
+    };
+    const session = http2.connect(server.url, options);
     const stream = session.request([
       ...[":method", "POST", ":path", path, ":scheme", "http", ":authority", `localhost:${server.port}`],
       ...["content-type", "application/json"],

@@ -11,7 +11,7 @@ interface FromConnection {
 export function connectionContext(
   request: FromConnection,
   requestId: string,
-  more: Pick<Connection, "authorizationCount" | "onAdmitted">,
+  more: Omit<Connection, "requestId" | "peer">,
 ): ContextValues {
   return createContextValues().set(connectionKey, { requestId, peer: peerOf(request), ...more });
 }

@@ -1,16 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
 import { isTurnOver, queueForTurn } from "../rpc/loop-turn.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
-import { connectionContext, peerOf } from "./connection.ts";
+import { connectionContext } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
-import { sendInPieces } from "./grpc-websockets-send.ts";
+import { sendResponse } from "./grpc-websockets-send.ts";
 import type { RequestTimeouts } from "./request-timeouts.ts";
 
 /** First byte of a client's frame: more of the body, or its end. */
@@ -21,6 +20,7 @@ const HALF_CLOSE = 0x01;
 const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
+const INTERNAL_ERROR = 1011;
 /** For what is being sent to leave when its call has failed: for its deadline, its caller's token. In milliseconds. */
 const SEND_GRACE_MS = 5_000;
 /** What a client may still send while its socket closes, before it is read no further. */
@@ -49,6 +49,12 @@ export interface SocketCallOptions {
   logger: Logger;
 }
 
+/** Why a call never began, and with which code its socket closes. */
+interface Refusal {
+  readonly error: ConnectError;
+  readonly closeCode: number;
+}
+
 /** The one call that a socket carries. */
 export class SocketCall {
   readonly #ws: WebSocket;
@@ -57,7 +63,9 @@ export class SocketCall {
   readonly #body: PushedBody;
   /** Why the socket is not read, while it is not. */
   readonly #holds = new Set<Hold>();
-  #phase: "header" | "body" | "half-closed" | "done" = "header";
+  /** What is expected next: of one who is refused, nothing that would be heard. */
+  #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
+  readonly #openedAtMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
   /** From the call's failure to its socket's end. */
   #graceTimer: NodeJS.Timeout | undefined;
@@ -83,7 +91,8 @@ export class SocketCall {
     ws.on("error", (error) => {
       const isTooLarge = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
       const failure = new ConnectError(error.message, isTooLarge ? Code.ResourceExhausted : Code.InvalidArgument);
-      if (this.#phase === "body") this.#breakOff(failure);
+      if (this.#phase === "header") this.#refuse(failure);
+      else if (this.#phase === "body") this.#breakOff(failure);
       else this.#end(failure);
     });
     ws.on("close", () => this.#end(new ConnectError("the client has gone", Code.Canceled)));
@@ -97,7 +106,7 @@ export class SocketCall {
       if (this.#phase === "header") {
         arrived += chunk.byteLength;
         if (arrived > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
-      } else if (this.#phase === "done") {
+      } else if (this.#phase === "done" || this.#phase === "refused") {
         // Not closed at once, which could cost the client the answer; the rest stays on
         // the network, and the close's own time limit ends it.
         arrivedAfterEnd += chunk.byteLength;
@@ -118,14 +127,12 @@ export class SocketCall {
   /** The server stops: a call that has begun may finish, a socket without one goes. */
   goAway(): void {
     if (this.#phase !== "header") return;
-    this.#phase = "done";
-    this.#clearTimer();
-    this.#ws.close(GOING_AWAY, "server is shutting down");
+    this.#refuse(new ConnectError("server is shutting down", Code.Unavailable), GOING_AWAY);
   }
 
   #take(frame: Buffer | undefined): void {
     const tag = frame?.[0];
-    if (this.#phase === "done") return;
+    if (this.#phase === "done" || this.#phase === "refused") return;
     if (!frame) this.#breach("text frames carry nothing");
     else if (this.#phase === "header") this.#begin(frame);
     else if (this.#phase === "half-closed") this.#breach("a frame after the end");
@@ -167,15 +174,17 @@ export class SocketCall {
     if (this.#holds.size === 0) this.#ws.resume();
   }
 
-  async #serve(header: Headers): Promise<void> {
+  async #serve(header: Headers, refusal?: Refusal): Promise<void> {
     const { handler, upgrade, logger, timeouts } = this.#options;
-    const send = (bytes: Uint8Array) => sendInPieces(this.#ws, bytes, timeouts.stallTimeoutMs);
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
     const onAdmitted = () => {
       this.#release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
     };
-    const contextValues = connectionContext(upgrade, requestId, { onAdmitted });
+    const contextValues = connectionContext(upgrade, requestId, {
+      onAdmitted,
+      ...(refusal && { refusal: refusal.error, startedAtMs: this.#openedAtMs }),
+    });
     try {
       const response = await handler({
         // What HTTP/1.1 can't carry, full duplex, this protocol can.
@@ -187,23 +196,14 @@ export class SocketCall {
         signal: this.#abort.signal,
         contextValues,
       });
-      const responseHeader = new Headers(response.header);
-      responseHeader.set("x-request-id", requestId);
-      if (response.status !== 200) responseHeader.set("grpc-status", String(Code.Unimplemented));
-      let headerFrame: Uint8Array | undefined = formatHeaderFrame(responseHeader);
-      // Handlers resolve with the first chunk at hand. The headers are sent from
-      // within the loop, which ends the body when the socket has gone.
-      for await (const chunk of response.body ?? []) {
-        if (headerFrame) await send(headerFrame);
-        headerFrame = undefined;
-        await send(chunk);
-      }
-      if (headerFrame) await send(headerFrame);
-      this.#finish();
+      await sendResponse(this.#ws, response, requestId, timeouts.stallTimeoutMs);
+      this.#finish(refusal?.closeCode);
     } catch (error) {
       if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
       logger.error({ requestId, err: error }, "call over WebSocket failed");
-      this.#refuse(new ConnectError("internal server error", Code.Internal));
+      const status = { "grpc-status": String(Code.Internal), "grpc-message": "internal%20server%20error" };
+      this.#ws.send(formatHeaderFrame(new Headers({ ...status, "x-request-id": requestId })), () => {});
+      this.#finish(INTERNAL_ERROR);
     }
   }
 
@@ -215,21 +215,12 @@ export class SocketCall {
     });
   }
 
-  /** Answers a call that never began. */
-  #refuse({ code, rawMessage }: ConnectError): void {
-    const { handler, upgrade, logger } = this.#options;
-    const requestId = requestIdFrom(undefined);
-    logger.info(
-      { requestId, path: handler.requestPath, code: codeToString(code), peer: peerOf(upgrade) },
-      "WebSocket refused",
-    );
-    const header = new Headers({
-      "grpc-status": String(code),
-      "grpc-message": encodeURIComponent(rawMessage),
-      "x-request-id": requestId,
-    });
-    this.#ws.send(formatHeaderFrame(header), () => {});
-    this.#finish(POLICY_VIOLATION);
+  /** Answers a call that never began, through the chain of all calls: it is one in the log. */
+  #refuse(error: ConnectError, closeCode = POLICY_VIOLATION): void {
+    this.#phase = "refused";
+    this.#clearTimer();
+    this.#body.end();
+    void this.#serve(new Headers({ "content-type": "application/grpc-web+proto" }), { error, closeCode });
   }
 
   /** The client broke the protocol: its request fails, or, when that was complete, its call ends. */
@@ -289,11 +280,13 @@ export class SocketCall {
   }
 
   #end(error: ConnectError): void {
+    // A refusal ends by itself, and is what the log is to have.
+    const isRefused = this.#phase === "refused";
     this.#phase = "done";
     this.#clearTimer();
     clearTimeout(this.#graceTimer);
     this.#body.end(error);
-    this.#abort.abort(error);
+    if (!isRefused) this.#abort.abort(error);
   }
 }
 

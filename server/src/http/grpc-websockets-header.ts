@@ -22,6 +22,9 @@ const FROM_CONNECTION = new RegExp(
   ].join("|")})$`,
 );
 
+/** Media types of gRPC-Web; what their parameters say is Connect's to judge. */
+const CONTENT_TYPE = /^application\/grpc-web(?:\+(?:proto|json))?[ \t]*(?:;.*)?$/i;
+
 /** What describes the one message or hop that it came with (RFC 9110, 7.6.1), and means nothing in here. */
 const HOP_BY_HOP =
   /^(?:connection|keep-alive|upgrade|te|trailer|transfer-encoding|content-length|content-encoding|expect|http2-settings|proxy-.*)$/;
@@ -44,7 +47,7 @@ export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders
     const key = name.toLowerCase();
     if (!FROM_CONNECTION.test(key) && !HOP_BY_HOP.test(key)) headers.append(key, value.trim());
   }
-  if (!/^application\/grpc-web(?:\+(?:proto|json))?$/i.test(headers.get("content-type") ?? "")) {
+  if (!CONTENT_TYPE.test(headers.get("content-type") ?? "")) {
     throw new ConnectError("content-type must be application/grpc-web+proto", Code.Unimplemented);
   }
   return headers;

@@ -1,8 +1,38 @@
+import { Code } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { WebSocket } from "ws";
 import { isTurnOver, nextTurn } from "../rpc/loop-turn.ts";
+import { formatHeaderFrame } from "./grpc-websockets-header.ts";
 
 /** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
 const PIECE_BYTES = 64 * 1_024;
+
+/**
+ * Sends a call's answer, its headers first.
+ *
+ * @param stallTimeoutMs For each piece of it to leave, in milliseconds; then the socket is terminated.
+ * @throws Error when the socket has gone, or what the answer's body throws.
+ */
+export async function sendResponse(
+  ws: WebSocket,
+  response: UniversalServerResponse,
+  requestId: string,
+  stallTimeoutMs: number,
+): Promise<void> {
+  const header = new Headers(response.header);
+  header.set("x-request-id", requestId);
+  // What Connect refuses by an HTTP status, such as a media type, has no other here.
+  if (response.status !== 200) header.set("grpc-status", String(Code.Unimplemented));
+  let headerFrame: Uint8Array | undefined = formatHeaderFrame(header);
+  // Handlers resolve with the first chunk at hand. The headers are sent from
+  // within the loop, which ends the body when the socket has gone.
+  for await (const chunk of response.body ?? []) {
+    if (headerFrame) await sendInPieces(ws, headerFrame, stallTimeoutMs);
+    headerFrame = undefined;
+    await sendInPieces(ws, chunk, stallTimeoutMs);
+  }
+  if (headerFrame) await sendInPieces(ws, headerFrame, stallTimeoutMs);
+}
 
 /**
  * Resolves when the bytes have left for the network, so that a slow reader slows
@@ -14,7 +44,7 @@ const PIECE_BYTES = 64 * 1_024;
  * @param stallTimeoutMs For a piece to leave, in milliseconds; then the socket is terminated.
  * @throws Error when the socket has gone.
  */
-export async function sendInPieces(ws: WebSocket, bytes: Uint8Array, stallTimeoutMs: number): Promise<void> {
+async function sendInPieces(ws: WebSocket, bytes: Uint8Array, stallTimeoutMs: number): Promise<void> {
   for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
     await sendPiece(ws, bytes.subarray(start, start + PIECE_BYTES), stallTimeoutMs);
     // What the network takes at once is sent without a turn of the loop.

@@ -1,16 +1,15 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
-import { isValidAuthority } from "./authority.ts";
+import { requestIdFrom } from "../rpc/request-id.ts";
 import { peerOf } from "./connection.ts";
 import { SocketCall } from "./grpc-websockets-call.ts";
+import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./grpc-websockets-refusal.ts";
 import { hasOpenRequests } from "./pipelining.ts";
 import { defaultRequestTimeouts, type RequestTimeouts } from "./request-timeouts.ts";
-
-const SUBPROTOCOL = "grpc-websockets";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;
@@ -97,24 +96,26 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     }
   }, limits.pingIntervalMs).unref();
 
+  const refuse = (request: IncomingMessage, socket: Duplex, { status, code, message }: UpgradeRefusal) => {
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    const path = pathOf(request).slice(0, 200);
+    const origin = request.headers.origin?.slice(0, 200);
+    logger.info({ requestId, path, origin, status, peer: peerOf(request) }, "WebSocket refused");
+    endWithError(socket, requestId, { status, code, message });
+  };
+  webSockets.on("wsClientError", ({ message }: Error, socket: Duplex, request: IncomingMessage) => {
+    refuse(request, socket, { status: 400, code: Code.InvalidArgument, message });
+  });
+
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const path = request.url?.split("?", 1)[0] ?? "";
-    const handler = handlers.get(path);
-    const refuse = (status: number, reason: string) => {
-      const origin = request.headers.origin?.slice(0, 200);
-      logger.info({ path: path.slice(0, 200), origin, status, peer: peerOf(request) }, "WebSocket refused");
-      refuseUpgrade(socket, status, reason);
-    };
     // Whatever is said now would come ahead of the answers, which the client would take for each other.
     if (hasOpenRequests(socket)) {
       socket.destroy();
       return;
     }
-    if (draining) return refuse(503, "server is shutting down");
-    if (!isValidAuthority({ host: request.headers.host, raw: request })) return refuse(400, "invalid host");
-    if (!handler) return refuse(404, "no such method");
-    if (!isAllowedOrigin(request, origins)) return refuse(403, "origin is not allowed");
-    if (!subprotocolsOf(request).includes(SUBPROTOCOL)) return refuse(400, `subprotocol must be ${SUBPROTOCOL}`);
+    const handler = handlers.get(pathOf(request));
+    const refusal = draining ? REFUSALS.draining : refusalOf(request, handler !== undefined, origins);
+    if (refusal || !handler) return refuse(request, socket, refusal ?? REFUSALS.path);
 
     webSockets.handleUpgrade(request, socket, head, (ws) => {
       calls.set(ws, new SocketCall(ws, { ...limits, handler, upgrade: request, timeouts, logger }));
@@ -151,27 +152,6 @@ function answerLatestPing(ws: WebSocket): void {
   });
 }
 
-/**
- * Browsers send the Origin of the page, and let any page open a socket to any
- * server: this check is all that stands between them. Other clients send none.
- */
-function isAllowedOrigin({ headers, socket }: IncomingMessage, origins: readonly string[]): boolean {
-  const { origin, host } = headers;
-  if (origin === undefined || origins.includes(origin)) return true;
-  // A proxy may end TLS ahead of a plaintext server, never the other way round.
-  const schemes = socket instanceof TLSSocket ? ["https:"] : ["https:", "http:"];
-  return schemes.some((scheme) => URL.parse(`${scheme}//${host}`)?.origin === origin);
-}
-
-function subprotocolsOf({ headers }: IncomingMessage): string[] {
-  return (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-}
-
-function refuseUpgrade(socket: Duplex, status: number, reason: string): void {
-  socket.on("error", () => socket.destroy());
-  socket.once("finish", () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 ${status} ${reason}\r\nconnection: close\r\ncontent-type: text/plain\r\n` +
-      `content-length: ${Buffer.byteLength(reason)}\r\n\r\n${reason}`,
-  );
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.split("?", 1)[0] ?? "";
 }

@@ -113,7 +113,12 @@ function headerListSize(rawHeaders: readonly string[]): number {
   return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
 }
 
-/** Whether a request asks for a WebSocket; any other upgrade, such as to h2c, is ignored as HTTP allows. */
-function isWebSocketUpgrade({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === "websocket";
+/**
+ * Whether a request asks for a WebSocket, by a GET without a body (RFC 6455, 4.1). Any other upgrade, such as to h2c,
+ * is ignored, as HTTP allows (RFC 9110, 7.8).
+ */
+function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
+  const { "content-length": length = "0", "transfer-encoding": coding } = headers;
+  const isEmpty = length === "0" && coding === undefined;
+  return method === "GET" && isEmpty && headers.upgrade?.toLowerCase() === "websocket";
 }

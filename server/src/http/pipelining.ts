@@ -18,6 +18,9 @@ export function boundPipelining(handler: http.RequestListener, maxOpenRequests: 
       return;
     }
     openRequests.set(socket, open);
+    // Where a request asks for an upgrade and gets none, Node drops what has arrived behind it: a request there would
+    // wait for ever.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
     handler(request, response);
   };

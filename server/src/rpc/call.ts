@@ -11,10 +11,14 @@ export interface Connection {
   readonly authorizationCount?: number | undefined;
   /** Told when the gate has let the call in: from then on its body may be read ahead of the handler. */
   readonly onAdmitted?: (() => void) | undefined;
+  /** Why whoever carries the call refuses it: it goes through the chain to its answer and its line in the log, unheard. */
+  readonly refusal?: ConnectError | undefined;
+  /** Since when the call has been on its way; monotonic, in milliseconds. Default: since it reaches the chain. */
+  readonly startedAtMs?: number | undefined;
 }
 
 /** A call under way, as the access log will tell it. */
-export interface Call extends Omit<Connection, "onAdmitted" | "authorizationCount"> {
+export interface Call extends Pick<Connection, "requestId" | "peer"> {
   /** As `user.v1.UserService/GetUser`. */
   readonly method: string;
   /** Monotonic, in milliseconds. */

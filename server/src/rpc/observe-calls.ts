@@ -14,12 +14,12 @@ export type CallObserver = (call: Readonly<Call>, error: Code | undefined, value
 export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): UniversalHandler {
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const values = request.contextValues ?? createContextValues();
-    const { requestId, peer } = values.get(connectionKey);
+    const { requestId, peer, startedAtMs = performance.now() } = values.get(connectionKey);
     const call: Call = {
       requestId,
       peer,
       method: `${handler.service.typeName}/${handler.method.name}`,
-      startedAtMs: performance.now(),
+      startedAtMs,
       hasDeadline: false,
       requestBytes: 0,
       responseBytes: 0,

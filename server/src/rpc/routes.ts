@@ -90,8 +90,10 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         call.signal = context.signal;
         recordOutcome(context, call, logger);
       }
+      const { refusal, onAdmitted } = context.values.get(connectionKey);
+      if (refusal) throw refusal;
       if (authGate) await authGate(context);
-      context.values.get(connectionKey).onAdmitted?.();
+      onAdmitted?.();
     },
     routes(router) {
       router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
