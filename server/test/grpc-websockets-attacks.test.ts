@@ -106,7 +106,7 @@ describe("the handshake", () => {
 
 describe("the header block", () => {
   test("that never comes ends the socket; one that came does not", async () => {
-    await using server = await startServer({ webSockets: { headerTimeoutMs: 100 } });
+    await using server = await startServer({ webSockets: { headerTimeoutMs: 1_000 } });
     const talking = await begin(server);
     const silent = openSocket(server);
     expect(await silent.closed).toEqual({ code: 1008, status: Code.DeadlineExceeded });

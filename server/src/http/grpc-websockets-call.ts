@@ -37,10 +37,8 @@ const FAST_CHUNK_BYTES = 8 * 1_024;
  */
 type Hold = "gate" | "body" | "turn" | "end";
 
+/** Bounds and parts that all sockets share. */
 export interface SocketCallOptions {
-  handler: UniversalHandler;
-  /** The request that opened the socket. */
-  upgrade: IncomingMessage;
   /** Largest header block, in bytes. */
   maxHeaderBytes: number;
   /** For the header block to arrive, in milliseconds. */
@@ -58,7 +56,10 @@ interface Refusal {
 /** The one call that a socket carries. */
 export class SocketCall {
   readonly #ws: WebSocket;
+  readonly #handler: UniversalHandler;
   readonly #options: SocketCallOptions;
+  /** The request that opened the socket, until the call begins: a quiet call may last for hours, and needs it no more. */
+  #upgrade: IncomingMessage | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
   /** Why the socket is not read, while it is not. */
@@ -70,11 +71,14 @@ export class SocketCall {
   /** From the call's failure to its socket's end. */
   #graceTimer: NodeJS.Timeout | undefined;
 
-  constructor(ws: WebSocket, options: SocketCallOptions) {
+  /** @param upgrade The request that opened the socket. */
+  constructor(ws: WebSocket, upgrade: IncomingMessage, handler: UniversalHandler, options: SocketCallOptions) {
     this.#ws = ws;
+    this.#upgrade = upgrade;
+    this.#handler = handler;
     this.#options = options;
     this.#body = new PushedBody({ pause: () => this.#hold("body"), resume: () => this.#release("body") });
-    const { upgrade, maxHeaderBytes, headerTimeoutMs } = options;
+    const { maxHeaderBytes, headerTimeoutMs } = options;
 
     this.#timer = setTimeout(() => {
       this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
@@ -99,7 +103,6 @@ export class SocketCall {
 
     // Before the header block nobody is known: what arrives is counted as it does,
     // or a frame of the largest message could be claimed and sent by anyone.
-    const { socket } = upgrade;
     let arrived = 0;
     let arrivedAfterEnd = 0;
     const count = (chunk: Buffer) => {
@@ -121,7 +124,7 @@ export class SocketCall {
         queueForTurn(() => this.#release("turn"));
       }
     };
-    socket.on("data", count);
+    upgrade.socket.on("data", count);
   }
 
   /** The server stops: a call that has begun may finish, a socket without one goes. */
@@ -149,10 +152,10 @@ export class SocketCall {
 
   #begin(block: Buffer): void {
     this.#clearTimer();
-    const { upgrade, maxHeaderBytes } = this.#options;
+    const { maxHeaderBytes } = this.#options;
     try {
       if (block.byteLength > maxHeaderBytes) throw headerTooLarge(maxHeaderBytes);
-      const header = parseHeaderBlock(block, upgrade.headers);
+      const header = parseHeaderBlock(block, this.#upgrade?.headers ?? {});
       this.#phase = "body";
       // Nothing more is read before the gate has let the call in. From then on it is, whether or not the
       // handler asks for it: a socket that is not read does not show that its client has gone.
@@ -175,36 +178,43 @@ export class SocketCall {
   }
 
   async #serve(header: Headers, refusal?: Refusal): Promise<void> {
-    const { handler, upgrade, logger, timeouts } = this.#options;
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
+    try {
+      const response = await this.#handler(this.#takeRequest(header, requestId, refusal?.error));
+      await sendResponse(this.#ws, response, requestId, this.#options.timeouts.stallTimeoutMs);
+      this.#finish(refusal?.closeCode);
+    } catch (error) {
+      if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
+      this.#options.logger.error({ requestId, err: error }, "call over WebSocket failed");
+      const status = { "grpc-status": String(Code.Internal), "grpc-message": "internal%20server%20error" };
+      this.#ws.send(formatHeaderFrame(new Headers({ ...status, "x-request-id": requestId })), () => {});
+      this.#finish(INTERNAL_ERROR);
+    }
+  }
+
+  /** The call's request; of the one that opened the socket nothing else is kept. */
+  #takeRequest(header: Headers, requestId: string, refusal?: ConnectError): Parameters<UniversalHandler>[0] {
+    const upgrade = this.#upgrade;
+    if (!upgrade) throw new Error("a socket carries one call");
+    this.#upgrade = undefined;
     const onAdmitted = () => {
       this.#release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
     };
     const contextValues = connectionContext(upgrade, requestId, {
       onAdmitted,
-      ...(refusal && { refusal: refusal.error, startedAtMs: this.#openedAtMs }),
+      ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
     });
-    try {
-      const response = await handler({
-        // What HTTP/1.1 can't carry, full duplex, this protocol can.
-        httpVersion: "2.0",
-        method: "POST",
-        url: new URL(handler.requestPath, `http://${upgrade.headers.host}`).href,
-        header,
-        body: this.#body,
-        signal: this.#abort.signal,
-        contextValues,
-      });
-      await sendResponse(this.#ws, response, requestId, timeouts.stallTimeoutMs);
-      this.#finish(refusal?.closeCode);
-    } catch (error) {
-      if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
-      logger.error({ requestId, err: error }, "call over WebSocket failed");
-      const status = { "grpc-status": String(Code.Internal), "grpc-message": "internal%20server%20error" };
-      this.#ws.send(formatHeaderFrame(new Headers({ ...status, "x-request-id": requestId })), () => {});
-      this.#finish(INTERNAL_ERROR);
-    }
+    return {
+      // What HTTP/1.1 can't carry, full duplex, this protocol can.
+      httpVersion: "2.0",
+      method: "POST",
+      url: new URL(this.#handler.requestPath, `http://${upgrade.headers.host}`).href,
+      header,
+      body: this.#body,
+      signal: this.#abort.signal,
+      contextValues,
+    };
   }
 
   /** A call that has failed ends though its client does not read; its signal is also aborted when it has succeeded. */
@@ -243,8 +253,8 @@ export class SocketCall {
    * between two parts of an upload. A conversation may be quiet.
    */
   #boundUpload(): void {
-    const { handler, timeouts } = this.#options;
-    const kind = handler.method.methodKind;
+    const { timeouts } = this.#options;
+    const kind = this.#handler.method.methodKind;
     const isUpload = kind === "client_streaming";
     if (kind === "bidi_streaming") this.#clearTimer();
     else if (!this.#timer) this.#startTimer(isUpload ? timeouts.stallTimeoutMs : timeouts.bodyTimeoutMs);

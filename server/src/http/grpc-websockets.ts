@@ -69,7 +69,7 @@ export interface GrpcWebSockets {
 export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
   const { handlers, origins, maxMessageBytes, logger } = options;
   const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
-  const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
+  const callOptions = { ...limits, timeouts: { ...defaultRequestTimeouts, ...options.timeouts }, logger };
   const calls = new Map<WebSocket, SocketCall>();
   /** Pings since a socket last gave a sign. */
   const unanswered = new WeakMap<WebSocket, number>();
@@ -117,12 +117,14 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const refusal = draining ? REFUSALS.draining : refusalOf(request, handler !== undefined, origins);
     if (refusal || !handler) return refuse(request, socket, refusal ?? REFUSALS.path);
 
-    webSockets.handleUpgrade(request, socket, head, (ws) => {
-      calls.set(ws, new SocketCall(ws, { ...limits, handler, upgrade: request, timeouts, logger }));
-      ws.once("close", () => calls.delete(ws));
-      for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
-      answerLatestPing(ws);
-    });
+    webSockets.handleUpgrade(request, socket, head, (ws) => begin(ws, request, handler));
+  };
+  /** A function of its own, so that nothing that lives as long as the socket keeps the request in its closure. */
+  const begin = (ws: WebSocket, request: IncomingMessage, handler: UniversalHandler) => {
+    calls.set(ws, new SocketCall(ws, request, handler, callOptions));
+    ws.once("close", () => calls.delete(ws));
+    for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
+    answerLatestPing(ws);
   };
   server.on("upgrade", accept);
 
