@@ -4,11 +4,11 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
-import { isTurnOver, queueForTurn } from "../rpc/loop-turn.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { connectionContext } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
+import { SocketHolds } from "./grpc-websockets-holds.ts";
 import { sendResponse } from "./grpc-websockets-send.ts";
 import type { RequestTimeouts } from "./request-timeouts.ts";
 
@@ -25,18 +25,6 @@ const INTERNAL_ERROR = 1011;
 const SEND_GRACE_MS = 5_000;
 /** What a client may still send while its socket closes, before it is read no further. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
-/**
- * Read at once, in bytes: more than a talk has, and of frames so few that they take
- * about a millisecond.
- */
-const FAST_CHUNK_BYTES = 8 * 1_024;
-
-/**
- * Why a socket is not read: the gate has not let its call in yet, the handler is
- * slower than the client, this turn of the loop is over, or the call is.
- */
-type Hold = "gate" | "body" | "turn" | "end";
-
 /** Bounds and parts that all sockets share. */
 export interface SocketCallOptions {
   /** Largest header block, in bytes. */
@@ -62,8 +50,7 @@ export class SocketCall {
   #upgrade: IncomingMessage | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
-  /** Why the socket is not read, while it is not. */
-  readonly #holds = new Set<Hold>();
+  readonly #holds: SocketHolds;
   /** What is expected next: of one who is refused, nothing that would be heard. */
   #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
   readonly #openedAtMs = performance.now();
@@ -77,7 +64,8 @@ export class SocketCall {
     this.#upgrade = upgrade;
     this.#handler = handler;
     this.#options = options;
-    this.#body = new PushedBody({ pause: () => this.#hold("body"), resume: () => this.#release("body") });
+    this.#holds = new SocketHolds(ws);
+    this.#body = new PushedBody({ pause: () => this.#holds.add("body"), resume: () => this.#holds.release("body") });
     const { maxHeaderBytes, headerTimeoutMs } = options;
 
     this.#timer = setTimeout(() => {
@@ -113,16 +101,11 @@ export class SocketCall {
         // Not closed at once, which could cost the client the answer; the rest stays on
         // the network, and the close's own time limit ends it.
         arrivedAfterEnd += chunk.byteLength;
-        if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#hold("end");
+        if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#holds.add("end");
       }
       if (this.#phase === "body" && isWithinFrame) this.#boundFrame();
       isWithinFrame = true;
-      // However small its frames are, and whatever they hold, what comes fast waits when the turn is over: a flood of
-      // pings, of empty frames or of fragments, which nobody is told of. It costs no budget, since it may be an upload.
-      if (chunk.byteLength >= FAST_CHUNK_BYTES && isTurnOver() && !this.#holds.has("turn")) {
-        this.#hold("turn");
-        queueForTurn(() => this.#release("turn"));
-      }
+      this.#holds.boundTurn(chunk);
     };
     upgrade.socket.on("data", count);
   }
@@ -159,22 +142,12 @@ export class SocketCall {
       this.#phase = "body";
       // Nothing more is read before the gate has let the call in. From then on it is, whether or not the
       // handler asks for it: a socket that is not read does not show that its client has gone.
-      this.#hold("gate");
+      this.#holds.add("gate");
       this.#boundUpload();
       void this.#serve(header);
     } catch (error) {
       this.#refuse(ConnectError.from(error));
     }
-  }
-
-  #hold(reason: Hold): void {
-    this.#holds.add(reason);
-    this.#ws.pause();
-  }
-
-  #release(reason: Hold): void {
-    this.#holds.delete(reason);
-    if (this.#holds.size === 0) this.#ws.resume();
   }
 
   async #serve(header: Headers, refusal?: Refusal): Promise<void> {
@@ -198,7 +171,7 @@ export class SocketCall {
     if (!upgrade) throw new Error("a socket carries one call");
     this.#upgrade = undefined;
     const onAdmitted = () => {
-      this.#release("gate");
+      this.#holds.release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
     };
     const contextValues = connectionContext(upgrade, requestId, {
@@ -285,7 +258,7 @@ export class SocketCall {
     clearTimeout(this.#graceTimer);
     this.#body.abandon();
     // Or the client's answer to the close would not be seen.
-    this.#release("gate");
+    this.#holds.release("gate");
     this.#ws.close(closeCode);
   }
 
