@@ -25,6 +25,7 @@ const INTERNAL_ERROR = 1011;
 const SEND_GRACE_MS = 5_000;
 /** What a client may still send while its socket closes, before it is read no further. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
+
 /** Bounds and parts that all sockets share. */
 export interface SocketCallOptions {
   /** Largest header block, in bytes. */

@@ -7,13 +7,13 @@ export interface Connection {
   readonly requestId: string;
   /** Address of the other end, as `192.0.2.1:4711`. */
   readonly peer: string;
-  /** How many `authorization` headers came, where whoever carries the call may keep only one of them. Default 1. */
+  /** Number of `authorization` headers that came, for a carrier that passes only one of them on. Default 1. */
   readonly authorizationCount?: number | undefined;
   /** Told when the gate has let the call in: from then on its body may be read ahead of the handler. */
   readonly onAdmitted?: (() => void) | undefined;
-  /** Why whoever carries the call refuses it: it goes through the chain to its answer and its line in the log, unheard. */
+  /** Refuses the call at the gate, for what its carrier found: it is answered and logged as any other. */
   readonly refusal?: ConnectError | undefined;
-  /** Since when the call has been on its way; monotonic, in milliseconds. Default: since it reaches the chain. */
+  /** When the call's client began it; monotonic, in milliseconds. Default: when it reaches the chain. */
   readonly startedAtMs?: number | undefined;
 }
 

@@ -48,8 +48,8 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
 /**
  * The token of an `authorization` header (RFC 6750, 2.1).
  *
- * @param count How many such headers came. Two can't be told apart from two opinions on who calls, and whatever is in
- * front may have checked the other one.
+ * @param count Number of such headers that came. More than one is refused: what is in front of this server may have
+ * checked another one than this.
  */
 function bearerToken(authorization: string | null, count = 1): string {
   if (authorization === null) throw unauthenticated("missing authorization token");
