@@ -30,6 +30,8 @@ export interface Call extends Pick<Connection, "requestId" | "peer"> {
   /** Of the bodies as they are on the wire, in bytes. */
   requestBytes: number;
   responseBytes: number;
+  /** While the message of a call that the gate has let in is parsed: what fails then is the fault of its sender. */
+  isReadingRequest?: boolean;
   /** With what the call failed, once it has. */
   error?: ConnectError;
   /** Aborted when the call ends, with its error as the reason where there is one. */

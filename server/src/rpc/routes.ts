@@ -12,7 +12,9 @@ import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, connectionKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
+import { checkGetRequest } from "./get-request.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
+import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
 import { limitDeadline } from "./limit-deadline.ts";
@@ -58,12 +60,13 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * them. In this order:
  *
  * 1. record and access log (`observeCalls`)
- * 2. gate: authentication, authorization; before the body is read
- * 3. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
- * 4. recovery: errors by the table, causes to the log
- * 5. deadline: the client's up to the maximum, else the default; token's expiry
- * 6. validation by the contract's rules
- * 7. handler
+ * 2. deadline of the maximum (`limitDeadline`)
+ * 3. gate: authentication, authorization, query of a GET; before the body is read
+ * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
+ * 5. recovery: errors by the table, causes to the log; a malformed request is its sender's
+ * 6. deadline: the client's up to the maximum, else the default; token's expiry
+ * 7. validation by the contract's rules
+ * 8. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
@@ -71,13 +74,14 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
-  return {
+  const routerOptions: ConnectRouterOptions = {
     acceptCompression,
     readMaxBytes: options.maxMessageBytes,
     maxTimeoutMs,
     shutdownSignal: options.shutdownSignal,
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
+      createMalformedRequestsInterceptor(),
       createRecoveryInterceptor({ logger }),
       createDeadlineInterceptor({ defaultTimeoutMs: options.defaultTimeoutMs, maxTimeoutMs, now }),
       ...(validation ? [createValidationInterceptor()] : []),
@@ -93,16 +97,21 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
       if (authGate) await authGate(context);
-      onAdmitted?.();
+      checkGetRequest(context);
+      if (call) call.isReadingRequest = true;
+        onAdmitted?.();
     },
+  };
+  return {
+    ...routerOptions,
     routes(router) {
       router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
       router.service(StreamService, streamHandlers(options.streams));
       options.routes?.(router);
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
-        const limited = limitDeadline(assembleBodies(handler, maxBytes), maxTimeoutMs);
-        router.handlers[index] = observeCalls(limited, accessLog);
+        const assembled = assembleBodies(handler, maxBytes);
+        router.handlers[index] = observeCalls(limitDeadline(assembled, maxTimeoutMs), accessLog);
       }
     },
   };
