@@ -2,6 +2,7 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Call } from "./call.ts";
 import { malformedCode, toMalformed } from "./malformed.ts";
+import { makeSendable } from "./sendable-error.ts";
 
 /** What Connect's own contexts have, and the type that handlers see does not. */
 type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
@@ -25,6 +26,7 @@ export function recordOutcome(context: HandlerContext, call: Call, logger: Logge
         logFault(reason.cause ?? reason);
         Object.assign(reason, { rawMessage: "internal server error", details: [] });
       }
+      makeSendable(reason, call.protocol).forEach(logFault);
       call.error ??= reason;
     } else if (reason instanceof Error && !call.error) {
       call.error = new ConnectError("internal server error", Code.Internal);
