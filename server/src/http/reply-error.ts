@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { isGrpc, mediaTypeOf } from "../rpc/media-type.ts";
 
 /** Answers a request that reached no RPC, as a Connect error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
@@ -24,8 +25,8 @@ export function replyNotFound(request: FastifyRequest, reply: FastifyReply): Fas
   const message = "no such method or page";
   // What is not there may be, once the next version is.
   reply.header("cache-control", "no-store");
-  const contentType = request.headers["content-type"] ?? "";
-  if (!contentType.startsWith("application/grpc")) return replyError(reply, 404, Code.Unimplemented, message);
+  const contentType = mediaTypeOf(request.headers["content-type"] ?? "") ?? "";
+  if (!isGrpc(contentType)) return replyError(reply, 404, Code.Unimplemented, message);
   // gRPC's Trailers-Only: the stream ends with the header block. Fastify sends an
   // empty DATA frame behind it, and clients would look for a status in trailers.
   reply.headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message });

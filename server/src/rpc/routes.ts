@@ -18,6 +18,7 @@ import { createMalformedRequestsInterceptor } from "./interceptors/malformed-req
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
 import { limitDeadline } from "./limit-deadline.ts";
+import { normalizeMediaType } from "./media-type.ts";
 import { observeCalls } from "./observe-calls.ts";
 import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
@@ -60,7 +61,8 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * them. In this order:
  *
  * 1. record and access log (`observeCalls`)
- * 2. deadline of the maximum (`limitDeadline`)
+ * 2. deadline of the maximum (`limitDeadline`); names of media types
+ *    as Connect knows them (`normalizeMediaType`)
  * 3. gate: authentication, authorization, query of a GET; before the body is read
  * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
  * 5. recovery: errors by the table, causes to the log; a malformed request is its sender's
@@ -99,7 +101,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       if (authGate) await authGate(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
-        onAdmitted?.();
+      onAdmitted?.();
     },
   };
   return {
@@ -111,7 +113,8 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
         const assembled = assembleBodies(handler, maxBytes);
-        router.handlers[index] = observeCalls(limitDeadline(assembled, maxTimeoutMs), accessLog);
+        const named = normalizeMediaType(assembled);
+        router.handlers[index] = observeCalls(limitDeadline(named, maxTimeoutMs), accessLog);
       }
     },
   };
