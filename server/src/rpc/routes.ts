@@ -12,6 +12,7 @@ import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, connectionKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
+import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
 import { checkGetRequest } from "./get-request.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
@@ -61,9 +62,9 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * them. In this order:
  *
  * 1. record and access log (`observeCalls`)
- * 2. deadline of the maximum (`limitDeadline`); names of media types
- *    as Connect knows them (`normalizeMediaType`)
- * 3. gate: authentication, authorization, query of a GET; before the body is read
+ * 2. deadline of the maximum (`limitDeadline`); names of media types and codings as
+ *    Connect knows them (`normalizeMediaType`, `normalizeCodings`)
+ * 3. gate: authentication, authorization, coding, query of a GET; before the body is read
  * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
  * 5. recovery: errors by the table, causes to the log; a malformed request is its sender's
  * 6. deadline: the client's up to the maximum, else the default; token's expiry
@@ -99,6 +100,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
       if (authGate) await authGate(context);
+      refuseUnknownCoding(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
       onAdmitted?.();
@@ -113,7 +115,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
         const assembled = assembleBodies(handler, maxBytes);
-        const named = normalizeMediaType(assembled);
+        const named = normalizeMediaType(normalizeCodings(assembled));
         router.handlers[index] = observeCalls(limitDeadline(named, maxTimeoutMs), accessLog);
       }
     },
