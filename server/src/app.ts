@@ -7,6 +7,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
+import { isAsciiUrl } from "./http/ascii-url.ts";
 import { isValidAuthority } from "./http/authority.ts";
 import { peerOf } from "./http/connection.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
@@ -142,6 +143,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     // What a read answers is the caller's alone, and may be another answer next time.
     if (method && request.method === "GET") reply.header("cache-control", "no-store");
     if (!isValidAuthority(request)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+    if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
   });
   app.addHook("onResponse", async (request, { statusCode }) => {
     // The access log has the calls; this is what never became one.

@@ -21,8 +21,10 @@ import { createValidationInterceptor } from "./interceptors/validation.ts";
 import { limitDeadline } from "./limit-deadline.ts";
 import { normalizeMediaType } from "./media-type.ts";
 import { observeCalls } from "./observe-calls.ts";
+import { refusePlainJson } from "./plain-json.ts";
 import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
+import { mountTwice } from "./twin-router.ts";
 import { userHandlers } from "./user-handlers.ts";
 
 /**
@@ -65,7 +67,8 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * 2. deadline of the maximum (`limitDeadline`); names of media types and codings as
  *    Connect knows them (`normalizeMediaType`, `normalizeCodings`)
  * 3. gate: authentication, authorization, coding, query of a GET; before the body is read
- * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
+ * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing,
+ *    of JSON by its author (`mountTwice`)
  * 5. recovery: errors by the table, causes to the log; a malformed request is its sender's
  * 6. deadline: the client's up to the maximum, else the default; token's expiry
  * 7. validation by the contract's rules
@@ -109,12 +112,14 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   return {
     ...routerOptions,
     routes(router) {
-      router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
-      router.service(StreamService, streamHandlers(options.streams));
-      options.routes?.(router);
+      mountTwice(router, routerOptions, (twin) => {
+        twin.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
+        twin.service(StreamService, streamHandlers(options.streams));
+        options.routes?.(twin);
+      });
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
-        const assembled = assembleBodies(handler, maxBytes);
+        const assembled = refusePlainJson(assembleBodies(handler, maxBytes));
         const named = normalizeMediaType(normalizeCodings(assembled));
         router.handlers[index] = observeCalls(limitDeadline(named, maxTimeoutMs), accessLog);
       }
