@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { isTurnOver, nextTurn } from "./loop-turn.ts";
+import { isTurnOver, nextTurn } from "../runtime/loop-turn.ts";
 import { isByteStream } from "./observe-calls.ts";
 
 /** Content types whose bodies are envelopes. */
