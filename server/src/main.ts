@@ -54,7 +54,10 @@ try {
   const app = await createApp({
     ...config,
     auth: createTokenVerifier({ keys, issuer, audience }),
-    repository: openSqliteUserRepository({ path: config.databasePath }),
+    repository: openSqliteUserRepository({
+      path: config.databasePath,
+      onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),
+    }),
     readMaxBytes: config.maxMessageBytes,
     streams: { maxUploadBytes: config.maxUploadBytes },
     webRoot: existsSync(webRoot) ? webRoot : undefined,

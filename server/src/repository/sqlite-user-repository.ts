@@ -8,7 +8,7 @@ import {
 } from "../domain/errors.ts";
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { openSqlite } from "./open-sqlite.ts";
+import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
@@ -30,7 +30,7 @@ const LAST_CODE_POINT = "\u{10FFFF}";
 
 const COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
-export interface SqliteOptions {
+export interface SqliteOptions extends OpenSqliteOptions {
   /** A file, made with its folder when missing, or ":memory:". */
   path: string;
 }
@@ -40,8 +40,8 @@ export interface SqliteOptions {
  *
  * @throws Error when the file can't be used, or a newer Rollcall made it.
  */
-export function openSqliteUserRepository({ path }: SqliteOptions): UserRepository {
-  return new SqliteUserRepository(openSqlite(path));
+export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
+  return new SqliteUserRepository(openSqlite(path, options));
 }
 
 class SqliteUserRepository implements UserRepository {
@@ -105,7 +105,9 @@ class SqliteUserRepository implements UserRepository {
         version: user.version + 1,
       };
       const { email, name, updatedAtMs, version } = updated;
-      this.#statements.update.run(email, searchKey(email), name, searchKey(name), updatedAtMs, version, id);
+      // An e-mail that stays keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
+      const emailKey = email === user.email ? null : searchKey(email);
+      this.#statements.update.run(email, emailKey, name, searchKey(name), updatedAtMs, version, id);
       return updated;
     });
   }
@@ -191,7 +193,7 @@ function prepareStatements(database: DatabaseSync) {
       INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
     update: prepare(`
-      UPDATE users SET email = ?, email_key = ?, name = ?, name_key = ?, updated_at_ms = ?, version = ?
+      UPDATE users SET email = ?, email_key = coalesce(?, email_key), name = ?, name_key = ?, updated_at_ms = ?, version = ?
       WHERE id = ?`),
     delete: prepare("DELETE FROM users WHERE id = ?"),
     findRequest: prepare(`
