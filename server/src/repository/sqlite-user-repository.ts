@@ -9,6 +9,7 @@ import {
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
+import { SqliteUserList, USER_COLUMNS } from "./sqlite-user-list.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
@@ -24,11 +25,6 @@ const UNAVAILABLE_RESULT_CODES = new Set([
   13, // SQLITE_FULL
   14, // SQLITE_CANTOPEN
 ]);
-
-/** The last code point, which stands for no character: what has a prefix sorts before the prefix followed by it. */
-const LAST_CODE_POINT = "\u{10FFFF}";
-
-const COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
 export interface SqliteOptions extends OpenSqliteOptions {
   /** A file, made with its folder when missing, or ":memory:". */
@@ -47,11 +43,13 @@ export function openSqliteUserRepository({ path, ...options }: SqliteOptions): U
 class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
   readonly #writes: GroupCommit;
+  readonly #list: SqliteUserList;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.#list = new SqliteUserList(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
       maxPending: 16_384,
@@ -65,13 +63,12 @@ class SqliteUserRepository implements UserRepository {
     return read(() => this.#find(id));
   }
 
-  async list({ after, limit, prefix }: ListOptions): Promise<User[]> {
-    const { createdAtMs, id } = after ?? { createdAtMs: -1, id: "" };
-    return read(() => {
-      if (prefix === "") return this.#statements.list.all(createdAtMs, id, limit) as unknown as User[];
-      const end = prefix + LAST_CODE_POINT;
-      return this.#statements.listByPrefix.all(prefix, end, prefix, end, createdAtMs, id, limit) as unknown as User[];
-    });
+  async list(options: ListOptions): Promise<User[]> {
+    try {
+      return await this.#list.page(options);
+    } catch (error) {
+      throw toDomainError(error);
+    }
   }
 
   insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
@@ -175,20 +172,7 @@ class SqliteUserRepository implements UserRepository {
 function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   return {
-    find: prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?`),
-    list: prepare(`
-      SELECT ${COLUMNS} FROM users WHERE (created_at_ms, id) > (?, ?)
-      ORDER BY created_at_ms, id LIMIT ?`),
-    // The two ranges are looked up in their indexes: a rare prefix costs what it
-    // finds, not what the directory holds.
-    listByPrefix: prepare(`
-      SELECT ${COLUMNS} FROM users
-      WHERE id IN (
-        SELECT id FROM users WHERE email_key >= ? AND email_key < ?
-        UNION ALL
-        SELECT id FROM users WHERE name_key >= ? AND name_key < ?
-      ) AND (created_at_ms, id) > (?, ?)
-      ORDER BY created_at_ms, id LIMIT ?`),
+    find: prepare(`SELECT ${USER_COLUMNS} FROM users WHERE id = ?`),
     insert: prepare(`
       INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),

@@ -12,6 +12,8 @@ export interface ListOptions {
   readonly limit: number;
   /** Only users whose e-mail or name starts with this search key; "" for all. */
   readonly prefix: string;
+  /** When it is aborted, nobody wants the page any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What makes two create requests the same one (AIP-155). */
@@ -35,7 +37,12 @@ export interface UserChange extends Partial<UserFields> {
  */
 export interface UserRepository {
   find(id: string): Promise<User | undefined>;
-  /** In the order of creation time, then id. */
+  /**
+   * Users in the order of creation time, then id: all that are there and match for as
+   * long as it takes, and none that never did. Others have the event loop meanwhile.
+   *
+   * @throws The signal's reason, soon after its abort.
+   */
   list(options: ListOptions): Promise<User[]>;
   /**
    * Adds the user, or, when the same request was seen before, returns what it

@@ -10,8 +10,8 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
     async getUser({ id }) {
       return { user: toUserMessage(await users.get(id)) };
     },
-    async listUsers({ pageSize, pageToken, filter }) {
-      const page = await users.list(pageSize, pageToken, filter);
+    async listUsers({ pageSize, pageToken, filter }, { signal }) {
+      const page = await users.list(pageSize, pageToken, filter, signal);
       return { users: page.users.map(toUserMessage), nextPageToken: page.nextPageToken };
     },
     async createUser({ email, name, requestId }, { values }) {

@@ -41,3 +41,8 @@ function resumeSome(): void {
   for (const goOn of queue.splice(0, MAX_RESUMED)) goOn();
   if (queue.length > 0) setImmediate(resumeSome);
 }
+
+/** Resolves in a later turn, one that is shared with few: between two pieces of long work. */
+export function nextSharedTurn(): Promise<void> {
+  return new Promise(queueForTurn);
+}
