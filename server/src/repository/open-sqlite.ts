@@ -5,7 +5,7 @@ import { sqliteMigrations } from "./migrations/sqlite.ts";
 import { type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
 
 /** How long a statement waits for another process; the event loop waits with it, so `GroupCommit` does the long waits. */
-const BUSY_TIMEOUT_MS = 20;
+const BUSY_TIMEOUT_MS = 5;
 /** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
 

@@ -52,6 +52,7 @@ class SqliteUserRepository implements UserRepository {
     this.#list = new SqliteUserList(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
+      maxHoldMs: 5,
       maxPending: 16_384,
       isUnavailable,
       isBusy: (error) => primaryCode(error) === SQLITE_BUSY,
