@@ -7,6 +7,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
+import { DatabaseUnwritableError } from "./domain/errors.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
 import { isValidAuthority } from "./http/authority.ts";
 import { peerOf } from "./http/connection.ts";
@@ -162,8 +163,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.setNotFoundHandler(replyNotFound);
   registerProbes(app, {
     async checkReady() {
-      if (draining) throw new Error("draining");
-      await repository.ping();
+      if (draining) return { reason: "draining" };
+      try {
+        await repository.ping();
+      } catch (error) {
+        const isReadable = error instanceof DatabaseUnwritableError;
+        return { reason: isReadable ? "database-unwritable" : "database-unavailable", error };
+      }
     },
   });
   if (options.webRoot) await registerWebApp(app, options.webRoot);

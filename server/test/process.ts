@@ -19,14 +19,16 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Folder of the database; one that is removed afterwards when not given. */
   folder?: string;
+  /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
+  limits?: string;
 }
 
 /** Starts the server as its own process, on a free port. */
-export async function startProcess({ env = {}, folder }: ProcessOptions = {}): Promise<ServerProcess> {
+export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOptions = {}): Promise<ServerProcess> {
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
   const main = join(import.meta.dirname, "../src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
-  const child = spawn(process.execPath, [main], {
+  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
     env: { PATH: process.env.PATH, PORT: "0", DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });

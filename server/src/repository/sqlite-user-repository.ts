@@ -11,6 +11,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
 import { SqliteUserList, USER_COLUMNS } from "./sqlite-user-list.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
+import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
@@ -43,6 +44,7 @@ export function openSqliteUserRepository({ path, ...options }: SqliteOptions): U
 class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
   readonly #writes: GroupCommit;
+  readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
@@ -123,6 +125,7 @@ class SqliteUserRepository implements UserRepository {
 
   async ping(): Promise<void> {
     read(() => this.#statements.ping.get());
+    await this.#writeCheck.run();
   }
 
   async close(): Promise<void> {
@@ -144,6 +147,18 @@ class SqliteUserRepository implements UserRepository {
   }
 
   async #write<T>(write: () => T): Promise<T> {
+    try {
+      const result = await this.#run(write);
+      this.#writeCheck.succeeded();
+      return result;
+    } catch (error) {
+      // Without a cause, too many writes waited: the database is well.
+      if (error instanceof DatabaseUnavailableError && error.cause) this.#writeCheck.failed(error);
+      throw error;
+    }
+  }
+
+  async #run<T>(write: () => T): Promise<T> {
     try {
       return await this.#writes.run(write);
     } catch (error) {
@@ -193,6 +208,8 @@ function prepareStatements(database: DatabaseSync) {
       )`),
     secret: prepare("SELECT value FROM secrets WHERE name = ?"),
     ping: prepare("SELECT 1 FROM users LIMIT 1"),
+    // Random, since SQLite leaves out of the log what stays as it is.
+    writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
   };
 }
 

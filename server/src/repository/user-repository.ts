@@ -67,7 +67,12 @@ export interface UserRepository {
   delete(id: string, expectedVersion?: number): Promise<void>;
   /** 32 random bytes, made once and kept with the data. */
   pageTokenKey(): Promise<Uint8Array>;
-  /** Rejects when the database can't be used. */
+  /**
+   * Rejects when the database can't be used. May be called as often as one likes: what
+   * it costs is paid once a second.
+   *
+   * @throws DatabaseUnwritableError while it can be read, but what is written fails.
+   */
   ping(): Promise<void>;
   /** Finishes the writes under way, then lets go of the database. */
   close(): Promise<void>;
