@@ -90,7 +90,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       createMalformedRequestsInterceptor(),
       createRecoveryInterceptor({ logger }),
       createDeadlineInterceptor({ defaultTimeoutMs: options.defaultTimeoutMs, maxTimeoutMs, now }),
-      ...(validation ? [createValidationInterceptor()] : []),
+      ...(validation ? [createValidationInterceptor([UserService, StreamService])] : []),
     ],
     async requestGate(context) {
       const call = context.values.get(callKey);
