@@ -158,8 +158,9 @@ export class Http2Connection {
     }
   }
 
-  /** The server has sent something: no PING is needed for a while. */
+  /** The server has answered something: no PING is needed for a while. */
   heard(): void {
+    this.address.succeeded();
     this.#pingTimer?.refresh();
   }
 
