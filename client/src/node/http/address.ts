@@ -1,6 +1,6 @@
-/** Short, as calls wait meanwhile; doubled for each failure in a row. */
 import { ConnectionLostError } from "../../not-sent.ts";
 
+/** Short, as calls wait meanwhile; doubled for each failure in a row. */
 const FIRST_REST_MS = 100;
 const LONGEST_REST_MS = 5_000;
 /** Rests differ by up to this part, so that clients do not come back all at once. */
@@ -32,7 +32,9 @@ export class Address {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
 
+  /** Attempts that fail together count once: one of them has begun its rest. */
   failed(): void {
+    if (this.isResting) return;
     this.#failures += 1;
     const restMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** (this.#failures - 1));
     this.#restsUntilMs = performance.now() + restMs * (1 - JITTER / 2 + Math.random() * JITTER);
@@ -57,7 +59,7 @@ export class Address {
     this.#loss = undefined;
   }
 
-  /** The server has answered. */
+  /** A connection has its first answer. */
   succeeded(): void {
     this.#hasAnswered = true;
     this.#failures = 0;

@@ -2,6 +2,9 @@ import type { Address } from "./address.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
+/** Between two tries, in milliseconds, while those before have not failed yet. */
+const MIN_PAUSE_MS = 100;
+
 /**
  * The time in which none of a server's addresses can be reached. Calls wait for it to end;
  * a few at a time try again, after the addresses have rested.
@@ -25,7 +28,7 @@ export class Outage {
     return this.#isOn;
   }
 
-  /** An address has been tried without success, or none is left. */
+  /** No address could be reached. */
   begin(error: unknown): void {
     this.#isOn = true;
     this.#line.beginOutage(error);
@@ -67,6 +70,3 @@ export class Outage {
     ).unref();
   }
 }
-
-/** Between two tries while those before have not failed yet. */
-const MIN_PAUSE_MS = 100;

@@ -24,7 +24,7 @@ export interface PoolOptions {
    * and 20 s for a call without one.
    */
   waitTimeoutMs?: number | undefined;
-  /** Calls that may wait while there is no connection; further ones fail with unavailable. Default 10,000. */
+  /** Calls that may wait while there is no connection; further ones fail with unavailable. Default 5,000, which hold some 115 MiB. */
   maxWaitingCalls?: number | undefined;
   /** The same for the bytes of their messages: of a stream's, its first. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
@@ -48,7 +48,7 @@ const defaults: PoolSettings = {
   idleTimeoutMs: 60_000,
   maxAgeMs: 30 * 60_000,
   closeTimeoutMs: 10_000,
-  maxWaitingCalls: 10_000,
+  maxWaitingCalls: 5_000,
   maxWaitingBytes: 64 * 1024 ** 2,
 };
 

@@ -121,7 +121,8 @@ export class WaitingLine<T> {
     const { settings, hasConnection } = this.#options;
     const hasDeadline = header.has("grpc-timeout") || header.has("connect-timeout-ms");
     const timeoutMs = settings.waitTimeoutMs ?? (hasDeadline ? undefined : WAIT_WITHOUT_DEADLINE_MS);
-    if (timeoutMs === undefined) return undefined;
+    // At 0, what the first try to connect fails with ends the wait.
+    if (timeoutMs === undefined || timeoutMs === 0) return undefined;
     const timer = setTimeout(() => {
       // Its turn on a connection comes: nothing is wrong with the server.
       if (hasConnection()) timer.refresh();
