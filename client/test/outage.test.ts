@@ -72,10 +72,17 @@ for (const wire of wires) {
 
   test(`an outage that outlasts the deadline ends with what was waited for, and an abort at once: ${nameOf(wire)}`, async () => {
     const leaks = watchForLeaks();
-    const client = createRollcallClient({ address: `http://127.0.0.1:${await freePort()}`, ...wire });
-    const error = await client.getUser("1", { timeoutMs: 300 }).catch((reason: unknown) => reason);
+    const lines: unknown[] = [];
+    const write = (fields: object) => lines.push(fields);
+    const client = createRollcallClient({
+      address: `http://127.0.0.1:${await freePort()}`,
+      logger: { info: write, warn: write },
+      ...wire,
+    });
+    const error = await client.getUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
     expect((error as Error).message).toContain("waiting for a connection");
+    expect(lines).toMatchObject([{ code: "deadline_exceeded", error: expect.stringContaining("ECONNREFUSED") }]);
     // The caller may make the call again, whatever it was.
     expect(findNotSent(error)).toBeInstanceOf(RequestNotSentError);
 

@@ -9,10 +9,10 @@ export const lastFaultKey = createContextKey<ConnectError | undefined>(undefined
  * Adds to a deadline's error what the call was waiting for. Connect ends a call at its
  * deadline with an error of its own, whatever an interceptor throws.
  */
-export function explainDeadline(reason: unknown, values: ContextValues): unknown {
+export function explainDeadline(reason: unknown, values: ContextValues): ConnectError {
+  const error = ConnectError.from(reason);
   const fault = values.get(lastFaultKey);
-  if (!fault || !(reason instanceof ConnectError)) return reason;
-  if (reason.code !== Code.DeadlineExceeded || reason.isWireError) return reason;
-  const text = fault.code === Code.DeadlineExceeded ? fault.rawMessage : `${reason.rawMessage}: ${fault.rawMessage}`;
-  return new ConnectError(text, Code.DeadlineExceeded, reason.metadata, undefined, fault);
+  if (!fault || error.code !== Code.DeadlineExceeded || error.isWireError) return error;
+  const text = fault.code === Code.DeadlineExceeded ? fault.rawMessage : `${error.rawMessage}: ${fault.rawMessage}`;
+  return new ConnectError(text, Code.DeadlineExceeded, error.metadata, undefined, fault);
 }

@@ -66,12 +66,13 @@ export function createHttp1Client(
       try {
         const response = await exchange(origin, request, body, {
           onConnect: () => outage.end(),
+          beforeConnect: (reason) => outage.ended(reason),
           onEnd: () => ended(origin),
         });
         origin.address.succeeded();
         return response;
       } catch (error) {
-        if (!findNotSent(error) || body?.canReplay === false) throw error;
+        if (request.signal?.aborted || !findNotSent(error) || body?.canReplay === false) throw error;
         origin.address.failed();
         failure = error;
       }
@@ -138,11 +139,18 @@ function createAgent(
   return agent;
 }
 
+interface ExchangeHooks {
+  onConnect(): void;
+  /** The error of a request that is aborted, for this reason, while it has no connection yet. */
+  beforeConnect(reason: unknown): ConnectError;
+  onEnd(): void;
+}
+
 function exchange(
   { address, agent, opening }: Origin,
   { url, method, header, signal }: UniversalClientRequest,
   body: ReplayableBody | undefined,
-  { onConnect, onEnd }: { onConnect(): void; onEnd(): void },
+  { onConnect, beforeConnect, onEnd }: ExchangeHooks,
 ): Promise<UniversalClientResponse> {
   return new Promise((resolve, reject) => {
     const { origin } = address;
@@ -156,7 +164,10 @@ function exchange(
       failure ??= error;
       request.destroy();
     };
-    const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
+    const abort = () => {
+      const { reason } = signal ?? {};
+      cancel(isConnected ? ConnectError.from(reason, Code.Canceled) : beforeConnect(reason));
+    };
     const done = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();

@@ -1,3 +1,4 @@
+import type { ConnectError } from "@connectrpc/connect";
 import type { Address } from "./address.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
@@ -39,6 +40,11 @@ export class Outage {
     const turn = this.#line.wait(call);
     this.#retryLater();
     return turn;
+  }
+
+  /** The error of a call that was ended while it tried to connect. */
+  ended(reason: unknown): ConnectError {
+    return this.#line.ended(reason);
   }
 
   /** A connection was made. */

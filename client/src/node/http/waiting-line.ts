@@ -72,7 +72,7 @@ export class WaitingLine<T> {
       resolve: (value) => settle(() => resolve(value)),
       reject: (error) => settle(() => reject(error)),
     };
-    const abort = () => waiter.reject(this.#ended(signal?.reason));
+    const abort = () => waiter.reject(this.ended(signal?.reason));
     const timer = this.#startTimer(header, waiter);
     this.#waiters.add(waiter);
     signal?.addEventListener("abort", abort, { once: true });
@@ -135,8 +135,8 @@ export class WaitingLine<T> {
     return this.#error(`${what} wait for a connection already`, Code.Unavailable, false);
   }
 
-  /** At the deadline, or when the call was canceled. */
-  #ended(reason: unknown): ConnectError {
+  /** The error of a call that was ended while it waited, at its deadline or by its caller. */
+  ended(reason: unknown): ConnectError {
     const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
     return this.#error(`${rawMessage} while waiting for a connection`, code, true);
   }
