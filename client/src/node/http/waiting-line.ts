@@ -124,8 +124,8 @@ export class WaitingLine<T> {
     // At 0, what the first try to connect fails with ends the wait.
     if (timeoutMs === undefined || timeoutMs === 0) return undefined;
     const timer = setTimeout(() => {
-      // Its turn on a connection comes: nothing is wrong with the server.
-      if (hasConnection()) timer.refresh();
+      // Its turn on a connection comes, or the first try to connect, which has a time limit of its own, goes on.
+      if (hasConnection() || !this.#isOutage) timer.refresh();
       else waiter.reject(this.#error(`no connection within ${timeoutMs} ms`, Code.Unavailable, false));
     }, timeoutMs);
     return timer;
