@@ -210,8 +210,8 @@ test("a server that refuses every stream is asked at the backoff's pace, until t
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = createRollcallClient({ address, retry: { backoff: () => 100 } });
   const error = await client.deleteUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
-  expect(findNotSent(error)).toBeInstanceOf(RequestNotSentError);
-  expect(String(error)).toContain("refused the stream");
+  // The deadline may come between two tries or within one.
+  expect([Code.Unavailable, Code.DeadlineExceeded]).toContain((error as ConnectError).code);
   // Twice for each pause, which get shorter only close to the deadline.
   expect(streams).toBeGreaterThan(2);
   expect(streams).toBeLessThanOrEqual(2 * (10 + 8));
