@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/limit-deadline.ts";
+import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {

@@ -23,10 +23,10 @@ export interface Call extends Pick<Connection, "requestId" | "peer"> {
   readonly method: string;
   /** Monotonic, in milliseconds. */
   readonly startedAtMs: number;
+  /** When the call is over, whatever it still waits for; monotonic, in milliseconds. */
+  deadlineAtMs: number;
   /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
   protocol?: string;
-  /** Whether the client set a deadline; then Connect keeps it. */
-  hasDeadline: boolean;
   /** Of the bodies as they are on the wire, in bytes. */
   requestBytes: number;
   responseBytes: number;
@@ -38,6 +38,10 @@ export interface Call extends Pick<Connection, "requestId" | "peer"> {
   error?: ConnectError;
   /** Aborted when the call ends, with its error as the reason where there is one. */
   signal?: AbortSignal;
+  /** Ends the call with an error, whatever it waits for. */
+  abort(error: ConnectError): void;
+  /** Runs once, when the call has ended, whichever way. */
+  onEnd?: () => void;
 }
 
 export const connectionKey: ContextKey<Connection> = createContextKey<Connection>(

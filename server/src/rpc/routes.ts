@@ -6,19 +6,21 @@ import type { Logger } from "pino";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAccessLog } from "./access-log.ts";
+import { answerFaults } from "./answer-faults.ts";
 import { assembleBodies } from "./assemble-body.ts";
 import { createAuthGate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
+import { createDeadlineStage } from "./bound-deadline.ts";
 import { callKey, connectionKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
 import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
+import { explainRefusals } from "./explain-refusals.ts";
 import { checkGetRequest } from "./get-request.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
-import { limitDeadline } from "./limit-deadline.ts";
 import { normalizeMediaType } from "./media-type.ts";
 import { observeCalls } from "./observe-calls.ts";
 import { refusePlainJson } from "./plain-json.ts";
@@ -64,15 +66,19 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * them. In this order:
  *
  * 1. record and access log (`observeCalls`)
- * 2. deadline of the maximum (`limitDeadline`); names of media types and codings as
- *    Connect knows them (`normalizeMediaType`, `normalizeCodings`)
- * 3. gate: authentication, authorization, coding, query of a GET; before the body is read
- * 4. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing,
+ * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
+ *    refusals (`explainRefusals`)
+ * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
+ *    `normalizeCodings`)
+ * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
+ *    shutdown
+ * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
+ * 6. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing,
  *    of JSON by its author (`mountTwice`)
- * 5. recovery: errors by the table, causes to the log; a malformed request is its sender's
- * 6. deadline: the client's up to the maximum, else the default; token's expiry
- * 7. validation by the contract's rules
- * 8. handler
+ * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
+ * 8. the call's end, even if its handler does not listen; token's expiry
+ * 9. validation by the contract's rules
+ * 10. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
@@ -80,23 +86,22 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
+  const boundDeadline = createDeadlineStage(options);
   const routerOptions: ConnectRouterOptions = {
     acceptCompression,
     readMaxBytes: options.maxMessageBytes,
     maxTimeoutMs,
-    shutdownSignal: options.shutdownSignal,
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
       createMalformedRequestsInterceptor(),
       createRecoveryInterceptor({ logger }),
-      createDeadlineInterceptor({ defaultTimeoutMs: options.defaultTimeoutMs, maxTimeoutMs, now }),
+      createDeadlineInterceptor({ now }),
       ...(validation ? [createValidationInterceptor([UserService, StreamService])] : []),
     ],
     async requestGate(context) {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
-        call.hasDeadline = context.timeoutMs() !== undefined;
         call.signal = context.signal;
         recordOutcome(context, call, logger);
       }
@@ -120,8 +125,8 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
         const assembled = refusePlainJson(assembleBodies(handler, maxBytes));
-        const named = normalizeMediaType(normalizeCodings(assembled));
-        router.handlers[index] = observeCalls(limitDeadline(named, maxTimeoutMs), accessLog);
+        const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named), logger), accessLog);
       }
     },
   };
