@@ -11,6 +11,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly headers: { authorization: string };
   /** All that it wrote to standard output so far. */
   output(): string;
+  /** All that it wrote to standard error so far. */
+  errorOutput(): string;
   /** Resolves with its exit code, null when a signal ended it. */
   readonly exited: Promise<number | null>;
 }
@@ -30,7 +32,12 @@ export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOp
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
   const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
     env: { PATH: process.env.PATH, PORT: "0", DATABASE_URL: databaseUrl, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errorOutput = "";
+  child.stderr.on("data", (chunk) => {
+    errorOutput += chunk;
+    process.stderr.write(chunk);
   });
   const exited = once(child, "exit").then(([code]) => code as number | null);
   let output = "";
@@ -47,6 +54,7 @@ export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOp
     url,
     headers: { authorization: `Bearer ${token}` },
     output: () => output,
+    errorOutput: () => errorOutput,
     exited,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

@@ -1,5 +1,7 @@
 import { type Agent, request } from "node:http";
+import net from "node:net";
 import { buffer } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface RawResponse {
   readonly status: number;
@@ -31,4 +33,29 @@ export function rawRequest(
     outgoing.on("error", reject);
     outgoing.end(body);
   });
+}
+
+/** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
+export async function exchange(
+  port: number,
+  bytes: string,
+  quietMs = 400,
+): Promise<{ answer: string; ended: boolean }> {
+  const socket = net.connect(port, "127.0.0.1");
+  let answer = "";
+  let ended = false;
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.on("close", () => {
+    ended = true;
+  });
+  socket.on("error", () => {});
+  socket.write(bytes);
+  for (let seen = -1; !ended && seen !== answer.length; ) {
+    seen = answer.length;
+    await delay(quietMs);
+  }
+  socket.destroy();
+  return { answer, ended };
 }

@@ -5,7 +5,7 @@ import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
-import { connectionContext } from "./connection.ts";
+import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
 import { SocketHolds } from "./grpc-websockets-holds.ts";
@@ -175,7 +175,9 @@ export class SocketCall {
       this.#holds.release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
     };
-    const contextValues = connectionContext(upgrade, requestId, {
+    const contextValues = connectionContext({
+      requestId,
+      peer: peerOf(upgrade),
       onAdmitted,
       ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
     });
