@@ -197,6 +197,8 @@ export class SocketCall {
   #hurryAtFailure(signal: AbortSignal | undefined): void {
     signal?.addEventListener("abort", () => {
       if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
+      // Nothing that still arrives is of use, and the client may send while it does not read.
+      this.#holds.add("end");
       this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
     });
   }
@@ -262,6 +264,7 @@ export class SocketCall {
     this.#body.abandon();
     // Or the client's answer to the close would not be seen.
     this.#holds.release("gate");
+    this.#holds.release("end");
     this.#ws.close(closeCode);
   }
 

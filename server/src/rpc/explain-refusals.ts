@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { callKey } from "./call.ts";
 
 type Request = Parameters<UniversalHandler>[0];
@@ -31,7 +31,8 @@ export function explainRefusals(handler: UniversalHandler): UniversalHandler {
 /** Body and header of an answer that is Connect's JSON error. */
 export function jsonError(error: ConnectError, header: Headers = new Headers()) {
   const bytes = errorToJsonBytes(error, undefined);
-  header.set("content-type", "application/json");
+  // With a charset it is for people alone: a gRPC client that looks for Connect's own errors does not take it for one.
+  header.set("content-type", "application/json; charset=utf-8");
   header.set("content-length", String(bytes.byteLength));
   return {
     header,
@@ -43,13 +44,15 @@ export function jsonError(error: ConnectError, header: Headers = new Headers()) 
 
 function refusalOf(status: number, request: Request, method: DescMethod): ConnectError | undefined {
   const { name } = method;
+  // As clients of Connect and gRPC translate the status, whatever the body says.
+  const code = codeFromHttpStatus(status);
   switch (status) {
     case 415:
-      return new ConnectError(contentToSend(request, method), Code.InvalidArgument);
+      return new ConnectError(contentToSend(request, method), code);
     case 405:
-      return new ConnectError(`${name} takes ${verbsOf(method).join(" and ")}`, Code.InvalidArgument);
+      return new ConnectError(`${name} takes ${verbsOf(method).join(" and ")}`, code);
     case 505:
-      return new ConnectError(`${name} is a bidi stream: it needs HTTP/2 or a WebSocket`, Code.Unimplemented);
+      return new ConnectError(`${name} is a bidi stream: it needs HTTP/2 or a WebSocket`, code);
     default:
       return undefined;
   }
