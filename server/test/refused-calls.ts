@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { Agent, request } from "node:http";
+import http2 from "node:http2";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { TestServer } from "./harness.ts";
@@ -14,40 +16,58 @@ export const REFUSALS = [
 
 export type Refusal = (typeof REFUSALS)[number];
 
-/** One keep-alive connection that makes calls one after the other, each answered before the next. */
-export async function openRefused(server: TestServer, { status, method, path, headers }: Refusal) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const auth = "authorization" in headers ? await server.auth({ scopes: ["users:read"] }) : {};
-  const sockets = new Set<unknown>();
-  const call = () =>
-    new Promise<void>((resolve, reject) => {
-      const outgoing = request(server.url + path, {
-        method,
-        agent,
-        headers: { "content-type": "application/json", ...headers, ...auth, "content-length": 9 },
-      });
-      outgoing.on("socket", (socket) => sockets.add(socket));
-      outgoing.on("error", reject);
-      outgoing.on("response", (response) => {
-        if (response.statusCode !== status) reject(new Error(`status ${response.statusCode}`));
-        response.resume().on("end", resolve);
-      });
-      // The header alone is refused; its body comes behind.
-      outgoing.flushHeaders();
-      outgoing.end('{"id":"x"}'.slice(0, 9));
-    });
+/** One connection that makes calls one after the other, each answered before the next. */
+export async function openRefused(server: TestServer, refusal: Refusal, httpVersion: "1.1" | "2" = "1.1") {
+  const auth = "authorization" in refusal.headers ? await server.auth({ scopes: ["users:read"] }) : {};
+  const headers = { "content-type": "application/json", ...refusal.headers, ...auth };
+  const { call, close, connections } = (httpVersion === "2" ? overHttp2 : overHttp1)(server.url, refusal, headers);
   return {
     /** How many connections it took. */
-    connections: () => sockets.size,
+    connections,
     /** Makes so many calls; resolves with the processor time that they took, in milliseconds: a busy machine is no matter. */
     async calls(count: number): Promise<number> {
       const before = process.cpuUsage();
-      for (let i = 0; i < count; i++) await call();
+      for (let i = 0; i < count; i++) {
+        const status = await call();
+        if (status !== refusal.status) throw new Error(`status ${status}`);
+      }
       const { user, system } = process.cpuUsage(before);
       return (user + system) / 1_000;
     },
-    close: () => agent.destroy(),
+    close,
   };
+}
+
+const BODY = '{"id":"x"}';
+
+function overHttp1(url: string, { method, path }: Refusal, headers: Record<string, string>) {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const sockets = new Set<unknown>();
+  const call = () =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const outgoing = request(url + path, { method, agent, headers: { ...headers, "content-length": BODY.length } });
+      outgoing.on("socket", (socket) => sockets.add(socket));
+      outgoing.on("error", reject);
+      outgoing.on("response", (response) => response.resume().on("end", () => resolve(response.statusCode)));
+      // The header alone is refused; its body comes behind.
+      outgoing.flushHeaders();
+      outgoing.end(BODY);
+    });
+  return { call, connections: () => sockets.size, close: () => agent.destroy() };
+}
+
+function overHttp2(url: string, { method, path }: Refusal, headers: Record<string, string>) {
+  const session = http2.connect(url);
+  const call = async (): Promise<number> => {
+    const stream = session.request({ ":method": method, ":path": path, ...headers });
+    const closed = once(stream, "close");
+    // Its body never ends: the answer does.
+    stream.write(BODY);
+    const [fields] = await once(stream.resume(), "response");
+    await closed;
+    return fields[":status"];
+  };
+  return { call, connections: () => 1, close: () => session.close() };
 }
 
 /** Timers of this process, the server's among them. */
