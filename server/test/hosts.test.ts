@@ -4,13 +4,13 @@ import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
-import { exchange } from "./raw-http.ts";
+import { exchangeToEnd } from "./raw-http.ts";
 
 const DELETE_USER = "/user.v1.UserService/DeleteUser";
 
 describe("over HTTP/1", () => {
   const status = async (server: TestServer, head: string) => {
-    const { answer } = await exchange(server.port, `${head}\r\nconnection: close\r\n\r\n`);
+    const answer = await exchangeToEnd(server.port, `${head}\r\nconnection: close\r\n\r\n`);
     return { status: Number(answer.split(" ", 2)[1]), answer };
   };
 
@@ -36,7 +36,7 @@ describe("over HTTP/1", () => {
     await using server = await startServer();
     const { authorization } = await server.auth();
     const head = `POST /user.v1.UserService/ListUsers HTTP/1.0\r\ncontent-type: application/json\r\ncontent-length: 2`;
-    const { answer } = await exchange(server.port, `${head}\r\nauthorization: ${authorization}\r\n\r\n{}`);
+    const answer = await exchangeToEnd(server.port, `${head}\r\nauthorization: ${authorization}\r\n\r\n{}`);
     expect(answer).toMatch(/^HTTP\/1\.1 200 .*\{"users":\[\]\}|^HTTP\/1\.1 200 .*\{\}/s);
   });
 });

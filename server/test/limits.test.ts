@@ -10,7 +10,27 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { withProbe } from "./probe-service.ts";
-import { exchange } from "./raw-http.ts";
+
+/** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
+async function exchange(port: number, bytes: string, quietMs = 400): Promise<{ answer: string; ended: boolean }> {
+  const socket = net.connect(port, "127.0.0.1");
+  let answer = "";
+  let ended = false;
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.on("close", () => {
+    ended = true;
+  });
+  socket.on("error", () => {});
+  socket.write(bytes);
+  for (let seen = -1; !ended && seen !== answer.length; ) {
+    seen = answer.length;
+    await delay(quietMs);
+  }
+  socket.destroy();
+  return { answer, ended };
+}
 
 function codeOf(error: unknown): string {
   return Code[ConnectError.from(error).code];

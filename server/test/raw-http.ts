@@ -1,7 +1,6 @@
 import { type Agent, request } from "node:http";
 import net from "node:net";
 import { buffer } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 
 export interface RawResponse {
   readonly status: number;
@@ -35,27 +34,16 @@ export function rawRequest(
   });
 }
 
-/** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
-export async function exchange(
-  port: number,
-  bytes: string,
-  quietMs = 400,
-): Promise<{ answer: string; ended: boolean }> {
-  const socket = net.connect(port, "127.0.0.1");
-  let answer = "";
-  let ended = false;
-  socket.on("data", (chunk) => {
-    answer += chunk.toString("latin1");
+/** All that comes back on a plaintext connection until the server closes it. */
+export function exchangeToEnd(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(answer));
+    socket.write(bytes, "latin1");
   });
-  socket.on("close", () => {
-    ended = true;
-  });
-  socket.on("error", () => {});
-  socket.write(bytes);
-  for (let seen = -1; !ended && seen !== answer.length; ) {
-    seen = answer.length;
-    await delay(quietMs);
-  }
-  socket.destroy();
-  return { answer, ended };
 }

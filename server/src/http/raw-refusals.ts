@@ -7,6 +7,9 @@ import { peerOf } from "./connection.ts";
 import { hasOpenRequests, mayAnswerBrokenRequest } from "./pipelining.ts";
 import { errorBody } from "./reply-error.ts";
 
+/** For an answer to what is no request to leave, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
 export interface RawRefusalsOptions {
   /** Largest header list, in bytes as {@link headerListSize} counts them. */
   maxHeaderBytes: number;
@@ -55,6 +58,8 @@ export function createClientErrorHandler({ maxHeaderBytes, logger }: RawRefusals
     const body = errorBody(code, message);
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n`;
     for (const [name, value] of Object.entries(jsonHeaders(requestId, body))) head += `${name}: ${value}\r\n`;
+    // Node destroys a socket at its timeout.
+    socket.setTimeout(ANSWER_TIMEOUT_MS);
     socket.end(`${head}\r\n${body}`, () => socket.destroy());
   };
 }
