@@ -112,7 +112,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
-  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, logger };
+  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
   let handle: RequestListener = () => {};
   const { server, listenAlso } = createOnePort(
     refuseUnknown((request, response) => handle(request, response), refusals),

@@ -137,3 +137,16 @@ test("HTTP/2's unknown methods are 501 in the contract's form", async () => {
   expect(await refusal(server)).toMatchObject({ status: 501, requestId: "mine" });
   session.destroy();
 });
+
+test("the body of what is refused is not waited for", async () => {
+  await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
+  const lines = Array.from({ length: 500 }, (_, i) => `x-${i}: value\r\n`).join("");
+  const head = `POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n${lines}\r\n`;
+  expect(parse(await exchangeToEnd(server.port, `${head}1`)).status).toBe(431);
+  const session = http2.connect(server.url);
+  const stream = session.request({ ":method": "FOO", ":path": "/" }).resume();
+  stream.write("1");
+  await once(stream, "close");
+  expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
+  session.destroy();
+});

@@ -6,6 +6,7 @@ import { requestIdFrom } from "../rpc/request-id.ts";
 import { peerOf } from "./connection.ts";
 import { hasOpenRequests, mayAnswerBrokenRequest } from "./pipelining.ts";
 import { errorBody } from "./reply-error.ts";
+import { dropRestWhenAnswered } from "./unread-rest.ts";
 
 /** For an answer to what is no request to leave, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
@@ -13,6 +14,8 @@ const ANSWER_TIMEOUT_MS = 5_000;
 export interface RawRefusalsOptions {
   /** Largest header list, in bytes as {@link headerListSize} counts them. */
   maxHeaderBytes: number;
+  /** For the rest of a refused request, in milliseconds. */
+  bodyTimeoutMs: number;
   logger: Logger;
 }
 
@@ -22,7 +25,7 @@ export interface RawRefusalsOptions {
  * lets any pass. One limit and one answer for both versions.
  */
 export function refuseUnknown(handler: RequestListener, options: RawRefusalsOptions): RequestListener {
-  const { maxHeaderBytes, logger } = options;
+  const { maxHeaderBytes, bodyTimeoutMs, logger } = options;
   return (request, response) => {
     const refusal =
       headerListSize(request.rawHeaders) > maxHeaderBytes
@@ -34,6 +37,7 @@ export function refuseUnknown(handler: RequestListener, options: RawRefusalsOpti
     const path = request.url?.split("?", 1)[0]?.slice(0, 200);
     logger.info({ requestId, path, status, peer: peerOf(request) }, "request refused");
     const body = errorBody(code, message);
+    dropRestWhenAnswered(request, response, bodyTimeoutMs);
     response.writeHead(status, jsonHeaders(requestId, body)).end(body);
   };
 }
@@ -42,7 +46,7 @@ export function refuseUnknown(handler: RequestListener, options: RawRefusalsOpti
  * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
  * connection. Nothing is said where it could be taken for the answer to another request.
  */
-export function createClientErrorHandler({ maxHeaderBytes, logger }: RawRefusalsOptions) {
+export function createClientErrorHandler({ maxHeaderBytes, logger }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
     // Any other error is of a connection that broke, or of a handshake that failed.
     const isHttp = error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code?.startsWith("HPE_");
