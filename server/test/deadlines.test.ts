@@ -11,8 +11,8 @@ import { withProbe } from "./probe-service.ts";
 import { begin, body } from "./raw-web-socket.ts";
 
 const PROBE = "/probe.v1.ProbeService";
-/** Neither JSON nor an envelope is whole with it. */
-const HALF = new Uint8Array([0x22, 0, 0]);
+/** Begins an envelope, and makes no message whole. */
+const HALF = new Uint8Array([0, 0, 0]);
 /** A whole message, without the body's end: `"x"`, and field 1 of a StringValue. */
 const wholeJson = Buffer.from('"x"');
 const wholeProto = Buffer.from([0x0a, 1, 0x78]);
