@@ -1,11 +1,34 @@
 import { defineConfig } from "vitest/config";
 
+const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
+
 export default defineConfig({
   test: {
-    include: ["{server,client,web,scripts,test}/**/*.test.ts"],
-    globalSetup: "test/global-setup.ts",
-    // Generous: a slow machine fails no test. What must be fast is measured by `pnpm bench`.
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // A core waits for a test's client, server or browser in turn, so there is one more worker than the two cores
+    // that the suite is measured on.
+    maxWorkers: 3,
+    // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
+    isolate: false,
+    // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: "browser", include: browserTests, globalSetup: "test/browser-setup.ts" },
+      },
+      {
+        extends: true,
+        test: {
+          name: "system",
+          include: ["{server,client,test}/test/**/*.test.ts", "test/*.test.ts"],
+          exclude: browserTests,
+        },
+      },
+      {
+        extends: true,
+        test: { name: "unit", include: ["{server,client,web,scripts}/src/**/*.test.ts", "scripts/*.test.ts"] },
+      },
+    ],
   },
 });

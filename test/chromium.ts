@@ -1,13 +1,22 @@
 import chromium from "@sparticuz/chromium";
-import { type Browser, chromium as playwright } from "playwright-core";
+import { type Browser, type BrowserServer, chromium as playwright } from "playwright-core";
+import { inject } from "vitest";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** Where the Chromium of all browser tests listens. */
+    chromiumEndpoint: string;
+  }
+}
 
 /**
- * A real Chromium: the one at CHROMIUM_PATH, else the one that comes with the
- * npm packages, so that nothing has to be installed by hand. It calls no one but
- * the pages it is sent to.
+ * Launches a real Chromium: the one at CHROMIUM_PATH, else the one that comes with the
+ * npm packages, so that nothing has to be installed by hand. It calls no one but the
+ * pages it is sent to.
  */
-export async function launchChromium(): Promise<Browser> {
-  return playwright.launch({
+export async function launchChromiumServer(): Promise<BrowserServer> {
+  return playwright.launchServer({
+    host: "127.0.0.1",
     executablePath: process.env.CHROMIUM_PATH ?? (await chromium.executablePath()),
     args: [
       // A sandbox needs rights that a container seldom gives.
@@ -20,4 +29,9 @@ export async function launchChromium(): Promise<Browser> {
       "--disable-sync",
     ],
   });
+}
+
+/** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
+export function launchChromium(): Promise<Browser> {
+  return playwright.connect(inject("chromiumEndpoint"));
 }
