@@ -9,17 +9,19 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { createTokenVerifier, loadDevelopmentKey } from "../../server/src/index.ts";
 import { startServer, until } from "../../server/test/harness.ts";
+import { childEnv } from "../../test/child-env.ts";
 import { runCommandLine } from "../src/node/cli/run.ts";
-import { rollcall } from "./command-line.ts";
+import { rollcall, rollcallInside } from "./command-line.ts";
 
 const UUID = "[0-9a-f-]{36}";
 
 async function startWithCommands() {
   const server = await startServer();
   const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: await server.token() };
+  const globals = ["--address", env.ROLLCALL_ADDRESS, "--token", env.ROLLCALL_TOKEN];
   return {
     server,
-    run: (args: string[], input?: string) => rollcall(args, { env, input }),
+    run: (args: string[], input?: string) => rollcallInside([...globals, ...args], { input }),
     env,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
@@ -113,6 +115,8 @@ test("wrong usage is exit code 2", async () => {
     expect({ args: wrong[index], code }).toEqual({ args: wrong[index], code: 2 });
     expect(stderr).not.toBe("");
   }
+  // The process ends with that code.
+  expect(await rollcall([])).toMatchObject({ code: 2 });
 });
 
 test("every command has help", async () => {
@@ -131,7 +135,7 @@ test("every command has help", async () => {
     ["token"],
     ["token", "mint"],
   ];
-  const results = await Promise.all(commands.map((args) => rollcall([...args, "--help"])));
+  const results = await Promise.all(commands.map((args) => rollcallInside([...args, "--help"])));
   for (const [index, { code, stdout }] of results.entries()) {
     expect(code).toBe(0);
     expect(stdout).toContain(["Usage: rollcall", ...(commands[index] ?? [])].join(" "));
@@ -144,7 +148,7 @@ test("every command has help", async () => {
 test("the package's bin runs by itself", async () => {
   const packageDir = join(import.meta.dirname, "..");
   const { bin } = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));
-  const env = { PATH: dirname(process.execPath) + delimiter + process.env.PATH };
+  const env = { ...childEnv, PATH: dirname(process.execPath) + delimiter + childEnv.PATH };
   const { stdout } = await promisify(execFile)(join(packageDir, bin.rollcall), ["--help"], { env });
   expect(stdout).toContain("Usage: rollcall");
 });
@@ -161,7 +165,8 @@ test("query and chat print what comes; chat takes a pipe", async () => {
   expect(query.stdout.split("\n")).toHaveLength(11);
   expect(query.stdout).toContain("Result 9 for query: ada\n");
   expect(await commands.run(["query", ""])).toMatchObject({ code: 1 });
-  const chat = await commands.run(["chat"], "Hello\nHow are you?\nGoodbye\n");
+  const input = "Hello\nHow are you?\nGoodbye\n";
+  const chat = await rollcall(["chat"], { env: commands.env, input });
   expect(chat).toEqual({ code: 0, stdout: "Echo: Hello\nEcho: How are you?\nEcho: Goodbye\n", stderr: "" });
 });
 
@@ -207,24 +212,28 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   await using dir = await folder();
   const args = ["token", "mint", "--sub", "ada", "--scope", "users:read streams", "--ttl", "2h"];
   const secret = "0123456789abcdef0123456789abcdef";
-  const withSecret = await rollcall(args, { env: { AUTH_SECRET: secret, AUTH_ISSUER: "me", AUTH_AUDIENCE: "you" } });
+  const withSecret = await rollcallInside(args, {
+    env: { AUTH_SECRET: secret, AUTH_ISSUER: "me", AUTH_AUDIENCE: "you" },
+  });
   const keys = { secret: new TextEncoder().encode(secret) };
   const verify = createTokenVerifier({ keys, issuer: "me", audience: "you" });
   const principal = await verify(withSecret.stdout.trim());
   expect(principal).toMatchObject({ subject: "ada", scopes: new Set(["users:read", "streams"]) });
   expect(principal.expiresAtMs - Date.now()).toBeGreaterThan(7_100_000);
 
-  const noKey = await rollcall(args, { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
+  const noKey = await rollcallInside(args, { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
   expect(noKey).toMatchObject({ code: 2, stderr: expect.stringContaining("development.key") });
   expect(await readdir(dir.path)).toEqual([]);
   const key = loadDevelopmentKey(join(dir.path, "development.key"));
-  const withKey = await rollcall([...args, "--json"], { env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` } });
+  const withKey = await rollcallInside([...args, "--json"], {
+    env: { DATABASE_URL: `sqlite:${dir.path}/rollcall.db` },
+  });
   const { token } = JSON.parse(withKey.stdout);
   expect(await createTokenVerifier({ keys: { secret: key } })(token)).toMatchObject({ subject: "ada" });
 
-  const inMemory = await rollcall(args, { env: { DATABASE_URL: "sqlite::memory:" } });
+  const inMemory = await rollcallInside(args, { env: { DATABASE_URL: "sqlite::memory:" } });
   expect(inMemory).toMatchObject({ code: 2, stderr: expect.stringContaining("set AUTH_SECRET") });
-  const short = await rollcall(args, { env: { AUTH_SECRET: "short" } });
+  const short = await rollcallInside(args, { env: { AUTH_SECRET: "short" } });
   expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("AUTH_SECRET") });
 });
 
@@ -250,12 +259,12 @@ test("an empty variable counts as not set, and a token that no header can have i
   const env = { ROLLCALL_ADDRESS: "", ROLLCALL_TOKEN: "" };
   const refused = await rollcall(["users", "list", "--address", server.url], { env });
   expect(refused).toMatchObject({ code: 1, stderr: "rollcall: unauthenticated: missing authorization token\n" });
-  const minted = await rollcall(["token", "mint", "--sub", "a", "--scope", "b"], {
+  const minted = await rollcallInside(["token", "mint", "--sub", "a", "--scope", "b"], {
     env: { ...env, AUTH_SECRET: "s".repeat(32) },
   });
   expect(minted.code).toBe(0);
   for (const token of ["a b", "a\nb", "\u00e4"]) {
-    const { code, stderr } = await rollcall(["users", "list", "--address", server.url, "--token", token]);
+    const { code, stderr } = await rollcallInside(["users", "list", "--address", server.url, "--token", token]);
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringContaining("rollcall: the token has characters"),
@@ -271,7 +280,7 @@ test("wrong usage is JSON too where that is asked for", async () => {
     ["users", "list", "--timeout", "soon", "--json"],
   ];
   for (const args of wrong) {
-    const { code, stdout, stderr } = await rollcall(args);
+    const { code, stdout, stderr } = await rollcallInside(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(JSON.parse(stderr)).toEqual({ error: { message: expect.stringMatching(/\w/), violations: [] } });
   }

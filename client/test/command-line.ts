@@ -1,6 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
+import { childEnv } from "../../test/child-env.ts";
+import { runCommandLine } from "../src/node/cli/run.ts";
 
 export const main = join(import.meta.dirname, "../src/node/cli/main.ts");
 
@@ -23,11 +26,28 @@ export async function rollcall(
   args: readonly string[],
   { env, input, onStart }: RunOptions = {},
 ): Promise<CommandResult> {
-  const { PATH = "" } = process.env;
-  const child = spawn(process.execPath, [main, ...args], { env: { PATH, ...env } });
+  const child = spawn(process.execPath, [main, ...args], { env: { ...childEnv, ...env } });
   if (input !== undefined) child.stdin.end(input);
   onStart?.(child);
   const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   return { code, stdout, stderr };
+}
+
+/** Runs the command in this process: all of it but what `main.ts` makes of the process. */
+export async function rollcallInside(
+  args: readonly string[],
+  { env = {}, input }: Omit<RunOptions, "onStart"> = {},
+): Promise<CommandResult> {
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  if (input !== undefined) stdin.end(input);
+  const { signal } = new AbortController();
+  const rootDir = join(import.meta.dirname, "../..");
+  const ended = runCommandLine(args, { stdin, stdout, stderr, env, rootDir, signal }).then((code) => {
+    stdout.end();
+    stderr.end();
+    return code;
+  });
+  const [output, errors, code] = await Promise.all([text(stdout), text(stderr), ended]);
+  return { code, stdout: output, stderr: errors };
 }

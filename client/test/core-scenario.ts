@@ -84,3 +84,23 @@ export async function runCoreScenario(options: RollcallClientOptions): Promise<R
   seen.lines = lines.filter((line) => line.includes("ListUsers"));
   return seen;
 }
+
+/** What it sees where nothing is wrong, in a directory that was empty. */
+export const expectedOfCore = {
+  same: true,
+  repeated: true,
+  names: ["Ada", "Grace", "X"],
+  changed: "Ada Lovelace",
+  stale: "StaleUserError",
+  taken: "EmailTakenError",
+  violations: ["email", "name"],
+  notFound: "UserNotFoundError",
+  results: [0, 1, 2, 3, 4],
+  canceled: "Canceled",
+  renewed: "Ada Lovelace",
+  unauthorized: "UnauthorizedError",
+  unreachable: "Unavailable",
+  closed: "the client is closed",
+  retries: [[1, "Unavailable"]],
+  lines: ["retry user.v1.UserService/ListUsers", ...Array(3).fill("call user.v1.UserService/ListUsers")],
+};

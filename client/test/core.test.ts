@@ -1,62 +1,20 @@
 import { createHash } from "node:crypto";
-import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build, type Rolldown } from "vite";
 import { expect, test } from "vitest";
 import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
-import { createRollcallClient, type RollcallClientOptions } from "../src/index.ts";
+import { createRollcallClient } from "../src/index.ts";
 import { createNodeTransport } from "../src/node/index.ts";
-import { runCoreScenario } from "./core-scenario.ts";
+import { bundle } from "./bundle.ts";
+import { expectedOfCore, runCoreScenario } from "./core-scenario.ts";
 
 /**
  * The core with all that it imports, compressed: what a page loads for it. Most of it
  * is Connect, Protobuf-ES and the descriptors, with those of the validation rules.
  */
 const MAX_GZIP_BYTES = 62_000;
-
-const expected = {
-  same: true,
-  repeated: true,
-  names: ["Ada", "Grace", "X"],
-  changed: "Ada Lovelace",
-  stale: "StaleUserError",
-  taken: "EmailTakenError",
-  violations: ["email", "name"],
-  notFound: "UserNotFoundError",
-  results: [0, 1, 2, 3, 4],
-  canceled: "Canceled",
-  renewed: "Ada Lovelace",
-  unauthorized: "UnauthorizedError",
-  unreachable: "Unavailable",
-  closed: "the client is closed",
-  retries: [[1, "Unavailable"]],
-  lines: ["retry user.v1.UserService/ListUsers", ...Array(3).fill("call user.v1.UserService/ListUsers")],
-};
-
-async function bundle(entry: string, folder: string): Promise<Rolldown.OutputChunk[]> {
-  const result = await build({
-    root: import.meta.dirname,
-    configFile: false,
-    logLevel: "silent",
-    build: {
-      write: true,
-      outDir: folder,
-      target: "esnext",
-      minify: true,
-      modulePreload: false,
-      rolldownOptions: {
-        input: entry,
-        preserveEntrySignatures: "strict",
-        output: { entryFileNames: "bundle.js" },
-      },
-    },
-  });
-  const outputs = [result].flat() as Rolldown.RolldownOutput[];
-  return outputs.flatMap(({ output }) => output.filter((part) => part.type === "chunk"));
-}
 
 test("the core imports no Node module, and stays small", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-core-"));
@@ -80,34 +38,11 @@ test("the core imports no Node module, and stays small", async () => {
 for (const protocol of ["connect", "grpc-web"] as const) {
   test(`the core runs in Node, by ${protocol} over fetch`, async () => {
     await using server = await startServer();
-    expect(await runCoreScenario({ address: server.url, token: await server.token(), protocol })).toEqual(expected);
+    expect(await runCoreScenario({ address: server.url, token: await server.token(), protocol })).toEqual(
+      expectedOfCore,
+    );
   });
 }
-
-test("the core runs in Chromium", async () => {
-  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-core-"));
-  const entry = join(folder.path, "entry.ts");
-  const scenario = JSON.stringify(join(import.meta.dirname, "core-scenario.ts"));
-  await writeFile(entry, `import { runCoreScenario } from ${scenario};\nglobalThis.runCoreScenario = runCoreScenario;`);
-  const webRoot = join(folder.path, "web");
-  await bundle(entry, webRoot);
-  await writeFile(
-    join(webRoot, "index.html"),
-    `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/bundle.js"></script>`,
-  );
-  await using browser = await launchChromium();
-  for (const protocol of ["connect", "grpc-web"] as const) {
-    await using server = await startServer({ webRoot });
-    await using page = await browser.newPage();
-    await page.goto(server.url);
-    const options: RollcallClientOptions = { address: server.url, token: await server.token(), protocol };
-    const seen = await page.evaluate(
-      (given) => (globalThis as unknown as { runCoreScenario: typeof runCoreScenario }).runCoreScenario(given),
-      options,
-    );
-    expect(seen).toEqual(expected);
-  }
-});
 
 test("the core uploads and chats over a transport that streams requests, and hashes by itself", async () => {
   await using server = await startServer();

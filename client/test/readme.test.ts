@@ -1,34 +1,21 @@
 import { spawn } from "node:child_process";
-import { mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { build } from "vite";
 import { expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
+import { childEnv } from "../../test/child-env.ts";
+import { examplesIn } from "../../test/readme-examples.ts";
+import { startExample } from "./example-folder.ts";
 
 const packageDir = join(import.meta.dirname, "..");
 const readme = await readFile(join(packageDir, "README.md"), "utf8");
 
-/** The README's examples with these words behind their opening fence. */
-function examples(info: string): string[] {
-  return [...readme.matchAll(/^```([^\n]+)\n(.*?)^```/gms)].flatMap(([, words, code = ""]) =>
-    words === info ? [code] : [],
-  );
-}
-
-/** A folder in the package, so that an example finds the package by its name, with what examples ask for. */
-async function startExample() {
-  await mkdir(join(packageDir, ".readme"), { recursive: true });
-  const folder = await mkdtempDisposable(join(packageDir, ".readme/"));
-  await writeFile(join(folder.path, "notes.txt"), "Ada was here.\n");
-  return folder;
-}
+const examples = (info: string) => examplesIn(readme, info);
 
 async function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<string> {
-  const { PATH = "" } = process.env;
-  const child = spawn(program, args, { cwd, env: { PATH, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, { cwd, env: { ...childEnv, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   expect(code, stderr).toBe(0);
@@ -82,20 +69,6 @@ test("the README's program with TLS", async () => {
   await writeFile(join(folder.path, "example.ts"), code.replace("https://localhost:8443", server.url));
   const env = { TOKEN: await server.token() };
   expect(await run(process.execPath, ["example.ts"], folder.path, env)).toBe("0\n");
-});
-
-test("the README's page in Chromium", async () => {
-  await using folder = await startExample();
-  const [code = ""] = examples("ts browser");
-  await writeFile(join(folder.path, "main.ts"), code);
-  await writeFile(join(folder.path, "index.html"), `<body></body><script type="module" src="/main.ts"></script>`);
-  await build({ root: folder.path, configFile: false, logLevel: "error", build: { target: "esnext" } });
-  await using server = await startServer({ webRoot: join(folder.path, "dist") });
-  await using browser = await launchChromium();
-  await using page = await browser.newPage();
-  await page.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
-  await page.goto(server.url);
-  await page.getByText("0 users").waitFor();
 });
 
 test("no example of the README is left out", () => {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { mintToken, SCOPES } from "../../server/src/index.ts";
+import { childEnv } from "../../test/child-env.ts";
 
 const main = join(import.meta.dirname, "../../server/src/main.ts");
 const AUTH_SECRET = "a secret of the tests, long enough";
@@ -18,9 +19,8 @@ export interface ServerProcess extends AsyncDisposable {
 /** The real server in a process of its own; it is ready when this resolves. */
 export async function startServerProcess(options: { port: number; databasePath?: string }): Promise<ServerProcess> {
   const { port, databasePath = ":memory:" } = options;
-  const { PATH = "" } = process.env;
   const env = {
-    PATH,
+    ...childEnv,
     AUTH_SECRET,
     HOST: "127.0.0.1",
     PORT: String(port),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
+import { childEnv } from "../../test/child-env.ts";
 import { testCa } from "./matrix.ts";
 
 /** The repository. */
@@ -14,14 +15,19 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs a program in the repository to its end, at most 20 s. @throws Error if it can't be started or is cut off. */
+/** Runs a program in the repository to its end, at most two minutes. @throws Error if it can't be started or is cut off. */
 export function run(program: string, args: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
-    execFile(program, args, { cwd: root, timeout: 20_000 }, (error, stdout, stderr) => {
-      const exitCode = error ? error.code : 0;
-      if (typeof exitCode === "number") resolve({ exitCode, stdout, stderr });
-      else reject(error);
-    });
+    execFile(
+      program,
+      args,
+      { cwd: root, env: { ...process.env, ...childEnv }, timeout: 120_000 },
+      (error, stdout, stderr) => {
+        const exitCode = error ? error.code : 0;
+        if (typeof exitCode === "number") resolve({ exitCode, stdout, stderr });
+        else reject(error);
+      },
+    );
   });
 }
 

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { childEnv } from "../../test/child-env.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -31,7 +32,7 @@ export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOp
   const main = join(import.meta.dirname, "../src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
   const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
-    env: { PATH: process.env.PATH, PORT: "0", DATABASE_URL: databaseUrl, ...env },
+    env: { ...childEnv, PORT: "0", DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let errorOutput = "";

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
+import { childEnv } from "../../test/child-env.ts";
 import { startProcess } from "./process.ts";
 
 const main = join(import.meta.dirname, "../src/main.ts");
@@ -14,9 +15,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A start that is expected to fail. */
 function failingStart(env: Record<string, string>) {
   const { status, stderr, stdout } = spawnSync(process.execPath, [main], {
-    env: { PATH: process.env.PATH, DATABASE_URL: "sqlite::memory:", PORT: "0", ...env },
+    env: { ...childEnv, DATABASE_URL: "sqlite::memory:", PORT: "0", ...env },
     encoding: "utf8",
-    timeout: 20_000,
   });
   return { status, stderr, stdout };
 }

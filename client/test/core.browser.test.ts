@@ -1,0 +1,34 @@
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { startServer } from "../../server/test/harness.ts";
+import { launchChromium } from "../../test/chromium.ts";
+import type { RollcallClientOptions } from "../src/index.ts";
+import { bundle } from "./bundle.ts";
+import { expectedOfCore, type runCoreScenario } from "./core-scenario.ts";
+
+test("the core runs in Chromium", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-core-"));
+  const entry = join(folder.path, "entry.ts");
+  const scenario = JSON.stringify(join(import.meta.dirname, "core-scenario.ts"));
+  await writeFile(entry, `import { runCoreScenario } from ${scenario};\nglobalThis.runCoreScenario = runCoreScenario;`);
+  const webRoot = join(folder.path, "web");
+  await bundle(entry, webRoot);
+  await writeFile(
+    join(webRoot, "index.html"),
+    `<!doctype html><link rel="icon" href="data:,"><script type="module" src="/bundle.js"></script>`,
+  );
+  await using browser = await launchChromium();
+  for (const protocol of ["connect", "grpc-web"] as const) {
+    await using server = await startServer({ webRoot });
+    await using page = await browser.newPage();
+    await page.goto(server.url);
+    const options: RollcallClientOptions = { address: server.url, token: await server.token(), protocol };
+    const seen = await page.evaluate(
+      (given) => (globalThis as unknown as { runCoreScenario: typeof runCoreScenario }).runCoreScenario(given),
+      options,
+    );
+    expect(seen).toEqual(expectedOfCore);
+  }
+});

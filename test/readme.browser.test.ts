@@ -1,0 +1,26 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
+import { join } from "node:path";
+import { build } from "vite";
+import { test } from "vitest";
+import { startServer } from "../server/test/harness.ts";
+import { launchChromium } from "./chromium.ts";
+import { examplesIn } from "./readme-examples.ts";
+
+const root = join(import.meta.dirname, "..");
+
+test("the README's page runs in Chromium", async () => {
+  const [code = ""] = examplesIn(readFileSync(join(root, "README.md"), "utf8"), "ts browser");
+  // Below the root, so that the example finds the packages that it imports.
+  mkdirSync(join(root, ".readme"), { recursive: true });
+  await using folder = await mkdtempDisposable(join(root, ".readme/"));
+  writeFileSync(join(folder.path, "index.html"), `<!doctype html><script type="module" src="/main.ts"></script>`);
+  writeFileSync(join(folder.path, "main.ts"), code.replace('"http://localhost:8080"', "location.origin"));
+  await build({ root: folder.path, configFile: false, logLevel: "error", build: { target: "esnext" } });
+  await using server = await startServer({ webRoot: join(folder.path, "dist") });
+  await using browser = await launchChromium();
+  const tab = await browser.newPage();
+  await tab.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
+  await tab.goto(server.url);
+  await tab.getByText("Echo: goodbye").waitFor();
+});
