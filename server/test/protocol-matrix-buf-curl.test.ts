@@ -1,16 +1,25 @@
 /** buf curl: the clients of connect-go, in three protocols. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CommandResult, root, run, writeCaFile } from "./commands.ts";
 import type { TestServer } from "./harness.ts";
 import { type Connection, connections, startServerFor } from "./matrix.ts";
 
 const { http1, h2c, tlsH2 } = connections;
 const caFile = writeCaFile();
+const buf = join(root, "node_modules/.bin/buf");
+
+// The schema is compiled once, not for each call.
+const folder = mkdtempSync(join(tmpdir(), "rollcall-schema-"));
+const schema = join(folder, "schema.binpb");
+beforeAll(() => run(buf, ["build", "--output", schema]));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 type Row = Connection & { protocol: string };
 
@@ -85,8 +94,8 @@ describe.each(rows.filter(({ httpVersion }) => httpVersion === "2"))(
 /** Makes the call with all of the requests. */
 async function bufCurl(server: TestServer, row: Row, method: string, ...requests: object[]): Promise<CommandResult> {
   const { authorization } = await server.auth();
-  return run(join(root, "node_modules/.bin/buf"), [
-    ...["curl", "--schema", ".", "--protocol", row.protocol],
+  return run(buf, [
+    ...["curl", "--schema", schema, "--protocol", row.protocol],
     ...["--header", `authorization: ${authorization}`],
     ...["--data", requests.map((request) => JSON.stringify(request)).join("\n")],
     ...connectionFlags(row),

@@ -4,6 +4,9 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.ts";
 
+/** One for the process: it compiles each rule of the contract once, which takes longer than many calls. */
+const validator = createValidator();
+
 /**
  * Checks every request message, in streams too, against the rules in the contract
  * (protovalidate), before its handler sees it. The error lists all violations.
@@ -12,7 +15,6 @@ import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.t
  *   for which the first call would hold the event loop.
  */
 export function createValidationInterceptor(services: readonly DescService[]): Interceptor {
-  const validator = createValidator();
   for (const { input } of services.flatMap(({ methods }) => methods)) validator.validate(input, exampleOf(input));
   const validate = (schema: DescMessage, message: Message): void => {
     const result = validator.validate(schema, message);
