@@ -11,25 +11,33 @@ import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { withProbe } from "./probe-service.ts";
 
-/** What comes back on a plaintext connection until it ends or falls silent for as long as `quietMs`. */
-async function exchange(port: number, bytes: string, quietMs = 400): Promise<{ answer: string; ended: boolean }> {
+/** A plaintext connection to which the bytes have been written, and what has come back. */
+function connectWith(port: number, bytes: string) {
   const socket = net.connect(port, "127.0.0.1");
-  let answer = "";
-  let ended = false;
+  const state = { answer: "", ended: false };
   socket.on("data", (chunk) => {
-    answer += chunk.toString("latin1");
+    state.answer += chunk.toString("latin1");
   });
   socket.on("close", () => {
-    ended = true;
+    state.ended = true;
   });
   socket.on("error", () => {});
   socket.write(bytes);
-  for (let seen = -1; !ended && seen !== answer.length; ) {
-    seen = answer.length;
-    await delay(quietMs);
-  }
-  socket.destroy();
-  return { answer, ended };
+  return Object.assign(state, { socket, [Symbol.dispose]: () => void socket.destroy() });
+}
+
+/** What comes back until the server ends the connection. */
+async function untilEnd(port: number, bytes: string): Promise<string> {
+  using connection = connectWith(port, bytes);
+  await until(() => connection.ended);
+  return connection.answer;
+}
+
+/** The header of the first answer, or what came of it before the server ended the connection. */
+async function answerTo(port: number, bytes: string): Promise<string> {
+  using connection = connectWith(port, bytes);
+  await until(() => connection.ended || connection.answer.includes("\r\n\r\n"));
+  return connection.answer;
 }
 
 function codeOf(error: unknown): string {
@@ -111,9 +119,9 @@ describe("the header", () => {
   test("over the limit is refused on HTTP/1.1", async () => {
     await using server = await startServer();
     const get = (padding: string) =>
-      exchange(server.port, `GET /healthz HTTP/1.1\r\nhost: a\r\nx-pad: ${padding}\r\n\r\n`);
-    expect((await get("x".repeat(10_000))).answer).toMatch(/^HTTP\/1\.1 200/);
-    expect((await get(big)).answer).toMatch(/^HTTP\/1\.1 431/);
+      answerTo(server.port, `GET /healthz HTTP/1.1\r\nhost: a\r\nx-pad: ${padding}\r\n\r\n`);
+    expect(await get("x".repeat(10_000))).toMatch(/^HTTP\/1\.1 200/);
+    expect(await get(big)).toMatch(/^HTTP\/1\.1 431/);
   });
 
   test("over the limit is refused on HTTP/2", async () => {
@@ -144,38 +152,38 @@ describe("connections", () => {
       return socket;
     };
     const held = [await open(), await open()];
-    expect(await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")).toEqual({
-      answer: "",
-      ended: true,
-    });
+    const request = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    expect(await untilEnd(server.port, request)).toBe("");
     for (const socket of held) socket.destroy();
-    await delay(100);
-    expect((await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")).answer).toMatch(/^HTTP\/1\.1 200/);
+    let answer = "";
+    while (answer === "") answer = await untilEnd(server.port, request);
+    expect(answer).toMatch(/^HTTP\/1\.1 200/);
   });
 
   test("that say nothing are closed", async () => {
-    await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
-    expect(await exchange(server.port, "", 1_500)).toEqual({ answer: "", ended: true });
     await using patient = await startServer();
-    expect((await exchange(patient.port, "", 1_500)).ended).toBe(false);
+    using control = connectWith(patient.port, "");
+    await once(control.socket, "connect");
+    await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
+    expect(await untilEnd(server.port, "")).toBe("");
+    // It has been silent for longer.
+    expect(control.ended).toBe(false);
   });
 
   test("that begin the HTTP/2 preface and stop are closed", async () => {
     await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
-    expect((await exchange(server.port, "PRI * HTTP/2.0\r\n", 1_500)).ended).toBe(true);
+    expect(await untilEnd(server.port, "PRI * HTTP/2.0\r\n")).toBe("");
   });
 
   test("that never end a request's header are closed", async () => {
     await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
-    const { answer, ended } = await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ", 2_500);
+    const answer = await untilEnd(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\nx-slow: ");
     expect(answer).toMatch(/^(HTTP\/1\.1 408|$)/);
-    expect(ended).toBe(true);
   });
 
   test("without a request are closed after the idle time, on both versions", async () => {
     await using server = await startServer({ limits: { idleTimeoutMs: 200 } });
-    const http1 = await exchange(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n", 3_000);
-    expect(http1.ended).toBe(true);
+    expect(await untilEnd(server.port, "GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n")).toMatch(/^HTTP\/1\.1 200/);
     const client = http2.connect(server.url);
     await once(client, "close");
     expect(client.destroyed).toBe(true);
@@ -183,8 +191,8 @@ describe("connections", () => {
 
   test("of HTTP/2 are closed after the idle time even if they were quiet with a stream before", async () => {
     await using server = await startServer({
-      limits: { idleTimeoutMs: 200 },
-      streams: { resultCount: 2, resultIntervalMs: 700 },
+      limits: { idleTimeoutMs: 100 },
+      streams: { resultCount: 2, resultIntervalMs: 400 },
     });
     const client = http2.connect(server.url);
     const closed = once(client, "close");
@@ -203,18 +211,17 @@ describe("connections", () => {
 
   test("with a quiet stream stay open beyond the idle time", async () => {
     await using server = await startServer({
-      limits: { idleTimeoutMs: 200 },
-      timeouts: { stallTimeoutMs: 200 },
-      streams: { resultCount: 2, resultIntervalMs: 1_500 },
+      limits: { idleTimeoutMs: 100 },
+      timeouts: { stallTimeoutMs: 100 },
+      streams: { resultCount: 2, resultIntervalMs: 1_000 },
     });
-    for (const httpVersion of ["1.1", "2"] as const) {
+    const headers = await server.auth();
+    const calls = (["1.1", "2"] as const).map(async (httpVersion) => {
       const streams = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));
-      const results = [];
-      for await (const { sequence } of streams.serverStream({ query: "q" }, { headers: await server.auth() })) {
-        results.push(sequence);
-      }
-      expect(results).toEqual([0, 1]);
-    }
+      const results = await Array.fromAsync(streams.serverStream({ query: "q" }, { headers }));
+      expect(results.map(({ sequence }) => sequence)).toEqual([0, 1]);
+    });
+    await Promise.all(calls);
   });
 });
 
@@ -253,44 +260,51 @@ test("streams over the limit of a connection wait for their turn", async () => {
 
 describe("a body", () => {
   test("that does not come ends the call and then its connection, on HTTP/1.1", async () => {
+    const send = async (server: TestServer) => {
+      const { authorization } = await server.auth();
+      const head = `${getUserHead}host: a\r\nauthorization: ${authorization}\r\ncontent-length: 10\r\n\r\n{`;
+      return connectWith(server.port, head);
+    };
+    await using patient = await startServer();
+    using control = await send(patient);
+    await once(control.socket, "connect");
     await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
-    const { authorization } = await server.auth();
-    const head = `${getUserHead}host: a\r\nauthorization: ${authorization}\r\ncontent-length: 10\r\n\r\n{`;
-    const { answer, ended } = await exchange(server.port, head, 1_500);
-    expect(answer).toMatch(
+    using cut = await send(server);
+    await until(() => cut.ended);
+    expect(cut.answer).toMatch(
       /^HTTP\/1\.1 504 .*"code":"deadline_exceeded","message":"the request did not arrive in time"/s,
     );
-    expect(ended).toBe(true);
-    await using patient = await startServer();
-    const patientHead = head.replace(authorization, (await patient.auth()).authorization);
-    expect((await exchange(patient.port, patientHead, 1_500)).ended).toBe(false);
+    // It has waited for longer.
+    expect(control.ended).toBe(false);
   });
 
   test("that does not come ends the call, on HTTP/2", async () => {
     await using server = await startServer({ timeouts: { bodyTimeoutMs: 200, stallTimeoutMs: 400 } });
     const client = http2.connect(server.url);
-    for (const [path, contentType] of [
+    const auth = await server.auth();
+    const calls = [
       ["/user.v1.UserService/GetUser", "application/json"],
       ["/user.v1.UserService/GetUser", "application/grpc"],
       ["/stream.v1.StreamService/ClientStream", "application/grpc"],
-    ]) {
-      const headers = { ":method": "POST", ":path": path, "content-type": contentType, ...(await server.auth()) };
+    ].map(async ([path, contentType]) => {
+      const headers = { ":method": "POST", ":path": path, "content-type": contentType, ...auth };
       const stream = client.request(headers).resume();
       stream.write("{");
       await once(stream, "close");
       expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
-    }
+    });
+    await Promise.all(calls);
     const lines = await until(() => {
-      const calls = server.log.filter(({ msg }) => msg === "call");
-      return calls.length === 3 && calls;
+      const ended = server.log.filter(({ msg }) => msg === "call");
+      return ended.length === 3 && ended;
     });
     expect(lines.map(({ code }) => code)).toEqual(Array(3).fill("deadline_exceeded"));
     client.destroy();
   });
 
   test("of a GET, which has none, is not waited for", async () => {
-    const slow = withProbe({ unary: () => delay(600).then(() => ({ value: "done" })) });
-    await using server = await startServer({ ...slow, timeouts: { bodyTimeoutMs: 200 } });
+    const slow = withProbe({ unary: () => delay(300).then(() => ({ value: "done" })) });
+    await using server = await startServer({ ...slow, timeouts: { bodyTimeoutMs: 100 } });
     const path = "/probe.v1.ProbeService/Unary?encoding=json&message=%22%22";
     const response = await fetch(server.url + path, { headers: await server.auth() });
     expect(await response.json()).toBe("done");
@@ -305,10 +319,13 @@ describe("a body", () => {
     "that does not come is cut off, whoever it is for: %s",
     async (path) => {
       await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
-      for (const contentType of ["application/json", "text/plain", "application/xml"]) {
-        const head = `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: ${contentType}\r\ncontent-length: 10\r\n\r\n{`;
-        expect((await exchange(server.port, head, 800)).ended).toBe(true);
-      }
+      const ends = ["application/json", "text/plain", "application/xml"].map((contentType) =>
+        untilEnd(
+          server.port,
+          `POST ${path} HTTP/1.1\r\nhost: a\r\ncontent-type: ${contentType}\r\ncontent-length: 10\r\n\r\n{`,
+        ),
+      );
+      await Promise.all(ends);
     },
   );
 
@@ -349,11 +366,11 @@ test("an HTTP/2 response that nobody reads is cut off, also after a quiet spell"
   const quietThenLoud = withProbe({
     async *serverStream() {
       yield { value: "first" };
-      await delay(700);
+      await delay(400);
       for (;;) yield { value: "x".repeat(100_000) };
     },
   });
-  await using server = await startServer({ ...quietThenLoud, timeouts: { stallTimeoutMs: 300 } });
+  await using server = await startServer({ ...quietThenLoud, timeouts: { stallTimeoutMs: 100 } });
   const client = http2.connect(server.url);
   const stream = client.request({
     ":method": "POST",
@@ -398,19 +415,18 @@ describe("a host that is none", () => {
   test.each(["a b", "a/b", "a@b", "", "[::1", "a:b", "a:123456"])("%j is 400", async (host) => {
     await using server = await startServer();
     const head = `GET /user.v1.UserService/ListUsers?encoding=json&message={} HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
-    expect((await exchange(server.port, head)).answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await answerTo(server.port, head)).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   test("is missing is 400", async () => {
     await using server = await startServer();
-    expect((await exchange(server.port, "GET /healthz HTTP/1.1\r\n\r\n")).answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(await answerTo(server.port, "GET /healthz HTTP/1.1\r\n\r\n")).toMatch(/^HTTP\/1\.1 400 /);
   });
 
   test.each(["localhost", "example.com:8080", "[::1]:8080", "127.0.0.1"])("and %j is not", async (host) => {
     await using server = await startServer();
-    expect((await exchange(server.port, `GET /healthz HTTP/1.1\r\nhost: ${host}\r\n\r\n`)).answer).toMatch(
-      /^HTTP\/1\.1 200 /,
-    );
+    const request = `GET /healthz HTTP/1.1\r\nhost: ${host}\r\n\r\n`;
+    expect(await answerTo(server.port, request)).toMatch(/^HTTP\/1\.1 200 /);
   });
 });
 
