@@ -1,19 +1,14 @@
 import { createHash } from "node:crypto";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
-import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { Streams } from "../src/service/streams.ts";
 import { startServer } from "./harness.ts";
+import { heldBytes } from "./memory.ts";
+import { heldDuringUpload, uploadTransports } from "./upload-memory.ts";
 
 const MIB = 1024 ** 2;
-
-// What is garbage is not held: without a collection, usage says how lazy the collector is.
-setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
 
 test("a query gives ten results, unless it is set up otherwise", async () => {
   const results = await Array.fromAsync(new Streams().search("q", new AbortController().signal));
@@ -33,33 +28,13 @@ test("a query stops at once when it is aborted", async () => {
   await expect(next).rejects.toThrow("aborted");
 });
 
-describe.each([
-  ["HTTP/1.1", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
-  ["HTTP/2", (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "2" })],
-  ["a WebSocket", (baseUrl: string) => createBrowserTransport({ baseUrl })],
-])("an upload over %s", (_, createTransport) => {
-  test("of any size takes no more memory than a small one", async () => {
-    await using server = await startServer();
-    const streams = createClient(StreamService, createTransport(server.url));
-    const chunk = new Uint8Array(64 * 1024).fill(7);
-    const usage = () => {
-      collectGarbage();
-      const { heapUsed, arrayBuffers } = process.memoryUsage();
-      return heapUsed + arrayBuffers;
-    };
-    const before = usage();
-    let most = 0;
-    const hash = createHash("sha256");
-    const chunks = (async function* () {
-      for (let sent = 0; sent < 256 * MIB; sent += chunk.length) {
-        hash.update(chunk);
-        if (sent % (16 * MIB) === 0) most = Math.max(most, usage() - before);
-        yield { chunk };
-      }
-    })();
-    const receipt = await streams.clientStream(chunks, { headers: await server.auth() });
-    expect(receipt).toMatchObject({ totalBytes: BigInt(256 * MIB), checksum: hash.digest("hex") });
-    expect(most).toBeLessThan(128 * MIB);
+describe.each(uploadTransports)("an upload over %s", (_, createTransport) => {
+  test("takes no more memory than what is under way", async () => {
+    expect(await heldDuringUpload(createTransport, 24 * MIB)).toBeLessThan(8 * MIB);
+    // The control: who keeps what was uploaded is seen.
+    const before = heldBytes();
+    const kept = Array.from({ length: 24 }, () => new Uint8Array(MIB));
+    expect(heldBytes() - before).toBeGreaterThan(kept.length * MIB - MIB);
   });
 
   test("that is empty has the checksum of nothing", async () => {

@@ -1,0 +1,41 @@
+import { createHash, randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import { createRollcallClient } from "../src/node/index.ts";
+import { freePort } from "./free-port.ts";
+import { startServerProcess } from "./server-process.ts";
+
+const CHUNK_BYTES = 65_536;
+const MIB = 1024 ** 2;
+
+/** The most memory that a process has ever held, in bytes (Linux). */
+async function peakMemory(pid: number | undefined): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
+}
+
+test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on both sides", async () => {
+  await using server = await startServerProcess({ port: await freePort() });
+  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  const totalBytes = 2 * 1024 ** 3;
+  const chunk = randomBytes(CHUNK_BYTES);
+  const hash = createHash("sha256");
+  let mostMemory = 0;
+  async function* source() {
+    for (let sent = 0; sent < totalBytes; sent += CHUNK_BYTES) {
+      // No two chunks are the same.
+      chunk.writeDoubleLE(sent);
+      hash.update(chunk);
+      yield new Uint8Array(chunk);
+      if (sent % (64 * MIB) === 0) mostMemory = Math.max(mostMemory, process.memoryUsage.rss());
+    }
+  }
+  // What starting and the first megabytes take.
+  await client.uploadFile(new Blob([new Uint8Array(64 * MIB)]));
+  const before = process.memoryUsage.rss();
+  const serverBefore = await peakMemory(server.child.pid);
+  const receipt = await client.uploadFile(source());
+  expect(receipt).toEqual({ totalBytes, checksum: hash.digest("hex") });
+  expect(mostMemory - before).toBeLessThan(300 * MIB);
+  expect((await peakMemory(server.child.pid)) - serverBefore).toBeLessThan(300 * MIB);
+});

@@ -1,0 +1,12 @@
+import { defineConfig } from "vitest/config";
+
+/** What takes minutes: `pnpm torture`. One file after the other, each in a process of its own, for it measures memory. */
+export default defineConfig({
+  test: {
+    include: ["{server,client,web}/test/**/*.torture.ts"],
+    globalSetup: "test/browser-setup.ts",
+    maxWorkers: 1,
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
+  },
+});
