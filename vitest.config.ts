@@ -12,6 +12,7 @@ export default defineConfig({
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 100_000 } },
     projects: [
       {
         extends: true,

@@ -31,7 +31,12 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
   });
 }
 
+/** A little less than a test's own time limit, so that a failure names what was waited for. */
+const WAIT_LIMIT_MS = 100_000;
+
 /** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
-export function launchChromium(): Promise<Browser> {
-  return playwright.connect(inject("chromiumEndpoint"));
+export async function launchChromium(): Promise<Browser> {
+  const browser = await playwright.connect(inject("chromiumEndpoint"));
+  browser.on("context", (context) => context.setDefaultTimeout(WAIT_LIMIT_MS));
+  return browser;
 }

@@ -22,6 +22,8 @@ export interface OpenOptions {
   /** Of the token in the link that is opened; false opens the app without one. */
   token?: Partial<MintOptions> | false;
   path?: string;
+  /** Gives the page a clock that `page.clock` moves; default false. */
+  clock?: boolean;
 }
 
 export interface OpenApp extends AsyncDisposable {
@@ -45,6 +47,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   const server = await startServerFor(connection, { webRoot: WEB_ROOT, ...options.app });
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
   const page = await context.newPage();
+  if (options.clock) await page.clock.install();
   const problems: string[] = [];
   const checkOrigin = (url: string) => {
     if (new URL(url).host !== new URL(server.url).host) problems.push(`request to ${url}`);

@@ -15,6 +15,15 @@ export interface ProxyOptions {
   host?: string;
   /** Changes one byte of what a WebSocket uploads. */
   damages?: boolean;
+  /** Passes on no more than so much of what a WebSocket uploads, until it is released. */
+  hold?: Hold;
+}
+
+export interface Hold {
+  readonly afterBytes: number;
+  /** Called when that much has passed. */
+  onHeld(): void;
+  readonly released: Promise<void>;
 }
 
 /** Inside of the first chunks of an upload, past headers and frames' heads. */
@@ -33,8 +42,20 @@ function damageByte(): Transform {
   });
 }
 
+function holdBack({ afterBytes, onHeld, released }: Hold): Transform {
+  let passed = 0;
+  return new Transform({
+    transform(bytes: Buffer, _encoding, done) {
+      passed += bytes.byteLength;
+      if (passed < afterBytes) return done(null, bytes);
+      onHeld();
+      released.then(() => done(null, bytes));
+    },
+  });
+}
+
 /** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
-export async function startProxy(server: string, { host, damages = false }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(server: string, { host, damages = false, hold }: ProxyOptions = {}): Promise<Proxy> {
   const { protocol, port } = new URL(server);
   const isSecure = protocol === "https:";
   const sockets = new Set<Duplex>();
@@ -67,7 +88,8 @@ export async function startProxy(server: string, { host, damages = false }: Prox
         const fields = Object.entries(answer.headers).map(([name, value]) => `${name}: ${value}\r\n`);
         socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("")}\r\n`);
         upstream.pipe(socket);
-        (damages ? socket.pipe(damageByte()) : socket).pipe(upstream);
+        const change = damages ? damageByte() : hold && holdBack(hold);
+        (change ? socket.pipe(change) : socket).pipe(upstream);
         socket.on("error", () => {}).on("close", () => upstream.destroy());
         upstream.on("error", () => {}).on("close", () => socket.destroy());
       })

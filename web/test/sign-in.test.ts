@@ -5,6 +5,9 @@ import { launchChromium } from "../../test/chromium.ts";
 import { type OpenApp, openApp, SCHEMES } from "./open-app.ts";
 import { say } from "./stream-pages.ts";
 
+/** As long as a token of the tests lasts. */
+const HOUR_MS = 3_600_000;
+
 let browser: Browser;
 beforeAll(async () => {
   browser = await launchChromium();
@@ -54,11 +57,13 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 
   test("when the token expires, a page says so, and a new one leads back", async () => {
-    await using app = await openApp(browser, { scheme, path: "/query", token: { subject: "ada", ttlSeconds: 6 } });
+    await using app = await openApp(browser, { scheme, path: "/query", token: { subject: "ada" }, clock: true });
     const { page, server } = app;
+    await page.getByRole("heading", { name: "Query" }).waitFor();
+    await page.clock.fastForward(HOUR_MS);
     await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
     await page.getByText("You were signed in as ada.").waitFor();
-    await page.getByLabel("Token").fill(await server.token());
+    await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Query" }).waitFor();
   });
@@ -87,7 +92,7 @@ test("who only needs a new token goes on with what was not saved; a link that is
   const repository = openSqliteUserRepository({ path: ":memory:" });
   const { update } = repository;
   repository.update = (...change) => held.then(() => update.apply(repository, change));
-  await using app = await openApp(browser, { app: { repository }, token: { ttlSeconds: 8 } });
+  await using app = await openApp(browser, { app: { repository }, clock: true });
   const { page, server } = app;
   await app.createUsers(1);
   await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -96,11 +101,12 @@ test("who only needs a new token goes on with what was not saved; a link that is
   await page.getByText("Saving Ada…").waitFor();
   await server.app.close();
   release();
+  await page.clock.fastForward(HOUR_MS);
   await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
   await page.evaluate("location.hash = 'token=nonsense'");
   await page.getByText("This is not a token").waitFor();
   await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
-  await page.getByLabel("Token").fill(await server.token());
+  await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
   await page.keyboard.press("Enter");
   await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");

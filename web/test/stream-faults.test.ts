@@ -83,8 +83,9 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 
   test("the server ends a conversation whose token has expired", async () => {
-    // By the server's clock, and not by the page's: the token of an hour has seconds left once the call begins.
-    await using app = await openApp(browser, { scheme, path: "/chat", app: { now: () => Date.now() + 3_597_000 } });
+    // By the server's clock, which stands at two seconds before the end of the token's hour, and not by the page's.
+    const nowMs = Date.now() + 3_598_000;
+    await using app = await openApp(browser, { scheme, path: "/chat", app: { now: () => nowMs } });
     await say(app.page, "hello");
     await app.page.getByText("Echo: hello", { exact: true }).waitFor();
     await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
@@ -131,7 +132,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
       app: { streams: { maxUploadBytes: 1_000_000 } },
     });
     await button(app.page, "Choose a file").waitFor();
-    await chooseLarge(app.page, 30);
+    await chooseLarge(app.page, 5);
     await app.page.getByText("Upload is larger than 1000000 bytes.").waitFor();
   });
 

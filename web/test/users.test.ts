@@ -113,12 +113,20 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
 
 test("to create can be left while it waits, and the list shows what came of it", async () => {
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
-  const repository = repositoryWith((real) => ({ insert: (...user) => held.then(() => real.insert(...user)) }));
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
+  const repository = repositoryWith((real) => ({
+    insert(...user) {
+      arrive();
+      return held.then(() => real.insert(...user));
+    },
+  }));
   await using app = await openApp(browser, { app: { repository } });
   const { page } = app;
   await page.getByRole("button", { name: "New user" }).click();
   await fillForm(page, "Ada", "ada@example.com");
   await page.getByRole("button", { name: "Saving…" }).waitFor();
+  // Before that, there would be nothing that is not known.
+  await arrived;
   await page.keyboard.press("Escape");
   await page.getByText("It is not known whether Ada was created.").waitFor();
   await page.getByText("Nobody is here yet.").waitFor();
