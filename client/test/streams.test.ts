@@ -90,18 +90,18 @@ test("chat: who does not read is held back, and goes on when he does", async () 
   const message = randomBytes(37_500).toString("base64");
   let sent = 0;
   const sending = (async () => {
-    for (; sent < 2_000; sent++) await chat.send(message);
+    for (; sent < 400; sent++) await chat.send(message);
     chat.end();
   })();
   for (let before = -1; before !== sent; ) {
     before = sent;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  expect(sent).toBeLessThan(1_000);
+  expect(sent).toBeLessThan(300);
   let replies = 0;
   for await (const _ of chat) replies += 1;
   await sending;
-  expect(replies).toBe(2_000);
+  expect(replies).toBe(400);
 });
 
 test("chat: a refusal reaches the reader and the writer", async () => {

@@ -94,9 +94,9 @@ describe("what is sent behind a refusal", () => {
 });
 
 describe("many", () => {
-  test("1,000 silent sockets keep nobody out, and are gone in time", async () => {
+  test("300 silent sockets keep nobody out, and are gone in time", async () => {
     await using server = await startServer({ webSockets: { headerTimeoutMs: 2_000 } });
-    const sockets = Array.from({ length: 1_000 }, () => openSocket(server));
+    const sockets = Array.from({ length: 300 }, () => openSocket(server));
     await Promise.all(sockets.map(({ opened }) => opened));
     const control = await begin(server);
     control.ws.send(HALF_CLOSE);
@@ -196,14 +196,15 @@ describe("many", () => {
   });
 
   test.each([
-    ["does not read", true],
-    ["reads", false],
-  ])("50 MB to a handler whose client %s", async (_, isPaused) => {
+    ["50 MB", "does not read", 500],
+    ["20 MB", "reads", 200],
+  ])("%s to a handler whose client %s", async (_size, how, count) => {
+    const isPaused = how === "does not read";
     await using server = await startServer();
     const { ws, received } = await begin(server);
     if (isPaused) ws.pause();
     const message = say("a".repeat(100_000));
-    for (let sent = 0; sent < 500; sent++) ws.send(message);
+    for (let sent = 0; sent < count; sent++) ws.send(message);
     ws.send(HALF_CLOSE);
     if (isPaused) {
       // The server holds back: once its own buffers and the network's are full, nothing moves.
@@ -217,7 +218,7 @@ describe("many", () => {
       expect(ws.bufferedAmount).toBeGreaterThan(25_000_000);
     } else {
       await until(() => Buffer.concat(received.slice(-2)).includes("grpc-status: 0"));
-      expect(received.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeGreaterThan(50_000_000);
+      expect(received.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeGreaterThan(20_000_000);
     }
     ws.terminate();
   });

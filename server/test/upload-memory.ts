@@ -16,7 +16,7 @@ export const uploadTransports: readonly [string, (baseUrl: string) => Transport]
 
 /**
  * Uploads that many bytes, with client and server in this process, and returns the
- * most that both held meanwhile, in bytes, looked at eight times.
+ * most that both held meanwhile, in bytes, looked at four times.
  */
 export async function heldDuringUpload(
   createTransport: (baseUrl: string) => Transport,
@@ -33,7 +33,7 @@ export async function heldDuringUpload(
       // A chunk of its own each, so that one who keeps them is seen.
       const chunk = new Uint8Array(chunkBytes).fill(sent / chunkBytes);
       hash.update(chunk);
-      if (sent % (totalBytes / 8) === 0) most = Math.max(most, heldBytes() - before);
+      if (sent % (totalBytes / 4) === 0) most = Math.max(most, heldBytes() - before);
       yield { chunk };
     }
   })();
