@@ -1,7 +1,7 @@
 /** Other people's clients: grpc-js over HTTP/2, and connect-web over fetch, as in a browser. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { setDefaultCACertificates } from "node:tls";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { create, type MessageShape } from "@bufbuild/protobuf";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
@@ -14,7 +14,7 @@ import {
   StreamService,
 } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connectErrorOf, GrpcJsClient } from "./grpc-js.ts";
 import type { TestServer } from "./harness.ts";
 import { authenticate, type Connection, connections, startServerFor, testCa } from "./matrix.ts";
@@ -99,8 +99,10 @@ const webTransports: readonly { client: string; create(options: WebOptions): Tra
 type WebOptions = Pick<Parameters<typeof createConnectTransport>[0], "baseUrl" | "interceptors" | "fetch">;
 
 describe.each([connections.http1, connections.tlsHttp1])("connect-web: fetch with tls: $tls", (connection) => {
-  // fetch takes no authority of its own; this is the whole test file's.
-  setDefaultCACertificates([testCa]);
+  // fetch takes no authority of its own; this is the whole process's for as long as it is needed.
+  const authorities = getCACertificates("default");
+  beforeAll(() => setDefaultCACertificates([testCa]));
+  afterAll(() => setDefaultCACertificates(authorities));
 
   test.each(webTransports)("$client: unary", async ({ client, create }) => {
     await using server = await startServerFor(connection);
