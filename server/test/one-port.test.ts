@@ -8,7 +8,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
-import { startServer } from "./harness.ts";
+import { startServer, until } from "./harness.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const hosts = ["localhost", "127.0.0.1", "::1"];
@@ -26,9 +26,11 @@ async function send(port: number, chunks: string[], host = "127.0.0.1"): Promise
   socket.on("data", (chunk) => {
     answer += chunk.toString("latin1");
   });
+  await once(socket, "connect");
   for (const chunk of chunks) {
     socket.write(chunk);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    // The server, in this process, has turns to read it before the next.
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
   socket.end();
   await closed;
@@ -124,9 +126,13 @@ test("a connection has as many requests open at once over HTTP/1.1 as over HTTP/
     `content-type: application/connect+json\r\ncontent-length: 18\r\n\r\n\0\0\0\0\r{"query":"q"}`;
   const socket = net.connect(target.port, "127.0.0.1");
   socket.on("error", () => {});
-  socket.resume();
+  let answers = "";
+  socket.on("data", (chunk) => {
+    answers += chunk.toString("latin1");
+  });
   socket.write(query.repeat(10));
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  // The ten came in one piece: with the first, all have been looked at.
+  await until(() => answers.includes("Result 0"));
   expect(socket.closed).toBe(false);
   socket.write(query);
   await once(socket, "close");
