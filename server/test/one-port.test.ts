@@ -118,7 +118,7 @@ describe("plaintext", () => {
 test("a connection has as many requests open at once over HTTP/1.1 as over HTTP/2", async () => {
   await using target = await startServer({
     limits: { maxConcurrentStreams: 10 },
-    streams: { resultIntervalMs: 60_000 },
+    streams: { resultIntervalMs: 600_000 },
   });
   const { authorization } = await target.auth();
   const query =
@@ -213,7 +213,7 @@ describe("TLS", () => {
   });
 
   test("a handshake under way does not hold up the stop", async () => {
-    const target = await startServer({ tls: server, shutdownGraceMs: 60_000 });
+    const target = await startServer({ tls: server, shutdownGraceMs: 600_000 });
     const socket = net.connect(target.port, "127.0.0.1");
     socket.on("error", () => {});
     await once(socket, "connect");

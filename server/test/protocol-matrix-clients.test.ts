@@ -50,7 +50,7 @@ describe.each([connections.h2c, connections.tlsH2])("grpc-js: gRPC over $connect
   });
 
   test("server stream, past its deadline", async () => {
-    await using server = await startServerFor(connection, { streams: { resultIntervalMs: 60_000 } });
+    await using server = await startServerFor(connection, { streams: { resultIntervalMs: 600_000 } });
     using client = await createGrpcJsClient(server, connection);
     const { serverStream } = StreamService.method;
     const results = client.serverStream(serverStream, { query: "ada" }, { deadline: Date.now() + 100 });

@@ -15,7 +15,7 @@ const fits = "x".repeat(1_000);
 const tooLarge = "x".repeat(500_000);
 
 /** Beyond the tests' own time limit: one whose server keeps anything of a refused request fails by that. */
-const shutdownGraceMs = 60_000;
+const shutdownGraceMs = 600_000;
 
 const echo = withProbe({
   unary: (request) => request,

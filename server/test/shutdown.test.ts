@@ -55,7 +55,7 @@ test("a stream without end ends with unavailable after the grace, and its connec
 });
 
 test("an idle server stops at once, with idle connections of both versions open", async () => {
-  const server = await startServer({ shutdownGraceMs: 60_000 });
+  const server = await startServer({ shutdownGraceMs: 600_000 });
   const session = http2.connect(server.url);
   await once(session, "connect");
   await fetch(`${server.url}/healthz`);

@@ -55,7 +55,7 @@ test("the keyboard is enough to create, edit and delete", async () => {
 
 describe("a button that can't be used any more keeps the focus", () => {
   test("of a query, and a disabled one would lose it", async () => {
-    await using app = await openApp(browser, { path: "/query", app: { streams: { resultIntervalMs: 60_000 } } });
+    await using app = await openApp(browser, { path: "/query", app: { streams: { resultIntervalMs: 600_000 } } });
     const { page } = app;
     await button(page, "Run").focus();
     await page.keyboard.press("Enter");

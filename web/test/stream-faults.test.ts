@@ -25,7 +25,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await using app = await openApp(browser, {
       scheme,
       path: "/query",
-      app: { streams: { resultIntervalMs: 60_000 }, shutdownGraceMs: 50 },
+      app: { streams: { resultIntervalMs: 600_000 }, shutdownGraceMs: 50 },
     });
     await button(app.page, "Run").click();
     await app.page.getByText("Result 0").waitFor();

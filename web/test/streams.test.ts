@@ -126,7 +126,7 @@ describe.each(SCHEMES)("a cancel reaches the handler, over %s", (scheme) => {
     await using app = await openApp(browser, {
       scheme,
       path: "/query",
-      app: { streams: { resultIntervalMs: 60_000 } },
+      app: { streams: { resultIntervalMs: 600_000 } },
     });
     await button(app.page, "Run").click();
     await app.page.getByText("Result 0").waitFor();
