@@ -36,7 +36,9 @@ const WAIT_LIMIT_MS = 100_000;
 
 /** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
 export async function launchChromium(): Promise<Browser> {
-  const browser = await playwright.connect(inject("chromiumEndpoint"));
+  const endpoint: string | undefined = inject("chromiumEndpoint");
+  if (endpoint === undefined) throw new Error("Chromium is for web/test and for files named *.browser.test.ts");
+  const browser = await playwright.connect(endpoint);
   browser.on("context", (context) => context.setDefaultTimeout(WAIT_LIMIT_MS));
   return browser;
 }

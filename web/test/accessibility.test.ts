@@ -79,6 +79,7 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
   "a list that can't be had": {
     path: "/users",
     async show(page, { server, expectProblems }) {
+      await page.getByText("Person 10", { exact: true }).waitFor();
       await server.app.close();
       await page.getByLabel("Per page").selectOption("25");
       await button(page, "Try again").waitFor();

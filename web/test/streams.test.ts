@@ -149,6 +149,7 @@ describe.each(SCHEMES)("a cancel reaches the handler, over %s", (scheme) => {
     const { page } = app;
     await button(page, "Choose a file").waitFor();
     await chooseLarge(page, 100);
+    await expect.poll(() => page.getByRole("progressbar").getAttribute("value")).toMatch(/^0\.\d/);
     await button(page, "Cancel").click();
     await page.getByText("Canceled.").waitFor();
     expect(await ended(app, "ClientStream")).toMatchObject({ code: "canceled" });

@@ -157,6 +157,8 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     const { page, server } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Delete Person 01" }).click();
+    // Its code has come by then.
+    await page.getByRole("alertdialog").waitFor();
     await server.app.close();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("It is not known whether Person 01 was deleted. The server is not available").waitFor();
