@@ -1,6 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
+/** What looks at the first time that a process does something. */
+const isolatedTests = ["{server,client}/test/**/*.isolated.test.ts"];
 
 export default defineConfig({
   test: {
@@ -23,8 +25,12 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["{server,client,test}/test/**/*.test.ts", "test/*.test.ts"],
-          exclude: browserTests,
+          exclude: [...browserTests, ...isolatedTests],
         },
+      },
+      {
+        extends: true,
+        test: { name: "isolated", include: isolatedTests, isolate: true },
       },
       {
         extends: true,

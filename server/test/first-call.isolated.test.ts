@@ -4,7 +4,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
 import { startServer } from "./harness.ts";
 
-// Alone in its file: what is compiled is kept by the process.
+// Alone in its process: what is compiled is kept there.
 test("what the rules need is compiled at the start, not under the first call", async () => {
   const cpuMsSince = (startedAt: NodeJS.CpuUsage) => {
     const { user, system } = process.threadCpuUsage(startedAt);
