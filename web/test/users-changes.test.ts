@@ -108,7 +108,8 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await expect.poll(() => names(page)).toEqual(["Second by me"]);
     // What I did not change stays as somebody else has it.
     const fields = { name: "Second by me", email: "Second@example.com" };
-    expect((await users.getUser({ id: user.id })).user).toMatchObject(fields);
+    // The page shows it before the server has it.
+    await expect.poll(async () => (await users.getUser({ id: user.id })).user).toMatchObject(fields);
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
