@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import { describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { ConfigError, parseConfig } from "./config.ts";
@@ -48,6 +49,7 @@ test("nothing set gives the defaults, on loopback with a development key", () =>
     defaultTimeoutMs: 30_000,
     maxTimeoutMs: 3_600_000,
     shutdownGraceMs: 10_000,
+    limits: { maxConnectionsPerAddress: 1_024, trustedProxies: expect.any(BlockList) },
     logLevel: "info",
   });
 });
@@ -75,6 +77,14 @@ test("what is set is taken, and an empty variable is not set", () => {
     logLevel: "info",
   });
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
+});
+
+test("proxies are trusted by address or network", () => {
+  const { limits } = parse({ MAX_CONNECTIONS_PER_ADDRESS: "50", TRUSTED_PROXIES: "10.0.0.0/8, ::1" });
+  expect(limits.maxConnectionsPerAddress).toBe(50);
+  expect(limits.trustedProxies.check("10.9.9.9")).toBe(true);
+  expect(limits.trustedProxies.check("::1", "ipv6")).toBe(true);
+  expect(limits.trustedProxies.check("11.0.0.1")).toBe(false);
 });
 
 test("every problem is told at once, by the variable's name", () => {
@@ -118,6 +128,11 @@ describe.each<[string, Record<string, string>, string[]]>([
   ["two kinds of keys", { AUTH_JWKS_URL: "https://idp.example/", AUTH_SECRET: secret }, ["AUTH_JWKS_URL"]],
   ["a default above the maximum", { DEFAULT_TIMEOUT_MS: "9000", MAX_TIMEOUT_MS: "8000" }, ["DEFAULT_TIMEOUT_MS"]],
   ["a maximum that no timer holds", { MAX_TIMEOUT_MS: "2147483648" }, ["MAX_TIMEOUT_MS"]],
+  [
+    "proxies that are no addresses",
+    { TRUSTED_PROXIES: "10.0.0.0/8, proxy.example, 10.0.0.0/40", MAX_CONNECTIONS_PER_ADDRESS: "0" },
+    ["MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "TRUSTED_PROXIES"],
+  ],
   ["a host that is none", { HOST: "a b" }, ["HOST", "AUTH_SECRET", "TLS_CERT_FILE"]],
   [
     "what this version lacks",

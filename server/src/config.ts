@@ -1,8 +1,9 @@
 import { X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
-import type { TlsOptions } from "./http/node-servers.ts";
+import { addToBlockList } from "./http/addresses.ts";
+import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
 
@@ -20,6 +21,7 @@ export interface Config {
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
   readonly shutdownGraceMs: number;
+  readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
   readonly logLevel: string;
 }
 
@@ -84,6 +86,10 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
     defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
     maxTimeoutMs,
     shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+    limits: {
+      maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),
+      trustedProxies: parseTrustedProxies(read.text("TRUSTED_PROXIES") ?? "", problems),
+    },
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
@@ -224,11 +230,25 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   return undefined;
 }
 
-function parseOrigins(list: string, problems: string[]): string[] {
-  const origins = list
+function parseTrustedProxies(list: string, problems: string[]): BlockList {
+  const proxies = new BlockList();
+  for (const entry of entriesOf(list)) {
+    if (!addToBlockList(proxies, entry)) {
+      problems.push(`TRUSTED_PROXIES: ${JSON.stringify(entry)} is not an address or network, such as 10.0.0.0/8`);
+    }
+  }
+  return proxies;
+}
+
+function entriesOf(list: string): string[] {
+  return list
     .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "");
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+function parseOrigins(list: string, problems: string[]): string[] {
+  const origins = entriesOf(list);
   for (const origin of origins) {
     if (URL.parse(origin)?.origin !== origin) {
       problems.push(`CORS_ORIGINS: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com`);
