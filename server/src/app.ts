@@ -116,7 +116,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   let handle: RequestListener = () => {};
   const { server, listenAlso } = createOnePort(
     refuseUnknown((request, response) => handle(request, response), refusals),
-    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS },
+    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS, logger },
   );
   const app = fastify({
     serverFactory(handler) {

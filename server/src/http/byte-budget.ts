@@ -1,4 +1,4 @@
-import { nextTurn } from "../rpc/loop-turn.ts";
+import { nextTurn } from "../runtime/loop-turn.ts";
 
 /** Between two looks at what is held. */
 const CHECK_INTERVAL_MS = 500;

@@ -5,6 +5,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { faultResponse } from "../rpc/answer-faults.ts";
 import { connectionContext } from "./connection.ts";
+import { connectionHooks } from "./connection-guard.ts";
 import { countHeaders } from "./raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
@@ -59,6 +60,7 @@ export async function carryCall(
       body,
       signal: abort.signal,
       contextValues: connectionContext({
+        ...connectionHooks(request),
         requestId,
         peer,
         authorizationCount: countHeaders(request.rawHeaders, "authorization"),

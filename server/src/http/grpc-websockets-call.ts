@@ -6,6 +6,7 @@ import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { connectionContext, peerOf } from "./connection.ts";
+import { connectionHooks, countWebSocket } from "./connection-guard.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
 import { SocketHolds } from "./grpc-websockets-holds.ts";
@@ -171,6 +172,7 @@ export class SocketCall {
     const upgrade = this.#upgrade;
     if (!upgrade) throw new Error("a socket carries one call");
     this.#upgrade = undefined;
+    countWebSocket(upgrade, () => this.#body.waitingBytes);
     const onAdmitted = () => {
       this.#holds.release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
@@ -178,6 +180,7 @@ export class SocketCall {
     const contextValues = connectionContext({
       requestId,
       peer: peerOf(upgrade),
+      ...connectionHooks(upgrade),
       onAdmitted,
       ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
     });

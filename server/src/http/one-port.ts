@@ -3,7 +3,10 @@ import type http from "node:http";
 import type http2 from "node:http2";
 import net from "node:net";
 import type { TLSSocket } from "node:tls";
+import type { Logger } from "pino";
 import { acceptPlaintext } from "./accept-plaintext.ts";
+import { guardRequests } from "./guard-requests.ts";
+import { createGuards } from "./guards.ts";
 import {
   type ConnectionLimits,
   createHttp1Server,
@@ -25,6 +28,7 @@ export interface OnePortOptions {
   limits: ConnectionLimits;
   /** Connections still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
+  logger: Logger;
 }
 
 export interface OnePort {
@@ -46,9 +50,11 @@ export interface OnePort {
  * HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, closeTimeoutMs } = options;
-  const server = createHttp1Server(boundPipelining(handler, limits.maxConcurrentStreams), limits, tls);
-  const http2Server = createHttp2Server(handler, limits);
+  const { tls, limits, closeTimeoutMs, logger } = options;
+  const guards = createGuards(limits, logger);
+  const guarded = guardRequests(handler);
+  const server = createHttp1Server(boundPipelining(guarded, limits.maxConcurrentStreams), limits, tls);
+  const http2Server = createHttp2Server(guarded, limits);
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
@@ -58,8 +64,14 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
   const accept = (socket: net.Socket, isHttp2: boolean) => {
     undecided.delete(nameOf(socket));
-    if (isHttp2) http2Server.emit("connection", socket);
-    else acceptHttp1.call(server, socket);
+    if (isHttp2) {
+      // The session begins at once, and does not give its socket away.
+      http2Server.once("session", (session) => guards.guardHttp2(session, socket));
+      http2Server.emit("connection", socket);
+    } else {
+      guards.guardHttp1(socket);
+      acceptHttp1.call(server, socket);
+    }
   };
 
   if (tls) {
@@ -83,6 +95,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
 
   const sockets = new Set<net.Socket>();
   server.on("connection", (socket: net.Socket) => {
+    if (!guards.admit(socket)) return;
     const name = nameOf(socket);
     sockets.add(socket);
     undecided.set(name, socket);
