@@ -7,6 +7,8 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
+import { Admission, type AdmissionLimits, admissionLimits } from "./http/admission.ts";
+import { admitCalls } from "./http/admit-calls.ts";
 import { isValidAuthority } from "./http/authority.ts";
 import { peerOf } from "./http/connection.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
@@ -62,6 +64,8 @@ export interface AppOptions {
   jsonRegistry?: Registry | undefined;
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
+  /** How many calls are let in, and at which pace; what is more is refused with unavailable. */
+  admission?: Partial<AdmissionLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /** Folder of the built web app; none is served when undefined. */
@@ -92,6 +96,7 @@ export interface ListeningAddress {
 const CUT_AFTER_GRACE_MS = 1_000;
 /** For how long a browser may keep the answer to a preflight. */
 const CORS_MAX_AGE_SECONDS = 7_200;
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"];
 
 /** Composes the whole service; it listens when told to. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -108,13 +113,23 @@ export async function createApp(options: AppOptions): Promise<App> {
   const shutdown = new AbortController();
   let draining = false;
 
+  let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
+  const admission = new Admission(admissionLimits(options.admission));
   const { server, listenAlso } = createOnePort(
-    (request, response) => {
-      // Fastify knows the methods that HTTP/1.1's parser knows; HTTP/2 has none.
-      if (METHODS.includes(request.method ?? "")) handle(request, response);
-      else response.writeHead(501).end();
-    },
+    admitCalls(
+      (request, response) => {
+        // Fastify knows the methods that HTTP/1.1's parser knows; HTTP/2 has none.
+        if (METHODS.includes(request.method ?? "")) handle(request, response);
+        else response.writeHead(501).end();
+      },
+      {
+        admission,
+        handlerOf: (path) => handlers.get(path),
+        extraHeaders: (origin) => corsHeaders(origin, options.corsOrigins ?? []),
+        logger,
+      },
+    ),
     {
       tls: options.tls,
       limits: { ...defaultConnectionLimits, ...options.limits },
@@ -133,7 +148,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     return503OnClosing: false,
     frameworkErrors: replyFault,
   });
-  let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
 
   app.addHook("onRequest", async (request, reply) => {
     reply.header("x-request-id", request.id);
@@ -229,12 +243,22 @@ async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: num
   }
 }
 
+/** For a page of an allowed origin to read an answer that does not come from Fastify. */
+function corsHeaders(origin: string | undefined, allowed: readonly string[]): Readonly<Record<string, string>> {
+  if (origin === undefined || !allowed.includes(origin)) return {};
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
+    vary: "Origin",
+  };
+}
+
 function corsOptions(origins: readonly string[]): FastifyCorsOptions {
   return {
     origin: [...origins],
     methods: [...cors.allowedMethods],
     allowedHeaders: [...cors.allowedHeaders, "authorization", "x-request-id"],
-    exposedHeaders: [...cors.exposedHeaders, "x-request-id"],
+    exposedHeaders: EXPOSED_HEADERS,
     maxAge: CORS_MAX_AGE_SECONDS,
   };
 }
