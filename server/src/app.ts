@@ -146,6 +146,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: ({ headers }) => requestIdFrom(headers["x-request-id"]),
     // What arrives on an open connection while draining is still served.
     return503OnClosing: false,
+    // The port closes connections by itself.
+    forceCloseConnections: false,
     frameworkErrors: replyFault,
   });
 

@@ -2,8 +2,11 @@ import { once } from "node:events";
 import type http from "node:http";
 import type http2 from "node:http2";
 import net from "node:net";
-import type { TLSSocket } from "node:tls";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { TLSSocket } from "node:tls";
 import { acceptPlaintext } from "./accept-plaintext.ts";
+import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
+import { IdleConnections } from "./idle-connections.ts";
 import {
   type ConnectionLimits,
   createHttp1Server,
@@ -18,6 +21,10 @@ import { keepSessionAlive } from "./session-keepalive.ts";
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 /** How often a closing server looks for connections that have become idle. */
 const REAP_INTERVAL_MS = 50;
+/** How long a new connection may be silent while the server closes, in milliseconds. */
+const SILENCE_TIMEOUT_MS = 1_000;
+/** Turns of the event loop in which a closing server looks for further connections that the kernel has accepted. */
+const MAX_ACCEPT_TURNS = 32;
 
 export interface OnePortOptions {
   /** Serve TLS instead of plaintext. */
@@ -29,8 +36,9 @@ export interface OnePortOptions {
 
 export interface OnePort {
   /**
-   * Its `close` stops listening, sends GOAWAY, lets what is under way finish, and
-   * cuts what is left after closeTimeoutMs.
+   * Its `close` stops listening, tells clients to go away, lets what is under way
+   * finish, what was sent before they knew included, and cuts what is left after
+   * closeTimeoutMs.
    */
   readonly server: http.Server;
   /** Takes connections from a further address too, such as the other loopback family's. */
@@ -47,19 +55,31 @@ export interface OnePort {
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
   const { tls, limits, closeTimeoutMs } = options;
-  const server = createHttp1Server(boundPipelining(handler, limits.maxConcurrentStreams), limits, tls);
+  const idle = new IdleConnections();
+  const server = createHttp1Server(boundPipelining(idle.observe(handler), limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(handler, limits);
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
   server.removeAllListeners(connectionEvent);
   /** Connections that have not said yet what they speak; a TLS socket and the one below it have the same name. */
-  const undecided = new Map<string, net.Socket>();
+  const undecided = new Map<string, { socket: net.Socket; sinceMs: number }>();
   const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
   const accept = (socket: net.Socket, isHttp2: boolean) => {
     undecided.delete(nameOf(socket));
-    if (isHttp2) http2Server.emit("connection", socket);
+    if (isHttp2) acceptHttp2(socket);
     else acceptHttp1.call(server, socket);
+  };
+  const acceptHttp2 = (socket: net.Socket) => {
+    // The session begins at once, and gives its socket to nobody.
+    http2Server.once("session", (session) => {
+      sessions.set(session, socket);
+      session.once("close", () => sessions.delete(session));
+      if (socket instanceof TLSSocket) describePeer(session, socket);
+      // The connection was made when the server had begun to close.
+      if (isClosing) drainSession(session, socket);
+    });
+    http2Server.emit("connection", socket instanceof TLSSocket ? shareTlsSocket(socket) : socket);
   };
 
   if (tls) {
@@ -70,45 +90,60 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     });
   }
 
-  const sessions = new Set<http2.ServerHttp2Session>();
+  const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
   let isClosing = false;
   http2Server.on("session", (session) => {
-    // Its handshake was under way when the server began to close.
-    if (isClosing) session.close();
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     keepSessionAlive(session, limits.idleTimeoutMs);
   });
 
   const sockets = new Set<net.Socket>();
+  let accepted = 0;
   server.on("connection", (socket: net.Socket) => {
     const name = nameOf(socket);
+    accepted += 1;
     sockets.add(socket);
-    undecided.set(name, socket);
+    undecided.set(name, { socket, sinceMs: performance.now() });
     socket.once("close", () => {
       sockets.delete(socket);
-      if (undecided.get(name) === socket) undecided.delete(name);
+      if (undecided.get(name)?.socket === socket) undecided.delete(name);
     });
   });
 
   const listeners: net.Server[] = [];
-  const closeServer = server.close.bind(server);
+  const closeHttpServer = server.close.bind(server);
+  const stopListening = async (): Promise<void> => {
+    // The kernel resets connections that it has accepted for a listener that closes.
+    for (let turn = 0, before = -1; turn < MAX_ACCEPT_TURNS && before < accepted; turn++) {
+      before = accepted;
+      await nextTurn();
+    }
+    // Node's own close would cut every connection that waits for its next request, and stop its check of timeouts.
+    const closed = [server, ...listeners].map((listener) => {
+      return new Promise<void>((resolve) => net.Server.prototype.close.call(listener, () => resolve()));
+    });
+    await Promise.all(closed);
+  };
   server.close = (callback) => {
     isClosing = true;
-    const reaper = setInterval(() => server.closeIdleConnections(), REAP_INTERVAL_MS);
+    const reaper = setInterval(() => {
+      idle.closeLongIdle();
+      const silentSinceMs = performance.now() - SILENCE_TIMEOUT_MS;
+      for (const { socket, sinceMs } of undecided.values()) {
+        if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
+      }
+    }, REAP_INTERVAL_MS);
     const cutter = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, closeTimeoutMs);
-    for (const socket of undecided.values()) socket.destroy();
-    for (const session of sessions) session.close();
-    const closed = listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
-    return closeServer(async (error) => {
-      await Promise.all(closed);
+    for (const [session, socket] of sessions) drainSession(session, socket);
+    stopListening().then(() => {
       clearInterval(reaper);
       clearTimeout(cutter);
-      callback?.(error);
+      // Its timers; the rest is closed.
+      closeHttpServer(() => callback?.());
     });
+    return server;
   };
 
   return {

@@ -69,7 +69,10 @@ export class WaitingLine<T extends Waiting> {
   /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
   join(call: T): void {
     if (this.#queues.size === 0) {
-      if (this.#started.size < this.#window) return this.#start(call);
+      if (this.#started.size < this.#window) {
+        this.#start(call);
+        return;
+      }
       this.#standingSinceMs = this.#now();
       this.#servedAtMs = this.#standingSinceMs;
       setImmediate(() => this.#serve());
