@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { METHODS, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
@@ -56,7 +57,11 @@ export interface AppOptions {
   defaultTimeoutMs?: number | undefined;
   /** Longest that any call may take, in milliseconds, up to 2^31 - 1. Default 1 h. */
   maxTimeoutMs?: number | undefined;
-  /** How long `close` lets calls go on, in milliseconds. Default 10 s. */
+  /** Unary calls in flight in the process; more are refused with unavailable. Default 1024, and 16 times as many streams. */
+  maxCalls?: number | undefined;
+  /** For how long `close` first only says that it is not ready, so that load balancers look away. Milliseconds, default 0. */
+  shutdownDelayMs?: number | undefined;
+  /** How long `close` then lets calls go on, in milliseconds. Default 10 s. */
   shutdownGraceMs?: number | undefined;
   /** Origins whose pages may call, exactly as a browser sends them. Default none but the server's own. */
   corsOrigins?: readonly string[] | undefined;
@@ -64,8 +69,8 @@ export interface AppOptions {
   jsonRegistry?: Registry | undefined;
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
-  /** How many calls are let in, and at which pace; what is more is refused with unavailable. */
-  admission?: Partial<AdmissionLimits> | undefined;
+  /** The pace at which calls are let in, and what else bounds them beside maxCalls. */
+  admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /** Folder of the built web app; none is served when undefined. */
@@ -80,8 +85,9 @@ export interface App {
   /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
   listen(): Promise<ListeningAddress>;
   /**
-   * Drains: not ready, no new connections, GOAWAY; calls under way finish, and
-   * those still there after the grace end with unavailable. Closes the repository.
+   * Drains: not ready, and after the delay no new connections, GOAWAY; calls under
+   * way finish, and those still there after the grace end with unavailable. Closes
+   * the repository.
    */
   close(): Promise<void>;
 }
@@ -105,6 +111,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     host = "localhost",
     port = 0,
     maxTimeoutMs = 3_600_000,
+    shutdownDelayMs = 0,
     shutdownGraceMs = 10_000,
     logger = pino({ level: "silent" }),
     now = Date.now,
@@ -115,7 +122,7 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
-  const admission = new Admission(admissionLimits(options.admission));
+  const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
   const { server, listenAlso } = createOnePort(
     admitCalls(
       (request, response) => {
@@ -204,6 +211,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxMessageBytes,
     limits: options.webSockets,
     timeouts: options.timeouts,
+    admission,
     logger,
   });
   await app.ready();
@@ -222,6 +230,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     async close() {
       draining = true;
+      if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
       }, shutdownGraceMs);

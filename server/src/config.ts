@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
+import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { MAX_TIMER_MS } from "./rpc/limit-deadline.ts";
@@ -19,6 +20,8 @@ export interface Config {
   readonly maxUploadBytes: number;
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
+  readonly maxCalls: number;
+  readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: string;
 }
@@ -83,6 +86,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
     maxUploadBytes: read.integer("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
     defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
     maxTimeoutMs,
+    maxCalls: read.integer("MAX_CALLS", DEFAULT_MAX_CALLS, 1, 1_000_000),
+    shutdownDelayMs: read.integer("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
     shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };

@@ -17,6 +17,8 @@ export interface AdmissionLimits extends WaitingLineLimits {
   patienceMs: number;
 }
 
+/** Enough to keep the process busy with calls that wait for a database, and answered within about a second by one that computes. */
+export const DEFAULT_MAX_CALLS = 1_024;
 /** A connection may have this part of the calls and streams of the process. */
 const CONNECTION_SHARE = 1 / 4;
 /** How often a full pool looks for calls that do not need their places, in milliseconds. */
@@ -24,8 +26,10 @@ const SWEEP_INTERVAL_MS = 50;
 /** Half-open calls that end at one look. */
 const EVICTED_SHARE = 1 / 16;
 
-export function admissionLimits(limits: Partial<AdmissionLimits> = {}): AdmissionLimits {
-  const maxCalls = limits.maxCalls ?? 1_024;
+export function admissionLimits(
+  maxCalls = DEFAULT_MAX_CALLS,
+  limits: Partial<Omit<AdmissionLimits, "maxCalls">> = {},
+): AdmissionLimits {
   return { ...defaultWaitingLineLimits, maxStreams: 16 * maxCalls, patienceMs: 1_000, ...limits, maxCalls };
 }
 

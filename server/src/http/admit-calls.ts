@@ -17,14 +17,16 @@ const LOG_INTERVAL_MS = 1_000;
 /** Who asks whether the server is well wants to know most while it is busy. */
 const EXEMPT_SERVICE = "grpc.health.v1.Health";
 
-/** What a call is refused with for which nothing is free. */
-export const overloadedError = new ConnectError("server is overloaded", Code.Unavailable, undefined, [
-  retryInfo(RETRY_AFTER_MS / 1_000),
-]);
-const expiredError = new ConnectError("the operation timed out", Code.DeadlineExceeded);
+/** What calls are refused with, by the reason. */
+export const refusalErrors = {
+  overloaded: new ConnectError("server is overloaded", Code.Unavailable, undefined, [
+    retryInfo(RETRY_AFTER_MS / 1_000),
+  ]),
+  expired: new ConnectError("the operation timed out", Code.DeadlineExceeded),
+};
 const refusals = {
-  overloaded: createRefusal(overloadedError, RETRY_AFTER_MS),
-  expired: createRefusal(expiredError),
+  overloaded: createRefusal(refusalErrors.overloaded, RETRY_AFTER_MS),
+  expired: createRefusal(refusalErrors.expired),
 };
 
 export interface AdmitCallsOptions {
