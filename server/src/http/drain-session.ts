@@ -5,36 +5,69 @@ import { TLSSocket } from "node:tls";
 
 /** GOAWAY with the highest stream there can be, and no error: start nothing new, all that you have sent is served. */
 const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
-/** For the client to answer the PING behind the first GOAWAY; then the second is sent regardless. */
-const ANNOUNCE_TIMEOUT_MS = 1_000;
+const PING_BYTES = 17;
+/** For a moment to come in which the client has read all that was sent; then it is told to go away regardless. */
+const QUIET_TIMEOUT_MS = 1_000;
+/** From then on, for the client to answer two PINGs; then the second GOAWAY is sent regardless. */
+const ANSWER_TIMEOUT_MS = 1_000;
 const RETRY_MS = 5;
 
 /**
  * Closes an HTTP/2 session without losing a call that its client has sent in good
- * faith: one GOAWAY says to start no more streams, a PING shows that the client has
+ * faith: one GOAWAY says to start no more streams, PINGs show that the client has
  * read it, and a second GOAWAY then names the last stream (RFC 9113, 6.8; gRFC A9).
  *
  * Node has no call for the first one: after `session.goaway` it ignores new
  * streams, whatever number that named. So the frame is written past the session.
  *
+ * Clients built on nghttp2, Node's own among them, refuse the calls that they have
+ * queued when they read a GOAWAY. An answer in the same read lets its caller queue
+ * the next call just then, so the frame waits until the client has read all answers.
+ *
  * @param socket The session's own, below its proxy.
  */
 export function drainSession(session: ServerHttp2Session, socket: Socket): void {
+  const isOver = () => session.destroyed || session.closed || socket.destroyed;
+  // Such a client may also answer with a GOAWAY of its own, which overtakes calls that it
+  // has queued. On that, Node would close the session, and refuse them.
+  const close = session.close.bind(session);
+  session.close = () => {};
+  let timer = setTimeout(() => announce(), QUIET_TIMEOUT_MS);
+  let retry: NodeJS.Timeout | undefined;
   const finish = () => {
     clearTimeout(timer);
     clearTimeout(retry);
-    if (!session.destroyed && !session.closed) session.close();
+    session.close = close;
+    if (!isOver()) close();
   };
-  const timer = setTimeout(finish, ANNOUNCE_TIMEOUT_MS);
-  let retry: NodeJS.Timeout | undefined;
+  const ping = (onAnswer: () => void) => {
+    if (isOver() || !session.ping(onAnswer)) finish();
+  };
+  let isAnnounced = false;
   const announce = () => {
-    if (session.destroyed || session.closed || socket.destroyed) return finish();
+    if (isAnnounced) return;
+    if (isOver() || !writeBetweenFrames(socket, GOAWAY)) return finish();
+    isAnnounced = true;
+    clearTimeout(timer);
+    timer = setTimeout(finish, ANSWER_TIMEOUT_MS);
+    // A PING's answer overtakes what the client has queued; the second comes behind all that.
+    ping(() => ping(finish));
+  };
+  const awaitQuiet = () => {
+    if (isAnnounced || isOver()) return;
+    const { bytesWritten } = socket;
     // The first frame of all is the session's SETTINGS.
-    if (socket.bytesWritten > 0 && writeBetweenFrames(socket, GOAWAY)) session.ping(finish);
-    else retry = setTimeout(announce, RETRY_MS);
+    if (bytesWritten === 0) {
+      retry = setTimeout(awaitQuiet, RETRY_MS);
+      return;
+    }
+    ping(() => {
+      if (socket.bytesWritten === bytesWritten + PING_BYTES) announce();
+      else awaitQuiet();
+    });
   };
   session.once("close", finish);
-  announce();
+  awaitQuiet();
 }
 
 /**

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import type http from "node:http";
 import type http2 from "node:http2";
 import net from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { TLSSocket } from "node:tls";
 import { acceptPlaintext } from "./accept-plaintext.ts";
 import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
 import { IdleConnections } from "./idle-connections.ts";
+import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import {
   type ConnectionLimits,
   createHttp1Server,
@@ -23,8 +23,6 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 const REAP_INTERVAL_MS = 50;
 /** How long a new connection may be silent while the server closes, in milliseconds. */
 const SILENCE_TIMEOUT_MS = 1_000;
-/** Turns of the event loop in which a closing server looks for further connections that the kernel has accepted. */
-const MAX_ACCEPT_TURNS = 32;
 
 export interface OnePortOptions {
   /** Serve TLS instead of plaintext. */
@@ -113,11 +111,8 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const listeners: net.Server[] = [];
   const closeHttpServer = server.close.bind(server);
   const stopListening = async (): Promise<void> => {
-    // The kernel resets connections that it has accepted for a listener that closes.
-    for (let turn = 0, before = -1; turn < MAX_ACCEPT_TURNS && before < accepted; turn++) {
-      before = accepted;
-      await nextTurn();
-    }
+    for (const listener of [server, ...listeners]) shrinkBacklog(listener);
+    await untilNobodyWaits(() => accepted);
     // Node's own close would cut every connection that waits for its next request, and stop its check of timeouts.
     const closed = [server, ...listeners].map((listener) => {
       return new Promise<void>((resolve) => net.Server.prototype.close.call(listener, () => resolve()));
