@@ -5,9 +5,8 @@ test.each([
   ["plaintext", false],
   ["TLS", true],
 ])("a stop under load fails no call that had a connection, over %s", { timeout: 120_000 }, async (_name, tls) => {
-  const result = await drainUnderLoad({ tls, openStreams: 50 });
-  console.log(result);
-  expect(result.failures).toEqual([]);
+  const { failures, answeredAfterSignal, ...result } = await drainUnderLoad({ tls, openStreams: 50 });
+  expect(failures).toEqual([]);
   expect(result).toMatchObject({ streamsFinished: 50, exitCode: 0 });
-  expect(result.answeredAfterSignal).toBeGreaterThan(0);
+  expect(answeredAfterSignal).toBeGreaterThan(0);
 });

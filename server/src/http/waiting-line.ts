@@ -14,6 +14,8 @@ export interface Waiting {
 }
 
 export interface WaitingLineLimits {
+  /** Unary calls that may be under way at first, before the line knows how long they take. Default 64. */
+  window: number;
   /** Turns of the event loop that calls make longer than this slow their starts, in milliseconds. Default 20. */
   maxTurnMs: number;
   /** Longest wait of a call in a burst, in milliseconds. Default 1 s. */
@@ -23,6 +25,7 @@ export interface WaitingLineLimits {
 }
 
 export const defaultWaitingLineLimits: WaitingLineLimits = {
+  window: 64,
   maxTurnMs: 20,
   maxBurstWaitMs: 1_000,
   maxStandingWaitMs: 100,
@@ -55,7 +58,7 @@ export class WaitingLine<T extends Waiting> {
   /** In the order of their next turn; no queue in here is empty. */
   readonly #queues = new Map<object, Place<T>[]>();
   readonly #started = new Set<T>();
-  #window = 64;
+  #window: number;
   /** Since when the line has not been empty. */
   #standingSinceMs = 0;
   #servedAtMs = 0;
@@ -64,6 +67,7 @@ export class WaitingLine<T extends Waiting> {
   constructor(limits: WaitingLineLimits, now: () => number) {
     this.#limits = limits;
     this.#now = now;
+    this.#window = limits.window;
   }
 
   /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
