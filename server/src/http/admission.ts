@@ -60,10 +60,16 @@ export class Admission {
     return this.#streams.size;
   }
 
-  /** Starts the call, now or soon, or refuses it. It is in flight until it leaves. */
-  enter(arrival: Arrival): void {
-    if (this.#poolOf(arrival).take(arrival)) this.#line.join(arrival);
+  /**
+   * Starts the call, now or soon, or refuses it.
+   *
+   * @returns Whether it has got a place, even if it is refused later; it keeps that until it leaves.
+   */
+  enter(arrival: Arrival): boolean {
+    const hasPlace = this.#poolOf(arrival).take(arrival);
+    if (hasPlace) this.#line.join(arrival);
     else arrival.refuse("overloaded");
+    return hasPlace;
   }
 
   /** Gives the call's place to others; it may have none any more. */

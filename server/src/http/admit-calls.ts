@@ -51,7 +51,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const countRefused = createRefusedLog(options);
   const refused = new RefusedRequests();
   return (request, response) => {
-    const method = handlerOf(pathOf(request.url ?? ""));
+    const method = handlerOf(request.url ?? "") ?? handlerOf(pathOf(request.url ?? ""));
     if (!method || method.service.typeName === EXEMPT_SERVICE || request.method === "OPTIONS") {
       return handler(request, response);
     }
@@ -64,8 +64,8 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
         refused.add(request);
       },
     });
-    response.once("close", () => admission.leave(arrival));
-    admission.enter(arrival);
+    // Nothing of an answer leaves before this turn of the loop ends.
+    if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
 }
 

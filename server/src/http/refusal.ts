@@ -2,6 +2,8 @@ import type { ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, endStreamFlag, endStreamToJson, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
+const MAX_KNOWN_TYPES = 32;
+
 /** An answer without the headers that each has of its own. */
 export interface Refusal {
   readonly status: number;
@@ -38,14 +40,22 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     headers: retry,
     body: envelope(endStreamFlag, JSON.stringify(endStreamToJson(new Headers(), error, undefined))),
   };
+  const byContentType = new Map<string, Refusal>();
+  const make = (contentType: string): Refusal => {
+    const answer = formOf(contentType);
+    return answer === unary ? unary : { ...answer, headers: { "content-type": contentType, ...answer.headers } };
+  };
+  const formOf = (contentType: string): Refusal => {
+    if (/^application\/grpc/i.test(contentType)) return grpc;
+    return /^application\/connect\+/i.test(contentType) ? stream : unary;
+  };
   return (contentType) => {
-    const byContentType = (answer: Refusal) => ({
-      ...answer,
-      headers: { "content-type": contentType, ...answer.headers },
-    });
-    if (/^application\/grpc/i.test(contentType)) return byContentType(grpc);
-    if (/^application\/connect\+/i.test(contentType)) return byContentType(stream);
-    return unary;
+    const known = byContentType.get(contentType);
+    if (known) return known;
+    const answer = make(contentType);
+    // Clients choose what they send; there are some ten types that mean anything.
+    if (byContentType.size < MAX_KNOWN_TYPES) byContentType.set(contentType, answer);
+    return answer;
   };
 }
 
