@@ -10,6 +10,8 @@ const PING_BYTES = 17;
 const QUIET_TIMEOUT_MS = 1_000;
 /** From then on, for the client to answer two PINGs; then the second GOAWAY is sent regardless. */
 const ANSWER_TIMEOUT_MS = 1_000;
+/** For what a client's own GOAWAY has overtaken to arrive, from the same write. */
+const AFTER_GOAWAY_MS = 20;
 const RETRY_MS = 5;
 
 /**
@@ -29,14 +31,16 @@ const RETRY_MS = 5;
 export function drainSession(session: ServerHttp2Session, socket: Socket): void {
   const isOver = () => session.destroyed || session.closed || socket.destroyed;
   // Such a client may also answer with a GOAWAY of its own, which overtakes calls that it
-  // has queued. On that, Node would close the session, and refuse them.
+  // has queued. On that, Node would close the session at once, and refuse them.
   const close = session.close.bind(session);
-  session.close = () => {};
+  session.close = () => {
+    goneTimer ??= setTimeout(finish, AFTER_GOAWAY_MS);
+  };
   let timer = setTimeout(() => announce(), QUIET_TIMEOUT_MS);
+  let goneTimer: NodeJS.Timeout | undefined;
   let retry: NodeJS.Timeout | undefined;
   const finish = () => {
-    clearTimeout(timer);
-    clearTimeout(retry);
+    for (const timeout of [timer, goneTimer, retry]) clearTimeout(timeout);
     session.close = close;
     if (!isOver()) close();
   };

@@ -2,10 +2,10 @@ import type net from "node:net";
 import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** How long it may take at most; then the listener closes on whoever waits. */
-const TIMEOUT_MS = 1_000;
+const TIMEOUT_MS = 2_000;
 /** How short a turn of the event loop has to be at first, and after how long twice that will do. In milliseconds. */
 const SHORT_TURN_MS = 0.1;
-const DOUBLING_MS = 20;
+const DOUBLING_MS = 100;
 
 /** What libuv has of a listener. */
 type ServerWithHandle = net.Server & { _handle?: { listen?(backlog: number): number } | null };
