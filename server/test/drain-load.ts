@@ -25,6 +25,11 @@ export interface DrainResult {
   answeredAfterSignal: number;
   /** What went wrong with calls that had a connection, by client. */
   failures: string[];
+  /**
+   * Calls on connections that were reset. The kernel does that to a connection that it
+   * takes between a listener's last look and its close, of which Node is not told.
+   */
+  resets: string[];
   /** Open streams that ended well, after the stop had begun. */
   streamsFinished: number;
   exitCode: number | null;
@@ -54,6 +59,7 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
     answered: 0,
     answeredAfterSignal: 0,
     failures: [],
+    resets: [],
     streamsFinished: 0,
     exitCode: null,
   };
@@ -68,8 +74,9 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
         result.answered += 1;
         if (hasSignal) result.answeredAfterSignal += 1;
       } catch (error) {
-        if (hasSignal && isRefusedConnection(error)) break;
-        result.failures.push(`${name}: ${describe(error)}`);
+        if (hasSignal && hasCode(error, "ECONNREFUSED")) break;
+        const failures = hasSignal && hasCode(error, "ECONNRESET") ? result.resets : result.failures;
+        failures.push(`${name}: ${describe(error)}`);
         break;
       }
     }
@@ -180,11 +187,11 @@ async function callOnNewSession(url: string, headers: Record<string, string>, ca
   session.close();
 }
 
-function isRefusedConnection(error: unknown): boolean {
+function hasCode(error: unknown, code: string): boolean {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if ("code" in cause && cause.code === "ECONNREFUSED") return true;
-    if (cause instanceof AggregateError && cause.errors.every(isRefusedConnection)) return true;
-    if (/ECONNREFUSED/.test(cause.message)) return true;
+    if ("code" in cause && cause.code === code) return true;
+    if (cause instanceof AggregateError && cause.errors.every((each) => hasCode(each, code))) return true;
+    if (cause.message.includes(code)) return true;
   }
   return false;
 }
