@@ -61,6 +61,8 @@ export class WaitingLine<T extends Waiting> {
   #window: number;
   /** Since when the line has not been empty. */
   #standingSinceMs = 0;
+  /** A line that empties by refusing is overloaded still. */
+  #overloadedUntilMs = Number.NEGATIVE_INFINITY;
   #servedAtMs = 0;
 
   /** @param now Monotonic, in milliseconds. */
@@ -114,12 +116,14 @@ export class WaitingLine<T extends Waiting> {
 
   #admit({ call, sinceMs }: Place<T>, nowMs: number): void {
     const { maxBurstWaitMs, maxStandingWaitMs } = this.#limits;
-    const isStanding = nowMs - this.#standingSinceMs > maxBurstWaitMs;
+    const isOverloaded = nowMs < this.#overloadedUntilMs || nowMs - this.#standingSinceMs > maxBurstWaitMs;
     const waitedMs = nowMs - sinceMs;
     if (call.isGone()) return;
     if (waitedMs >= (call.timeoutMs() ?? Number.POSITIVE_INFINITY)) call.refuse("expired");
-    else if (waitedMs > (isStanding ? maxStandingWaitMs : maxBurstWaitMs)) call.refuse("overloaded");
-    else this.#start(call);
+    else if (waitedMs > (isOverloaded ? maxStandingWaitMs : maxBurstWaitMs)) {
+      this.#overloadedUntilMs = nowMs + maxBurstWaitMs;
+      call.refuse("overloaded");
+    } else this.#start(call);
   }
 
   #start(call: T): void {
