@@ -1,7 +1,9 @@
 /**
- * `pnpm build`: what is deployed. server/dist/main.js holds the server with all its
- * dependencies, web/dist the web app; both keep their places below one folder.
+ * `pnpm build`: what is deployed. server/dist holds the server with all its dependencies
+ * (server.js) and what checks Node.js and starts it (main.js), web/dist the web app; both
+ * keep their places below one folder.
  */
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "vite";
 import { buildWeb } from "./web-build.ts";
@@ -19,7 +21,8 @@ await build({
     emptyOutDir: true,
     target: "node26",
     sourcemap: true,
-    rolldownOptions: { output: { entryFileNames: "main.js" } },
+    rolldownOptions: { output: { entryFileNames: "server.js" } },
   },
 });
+await copyFile(join(import.meta.dirname, "bundle-main.js"), join(server, "dist/main.js"));
 console.log("Built. Run it with: npx node server/dist/main.js");

@@ -2,6 +2,7 @@ import type { Transport } from "@connectrpc/connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
+import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
 
 export interface BrowserTransportOptions extends FetchTransportOptions {
   /** Largest message to take from a WebSocket, in bytes. Default 4 MiB. */
@@ -19,8 +20,8 @@ export function createBrowserTransport(options: BrowserTransportOptions): Transp
   const { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, ...common } = options;
   const byFetch = createFetchTransport(common);
   const bySocket = createGrpcWebTransport({
-    interceptors: [],
     ...common,
+    interceptors: [...(common.interceptors ?? []), createResponseFaultInterceptor()],
     httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
     useBinaryFormat: true,
     acceptCompression: [],

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type CallOptions, type Client, createClient, type Transport } from "@connectrpc/connect";
+import { type CallOptions, type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import {
@@ -13,6 +13,7 @@ import {
 import { toRollcallError } from "./errors.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";
 import { randomId } from "./random-id.ts";
+import { explainDeadline } from "./retry/last-fault.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
 
@@ -160,12 +161,27 @@ async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User>
   return user;
 }
 
-/** Unary calls get a deadline; a stream may last. No deadline is longer than can be sent. */
+/**
+ * Unary calls get a deadline; a stream may last. No deadline is longer than can be sent. One
+ * that ends a call which waits for its server says so.
+ */
 function withDefaultTimeout(transport: Transport, defaultTimeoutMs: number): Transport {
   return {
-    unary: (method, signal, timeoutMs = defaultTimeoutMs, ...call) =>
-      transport.unary(method, signal, Math.min(timeoutMs, MAX_TIMEOUT_MS), ...call),
-    stream: (method, signal, timeoutMs, ...call) =>
-      transport.stream(method, signal, timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS), ...call),
+    async unary(method, signal, timeoutMs = defaultTimeoutMs, header, message, values = createContextValues()) {
+      const boundedMs = Math.min(timeoutMs, MAX_TIMEOUT_MS);
+      try {
+        return await transport.unary(method, signal, boundedMs, header, message, values);
+      } catch (error) {
+        throw explainDeadline(error, values);
+      }
+    },
+    async stream(method, signal, timeoutMs, header, messages, values = createContextValues()) {
+      const boundedMs = timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS);
+      try {
+        return await transport.stream(method, signal, boundedMs, header, messages, values);
+      } catch (error) {
+        throw explainDeadline(error, values);
+      }
+    },
   };
 }

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { RollcallClient } from "./client.ts";
+import { createFetchFaultInterceptors } from "./fetch-transport.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { createSha256 } from "./streams/sha256.ts";
 
@@ -34,22 +35,12 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
 
 function byFetch(protocol: RollcallClientOptions["protocol"]): NonNullable<RollcallClientOptions["createTransport"]> {
   return ({ baseUrl, interceptors }) => {
-    const options = { baseUrl, interceptors, fetch: fetchOrUnavailable };
+    const options = { baseUrl, interceptors: [...interceptors, ...createFetchFaultInterceptors()] };
     return protocol === "grpc-web"
       ? createGrpcWebTransport(options)
       : createConnectTransport({ ...options, useHttpGet: true });
   };
 }
-
-/** fetch tells a network's fault by a bare TypeError. */
-const fetchOrUnavailable: typeof fetch = async (input, init) => {
-  try {
-    return await fetch(input, init);
-  } catch (error) {
-    if (init?.signal?.aborted) throw error;
-    throw new ConnectError("the server can't be reached", Code.Unavailable, undefined, undefined, error);
-  }
-};
 
 /** The browser owns the connections: to close a client means that it makes no more calls. */
 function untilClosed(transport: Transport, closed: AbortSignal): Transport {

@@ -90,7 +90,7 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
     case Code.Unauthenticated:
       return new UnauthorizedError(cause);
     case Code.InvalidArgument:
-      return new ValidationError(cause, violationsOf(cause));
+      return isBrokenResponse(cause) ? cause : new ValidationError(cause, violationsOf(cause));
     case Code.NotFound: {
       const [resource] = cause.findDetails(ResourceInfoSchema);
       return resource ? new UserNotFoundError(cause, resource.resourceName) : cause;
@@ -104,6 +104,11 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
     default:
       return cause;
   }
+}
+
+/** What Connect's own transports throw for a response that they can't decode; the server has not answered it. */
+function isBrokenResponse({ isWireError, rawMessage }: ConnectError): boolean {
+  return !isWireError && rawMessage.startsWith("protocol error: ");
 }
 
 function violationsOf(error: ConnectError): FieldViolation[] {

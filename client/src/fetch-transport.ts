@@ -1,5 +1,7 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
+import { RequestNotSentError } from "./not-sent.ts";
 
 export interface FetchTransportOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
@@ -14,14 +16,19 @@ export interface FetchTransportOptions {
 export function createFetchTransport({ interceptors = [], ...options }: FetchTransportOptions): Transport {
   return createConnectTransport({
     ...options,
-    interceptors: [...interceptors, tellNetworkErrors],
+    interceptors: [...interceptors, ...createFetchFaultInterceptors()],
     useBinaryFormat: true,
     useHttpGet: true,
   });
 }
 
+/** Innermost, around a transport over fetch: they turn what fetch and Connect report of the wire into codes. */
+export function createFetchFaultInterceptors(): Interceptor[] {
+  return [reportNetworkErrors, createResponseFaultInterceptor()];
+}
+
 /** What fetch throws when the network fails, a TypeError in words of the browser's own, becomes unavailable. */
-const tellNetworkErrors: Interceptor = (next) => async (request) => {
+const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
     return response.stream ? { ...response, message: tellEach(response.message) } : response;
@@ -41,5 +48,21 @@ async function* tellEach<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
 function toUnavailable(error: unknown): unknown {
   const cause = error instanceof ConnectError ? error.cause : error;
   if (!(cause instanceof TypeError)) return error;
-  return new ConnectError("network error", Code.Unavailable, undefined, undefined, cause);
+  const { code = "", message = "" } = (cause.cause ?? {}) as { code?: string; message?: string };
+  if (!NOT_CONNECTED.has(code)) return new ConnectError("network error", Code.Unavailable, undefined, undefined, cause);
+  const notSent = new RequestNotSentError(`network error: ${message || code}`, { cause });
+  return new ConnectError(notSent.message, Code.Unavailable, undefined, undefined, notSent);
 }
+
+/**
+ * What Node's fetch says where no connection was made. Browsers do not tell a refused
+ * connection from one that was lost under a call: there, either may have reached the server.
+ */
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);

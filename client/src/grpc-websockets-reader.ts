@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { RequestNotSentError } from "./not-sent.ts";
 
 /** Flag of the frame that holds the headers, and its prefix: the flag and a length of 32 bits. */
 const HEADER_FRAME = 0x80;
@@ -116,9 +117,10 @@ export class SocketReader {
   }
 }
 
-/** A browser tells no page why a socket was not opened. */
+/** A browser tells no page why a socket was not opened; of the call, nothing has left yet. */
 function notReached(): ConnectError {
-  return new ConnectError("the server can't be reached, or does not allow this page's origin", Code.Unavailable);
+  const cause = new RequestNotSentError("the server can't be reached, or does not allow this page's origin");
+  return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
 }
 
 function lossOf(closeCode: number): ConnectError {

@@ -21,7 +21,7 @@ export interface CommonClientOptions {
   getToken?: GetToken | undefined;
   /** Deadline of a unary call that sets none, retries included, in milliseconds. Default 5 s. */
   timeoutMs?: number | undefined;
-  /** How failed calls are repeated; false never repeats one. */
+  /** How failed calls are repeated; false never repeats one, though it still waits for a connection. */
   retry?: RetryOptions | false | undefined;
   /** Gets a line for each call, and one for each retry. Default: none. */
   logger?: Logger | undefined;
@@ -42,7 +42,7 @@ export function createInterceptors(options: CommonClientOptions): Interceptor[] 
     ...(trace ? [createTracingInterceptor(trace)] : []),
     createRequestIdInterceptor(),
     ...(logger ? [createLoggingInterceptor({ logger })] : []),
-    ...(retry ? [createRetryInterceptor({ ...retry, onRetry: tellOfRetry(retry, logger) })] : []),
+    createRetryInterceptor(retry ? { ...retry, onRetry: tellOfRetry(retry, logger) } : { maxAttempts: 1 }),
     ...(auth === undefined ? [] : [createAuthInterceptor({ token: auth })]),
     ...interceptors,
   ];

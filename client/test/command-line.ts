@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
-const main = join(import.meta.dirname, "../src/node/cli/main.ts");
+export const main = join(import.meta.dirname, "../src/node/cli/main.ts");
 
 export interface CommandResult {
   readonly code: number | null;

@@ -15,7 +15,7 @@ import { runCoreScenario } from "./core-scenario.ts";
  * The core with all that it imports, compressed: what a page loads for it. Most of it
  * is Connect, Protobuf-ES and the descriptors, with those of the validation rules.
  */
-const MAX_GZIP_BYTES = 60_000;
+const MAX_GZIP_BYTES = 62_000;
 
 const expected = {
   same: true,

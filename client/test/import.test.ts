@@ -47,7 +47,7 @@ alan@example.com,Alan,one
   );
   const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
   expect(code).toBe(1);
-  expect(stdout).toBe("3 lines accepted, 5 failed.\n");
+  expect(stdout).toBe("3 users created, 0 skipped, 4 failed.\n");
   const byLine = (a: string, b: string) => a.localeCompare(b);
   expect(
     stderr
@@ -78,7 +78,7 @@ test("users import takes JSON Lines", async () => {
   const path = await setup.file("users.jsonl", `${lines.join("\n")}\n`);
   const { code, stdout, stderr } = await rollcall(["users", "import", path, "--json"], { env: setup.env });
   expect(code).toBe(1);
-  expect(JSON.parse(stdout)).toEqual({ accepted: 1, failed: 5 });
+  expect(JSON.parse(stdout)).toEqual({ created: 1, skipped: 0, failed: 5 });
   const failures = stderr
     .trim()
     .split("\n")
@@ -109,7 +109,7 @@ closed@example.com,x
   const { code, stdout, stderr } = await rollcall(["users", "import", path], { env: setup.env });
   expect({ code, stdout, stderr }).toEqual({
     code: 1,
-    stdout: "4 lines accepted, 3 failed.\n",
+    stdout: "4 users created, 0 skipped, 2 failed.\n",
     stderr: "line 5: has a quote that is not closed\nlines 7 to 8: has a quote that is not closed\n",
   });
   const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
@@ -123,7 +123,7 @@ test("a record that is too long loses none of the rows behind it", async () => {
   const result = await rollcall(["users", "import", path], { env: setup.env });
   expect(result).toEqual({
     code: 1,
-    stdout: "1 lines accepted, 2 failed.\n",
+    stdout: "1 users created, 0 skipped, 1 failed.\n",
     stderr: "lines 2 to 3: is longer than 64 KiB\n",
   });
 });
@@ -145,7 +145,7 @@ test("JSON Lines end at line feeds alone and may begin with a byte order mark", 
   const rows = ["Ada", "Grace"].map((name) => JSON.stringify({ email: `${name}@example.com`, name, note: "a\u2028b" }));
   const path = await setup.file("users.jsonl", `\uFEFF${rows.join("\r\n")}`);
   const result = await rollcall(["users", "import", path], { env: setup.env });
-  expect(result).toEqual({ code: 0, stdout: "2 lines accepted, 0 failed.\n", stderr: "" });
+  expect(result).toEqual({ code: 0, stdout: "2 users created, 0 skipped, 0 failed.\n", stderr: "" });
 });
 
 test("a CSV without its columns' names is wrong usage", async () => {
@@ -192,7 +192,7 @@ test("an import that was killed goes on when it is run again, and creates nobody
   expect(before).toBeLessThan(count);
 
   const second = await rollcall(["users", "import", path], { env: setup.env });
-  expect(second).toEqual({ code: 0, stdout: `${count} lines accepted, 0 failed.\n`, stderr: "" });
+  expect(second).toEqual({ code: 0, stdout: `${count} users created, 0 skipped, 0 failed.\n`, stderr: "" });
   const emails = (await Array.fromAsync(setup.client.listAllUsers())).map(({ email }) => email);
   expect(emails).toHaveLength(count);
   expect(new Set(emails).size).toBe(count);
@@ -215,7 +215,7 @@ test("Ctrl-C stops an import and says how far it came", async () => {
   const { code, stdout, stderr } = await run;
   expect(code).toBe(130);
   expect(stdout).toBe("");
-  const [, told] = /^rollcall: canceled: (\d+) lines accepted, 0 failed; run it again/.exec(stderr) ?? [];
+  const [, told] = /^rollcall: canceled: (\d+) users created, 0 skipped, 0 failed; run it again/.exec(stderr) ?? [];
   const inDirectory = (await Array.fromAsync(setup.client.listAllUsers())).length;
   expect(Number(told)).toBeGreaterThan(0);
   // What was under way when it was canceled may or may not be there.
@@ -229,6 +229,30 @@ test("an import stops at a fault that is not of a line", async () => {
   const token = await setup.server.token({ scopes: ["users:read"] });
   const { code, stderr } = await rollcall(["users", "import", path, "--token", token], { env: setup.env });
   expect(code).toBe(1);
-  expect(stderr).toContain("stopped: 0 lines accepted, 0 failed; run it again to go on\n");
+  expect(stderr).toContain("stopped: 0 users created, 0 skipped, 0 failed; run it again to go on\n");
   expect(stderr).toContain("rollcall: permission_denied: missing scope users:write\n");
+});
+
+test("what users list --all --json prints can be imported again; users that are there are skipped where that is asked for", async () => {
+  await using setup = await startImport();
+  for (const name of ["Ada", "Grace", "Alan"]) {
+    await setup.client.createUser({ email: `${name.toLowerCase()}@example.com`, name });
+  }
+  const listed = await rollcall(["users", "list", "--all", "--json"], { env: setup.env });
+  const path = await setup.file("users.jsonl", `${listed.stdout}{"email":"new@example.com","name":"New"}\n{}\n`);
+  const args = ["users", "import", path, "--skip-existing"];
+  expect(await rollcall(args, { env: setup.env })).toEqual({
+    code: 1,
+    stdout: "1 users created, 3 skipped, 1 failed.\n",
+    stderr: "line 5: has no email\n",
+  });
+  // Into an empty directory, all of them.
+  await using other = await startImport();
+  const copied = await rollcall([...args, "--json"], { env: other.env });
+  expect(JSON.parse(copied.stdout)).toEqual({ created: 4, skipped: 0, failed: 1 });
+
+  // The control: without the option they are failures, whose exit code says so.
+  const strict = await rollcall(["users", "import", path, "--json"], { env: setup.env });
+  expect(strict.code).toBe(1);
+  expect(JSON.parse(strict.stdout)).toEqual({ created: 1, skipped: 0, failed: 4 });
 });

@@ -14,6 +14,8 @@ export interface Proxy extends AsyncDisposable {
 }
 
 export interface ProxyOptions {
+  /** Default: any that is free. */
+  port?: number | undefined;
   /** Sees, and may change or withhold, what the client sends. */
   onRequestBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
   /** Sees, and may change or withhold, what the server sends. */
@@ -22,7 +24,7 @@ export interface ProxyOptions {
 
 /** Passes bytes between client and server, with faults as the options make them. */
 export async function startProxy(targetPort: number, options: ProxyOptions = {}): Promise<Proxy> {
-  const { onRequestBytes = (bytes) => bytes, onResponseBytes = (bytes) => bytes } = options;
+  const { onRequestBytes = (bytes) => bytes, onResponseBytes = (bytes) => bytes, port } = options;
   return listen((socket) => {
     const upstream = net.connect(targetPort, "127.0.0.1");
     const forward = (from: Socket, to: Socket, change: NonNullable<ProxyOptions["onRequestBytes"]>) => {
@@ -39,7 +41,7 @@ export async function startProxy(targetPort: number, options: ProxyOptions = {})
     };
     forward(socket, upstream, onRequestBytes);
     forward(upstream, socket, onResponseBytes);
-  });
+  }, port);
 }
 
 /** Accepts connections and never says a word. */
@@ -101,7 +103,7 @@ export async function startResettingProxy(
   };
 }
 
-async function listen(onConnection: (socket: Socket) => unknown): Promise<Proxy> {
+async function listen(onConnection: (socket: Socket) => unknown, port = 0): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let acceptedCount = 0;
   const server = net.createServer((socket) => {
@@ -110,7 +112,7 @@ async function listen(onConnection: (socket: Socket) => unknown): Promise<Proxy>
     socket.on("error", () => {}).on("close", () => sockets.delete(socket));
     onConnection(socket);
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

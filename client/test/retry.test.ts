@@ -2,7 +2,14 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type ConnectRouter, createClient, type HandlerContext } from "@connectrpc/connect";
+import {
+  Code,
+  ConnectError,
+  type ConnectRouter,
+  createClient,
+  createContextValues,
+  type HandlerContext,
+} from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -123,7 +130,10 @@ test("the server's RetryInfo decides how long to wait", async () => {
   await using server = await startFailing(1, () => new ConnectError("busy", Code.ResourceExhausted, undefined, [wait]));
   const delays: number[] = [];
   await server.client({ onRetry: ({ delayMs }) => delays.push(delayMs) }).getUser({ id: "1" });
-  expect(delays).toEqual([30]);
+  // What the server says, and a part of the backoff (1 ms) on top.
+  expect(delays).toHaveLength(1);
+  expect(delays[0]).toBeGreaterThanOrEqual(30);
+  expect(delays[0]).toBeLessThanOrEqual(31);
 
   const long = { desc: RetryInfoSchema, value: { retryDelay: { seconds: 60n } } };
   await using busy = await startFailing(1, () => new ConnectError("busy", Code.ResourceExhausted, undefined, [long]));
@@ -188,10 +198,32 @@ test("the budget stops retries when most calls fail, and successes fill it again
   expect(server.calls).toBe(4);
 
   const budget = new RetryBudget({ maxTokens: 2, tokenRatio: 0.5 });
-  budget.failed();
+  budget.failed(unavailable());
   expect(budget.allowsRetry).toBe(false);
   budget.succeeded();
   expect(budget.allowsRetry).toBe(true);
+});
+
+test("a server that answers unavailable to everything gets hardly more calls than are made", async () => {
+  const makeCalls = async (options: RetryOptions) => {
+    await using server = await startFailing(Infinity, unavailable);
+    const client = server.client(options);
+    const call = () => client.getUser({ id: "1" }).catch((error: ConnectError) => error.code);
+    const codes = await Promise.all(Array.from({ length: 100 }, call));
+    for (let index = 0; index < 100; index++) codes.push(await call());
+    expect(new Set(codes)).toEqual(new Set([Code.Unavailable]));
+    return server.calls;
+  };
+  // Half of the budget's ten tokens, and not one of 200 calls more.
+  expect(await makeCalls({})).toBeLessThanOrEqual(205);
+  // Each failure takes its token, also where the server asks to come back at once.
+  const wait = { desc: RetryInfoSchema, value: { retryDelay: {} } };
+  await using busy = await startFailing(Infinity, () => new ConnectError("full", Code.Unavailable, undefined, [wait]));
+  const client = busy.client();
+  await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser({ id: "1" })));
+  expect(busy.calls).toBeLessThanOrEqual(105);
+  // The control, with a budget that holds for all of them: as many attempts as there may be.
+  expect(await makeCalls({ budget: { maxTokens: 10_000 } })).toBe(800);
 });
 
 test("backoff: full jitter below a doubling bound, linear as in the pattern document, or one's own", () => {
@@ -215,7 +247,8 @@ test("it works with any Connect transport, and leaves streams alone", async () =
     calls += 1;
     throw unavailable();
   });
-  const request = { stream: true, signal: new AbortController().signal } as Parameters<typeof next>[0];
+  const { signal } = new AbortController();
+  const request = { stream: true, signal, contextValues: createContextValues() } as Parameters<typeof next>[0];
   await expect(next(request)).rejects.toThrow("try again");
   expect(calls).toBe(1);
 });

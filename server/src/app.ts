@@ -1,24 +1,28 @@
 import { randomUUIDv7 } from "node:crypto";
-import { METHODS, type RequestListener } from "node:http";
+import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ConnectRouter, cors } from "@connectrpc/connect";
+import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import fastifyCors, { type FastifyCorsOptions } from "@fastify/cors";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
+import { DatabaseUnwritableError } from "./domain/errors.ts";
 import { Admission, type AdmissionLimits, admissionLimits } from "./http/admission.ts";
 import { admitCalls } from "./http/admit-calls.ts";
-import { isValidAuthority } from "./http/authority.ts";
+import { isAsciiUrl } from "./http/ascii-url.ts";
+import { hasValidHost } from "./http/authority.ts";
 import { peerOf } from "./http/connection.ts";
+import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
 import { registerProbes } from "./http/probes.ts";
+import { createClientErrorHandler, refuseUnknown } from "./http/raw-refusals.ts";
 import { replyError, replyFault, replyNotFound } from "./http/reply-error.ts";
 import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
 import { mountRpc } from "./http/rpc-mount.ts";
+import { dropRestWhenAnswered } from "./http/unread-rest.ts";
 import { registerWebApp } from "./http/web-app.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
@@ -100,9 +104,6 @@ export interface ListeningAddress {
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
 const CUT_AFTER_GRACE_MS = 1_000;
-/** For how long a browser may keep the answer to a preflight. */
-const CORS_MAX_AGE_SECONDS = 7_200;
-const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"];
 
 /** Composes the whole service; it listens when told to. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -120,28 +121,23 @@ export async function createApp(options: AppOptions): Promise<App> {
   const shutdown = new AbortController();
   let draining = false;
 
+  const limits = { ...defaultConnectionLimits, ...options.limits };
+  const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
+  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
   const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
   const { server, listenAlso } = createOnePort(
-    admitCalls(
-      (request, response) => {
-        // Fastify knows the methods that HTTP/1.1's parser knows; HTTP/2 has none.
-        if (METHODS.includes(request.method ?? "")) handle(request, response);
-        else response.writeHead(501).end();
-      },
-      {
+    refuseUnknown(
+      admitCalls((request, response) => handle(request, response), {
         admission,
         handlerOf: (path) => handlers.get(path),
-        extraHeaders: (origin) => corsHeaders(origin, options.corsOrigins ?? []),
+        extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
         logger,
-      },
+      }),
+      refusals,
     ),
-    {
-      tls: options.tls,
-      limits: { ...defaultConnectionLimits, ...options.limits },
-      closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
-    },
+    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS },
   );
   const app = fastify({
     serverFactory(handler) {
@@ -156,35 +152,46 @@ export async function createApp(options: AppOptions): Promise<App> {
     // The port closes connections by itself.
     forceCloseConnections: false,
     frameworkErrors: replyFault,
+    clientErrorHandler: createClientErrorHandler(refusals),
   });
 
+  app.decorateRequest("peer", "").decorateRequest("isCall", false);
   app.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    const method = handlers.get(request.routeOptions.url ?? "")?.method;
-    boundRequest(request.raw, reply.raw, method?.methodKind, { ...defaultRequestTimeouts, ...options.timeouts });
+    // Later, the connection may have gone.
+    request.peer = peerOf(request);
+    reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
+    dropRestWhenAnswered(request.raw, reply.raw, timeouts.bodyTimeoutMs);
+    // The carrier of a call bounds it by itself.
+    if (!handlers.has(request.routeOptions.url ?? "")) boundRequest(request.raw, reply.raw, { timeouts });
     // What a read answers is the caller's alone, and may be another answer next time.
-    if (method && request.method === "GET") reply.header("cache-control", "no-store");
-    if (!isValidAuthority(request)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+    else if (request.method === "GET") reply.header("cache-control", "no-store");
+    if (!hasValidHost(request.raw)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+    if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
   });
   app.addHook("onResponse", async (request, { statusCode }) => {
     // The access log has the calls; this is what never became one.
-    if (handlers.has(request.routeOptions.url ?? "") && statusCode !== 400) return;
+    if (request.isCall) return;
     if (request.is404 || statusCode >= 400) {
       // Without the query: in a read by GET that is the message, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
-      logger.info({ requestId: request.id, path, status: statusCode, peer: peerOf(request) }, "request refused");
+      logger.info({ requestId: request.id, path, status: statusCode, peer: request.peer }, "request refused");
     }
   });
   // Bodies are the RPC handlers' to read, and nobody else's.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.setErrorHandler(replyFault);
-  if (options.corsOrigins?.length) await app.register(fastifyCors, corsOptions(options.corsOrigins));
+  await registerCrossOrigin(app, { origins: options.corsOrigins ?? [], logger });
   app.setNotFoundHandler(replyNotFound);
   registerProbes(app, {
     async checkReady() {
-      if (draining) throw new Error("draining");
-      await repository.ping();
+      if (draining) return { reason: "draining" };
+      try {
+        await repository.ping();
+      } catch (error) {
+        const isReadable = error instanceof DatabaseUnwritableError;
+        return { reason: isReadable ? "database-unwritable" : "database-unavailable", error };
+      }
     },
   });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
@@ -204,7 +211,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     logger,
     now,
   });
-  handlers = await mountRpc(app, rpcRoutes);
+  handlers = mountRpc(app, rpcRoutes, { timeouts, logger });
   const webSockets = acceptGrpcWebSockets(server, {
     handlers,
     origins: options.corsOrigins ?? [],
@@ -252,24 +259,4 @@ async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: num
     // A machine without IPv6 has one loopback family.
     if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
-}
-
-/** For a page of an allowed origin to read an answer that does not come from Fastify. */
-function corsHeaders(origin: string | undefined, allowed: readonly string[]): Readonly<Record<string, string>> {
-  if (origin === undefined || !allowed.includes(origin)) return {};
-  return {
-    "access-control-allow-origin": origin,
-    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
-    vary: "Origin",
-  };
-}
-
-function corsOptions(origins: readonly string[]): FastifyCorsOptions {
-  return {
-    origin: [...origins],
-    methods: [...cors.allowedMethods],
-    allowedHeaders: [...cors.allowedHeaders, "authorization", "x-request-id"],
-    exposedHeaders: EXPOSED_HEADERS,
-    maxAge: CORS_MAX_AGE_SECONDS,
-  };
 }

@@ -6,14 +6,15 @@ const root = import.meta.dirname;
 
 /** What each room may import from: itself, the rooms and files named here, and packages not forbidden to it. */
 const rooms: Record<string, { rooms: string[]; forbidden: RegExp }> = {
+  runtime: { rooms: [], forbidden: /^(?!node:timers)/ },
   domain: { rooms: [], forbidden: /./ },
-  repository: { rooms: ["domain"], forbidden: /connect|fastify|@rollcall|protobuf/ },
+  repository: { rooms: ["runtime", "domain"], forbidden: /connect|fastify|@rollcall|protobuf/ },
   service: {
     rooms: ["domain", "repository/user-repository.ts"],
     forbidden: /connect|fastify|@rollcall|protobuf|sqlite/,
   },
-  rpc: { rooms: ["domain", "service"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
-  http: { rooms: ["rpc"], forbidden: /sqlite/ },
+  rpc: { rooms: ["runtime", "domain", "service"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
+  http: { rooms: ["runtime", "rpc"], forbidden: /sqlite/ },
 };
 
 function filesOf(folder: string): string[] {

@@ -5,7 +5,7 @@ import { createSecureContext } from "node:tls";
 import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/limit-deadline.ts";
+import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {

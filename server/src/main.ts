@@ -32,8 +32,9 @@ const config = loadConfig();
 // Whoever reads the log may go; the service stays.
 process.stdout.on("error", () => {});
 const logger = createLogger(config.logLevel, process.stdout);
-// connect-fastify tells on the console of a connection that broke under an answer.
-console.error = (message: unknown, error: unknown) => logger.warn({ err: error }, String(message));
+// Node prints its warnings as text, unless somebody else takes them.
+process.removeAllListeners("warning");
+process.on("warning", (warning) => logger.warn({ err: warning }, "warning"));
 const die = (message: string) => (error: unknown) => {
   logger.fatal({ err: error }, message);
   process.exit(1);
@@ -54,7 +55,10 @@ try {
   const app = await createApp({
     ...config,
     auth: createTokenVerifier({ keys, issuer, audience }),
-    repository: openSqliteUserRepository({ path: config.databasePath }),
+    repository: openSqliteUserRepository({
+      path: config.databasePath,
+      onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),
+    }),
     readMaxBytes: config.maxMessageBytes,
     streams: { maxUploadBytes: config.maxUploadBytes },
     webRoot: existsSync(webRoot) ? webRoot : undefined,

@@ -6,7 +6,7 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { isTurnOver } from "../src/rpc/loop-turn.ts";
+import { isTurnOver } from "../src/runtime/loop-turn.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { connections, startServerFor, testCa } from "./matrix.ts";
 import { withProbe } from "./probe-service.ts";

@@ -11,6 +11,8 @@ export interface ServerProcess extends AsyncDisposable {
   readonly headers: { authorization: string };
   /** All that it wrote to standard output so far. */
   output(): string;
+  /** All that it wrote to standard error so far. */
+  errorOutput(): string;
   /** Resolves with its exit code, null when a signal ended it. */
   readonly exited: Promise<number | null>;
 }
@@ -19,16 +21,23 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Folder of the database; one that is removed afterwards when not given. */
   folder?: string;
+  /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
+  limits?: string;
 }
 
 /** Starts the server as its own process, on a free port. */
-export async function startProcess({ env = {}, folder }: ProcessOptions = {}): Promise<ServerProcess> {
+export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOptions = {}): Promise<ServerProcess> {
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
   const main = join(import.meta.dirname, "../src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
-  const child = spawn(process.execPath, [main], {
+  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
     env: { PATH: process.env.PATH, PORT: "0", DATABASE_URL: databaseUrl, ...env },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let errorOutput = "";
+  child.stderr.on("data", (chunk) => {
+    errorOutput += chunk;
+    process.stderr.write(chunk);
   });
   const exited = once(child, "exit").then(([code]) => code as number | null);
   let output = "";
@@ -45,6 +54,7 @@ export async function startProcess({ env = {}, folder }: ProcessOptions = {}): P
     url,
     headers: { authorization: `Bearer ${token}` },
     output: () => output,
+    errorOutput: () => errorOutput,
     exited,
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");

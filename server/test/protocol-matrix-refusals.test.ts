@@ -78,15 +78,15 @@ const serverStream = "stream.v1.StreamService/ServerStream";
 describe("by hand, over HTTP/1.1", () => {
   test.each([
     { type: "application/json", method: getUser, body: "{", protocol: "connect", code: "invalid_argument" },
-    // Connect's own choice: what is no protobuf message is an internal error.
-    { type: "application/proto", method: getUser, body: garbage, protocol: "connect", code: "internal" },
+    { type: "application/proto", method: getUser, body: garbage, protocol: "connect", code: "invalid_argument" },
     {
       type: "application/connect+proto",
       method: serverStream,
       body: inEnvelope,
       protocol: "connect",
-      code: "internal",
+      code: "invalid_argument",
     },
+    // As gRPC's table of status codes has it.
     { type: "application/grpc-web+proto", method: getUser, body: inEnvelope, protocol: "grpc-web", code: "internal" },
     { type: "application/grpc+proto", method: getUser, body: inEnvelope, protocol: "grpc", code: "internal" },
   ])("$type that can't be parsed", async ({ type, method, body, protocol, code }) => {

@@ -1,4 +1,5 @@
 import { type Agent, request } from "node:http";
+import net from "node:net";
 import { buffer } from "node:stream/consumers";
 
 export interface RawResponse {
@@ -30,5 +31,19 @@ export function rawRequest(
     });
     outgoing.on("error", reject);
     outgoing.end(body);
+  });
+}
+
+/** All that comes back on a plaintext connection until the server closes it. */
+export function exchangeToEnd(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, "127.0.0.1");
+    let answer = "";
+    socket.on("data", (chunk) => {
+      answer += chunk.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(answer));
+    socket.write(bytes, "latin1");
   });
 }

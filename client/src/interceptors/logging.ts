@@ -1,6 +1,7 @@
 import { Code, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "../logger.ts";
+import { explainDeadline } from "../retry/last-fault.ts";
 import { methodName, observeCall } from "./observe-call.ts";
 
 export interface LoggingOptions {
@@ -23,7 +24,7 @@ export function createLoggingInterceptor({ logger }: LoggingOptions): Intercepto
         requestId: request.header.get("x-request-id") ?? undefined,
       };
       if (error === undefined || error.code === Code.Canceled) logger.info(fields, "call");
-      else logger.warn({ ...fields, error: error.rawMessage }, "call");
+      else logger.warn({ ...fields, error: explainDeadline(error, request.contextValues).rawMessage }, "call");
     });
   };
 }

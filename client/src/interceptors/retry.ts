@@ -2,37 +2,64 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { delay } from "../delay.ts";
-import { findNotSent } from "../not-sent.ts";
+import { findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../not-sent.ts";
+import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 import { tell } from "../tell.ts";
 import { methodName } from "./observe-call.ts";
 
+/** With less than this left of a deadline, in milliseconds, what could not be sent is not tried again. */
+const LAST_TRY_MS = 50;
+
 /**
- * Repeats a unary call that failed for a while (unavailable, resource_exhausted
- * with RetryInfo, or an attempt's own deadline) where that is safe: the method has NO_SIDE_EFFECTS, the
- * request carries a `request_id`, or no server has acted on it. Never beyond the
- * call's deadline, and not while more calls fail than the budget allows. Streams
- * are not repeated.
+ * Repeats a unary call that failed for a while: unavailable, resource_exhausted where the
+ * server says when to come back, or an attempt's own deadline. Streams are not repeated.
+ *
+ * What may have reached a server is repeated where that is safe: the method has
+ * NO_SIDE_EFFECTS, or the request carries a `request_id`. That takes one of
+ * `maxAttempts`, and stops while more calls fail than the budget allows. What no server
+ * has acted on (a RequestNotSentError) takes neither, as in gRPC (gRFC A6, transparent
+ * retries): it is tried until the call's deadline, without one for 20 s, each time after
+ * the backoff.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
   const budget = new RetryBudget(options.budget);
   return (next) => async (request) => {
-    if (request.stream) return next(request);
+    if (request.stream) {
+      return next(request).catch((error: unknown) => {
+        request.contextValues.set(lastFaultKey, findNotSent(error) && ConnectError.from(error));
+        throw error;
+      });
+    }
     const deadline = deadlineOf(request.header);
+    const { remainingMs } = deadline ?? endsIn(WAIT_WITHOUT_DEADLINE_MS);
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
+    /** Attempts that may have reached a server. */
+    let sentCount = 0;
     for (let attempt = 1; ; attempt++) {
       try {
         const response = await makeAttempt(attemptOnce, request, deadline, options.attemptTimeoutMs);
         budget.succeeded();
         return response;
       } catch (reason) {
-        const error = ConnectError.from(reason);
-        if (request.signal.aborted || !isTransient(error)) throw error;
-        budget.failed();
-        if (attempt >= maxAttempts || !budget.allowsRetry || !isSafeToRepeat(request, error)) throw error;
-        const delayMs = delayAfter(error, attempt, options);
-        if (deadline !== undefined && delayMs >= deadline.remainingMs()) throw error;
+        const failure = ConnectError.from(reason);
+        const isNotSent = findNotSent(failure) !== undefined;
+        // Of the whole call it is not true any more that no server has acted on it.
+        const error = isNotSent && sentCount > 0 ? withoutCause(failure) : failure;
+        request.contextValues.set(lastFaultKey, isNotSent || !request.signal.aborted ? error : undefined);
+        if (request.signal.aborted || !isTransient(failure)) throw error;
+        let delayMs = delayAfter(error, attempt, options);
+        if (isNotSent) {
+          const leftMs = remainingMs();
+          if (maxAttempts <= 1 || leftMs < LAST_TRY_MS) throw error;
+          delayMs = Math.min(delayMs, leftMs / 2);
+        } else {
+          sentCount += 1;
+          budget.failed(error);
+          if (sentCount >= maxAttempts || !budget.allowsRetry || !isSafeToRepeat(request)) throw error;
+          if (deadline !== undefined && delayMs >= remainingMs()) throw error;
+        }
         tell(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
         await delay(delayMs, request.signal);
       }
@@ -40,10 +67,9 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
   };
 }
 
-function isSafeToRepeat({ method, message }: UnaryRequest, error: ConnectError): boolean {
+function isSafeToRepeat({ method, message }: UnaryRequest): boolean {
   if (method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS) return true;
-  if ("requestId" in message && message.requestId !== "") return true;
-  return findNotSent(error) !== undefined;
+  return "requestId" in message && message.requestId !== "";
 }
 
 /** An attempt has its own header, deadline and signal: none of it reaches the next attempt. */
@@ -66,8 +92,8 @@ async function makeAttempt(
   try {
     return await next({ ...request, header, signal: controller.signal });
   } catch (error) {
-    // Not every transport hands on why its signal was aborted.
-    throw controller.signal.reason === timeout ? timeout : error;
+    // Not every transport hands on why its signal was aborted. What was not sent is still known not to be.
+    throw controller.signal.reason === timeout && !findNotSent(error) ? timeout : error;
   } finally {
     clearTimeout(timer);
     // Lets go of the call's signal.
@@ -86,9 +112,13 @@ function deadlineOf(header: Headers): Deadline | undefined {
   const unit = name === "grpc-timeout" ? "m" : "";
   const timeoutMs = Number.parseInt(header.get(name) ?? "", 10);
   if (Number.isNaN(timeoutMs)) return undefined;
-  const endsAtMs = performance.now() + timeoutMs;
   return {
-    remainingMs: () => Math.max(1, Math.floor(endsAtMs - performance.now())),
+    ...endsIn(timeoutMs),
     write: (target, ms) => target.set(name, `${Math.ceil(ms)}${unit}`),
   };
+}
+
+function endsIn(timeoutMs: number): Pick<Deadline, "remainingMs"> {
+  const endsAtMs = performance.now() + timeoutMs;
+  return { remainingMs: () => Math.max(1, Math.floor(endsAtMs - performance.now())) };
 }

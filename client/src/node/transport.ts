@@ -4,6 +4,7 @@ import { createTransport as createConnect } from "@connectrpc/connect/protocol-c
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createHttp1Client } from "./http/http1-client.ts";
 import { createHttp2Client } from "./http/http2-client.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
@@ -51,7 +52,7 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
     httpClient: http.send,
     baseUrl: first.href,
     useBinaryFormat: true,
-    interceptors: [...(options.interceptors ?? [])],
+    interceptors: [...(options.interceptors ?? []), createResponseFaultInterceptor()],
     acceptCompression: [compressionGzip, compressionBrotli],
     sendCompression: null,
     ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),

@@ -1,12 +1,12 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
-import { findNotSent } from "../not-sent.ts";
+import { findConnectionLost, findNotSent } from "../not-sent.ts";
 
 /** A failed attempt that is about to be repeated. */
 export interface RetryEvent {
   /** As `user.v1.UserService/GetUser`. */
   readonly method: string;
-  /** 1 for the first attempt. */
+  /** 1 for the first attempt. Those that no server has acted on count here, and not towards maxAttempts. */
   readonly attempt: number;
   /** How long it waits now, in milliseconds. */
   readonly delayMs: number;
@@ -14,7 +14,10 @@ export interface RetryEvent {
 }
 
 export interface RetryOptions {
-  /** Attempts in all, the first one included; 1 switches retries off. Default 4. */
+  /**
+   * Attempts that may have reached a server, the first one included; 1 switches retries
+   * off. What was certainly not sent is repeated until the deadline. Default 4.
+   */
   maxAttempts?: number | undefined;
   /**
    * How long to wait after a failed attempt. "exponential" (default): a random time
@@ -25,7 +28,7 @@ export interface RetryOptions {
   backoff?: "exponential" | "linear" | ((attempt: number) => number) | undefined;
   /** Default 100 ms. */
   initialDelayMs?: number | undefined;
-  /** Longest wait, in milliseconds; what the server asks for (RetryInfo) may be longer. Default 5 s. */
+  /** Longest wait, in milliseconds; what the server asks for comes on top. Default 5 s. */
   maxDelayMs?: number | undefined;
   /**
    * Longest time for one attempt, in milliseconds, within the deadline of the call.
@@ -40,7 +43,12 @@ export interface RetryOptions {
 
 /** Retries stop when too many calls fail, as gRPC's retryThrottling does: a server in trouble gets no extra load. */
 export interface RetryBudgetOptions {
-  /** Each failed attempt takes one token; with half of them or fewer left, nothing is retried. Default 10. */
+  /**
+   * Each failed attempt takes one token; with half of them or fewer left, nothing is
+   * retried. Calls that are lost together with their connection take one in all, as that is
+   * one event, and the pace of new connections bounds the calls that come again; what was
+   * certainly not sent takes none. Default 10.
+   */
   maxTokens?: number | undefined;
   /** What each success gives back. Default 0.1. */
   tokenRatio?: number | undefined;
@@ -50,6 +58,7 @@ export class RetryBudget {
   readonly #maxTokens: number;
   readonly #tokenRatio: number;
   #tokens: number;
+  readonly #charged = new WeakSet<Error>();
 
   constructor({ maxTokens = 10, tokenRatio = 0.1 }: RetryBudgetOptions = {}) {
     this.#maxTokens = maxTokens;
@@ -65,22 +74,28 @@ export class RetryBudget {
     this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);
   }
 
-  failed(): void {
+  /** @param error Of an attempt that may have reached a server. */
+  failed(error: ConnectError): void {
+    const lost = findConnectionLost(error);
+    if (lost && this.#charged.has(lost)) return;
+    if (lost) this.#charged.add(lost);
     this.#tokens = Math.max(0, this.#tokens - 1);
   }
 }
 
 /**
  * Whether the same call can succeed later; says nothing about whether repeating it is
- * safe. What is exhausted comes back where the server says when (RetryInfo), as a rate
- * limit does; a message that is too large stays so.
+ * safe. What is exhausted comes back where the server says when, as a rate limit does; a
+ * message that is too large stays so.
  */
 export function isTransient(error: ConnectError): boolean {
+  const askedMs = pushbackMs(error);
+  if (askedMs === Infinity) return false;
   switch (error.code) {
     case Code.Unavailable:
       return findNotSent(error)?.isTransient ?? true;
     case Code.ResourceExhausted:
-      return error.findDetails(RetryInfoSchema).length > 0;
+      return askedMs !== undefined;
     case Code.DeadlineExceeded:
       return true;
     default:
@@ -88,10 +103,34 @@ export function isTransient(error: ConnectError): boolean {
   }
 }
 
-/** How long to wait after this error, in milliseconds: as the server says (RetryInfo), else by the backoff. */
+/**
+ * How long to wait after this error, in milliseconds: by the backoff. Where the server says
+ * how long, then at least so long, and a random part of the backoff on top: the calls that
+ * it sent away together do not come back together.
+ */
 export function delayAfter(error: ConnectError, attempt: number, options: RetryOptions): number {
+  const askedMs = pushbackMs(error);
+  const delayMs = backoffMs(attempt, options);
+  return askedMs === undefined ? delayMs : askedMs + Math.random() * delayMs;
+}
+
+/**
+ * How long the server asks to wait, in milliseconds; Infinity where it asks for no retry.
+ * google.rpc.RetryInfo, gRPC's `grpc-retry-pushback-ms` (gRFC A6: anything but a number from
+ * 0 on forbids a retry), HTTP's Retry-After (RFC 9110, 10.2.3: seconds, or a date).
+ */
+function pushbackMs(error: ConnectError): number | undefined {
   const [info] = error.findDetails(RetryInfoSchema);
   if (info?.retryDelay) return Number(info.retryDelay.seconds) * 1_000 + info.retryDelay.nanos / 1e6;
+  const pushback = error.metadata.get("grpc-retry-pushback-ms");
+  if (pushback !== null) return /^\d{1,10}$/.test(pushback) ? Number(pushback) : Infinity;
+  const retryAfter = error.metadata.get("retry-after");
+  if (retryAfter === null) return undefined;
+  const ms = /^\d{1,10}$/.test(retryAfter) ? Number(retryAfter) * 1_000 : Date.parse(retryAfter) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+function backoffMs(attempt: number, options: RetryOptions): number {
   const { backoff = "exponential", initialDelayMs = 100, maxDelayMs = 5_000 } = options;
   if (typeof backoff === "function") return backoff(attempt);
   if (backoff === "linear") return Math.min(maxDelayMs, attempt * initialDelayMs);

@@ -58,3 +58,6 @@ export class DatabaseUnavailableError extends DomainError {
     super("database unavailable", options);
   }
 }
+
+/** The database answers, but takes nothing new, as on a full disk. */
+export class DatabaseUnwritableError extends DatabaseUnavailableError {}

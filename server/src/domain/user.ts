@@ -18,12 +18,19 @@ export interface UserFields {
 }
 
 /**
- * The form in which e-mails and names are compared: canonical composition (NFC),
- * in one case whatever the language. By way of capitals, so that letters with two
- * small forms, such as the Greek sigma, become one.
+ * The form in which e-mails and names are compared: equal for texts that are a
+ * canonical caseless match (Unicode 17.0, 3.13, D145), whatever the language. The
+ * dotless ı counts as an i too, since both are I in capitals. Compatibility forms
+ * stay apart: a full-width Ａ matches ａ, and no plain a.
+ *
+ * Lower case comes first for the capital ẞ, which has no other capital; then
+ * capitals, so that letters with two small forms, such as the Greek sigma, become
+ * one. Both are for decomposed text, since a capital can lack a letter of its own
+ * that its small form has (ΐ), and what folds is composed again.
  */
 export function searchKey(text: string): string {
-  return text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
+  const folded = text.normalize("NFD").toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ");
+  return folded.normalize("NFC");
 }
 
 /** The etag of a user (AIP-154): a strong entity-tag (RFC 9110, 8.8.3) of its version. */

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { retryInfo } from "../rpc/errors.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
+import { noteArrival } from "./arrival-time.ts";
 import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 
@@ -55,6 +56,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     if (!method || method.service.typeName === EXEMPT_SERVICE || request.method === "OPTIONS") {
       return handler(request, response);
     }
+    noteArrival(request);
     const arrival = new HttpArrival(request, response, {
       isStream: method.method.methodKind !== "unary",
       start: () => handler(request, response),

@@ -8,12 +8,8 @@ interface FromConnection {
 }
 
 /** The context that a call starts with: what its connection knows of it, and wants to know. */
-export function connectionContext(
-  request: FromConnection,
-  requestId: string,
-  more: Omit<Connection, "requestId" | "peer">,
-): ContextValues {
-  return createContextValues().set(connectionKey, { requestId, peer: peerOf(request), ...more });
+export function connectionContext(connection: Connection): ContextValues {
+  return createContextValues().set(connectionKey, connection);
 }
 
 /** Address and port of the other end, as `192.0.2.1:4711` or `[::1]:4711`. */

@@ -8,7 +8,7 @@ import { callKey } from "../rpc/call.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { refusalErrors } from "./admit-calls.ts";
-import { connectionContext } from "./connection.ts";
+import { connectionContext, peerOf } from "./connection.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
 import { SocketHolds } from "./grpc-websockets-holds.ts";
@@ -200,7 +200,9 @@ export class SocketCall {
       this.#holds.release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
     };
-    const contextValues = connectionContext(upgrade, requestId, {
+    const contextValues = connectionContext({
+      requestId,
+      peer: peerOf(upgrade),
       onAdmitted,
       ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
     });
@@ -220,6 +222,8 @@ export class SocketCall {
   #hurryAtFailure(signal: AbortSignal | undefined): void {
     signal?.addEventListener("abort", () => {
       if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
+      // Nothing that still arrives is of use, and the client may send while it does not read.
+      this.#holds.add("end");
       this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
     });
   }
@@ -286,6 +290,7 @@ export class SocketCall {
     this.#body.abandon();
     // Or the client's answer to the close would not be seen.
     this.#holds.release("gate");
+    this.#holds.release("end");
     this.#ws.close(closeCode);
   }
 

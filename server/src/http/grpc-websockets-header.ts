@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { mediaTypeOf } from "../rpc/media-type.ts";
 
 /** Flag of the gRPC-Web frame that holds headers or trailers instead of a message. */
 const HEADER_FRAME = 0x80;
@@ -21,9 +22,6 @@ const FROM_CONNECTION = new RegExp(
     "x-envoy-.*|x-amzn-.*|x-goog-.*|x-azure-.*",
   ].join("|")})$`,
 );
-
-/** Media types of gRPC-Web; what their parameters say is Connect's to judge. */
-const CONTENT_TYPE = /^application\/grpc-web(?:\+(?:proto|json))?[ \t]*(?:;.*)?$/i;
 
 /** What describes the one message or hop that it came with (RFC 9110, 7.6.1), and means nothing in here. */
 const HOP_BY_HOP =
@@ -47,7 +45,7 @@ export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders
     const key = name.toLowerCase();
     if (!FROM_CONNECTION.test(key) && !HOP_BY_HOP.test(key)) headers.append(key, value.trim());
   }
-  if (!CONTENT_TYPE.test(headers.get("content-type") ?? "")) {
+  if (!/^application\/grpc-web(?:\+(?:proto|json))?$/.test(mediaTypeOf(headers.get("content-type") ?? "") ?? "")) {
     throw new ConnectError("content-type must be application/grpc-web+proto", Code.Unimplemented);
   }
   return headers;

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { isValidAuthority } from "./authority.ts";
+import { hasValidHost, isOwnOrigin } from "./authority.ts";
 
 export const SUBPROTOCOL = "grpc-websockets";
 
@@ -28,7 +28,7 @@ export function refusalOf(
   isMethod: boolean,
   origins: readonly string[],
 ): UpgradeRefusal | undefined {
-  if (!isValidAuthority({ host: request.headers.host, raw: request })) return REFUSALS.host;
+  if (!hasValidHost(request)) return REFUSALS.host;
   if (!isMethod) return REFUSALS.path;
   if (!isAllowedOrigin(request, origins)) return REFUSALS.origin;
   if (!subprotocolsOf(request).includes(SUBPROTOCOL)) return REFUSALS.subprotocol;
@@ -42,9 +42,7 @@ export function refusalOf(
 function isAllowedOrigin({ headers, socket }: IncomingMessage, origins: readonly string[]): boolean {
   const { origin, host } = headers;
   if (origin === undefined || origins.includes(origin)) return true;
-  // A proxy may end TLS ahead of a plaintext server, never the other way round.
-  const schemes = socket instanceof TLSSocket ? ["https:"] : ["https:", "http:"];
-  return schemes.some((scheme) => URL.parse(`${scheme}//${host}`)?.origin === origin);
+  return isOwnOrigin(origin, host, socket instanceof TLSSocket);
 }
 
 function subprotocolsOf({ headers }: IncomingMessage): string[] {

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { WebSocket } from "ws";
-import { isTurnOver, nextTurn } from "../rpc/loop-turn.ts";
+import { isTurnOver, nextTurn } from "../runtime/loop-turn.ts";
 import { formatHeaderFrame } from "./grpc-websockets-header.ts";
 
 /** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */

@@ -59,6 +59,8 @@ export function createHttp1Server(
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
     requestTimeout: 0,
+    // Node would refuse a request without a Host with an empty answer (hasValidHost).
+    requireHostHeader: false,
     // Any other upgrade, such as to h2c, is a request like others.
     shouldUpgradeCallback: isWebSocketUpgrade,
   };
@@ -90,15 +92,11 @@ export function createHttp2Server(handler: http.RequestListener, limits: Connect
         initialWindowSize: STREAM_WINDOW_BYTES,
         enablePush: false,
       },
+      maxHeaderListPairs: maxHeaderFields(limits.maxHeaderBytes),
       streamResetBurst: STREAM_RESET_BURST,
       streamResetRate: STREAM_RESETS_PER_SECOND,
     },
     (request, response) => {
-      // Node tells HTTP/2 clients its limit, and then lets them send four times as much.
-      if (headerListSize(request.rawHeaders) > limits.maxHeaderBytes) {
-        response.writeHead(431).end();
-        return;
-      }
       // Fastify's handler takes the requests and responses of both versions.
       handler(
         request as unknown as http.IncomingMessage,
@@ -108,9 +106,13 @@ export function createHttp2Server(handler: http.RequestListener, limits: Connect
   );
 }
 
-/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
-function headerListSize(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+/**
+ * How many header fields Node takes over HTTP/2 before it resets the stream. It also tells
+ * clients its limit in bytes, and then lets them send four times as much: up to there both
+ * get an answer (`refuseUnknown`). A field counts 32 bytes at least (RFC 9113, 6.5.2).
+ */
+function maxHeaderFields(maxHeaderBytes: number): number {
+  return Math.ceil((4 * maxHeaderBytes) / 32);
 }
 
 /**

@@ -2,7 +2,7 @@ import type http from "node:http";
 import type { Duplex } from "node:stream";
 
 /** Requests of HTTP/1.1 connections that are not answered yet. */
-const openRequests = new WeakMap<Duplex, number>();
+const openRequests = new WeakMap<Duplex, Set<http.ServerResponse>>();
 
 /**
  * The same handler for HTTP/1.1, which lets a connection have as many requests open
@@ -12,21 +12,37 @@ const openRequests = new WeakMap<Duplex, number>();
 export function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
   return (request, response) => {
     const { socket } = request;
-    const open = (openRequests.get(socket) ?? 0) + 1;
-    if (open > maxOpenRequests) {
+    let open = openRequests.get(socket);
+    if (!open) {
+      open = new Set();
+      openRequests.set(socket, open);
+    }
+    if (open.size >= maxOpenRequests) {
       socket.destroy();
       return;
     }
-    openRequests.set(socket, open);
+    open.add(response);
     // Where a request asks for an upgrade and gets none, Node drops what has arrived behind it: a request there would
     // wait for ever.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
-    response.once("close", () => openRequests.set(socket, (openRequests.get(socket) ?? 1) - 1));
+    response.once("close", () => open.delete(response));
     handler(request, response);
   };
 }
 
 /** Whether requests of a connection wait for their answers, or for the rest of them. */
 export function hasOpenRequests(socket: Duplex): boolean {
-  return (openRequests.get(socket) ?? 0) > 0;
+  return (openRequests.get(socket)?.size ?? 0) > 0;
+}
+
+/**
+ * Whether an answer to bytes that are no HTTP would be taken for what it is: no request
+ * is open, or it is that request's body that is broken, and nothing has been said yet.
+ */
+export function mayAnswerBrokenRequest(socket: Duplex): boolean {
+  const open = [...(openRequests.get(socket) ?? [])];
+  return (
+    open.length === 0 ||
+    (open.length === 1 && open.every((response) => !response.req.complete && !response.headersSent))
+  );
 }

@@ -1,23 +1,31 @@
 import type { FastifyInstance } from "fastify";
 
+/** Why a server is not ready, for the probe's caller; the error's text is for the log alone. */
+export interface NotReady {
+  readonly reason: "draining" | "database-unavailable" | "database-unwritable";
+  readonly error?: unknown;
+}
+
 export interface ProbesOptions {
-  /** Rejects while the service can't serve. */
-  checkReady(): Promise<void>;
+  /** Resolves with what keeps the service from serving, if anything does. Answers a flood of probes at no cost. */
+  checkReady(): Promise<NotReady | undefined>;
 }
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can serve: the database answers
- * and it is not draining (a draining server answers every new request with 503).
+ * `/healthz`: the process answers. `/readyz`: it can serve: the database answers and
+ * takes writes, and it is not draining. The log has a line for each change, not for
+ * each probe.
  */
 export function registerProbes(app: FastifyInstance, { checkReady }: ProbesOptions): void {
+  let logged: NotReady["reason"] | undefined;
   app.get("/healthz", () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
-    try {
-      await checkReady();
-      return { status: "ready" };
-    } catch (error) {
-      app.log.warn({ err: error }, "not ready");
-      return reply.code(503).send({ status: "unavailable" });
+    const { reason, error } = (await checkReady()) ?? {};
+    if (reason !== logged) {
+      logged = reason;
+      if (reason) app.log.warn({ reason, err: error }, "not ready");
+      else app.log.info("ready again");
     }
+    return reason ? reply.code(503).send({ status: "unavailable", reason }) : { status: "ready" };
   });
 }

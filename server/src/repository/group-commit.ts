@@ -13,6 +13,8 @@ interface PendingWrite {
 export interface GroupCommitOptions {
   /** Writes in one transaction, at most. */
   maxBatch: number;
+  /** How long a transaction takes on further writes, in milliseconds; the rest are the next turn's. */
+  maxHoldMs: number;
   /** Writes that may wait; one more is refused as unavailable. */
   maxPending: number;
   /** Whether an error of SQLite concerns the database rather than one write. */
@@ -96,7 +98,14 @@ export class GroupCommit {
     const settlements: (() => void)[] = [];
     try {
       if (!this.#database.isTransaction) this.#database.exec("BEGIN IMMEDIATE");
-      for (const write of batch) settlements.push(this.#apply(write));
+      const endMs = performance.now() + this.#options.maxHoldMs;
+      for (const [index, write] of batch.entries()) {
+        if (index > 0 && performance.now() > endMs) {
+          this.#pending.unshift(...batch.splice(index));
+          break;
+        }
+        settlements.push(this.#apply(write));
+      }
       this.#database.exec("COMMIT");
     } catch (error) {
       for (const write of batch) write.reject(error);

@@ -2,11 +2,17 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sqliteMigrations } from "./migrations/sqlite.ts";
+import { type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
 
 /** How long a statement waits for another process; the event loop waits with it, so `GroupCommit` does the long waits. */
-const BUSY_TIMEOUT_MS = 20;
+const BUSY_TIMEOUT_MS = 5;
 /** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
+
+export interface OpenSqliteOptions {
+  /** Called when users keep an old key of their e-mail, since older users' e-mails have become equal to theirs. */
+  onEqualEmails?: ((emails: EqualEmails) => void) | undefined;
+}
 
 /**
  * Opens a database file, made with its folder when missing, or ":memory:"; brings
@@ -14,12 +20,13 @@ const MIN_SQLITE_VERSION = [3, 51, 0] as const;
  *
  * @throws Error when the file can't be used, or a newer Rollcall made it.
  */
-export function openSqlite(path: string): DatabaseSync {
+export function openSqlite(path: string, { onEqualEmails }: OpenSqliteOptions = {}): DatabaseSync {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
   try {
     configure(database, path);
-    migrate(database);
+    const equalEmails = migrate(database);
+    if (equalEmails.count > 0) onEqualEmails?.(equalEmails);
     return database;
   } catch (error) {
     database.close();
@@ -51,13 +58,15 @@ function configure(database: DatabaseSync, path: string): void {
   }
 }
 
-function migrate(database: DatabaseSync): void {
+function migrate(database: DatabaseSync): EqualEmails {
   database.exec("BEGIN IMMEDIATE");
   try {
     const applied = Number(pragma(database, "user_version"));
     if (applied > sqliteMigrations.length) throw new Error("the database was made by a newer version of Rollcall");
     for (const step of sqliteMigrations.slice(applied)) database.exec(step);
+    const equalEmails = refreshSearchKeys(database);
     database.exec(`PRAGMA user_version = ${sqliteMigrations.length}; COMMIT`);
+    return equalEmails;
   } catch (error) {
     if (database.isTransaction) database.exec("ROLLBACK");
     throw error;

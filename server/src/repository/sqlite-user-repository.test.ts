@@ -45,7 +45,7 @@ describe("a SQLite file", () => {
     await users.insert(user);
     const other = new DatabaseSync(path);
     expect(other.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
-    expect(other.prepare("PRAGMA user_version").get()).toEqual({ user_version: 1 });
+    expect(other.prepare("PRAGMA user_version").get()).toEqual({ user_version: 2 });
     expect(other.prepare("SELECT count(*) AS count FROM users").get()).toEqual({ count: 1 });
     other.close();
   });

@@ -8,8 +8,10 @@ import {
 } from "../domain/errors.ts";
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { openSqlite } from "./open-sqlite.ts";
+import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
+import { SqliteUserList, USER_COLUMNS } from "./sqlite-user-list.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
+import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
@@ -25,12 +27,7 @@ const UNAVAILABLE_RESULT_CODES = new Set([
   14, // SQLITE_CANTOPEN
 ]);
 
-/** The last code point, which stands for no character: what has a prefix sorts before the prefix followed by it. */
-const LAST_CODE_POINT = "\u{10FFFF}";
-
-const COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
-
-export interface SqliteOptions {
+export interface SqliteOptions extends OpenSqliteOptions {
   /** A file, made with its folder when missing, or ":memory:". */
   path: string;
 }
@@ -40,20 +37,24 @@ export interface SqliteOptions {
  *
  * @throws Error when the file can't be used, or a newer Rollcall made it.
  */
-export function openSqliteUserRepository({ path }: SqliteOptions): UserRepository {
-  return new SqliteUserRepository(openSqlite(path));
+export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
+  return new SqliteUserRepository(openSqlite(path, options));
 }
 
 class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
   readonly #writes: GroupCommit;
+  readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
+  readonly #list: SqliteUserList;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#statements = prepareStatements(database);
+    this.#list = new SqliteUserList(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
+      maxHoldMs: 5,
       maxPending: 16_384,
       isUnavailable,
       isBusy: (error) => primaryCode(error) === SQLITE_BUSY,
@@ -65,13 +66,12 @@ class SqliteUserRepository implements UserRepository {
     return read(() => this.#find(id));
   }
 
-  async list({ after, limit, prefix }: ListOptions): Promise<User[]> {
-    const { createdAtMs, id } = after ?? { createdAtMs: -1, id: "" };
-    return read(() => {
-      if (prefix === "") return this.#statements.list.all(createdAtMs, id, limit) as unknown as User[];
-      const end = prefix + LAST_CODE_POINT;
-      return this.#statements.listByPrefix.all(prefix, end, prefix, end, createdAtMs, id, limit) as unknown as User[];
-    });
+  async list(options: ListOptions): Promise<User[]> {
+    try {
+      return await this.#list.page(options);
+    } catch (error) {
+      throw toDomainError(error);
+    }
   }
 
   insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
@@ -105,7 +105,9 @@ class SqliteUserRepository implements UserRepository {
         version: user.version + 1,
       };
       const { email, name, updatedAtMs, version } = updated;
-      this.#statements.update.run(email, searchKey(email), name, searchKey(name), updatedAtMs, version, id);
+      // An e-mail that stays keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
+      const emailKey = email === user.email ? null : searchKey(email);
+      this.#statements.update.run(email, emailKey, name, searchKey(name), updatedAtMs, version, id);
       return updated;
     });
   }
@@ -123,6 +125,7 @@ class SqliteUserRepository implements UserRepository {
 
   async ping(): Promise<void> {
     read(() => this.#statements.ping.get());
+    await this.#writeCheck.run();
   }
 
   async close(): Promise<void> {
@@ -144,6 +147,18 @@ class SqliteUserRepository implements UserRepository {
   }
 
   async #write<T>(write: () => T): Promise<T> {
+    try {
+      const result = await this.#run(write);
+      this.#writeCheck.succeeded();
+      return result;
+    } catch (error) {
+      // Without a cause, too many writes waited: the database is well.
+      if (error instanceof DatabaseUnavailableError && error.cause) this.#writeCheck.failed(error);
+      throw error;
+    }
+  }
+
+  async #run<T>(write: () => T): Promise<T> {
     try {
       return await this.#writes.run(write);
     } catch (error) {
@@ -173,25 +188,12 @@ class SqliteUserRepository implements UserRepository {
 function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
   return {
-    find: prepare(`SELECT ${COLUMNS} FROM users WHERE id = ?`),
-    list: prepare(`
-      SELECT ${COLUMNS} FROM users WHERE (created_at_ms, id) > (?, ?)
-      ORDER BY created_at_ms, id LIMIT ?`),
-    // The two ranges are looked up in their indexes: a rare prefix costs what it
-    // finds, not what the directory holds.
-    listByPrefix: prepare(`
-      SELECT ${COLUMNS} FROM users
-      WHERE id IN (
-        SELECT id FROM users WHERE email_key >= ? AND email_key < ?
-        UNION ALL
-        SELECT id FROM users WHERE name_key >= ? AND name_key < ?
-      ) AND (created_at_ms, id) > (?, ?)
-      ORDER BY created_at_ms, id LIMIT ?`),
+    find: prepare(`SELECT ${USER_COLUMNS} FROM users WHERE id = ?`),
     insert: prepare(`
       INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
     update: prepare(`
-      UPDATE users SET email = ?, email_key = ?, name = ?, name_key = ?, updated_at_ms = ?, version = ?
+      UPDATE users SET email = ?, email_key = coalesce(?, email_key), name = ?, name_key = ?, updated_at_ms = ?, version = ?
       WHERE id = ?`),
     delete: prepare("DELETE FROM users WHERE id = ?"),
     findRequest: prepare(`
@@ -206,6 +208,8 @@ function prepareStatements(database: DatabaseSync) {
       )`),
     secret: prepare("SELECT value FROM secrets WHERE name = ?"),
     ping: prepare("SELECT 1 FROM users LIMIT 1"),
+    // Random, since SQLite leaves out of the log what stays as it is.
+    writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
   };
 }
 

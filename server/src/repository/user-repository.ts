@@ -12,6 +12,8 @@ export interface ListOptions {
   readonly limit: number;
   /** Only users whose e-mail or name starts with this search key; "" for all. */
   readonly prefix: string;
+  /** When it is aborted, nobody wants the page any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What makes two create requests the same one (AIP-155). */
@@ -35,7 +37,12 @@ export interface UserChange extends Partial<UserFields> {
  */
 export interface UserRepository {
   find(id: string): Promise<User | undefined>;
-  /** In the order of creation time, then id. */
+  /**
+   * Users in the order of creation time, then id: all that are there and match for as
+   * long as it takes, and none that never did. Others have the event loop meanwhile.
+   *
+   * @throws The signal's reason, soon after its abort.
+   */
   list(options: ListOptions): Promise<User[]>;
   /**
    * Adds the user, or, when the same request was seen before, returns what it
@@ -60,7 +67,12 @@ export interface UserRepository {
   delete(id: string, expectedVersion?: number): Promise<void>;
   /** 32 random bytes, made once and kept with the data. */
   pageTokenKey(): Promise<Uint8Array>;
-  /** Rejects when the database can't be used. */
+  /**
+   * Rejects when the database can't be used. May be called as often as one likes: what
+   * it costs is paid once a second.
+   *
+   * @throws DatabaseUnwritableError while it can be read, but what is written fails.
+   */
   ping(): Promise<void>;
   /** Finishes the writes under way, then lets go of the database. */
   close(): Promise<void>;

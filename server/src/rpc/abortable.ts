@@ -13,7 +13,11 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
  * reason at once, even while the producer ignores it. `onEnd` runs once, whichever
  * way the messages end.
  */
-export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal, onEnd: () => void): AsyncIterable<T> {
+export function abortableEach<T>(
+  messages: AsyncIterable<T>,
+  signal: AbortSignal,
+  onEnd?: () => void,
+): AsyncIterable<T> {
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
@@ -25,7 +29,7 @@ export function abortableEach<T>(messages: AsyncIterable<T>, signal: AbortSignal
         if (ended) return;
         ended = true;
         signal.removeEventListener("abort", abort);
-        onEnd();
+        onEnd?.();
       };
       const abort = () => {
         end();

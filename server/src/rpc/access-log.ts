@@ -5,7 +5,8 @@ import type { CallObserver } from "./observe-calls.ts";
 
 /** Writes one line a call, a stream's at its end. */
 export function createAccessLog(logger: Logger): CallObserver {
-  return ({ requestId, method, protocol, peer, startedAtMs, requestBytes, responseBytes }, error, values) => {
+  return (call, error, values) => {
+    const { requestId, method, protocol, peer, startedAtMs, requestBytes, responseBytes, resource } = call;
     logger.info(
       {
         requestId,
@@ -17,6 +18,7 @@ export function createAccessLog(logger: Logger): CallObserver {
         responseBytes,
         peer,
         principal: values.get(principalKey)?.subject,
+        resource,
       },
       "call",
     );

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { assembleBody } from "./assemble-body.ts";
 
@@ -47,8 +48,20 @@ describe.each(cuts)("a body cut into %s", (_name, sizeOf) => {
     ]);
   });
 
-  test("loses nothing when it ends in the middle, or is too long", async () => {
-    for (const body of [envelope(50).subarray(0, 30), envelope(3).subarray(0, 2), envelope(500), Buffer.alloc(0)]) {
+  test("throws when it ends within an envelope, once it has passed on what is whole", async () => {
+    for (const length of [1, 4, 5, 6, 54]) {
+      const body = Buffer.concat([envelope(3), envelope(50).subarray(0, length)]);
+      const pieces: Uint8Array[] = [];
+      const read = async () => {
+        for await (const piece of assembleBody(cut(body, sizeOf), "application/grpc", 100)) pieces.push(piece);
+      };
+      await expect(read()).rejects.toMatchObject({ code: Code.InvalidArgument });
+      expect(Buffer.concat(pieces).equals(envelope(3))).toBe(true);
+    }
+  });
+
+  test("loses nothing when it is too long", async () => {
+    for (const body of [envelope(500), Buffer.alloc(0)]) {
       for (const contentType of ["application/connect+json", "application/proto"]) {
         const pieces = await Array.fromAsync(assembleBody(cut(body, sizeOf), contentType, 100));
         expect(Buffer.concat(pieces).equals(body)).toBe(true);

@@ -1,5 +1,6 @@
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { isTurnOver, nextTurn } from "./loop-turn.ts";
+import { isTurnOver, nextTurn } from "../runtime/loop-turn.ts";
 import { isByteStream } from "./observe-calls.ts";
 
 /** Content types whose bodies are envelopes. */
@@ -34,6 +35,10 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
  *
  * What is longer than `maxBytes` is passed on as it comes, to be refused. When the
  * signal is aborted nobody waits for the rest: the body throws its reason.
+ *
+ * @throws ConnectError invalid_argument where the body ends within an envelope, even
+ * right behind its header. Parsers that wait for the rest can't tell that end from
+ * the stream's, and an upload that was cut would be acknowledged.
  */
 export async function* assembleBody(
   chunks: AsyncIterable<Uint8Array>,
@@ -82,7 +87,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): 
     }
     held.append(rest);
   }
-  if (held.length > 0) yield held.take();
+  if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
 }
 
 /** How many of these bytes make whole envelopes, as many as go into one piece. */

@@ -15,14 +15,16 @@ export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): Un
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const values = request.contextValues ?? createContextValues();
     const { requestId, peer, startedAtMs = performance.now() } = values.get(connectionKey);
+    const controller = new AbortController();
     const call: Call = {
       requestId,
       peer,
       method: `${handler.service.typeName}/${handler.method.name}`,
       startedAtMs,
-      hasDeadline: false,
+      deadlineAtMs: Number.POSITIVE_INFINITY,
       requestBytes: 0,
       responseBytes: 0,
+      abort: (error) => controller.abort(error),
     };
     values.set(callKey, call);
     const body = isByteStream(request.body)
@@ -32,16 +34,20 @@ export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): Un
       : request.body;
     let response: UniversalServerResponse | undefined;
     let ended = false;
-    const end = (isComplete: boolean) => {
+    const end = (isComplete: boolean, cause?: unknown) => {
       if (ended) return;
       ended = true;
+      // Whoever writes the answer could not, for another reason than that its client has gone.
+      if (cause !== undefined && !(cause instanceof ConnectError)) {
+        call.error ??= new ConnectError("internal server error", Code.Internal);
+      }
       request.signal.removeEventListener("abort", abandon);
+      call.onEnd?.();
       onEnd(call, errorOf(call, response, isComplete), values);
     };
     // A client that goes away shows in many ways: a reset with whatever code it
     // chose, a lost connection, an answer that closes early. For the call they are
     // one; and whoever writes the answer may never come back to end it.
-    const controller = new AbortController();
     const abandon = () => {
       const cause = request.signal.reason;
       controller.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, cause));
@@ -82,12 +88,12 @@ async function* noBytes(): AsyncIterable<Uint8Array> {}
 
 /**
  * The same chunks, each shown to `onChunk`. `onEnd` runs when there are no more, or
- * with false when nobody wants the rest.
+ * with false when nobody wants the rest, and why where that is known.
  */
 function tap(
   chunks: AsyncIterable<Uint8Array>,
   onChunk: (chunk: Uint8Array) => void,
-  onEnd: (isComplete: boolean) => void = () => {},
+  onEnd: (isComplete: boolean, cause?: unknown) => void = () => {},
 ): AsyncIterable<Uint8Array> {
   return {
     [Symbol.asyncIterator]() {
@@ -104,7 +110,7 @@ function tap(
           return (await iterator.return?.(value)) ?? { done: true, value };
         },
         async throw(error) {
-          onEnd(false);
+          onEnd(false, error);
           return (await iterator.throw?.(error)) ?? Promise.reject(error);
         },
       };

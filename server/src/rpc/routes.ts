@@ -6,19 +6,27 @@ import type { Logger } from "pino";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAccessLog } from "./access-log.ts";
+import { answerFaults } from "./answer-faults.ts";
 import { assembleBodies } from "./assemble-body.ts";
 import { createAuthGate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
+import { createDeadlineStage } from "./bound-deadline.ts";
 import { callKey, connectionKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
+import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
+import { explainRefusals } from "./explain-refusals.ts";
+import { checkGetRequest } from "./get-request.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
+import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
-import { limitDeadline } from "./limit-deadline.ts";
+import { normalizeMediaType } from "./media-type.ts";
 import { observeCalls } from "./observe-calls.ts";
+import { refusePlainJson } from "./plain-json.ts";
 import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
+import { mountTwice } from "./twin-router.ts";
 import { userHandlers } from "./user-handlers.ts";
 
 /**
@@ -58,12 +66,19 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * them. In this order:
  *
  * 1. record and access log (`observeCalls`)
- * 2. gate: authentication, authorization; before the body is read
- * 3. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing
- * 4. recovery: errors by the table, causes to the log
- * 5. deadline: the client's up to the maximum, else the default; token's expiry
- * 6. validation by the contract's rules
- * 7. handler
+ * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
+ *    refusals (`explainRefusals`)
+ * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
+ *    `normalizeCodings`)
+ * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
+ *    shutdown
+ * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
+ * 6. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing,
+ *    of JSON by its author (`mountTwice`)
+ * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
+ * 8. the call's end, even if its handler does not listen; token's expiry
+ * 9. validation by the contract's rules
+ * 10. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
@@ -71,38 +86,47 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
-  return {
+  const boundDeadline = createDeadlineStage(options);
+  const routerOptions: ConnectRouterOptions = {
     acceptCompression,
     readMaxBytes: options.maxMessageBytes,
     maxTimeoutMs,
-    shutdownSignal: options.shutdownSignal,
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
+      createMalformedRequestsInterceptor(),
       createRecoveryInterceptor({ logger }),
-      createDeadlineInterceptor({ defaultTimeoutMs: options.defaultTimeoutMs, maxTimeoutMs, now }),
-      ...(validation ? [createValidationInterceptor()] : []),
+      createDeadlineInterceptor({ now }),
+      ...(validation ? [createValidationInterceptor([UserService, StreamService])] : []),
     ],
     async requestGate(context) {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
-        call.hasDeadline = context.timeoutMs() !== undefined;
         call.signal = context.signal;
         recordOutcome(context, call, logger);
       }
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
       if (authGate) await authGate(context);
+      refuseUnknownCoding(context);
+      checkGetRequest(context);
+      if (call) call.isReadingRequest = true;
       onAdmitted?.();
     },
+  };
+  return {
+    ...routerOptions,
     routes(router) {
-      router.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
-      router.service(StreamService, streamHandlers(options.streams));
-      options.routes?.(router);
+      mountTwice(router, routerOptions, (twin) => {
+        twin.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
+        twin.service(StreamService, streamHandlers(options.streams));
+        options.routes?.(twin);
+      });
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
-        const limited = limitDeadline(assembleBodies(handler, maxBytes), maxTimeoutMs);
-        router.handlers[index] = observeCalls(limited, accessLog);
+        const assembled = refusePlainJson(assembleBodies(handler, maxBytes));
+        const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named), logger), accessLog);
       }
     },
   };

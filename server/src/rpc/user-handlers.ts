@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { Users } from "../service/users.ts";
-import { principalKey } from "./call.ts";
+import { nameResource, principalKey } from "./call.ts";
 import { toUserChange, toUserMessage } from "./user-mapper.ts";
 
 /** user.v1.UserService over the directory's use cases. */
@@ -10,17 +10,21 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
     async getUser({ id }) {
       return { user: toUserMessage(await users.get(id)) };
     },
-    async listUsers({ pageSize, pageToken, filter }) {
-      const page = await users.list(pageSize, pageToken, filter);
+    async listUsers({ pageSize, pageToken, filter }, { signal }) {
+      const page = await users.list(pageSize, pageToken, filter, signal);
       return { users: page.users.map(toUserMessage), nextPageToken: page.nextPageToken };
     },
     async createUser({ email, name, requestId }, { values }) {
-      return { user: toUserMessage(await users.create({ email, name }, requestId, values.get(principalKey))) };
+      const user = await users.create({ email, name }, requestId, values.get(principalKey));
+      nameResource(values, user.id);
+      return { user: toUserMessage(user) };
     },
-    async updateUser(request) {
+    async updateUser(request, { values }) {
+      nameResource(values, request.id);
       return { user: toUserMessage(await users.update(request.id, toUserChange(request), request.etag)) };
     },
-    async deleteUser({ id, etag }) {
+    async deleteUser({ id, etag }, { values }) {
+      nameResource(values, id);
       await users.delete(id, etag);
       return { success: true };
     },

@@ -50,15 +50,16 @@ export class Users {
    * @param pageSize At most this many; 50 when 0 or less, never more than 1000.
    * @param pageToken Of the page before, with the same filter; "" for the first.
    * @param filter Prefix of e-mail or name in any case; "" for all.
+   * @param signal Ends the search with its reason when nobody wants the page any more.
    * @throws InvalidArgumentError for a page token of another query, or none of ours.
    */
-  async list(pageSize: number, pageToken: string, filter: string): Promise<UserPage> {
+  async list(pageSize: number, pageToken: string, filter: string, signal?: AbortSignal): Promise<UserPage> {
     const pageTokens = await this.#tokens();
     const prefix = searchKey(filter);
     const after = pageToken === "" ? undefined : pageTokens.decode(pageToken, prefix);
     const size = pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
     // One more than asked for tells whether another page follows.
-    const users = await this.#repository.list({ after, limit: size + 1, prefix });
+    const users = await this.#repository.list({ after, limit: size + 1, prefix, signal });
     const page = users.slice(0, size);
     const last = page.at(-1);
     const nextPageToken = last && users.length > size ? pageTokens.encode(last, prefix) : "";

@@ -5,6 +5,9 @@ import { parseDuration } from "./duration.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
 import type { Io } from "./io.ts";
 
+/** For a server that is just restarting, in milliseconds; then a person wants to know that it can't be reached. */
+const WAIT_FOR_SERVER_MS = 500;
+
 const DEFAULT_ADDRESS = "http://localhost:8080";
 
 /** Options that every command has. */
@@ -89,7 +92,8 @@ export async function withClient<T>(
   try {
     // A variable that is set to nothing counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
-    client = createRollcallClient({ address, token, tls: { ca, cert, key }, protocol, ...further });
+    const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
+    client = createRollcallClient({ address, token, tls: { ca, cert, key }, protocol, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

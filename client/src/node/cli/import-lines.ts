@@ -19,23 +19,14 @@ const MAX_RECORD_BYTES = 64 * 1_024;
 const NOT_CLOSED = "has a quote that is not closed";
 const TOO_LONG = "is longer than 64 KiB";
 
-export interface ImportFile extends Disposable {
-  /** @throws UsageError when the file's columns are not named. */
-  readonly lines: AsyncGenerator<ImportLine>;
-  readonly bytesRead: number;
-}
-
-/** Reads a file line by line, no faster than its lines are taken. */
-export function openImportFile(path: string, format: ImportFormat): ImportFile {
-  const file = createReadStream(path);
-  const lines = linesOf(file, MAX_RECORD_BYTES);
-  return {
-    lines: format === "csv" ? readCsv(lines) : readJsonLines(lines),
-    get bytesRead() {
-      return file.bytesRead;
-    },
-    [Symbol.dispose]: () => file.destroy(),
-  };
+/**
+ * Reads a file line by line, no faster than its lines are taken.
+ *
+ * @throws UsageError when the file's columns are not named.
+ */
+export function readImportFile(path: string, format: ImportFormat): AsyncGenerator<ImportLine> {
+  const lines = linesOf(createReadStream(path), MAX_RECORD_BYTES);
+  return format === "csv" ? readCsv(lines) : readJsonLines(lines);
 }
 
 type Lines = AsyncGenerator<string | undefined>;

@@ -1,9 +1,9 @@
-import cliProgress from "cli-progress";
 import type { Output } from "./io.ts";
 
-/** How often the bar is drawn. */
-const REDRAWS_PER_SECOND = 10;
-
+/** Between two drawings of the bar, in milliseconds. */
+const REDRAW_MS = 100;
+const BAR_WIDTH = 24;
+const DEFAULT_COLUMNS = 80;
 export interface Progress extends Disposable {
   /** @param done In the unit of the total. */
   update(done: number): void;
@@ -11,35 +11,110 @@ export interface Progress extends Disposable {
   note(line: string): void;
 }
 
-/** A bar with rate and remaining time on a terminal; silent elsewhere. Its unit is bytes. */
-export function startProgress(output: Output, totalBytes: number): Progress {
-  const write = (line: string) => output.write(`${line}\n`);
-  if (!output.isTTY) return { update() {}, note: write, [Symbol.dispose]() {} };
+/** What a bar counts. */
+export interface ProgressUnit {
+  /** As `1.5 MiB`. */
+  amount(count: number): string;
+  /** As `1.5 MiB of 3.0 MiB`. */
+  amountOf(count: number, total: number): string;
+}
+
+export const BYTES: ProgressUnit = {
+  amount: bytesText,
+  amountOf: (count, total) => `${bytesText(count)} of ${bytesText(total)}`,
+};
+
+/**
+ * A bar with rate and remaining time on a terminal; elsewhere the notes alone. It takes
+ * one row, however narrow the terminal is. The cursor stays at its end, so that after the
+ * terminal became narrower it is known in how many rows the terminal has broken the bar.
+ *
+ * @param total In the unit; undefined where it is not known.
+ */
+export function startProgress(output: Output, total: number | undefined, unit: ProgressUnit = BYTES): Progress {
+  if (!output.isTTY) {
+    return { update() {}, note: (line) => output.write(`${line}\n`), [Symbol.dispose]() {} };
+  }
   const startedAtMs = performance.now();
-  const bar = new cliProgress.SingleBar({
-    stream: output,
-    fps: REDRAWS_PER_SECOND,
-    hideCursor: true,
-    // The command itself ends on Ctrl-C.
-    gracefulExit: false,
-    format: "{bar} {percentage}%  {size}  {rate}/s  {remaining} left",
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-  });
-  const payload = (done: number) => {
-    const bytesPerSecond = done / Math.max(0.001, (performance.now() - startedAtMs) / 1_000);
-    const remaining = done === 0 ? "?" : durationText((totalBytes - done) / bytesPerSecond);
-    return { size: `${bytesText(done)} of ${bytesText(totalBytes)}`, rate: bytesText(bytesPerSecond), remaining };
+  let done = 0;
+  let drawnAtMs = 0;
+  let drawn = "";
+  let notes = "";
+  let scheduled: NodeJS.Immediate | undefined;
+  const draw = () => {
+    clearImmediate(scheduled);
+    scheduled = undefined;
+    drawnAtMs = performance.now();
+    const columns = output.columns || DEFAULT_COLUMNS;
+    const clear = clearText(Math.ceil(drawn.length / columns));
+    const perSecond = done / Math.max(0.001, (drawnAtMs - startedAtMs) / 1_000);
+    drawn = barText({ done, total, perSecond, unit, columns });
+    output.write(`${clear}${notes}${drawn}`);
+    notes = "";
   };
-  bar.start(Math.max(1, totalBytes), 0, payload(0));
+  // Not at once: where the terminal was resized, this turn of the event loop tells of it.
+  const schedule = () => {
+    scheduled ??= setImmediate(draw);
+  };
+  draw();
+  // A bar that stands still shows that its rate falls, and fills a terminal that was resized.
+  const timer = setInterval(schedule, 1_000).unref();
   return {
-    update: (done) => bar.update(done, payload(done)),
-    note(line) {
-      output.write("\r\u001b[K");
-      write(line);
+    update(count) {
+      done = count;
+      if (performance.now() - drawnAtMs >= REDRAW_MS) schedule();
     },
-    [Symbol.dispose]: () => bar.stop(),
+    note(line) {
+      notes += `${line}\n`;
+      schedule();
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      draw();
+      output.write("\n");
+    },
   };
+}
+
+/** Clears a bar of so many rows, with the cursor in the last of them. */
+function clearText(rows: number): string {
+  return `${rows > 1 ? `\u001b[${rows - 1}A` : ""}\r\u001b[J`;
+}
+
+interface BarState {
+  readonly done: number;
+  readonly total: number | undefined;
+  readonly perSecond: number;
+  readonly unit: ProgressUnit;
+  readonly columns: number;
+}
+
+/** The most telling parts of the bar that fit into a row: its last column stays free, as a full row may wrap. */
+function barText({ done, total, perSecond, unit, columns }: BarState): string {
+  const width = Math.max(1, columns - 1);
+  const rate = `${unit.amount(perSecond)}/s`;
+  if (total === undefined) return fitting([[unit.amount(done), rate], [unit.amount(done)]], width);
+  const part = total === 0 ? 1 : Math.min(1, done / total);
+  const full = Math.floor(part * BAR_WIDTH);
+  const blocks = "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
+  const percentage = `${Math.floor(part * 100)}%`;
+  const amount = unit.amountOf(done, total);
+  const left = `${done === 0 ? "?" : durationText(Math.max(0, total - done) / perSecond)} left`;
+  return fitting(
+    [
+      [`${blocks} ${percentage}`, amount, rate, left],
+      [percentage, amount, rate, left],
+      [percentage, amount, left],
+      [percentage, amount],
+      [percentage],
+    ],
+    width,
+  );
+}
+
+function fitting(candidates: readonly (readonly string[])[], width: number): string {
+  const texts = candidates.map((parts) => parts.join("  "));
+  return (texts.find((text) => text.length <= width) ?? texts.at(-1) ?? "").slice(0, width);
 }
 
 /** As `1.5 MiB`. */

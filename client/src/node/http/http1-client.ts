@@ -7,7 +7,8 @@ import { findNotSent } from "../../not-sent.ts";
 import { Address } from "./address.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";
-import { notSent, startSocket, type TlsClientOptions } from "./open-socket.ts";
+import { closedError, notSent, startSocket, type TlsClientOptions, toFinal } from "./open-socket.ts";
+import { Outage } from "./outage.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { writeBody } from "./write-body.ts";
@@ -24,7 +25,7 @@ interface Origin {
 /**
  * Sends requests over HTTP/1.1 to the address with the fewest calls, at most
  * `settings.size` at once to each; more wait. An address that can't be reached is
- * left out for a while, and the request goes to the next.
+ * left out for a while, and the request goes to the next; while none can be, requests wait.
  */
 export function createHttp1Client(
   origins: readonly string[],
@@ -51,25 +52,50 @@ export function createHttp1Client(
     if (all.every(({ callCount }) => callCount === 0)) closed?.resolve();
   };
 
+  const outage = new Outage(
+    all.map(({ address }) => address),
+    settings,
+  );
+
+  /** At each address in turn. @throws what the last one failed with. */
+  const trySend = async (request: UniversalClientRequest, body: ReplayableBody | undefined) => {
+    let failure: unknown;
+    for (const origin of inOrder()) {
+      if (closed) throw closedError();
+      origin.callCount += 1;
+      try {
+        const response = await exchange(origin, request, body, {
+          onConnect: () => outage.end(),
+          beforeConnect: (reason) => outage.ended(reason),
+          onEnd: () => ended(origin),
+        });
+        origin.address.succeeded();
+        return response;
+      } catch (error) {
+        if (request.signal?.aborted || !findNotSent(error) || body?.canReplay === false) throw error;
+        origin.address.failed();
+        failure = error;
+      }
+    }
+    throw failure;
+  };
+
   return {
     async send(request) {
       const body = request.body && new ReplayableBody(request.body);
+      const call = { ...request, body };
       try {
-        let failure: unknown;
-        for (const origin of inOrder()) {
-          if (closed) throw new ConnectError("the client is closed", Code.Canceled);
-          origin.callCount += 1;
+        for (;;) {
+          if (closed) throw closedError();
+          if (outage.isOn && settings.waitTimeoutMs !== 0) await outage.wait(call);
           try {
-            const response = await exchange(origin, request, body, () => ended(origin));
-            origin.address.succeeded();
-            return response;
+            return await trySend(request, body);
           } catch (error) {
-            if (!findNotSent(error) || body?.canReplay === false) throw error;
-            origin.address.failed();
-            failure = error;
+            if (body?.canReplay === false || request.signal?.aborted || !findNotSent(error)?.isTransient) throw error;
+            if (settings.waitTimeoutMs === 0) throw toFinal(error);
+            outage.begin(error);
           }
         }
-        throw failure;
       } catch (error) {
         body?.release();
         throw error;
@@ -78,6 +104,7 @@ export function createHttp1Client(
     async close() {
       if (closed) return closed.promise;
       closed = Promise.withResolvers();
+      outage.rejectAll(closedError());
       if (all.some(({ callCount }) => callCount > 0)) {
         const cut = setTimeout(closed.resolve, settings.closeTimeoutMs);
         await closed.promise;
@@ -112,13 +139,21 @@ function createAgent(
   return agent;
 }
 
+interface ExchangeHooks {
+  onConnect(): void;
+  /** The error of a request that is aborted, for this reason, while it has no connection yet. */
+  beforeConnect(reason: unknown): ConnectError;
+  onEnd(): void;
+}
+
 function exchange(
-  { address: { origin }, agent, opening }: Origin,
+  { address, agent, opening }: Origin,
   { url, method, header, signal }: UniversalClientRequest,
   body: ReplayableBody | undefined,
-  onEnd: () => void,
+  { onConnect, beforeConnect, onEnd }: ExchangeHooks,
 ): Promise<UniversalClientResponse> {
   return new Promise((resolve, reject) => {
+    const { origin } = address;
     const { pathname, search } = new URL(url);
     const target = new URL(pathname + search, origin);
     const send = target.protocol === "https:" ? https.request : http.request;
@@ -129,12 +164,16 @@ function exchange(
       failure ??= error;
       request.destroy();
     };
-    const abort = () => cancel(ConnectError.from(signal?.reason, Code.Canceled));
+    const abort = () => {
+      const { reason } = signal ?? {};
+      cancel(isConnected ? ConnectError.from(reason, Code.Canceled) : beforeConnect(reason));
+    };
     const done = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     request.on("error", (error) => {
-      failure ??= findNotSent(error) ? ConnectError.from(error) : (isConnected ? lost : notSent)(origin, error);
+      if (findNotSent(error)) failure ??= ConnectError.from(error);
+      failure ??= isConnected ? lost(address) : notSent(origin, error);
       reject(failure);
     });
     let hasResponded = false;
@@ -143,7 +182,7 @@ function exchange(
       resolve({
         status: response.statusCode ?? 0,
         header: toWebHeaders(response.headers),
-        body: readBody(response, (error) => failure ?? lost(origin, error), done),
+        body: readBody(response, () => failure ?? lost(address), done),
         trailer: new Headers(),
       });
     });
@@ -151,10 +190,12 @@ function exchange(
       done();
       onEnd();
       if (hasResponded) body?.release();
-      else reject(failure ?? lost(origin, undefined));
+      else reject(failure ?? lost(address));
     });
     const connected = () => {
       isConnected = true;
+      address.connected();
+      onConnect();
       if (!body || request.destroyed) return;
       // A stream's header does not wait for its first message; a unary call's leaves together with its body.
       setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
@@ -168,17 +209,18 @@ function exchange(
 
 async function* readBody(
   response: http.IncomingMessage,
-  toFailure: (error: unknown) => ConnectError,
+  currentFailure: () => ConnectError,
   done: () => void,
 ): AsyncIterable<Uint8Array> {
   try {
     yield* response.iterator({ destroyOnReturn: false });
-  } catch (error) {
-    throw toFailure(error);
+  } catch {
+    throw currentFailure();
   }
   done();
 }
 
-function lost(origin: string, cause: unknown): ConnectError {
-  return new ConnectError(`the connection to ${origin} was lost`, Code.Unavailable, undefined, undefined, cause);
+function lost(address: Address): ConnectError {
+  const loss = address.lost();
+  return new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss);
 }

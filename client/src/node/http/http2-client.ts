@@ -11,7 +11,7 @@ import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { writeBody } from "./write-body.ts";
 
-/** How often a request that a server refused unprocessed goes to another connection at once. */
+/** How often a request that was certainly not processed goes to another connection at once; then its caller decides. */
 const MAX_REPLAYS = 2;
 
 /**
@@ -45,11 +45,13 @@ async function sendUntilTaken(
   body: ReplayableBody | undefined,
 ): Promise<UniversalClientResponse> {
   for (let replays = 0; ; replays++) {
-    const connection = await pool.acquire(request.signal);
+    const connection = await pool.acquire({ ...request, body });
     try {
       return await exchange(connection, request, body);
     } catch (error) {
-      const canReplay = replays < MAX_REPLAYS && body?.canReplay !== false && !request.signal?.aborted;
+      // A server that refuses a stream and still takes others is asked once more: it may be busy.
+      const maxReplays = connection.takesStreams ? 1 : MAX_REPLAYS;
+      const canReplay = replays < maxReplays && body?.canReplay !== false && !request.signal?.aborted;
       if (!canReplay || !findNotSent(error)) throw error;
     }
   }
@@ -143,7 +145,10 @@ function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): Connec
     return notSent(origin, new Error("the server refused the stream"));
   }
   if (rstCode === undefined || rstCode === http2.constants.NGHTTP2_NO_ERROR) return undefined;
-  if (connection.isLost) return new ConnectError(`the connection to ${origin} was lost`, Code.Unavailable);
+  if (connection.isLost) {
+    const loss = connection.address.lost();
+    return new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss);
+  }
   const code = codeByReset.get(rstCode) ?? Code.Internal;
   return new ConnectError(`the server reset the stream (HTTP/2 error ${rstCode})`, code);
 }

@@ -39,6 +39,7 @@ export class Http2Connection {
   #takesStreams = true;
   #goawayLastId: number | undefined;
   #isLost = false;
+  #hasHeard = false;
 
   /** @throws ConnectError unavailable, because of a RequestNotSentError. */
   static async open(address: Address, options: Http2ConnectionOptions): Promise<Http2Connection> {
@@ -158,8 +159,10 @@ export class Http2Connection {
     }
   }
 
-  /** The server has sent something: no PING is needed for a while. */
+  /** The server has answered something: no PING is needed for a while. */
   heard(): void {
+    if (!this.#hasHeard) this.address.succeeded();
+    this.#hasHeard = true;
     this.#pingTimer?.refresh();
   }
 

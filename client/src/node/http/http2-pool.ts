@@ -1,9 +1,9 @@
-import { Code, ConnectError } from "@connectrpc/connect";
-import { RequestNotSentError } from "../../not-sent.ts";
+import { findNotSent } from "../../not-sent.ts";
 import { Address } from "./address.ts";
 import { Http2Connection } from "./http2-connection.ts";
-import type { TlsClientOptions } from "./open-socket.ts";
+import { closedError, type TlsClientOptions, toFinal } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
+import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
 export interface Http2PoolOptions {
   /** Origins, as `https://rollcall.example.com`; calls are spread over them. */
@@ -12,16 +12,12 @@ export interface Http2PoolOptions {
   settings: PoolSettings;
 }
 
-interface Waiter {
-  resolve(connection: Http2Connection): void;
-  reject(error: unknown): void;
-}
-
 /**
  * HTTP/2 connections to all addresses of a server. A call gets the one with the
  * fewest streams, in turns among equals, and never more than its server takes: where
  * all are full, calls wait in their order. An address that fails is left out while
- * there is another, and probed again by a later call, at no call's cost.
+ * there is another, and probed again by a later call, at no call's cost. While none can be
+ * reached, calls wait, and the addresses are tried again after their rests.
  */
 export class Http2Pool {
   readonly #addresses: readonly Address[];
@@ -29,27 +25,34 @@ export class Http2Pool {
   readonly #settings: PoolSettings;
   readonly #connections = new Set<Http2Connection>();
   readonly #opening = new Map<Promise<void>, Address>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #line: WaitingLine<Http2Connection>;
   readonly #closing = new AbortController();
   #turn = 0;
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor({ origins, tls, settings }: Http2PoolOptions) {
     this.#addresses = origins.map((origin) => new Address(origin));
     this.#tls = tls;
     this.#settings = settings;
+    this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
   }
 
   /**
    * A connection with a place for one stream, to be used by its `openStream`.
    *
-   * @throws ConnectError unavailable when no address can be reached, because of a
-   *   RequestNotSentError; canceled when the pool is closed; the signal's reason.
+   * @throws ConnectError because of a RequestNotSentError: unavailable when no address can
+   *   be reached and it does not help to wait, or too many wait; canceled when the pool is
+   *   closed; as the signal's reason says.
    */
-  async acquire(signal: AbortSignal | undefined): Promise<Http2Connection> {
-    signal?.throwIfAborted();
+  async acquire(call: WaitingCall): Promise<Http2Connection> {
+    call.signal?.throwIfAborted();
     if (this.#isClosed) throw closedError();
-    const connection = this.#waiters.size === 0 ? this.#take() : undefined;
-    if (!connection) return this.#wait(signal);
+    const connection = this.#line.size === 0 ? this.#take() : undefined;
+    if (!connection) {
+      const turn = this.#line.wait(call);
+      this.#grow();
+      return turn;
+    }
     this.#grow();
     return connection;
   }
@@ -57,7 +60,8 @@ export class Http2Pool {
   /** No new calls or connections; resolves when the calls under way have finished, or were cut after closeTimeoutMs. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#rejectWaiters(closedError());
+    clearTimeout(this.#retryTimer);
+    this.#line.rejectAll(closedError());
     const cut = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy();
     }, this.#settings.closeTimeoutMs);
@@ -78,6 +82,10 @@ export class Http2Pool {
     return this.#closing.signal.aborted;
   }
 
+  get #hasConnection(): boolean {
+    return [...this.#connections].some(({ takesStreams }) => takesStreams);
+  }
+
   #take(): Http2Connection | undefined {
     const withRoom = [...this.#connections].filter(({ hasRoom }) => hasRoom);
     const fewest = Math.min(...withRoom.map(({ streamCount }) => streamCount));
@@ -88,29 +96,11 @@ export class Http2Pool {
     return connection;
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<Http2Connection> {
-    const { promise, resolve, reject } = Promise.withResolvers<Http2Connection>();
-    const abort = () => settle(() => reject(signal?.reason));
-    const settle = (act: () => void) => {
-      this.#waiters.delete(waiter);
-      signal?.removeEventListener("abort", abort);
-      act();
-    };
-    const waiter: Waiter = {
-      resolve: (connection) => settle(() => resolve(connection)),
-      reject: (error) => settle(() => reject(error)),
-    };
-    this.#waiters.add(waiter);
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#grow();
-    return promise;
-  }
-
   #serveWaiters(): void {
-    for (const waiter of this.#waiters) {
+    while (this.#line.size > 0) {
       const connection = this.#take();
       if (!connection) return;
-      waiter.resolve(connection);
+      this.#line.serve(connection);
     }
   }
 
@@ -119,15 +109,27 @@ export class Http2Pool {
     if (this.#isClosed) return;
     const open = [...this.#connections].filter(({ takesStreams }) => takesStreams);
     // The call that has just taken its place is one stream.
-    const isBusy = this.#waiters.size > 0 || open.every(({ streamCount }) => streamCount > 1);
+    const isBusy = this.#line.size > 0 || open.every(({ streamCount }) => streamCount > 1);
     const awake = this.#addresses.filter((address) => !address.isResting);
-    // With nothing else left, an address is tried although it rests: the caller's backoff sets the pace.
-    const canWait = open.length > 0 || this.#opening.size > 0;
-    for (const address of awake.length > 0 || canWait ? awake : this.#addresses) {
+    const isStuck = awake.length === 0 && open.length === 0 && this.#opening.size === 0;
+    // Where calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
+    const isTriedAtRest = isStuck && this.#settings.waitTimeoutMs === 0;
+    if (isStuck && !isTriedAtRest) this.#growLater();
+    for (const address of isTriedAtRest ? this.#addresses : awake) {
       const opening = [...this.#opening.values()].filter((other) => other === address).length;
       const count = open.filter((connection) => connection.address === address).length + opening;
       if (opening === 0 && (count === 0 || (isBusy && count < this.#settings.size))) this.#open(address);
     }
+  }
+
+  /** Once the first address has rested, if calls still wait then. */
+  #growLater(): void {
+    if (this.#retryTimer || this.#line.size === 0) return;
+    const restMs = Math.min(...this.#addresses.map((address) => address.restMs));
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = undefined;
+      if (this.#line.size > 0) this.#grow();
+    }, restMs).unref();
   }
 
   #open(address: Address): void {
@@ -136,7 +138,8 @@ export class Http2Pool {
     const opening = Http2Connection.open(address, options).then(
       (connection) => {
         this.#opening.delete(opening);
-        address.succeeded();
+        address.connected();
+        this.#line.endOutage();
         this.#connections.add(connection);
         if (this.#isClosed) connection.retire();
         else this.#onChange(connection);
@@ -144,9 +147,12 @@ export class Http2Pool {
       (error: unknown) => {
         this.#opening.delete(opening);
         address.failed();
-        if (this.#opening.size > 0) return;
-        if ([...this.#connections].some(({ takesStreams }) => takesStreams)) return;
-        this.#rejectWaiters(error);
+        this.#line.noteFault(error);
+        if (this.#opening.size > 0 || this.#hasConnection) return;
+        const isHopeless = this.#settings.waitTimeoutMs === 0 || findNotSent(error)?.isTransient === false;
+        if (isHopeless) return this.#line.rejectAll(toFinal(error));
+        if (this.#line.size > 0) this.#line.beginOutage(error);
+        this.#grow();
       },
     );
     this.#opening.set(opening, address);
@@ -155,15 +161,6 @@ export class Http2Pool {
   readonly #onChange = (connection: Http2Connection): void => {
     if (connection.isLost) this.#connections.delete(connection);
     this.#serveWaiters();
-    if (this.#waiters.size > 0) this.#grow();
+    if (this.#line.size > 0) this.#grow();
   };
-
-  #rejectWaiters(error: unknown): void {
-    for (const waiter of this.#waiters) waiter.reject(error);
-  }
-}
-
-function closedError(): ConnectError {
-  const cause = new RequestNotSentError("the client is closed", { isTransient: false });
-  return new ConnectError(cause.message, Code.Canceled, undefined, undefined, cause);
 }

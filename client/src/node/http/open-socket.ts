@@ -99,15 +99,28 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
   }
 }
 
-/** Faults of the certificate or its check: they do not pass by waiting. */
-const CERTIFICATE_FAULT =
-  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT|ERR_OSSL|HOSTNAME_MISMATCH)/;
+/** Faults of a certificate or its check, and of a server that speaks no TLS: they do not pass by waiting. */
+const TLS_FAULT =
+  /^(CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|ERR_TLS_CERT|ERR_OSSL|ERR_SSL_|HOSTNAME_MISMATCH)/;
 
 /** The error of a call that its server has not taken. */
 export function notSent(origin: string, error: unknown): ConnectError {
   const fault = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
   const { code = "", message = String(error) } = fault as NodeJS.ErrnoException;
-  const isTransient = !CERTIFICATE_FAULT.test(code);
+  const isTransient = !TLS_FAULT.test(code);
   const cause = new RequestNotSentError(`${origin}: ${message}`, { cause: error, isTransient });
   return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
+}
+
+/** The error of a call that a closed client was given. */
+export function closedError(): ConnectError {
+  const cause = new RequestNotSentError("the client is closed", { isTransient: false });
+  return new ConnectError(cause.message, Code.Canceled, undefined, undefined, cause);
+}
+
+/** The same error of a call that was not sent, for one that does not wait for a connection. */
+export function toFinal(error: unknown): ConnectError {
+  const { rawMessage, code } = ConnectError.from(error);
+  const cause = new RequestNotSentError(rawMessage, { cause: error, isTransient: false });
+  return new ConnectError(rawMessage, code, undefined, undefined, cause);
 }

@@ -1,3 +1,4 @@
+import type { ConnectError } from "@connectrpc/connect";
 import { MAX_TIMER_MS } from "../../delay.ts";
 
 /** Times are in milliseconds, above 0; 2^31 - 1 (almost 25 days) stands for all that are longer, Infinity too. */
@@ -17,11 +18,27 @@ export interface PoolOptions {
    * at once; then another takes its place. Default 30 min.
    */
   maxAgeMs?: number | undefined;
+  /**
+   * How long a call waits while no server can be reached. 0 does not wait at all: the call
+   * fails with what the first try to connect failed with. Default: until the call's deadline,
+   * and 20 s for a call without one.
+   */
+  waitTimeoutMs?: number | undefined;
+  /** Calls that may wait while there is no connection; further ones fail with unavailable. Default 5,000, which hold some 115 MiB. */
+  maxWaitingCalls?: number | undefined;
+  /** The same for the bytes of their messages: of a stream's, its first. Default 64 MiB. */
+  maxWaitingBytes?: number | undefined;
+  /** Told once for each time in which no server can be reached and calls wait; what it throws is dropped. */
+  onUnreachable?: ((error: ConnectError) => void) | undefined;
   /** How long `close` lets calls go on before it cuts them. Default 10 s. */
   closeTimeoutMs?: number | undefined;
 }
 
-export type PoolSettings = { readonly [K in keyof PoolOptions]-?: NonNullable<PoolOptions[K]> };
+type Unset = "waitTimeoutMs" | "onUnreachable";
+
+export type PoolSettings = {
+  readonly [K in Exclude<keyof PoolOptions, Unset>]-?: NonNullable<PoolOptions[K]>;
+} & Pick<PoolOptions, Unset>;
 
 const defaults: PoolSettings = {
   size: 2,
@@ -31,15 +48,26 @@ const defaults: PoolSettings = {
   idleTimeoutMs: 60_000,
   maxAgeMs: 30 * 60_000,
   closeTimeoutMs: 10_000,
+  maxWaitingCalls: 5_000,
+  maxWaitingBytes: 64 * 1024 ** 2,
 };
 
-/** @throws RangeError for a size that is not a whole number from 1, and for a time that is not above 0. */
+/** @throws RangeError for counts that are not whole numbers from 1, and for times that are not above 0 (waitTimeoutMs: from 0). */
 export function toPoolSettings(options: PoolOptions = {}): PoolSettings {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { size, ...times }: PoolSettings = { ...defaults, ...given };
-  if (!Number.isInteger(size) || size < 1) throw new RangeError("pool.size must be 1 or more");
+  const { size, maxWaitingCalls, maxWaitingBytes, waitTimeoutMs, onUnreachable, ...times }: PoolSettings = {
+    ...defaults,
+    ...given,
+  };
+  for (const [name, count] of Object.entries({ size, maxWaitingCalls, maxWaitingBytes })) {
+    if (!Number.isInteger(count) || count < 1) throw new RangeError(`pool.${name} must be 1 or more`);
+  }
   return {
     size,
+    maxWaitingCalls,
+    maxWaitingBytes,
+    onUnreachable,
+    waitTimeoutMs: waitTimeoutMs === 0 ? 0 : waitTimeoutMs && toTimerMs("waitTimeoutMs", waitTimeoutMs),
     connectTimeoutMs: toTimerMs("connectTimeoutMs", times.connectTimeoutMs),
     pingIntervalMs: toTimerMs("pingIntervalMs", times.pingIntervalMs),
     pingTimeoutMs: toTimerMs("pingTimeoutMs", times.pingTimeoutMs),

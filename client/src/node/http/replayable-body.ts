@@ -1,4 +1,4 @@
-/** A request's body up to this size can be sent again: any unary call but the largest. */
+/** A request's body up to this size can be sent again, and its first chunk, which is all of a unary call's, whatever its size. */
 const KEPT_BYTES = 64 * 1_024;
 
 /** Remembers the beginning of a body, so that a request that no server took can be sent again. */
@@ -16,6 +16,17 @@ export class ReplayableBody {
   /** False once more has been read than is kept. */
   get canReplay(): boolean {
     return this.#canReplay;
+  }
+
+  /**
+   * The size of the first chunk, in bytes: of a unary call's whole body. It stays to be
+   * read. Rejects as the source does, and may never settle where the source is slow.
+   */
+  async firstChunkBytes(): Promise<number> {
+    const [kept] = this.#kept;
+    if (kept) return kept.byteLength;
+    const result = await this.#pull();
+    return result.done ? 0 : result.value.byteLength;
   }
 
   /** From the first byte on. To read again, the reader before must have stopped asking. */
@@ -53,7 +64,7 @@ export class ReplayableBody {
     if (!this.#canReplay) return;
     this.#kept.push(chunk);
     this.#keptBytes += chunk.byteLength;
-    if (this.#keptBytes > KEPT_BYTES) this.#forget();
+    if (this.#keptBytes > KEPT_BYTES && this.#kept.length > 1) this.#forget();
   }
 
   #forget(): void {

@@ -33,4 +33,10 @@ export const sqliteMigrations: readonly string[] = [
   ) STRICT;
   INSERT INTO secrets VALUES ('page_token_key', randomblob(32));
   `,
+  `
+  CREATE TABLE properties (
+    name  TEXT PRIMARY KEY,
+    value ANY NOT NULL
+  ) STRICT;
+  `,
 ];

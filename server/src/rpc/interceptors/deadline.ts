@@ -1,48 +1,39 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable, abortableEach } from "../abortable.ts";
-import { callKey, principalKey } from "../call.ts";
-import { MAX_TIMER_MS } from "../limit-deadline.ts";
+import { MAX_TIMER_MS, throwIfOver } from "../bound-deadline.ts";
+import { principalKey } from "../call.ts";
 
-export interface DeadlineOptions {
-  /** For a unary call whose client sets no deadline, in milliseconds. */
-  defaultTimeoutMs: number;
-  /** For a stream whose client sets no deadline, in milliseconds; at most {@link MAX_TIMER_MS}. */
-  maxTimeoutMs: number;
+export interface DeadlineInterceptorOptions {
   /** Milliseconds since the Unix epoch. */
   now(): number;
 }
 
 /**
- * Ends every call in time: by its client's deadline (which aborts the request's
- * signal), else by the server's, and a stream when the caller's token expires. The
- * call ends even if its handler ignores the signal.
+ * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its
+ * handler ignores the signal; and a stream when the caller's token expires. No handler
+ * starts for a call that is over.
  */
-export function createDeadlineInterceptor({ defaultTimeoutMs, maxTimeoutMs, now }: DeadlineOptions): Interceptor {
+export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): Interceptor {
   return (next) => async (request) => {
+    throwIfOver(request.contextValues, request.signal);
     const controller = createLinkedAbortController(request.signal);
     const { signal } = controller;
-    const timers: NodeJS.Timeout[] = [];
-    const abortAfter = (ms: number, message: string, code: Code) => {
-      timers.push(setTimeout(() => controller.abort(new ConnectError(message, code)), Math.min(ms, MAX_TIMER_MS)));
-    };
-    if (!request.contextValues.get(callKey)?.hasDeadline) {
-      const timeoutMs = request.method.methodKind === "unary" ? defaultTimeoutMs : maxTimeoutMs;
-      abortAfter(timeoutMs, "the operation timed out", Code.DeadlineExceeded);
-    }
     const principal = request.contextValues.get(principalKey);
+    let timer: NodeJS.Timeout | undefined;
     if (request.stream && principal) {
-      abortAfter(Math.max(principal.expiresAtMs - now(), 0), "token has expired", Code.Unauthenticated);
+      const expire = () => controller.abort(new ConnectError("token has expired", Code.Unauthenticated));
+      timer = setTimeout(expire, Math.min(Math.max(principal.expiresAtMs - now(), 0), MAX_TIMER_MS));
     }
-    const clearTimers = () => timers.forEach(clearTimeout);
+    const clearTimer = () => clearTimeout(timer);
 
     try {
       const response = await abortable(next({ ...request, signal }), signal);
-      if (response.stream) return { ...response, message: abortableEach(response.message, signal, clearTimers) };
-      clearTimers();
+      if (response.stream) return { ...response, message: abortableEach(response.message, signal, clearTimer) };
+      clearTimer();
       return response;
     } catch (error) {
-      clearTimers();
+      clearTimer();
       throw error;
     }
   };

@@ -1,21 +1,17 @@
 import { createHash } from "node:crypto";
 import { extname } from "node:path";
+import type { ConnectError } from "@connectrpc/connect";
 import { type Command, Option } from "commander";
 import { EmailTakenError, ValidationError } from "../../../errors.ts";
 import type { RetryEvent } from "../../../retry/policy.ts";
 import type { NodeRollcallClientOptions } from "../../create-client.ts";
+import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
-import {
-  type ImportFile,
-  type ImportFormat,
-  type ImportLine,
-  type LineRange,
-  openImportFile,
-} from "../import-lines.ts";
+import { type ImportFormat, type ImportLine, type LineRange, readImportFile } from "../import-lines.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
-import { startProgress } from "../progress.ts";
+import { type ProgressUnit, startProgress } from "../progress.ts";
 import { sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
@@ -26,97 +22,129 @@ const patience = {
   retry: { maxAttempts: 20, initialDelayMs: 200, budget: { maxTokens: 10_000 } },
 } satisfies Partial<NodeRollcallClientOptions>;
 
-/** In lines of the file. */
+/** In users. */
 interface Counts {
-  /** The server has, or has had, the user: a repeated row is accepted too. */
-  accepted: number;
+  /** By this run, or by an earlier one of the same file. */
+  created: number;
+  /** Their e-mails are in the directory already, and `--skip-existing` says that this is fine. */
+  skipped: number;
   failed: number;
+}
+
+const USERS: ProgressUnit = {
+  amount: (count) => Math.round(count).toLocaleString("en"),
+  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
+};
+
+interface ImportOptions {
+  format?: ImportFormat;
+  concurrency: number;
+  skipExisting?: boolean;
 }
 
 export function addImportCommand(users: Command, io: Io): void {
   users
     .command("import <file>")
     .description(
-      "add the users of a file: JSON Lines, or CSV whose first line names the columns email and name. " +
-        "To run it again within a day, after whatever ended it, goes on and adds nobody twice",
+      "add the users of a file: JSON Lines, as users list --all --json prints them, or CSV whose first line names " +
+        "the columns email and name. To run it again within a day, after whatever ended it, goes on and adds nobody twice",
     )
     .addOption(new Option("--format <name>", "default: by the file's extension").choices(["csv", "jsonl"]))
+    .option("--skip-existing", "pass over users whose e-mail is in the directory already")
     .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
-    .action(async (path: string, { format, concurrency }, command: Command) => {
+    .action(async (path: string, { format = formatOf(path), ...options }: ImportOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      const totalBytes = await sizeOfFile(path);
-      const counts: Counts = { accepted: 0, failed: 0 };
-      const soFar = () => `${counts.accepted} lines accepted, ${counts.failed} failed`;
-      const whenInterrupted = () => `canceled: ${soFar()}; run it again to go on`;
-      using file = openImportFile(path, format ?? formatOf(path));
-      using progress = startProgress(io.stderr, totalBytes);
-      const tell = (range: LineRange, report: ErrorReport) =>
-        progress.note(
-          globals.json ? JSON.stringify({ ...range, ...report }) : `${rangeText(range)}: ${reportText(report)}`,
-        );
-      let isWaiting = false;
-      const onRetry = ({ error }: RetryEvent) => {
-        // Once for all that wait for the same server.
-        if (!isWaiting) {
-          const report = reportOf(error);
-          progress.note(globals.json ? JSON.stringify({ retry: report }) : `trying again: ${reportText(report)}`);
-        }
-        isWaiting = true;
-      };
-      const onDone = () => {
-        isWaiting = false;
-        progress.update(file.bytesRead);
-      };
-      await withClient(
-        globals,
-        io,
-        whenInterrupted,
-        async (call) => {
-          try {
-            await importFile(file, call, concurrency, counts, tell, onDone);
-          } catch (error) {
-            const isStopped = !io.signal.aborted && !(error instanceof UsageError);
-            if (isStopped) progress.note(`stopped: ${soFar()}; run it again to go on`);
-            throw error;
-          }
-        },
-        { ...patience, retry: { ...patience.retry, onRetry } },
-      );
-      io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${soFar()}.\n`);
-      if (counts.failed > 0) throw new PartlyDoneError(`${counts.failed} lines failed`);
+      await sizeOfFile(path);
+      const counts: Counts = { created: 0, skipped: 0, failed: 0 };
+      await runImport({ ...options, path, format, globals, io, counts });
+      io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${textOf(counts)}.\n`);
+      if (counts.failed > 0) throw new PartlyDoneError(`${counts.failed} users failed`);
     });
 }
 
+/** The import's call and what it shows of itself; the bar is gone when it ends, however it ends. */
+async function runImport(
+  run: ImportOptions & { path: string; format: ImportFormat; globals: Globals; io: Io; counts: Counts },
+): Promise<void> {
+  const { path, format, globals, io, counts } = run;
+  const whenInterrupted = () => `canceled: ${textOf(counts)}; run it again to go on`;
+  const lineCount = await countLines(path, io.signal);
+  // The first line of CSV is no user.
+  const total = lineCount && lineCount - (format === "csv" ? 1 : 0);
+  using progress = startProgress(io.stderr, total, USERS);
+  const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
+  const tell = (range: LineRange, report: ErrorReport) =>
+    note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
+  let isWaiting = false;
+  const tellOfWait = (error: ConnectError) => {
+    // Once for all that wait for the same server.
+    if (!isWaiting) note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
+    isWaiting = true;
+  };
+  const onDone = () => {
+    isWaiting = false;
+    progress.update(counts.created + counts.skipped + counts.failed);
+  };
+  const importAll = async (call: CommandCall) => {
+    try {
+      await importFile(readImportFile(path, format), call, { ...run, tell, onDone });
+    } catch (error) {
+      const isStopped = !io.signal.aborted && !(error instanceof UsageError);
+      if (isStopped) progress.note(`stopped: ${textOf(counts)}; run it again to go on`);
+      throw error;
+    }
+  };
+  const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => tellOfWait(error) };
+  await withClient(globals, io, whenInterrupted, importAll, {
+    ...patience,
+    retry,
+    pool: { onUnreachable: tellOfWait },
+  });
+}
+
+function textOf({ created, skipped, failed }: Counts): string {
+  return `${created} users created, ${skipped} skipped, ${failed} failed`;
+}
+
+interface ImportRun extends ImportOptions {
+  readonly counts: Counts;
+  tell(range: LineRange, report: ErrorReport): void;
+  onDone(): void;
+}
+
 async function importFile(
-  file: ImportFile,
+  lines: AsyncGenerator<ImportLine>,
   call: CommandCall,
-  concurrency: number,
-  counts: Counts,
-  tell: (range: LineRange, report: ErrorReport) => void,
-  onDone: () => void,
+  { counts, concurrency, skipExisting, tell, onDone }: ImportRun,
 ): Promise<void> {
   let fault: { error: unknown } | undefined;
   const work = async () => {
     while (!fault) {
       // Each worker takes the next line of the one generator.
-      const { value: line, done } = await file.lines.next();
+      const { value: line, done } = await lines.next();
       if (done) return;
-      const lineCount = line.lastLine - line.line + 1;
       try {
         await importLine(line, call);
-        counts.accepted += lineCount;
+        counts.created += 1;
       } catch (error) {
         if (!isFaultOfLine(error)) {
           fault ??= { error };
           return;
         }
-        counts.failed += lineCount;
-        tell({ line: line.line, lastLine: line.lastLine }, reportOf(error));
+        if (skipExisting && error instanceof EmailTakenError) counts.skipped += 1;
+        else {
+          counts.failed += 1;
+          tell({ line: line.line, lastLine: line.lastLine }, reportOf(error));
+        }
       }
       onDone();
     }
   };
-  await Promise.all(Array.from({ length: concurrency }, work));
+  try {
+    await Promise.all(Array.from({ length: concurrency }, work));
+  } finally {
+    await lines.return(undefined);
+  }
   if (fault) throw fault.error;
 }
 

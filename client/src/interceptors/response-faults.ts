@@ -1,0 +1,50 @@
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+
+/**
+ * Reports a broken response as `internal`: one that ends within a message or without
+ * its end (Connect's EndStreamResponse), or that can't be decompressed or parsed.
+ * Connect's decoders, which servers use too, call each of these invalid_argument, as if the
+ * caller had sent something wrong. What the server itself answered, and what the
+ * source of the request's messages threw, stays as it is. To be the innermost interceptor.
+ *
+ * The Connect protocol names no code for it; its conformance suite expects internal.
+ */
+export const createResponseFaultInterceptor = (): Interceptor => (next) => async (request) => {
+  const source: Source = { error: undefined };
+  try {
+    if (!request.stream) return await next(request);
+    const response = await next({ ...request, message: watchSource(request.message, source) });
+    return response.stream ? { ...response, message: mapEach(response.message, source) } : response;
+  } catch (error) {
+    throw toInternal(error, source);
+  }
+};
+
+/** What the request's messages come from, and what it threw. */
+interface Source {
+  error: unknown;
+}
+
+async function* watchSource<T>(messages: AsyncIterable<T>, source: Source): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    source.error = error;
+    throw error;
+  }
+}
+
+async function* mapEach<T>(messages: AsyncIterable<T>, source: Source): AsyncIterable<T> {
+  try {
+    yield* messages;
+  } catch (error) {
+    // connect-web reports a stream without its end as a bare string.
+    throw typeof error === "string" ? new ConnectError(error, Code.Internal) : toInternal(error, source);
+  }
+}
+
+function toInternal(error: unknown, source: Source): unknown {
+  const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
+  if (!isOurs || error === source.error) return error;
+  return new ConnectError(`broken response: ${error.rawMessage}`, Code.Internal, error.metadata, undefined, error);
+}

@@ -1,0 +1,20 @@
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+
+const LINE_FEED = 0x0a;
+const SPACE = 0x20;
+
+/** How many lines of a file have something in them; undefined for a pipe, which can be read but once, and when aborted. */
+export async function countLines(path: string, signal: AbortSignal): Promise<number | undefined> {
+  if (!(await stat(path)).isFile()) return undefined;
+  let count = 0;
+  let isEmpty = true;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {
+    if (signal.aborted) return undefined;
+    for (const byte of chunk as Buffer) {
+      if (byte > SPACE && isEmpty) count += 1;
+      isEmpty = byte === LINE_FEED || (isEmpty && byte <= SPACE);
+    }
+  }
+  return count;
+}

@@ -1,0 +1,78 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { Address } from "./address.ts";
+import type { PoolSettings } from "./pool-options.ts";
+import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
+
+/** Between two tries, in milliseconds, while those before have not failed yet. */
+const MIN_PAUSE_MS = 100;
+
+/**
+ * The time in which none of a server's addresses can be reached. Calls wait for it to end;
+ * a few at a time try again, after the addresses have rested.
+ */
+export class Outage {
+  readonly #addresses: readonly Address[];
+  readonly #line: WaitingLine<void>;
+  /** How many calls try at once: as many as there are connections. */
+  readonly #tries: number;
+  #isOn = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(addresses: readonly Address[], settings: PoolSettings) {
+    this.#addresses = addresses;
+    this.#tries = settings.size;
+    const origins = addresses.map(({ origin }) => origin);
+    this.#line = new WaitingLine({ settings, origins, hasConnection: () => false });
+  }
+
+  get isOn(): boolean {
+    return this.#isOn;
+  }
+
+  /** No address could be reached. */
+  begin(error: unknown): void {
+    this.#isOn = true;
+    this.#line.beginOutage(error);
+  }
+
+  /** Resolves when the call may try. @throws ConnectError as {@link WaitingLine.wait}. */
+  wait(call: WaitingCall): Promise<void> {
+    const turn = this.#line.wait(call);
+    this.#retryLater();
+    return turn;
+  }
+
+  /** The error of a call that was ended while it tried to connect. */
+  ended(reason: unknown): ConnectError {
+    return this.#line.ended(reason);
+  }
+
+  /** A connection was made. */
+  end(): void {
+    this.#line.endOutage();
+    this.#isOn = false;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    while (this.#line.size > 0) this.#line.serve();
+  }
+
+  /** The client is closed. */
+  rejectAll(error: unknown): void {
+    clearTimeout(this.#timer);
+    this.#line.rejectAll(error);
+  }
+
+  #retryLater(): void {
+    if (this.#timer || this.#line.size === 0) return;
+    const restMs = Math.min(...this.#addresses.map((address) => address.restMs));
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        for (let tries = 0; tries < this.#tries; tries++) this.#line.serve();
+        // Those that try may be canceled before they know: the next ones follow in any case.
+        this.#retryLater();
+      },
+      Math.max(MIN_PAUSE_MS, restMs),
+    ).unref();
+  }
+}

@@ -1,0 +1,150 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { findNotSent, RequestNotSentError, WAIT_WITHOUT_DEADLINE_MS } from "../../not-sent.ts";
+import { tell } from "../../tell.ts";
+import type { PoolSettings } from "./pool-options.ts";
+import type { ReplayableBody } from "./replayable-body.ts";
+
+/** A call that waits for a connection. */
+export interface WaitingCall {
+  readonly signal?: AbortSignal | undefined;
+  /** Of the request: says whether the call has a deadline. */
+  readonly header: Headers;
+  readonly body: ReplayableBody | undefined;
+}
+
+export interface WaitingLineOptions {
+  settings: Pick<PoolSettings, "maxWaitingCalls" | "maxWaitingBytes" | "waitTimeoutMs" | "onUnreachable">;
+  /** Where the calls want to go. */
+  origins: readonly string[];
+  /** Whether there is a connection, so that calls wait only for their turn on it. */
+  hasConnection(): boolean;
+}
+
+interface Waiter<T> {
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Calls that wait for a connection, in their order: until their deadline, or without one
+ * for 20 s. While there is no connection, their number and the bytes of their messages
+ * are bounded, so that a server that is down does not fill the memory of its callers.
+ */
+export class WaitingLine<T> {
+  readonly #options: WaitingLineOptions;
+  readonly #waiters = new Set<Waiter<T>>();
+  #bytes = 0;
+  /** Why there was no connection the last time. */
+  #fault = "";
+  #isOutage = false;
+
+  constructor(options: WaitingLineOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#waiters.size;
+  }
+
+  /**
+   * Waits for {@link serve}.
+   *
+   * @throws ConnectError because of a RequestNotSentError: unavailable where too much
+   *   waits already, or after the time without a deadline; else with the code of the
+   *   signal's reason.
+   */
+  wait({ signal, header, body }: WaitingCall): Promise<T> {
+    const { settings, hasConnection } = this.#options;
+    const { maxWaitingCalls, maxWaitingBytes } = settings;
+    if (this.#waiters.size >= maxWaitingCalls && !hasConnection()) {
+      return Promise.reject(this.#tooMuch(`${maxWaitingCalls} calls`));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    let bytes = 0;
+    const settle = (act: () => void) => {
+      if (!this.#waiters.delete(waiter)) return;
+      this.#bytes -= bytes;
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+      act();
+    };
+    const waiter: Waiter<T> = {
+      resolve: (value) => settle(() => resolve(value)),
+      reject: (error) => settle(() => reject(error)),
+    };
+    const abort = () => waiter.reject(this.ended(signal?.reason));
+    const timer = this.#startTimer(header, waiter);
+    this.#waiters.add(waiter);
+    signal?.addEventListener("abort", abort, { once: true });
+    if (signal?.aborted) abort();
+    void body?.firstChunkBytes().then(
+      (size) => {
+        if (!this.#waiters.has(waiter)) return;
+        bytes = size;
+        this.#bytes += size;
+        if (this.#bytes > maxWaitingBytes && !hasConnection()) waiter.reject(this.#tooMuch(`${maxWaitingBytes} bytes`));
+      },
+      // Whoever sends the body meets it too.
+      () => {},
+    );
+    return promise;
+  }
+
+  /** Lets the first one go. */
+  serve(value: T): void {
+    const [waiter] = this.#waiters;
+    waiter?.resolve(value);
+  }
+
+  /** Notes why there is no connection: those that give up waiting say so. */
+  noteFault(error: unknown): void {
+    this.#fault = findNotSent(error)?.message ?? String(error);
+  }
+
+  /** No server can be reached, and calls wait. */
+  beginOutage(error: unknown): void {
+    this.noteFault(error);
+    if (!this.#isOutage) tell(() => this.#options.settings.onUnreachable?.(ConnectError.from(error)));
+    this.#isOutage = true;
+  }
+
+  /** A connection was made. */
+  endOutage(): void {
+    this.#isOutage = false;
+  }
+
+  rejectAll(error: unknown): void {
+    for (const waiter of this.#waiters) waiter.reject(error);
+  }
+
+  #startTimer(header: Headers, waiter: Waiter<T>): NodeJS.Timeout | undefined {
+    const { settings, hasConnection } = this.#options;
+    const hasDeadline = header.has("grpc-timeout") || header.has("connect-timeout-ms");
+    const timeoutMs = settings.waitTimeoutMs ?? (hasDeadline ? undefined : WAIT_WITHOUT_DEADLINE_MS);
+    // At 0, what the first try to connect fails with ends the wait.
+    if (timeoutMs === undefined || timeoutMs === 0) return undefined;
+    const timer = setTimeout(() => {
+      // Its turn on a connection comes, or the first try to connect, which has a time limit of its own, goes on.
+      if (hasConnection() || !this.#isOutage) timer.refresh();
+      else waiter.reject(this.#error(`no connection within ${timeoutMs} ms`, Code.Unavailable, false));
+    }, timeoutMs);
+    return timer;
+  }
+
+  #tooMuch(what: string): ConnectError {
+    return this.#error(`${what} wait for a connection already`, Code.Unavailable, false);
+  }
+
+  /** The error of a call that was ended while it waited, at its deadline or by its caller. */
+  ended(reason: unknown): ConnectError {
+    const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
+    return this.#error(`${rawMessage} while waiting for a connection`, code, true);
+  }
+
+  #error(text: string, code: Code, isTransient: boolean): ConnectError {
+    const cause = new RequestNotSentError(`${text}: ${this.#fault || this.#options.origins.join(", ")}`, {
+      isTransient,
+    });
+    return new ConnectError(cause.message, code, undefined, undefined, cause);
+  }
+}

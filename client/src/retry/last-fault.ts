@@ -1,0 +1,18 @@
+import { Code, ConnectError, type ContextValues, createContextKey } from "@connectrpc/connect";
+
+/** What a call's last attempt failed with: the retry interceptor notes it for {@link explainDeadline}. */
+export const lastFaultKey = createContextKey<ConnectError | undefined>(undefined, {
+  description: "what the last attempt failed with",
+});
+
+/**
+ * Adds to a deadline's error what the call was waiting for. Connect ends a call at its
+ * deadline with an error of its own, whatever an interceptor throws.
+ */
+export function explainDeadline(reason: unknown, values: ContextValues): ConnectError {
+  const error = ConnectError.from(reason);
+  const fault = values.get(lastFaultKey);
+  if (!fault || error.code !== Code.DeadlineExceeded || error.isWireError) return error;
+  const text = fault.code === Code.DeadlineExceeded ? fault.rawMessage : `${error.rawMessage}: ${fault.rawMessage}`;
+  return new ConnectError(text, Code.DeadlineExceeded, error.metadata, undefined, fault);
+}

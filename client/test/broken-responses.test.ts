@@ -1,0 +1,286 @@
+import { once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-node";
+import { ServerStreamResponseSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { expect, test } from "vitest";
+import { WebSocketServer } from "ws";
+import {
+  createBrowserTransport,
+  createFetchTransport,
+  createRetryInterceptor,
+  createRollcallClient,
+  RollcallError,
+  toRollcallError,
+  ValidationError,
+} from "../src/index.ts";
+import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+
+checkEachForLeaks();
+
+/** What a server answers, byte for byte; it ends well as far as HTTP can tell. */
+interface RawResponse {
+  headers: Record<string, string>;
+  body: Uint8Array;
+  trailers?: Record<string, string>;
+}
+
+/** A server over HTTP/1.1 and one over HTTP/2 that answer every call with the same bytes. */
+async function startRawServer({ headers, body, trailers }: RawResponse) {
+  const plain = http.createServer((request, response) => {
+    request.resume().on("end", () => response.writeHead(200, headers).end(body));
+  });
+  const multiplexed = http2.createServer();
+  let calls = 0;
+  plain.on("request", () => calls++);
+  const sessions = new Set<http2.ServerHttp2Session>();
+  multiplexed.on("session", (session) => sessions.add(session));
+  multiplexed.on("stream", (stream: http2.ServerHttp2Stream) => {
+    calls += 1;
+    stream.on("error", () => {});
+    stream.resume().on("end", () => {
+      stream.respond({ ":status": 200, ...headers }, { waitForTrailers: trailers !== undefined });
+      stream.on("wantTrailers", () => stream.sendTrailers(trailers ?? {}));
+      stream.end(body);
+    });
+  });
+  const url = async (server: http.Server | http2.Http2Server) => {
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  };
+  return {
+    http1: await url(plain),
+    http2: await url(multiplexed),
+    get calls() {
+      return calls;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const session of sessions) session.destroy();
+      plain.closeAllConnections();
+      plain.close();
+      multiplexed.close();
+    },
+  };
+}
+
+function envelope(flags: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(5 + data.byteLength);
+  bytes[0] = flags;
+  new DataView(bytes.buffer).setUint32(1, data.byteLength);
+  bytes.set(data, 5);
+  return bytes;
+}
+
+const text = (content: string) => new TextEncoder().encode(content);
+const message = envelope(0, toBinary(ServerStreamResponseSchema, create(ServerStreamResponseSchema, { data: "one" })));
+const join = (...parts: Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
+const END_STREAM = 0x02;
+const COMPRESSED = 0x01;
+const TRAILERS = 0x80;
+
+const protocols = {
+  connect: { headers: { "content-type": "application/connect+proto" }, end: envelope(END_STREAM, text("{}")) },
+  "grpc-web": {
+    headers: { "content-type": "application/grpc-web+proto" },
+    end: envelope(TRAILERS, text("grpc-status: 0\r\n")),
+  },
+  grpc: { headers: { "content-type": "application/grpc+proto" }, trailers: { "grpc-status": "0" }, end: text("") },
+} satisfies Record<string, Omit<RawResponse, "body"> & { end: Uint8Array }>;
+
+type Protocol = keyof typeof protocols;
+
+/** How a body can be broken; by HTTP it is whole. */
+const faults: Record<
+  string,
+  (protocol: Protocol) => Omit<RawResponse, "headers"> & { headers?: RawResponse["headers"] }
+> = {
+  "without its end": () => ({ body: message }),
+  "within a message": (protocol) => ({ ...trailersOf(protocol), body: join(message, message.subarray(0, 7)) }),
+  "within a message's head": (protocol) => ({ ...trailersOf(protocol), body: join(message, message.subarray(0, 3)) }),
+  "with bytes that are no gzip": (protocol) => ({
+    ...trailersOf(protocol),
+    headers: { [protocol === "connect" ? "connect-content-encoding" : "grpc-encoding"]: "gzip" },
+    body: join(message, envelope(COMPRESSED, text("no gzip")), protocols[protocol].end),
+  }),
+  "with bytes that are no protobuf": (protocol) => ({
+    ...trailersOf(protocol),
+    body: join(message, envelope(0, text("\u0007")), protocols[protocol].end),
+  }),
+  "with more behind its end": (protocol) => ({
+    ...trailersOf(protocol),
+    body: join(message, protocols[protocol].end, protocol === "grpc" ? envelope(COMPRESSED, text("")) : message),
+  }),
+};
+
+function trailersOf(protocol: Protocol): Pick<RawResponse, "trailers"> {
+  return protocol === "grpc" ? { trailers: protocols.grpc.trailers } : {};
+}
+
+/** Reads the stream to its end, and resolves with what it gave and how it failed. */
+async function read(transport: Transport) {
+  const seen: string[] = [];
+  try {
+    for await (const { data } of createClient(StreamService, transport).serverStream({ query: "q" })) seen.push(data);
+  } catch (error) {
+    return { seen, error };
+  }
+  return { seen, error: undefined };
+}
+
+/** Internal; where connect-es says unknown, so be it: neither is the caller's fault. */
+function expectServersFault(error: unknown): void {
+  expect(error).toBeInstanceOf(ConnectError);
+  expect([Code.Internal, Code.Unknown]).toContain((error as ConnectError).code);
+  expect(toRollcallError(error)).not.toBeInstanceOf(RollcallError);
+}
+
+for (const [name, fault] of Object.entries(faults)) {
+  for (const protocol of ["connect", "grpc-web", "grpc"] as const) {
+    for (const httpVersion of ["2", "1.1"] as const) {
+      if (protocol === "grpc" && httpVersion === "1.1") continue;
+      test(`a stream ${name} is the server's fault: ${protocol}, HTTP/${httpVersion}`, async () => {
+        const { headers, ...response } = fault(protocol);
+        await using server = await startRawServer({
+          ...response,
+          headers: { ...protocols[protocol].headers, ...headers },
+        });
+        const address = httpVersion === "2" ? server.http2 : server.http1;
+        const transport = createNodeTransport({ address, protocol, httpVersion });
+        const { seen, error } = await read(transport);
+        expect(seen[0]).toBe("one");
+        expectServersFault(error);
+        if (protocol === "connect") expect(error).toMatchObject({ code: Code.Internal });
+        await transport.close();
+      });
+    }
+  }
+
+  // connect-web reads on, and takes what it finds for messages.
+  if (name === "with more behind its end") continue;
+  test(`a stream ${name} is the server's fault: fetch`, async () => {
+    const { headers, ...response } = fault("connect");
+    await using server = await startRawServer({ ...response, headers: { ...protocols.connect.headers, ...headers } });
+    const { error } = await read(createFetchTransport({ baseUrl: server.http1 }));
+    expectServersFault(error);
+  });
+}
+
+test("the control: a whole stream is no error, and what the server refuses stays as it is", async () => {
+  const refusal = envelope(END_STREAM, text('{"error":{"code":"invalid_argument","message":"query is required"}}'));
+  for (const protocol of ["connect", "grpc-web", "grpc"] as const) {
+    const { end, ...response } = protocols[protocol];
+    await using server = await startRawServer({ ...response, body: join(message, end) });
+    const transport = createNodeTransport({ address: server.http2, protocol });
+    expect(await read(transport)).toEqual({ seen: ["one"], error: undefined });
+    await transport.close();
+  }
+  await using server = await startRawServer({ headers: protocols.connect.headers, body: join(message, refusal) });
+  const transport = createNodeTransport({ address: server.http2, protocol: "connect" });
+  for (const { error } of [await read(transport), await read(createFetchTransport({ baseUrl: server.http1 }))]) {
+    expect(error).toMatchObject({ code: Code.InvalidArgument, rawMessage: "query is required" });
+    expect(toRollcallError(error)).toBeInstanceOf(ValidationError);
+  }
+  await transport.close();
+  // The other control: Connect's own transport blames the caller, but its error is told from a refusal too.
+  await using cut = await startRawServer({ headers: protocols.connect.headers, body: message });
+  const { error } = await read(createConnectTransport({ baseUrl: cut.http1, httpVersion: "1.1" }));
+  expect(error).toMatchObject({ code: Code.InvalidArgument });
+  expect(toRollcallError(error)).not.toBeInstanceOf(RollcallError);
+});
+
+test("a response whose connection is lost within its bytes is unavailable", async () => {
+  const server = http.createServer((request, response) => {
+    const type = request.url?.includes("encoding=json") ? "json" : "proto";
+    response.writeHead(200, { "content-type": `application/${type}`, "content-length": "100" });
+    response.write(message, () => request.socket.resetAndDestroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const client of [
+    createRollcallClient({ address, retry: false }),
+    createNodeClient({ address, protocol: "connect", httpVersion: "1.1", retry: false }),
+  ]) {
+    await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unavailable });
+    await client.close();
+  }
+  server.close();
+});
+
+test("a unary response of which bytes are missing or broken is the server's fault, and is not asked for again", async () => {
+  const responses: RawResponse[] = [
+    { headers: { "content-type": "application/proto", "content-encoding": "gzip" }, body: text("no gzip") },
+    { headers: { "content-type": "application/proto" }, body: text("\u0007") },
+    { headers: { "content-type": "application/proto" }, body: message.subarray(0, 3) },
+  ];
+  for (const response of responses) {
+    await using server = await startRawServer(response);
+    const interceptors = [createRetryInterceptor()];
+    const pooled = (httpVersion: "1.1" | "2") =>
+      createNodeTransport({
+        address: httpVersion === "2" ? server.http2 : server.http1,
+        protocol: "connect",
+        httpVersion,
+        interceptors,
+      });
+    const transports = [pooled("2"), pooled("1.1")];
+    for (const transport of transports) {
+      const error = await createClient(UserService, transport)
+        .getUser({ id: "1" })
+        .catch((reason: unknown) => reason);
+      expectServersFault(error);
+      await transport.close();
+    }
+    expect(server.calls).toBe(2);
+  }
+});
+
+test("what the source of a stream's messages throws is not the server's fault", async () => {
+  await using server = await startRawServer({ headers: protocols.connect.headers, body: message });
+  const transport = createNodeTransport({ address: server.http2, protocol: "connect" });
+  const fault = new ConnectError("of the caller's own", Code.InvalidArgument);
+  const upload = createClient(StreamService, transport).clientStream(
+    (async function* () {
+      yield { chunk: new Uint8Array(1) };
+      throw fault;
+    })(),
+  );
+  await expect(upload).rejects.toMatchObject({ code: Code.InvalidArgument, rawMessage: "of the caller's own" });
+  await transport.close();
+});
+
+test("a WebSocket that ends within a message is the server's fault", async () => {
+  const server = http.createServer();
+  const sockets = new WebSocketServer({ server, handleProtocols: () => "grpc-websockets" });
+  sockets.on("connection", (socket) => {
+    socket.once("message", () => {
+      socket.send(envelope(TRAILERS, text("content-type: application/grpc-web+proto\r\n")));
+      socket.send(join(message, message.subarray(0, 7)));
+      socket.close(1000);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const transport = createBrowserTransport({ baseUrl: `http://127.0.0.1:${port}` });
+  const replies: string[] = [];
+  const chat = async () => {
+    const requests = (async function* () {
+      yield { message: "Hello" };
+    })();
+    for await (const { reply } of createClient(StreamService, transport).bidirectionalStream(requests)) {
+      replies.push(reply);
+    }
+  };
+  const error = await chat().catch((reason: unknown) => reason);
+  expectServersFault(error);
+  expect(error).toMatchObject({ code: Code.Internal });
+  sockets.close();
+  server.close();
+});

@@ -1,0 +1,298 @@
+import { getEventListeners, once } from "node:events";
+import http from "node:http";
+import http2 from "node:http2";
+import net, { type AddressInfo } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { expect, test } from "vitest";
+import { startServer, until } from "../../server/test/harness.ts";
+import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
+import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { findNotSent } from "../src/not-sent.ts";
+import { freePort } from "./free-port.ts";
+import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
+import { startProxy } from "./proxy.ts";
+
+checkEachForLeaks();
+
+const wires = [
+  { protocol: "grpc" },
+  { protocol: "connect" },
+  { protocol: "grpc-web", httpVersion: "1.1" },
+  { protocol: "connect", httpVersion: "1.1" },
+] as const;
+const nameOf = (wire: Partial<NodeRollcallClientOptions>) => `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
+
+/** A port of a server that is down until `start`. */
+async function startOutage() {
+  const port = await freePort();
+  const server = await startServer();
+  const proxies: Awaited<ReturnType<typeof startProxy>>[] = [];
+  return {
+    address: `http://127.0.0.1:${port}`,
+    server,
+    async start() {
+      proxies.push(await startProxy(server.port, { port }));
+    },
+    async [Symbol.asyncDispose]() {
+      for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+for (const wire of wires) {
+  test(`calls that are made while the server is down are served when it is back: ${nameOf(wire)}`, async () => {
+    await using outage = await startOutage();
+    const reached: ConnectError[] = [];
+    const retries: RetryEvent[] = [];
+    await using client = createRollcallClient({
+      address: outage.address,
+      token: await outage.server.token(),
+      timeoutMs: 25_000,
+      // Nothing may be repeated that could have reached the server.
+      retry: { maxAttempts: 2, budget: { maxTokens: 2 }, onRetry: (event) => retries.push(event) },
+      pool: { onUnreachable: (error) => reached.push(error) },
+      ...wire,
+    });
+    const creates = Array.from({ length: 20 }, (_, index) =>
+      // Without a request id: not even that is needed for what was never sent.
+      client.users.createUser({ email: `user${index}@example.com`, name: "User" }),
+    );
+    const query = Array.fromAsync(client.query("q"));
+    await until(() => reached.length > 0);
+    await outage.start();
+    expect(await Promise.all(creates)).toHaveLength(20);
+    expect(await query).toHaveLength(10);
+    expect((await client.listUsers()).users).toHaveLength(20);
+    expect(retries).toEqual([]);
+    // Told once for all that wait.
+    expect(reached).toHaveLength(1);
+    expect(reached[0]?.rawMessage).toContain("ECONNREFUSED");
+  });
+
+  test(`an outage that outlasts the deadline ends with what was waited for, and an abort at once: ${nameOf(wire)}`, async () => {
+    const leaks = watchForLeaks();
+    const lines: unknown[] = [];
+    const write = (fields: object) => lines.push(fields);
+    const client = createRollcallClient({
+      address: `http://127.0.0.1:${await freePort()}`,
+      logger: { info: write, warn: write },
+      ...wire,
+    });
+    const error = await client.getUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
+    expect((error as Error).message).toContain("waiting for a connection");
+    expect(lines).toMatchObject([{ code: "deadline_exceeded", error: expect.stringContaining("ECONNREFUSED") }]);
+    // The caller may make the call again, whatever it was.
+    expect(findNotSent(error)).toBeInstanceOf(RequestNotSentError);
+
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = [client.getUser("1", { signal, timeoutMs: 600_000 }), Array.fromAsync(client.query("q", { signal }))];
+    const settled = Promise.allSettled(calls);
+    await until(() => getEventListeners(signal, "abort").length > 0);
+    controller.abort();
+    for (const result of await settled) expect(result).toMatchObject({ reason: { code: Code.Canceled } });
+    expect(getEventListeners(signal, "abort")).toHaveLength(0);
+    await client.close();
+    await leaks.assertNone();
+  });
+
+  test(`a call without a deadline does not wait for ever, and what waits is bounded: ${nameOf(wire)}`, async () => {
+    const address = `http://127.0.0.1:${await freePort()}`;
+    await using short = createRollcallClient({ address, pool: { waitTimeoutMs: 200 }, ...wire });
+    const error = await Array.fromAsync(short.query("q")).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: expect.stringMatching(/^no connection within 200 ms: .*ECONNREFUSED/),
+    });
+
+    const pool = { maxWaitingCalls: 3, maxWaitingBytes: 100_000 };
+    const client = createRollcallClient({ address, pool, timeoutMs: 60_000, ...wire });
+    let failed = 0;
+    const countFailed = () => failed++;
+    const calls = Array.from({ length: 10 }, () =>
+      client.listUsers().catch((reason: ConnectError) => {
+        countFailed();
+        return reason;
+      }),
+    );
+    await until(() => failed === 7);
+    await client.close();
+    const results = await Promise.all(calls);
+    const tooMany = results.filter((result) => result instanceof ConnectError && result.code === Code.Unavailable);
+    expect(tooMany).toHaveLength(7);
+    expect(String(tooMany[0])).toContain("3 calls wait for a connection already");
+
+    await using large = createRollcallClient({ address, pool, timeoutMs: 60_000, ...wire });
+    const first = large.createUser({ email: "a@example.com", name: "x".repeat(90_000) });
+    first.catch(() => {});
+    await expect(large.createUser({ email: "b@example.com", name: "x".repeat(90_000) })).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: expect.stringContaining("100000 bytes wait for a connection already"),
+    });
+  });
+}
+
+test("with connections cut again and again under many calls, none fails and none is made twice", async () => {
+  await using server = await startServer();
+  await using proxy = await startProxy(server.port);
+  let created = 0;
+  let repeated = 0;
+  await using client = createRollcallClient({
+    address: proxy.url,
+    token: await server.token(),
+    timeoutMs: 25_000,
+    // The budget is the default one: each cut takes one token of it, and not one for each call.
+    retry: { maxAttempts: 10, onRetry: () => repeated++ },
+  });
+  const worker = async (name: string) => {
+    for (let index = 0; index < 40; index++) {
+      await client.createUser({ email: `${name}-${index}@example.com`, name });
+      created += 1;
+      // Whatever is open now ends, with all that is on it.
+      if (created % 20 === 0) proxy.reset();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`worker${index}`)));
+  // More than the budget would bear if each call counted.
+  expect(repeated).toBeGreaterThan(40);
+  expect(await Array.fromAsync(client.listAllUsers())).toHaveLength(320);
+});
+
+test("a server that takes calls and drops them unanswered: bounded by attempts, budget and the pace of connections", async () => {
+  let calls = 0;
+  let connections = 0;
+  const server = http2.createServer();
+  server.on("session", (session) => {
+    connections += 1;
+    session.on("error", () => {});
+  });
+  server.on("stream", (stream: http2.ServerHttp2Stream) => {
+    calls += 1;
+    stream.on("error", () => {});
+    const { session } = stream;
+    setImmediate(() => session?.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = createRollcallClient({
+    address,
+    timeoutMs: 20_000,
+    retry: { maxAttempts: 3, budget: { maxTokens: 6 } },
+  });
+  const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
+  expect(burst.every(({ status }) => status === "rejected")).toBe(true);
+  // At most maxAttempts of each, over a few connections.
+  expect(calls).toBeLessThanOrEqual(300);
+  expect(connections).toBeLessThan(30);
+  // Each lost connection has taken a token: the budget is spent, and a call is made once.
+  calls = 0;
+  for (let index = 0; index < 3; index++) await expect(client.getUser("1")).rejects.toThrow("was lost");
+  expect(calls).toBe(3);
+  await client.close();
+  server.close();
+});
+
+test("a server that refuses every stream is asked at the backoff's pace, until the deadline", async () => {
+  let streams = 0;
+  const server = http2.createServer();
+  const sessions = new Set<http2.ServerHttp2Session>();
+  server.on("session", (session) => sessions.add(session));
+  server.on("stream", (stream: http2.ServerHttp2Stream) => {
+    streams += 1;
+    stream.on("error", () => {});
+    stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = createRollcallClient({ address, retry: { backoff: () => 100 } });
+  const error = await client.deleteUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
+  // The deadline may come between two tries or within one.
+  expect([Code.Unavailable, Code.DeadlineExceeded]).toContain((error as ConnectError).code);
+  // Twice for each pause, which get shorter only close to the deadline.
+  expect(streams).toBeGreaterThan(2);
+  expect(streams).toBeLessThanOrEqual(2 * (10 + 8));
+  await client.close();
+  for (const session of sessions) session.destroy();
+  server.close();
+});
+
+test("an earlier attempt that may have arrived is not forgotten: the error does not say that nothing was sent", async () => {
+  // Takes one call, drops it, and is gone.
+  const server = http2.createServer();
+  server.on("stream", (stream: http2.ServerHttp2Stream) => {
+    stream.on("error", () => {});
+    server.close();
+    stream.session?.destroy();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await using client = createRollcallClient({ address, retry: { initialDelayMs: 1 } });
+  const create = client.createUser({ email: "ada@example.com", name: "Ada" }, { timeoutMs: 500 });
+  const error = await create.catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
+  expect(findNotSent(error)).toBeUndefined();
+});
+
+test("the core over fetch waits too where fetch tells that nobody was reached", async () => {
+  const port = await freePort();
+  await using server = await startServer();
+  let retries = 0;
+  const client = createCoreClient({
+    address: `http://127.0.0.1:${port}`,
+    token: await server.token(),
+    timeoutMs: 25_000,
+    retry: { maxAttempts: 2, budget: { maxTokens: 2 }, initialDelayMs: 20, maxDelayMs: 100, onRetry: () => retries++ },
+  });
+  const create = client.users.createUser({ email: "ada@example.com", name: "Ada" });
+  await until(() => retries > 3);
+  await using _proxy = await startProxy(server.port, { port });
+  expect((await create).user?.name).toBe("Ada");
+
+  // What may have arrived is not repeated.
+  const dropping = net.createServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+  dropping.listen(0, "127.0.0.1");
+  await once(dropping, "listening");
+  const address = `http://127.0.0.1:${(dropping.address() as AddressInfo).port}`;
+  const before = retries;
+  const other = createCoreClient({ address, retry: { onRetry: () => retries++ } });
+  await expect(other.users.createUser({ email: "a@b.c", name: "A" })).rejects.toMatchObject({ code: Code.Unavailable });
+  expect(retries).toBe(before);
+  dropping.close();
+});
+
+test("what the server asks for is heard in each protocol: RetryInfo, pushback and Retry-After", async () => {
+  const answers: Record<string, string>[] = [{ "retry-after": "0" }, { "grpc-retry-pushback-ms": "5" }];
+  let calls = 0;
+  const server = http.createServer((request, response) => {
+    request.resume();
+    const headers = answers[calls];
+    calls += 1;
+    response.writeHead(headers ? 429 : 200, {
+      "content-type": headers ? "application/json" : "application/proto",
+      ...headers,
+    });
+    response.end(headers ? '{"code":"resource_exhausted","message":"busy"}' : "");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const options = { address, protocol: "connect", httpVersion: "1.1" } as const;
+  const client = createRollcallClient({ ...options, retry: { initialDelayMs: 1 } });
+  await client.listUsers();
+  expect(calls).toBe(3);
+  // One that forbids it, and the control: one that says nothing.
+  for (const headers of [{ "grpc-retry-pushback-ms": "-1", "retry-after": "0" }, {}]) {
+    calls = 0;
+    answers.splice(0, answers.length, headers as Record<string, string>);
+    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    expect(calls).toBe(1);
+  }
+  await client.close();
+  server.closeAllConnections();
+  server.close();
+});

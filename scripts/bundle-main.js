@@ -1,0 +1,13 @@
+/**
+ * What `node server/dist/main.js` runs: it checks Node.js before the bundle, whose imports an
+ * older one does not have. Copied as it is; plain enough for any Node.js, as ESM and as CommonJS.
+ */
+const NEEDED_MAJOR = 26;
+const { node } = process.versions;
+
+if (Number(node.split(".")[0]) < NEEDED_MAJOR) {
+  process.stderr.write(`Node.js ${NEEDED_MAJOR} or newer is needed; this is ${node}.\n`);
+  process.exitCode = 2;
+} else {
+  import("./server.js");
+}

@@ -1,0 +1,94 @@
+import { type OutgoingHttpHeaders, type ServerResponse, validateHeaderValue } from "node:http";
+import type { Http2ServerResponse } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
+
+/** Why a call ends whose client goes away. */
+export const GONE = new ConnectError("the client has gone", Code.Canceled);
+
+/**
+ * Writes one answer over either HTTP version, as fast as its client reads it.
+ */
+export class ResponseWriter {
+  readonly #response: ServerResponse | Http2ServerResponse;
+  #isGone = false;
+  #isEnded = false;
+  #wake: (() => void) | undefined;
+
+  /** @param onGone Called when the client goes away before its answer is complete. */
+  constructor(response: ServerResponse | Http2ServerResponse, onGone: () => void) {
+    this.#response = response;
+    // A write can still fail when the client has gone; nothing is left to be done then.
+    response.on("error", () => {});
+    response.on("drain", () => this.#wake?.());
+    response.on("close", () => {
+      if (this.#isEnded) return;
+      this.#isGone = true;
+      this.#wake?.();
+      onGone();
+    });
+  }
+
+  /** Whether the client went away before its answer was complete. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /**
+   * Sends the answer; `headers` are sent with it, where it has none of that name.
+   *
+   * @throws Error What the body throws, or Node when it refuses a header.
+   */
+  async write({ status, header, body, trailer }: UniversalServerResponse, headers: OutgoingHttpHeaders): Promise<void> {
+    const response = this.#response as ServerResponse;
+    const iterator = body?.[Symbol.asyncIterator]();
+    try {
+      let chunk = await iterator?.next();
+      // Headers may be set until the first byte is there.
+      if (this.#isGone) return abandon(iterator, GONE);
+      response.writeHead(status, { ...headers, ...toNodeHeaders(header) });
+      while (chunk && !chunk.done) {
+        if (!response.write(chunk.value)) await this.#roomOrGone();
+        if (this.#isGone) return abandon(iterator, GONE);
+        chunk = await iterator?.next();
+      }
+      if (this.#isGone) return;
+      this.end(trailer);
+    } catch (error) {
+      abandon(iterator, error);
+      throw error;
+    }
+  }
+
+  /** Ends an answer that has begun. @throws Error When Node refuses a trailer. */
+  end(trailer?: Headers): void {
+    const response = this.#response as ServerResponse;
+    if (trailer) response.addTrailers(toNodeHeaders(trailer));
+    this.#isEnded = true;
+    response.end();
+  }
+
+  #roomOrGone(): Promise<void> | undefined {
+    if (this.#isGone) return undefined;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+/** Tells the source of a body why nobody reads it to its end. It may never answer. */
+function abandon(iterator: AsyncIterator<Uint8Array> | undefined, reason: unknown): void {
+  (iterator?.throw?.(reason) ?? iterator?.return?.())?.catch(() => {});
+}
+
+/** @throws TypeError For a value that HTTP can't carry: Node lets it pass over HTTP/2, and clients drop the connection. */
+function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
+  const nodeHeaders: Record<string, string | string[]> = {};
+  for (const [name, value] of headers ?? []) {
+    validateHeaderValue(name, value);
+    // The one field that can't be joined, since its values have commas.
+    if (name === "set-cookie") nodeHeaders[name] = headers?.getSetCookie() ?? [];
+    else nodeHeaders[name] = value;
+  }
+  return nodeHeaders;
+}

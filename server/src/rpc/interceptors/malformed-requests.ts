@@ -1,0 +1,33 @@
+import type { Interceptor } from "@connectrpc/connect";
+import { callKey } from "../call.ts";
+import { toMalformed } from "../malformed.ts";
+
+/**
+ * Marks what fails while a stream's messages are read as the fault of their sender. A
+ * call with one message is parsed before any interceptor runs; for such a call the
+ * interceptor records that the parsing is over.
+ */
+export function createMalformedRequestsInterceptor(): Interceptor {
+  return (next) => (request) => {
+    const call = request.contextValues.get(callKey);
+    if (call) call.isReadingRequest = false;
+    return next(request.stream ? { ...request, message: blameSender(request.message) } : request);
+  };
+}
+
+function blameSender<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      return {
+        next: () =>
+          iterator.next().catch((error: unknown) => {
+            throw toMalformed(error);
+          }),
+        async return(value) {
+          return (await iterator.return?.(value)) ?? { done: true, value };
+        },
+      };
+    },
+  };
+}

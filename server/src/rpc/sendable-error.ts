@@ -1,0 +1,87 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+
+/**
+ * Largest `grpc-message`, percent-encoded, and largest details, in bytes. Over gRPC
+ * they are headers, the details together with the message again in base64. Many
+ * clients take 8 KiB of headers in all, and Node's HTTP/2 sends no more than 64 KiB;
+ * beyond that the whole status is lost, and the call looks refused or broken.
+ */
+const MAX_MESSAGE_BYTES = 1_024;
+const MAX_DETAILS_BYTES = 4 * 1_024;
+
+/** Largest metadata of an error, in bytes: names and values. */
+const MAX_METADATA_BYTES = 8 * 1_024;
+
+/** Headers of a connection, which HTTP/2 refuses to write (RFC 9113, 8.2.2), and characters that no header has (RFC 9110, 5.5). */
+const CONNECTION_HEADER =
+  /^(?:connection|http2-settings|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
+const NO_HEADER_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+const ELLIPSIS = "…";
+const ELLIPSIS_BYTES = encodeURIComponent(ELLIPSIS).length;
+
+type Detail = ConnectError["details"][number];
+
+/**
+ * Changes an error into one that the protocol can write: well-formed text, which
+ * percent-encoding asks for; no detail that can't be encoded, no metadata that is no
+ * header; and over gRPC no more than headers hold: a long message is cut, a detail
+ * that does not fit is left out.
+ *
+ * @returns Why details and metadata can't be written, which is the server's fault.
+ */
+export function makeSendable(error: ConnectError, protocol: string | undefined): unknown[] {
+  const isHeader = protocol === "grpc";
+  const faults: unknown[] = [];
+  let bytesLeft = isHeader ? MAX_DETAILS_BYTES : Number.POSITIVE_INFINITY;
+  const fits = (detail: Detail) => {
+    try {
+      const bytes = encodedLength(detail);
+      if (bytes > bytesLeft) return false;
+      bytesLeft -= bytes;
+      return true;
+    } catch (fault) {
+      faults.push(fault);
+      return false;
+    }
+  };
+  const details = error.details.filter(fits);
+  const message = error.rawMessage.toWellFormed();
+  // The object itself is what Connect writes; TypeScript alone takes its message for read-only.
+  Object.assign(error, { details, rawMessage: isHeader ? cutToHeader(message) : message });
+  return [...faults, ...removeUnsendable(error.metadata)];
+}
+
+function removeUnsendable(metadata: Headers): unknown[] {
+  const faults: unknown[] = [];
+  let bytesLeft = MAX_METADATA_BYTES;
+  for (const [name, value] of [...metadata]) {
+    const bytes = name.length + value.length;
+    if (!CONNECTION_HEADER.test(name) && !NO_HEADER_VALUE.test(value) && bytes <= bytesLeft) {
+      bytesLeft -= bytes;
+      continue;
+    }
+    metadata.delete(name);
+    faults.push(new Error(`the error's metadata ${name} of ${value.length} characters can't be sent`));
+  }
+  return faults;
+}
+
+function encodedLength(detail: Detail): number {
+  const bytes = "desc" in detail ? toBinary(detail.desc, create(detail.desc, detail.value)) : detail.value;
+  return bytes.byteLength;
+}
+
+function cutToHeader(message: string): string {
+  // A code unit takes a byte at least.
+  if (message.length <= MAX_MESSAGE_BYTES && encodeURIComponent(message).length <= MAX_MESSAGE_BYTES) return message;
+  let cut = "";
+  let bytes = 0;
+  for (const character of message) {
+    bytes += encodeURIComponent(character).length;
+    if (bytes > MAX_MESSAGE_BYTES - ELLIPSIS_BYTES) break;
+    cut += character;
+  }
+  return `${cut}${ELLIPSIS}`;
+}

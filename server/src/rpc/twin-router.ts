@@ -1,0 +1,75 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import {
+  type ConnectRouter,
+  type ConnectRouterOptions,
+  createConnectRouter,
+  type MethodImpl,
+} from "@connectrpc/connect";
+import type { UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./strict-json.ts";
+
+type Options = Partial<UniversalHandlerOptions> | undefined;
+type Implementation = Readonly<Record<string, ((...args: never[]) => unknown) | undefined>>;
+
+/**
+ * Mounts services on a router, each of their methods with two handlers: one for
+ * generated clients, which ignores fields of JSON that it does not know, since they
+ * may come from a newer contract; and one for JSON that a person has written, where
+ * such a field is a typing error. Connect's generated clients say what they are by
+ * `connect-protocol-version`.
+ *
+ * @param routerOptions Those that the router itself was created with.
+ */
+export function mountTwice(
+  router: ConnectRouter,
+  routerOptions: ConnectRouterOptions,
+  mount: (router: ConnectRouter) => void,
+): void {
+  const byHand = createConnectRouter(routerOptions);
+  const withJson = (options: Options, textDecoder: JsonDecoder, ignoreUnknownFields: boolean) => ({
+    ...options,
+    jsonOptions: { ...routerOptions.jsonOptions, ...options?.jsonOptions, textDecoder, ignoreUnknownFields },
+  });
+  const mountByHand = (method: DescMethod, call: MethodImpl<DescMethod>, options: Options) => {
+    byHand.rpc(method, call, withJson(options, createKnownFieldsDecoder(method.input), false));
+  };
+  const twin: ConnectRouter = {
+    handlers: router.handlers,
+    service(service, implementation, options) {
+      router.service(service, implementation, withJson(options, strictJsonDecoder, true));
+      for (const method of service.methods) {
+        const call = (implementation as Implementation)[method.localName];
+        if (call) mountByHand(method, call.bind(implementation) as MethodImpl<DescMethod>, options);
+      }
+      return twin;
+    },
+    rpc(method, call, options) {
+      router.rpc(method, call, withJson(options, strictJsonDecoder, true));
+      mountByHand(method, call as MethodImpl<DescMethod>, options);
+      return twin;
+    },
+  };
+  mount(twin);
+  const handlersByHand = new Map(byHand.handlers.map((handler) => [handler.requestPath, handler]));
+  for (const [index, handler] of router.handlers.entries()) {
+    const handlerByHand = handlersByHand.get(handler.requestPath);
+    if (handlerByHand) router.handlers[index] = chooseByAuthor(handler, handlerByHand);
+  }
+}
+
+function chooseByAuthor(handler: UniversalHandler, byHand: UniversalHandler): UniversalHandler {
+  const choose = (request: Parameters<UniversalHandler>[0]) => (isByHand(request) ? byHand : handler)(request);
+  return Object.assign(choose, handler);
+}
+
+/** Whether a request brings JSON and no version of Connect's protocol. */
+function isByHand({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
+  if (method === "GET") {
+    const { searchParams } = new URL(url);
+    return searchParams.get("encoding") === "json" && !searchParams.has("connect");
+  }
+  const type = header.get("content-type");
+  return (
+    (type === "application/json" || type === "application/connect+json") && !header.has("connect-protocol-version")
+  );
+}

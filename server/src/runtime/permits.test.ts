@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import { Permits } from "./permits.ts";
+
+test("so many go at once, the others in line, and who leaves the line holds nobody up", async () => {
+  const permits = new Permits(2);
+  const went: string[] = [];
+  const go = (name: string, signal?: AbortSignal) => permits.acquire(signal).then(() => went.push(name));
+  const leaving = new AbortController();
+  await Promise.all([go("a"), go("b")]);
+  const left = go("c", leaving.signal);
+  const last = [go("d"), go("e")];
+  leaving.abort(new Error("gone"));
+  await expect(left).rejects.toThrow("gone");
+  expect(went).toEqual(["a", "b"]);
+  permits.release();
+  await last[0];
+  expect(went).toEqual(["a", "b", "d"]);
+  permits.release();
+  await last[1];
+  permits.release();
+  permits.release();
+  await Promise.all([go("f"), go("g")]);
+  expect(went).toEqual(["a", "b", "d", "e", "f", "g"]);
+  await expect(permits.acquire(AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
+});
