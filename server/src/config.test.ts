@@ -48,6 +48,8 @@ test("nothing set gives the defaults, on loopback with a development key", () =>
     maxUploadBytes: 17_179_869_184,
     defaultTimeoutMs: 30_000,
     maxTimeoutMs: 3_600_000,
+    maxCalls: 1_024,
+    shutdownDelayMs: 0,
     shutdownGraceMs: 10_000,
     limits: { maxConnectionsPerAddress: 1_024, trustedProxies: expect.any(BlockList) },
     logLevel: "info",
@@ -64,6 +66,8 @@ test("what is set is taken, and an empty variable is not set", () => {
     TLS_CLIENT_CA_FILE: "/app/ca.pem",
     AUTH_SECRET: secret,
     AUTH_ISSUER: "me",
+    MAX_CALLS: "200",
+    SHUTDOWN_DELAY_MS: "5000",
     CORS_ORIGINS: "https://a.example, http://localhost:5173",
     LOG_LEVEL: "",
   });
@@ -74,6 +78,8 @@ test("what is set is taken, and an empty variable is not set", () => {
     tls: { cert: server.cert, key: server.key, clientCa: authority.cert, certFile: "/app/cert.pem" },
     auth: { keys: { secret: new TextEncoder().encode(secret) }, issuer: "me" },
     corsOrigins: ["https://a.example", "http://localhost:5173"],
+    maxCalls: 200,
+    shutdownDelayMs: 5_000,
     logLevel: "info",
   });
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
@@ -93,6 +99,8 @@ test("every problem is told at once, by the variable's name", () => {
     DATABASE_URL: "mysql://x",
     AUTH_SECRET: "short",
     MAX_MESSAGE_BYTES: "4MB",
+    MAX_CALLS: "0",
+    SHUTDOWN_DELAY_MS: "5s",
     LOG_LEVEL: "loud",
     CORS_ORIGINS: "*,https://a.example/",
   });
@@ -103,6 +111,8 @@ test("every problem is told at once, by the variable's name", () => {
     "CORS_ORIGINS",
     "CORS_ORIGINS",
     "MAX_MESSAGE_BYTES",
+    "MAX_CALLS",
+    "SHUTDOWN_DELAY_MS",
     "LOG_LEVEL",
   ]);
 });

@@ -3,6 +3,7 @@ import { BlockList, isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import { addToBlockList } from "./http/addresses.ts";
+import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
@@ -20,6 +21,8 @@ export interface Config {
   readonly maxUploadBytes: number;
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
+  readonly maxCalls: number;
+  readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
   readonly logLevel: string;
@@ -85,6 +88,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
     maxUploadBytes: read.integer("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
     defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
     maxTimeoutMs,
+    maxCalls: read.integer("MAX_CALLS", DEFAULT_MAX_CALLS, 1, 1_000_000),
+    shutdownDelayMs: read.integer("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
     shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
     limits: {
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),

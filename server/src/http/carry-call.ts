@@ -4,6 +4,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { faultResponse } from "../rpc/answer-faults.ts";
+import { arrivalOf } from "./arrival-time.ts";
 import { connectionContext } from "./connection.ts";
 import { connectionHooks } from "./connection-guard.ts";
 import { countHeaders } from "./raw-headers.ts";
@@ -63,6 +64,7 @@ export async function carryCall(
         ...connectionHooks(request),
         requestId,
         peer,
+        startedAtMs: arrivalOf(request),
         authorizationCount: countHeaders(request.rawHeaders, "authorization"),
       }),
     });
