@@ -1,16 +1,19 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Registry } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
 import { DatabaseUnwritableError } from "./domain/errors.ts";
+import { Admission, type AdmissionLimits, admissionLimits } from "./http/admission.ts";
+import { admitCalls } from "./http/admit-calls.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
 import { hasValidHost } from "./http/authority.ts";
 import { peerOf } from "./http/connection.ts";
-import { registerCrossOrigin } from "./http/cross-origin.ts";
+import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
@@ -58,7 +61,11 @@ export interface AppOptions {
   defaultTimeoutMs?: number | undefined;
   /** Longest that any call may take, in milliseconds, up to 2^31 - 1. Default 1 h. */
   maxTimeoutMs?: number | undefined;
-  /** How long `close` lets calls go on, in milliseconds. Default 10 s. */
+  /** Unary calls in flight in the process; more are refused with unavailable. Default 1024, and 16 times as many streams. */
+  maxCalls?: number | undefined;
+  /** For how long `close` first only says that it is not ready, so that load balancers look away. Milliseconds, default 0. */
+  shutdownDelayMs?: number | undefined;
+  /** How long `close` then lets calls go on, in milliseconds. Default 10 s. */
   shutdownGraceMs?: number | undefined;
   /** Origins whose pages may call, exactly as a browser sends them. Default none but the server's own. */
   corsOrigins?: readonly string[] | undefined;
@@ -66,6 +73,8 @@ export interface AppOptions {
   jsonRegistry?: Registry | undefined;
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
+  /** The pace at which calls are let in, and what else bounds them beside maxCalls. */
+  admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /** Folder of the built web app; none is served when undefined. */
@@ -80,8 +89,9 @@ export interface App {
   /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
   listen(): Promise<ListeningAddress>;
   /**
-   * Drains: not ready, no new connections, GOAWAY; calls under way finish, and
-   * those still there after the grace end with unavailable. Closes the repository.
+   * Drains: not ready, and after the delay no new connections, GOAWAY; calls under
+   * way finish, and those still there after the grace end with unavailable. Closes
+   * the repository.
    */
   close(): Promise<void>;
 }
@@ -102,6 +112,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     host = "localhost",
     port = 0,
     maxTimeoutMs = 3_600_000,
+    shutdownDelayMs = 0,
     shutdownGraceMs = 10_000,
     logger = pino({ level: "silent" }),
     now = Date.now,
@@ -113,10 +124,20 @@ export async function createApp(options: AppOptions): Promise<App> {
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
   const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
+  let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
+  const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
   const { server, listenAlso } = createOnePort(
-    refuseUnknown((request, response) => handle(request, response), refusals),
-    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS },
+    refuseUnknown(
+      admitCalls((request, response) => handle(request, response), {
+        admission,
+        handlerOf: (path) => handlers.get(path),
+        extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
+        logger,
+      }),
+      refusals,
+    ),
+    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS, logger },
   );
   const app = fastify({
     serverFactory(handler) {
@@ -128,10 +149,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     genReqId: ({ headers }) => requestIdFrom(headers["x-request-id"]),
     // What arrives on an open connection while draining is still served.
     return503OnClosing: false,
+    // The port closes connections by itself.
+    forceCloseConnections: false,
     frameworkErrors: replyFault,
     clientErrorHandler: createClientErrorHandler(refusals),
   });
-  let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
 
   app.decorateRequest("peer", "").decorateRequest("isCall", false);
   app.addHook("onRequest", async (request, reply) => {
@@ -196,6 +218,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxMessageBytes,
     limits: options.webSockets,
     timeouts: options.timeouts,
+    admission,
     logger,
   });
   await app.ready();
@@ -214,6 +237,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     async close() {
       draining = true;
+      if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
       }, shutdownGraceMs);

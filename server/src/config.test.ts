@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import { describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { ConfigError, parseConfig } from "./config.ts";
@@ -47,7 +48,10 @@ test("nothing set gives the defaults, on loopback with a development key", () =>
     maxUploadBytes: 17_179_869_184,
     defaultTimeoutMs: 30_000,
     maxTimeoutMs: 3_600_000,
+    maxCalls: 1_024,
+    shutdownDelayMs: 0,
     shutdownGraceMs: 10_000,
+    limits: { maxConnectionsPerAddress: 1_024, trustedProxies: expect.any(BlockList) },
     logLevel: "info",
   });
 });
@@ -62,6 +66,8 @@ test("what is set is taken, and an empty variable is not set", () => {
     TLS_CLIENT_CA_FILE: "/app/ca.pem",
     AUTH_SECRET: secret,
     AUTH_ISSUER: "me",
+    MAX_CALLS: "200",
+    SHUTDOWN_DELAY_MS: "5000",
     CORS_ORIGINS: "https://a.example, http://localhost:5173",
     LOG_LEVEL: "",
   });
@@ -72,9 +78,19 @@ test("what is set is taken, and an empty variable is not set", () => {
     tls: { cert: server.cert, key: server.key, clientCa: authority.cert, certFile: "/app/cert.pem" },
     auth: { keys: { secret: new TextEncoder().encode(secret) }, issuer: "me" },
     corsOrigins: ["https://a.example", "http://localhost:5173"],
+    maxCalls: 200,
+    shutdownDelayMs: 5_000,
     logLevel: "info",
   });
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
+});
+
+test("proxies are trusted by address or network", () => {
+  const { limits } = parse({ MAX_CONNECTIONS_PER_ADDRESS: "50", TRUSTED_PROXIES: "10.0.0.0/8, ::1" });
+  expect(limits.maxConnectionsPerAddress).toBe(50);
+  expect(limits.trustedProxies.check("10.9.9.9")).toBe(true);
+  expect(limits.trustedProxies.check("::1", "ipv6")).toBe(true);
+  expect(limits.trustedProxies.check("11.0.0.1")).toBe(false);
 });
 
 test("every problem is told at once, by the variable's name", () => {
@@ -83,6 +99,8 @@ test("every problem is told at once, by the variable's name", () => {
     DATABASE_URL: "mysql://x",
     AUTH_SECRET: "short",
     MAX_MESSAGE_BYTES: "4MB",
+    MAX_CALLS: "0",
+    SHUTDOWN_DELAY_MS: "5s",
     LOG_LEVEL: "loud",
     CORS_ORIGINS: "*,https://a.example/",
   });
@@ -93,6 +111,8 @@ test("every problem is told at once, by the variable's name", () => {
     "CORS_ORIGINS",
     "CORS_ORIGINS",
     "MAX_MESSAGE_BYTES",
+    "MAX_CALLS",
+    "SHUTDOWN_DELAY_MS",
     "LOG_LEVEL",
   ]);
 });
@@ -118,6 +138,11 @@ describe.each<[string, Record<string, string>, string[]]>([
   ["two kinds of keys", { AUTH_JWKS_URL: "https://idp.example/", AUTH_SECRET: secret }, ["AUTH_JWKS_URL"]],
   ["a default above the maximum", { DEFAULT_TIMEOUT_MS: "9000", MAX_TIMEOUT_MS: "8000" }, ["DEFAULT_TIMEOUT_MS"]],
   ["a maximum that no timer holds", { MAX_TIMEOUT_MS: "2147483648" }, ["MAX_TIMEOUT_MS"]],
+  [
+    "proxies that are no addresses",
+    { TRUSTED_PROXIES: "10.0.0.0/8, proxy.example, 10.0.0.0/40", MAX_CONNECTIONS_PER_ADDRESS: "0" },
+    ["MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "TRUSTED_PROXIES"],
+  ],
   ["a host that is none", { HOST: "a b" }, ["HOST", "AUTH_SECRET", "TLS_CERT_FILE"]],
   [
     "what this version lacks",

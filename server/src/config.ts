@@ -1,8 +1,10 @@
 import { X509Certificate } from "node:crypto";
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
-import type { TlsOptions } from "./http/node-servers.ts";
+import { addToBlockList } from "./http/addresses.ts";
+import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
+import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
 
@@ -19,7 +21,10 @@ export interface Config {
   readonly maxUploadBytes: number;
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
+  readonly maxCalls: number;
+  readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
+  readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
   readonly logLevel: string;
 }
 
@@ -83,7 +88,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
     maxUploadBytes: read.integer("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
     defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
     maxTimeoutMs,
+    maxCalls: read.integer("MAX_CALLS", DEFAULT_MAX_CALLS, 1, 1_000_000),
+    shutdownDelayMs: read.integer("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
     shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+    limits: {
+      maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),
+      trustedProxies: parseTrustedProxies(read.text("TRUSTED_PROXIES") ?? "", problems),
+    },
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
@@ -224,11 +235,25 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   return undefined;
 }
 
-function parseOrigins(list: string, problems: string[]): string[] {
-  const origins = list
+function parseTrustedProxies(list: string, problems: string[]): BlockList {
+  const proxies = new BlockList();
+  for (const entry of entriesOf(list)) {
+    if (!addToBlockList(proxies, entry)) {
+      problems.push(`TRUSTED_PROXIES: ${JSON.stringify(entry)} is not an address or network, such as 10.0.0.0/8`);
+    }
+  }
+  return proxies;
+}
+
+function entriesOf(list: string): string[] {
+  return list
     .split(",")
-    .map((origin) => origin.trim())
-    .filter((origin) => origin !== "");
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+function parseOrigins(list: string, problems: string[]): string[] {
+  const origins = entriesOf(list);
   for (const origin of origins) {
     if (URL.parse(origin)?.origin !== origin) {
       problems.push(`CORS_ORIGINS: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com`);

@@ -11,6 +11,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import { findTrailerError } from "@connectrpc/connect/protocol-grpc";
 import {
   type CallOptions,
+  type ChannelOptions,
   Client,
   type ClientDuplexStream,
   type ClientReadableStream,
@@ -33,9 +34,9 @@ export class GrpcJsClient implements Disposable {
   readonly #metadata: Metadata;
 
   /** @param ca PEM of the authority to trust; plaintext without one. */
-  constructor(port: number, metadata: Metadata, ca?: string) {
+  constructor(port: number, metadata: Metadata, ca?: string, options: ChannelOptions = {}) {
     const channel = ca ? credentials.createSsl(Buffer.from(ca)) : credentials.createInsecure();
-    this.#client = new Client(`localhost:${port}`, channel);
+    this.#client = new Client(`localhost:${port}`, channel, options);
     this.#metadata = metadata;
   }
 

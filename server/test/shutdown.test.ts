@@ -89,6 +89,20 @@ test("a draining server is not ready", async () => {
   expect(answers).toMatch(/HTTP\/1\.1 503 .*"status":"unavailable"/s);
 });
 
+test("before it drains, a server that has a delay is not ready and serves new connections", async () => {
+  const server = await startServer({ shutdownDelayMs: 400 });
+  const headers = { ...(await server.auth()), "content-type": "application/json", connection: "close" };
+  const startedAt = performance.now();
+  const closing = server.app.close();
+  const ready = await fetch(`${server.url}/readyz`, { headers: { connection: "close" } });
+  expect(ready.status).toBe(503);
+  const call = await fetch(`${server.url}/user.v1.UserService/ListUsers`, { method: "POST", headers, body: "{}" });
+  expect(call.status).toBe(200);
+  await closing;
+  expect(performance.now() - startedAt).toBeGreaterThan(395);
+  await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+});
+
 test("SIGTERM lets a call finish and exits with 0", async () => {
   await using server = await startProcess();
   const answer = createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion: "2" }));

@@ -4,7 +4,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { faultResponse } from "../rpc/answer-faults.ts";
+import { arrivalOf } from "./arrival-time.ts";
 import { connectionContext } from "./connection.ts";
+import { connectionHooks } from "./connection-guard.ts";
 import { countHeaders } from "./raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
@@ -59,8 +61,10 @@ export async function carryCall(
       body,
       signal: abort.signal,
       contextValues: connectionContext({
+        ...connectionHooks(request),
         requestId,
         peer,
+        startedAtMs: arrivalOf(request),
         authorizationCount: countHeaders(request.rawHeaders, "authorization"),
       }),
     });

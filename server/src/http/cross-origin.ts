@@ -9,6 +9,7 @@ import { isOwnOrigin } from "./authority.ts";
 const MAX_AGE_SECONDS = 7_200;
 /** Trace context of a page's own telemetry (W3C Trace Context, W3C Baggage). */
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage"];
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"];
 /** An origin is reported once in this time, in milliseconds, and no more than so many of them. */
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_REPORTED_ORIGINS = 100;
@@ -37,9 +38,22 @@ export async function registerCrossOrigin(app: FastifyInstance, { origins, logge
     origin: [...origins],
     methods: [...cors.allowedMethods],
     allowedHeaders: [...cors.allowedHeaders, "authorization", "x-request-id", ...TRACE_HEADERS],
-    exposedHeaders: [...cors.exposedHeaders, "x-request-id"],
+    exposedHeaders: EXPOSED_HEADERS,
     maxAge: MAX_AGE_SECONDS,
   });
+}
+
+/** Returns the headers by which a page of an allowed origin may read an answer that does not come from Fastify. */
+export function crossOriginHeaders(
+  origin: string | undefined,
+  allowed: readonly string[],
+): Readonly<Record<string, string>> {
+  if (origin === undefined || !allowed.includes(origin)) return {};
+  return {
+    "access-control-allow-origin": origin,
+    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
+    vary: "Origin",
+  };
 }
 
 /** Returns whether a value is seen for the first time in this minute, and is one of the first hundred. */

@@ -26,6 +26,11 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     this.#flow = flow;
   }
 
+  /** What waits for the handler, in bytes. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
+  }
+
   push(chunk: Uint8Array): void {
     if (this.#ended || this.#abandoned) return;
     this.#chunks.push(chunk);

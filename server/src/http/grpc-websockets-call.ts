@@ -1,11 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/call.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
+import type { Admission, Arrival } from "./admission.ts";
+import { refusalErrors } from "./admit-calls.ts";
 import { connectionContext, peerOf } from "./connection.ts";
+import { connectionHooks, countWebSocket } from "./connection-guard.ts";
 import { PushedBody } from "./grpc-websockets-body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
 import { SocketHolds } from "./grpc-websockets-holds.ts";
@@ -33,6 +37,7 @@ export interface SocketCallOptions {
   /** For the header block to arrive, in milliseconds. */
   headerTimeoutMs: number;
   timeouts: RequestTimeouts;
+  admission: Admission;
   logger: Logger;
 }
 
@@ -56,6 +61,8 @@ export class SocketCall {
   #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
   readonly #openedAtMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
+  /** Its place among all calls, once it is one. */
+  #arrival: Arrival | undefined;
   /** From the call's failure to its socket's end. */
   #graceTimer: NodeJS.Timeout | undefined;
 
@@ -145,10 +152,29 @@ export class SocketCall {
       // handler asks for it: a socket that is not read does not show that its client has gone.
       this.#holds.add("gate");
       this.#boundUpload();
-      void this.#serve(header);
+      this.#enter(header);
     } catch (error) {
       this.#refuse(ConnectError.from(error));
     }
+  }
+
+  /** Serves the call as soon as it is let in. */
+  #enter(header: Headers): void {
+    this.#arrival = {
+      connection: this.#ws,
+      isStream: this.#handler.method.methodKind !== "unary",
+      timeoutMs: () => parseTimeout(header.get("grpc-timeout"), Number.POSITIVE_INFINITY).timeoutMs,
+      isGone: () => this.#phase === "done" || this.#phase === "refused",
+      progress: () => (this.#phase === "body" ? "receiving" : "working"),
+      start: () => void this.#serve(header),
+      refuse: (reason) => this.#refuse(refusalErrors[reason]),
+      evict: () => this.#breakOff(refusalErrors.overloaded),
+    };
+    this.#options.admission.enter(this.#arrival);
+  }
+
+  #leave(): void {
+    if (this.#arrival) this.#options.admission.leave(this.#arrival);
   }
 
   async #serve(header: Headers, refusal?: Refusal): Promise<void> {
@@ -171,6 +197,7 @@ export class SocketCall {
     const upgrade = this.#upgrade;
     if (!upgrade) throw new Error("a socket carries one call");
     this.#upgrade = undefined;
+    countWebSocket(upgrade, () => this.#body.waitingBytes);
     const onAdmitted = () => {
       this.#holds.release("gate");
       this.#hurryAtFailure(contextValues.get(callKey)?.signal);
@@ -178,6 +205,7 @@ export class SocketCall {
     const contextValues = connectionContext({
       requestId,
       peer: peerOf(upgrade),
+      ...connectionHooks(upgrade),
       onAdmitted,
       ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
     });
@@ -259,6 +287,7 @@ export class SocketCall {
 
   #finish(closeCode = NORMAL): void {
     this.#phase = "done";
+    this.#leave();
     this.#clearTimer();
     clearTimeout(this.#graceTimer);
     this.#body.abandon();
@@ -272,6 +301,7 @@ export class SocketCall {
     // A refusal ends by itself, and is what the log is to have.
     const isRefused = this.#phase === "refused";
     this.#phase = "done";
+    this.#leave();
     this.#clearTimer();
     clearTimeout(this.#graceTimer);
     this.#body.end(error);

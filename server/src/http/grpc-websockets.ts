@@ -5,6 +5,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { requestIdFrom } from "../rpc/request-id.ts";
+import type { Admission } from "./admission.ts";
 import { peerOf } from "./connection.ts";
 import { SocketCall } from "./grpc-websockets-call.ts";
 import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./grpc-websockets-refusal.ts";
@@ -51,6 +52,8 @@ export interface GrpcWebSocketsOptions {
   maxMessageBytes: number;
   limits?: Partial<GrpcWebSocketsLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
+  /** Lets calls in, as it does those of other connections. */
+  admission: Admission;
   logger: Logger;
 }
 
@@ -67,9 +70,10 @@ export interface GrpcWebSockets {
  * The server must take only `Upgrade: websocket` for an upgrade.
  */
 export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
-  const { handlers, origins, maxMessageBytes, logger } = options;
+  const { handlers, origins, maxMessageBytes, admission, logger } = options;
   const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
-  const callOptions = { ...limits, timeouts: { ...defaultRequestTimeouts, ...options.timeouts }, logger };
+  const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
+  const callOptions = { ...limits, timeouts, admission, logger };
   const calls = new Map<WebSocket, SocketCall>();
   /** Pings since a socket last gave a sign. */
   const unanswered = new WeakMap<WebSocket, number>();

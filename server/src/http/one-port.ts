@@ -2,8 +2,14 @@ import { once } from "node:events";
 import type http from "node:http";
 import type http2 from "node:http2";
 import net from "node:net";
-import type { TLSSocket } from "node:tls";
+import { TLSSocket } from "node:tls";
+import type { Logger } from "pino";
 import { acceptPlaintext } from "./accept-plaintext.ts";
+import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
+import { guardRequests } from "./guard-requests.ts";
+import { createGuards } from "./guards.ts";
+import { IdleConnections } from "./idle-connections.ts";
+import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import {
   type ConnectionLimits,
   createHttp1Server,
@@ -18,6 +24,8 @@ import { keepSessionAlive } from "./session-keepalive.ts";
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 /** How often a closing server looks for connections that have become idle. */
 const REAP_INTERVAL_MS = 50;
+/** How long a new connection may be silent while the server closes, in milliseconds. */
+const SILENCE_TIMEOUT_MS = 1_000;
 
 export interface OnePortOptions {
   /** Serve TLS instead of plaintext. */
@@ -25,12 +33,14 @@ export interface OnePortOptions {
   limits: ConnectionLimits;
   /** Connections still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
+  logger: Logger;
 }
 
 export interface OnePort {
   /**
-   * Its `close` stops listening, sends GOAWAY, lets what is under way finish, and
-   * cuts what is left after closeTimeoutMs.
+   * Its `close` stops listening, tells clients to go away, lets what is under way
+   * finish, what was sent before they knew included, and cuts what is left after
+   * closeTimeoutMs.
    */
   readonly server: http.Server;
   /** Takes connections from a further address too, such as the other loopback family's. */
@@ -46,20 +56,38 @@ export interface OnePort {
  * HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, closeTimeoutMs } = options;
-  const server = createHttp1Server(boundPipelining(handler, limits.maxConcurrentStreams), limits, tls);
-  const http2Server = createHttp2Server(handler, limits);
+  const { tls, limits, closeTimeoutMs, logger } = options;
+  const guards = createGuards(limits, logger);
+  const guarded = guardRequests(handler);
+  const idle = new IdleConnections();
+  const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
+  const http2Server = createHttp2Server(guarded, limits);
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
   server.removeAllListeners(connectionEvent);
   /** Connections that have not said yet what they speak; a TLS socket and the one below it have the same name. */
-  const undecided = new Map<string, net.Socket>();
+  const undecided = new Map<string, { socket: net.Socket; sinceMs: number }>();
   const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
   const accept = (socket: net.Socket, isHttp2: boolean) => {
     undecided.delete(nameOf(socket));
-    if (isHttp2) http2Server.emit("connection", socket);
-    else acceptHttp1.call(server, socket);
+    if (isHttp2) acceptHttp2(socket);
+    else {
+      guards.guardHttp1(socket);
+      acceptHttp1.call(server, socket);
+    }
+  };
+  const acceptHttp2 = (socket: net.Socket) => {
+    // The session begins at once, and gives its socket to nobody.
+    http2Server.once("session", (session) => {
+      guards.guardHttp2(session, socket);
+      sessions.set(session, socket);
+      session.once("close", () => sessions.delete(session));
+      if (socket instanceof TLSSocket) describePeer(session, socket);
+      // The connection was made when the server had begun to close.
+      if (isClosing) drainSession(session, socket);
+    });
+    http2Server.emit("connection", socket instanceof TLSSocket ? shareTlsSocket(socket) : socket);
   };
 
   if (tls) {
@@ -70,45 +98,58 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     });
   }
 
-  const sessions = new Set<http2.ServerHttp2Session>();
+  const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
   let isClosing = false;
   http2Server.on("session", (session) => {
-    // Its handshake was under way when the server began to close.
-    if (isClosing) session.close();
-    sessions.add(session);
-    session.once("close", () => sessions.delete(session));
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     keepSessionAlive(session, limits.idleTimeoutMs);
   });
 
   const sockets = new Set<net.Socket>();
+  let accepted = 0;
   server.on("connection", (socket: net.Socket) => {
+    if (!guards.admit(socket)) return;
     const name = nameOf(socket);
+    accepted += 1;
     sockets.add(socket);
-    undecided.set(name, socket);
+    undecided.set(name, { socket, sinceMs: performance.now() });
     socket.once("close", () => {
       sockets.delete(socket);
-      if (undecided.get(name) === socket) undecided.delete(name);
+      if (undecided.get(name)?.socket === socket) undecided.delete(name);
     });
   });
 
   const listeners: net.Server[] = [];
-  const closeServer = server.close.bind(server);
+  const closeHttpServer = server.close.bind(server);
+  const stopListening = async (): Promise<void> => {
+    for (const listener of [server, ...listeners]) shrinkBacklog(listener);
+    await untilNobodyWaits(() => accepted);
+    // Node's own close would cut every connection that waits for its next request, and stop its check of timeouts.
+    const closed = [server, ...listeners].map((listener) => {
+      return new Promise<void>((resolve) => net.Server.prototype.close.call(listener, () => resolve()));
+    });
+    await Promise.all(closed);
+  };
   server.close = (callback) => {
     isClosing = true;
-    const reaper = setInterval(() => server.closeIdleConnections(), REAP_INTERVAL_MS);
+    const reaper = setInterval(() => {
+      idle.closeLongIdle();
+      const silentSinceMs = performance.now() - SILENCE_TIMEOUT_MS;
+      for (const { socket, sinceMs } of undecided.values()) {
+        if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
+      }
+    }, REAP_INTERVAL_MS);
     const cutter = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, closeTimeoutMs);
-    for (const socket of undecided.values()) socket.destroy();
-    for (const session of sessions) session.close();
-    const closed = listeners.map((listener) => new Promise<void>((resolve) => listener.close(() => resolve())));
-    return closeServer(async (error) => {
-      await Promise.all(closed);
+    for (const [session, socket] of sessions) drainSession(session, socket);
+    stopListening().then(() => {
       clearInterval(reaper);
       clearTimeout(cutter);
-      callback?.(error);
+      // Its timers; the rest is closed.
+      closeHttpServer(() => callback?.());
     });
+    return server;
   };
 
   return {

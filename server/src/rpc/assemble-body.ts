@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { isTurnOver, nextTurn } from "../runtime/loop-turn.ts";
+import { type Connection, connectionKey } from "./call.ts";
 import { isByteStream } from "./observe-calls.ts";
 
 /** Content types whose bodies are envelopes. */
@@ -19,7 +20,8 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
   const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
     if (!isByteStream(body)) return handler({ ...request, body });
-    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal) });
+    const hold = request.contextValues?.get(connectionKey).hold;
+    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal, hold) });
   };
   return Object.assign(assembled, handler);
 }
@@ -36,6 +38,7 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
  * What is longer than `maxBytes` is passed on as it comes, to be refused. When the
  * signal is aborted nobody waits for the rest: the body throws its reason.
  *
+ * @param hold Counts what is held, and says when to read on.
  * @throws ConnectError invalid_argument where the body ends within an envelope, even
  * right behind its header. Parsers that wait for the rest can't tell that end from
  * the stream's, and an upload that was cut would be acknowledged.
@@ -45,8 +48,11 @@ export async function* assembleBody(
   contentType: string,
   maxBytes: number,
   signal?: AbortSignal,
+  hold?: Connection["hold"],
 ): AsyncIterable<Uint8Array> {
-  const pieces = ENVELOPED.test(contentType) ? envelopes(chunks, maxBytes) : wholeBody(chunks, maxBytes);
+  await hold?.(0);
+  const held = new Held(hold);
+  const pieces = ENVELOPED.test(contentType) ? envelopes(chunks, maxBytes, held) : wholeBody(chunks, maxBytes, held);
   for await (const piece of pieces) {
     signal?.throwIfAborted();
     yield piece;
@@ -54,18 +60,17 @@ export async function* assembleBody(
   }
 }
 
-async function* wholeBody(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
-  const held = new Held();
+async function* wholeBody(chunks: AsyncIterable<Uint8Array>, maxBytes: number, held: Held): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
     if (held.length > 0 && held.length + chunk.length > maxBytes) yield held.take();
     held.append(chunk);
     if (held.length > maxBytes) yield held.take();
+    await held.count();
   }
   if (held.length > 0) yield held.take();
 }
 
-async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
-  const held = new Held();
+async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, held: Held): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
     let rest = chunk;
     if (held.length > 0) {
@@ -76,7 +81,10 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): 
       const bodyPart = rest.subarray(0, Math.max(0, envelopeLength(held.bytes, maxBytes) - held.length));
       held.append(bodyPart);
       rest = rest.subarray(bodyPart.length);
-      if (held.length < envelopeLength(held.bytes, maxBytes)) continue;
+      if (held.length < envelopeLength(held.bytes, maxBytes)) {
+        await held.count();
+        continue;
+      }
       yield held.take();
     }
     for (;;) {
@@ -86,6 +94,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number): 
       rest = rest.subarray(whole);
     }
     held.append(rest);
+    await held.count();
   }
   if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
 }
@@ -110,8 +119,14 @@ function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
 
 /** Bytes that are not passed on yet, in a buffer that doubles: however they arrive, each is copied a few times at most. */
 class Held {
+  readonly #hold: Connection["hold"];
   #buffer = new Uint8Array(0);
   #length = 0;
+  #countedBytes = 0;
+
+  constructor(hold?: Connection["hold"]) {
+    this.#hold = hold;
+  }
 
   get length(): number {
     return this.#length;
@@ -132,11 +147,19 @@ class Held {
     this.#length = length;
   }
 
+  /** Has what is held counted. Where it returns a promise, more may be read when that resolves. */
+  count(): Promise<void> | undefined {
+    const delta = this.#buffer.length - this.#countedBytes;
+    this.#countedBytes += delta;
+    return delta === 0 ? undefined : this.#hold?.(delta);
+  }
+
   /** What is held, which is then the receiver's. */
   take(): Uint8Array {
     const taken = this.bytes;
     this.#buffer = new Uint8Array(0);
     this.#length = 0;
+    this.count();
     return taken;
   }
 }

@@ -42,8 +42,8 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
     const bounded: typeof handler = Object.assign(({ body, ...request }: Parameters<UniversalHandler>[0]) => {
       const call = callOf(request.contextValues);
       const timeoutMs = limitTimeout(request.header, maxTimeoutMs) ?? serverTimeoutMs;
-      const timer = setTimeout(() => call.abort(deadlineExceeded()), timeoutMs);
       call.deadlineAtMs = call.startedAtMs + timeoutMs;
+      const timer = setTimeout(() => call.abort(deadlineExceeded()), call.deadlineAtMs - performance.now());
       call.onEnd = () => {
         clearTimeout(timer);
         calls.delete(call);

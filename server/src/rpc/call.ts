@@ -9,8 +9,16 @@ export interface Connection {
   readonly peer: string;
   /** Number of `authorization` headers that came, for a carrier that passes only one of them on. Default 1. */
   readonly authorizationCount?: number | undefined;
-  /** Told when the gate has let the call in: from then on its body may be read ahead of the handler. */
-  readonly onAdmitted?: (() => void) | undefined;
+  /**
+   * Called when the gate has let the call in: from then on its body may be read ahead of the handler. `isKnown` is
+   * false for a caller who had to show nothing, since the method is public.
+   */
+  readonly onAdmitted?: ((isKnown: boolean) => void) | undefined;
+  /**
+   * Counts the bytes that are held of a message which is not complete: 0 before the first, a negative number when they
+   * are let go. Where there is too much already, resolves when the body may be read on.
+   */
+  readonly hold?: ((deltaBytes: number) => Promise<void> | undefined) | undefined;
   /** Refuses the call at the gate, for what its carrier found: it is answered and logged as any other. */
   readonly refusal?: ConnectError | undefined;
   /** When the call's client began it; monotonic, in milliseconds. Default: when it reaches the chain. */

@@ -12,7 +12,7 @@ import { createAuthGate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { createDeadlineStage } from "./bound-deadline.ts";
-import { callKey, connectionKey } from "./call.ts";
+import { callKey, connectionKey, principalKey } from "./call.ts";
 import { acceptCompression } from "./compression.ts";
 import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
 import { explainRefusals } from "./explain-refusals.ts";
@@ -111,7 +111,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       refuseUnknownCoding(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
-      onAdmitted?.();
+      onAdmitted?.(!authGate || context.values.get(principalKey) !== undefined);
     },
   };
   return {

@@ -1,0 +1,117 @@
+import { type BlockList, isIP, type Socket } from "node:net";
+import { type Allowance, TokenBucket } from "./token-bucket.ts";
+
+/** Between two looks for addresses that nothing has to be remembered of. */
+const SWEEP_INTERVAL_MS = 5_000;
+
+/** What is known of an address that has connections, or has had some a moment ago. */
+export interface Address {
+  connections: number;
+  /** What its connections may spend, all together, while they are strangers: else each new one would bring its own. */
+  readonly resets: TokenBucket;
+  readonly largeHeaders: TokenBucket;
+  readonly tinyPieces: TokenBucket;
+}
+
+export interface AddressesOptions {
+  /** Connections of one address; more are closed at once. An IPv6 address counts as its /64. */
+  maxConnectionsPerAddress: number;
+  /** Addresses that stand for many clients; none of this is counted for them. */
+  trustedProxies: BlockList;
+  strangerResets: Allowance;
+  strangerHeaderBytes: Allowance;
+  tinyPieces: Allowance;
+  /** Called with the address of each connection that was closed because there are too many. */
+  onRefused(address: string): void;
+}
+
+/** The addresses that connections come from. */
+export class Addresses {
+  readonly #options: AddressesOptions;
+  readonly #known = new Map<string, Address>();
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: AddressesOptions) {
+    this.#options = options;
+  }
+
+  /** Counts a connection until it closes. Returns false, and destroys it, when its address has too many. */
+  admit(socket: Socket): boolean {
+    const { remoteAddress } = socket;
+    // It has closed already.
+    if (remoteAddress === undefined) return true;
+    const { maxConnectionsPerAddress, trustedProxies, onRefused } = this.#options;
+    const family = isIP(remoteAddress) === 6 ? "ipv6" : "ipv4";
+    const isProxy = trustedProxies.check(remoteAddress, family);
+    const key = addressKey(remoteAddress);
+    const address = (!isProxy && this.#known.get(key)) || this.#create();
+    if (!isProxy) this.#known.set(key, address);
+    if (!isProxy && address.connections >= maxConnectionsPerAddress) {
+      socket.destroy();
+      onRefused(remoteAddress);
+      return false;
+    }
+    address.connections += 1;
+    socket.once("close", () => {
+      address.connections -= 1;
+      this.#sweeper ??= setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
+    });
+    return true;
+  }
+
+  /** What is known of the address of a connection that was admitted; nothing of a proxy's. */
+  of(remoteAddress: string | undefined): Address {
+    return (remoteAddress !== undefined && this.#known.get(addressKey(remoteAddress))) || this.#create();
+  }
+
+  #create(): Address {
+    const { strangerResets, strangerHeaderBytes, tinyPieces } = this.#options;
+    return {
+      connections: 0,
+      resets: new TokenBucket(strangerResets),
+      largeHeaders: new TokenBucket(strangerHeaderBytes),
+      tinyPieces: new TokenBucket(tinyPieces),
+    };
+  }
+
+  #sweep(): void {
+    this.#sweeper = undefined;
+    for (const [key, { connections, resets, largeHeaders, tinyPieces }] of this.#known) {
+      const isUnused = [resets, largeHeaders, tinyPieces].every(({ isFull }) => isFull);
+      if (connections === 0 && isUnused) this.#known.delete(key);
+    }
+    if (this.#known.size > 0) this.#sweeper = setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
+  }
+}
+
+/**
+ * What counts as one address: an IPv4 address, also where it is written as an IPv6
+ * one, or the 64 bits of an IPv6 address that its network chooses (RFC 4291, 2.5.4);
+ * a host takes any number of addresses below them.
+ */
+export function addressKey(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped?.[1]) return mapped[1];
+  if (isIP(address) !== 6) return address;
+  const [withoutZone = ""] = address.split("%", 1);
+  const [head = "", tail] = withoutZone.split("::", 2);
+  const groups = head === "" ? [] : head.split(":");
+  const after = tail ? tail.split(":").length : 0;
+  if (tail !== undefined) while (groups.length + after < 8) groups.push("0");
+  if (tail) groups.push(...tail.split(":"));
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`;
+}
+
+/** Adds an address or a network of either family, as `10.0.0.1` or `10.0.0.0/8`. Returns false for what is neither. */
+export function addToBlockList(list: BlockList, entry: string): boolean {
+  const [, address = "", , prefix] = /^([^/]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];
+  const version = isIP(address);
+  const bits = version === 6 ? 128 : 32;
+  const length = prefix === undefined ? bits : Number(prefix);
+  if (version === 0 || length > bits || address.includes("%")) return false;
+  list.addSubnet(address, length, version === 6 ? "ipv6" : "ipv4");
+  return true;
+}

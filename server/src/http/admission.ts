@@ -1,0 +1,152 @@
+import { defaultWaitingLineLimits, type Waiting, WaitingLine, type WaitingLineLimits } from "./waiting-line.ts";
+
+/** A call, from its headers to the end of its answer. */
+export interface Arrival extends Waiting {
+  /** How far a call has come that was started. */
+  progress(): "receiving" | "working" | "answered";
+  /** Ends a call of which the rest has not arrived. */
+  evict(): void;
+}
+
+export interface AdmissionLimits extends WaitingLineLimits {
+  /** Unary calls in flight in the process. Default 1024. */
+  maxCalls: number;
+  /** Streams open in the process; they are mostly quiet. Default 16 times maxCalls. */
+  maxStreams: number;
+  /** How long the rest of a unary request may be on its way while others are refused for it, in milliseconds. Default 1 s. */
+  patienceMs: number;
+}
+
+/** Enough to keep the process busy with calls that wait for a database, and answered within about a second by one that computes. */
+export const DEFAULT_MAX_CALLS = 1_024;
+/** A connection may have this part of the calls and streams of the process. */
+const CONNECTION_SHARE = 1 / 4;
+/** How often a full pool looks for calls that do not need their places, in milliseconds. */
+const SWEEP_INTERVAL_MS = 50;
+/** Half-open calls that end at one look. */
+const EVICTED_SHARE = 1 / 16;
+
+export function admissionLimits(
+  maxCalls = DEFAULT_MAX_CALLS,
+  limits: Partial<Omit<AdmissionLimits, "maxCalls">> = {},
+): AdmissionLimits {
+  return { ...defaultWaitingLineLimits, maxStreams: 16 * maxCalls, patienceMs: 1_000, ...limits, maxCalls };
+}
+
+/**
+ * Bounds the calls in flight, in the process and on each connection, and lets them
+ * in at the event loop's pace. What is over a limit is refused before it costs
+ * anything, so that what is let in is answered in time.
+ *
+ * Streams have a pool of their own, since they are open for long and do little.
+ */
+export class Admission {
+  readonly #calls: Pool;
+  readonly #streams: Pool;
+  readonly #line: WaitingLine<Arrival>;
+
+  /** @param now Monotonic, in milliseconds. */
+  constructor(limits: AdmissionLimits, now: () => number = () => performance.now()) {
+    this.#calls = new Pool(limits.maxCalls, limits.patienceMs, now);
+    this.#streams = new Pool(limits.maxStreams, Number.POSITIVE_INFINITY, now);
+    this.#line = new WaitingLine(limits, now);
+  }
+
+  get calls(): number {
+    return this.#calls.size;
+  }
+
+  get streams(): number {
+    return this.#streams.size;
+  }
+
+  /**
+   * Starts the call, now or soon, or refuses it.
+   *
+   * @returns Whether it has got a place, even if it is refused later; it keeps that until it leaves.
+   */
+  enter(arrival: Arrival): boolean {
+    const hasPlace = this.#poolOf(arrival).take(arrival);
+    if (hasPlace) this.#line.join(arrival);
+    else arrival.refuse("overloaded");
+    return hasPlace;
+  }
+
+  /** Gives the call's place to others; it may have none any more. */
+  leave(arrival: Arrival): void {
+    this.#poolOf(arrival).release(arrival);
+    this.#line.leave(arrival);
+  }
+
+  #poolOf({ isStream }: Arrival): Pool {
+    return isStream ? this.#streams : this.#calls;
+  }
+}
+
+/** Places for calls, and who has them. */
+class Pool {
+  readonly #max: number;
+  readonly #maxPerConnection: number;
+  readonly #patienceMs: number;
+  readonly #now: () => number;
+  /** When each entered; the oldest comes first. */
+  readonly #members = new Map<Arrival, number>();
+  readonly #perConnection = new Map<object, number>();
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(max: number, patienceMs: number, now: () => number) {
+    this.#max = max;
+    this.#maxPerConnection = Math.ceil(max * CONNECTION_SHARE);
+    this.#patienceMs = patienceMs;
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  take(arrival: Arrival): boolean {
+    const { connection } = arrival;
+    if (!this.#hasPlace(connection)) {
+      this.#sweep();
+      if (!this.#hasPlace(connection)) return false;
+    }
+    this.#members.set(arrival, this.#now());
+    this.#perConnection.set(connection, this.#ofConnection(connection) + 1);
+    return true;
+  }
+
+  release(arrival: Arrival): void {
+    if (!this.#members.delete(arrival)) return;
+    const left = this.#ofConnection(arrival.connection) - 1;
+    if (left > 0) this.#perConnection.set(arrival.connection, left);
+    else this.#perConnection.delete(arrival.connection);
+  }
+
+  #hasPlace(connection: object): boolean {
+    return this.#members.size < this.#max && this.#ofConnection(connection) < this.#maxPerConnection;
+  }
+
+  #ofConnection(connection: object): number {
+    return this.#perConnection.get(connection) ?? 0;
+  }
+
+  /**
+   * Takes places from calls that do no work: those whose answer waits for its
+   * reader, and the oldest of those whose request has been on its way for too long.
+   */
+  #sweep(): void {
+    const nowMs = this.#now();
+    if (nowMs - this.#sweptAtMs < SWEEP_INTERVAL_MS) return;
+    this.#sweptAtMs = nowMs;
+    let evictable = Math.ceil(this.#max * EVICTED_SHARE);
+    for (const [arrival, enteredAtMs] of this.#members) {
+      const progress = arrival.progress();
+      if (progress === "answered") this.release(arrival);
+      if (progress !== "receiving" || evictable === 0 || nowMs - enteredAtMs < this.#patienceMs) continue;
+      evictable -= 1;
+      this.release(arrival);
+      arrival.evict();
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { ConnectionGuard } from "./connection-guard.ts";
+import { boundWindows } from "./stream-windows.ts";
+
+/**
+ * Watches an HTTP/2 session for its guard: headers, resets, and what a client takes
+ * its time for. Node.js has no timer for an HTTP/2 header, nor tells of half a one.
+ *
+ * @param headerTimeoutMs For the first request's header, from the session's start, and for any other's.
+ */
+export function guardSession(
+  session: ServerHttp2Session,
+  socket: Socket,
+  guard: ConnectionGuard,
+  headerTimeoutMs: number,
+): void {
+  let openStreams = 0;
+  const adjustWindows = boundWindows(session, guard, headerTimeoutMs, () => openStreams);
+  boundHeaderTime(session, socket, headerTimeoutMs, () => openStreams);
+  // Ahead of whatever begins the request.
+  session.prependListener("stream", (stream, _headers, _flags, rawHeaders) => {
+    openStreams += 1;
+    if (!guard.isAdmitted) guard.onHeader(headerListSize(rawHeaders));
+    adjustWindows();
+    stream.once("close", () => {
+      openStreams -= 1;
+      if (!session.destroyed && stream.rstCode !== constants.NGHTTP2_NO_ERROR) guard.onReset();
+      adjustWindows();
+    });
+  });
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+export function headerListSize(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+}
+
+/**
+ * Closes a session that has had no request in time, and one whose client, with no
+ * stream open, has sent something and then nothing that would end it: within a
+ * header a client can't answer a PING (RFC 9113, 4.3). A session that has ended takes
+ * its socket along: Node.js would wait for the client to close it, or to read.
+ */
+function boundHeaderTime(
+  session: ServerHttp2Session,
+  socket: Socket,
+  timeoutMs: number,
+  openStreams: () => number,
+): void {
+  let hadRequest = false;
+  let hasEnded = false;
+  let isPinged = false;
+  let seenBytes = 0;
+  session.once("stream", () => {
+    hadRequest = true;
+  });
+  const firstRequest = setTimeout(() => {
+    if (!hadRequest) session.close();
+  }, timeoutMs);
+  // Twice in the time: one finds what has arrived, or ended, and the next that nothing has come of it.
+  const looks = setInterval(() => {
+    if (hasEnded || (isPinged && openStreams() === 0)) socket.destroy();
+    hasEnded = (session.closed || session.destroyed) && openStreams() === 0;
+    if (!hadRequest || hasEnded || openStreams() > 0 || socket.bytesRead === seenBytes) return;
+    seenBytes = socket.bytesRead;
+    isPinged = session.ping(() => {
+      isPinged = false;
+      seenBytes = socket.bytesRead;
+    });
+  }, timeoutMs / 2);
+  socket.once("close", () => {
+    clearTimeout(firstRequest);
+    clearInterval(looks);
+  });
+}

@@ -1,0 +1,51 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { hasOpenRequests } from "./pipelining.ts";
+
+/**
+ * How long an HTTP/1.1 connection has to be without a request before it is closed,
+ * in milliseconds: many times what a client takes from an answer to its next request.
+ */
+const MIN_IDLE_MS = 500;
+
+interface Idle {
+  readonly sinceMs: number;
+  /** Then; more means that a request has begun. */
+  readonly bytesRead: number;
+}
+
+/**
+ * The HTTP/1.1 connections that have had an answer and wait for another request. To
+ * close one while a request is on its way costs a call (RFC 9112, 9.6), so it waits
+ * until that is unlikely; on a request that comes meanwhile, the answer says that
+ * the connection closes.
+ */
+export class IdleConnections {
+  readonly #idle = new Map<Socket, Idle>();
+  readonly #known = new WeakSet<Socket>();
+
+  /** The same listener, whose answers are seen. */
+  observe(handler: RequestListener): RequestListener {
+    return (request: IncomingMessage, response: ServerResponse) => {
+      const { socket } = request;
+      this.#idle.delete(socket);
+      response.once("close", () => {
+        if (socket.destroyed || hasOpenRequests(socket)) return;
+        if (!this.#known.has(socket)) {
+          this.#known.add(socket);
+          socket.once("close", () => this.#idle.delete(socket));
+        }
+        this.#idle.set(socket, { sinceMs: performance.now(), bytesRead: socket.bytesRead });
+      });
+      handler(request, response);
+    };
+  }
+
+  /** Closes those that have waited for long enough. */
+  closeLongIdle(): void {
+    const nowMs = performance.now();
+    for (const [socket, { sinceMs, bytesRead }] of this.#idle) {
+      if (nowMs - sinceMs >= MIN_IDLE_MS && socket.bytesRead === bytesRead) socket.destroy();
+    }
+  }
+}

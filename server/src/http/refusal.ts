@@ -1,0 +1,69 @@
+import type { ConnectError } from "@connectrpc/connect";
+import { codeToHttpStatus, endStreamFlag, endStreamToJson, errorToJson } from "@connectrpc/connect/protocol-connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+
+const MAX_KNOWN_TYPES = 32;
+
+/** An answer without the headers that each has of its own. */
+export interface Refusal {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Undefined: the answer ends with its headers. */
+  readonly body: Buffer | undefined;
+}
+
+/**
+ * Makes the answers with which an error refuses calls, before anything else has
+ * looked at them: one for each protocol, made once, since refusing has to cost far
+ * less than serving.
+ *
+ * @param retryAfterMs When to try again, for errors that pass: `Retry-After`
+ *   (RFC 9110, 10.2.3), and `grpc-retry-pushback-ms` (gRFC A6).
+ * @returns The answer for a request, by its content-type.
+ */
+export function createRefusal(error: ConnectError, retryAfterMs?: number): (contentType: string) => Refusal {
+  const retry: Record<string, string> =
+    retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
+  const pushback: Record<string, string> =
+    retryAfterMs === undefined ? {} : { "grpc-retry-pushback-ms": String(retryAfterMs) };
+  const status = Object.fromEntries(setTrailerStatus(new Headers(), error));
+
+  const unary: Refusal = {
+    status: codeToHttpStatus(error.code),
+    headers: { "content-type": "application/json", ...retry },
+    body: Buffer.from(JSON.stringify(errorToJson(error, undefined))),
+  };
+  // Trailers-Only, as gRPC calls it: the status stands in the only header block.
+  const grpc: Refusal = { status: 200, headers: { ...status, ...pushback }, body: undefined };
+  const stream: Refusal = {
+    status: 200,
+    headers: retry,
+    body: envelope(endStreamFlag, JSON.stringify(endStreamToJson(new Headers(), error, undefined))),
+  };
+  const byContentType = new Map<string, Refusal>();
+  const make = (contentType: string): Refusal => {
+    const answer = formOf(contentType);
+    return answer === unary ? unary : { ...answer, headers: { "content-type": contentType, ...answer.headers } };
+  };
+  const formOf = (contentType: string): Refusal => {
+    if (/^application\/grpc/i.test(contentType)) return grpc;
+    return /^application\/connect\+/i.test(contentType) ? stream : unary;
+  };
+  return (contentType) => {
+    const known = byContentType.get(contentType);
+    if (known) return known;
+    const answer = make(contentType);
+    // Clients choose what they send; there are some ten types that mean anything.
+    if (byContentType.size < MAX_KNOWN_TYPES) byContentType.set(contentType, answer);
+    return answer;
+  };
+}
+
+function envelope(flags: number, text: string): Buffer {
+  const content = Buffer.from(text);
+  const bytes = Buffer.alloc(5 + content.byteLength);
+  bytes.writeUInt8(flags, 0);
+  bytes.writeUInt32BE(content.byteLength, 1);
+  bytes.set(content, 5);
+  return bytes;
+}

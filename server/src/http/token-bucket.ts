@@ -1,0 +1,40 @@
+/** How much may be spent. */
+export interface Allowance {
+  /** Most that can be spent at once. */
+  burst: number;
+  /** What comes back each second, up to the burst. */
+  perSecond: number;
+}
+
+/** An allowance that is spent and comes back with time. Costs no timer. */
+export class TokenBucket {
+  readonly #allowance: Allowance;
+  #left: number;
+  #updatedAtMs = performance.now();
+
+  constructor(allowance: Allowance) {
+    this.#allowance = allowance;
+    this.#left = allowance.burst;
+  }
+
+  /** Spends an amount. Returns false when there was less than that; then nothing is left. */
+  spend(amount: number): boolean {
+    this.#refill();
+    const isEnough = amount <= this.#left;
+    this.#left = isEnough ? this.#left - amount : 0;
+    return isEnough;
+  }
+
+  /** Whether nothing has been spent that has not come back. */
+  get isFull(): boolean {
+    this.#refill();
+    return this.#left >= this.#allowance.burst;
+  }
+
+  #refill(): void {
+    const nowMs = performance.now();
+    const { burst, perSecond } = this.#allowance;
+    this.#left = Math.min(burst, this.#left + ((nowMs - this.#updatedAtMs) / 1_000) * perSecond);
+    this.#updatedAtMs = nowMs;
+  }
+}

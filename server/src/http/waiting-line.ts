@@ -1,0 +1,144 @@
+/** A call that waits for its start. */
+export interface Waiting {
+  /** Calls of one connection take turns with those of others, however many it sends. */
+  readonly connection: object;
+  /** Whether the call is open for long and does little, so that nobody waits for its end. */
+  readonly isStream: boolean;
+  /** How long its caller waits for the answer, in milliseconds from the call's arrival; undefined for no limit. */
+  timeoutMs(): number | undefined;
+  /** Whether nobody waits for its answer any more. */
+  isGone(): boolean;
+  start(): void;
+  /** @param reason "expired" when the caller's deadline has passed. */
+  refuse(reason: "overloaded" | "expired"): void;
+}
+
+export interface WaitingLineLimits {
+  /** Unary calls that may be under way at first, before the line knows how long they take. Default 64. */
+  window: number;
+  /** Turns of the event loop that calls make longer than this slow their starts, in milliseconds. Default 20. */
+  maxTurnMs: number;
+  /** Longest wait of a call in a burst, in milliseconds. Default 1 s. */
+  maxBurstWaitMs: number;
+  /** Longest wait once calls have waited without a pause for maxBurstWaitMs, in milliseconds. Default 100. */
+  maxStandingWaitMs: number;
+}
+
+export const defaultWaitingLineLimits: WaitingLineLimits = {
+  window: 64,
+  maxTurnMs: 20,
+  maxBurstWaitMs: 1_000,
+  maxStandingWaitMs: 100,
+};
+
+/** Started at once however slow the loop is: enough for one to be computed while others wait for disk or threads. */
+const MIN_WINDOW = 8;
+
+interface Place<T> {
+  readonly call: T;
+  readonly sinceMs: number;
+}
+
+/**
+ * Starts calls at the pace that the event loop keeps up with, so that its turns
+ * stay short for whoever does not wait, such as a health check.
+ *
+ * A window bounds the unary calls that have been started and have no answer yet.
+ * It shrinks when turns get long, and grows when calls wait though turns are
+ * short: then those under way wait for something else than this process.
+ *
+ * A burst may wait for a second. A line that has not been empty for that long is
+ * overload: a long wait helps nobody, since callers give up meanwhile, and calls
+ * that have waited for longer than a tenth of a second are refused. This is how
+ * CoDel (RFC 8289) tells a burst from a standing queue.
+ */
+export class WaitingLine<T extends Waiting> {
+  readonly #limits: WaitingLineLimits;
+  readonly #now: () => number;
+  /** In the order of their next turn; no queue in here is empty. */
+  readonly #queues = new Map<object, Place<T>[]>();
+  readonly #started = new Set<T>();
+  #window: number;
+  /** Since when the line has not been empty. */
+  #standingSinceMs = 0;
+  /** A line that empties by refusing is overloaded still. */
+  #overloadedUntilMs = Number.NEGATIVE_INFINITY;
+  #servedAtMs = 0;
+
+  /** @param now Monotonic, in milliseconds. */
+  constructor(limits: WaitingLineLimits, now: () => number) {
+    this.#limits = limits;
+    this.#now = now;
+    this.#window = limits.window;
+  }
+
+  /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
+  join(call: T): void {
+    if (this.#queues.size === 0) {
+      if (this.#started.size < this.#window) {
+        this.#start(call);
+        return;
+      }
+      this.#standingSinceMs = this.#now();
+      this.#servedAtMs = this.#standingSinceMs;
+      setImmediate(() => this.#serve());
+    }
+    const place = { call, sinceMs: this.#now() };
+    const queue = this.#queues.get(call.connection);
+    if (queue) queue.push(place);
+    else this.#queues.set(call.connection, [place]);
+  }
+
+  /** Tells that a call is over. */
+  leave(call: T): void {
+    this.#started.delete(call);
+  }
+
+  #serve(): void {
+    const turnStartedAtMs = this.#now();
+    this.#adapt(turnStartedAtMs - this.#servedAtMs);
+    this.#servedAtMs = turnStartedAtMs;
+    for (let nowMs = turnStartedAtMs; this.#started.size < this.#window; nowMs = this.#now()) {
+      const place = this.#next();
+      if (!place) return;
+      this.#admit(place, nowMs);
+      if (nowMs - turnStartedAtMs > this.#limits.maxTurnMs / 2) break;
+    }
+    setImmediate(() => this.#serve());
+  }
+
+  /** @param turnMs How long the last turn took. It did not wait for events, since calls wait. */
+  #adapt(turnMs: number): void {
+    const { maxTurnMs } = this.#limits;
+    if (turnMs > maxTurnMs) this.#window = Math.max(MIN_WINDOW, this.#window * 0.8);
+    else if (turnMs < maxTurnMs / 2 && this.#started.size >= this.#window) this.#window = this.#window * 1.1 + 1;
+  }
+
+  #admit({ call, sinceMs }: Place<T>, nowMs: number): void {
+    const { maxBurstWaitMs, maxStandingWaitMs } = this.#limits;
+    const isOverloaded = nowMs < this.#overloadedUntilMs || nowMs - this.#standingSinceMs > maxBurstWaitMs;
+    const waitedMs = nowMs - sinceMs;
+    if (call.isGone()) return;
+    if (waitedMs >= (call.timeoutMs() ?? Number.POSITIVE_INFINITY)) call.refuse("expired");
+    else if (waitedMs > (isOverloaded ? maxStandingWaitMs : maxBurstWaitMs)) {
+      this.#overloadedUntilMs = nowMs + maxBurstWaitMs;
+      call.refuse("overloaded");
+    } else this.#start(call);
+  }
+
+  #start(call: T): void {
+    if (!call.isStream) this.#started.add(call);
+    call.start();
+  }
+
+  /** Takes the next call of the connection whose turn it is, which then has to let the others go first. */
+  #next(): Place<T> | undefined {
+    for (const [connection, queue] of this.#queues) {
+      this.#queues.delete(connection);
+      const place = queue.shift();
+      if (queue.length > 0) this.#queues.set(connection, queue);
+      return place;
+    }
+    return undefined;
+  }
+}
