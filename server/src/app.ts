@@ -127,18 +127,19 @@ export async function createApp(options: AppOptions): Promise<App> {
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
   const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
-  const { server, listenAlso } = createOnePort(
-    refuseUnknown(
-      admitCalls((request, response) => handle(request, response), {
-        admission,
-        handlerOf: (path) => handlers.get(path),
-        extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
-        logger,
-      }),
-      refusals,
-    ),
-    { tls: options.tls, limits, closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS, logger },
-  );
+  const admitted = admitCalls((request, response) => handle(request, response), {
+    admission,
+    handlerOf: (path) => handlers.get(path),
+    extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
+    logger,
+  });
+  const { server, listenAlso } = createOnePort(refuseUnknown(admitted.listener, refusals), {
+    tls: options.tls,
+    limits,
+    takeStream: admitted.refuseStream,
+    closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
+    logger,
+  });
   const app = fastify({
     serverFactory(handler) {
       handle = handler;

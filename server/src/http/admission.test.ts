@@ -136,6 +136,16 @@ describe("a line", () => {
     expect([early, late].map(({ outcome }) => outcome)).toEqual(["overloaded", "started"]);
   });
 
+  test("that is overloaded refuses at once what it could not start in time, but not of a connection that has sent little", async () => {
+    const { clock, enter } = createFull();
+    const greedy = {};
+    for (let i = 0; i < 20; i++) enter(greedy);
+    expect(enter(greedy).outcome).toBe(undefined);
+    await slowTurns(clock, 70);
+    expect(enter(greedy).outcome).toBe("overloaded");
+    expect(enter().outcome).toBe(undefined);
+  });
+
   test("grows its window while calls wait for something else than this process", async () => {
     const { enter } = createFull();
     const waiting = Array.from({ length: 100 }, () => enter());

@@ -60,16 +60,24 @@ export class Admission {
     return this.#streams.size;
   }
 
+  /** Whether a call of the connection would be refused: to ask is cheaper than to enter. */
+  isFull(connection: object, isStream: boolean): boolean {
+    return !(isStream ? this.#streams : this.#calls).hasPlace(connection) || this.#line.isFull(connection);
+  }
+
   /**
    * Starts the call, now or soon, or refuses it.
    *
    * @returns Whether it has got a place, even if it is refused later; it keeps that until it leaves.
    */
   enter(arrival: Arrival): boolean {
-    const hasPlace = this.#poolOf(arrival).take(arrival);
-    if (hasPlace) this.#line.join(arrival);
-    else arrival.refuse("overloaded");
-    return hasPlace;
+    if (this.isFull(arrival.connection, arrival.isStream)) {
+      arrival.refuse("overloaded");
+      return false;
+    }
+    this.#poolOf(arrival).take(arrival);
+    this.#line.join(arrival);
+    return true;
   }
 
   /** Gives the call's place to others; it may have none any more. */
@@ -105,15 +113,17 @@ class Pool {
     return this.#members.size;
   }
 
-  take(arrival: Arrival): boolean {
+  /** Whether there is a place for a call of the connection, or one can be made. */
+  hasPlace(connection: object): boolean {
+    if (this.#isFree(connection)) return true;
+    this.#sweep();
+    return this.#isFree(connection);
+  }
+
+  take(arrival: Arrival): void {
     const { connection } = arrival;
-    if (!this.#hasPlace(connection)) {
-      this.#sweep();
-      if (!this.#hasPlace(connection)) return false;
-    }
     this.#members.set(arrival, this.#now());
     this.#perConnection.set(connection, this.#ofConnection(connection) + 1);
-    return true;
   }
 
   release(arrival: Arrival): void {
@@ -123,7 +133,7 @@ class Pool {
     else this.#perConnection.delete(arrival.connection);
   }
 
-  #hasPlace(connection: object): boolean {
+  #isFree(connection: object): boolean {
     return this.#members.size < this.#max && this.#ofConnection(connection) < this.#maxPerConnection;
   }
 

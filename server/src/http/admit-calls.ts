@@ -1,5 +1,11 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
-import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import {
+  constants,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
@@ -42,33 +48,56 @@ export interface AdmitCallsOptions {
 type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
+export interface AdmittedCalls {
+  /** The listener that lets calls in, or answers them. */
+  readonly listener: RequestListener;
+  /**
+   * Answers a call over HTTP/2 that would be refused, before Node makes a request and a
+   * response of its stream: refusing has to cost far less than serving.
+   *
+   * @returns Whether it has.
+   */
+  refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
+}
+
 /**
  * The same listener, to whom calls come that the admission lets in. It stands ahead
  * of everything else, token and routing included. What is no call, such as a probe,
  * passes.
  */
-export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): RequestListener {
-  const { admission, handlerOf } = options;
+export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): AdmittedCalls {
+  const { admission, handlerOf, extraHeaders } = options;
   const countRefused = createRefusedLog(options);
   const refused = new RefusedRequests();
-  return (request, response) => {
+  const isExempt = (method: UniversalHandler, verb: string | undefined) =>
+    method.service.typeName === EXEMPT_SERVICE || verb === "OPTIONS";
+  const refuseStream: AdmittedCalls["refuseStream"] = (stream, headers) => {
+    const method = handlerOf(headers[":path"] ?? "");
+    const { session } = stream;
+    if (!method || !session || isExempt(method, headers[":method"])) return false;
+    if (!admission.isFull(session, method.method.methodKind !== "unary")) return false;
+    countRefused("overloaded");
+    answerStream(stream, headers, "overloaded", extraHeaders(headers.origin));
+    refused.addStream(stream);
+    return true;
+  };
+  const listener: RequestListener = (request, response) => {
     const method = handlerOf(request.url ?? "") ?? handlerOf(pathOf(request.url ?? ""));
-    if (!method || method.service.typeName === EXEMPT_SERVICE || request.method === "OPTIONS") {
-      return handler(request, response);
-    }
+    if (!method || isExempt(method, request.method)) return handler(request, response);
     noteArrival(request);
     const arrival = new HttpArrival(request, response, {
       isStream: method.method.methodKind !== "unary",
       start: () => handler(request, response),
       refuse(reason) {
         countRefused(reason);
-        answer(request, response, reason, options.extraHeaders(request.headers.origin));
+        answer(request, response, reason, extraHeaders(request.headers.origin));
         refused.add(request);
       },
     });
     // Nothing of an answer leaves before this turn of the loop ends.
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
+  return { listener, refuseStream };
 }
 
 /** The path that a request's target is routed by, whichever way it is written (RFC 9112, 3.2; RFC 3986, 6.2.2.2). */
@@ -142,17 +171,29 @@ function answer(
   reason: "overloaded" | "expired",
   extraHeaders: Readonly<Record<string, string>>,
 ): void {
-  const { status, headers, body } = refusals[reason](request.headers["content-type"] ?? "");
-  const own = { "x-request-id": requestIdFrom(request.headers["x-request-id"]), ...extraHeaders };
   if ("stream" in request) {
-    const { stream } = request;
-    if (stream.destroyed) return;
-    stream.respond({ ":status": status, ...headers, ...own }, { endStream: body === undefined });
-    if (body) stream.end(body);
+    if (!request.stream.destroyed) answerStream(request.stream, request.headers, reason, extraHeaders);
   } else if ("assignSocket" in response) {
+    const { status, headers, body } = refusals[reason](request.headers["content-type"] ?? "");
+    const own = { "x-request-id": requestIdFrom(request.headers["x-request-id"]), ...extraHeaders };
     response.writeHead(status, { ...headers, ...own, "content-length": String(body?.byteLength ?? 0) });
     response.end(body ?? "");
   }
+}
+
+function answerStream(
+  stream: ServerHttp2Stream,
+  requestHeaders: IncomingHttpHeaders,
+  reason: "overloaded" | "expired",
+  extraHeaders: Readonly<Record<string, string>>,
+): void {
+  const { status, headers, body } = refusals[reason](requestHeaders["content-type"] ?? "");
+  const requestId = requestIdFrom(requestHeaders["x-request-id"]);
+  stream.respond(
+    { ":status": status, ...headers, "x-request-id": requestId, ...extraHeaders },
+    { endStream: body === undefined },
+  );
+  if (body) stream.end(body);
 }
 
 /** Counts refused calls; a line tells of all those of a second. */

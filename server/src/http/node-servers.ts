@@ -124,9 +124,17 @@ export function createHttp1Server(
   return server;
 }
 
-/** An HTTP/2 server to whom connections are handed; it does not listen. */
-export function createHttp2Server(handler: http.RequestListener, limits: ConnectionLimits): http2.Http2Server {
-  return http2.createServer(
+/**
+ * An HTTP/2 server to whom connections are handed; it does not listen.
+ *
+ * @param takeStream Gets each stream first; where it returns true, the handler does not get its request.
+ */
+export function createHttp2Server(
+  handler: http.RequestListener,
+  limits: ConnectionLimits,
+  takeStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean,
+): http2.Http2Server {
+  const server = http2.createServer(
     {
       settings: {
         maxConcurrentStreams: limits.maxConcurrentStreams,
@@ -147,6 +155,14 @@ export function createHttp2Server(handler: http.RequestListener, limits: Connect
       );
     },
   );
+  // Node makes a request and a response of every stream in a listener of its own.
+  const [makeRequest] = server.listeners("stream");
+  if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
+  server.removeAllListeners("stream");
+  server.on("stream", (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, ...rest) => {
+    if (!takeStream(stream, headers)) makeRequest.call(server, stream, headers, ...rest);
+  });
+  return server;
 }
 
 /**

@@ -31,6 +31,8 @@ export interface OnePortOptions {
   /** Serve TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
   limits: ConnectionLimits;
+  /** Gets each HTTP/2 stream ahead of the handler; where it returns true, it has answered it. */
+  takeStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): boolean;
   /** Connections still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
   logger: Logger;
@@ -56,12 +58,12 @@ export interface OnePort {
  * HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, closeTimeoutMs, logger } = options;
+  const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
   const guards = createGuards(limits, logger);
   const guarded = guardRequests(handler);
   const idle = new IdleConnections();
   const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
-  const http2Server = createHttp2Server(guarded, limits);
+  const http2Server = createHttp2Server(guarded, limits, takeStream);
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);

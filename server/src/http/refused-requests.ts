@@ -26,12 +26,23 @@ export class RefusedRequests {
 
   /** @param request Whose answer has been given; what is left of it is dropped. */
   add(request: IncomingMessage | Http2ServerRequest): void {
-    request.resume();
-    if ("stream" in request) this.#streams.add(request.stream);
-    else {
-      const { socket } = request;
-      this.#rests.add({ request, sinceMs: performance.now(), bytesRead: socket.bytesRead });
+    if ("stream" in request) {
+      this.addStream(request.stream);
+      return;
     }
+    request.resume();
+    this.#rests.add({ request, sinceMs: performance.now(), bytesRead: request.socket.bytesRead });
+    this.#schedule();
+  }
+
+  /** @param stream Whose answer has been given; what is left of its request is dropped. */
+  addStream(stream: ServerHttp2Stream): void {
+    stream.resume();
+    this.#streams.add(stream);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     // Mostly the rest has arrived with the headers, and the answer leaves with this turn of the loop.

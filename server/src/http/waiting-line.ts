@@ -33,6 +33,8 @@ export const defaultWaitingLineLimits: WaitingLineLimits = {
 
 /** Started at once however slow the loop is: enough for one to be computed while others wait for disk or threads. */
 const MIN_WINDOW = 8;
+/** How often the pace of starts is measured, in milliseconds. */
+const PACE_INTERVAL_MS = 100;
 
 interface Place<T> {
   readonly call: T;
@@ -57,6 +59,12 @@ export class WaitingLine<T extends Waiting> {
   readonly #now: () => number;
   /** In the order of their next turn; no queue in here is empty. */
   readonly #queues = new Map<object, Place<T>[]>();
+  /** Calls in all queues. */
+  #length = 0;
+  /** Starts since the pace was measured, and when that was. */
+  #starts = 0;
+  #pacedAtMs = 0;
+  #startsPerMs = 0;
   readonly #started = new Set<T>();
   #window: number;
   /** Since when the line has not been empty. */
@@ -72,6 +80,23 @@ export class WaitingLine<T extends Waiting> {
     this.#window = limits.window;
   }
 
+  /**
+   * Whether a call of the connection had better be refused at once: calls stand in
+   * line for overload, as many as can be started in maxStandingWaitMs, and its share
+   * of them is its connection's.
+   */
+  isFull(connection: object): boolean {
+    if (this.#queues.size === 0) return false;
+    const nowMs = this.#now();
+    if (!this.#isOverloaded(nowMs)) return false;
+    const places = Math.max(MIN_WINDOW, this.#startsPerMs * this.#limits.maxStandingWaitMs);
+    const queue = this.#queues.get(connection);
+    const share = places / (this.#queues.size + (queue ? 0 : 1));
+    if (this.#length < places || (queue?.length ?? 0) < share) return false;
+    this.#overloadedUntilMs = nowMs + this.#limits.maxBurstWaitMs;
+    return true;
+  }
+
   /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
   join(call: T): void {
     if (this.#queues.size === 0) {
@@ -81,8 +106,11 @@ export class WaitingLine<T extends Waiting> {
       }
       this.#standingSinceMs = this.#now();
       this.#servedAtMs = this.#standingSinceMs;
+      this.#pacedAtMs = this.#standingSinceMs;
+      this.#starts = 0;
       setImmediate(() => this.#serve());
     }
+    this.#length += 1;
     const place = { call, sinceMs: this.#now() };
     const queue = this.#queues.get(call.connection);
     if (queue) queue.push(place);
@@ -97,6 +125,7 @@ export class WaitingLine<T extends Waiting> {
   #serve(): void {
     const turnStartedAtMs = this.#now();
     this.#adapt(turnStartedAtMs - this.#servedAtMs);
+    this.#measurePace(turnStartedAtMs);
     this.#servedAtMs = turnStartedAtMs;
     for (let nowMs = turnStartedAtMs; this.#started.size < this.#window; nowMs = this.#now()) {
       const place = this.#next();
@@ -114,9 +143,20 @@ export class WaitingLine<T extends Waiting> {
     else if (turnMs < maxTurnMs / 2 && this.#started.size >= this.#window) this.#window = this.#window * 1.1 + 1;
   }
 
+  #measurePace(nowMs: number): void {
+    if (nowMs - this.#pacedAtMs < PACE_INTERVAL_MS) return;
+    this.#startsPerMs = this.#starts / (nowMs - this.#pacedAtMs);
+    this.#pacedAtMs = nowMs;
+    this.#starts = 0;
+  }
+
+  #isOverloaded(nowMs: number): boolean {
+    return nowMs < this.#overloadedUntilMs || nowMs - this.#standingSinceMs > this.#limits.maxBurstWaitMs;
+  }
+
   #admit({ call, sinceMs }: Place<T>, nowMs: number): void {
     const { maxBurstWaitMs, maxStandingWaitMs } = this.#limits;
-    const isOverloaded = nowMs < this.#overloadedUntilMs || nowMs - this.#standingSinceMs > maxBurstWaitMs;
+    const isOverloaded = this.#isOverloaded(nowMs);
     const waitedMs = nowMs - sinceMs;
     if (call.isGone()) return;
     if (waitedMs >= (call.timeoutMs() ?? Number.POSITIVE_INFINITY)) call.refuse("expired");
@@ -128,6 +168,7 @@ export class WaitingLine<T extends Waiting> {
 
   #start(call: T): void {
     if (!call.isStream) this.#started.add(call);
+    this.#starts += 1;
     call.start();
   }
 
@@ -136,6 +177,7 @@ export class WaitingLine<T extends Waiting> {
     for (const [connection, queue] of this.#queues) {
       this.#queues.delete(connection);
       const place = queue.shift();
+      this.#length -= 1;
       if (queue.length > 0) this.#queues.set(connection, queue);
       return place;
     }
