@@ -1,6 +1,7 @@
 /** What is no request that anybody could serve: answered in the contract's form, by both versions of HTTP alike. */
 import { once } from "node:events";
 import http2 from "node:http2";
+import net from "node:net";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
@@ -74,6 +75,66 @@ describe("over HTTP/1.1", () => {
       `\0\0\0\0${String.fromCharCode(query.length)}${query}`;
     const answer = await exchangeToEnd(server.port, `${call}nonsense\r\n\r\n`);
     expect(answer).not.toContain("400 Bad Request");
+  });
+});
+
+describe("behind an answer that did not wait for its request's body", () => {
+  const refused = (body: string) =>
+    `POST /user.v1.UserService/GetUser HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${body}`;
+
+  test.each([
+    ["a body that ends early", refused("content-length: 20\r\n\r\n{"), ""],
+    ["a broken chunk", refused("transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"), "ZZ\r\n"],
+  ])("%s is neither answered again nor another line in the log", async (_name, request, rest) => {
+    await using server = await startServer();
+    const socket = net.connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+    socket.on("error", () => {});
+    let answers = "";
+    socket.on("data", (chunk) => {
+      answers += chunk.toString("latin1");
+    });
+    socket.write(request);
+    await until(() => answers.includes("missing authorization token"));
+    const ended = once(socket, "close");
+    socket.end(rest);
+    await ended;
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 401"]);
+    // The control: what is broken ahead of any answer has its line, and the call has one too.
+    await exchangeToEnd(server.port, "hello\r\n\r\n");
+    await refusal(server);
+    expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(1);
+    expect(server.log.filter(({ msg }) => msg === "request refused")).toHaveLength(1);
+  });
+});
+
+describe("what Node.js would refuse with an empty answer", () => {
+  const call = { ":method": "POST", ":path": "/user.v1.UserService/GetUser", "content-type": "application/json" };
+
+  test("an expectation that nobody knows is ignored", async () => {
+    await using server = await startServer();
+    const answer = await exchangeToEnd(
+      server.port,
+      `POST ${call[":path"]} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nexpect: tea\r\n` +
+        "content-length: 2\r\nconnection: close\r\n\r\n{}",
+    );
+    expect(parse(answer)).toMatchObject({ status: 401, json: { code: "unauthenticated" } });
+    const session = http2.connect(server.url);
+    const stream = session.request({ ...call, expect: "tea" }).end("{}");
+    const [fields] = await once(stream, "response");
+    expect(fields).toMatchObject({ ":status": 401, "x-request-id": expect.any(String) });
+    expect(JSON.parse(String(await buffer(stream)))).toMatchObject({ code: "unauthenticated" });
+    session.destroy();
+  });
+
+  test("a tunnel over HTTP/2 is 501", async () => {
+    await using server = await startServer();
+    const session = http2.connect(server.url);
+    const stream = session.request({ ":method": "CONNECT", ":authority": "a:1" });
+    const [fields] = await once(stream, "response");
+    expect(fields).toMatchObject({ ":status": 501, "x-request-id": expect.any(String) });
+    expect(JSON.parse(String(await buffer(stream)))).toEqual({ code: "unimplemented", message: "no such HTTP method" });
+    expect(await refusal(server)).toMatchObject({ status: 501 });
+    session.destroy();
   });
 });
 

@@ -64,6 +64,12 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const idle = new IdleConnections();
   const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
+  // What Node would refuse with an empty answer is a request like others: an expectation that nobody knows, which may be
+  // ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
+  for (const each of [server, http2Server]) {
+    each.on("checkExpectation", (request, response) => each.emit("request", request, response));
+  }
+  http2Server.on("connect", (request, response) => http2Server.emit("request", request, response));
   const connectionEvent = tls ? "secureConnection" : "connection";
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);

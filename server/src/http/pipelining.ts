@@ -3,6 +3,8 @@ import type { Duplex } from "node:stream";
 
 /** Requests of HTTP/1.1 connections that are not answered yet. */
 const openRequests = new WeakMap<Duplex, Set<http.ServerResponse>>();
+/** The last request of connections on which it was answered before its body had arrived. */
+const answeredEarly = new WeakMap<Duplex, http.IncomingMessage>();
 
 /**
  * The same handler for HTTP/1.1, which lets a connection have as many requests open
@@ -25,7 +27,11 @@ export function boundPipelining(handler: http.RequestListener, maxOpenRequests: 
     // Where a request asks for an upgrade and gets none, Node drops what has arrived behind it: a request there would
     // wait for ever.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
-    response.once("close", () => open.delete(response));
+    answeredEarly.delete(socket);
+    response.once("close", () => {
+      open.delete(response);
+      if (!request.complete) answeredEarly.set(socket, request);
+    });
     handler(request, response);
   };
 }
@@ -33,6 +39,11 @@ export function boundPipelining(handler: http.RequestListener, maxOpenRequests: 
 /** Whether requests of a connection wait for their answers, or for the rest of them. */
 export function hasOpenRequests(socket: Duplex): boolean {
   return (openRequests.get(socket)?.size ?? 0) > 0;
+}
+
+/** Whether what a connection sends is still the body of a request that has been answered. */
+export function isSendingAnswered(socket: Duplex): boolean {
+  return answeredEarly.get(socket)?.complete === false;
 }
 
 /**

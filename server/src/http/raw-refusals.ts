@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import { peerOf } from "./connection.ts";
-import { hasOpenRequests, mayAnswerBrokenRequest } from "./pipelining.ts";
+import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
 import { errorBody } from "./reply-error.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
@@ -30,7 +30,7 @@ export function refuseUnknown(handler: RequestListener, options: RawRefusalsOpti
     const refusal =
       headerListSize(request.rawHeaders) > maxHeaderBytes
         ? headerTooLarge(maxHeaderBytes)
-        : !METHODS.includes(request.method ?? "") && unknownMethod;
+        : !isServed(request.method ?? "") && unknownMethod;
     if (!refusal) return handler(request, response);
     const { status, code, message } = refusal;
     const requestId = requestIdFrom(request.headers["x-request-id"]);
@@ -42,12 +42,22 @@ export function refuseUnknown(handler: RequestListener, options: RawRefusalsOpti
   };
 }
 
+/** A tunnel (CONNECT) is nothing that is served here; over HTTP/1.1 Node closes its connection. */
+function isServed(method: string): boolean {
+  return method !== "CONNECT" && METHODS.includes(method);
+}
+
 /**
  * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
  * connection. Nothing is said where it could be taken for the answer to another request.
  */
 export function createClientErrorHandler({ maxHeaderBytes, logger }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    // Its request has its answer, and its line in the log. A second answer would be taken for the next request's.
+    if (isSendingAnswered(socket)) {
+      socket.destroySoon();
+      return;
+    }
     // Any other error is of a connection that broke, or of a handshake that failed.
     const isHttp = error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code?.startsWith("HPE_");
     // A client that has gone in the middle of a call is the call's matter.
