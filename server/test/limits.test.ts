@@ -154,6 +154,10 @@ describe("connections", () => {
     const held = [await open(), await open()];
     const request = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     expect(await untilEnd(server.port, request)).toBe("");
+    expect(await untilEnd(server.port, request)).toBe("");
+    // One line for both: the next may come in a minute.
+    const lines = server.log.filter(({ msg }) => msg === "connections refused: the server has too many");
+    expect(lines).toMatchObject([{ level: "warn", address: "127.0.0.1", count: 1 }]);
     for (const socket of held) socket.destroy();
     let answer = "";
     while (answer === "") answer = await untilEnd(server.port, request);

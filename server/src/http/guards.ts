@@ -11,6 +11,8 @@ import { RefusalLog } from "./refusal-log.ts";
 export interface Guards {
   /** Counts a new connection. Returns false, and destroys it, when its address has too many. */
   admit(socket: Socket): boolean;
+  /** Logs a connection that Node.js has dropped, since the server has too many. */
+  noteDropped(address: string | undefined): void;
   guardHttp1(socket: Socket): void;
   guardHttp2(session: ServerHttp2Session, socket: Socket): void;
 }
@@ -33,6 +35,7 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
   };
   return {
     admit: (socket) => addresses.admit(socket),
+    noteDropped: (address) => log.note("connections refused: the server has too many", { address }),
     guardHttp1(socket) {
       const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
       const cut = cutBy(socket.remoteAddress, () => socket.destroy());

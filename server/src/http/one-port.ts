@@ -127,6 +127,8 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     });
   });
 
+  server.on("drop", (dropped) => guards.noteDropped(dropped?.remoteAddress));
+
   const listeners: net.Server[] = [];
   const closeHttpServer = server.close.bind(server);
   const stopListening = async (): Promise<void> => {
@@ -166,6 +168,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       const listener = net.createServer({ ...SOCKET_OPTIONS, allowHalfOpen: true });
       listener.maxConnections = limits.maxConnections;
       listener.on("connection", (socket) => server.emit("connection", socket));
+      listener.on("drop", (dropped) => server.emit("drop", dropped));
       listener.listen(address);
       await once(listener, "listening");
       listeners.push(listener);
