@@ -17,7 +17,7 @@ import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts"
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
 import { createOnePort, type OnePort } from "./http/one-port.ts";
-import { registerProbes } from "./http/probes.ts";
+import { READY_PATH, registerProbes } from "./http/probes.ts";
 import { createClientErrorHandler, refuseUnknown } from "./http/raw-refusals.ts";
 import { replyError, replyFault, replyNotFound } from "./http/reply-error.ts";
 import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./http/request-timeouts.ts";
@@ -172,6 +172,8 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addHook("onResponse", async (request, { statusCode }) => {
     // The access log has the calls; this is what never became one.
     if (request.isCall) return;
+    // The probe's own answer, which has its line when it changes.
+    if (request.routeOptions.url === READY_PATH && statusCode === 503) return;
     if (request.is404 || statusCode >= 400) {
       // Without the query: in a read by GET that is the message, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);

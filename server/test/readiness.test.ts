@@ -76,6 +76,8 @@ test.each<[string, (baseUrl: string) => Transport]>([
     await create(-1);
     expect(await readiness(url)).toEqual(READY);
     await until(() => linesOf(server.output(), "ready again").length > 0);
+    // Of 200 probes, those that were answered 503 included.
+    expect(linesOf(server.output(), "request refused")).toEqual([]);
     expect(linesOf(server.output(), "not ready")).toEqual([
       expect.objectContaining({ level: "warn", reason: "database-unwritable" }),
     ]);

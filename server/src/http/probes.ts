@@ -1,5 +1,8 @@
 import type { FastifyInstance } from "fastify";
 
+/** Path of the probe whether the server can serve. */
+export const READY_PATH = "/readyz";
+
 /** Why a server is not ready, for the probe's caller; the error's text is for the log alone. */
 export interface NotReady {
   readonly reason: "draining" | "database-unavailable" | "database-unwritable";
@@ -19,7 +22,7 @@ export interface ProbesOptions {
 export function registerProbes(app: FastifyInstance, { checkReady }: ProbesOptions): void {
   let logged: NotReady["reason"] | undefined;
   app.get("/healthz", () => ({ status: "ok" }));
-  app.get("/readyz", async (_request, reply) => {
+  app.get(READY_PATH, async (_request, reply) => {
     const { reason, error } = (await checkReady()) ?? {};
     if (reason !== logged) {
       logged = reason;
