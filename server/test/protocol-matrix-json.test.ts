@@ -262,4 +262,24 @@ describe.each(Object.values(connections))("plain JSON where envelopes belong, ov
     }
     expect(await send(encodeEnvelope(0, Buffer.from('"x"')))).toMatchObject({ code: "ok" });
   });
+
+  test.each([
+    ["application/connect+proto", "ServerStream"],
+    ["application/grpc-web+proto", "Unary"],
+    ["application/grpc-web", "ClientStream"],
+    ["application/grpc+proto", "Unary"],
+    ["application/grpc", "ServerStream"],
+  ])("%s, %s: its sender is told so, not of a message that is too large", async (type, kind) => {
+    await using server = await startServerFor(connection, echo());
+    const send = (body: Uint8Array) =>
+      rawCall(server, connection, {
+        path: `/probe.v1.ProbeService/${kind}`,
+        headers: { "content-type": type, te: "trailers" },
+        body,
+      });
+    const { code, message } = await send(Buffer.from('{"query": "hello"}'));
+    expect(code).toBe("invalid_argument");
+    expect(message).toMatch(/^this is plain JSON: .*envelope.* protobuf message\)/);
+    expect(await send(encodeEnvelope(0, new Uint8Array()))).toMatchObject({ code: "ok" });
+  });
 });

@@ -2,11 +2,14 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { isByteStream } from "./observe-calls.ts";
 
-/** Content types whose bodies are JSON in envelopes. */
-const ENVELOPED_JSON = /^application\/(?:grpc|grpc-web|connect)\+json$/;
+/** Content types whose bodies are messages in envelopes. */
+const ENVELOPED = /^application\/(?:(?:grpc|grpc-web)(?:\+(?:json|proto))?|connect\+(?:json|proto))$/;
 
+type Starts = ReadonlySet<number | undefined>;
 /** First bytes of JSON: an object, a list, a string. None of them is a byte of flags. */
-const JSON_STARTS: ReadonlySet<number | undefined> = new Set(["{", "[", '"'].map((start) => start.charCodeAt(0)));
+const JSON_STARTS: Starts = new Set(["{", "[", '"'].map((start) => start.charCodeAt(0)));
+/** The same where protobuf is to come: the others may begin a message of it that lacks its envelope. */
+const OBJECT_START: Starts = new Set(["{".charCodeAt(0)]);
 
 /**
  * Wraps a handler that would take the first characters of plain JSON for the length
@@ -15,30 +18,45 @@ const JSON_STARTS: ReadonlySet<number | undefined> = new Set(["{", "[", '"'].map
 export function refusePlainJson(handler: UniversalHandler): UniversalHandler {
   const refusing = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
-    if (!isByteStream(body) || !ENVELOPED_JSON.test(contentType)) return handler({ ...request, body });
+    if (!isByteStream(body) || !ENVELOPED.test(contentType)) return handler({ ...request, body });
     const isUnary = handler.method.methodKind === "unary";
     return handler({ ...request, body: checkStart(body, contentType, isUnary) });
   };
   return Object.assign(refusing, handler);
 }
 
-async function* checkStart(
+/** The same chunks; of those behind the first byte nothing is looked at, nor waited for once more. */
+function checkStart(
   chunks: AsyncIterable<Uint8Array>,
   contentType: string,
   isUnary: boolean,
 ): AsyncIterable<Uint8Array> {
-  let isStart = true;
-  for await (const chunk of chunks) {
-    if (isStart && JSON_STARTS.has(chunk[0])) throw plainJsonError(contentType, isUnary);
-    isStart &&= chunk.byteLength === 0;
-    yield chunk;
-  }
+  const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;
+  return {
+    [Symbol.asyncIterator]() {
+      const source = chunks[Symbol.asyncIterator]();
+      let isStart = true;
+      const checkedNext = async () => {
+        const result = await source.next();
+        if (result.done || result.value.byteLength === 0) return result;
+        isStart = false;
+        if (!starts.has(result.value[0])) return result;
+        await source.return?.();
+        throw plainJsonError(contentType, isUnary);
+      };
+      return {
+        next: () => (isStart ? checkedNext() : source.next()),
+        return: async () => (await source.return?.()) ?? { done: true, value: undefined },
+      };
+    },
+  };
 }
 
 function plainJsonError(contentType: string, isUnary: boolean): ConnectError {
   const alternative = isUnary ? ", or content-type: application/json" : "";
+  const message = contentType.endsWith("+json") ? "JSON" : "protobuf message";
   return new ConnectError(
-    `this is plain JSON: for ${contentType}, send each message in an envelope (a byte 0, the length in four bytes, then the JSON)${alternative}`,
+    `this is plain JSON: for ${contentType}, send each message in an envelope (a byte 0, the length in four bytes, then the ${message})${alternative}`,
     Code.InvalidArgument,
   );
 }
