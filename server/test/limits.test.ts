@@ -293,7 +293,8 @@ describe("a body", () => {
     ].map(async ([path, contentType]) => {
       const headers = { ":method": "POST", ":path": path, "content-type": contentType, ...auth };
       const stream = client.request(headers).resume();
-      stream.write("{");
+      // An envelope begins with it; JSON is not looked at before it has ended.
+      stream.write("\0");
       await once(stream, "close");
       expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
     });
