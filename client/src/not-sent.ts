@@ -36,6 +36,15 @@ export function withoutCause({ rawMessage, code, metadata }: ConnectError): Conn
 /** Cause of the errors of all calls that were lost together: one event, however many calls it ends. */
 export class ConnectionLostError extends Error {
   override name = "ConnectionLostError";
+  /**
+   * Whether the calls can be made again at once: the server answered others before the
+   * loss, or whoever makes connections bounds what a new one takes at first.
+   */
+  readonly isPaced: boolean;
+  constructor(message: string, { isPaced }: { isPaced: boolean }) {
+    super(message);
+    this.isPaced = isPaced;
+  }
 }
 
 /** The {@link ConnectionLostError} among an error and its causes. */

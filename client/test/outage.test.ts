@@ -143,8 +143,8 @@ test("with connections cut again and again under many calls, none fails and none
     address: proxy.url,
     token: await server.token(),
     timeoutMs: 25_000,
-    // The budget is the default one: each cut takes one token of it, and not one for each call.
-    retry: { maxAttempts: 10, onRetry: () => repeated++ },
+    // Attempts and budget are the default ones: a cut takes nothing of either.
+    retry: { onRetry: () => repeated++ },
   });
   const worker = async (name: string) => {
     for (let index = 0; index < 40; index++) {
@@ -160,38 +160,124 @@ test("with connections cut again and again under many calls, none fails and none
   expect(await Array.fromAsync(client.listAllUsers())).toHaveLength(320);
 });
 
-test("a server that takes calls and drops them unanswered: bounded by attempts, budget and the pace of connections", async () => {
-  let calls = 0;
-  let connections = 0;
+interface CountedCall {
+  readonly stream: http2.ServerHttp2Stream;
+  /** Of its connection, so far. */
+  readonly callCount: number;
+  /** Cuts the connection. */
+  cut(): void;
+}
+
+/** An HTTP/2 server that notes the calls of each connection. */
+async function startCounting(onCall: (call: CountedCall) => void) {
+  const callsByConnection: number[] = [];
   const server = http2.createServer();
+  const sockets = new Map<number | undefined, net.Socket>();
+  server.prependListener("connection", (socket: net.Socket) => sockets.set(socket.remotePort, socket));
   server.on("session", (session) => {
-    connections += 1;
+    const connection = callsByConnection.push(0) - 1;
+    const socket = sockets.get(session.socket.remotePort);
     session.on("error", () => {});
-  });
-  server.on("stream", (stream: http2.ServerHttp2Stream) => {
-    calls += 1;
-    stream.on("error", () => {});
-    const { session } = stream;
-    setImmediate(() => session?.destroy());
+    session.on("stream", (stream: http2.ServerHttp2Stream) => {
+      const callCount = (callsByConnection[connection] ?? 0) + 1;
+      callsByConnection[connection] = callCount;
+      stream.on("error", () => {});
+      onCall({ stream, callCount, cut: () => socket?.destroy() });
+    });
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = createRollcallClient({
-    address,
-    timeoutMs: 20_000,
-    retry: { maxAttempts: 3, budget: { maxTokens: 6 } },
-  });
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    callsByConnection,
+    get calls() {
+      return callsByConnection.reduce((sum, count) => sum + count, 0);
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
+
+test("a server that takes calls and drops them unanswered gets few again, at the pace of its rests", async () => {
+  await using server = await startCounting(({ cut }) => setImmediate(cut));
+  const client = createRollcallClient({ address: server.address, timeoutMs: 3_000 });
   const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
-  expect(burst.every(({ status }) => status === "rejected")).toBe(true);
-  // At most maxAttempts of each, over a few connections.
-  expect(calls).toBeLessThanOrEqual(300);
-  expect(connections).toBeLessThan(30);
-  // Each lost connection has taken a token: the budget is spent, and a call is made once.
-  calls = 0;
-  for (let index = 0; index < 3; index++) await expect(client.getUser("1")).rejects.toThrow("was lost");
-  expect(calls).toBe(3);
+  for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+  // The control: before the first loss, a connection takes all that there is.
+  expect(server.callsByConnection[0]).toBeGreaterThan(4);
+  const later = server.callsByConnection.slice(2);
+  expect(Math.max(...later)).toBeLessThanOrEqual(4);
+  // Two connections for each rest, which doubles from 20 ms on: seven of them in 3 s.
+  expect(later.length).toBeGreaterThan(0);
+  expect(later.length).toBeLessThan(30);
   await client.close();
+});
+
+test("calls that are too many at once for a young connection all come through, and the server gets a few times as many at most", async () => {
+  let answered = 0;
+  // A connection that has more than 8 calls unanswered is cut; an answer takes 10 ms.
+  const unanswered = new Map<http2.Http2Session | undefined, number>();
+  await using server = await startCounting(({ stream, cut }) => {
+    const { session } = stream;
+    const count = (unanswered.get(session) ?? 0) + 1;
+    unanswered.set(session, count);
+    setTimeout(() => {
+      if (count > 8) cut();
+      if (stream.destroyed || (unanswered.get(session) ?? 0) > 8) return;
+      unanswered.set(session, (unanswered.get(session) ?? 0) - 1);
+      answered += 1;
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(Buffer.alloc(5));
+    }, 10);
+  });
+  const retries: RetryEvent[] = [];
+  const client = createRollcallClient({
+    address: server.address,
+    timeoutMs: 25_000,
+    retry: { onRetry: (event) => retries.push(event) },
+  });
+  await Promise.all(
+    Array.from({ length: 200 }, (_, index) =>
+      client.users.createUser({ email: `${index}@example.com`, name: "U", requestId: `${index}` }),
+    ),
+  );
+  expect(answered).toBeGreaterThanOrEqual(200);
+  // The control: the calls did come in such a herd, and were lost with it.
+  expect(retries.length).toBeGreaterThan(20);
+  expect(server.calls).toBeLessThan(5 * 200);
+  await client.close();
+});
+
+test("over HTTP/1.1, a server that takes calls and drops them unanswered is bounded by the budget", async () => {
+  let calls = 0;
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      calls += 1;
+      socket.destroy();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const makeCalls = async (maxTokens: number) => {
+    calls = 0;
+    const client = createRollcallClient({
+      address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      protocol: "connect",
+      httpVersion: "1.1",
+      timeoutMs: 2_000,
+      retry: { budget: { maxTokens }, initialDelayMs: 1, maxDelayMs: 50 },
+    });
+    const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
+    for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+    await client.close();
+    return calls;
+  };
+  expect(await makeCalls(6)).toBeLessThanOrEqual(110);
+  // The control: a budget that holds for all of it.
+  expect(await makeCalls(100_000)).toBeGreaterThan(300);
   server.close();
 });
 

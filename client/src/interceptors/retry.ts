@@ -2,13 +2,13 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { delay } from "../delay.ts";
-import { findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../not-sent.ts";
+import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../not-sent.ts";
 import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 import { tell } from "../tell.ts";
 import { methodName } from "./observe-call.ts";
 
-/** With less than this left of a deadline, in milliseconds, what could not be sent is not tried again. */
+/** With less than this left of a deadline, in milliseconds, what was not sent or lost is not tried again. */
 const LAST_TRY_MS = 50;
 
 /**
@@ -17,10 +17,16 @@ const LAST_TRY_MS = 50;
  *
  * What may have reached a server is repeated where that is safe: the method has
  * NO_SIDE_EFFECTS, or the request carries a `request_id`. That takes one of
- * `maxAttempts`, and stops while more calls fail than the budget allows. What no server
- * has acted on (a RequestNotSentError) takes neither, as in gRPC (gRFC A6, transparent
- * retries): it is tried until the call's deadline, without one for 20 s, each time after
- * the backoff.
+ * `maxAttempts`, and stops while more calls fail than the budget allows.
+ *
+ * Two kinds of failures take no attempt, and are repeated until the call's deadline,
+ * without one for 20 s:
+ * - What no server has acted on (a RequestNotSentError). It takes nothing of the budget
+ *   either, as in gRPC (gRFC A6, transparent retries), and waits for the backoff.
+ * - A call that was lost with its connection, where it is safe to repeat. It is repeated at
+ *   once, as the pool gives new connections few calls until some are answered. Over HTTP/1.1,
+ *   a loss without any answer before takes one token for all its calls, and each waits for
+ *   the backoff.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
@@ -35,8 +41,11 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
     const deadline = deadlineOf(request.header);
     const { remainingMs } = deadline ?? endsIn(WAIT_WITHOUT_DEADLINE_MS);
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
-    /** Attempts that may have reached a server. */
-    let sentCount = 0;
+    /** Whether an attempt may have reached a server. */
+    let isSent = false;
+    /** Of those attempts, the ones that were not lost with their connection. */
+    let failedCount = 0;
+    let waitCount = 0;
     for (let attempt = 1; ; attempt++) {
       try {
         const response = await makeAttempt(attemptOnce, request, deadline, options.attemptTimeoutMs);
@@ -46,19 +55,23 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
         const failure = ConnectError.from(reason);
         const isNotSent = findNotSent(failure) !== undefined;
         // Of the whole call it is not true any more that no server has acted on it.
-        const error = isNotSent && sentCount > 0 ? withoutCause(failure) : failure;
+        const error = isNotSent && isSent ? withoutCause(failure) : failure;
         request.contextValues.set(lastFaultKey, isNotSent || !request.signal.aborted ? error : undefined);
         if (request.signal.aborted || !isTransient(failure)) throw error;
-        let delayMs = delayAfter(error, attempt, options);
-        if (isNotSent) {
+        const loss = findConnectionLost(failure);
+        if (!isNotSent) {
+          isSent = true;
+          if (!loss) failedCount += 1;
+          budget.failed(error);
+          if (failedCount >= maxAttempts || !budget.allowsRetry || !isSafeToRepeat(request)) throw error;
+        }
+        let delayMs = loss?.isPaced ? 0 : delayAfter(error, ++waitCount, options);
+        if (isNotSent || loss) {
           const leftMs = remainingMs();
           if (maxAttempts <= 1 || leftMs < LAST_TRY_MS) throw error;
           delayMs = Math.min(delayMs, leftMs / 2);
-        } else {
-          sentCount += 1;
-          budget.failed(error);
-          if (sentCount >= maxAttempts || !budget.allowsRetry || !isSafeToRepeat(request)) throw error;
-          if (deadline !== undefined && delayMs >= remainingMs()) throw error;
+        } else if (deadline !== undefined && delayMs >= remainingMs()) {
+          throw error;
         }
         tell(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
         await delay(delayMs, request.signal);

@@ -6,7 +6,7 @@ import { findConnectionLost, findNotSent } from "../not-sent.ts";
 export interface RetryEvent {
   /** As `user.v1.UserService/GetUser`. */
   readonly method: string;
-  /** 1 for the first attempt. Those that no server has acted on count here, and not towards maxAttempts. */
+  /** 1 for the first attempt. Those that maxAttempts leaves out count here too. */
   readonly attempt: number;
   /** How long it waits now, in milliseconds. */
   readonly delayMs: number;
@@ -15,8 +15,9 @@ export interface RetryEvent {
 
 export interface RetryOptions {
   /**
-   * Attempts that may have reached a server, the first one included; 1 switches retries
-   * off. What was certainly not sent is repeated until the deadline. Default 4.
+   * Attempts that a server may have failed, the first one included; 1 switches retries off.
+   * What was certainly not sent, and what was lost with its connection, is not counted: it
+   * is repeated until the deadline. Default 4.
    */
   maxAttempts?: number | undefined;
   /**
@@ -45,9 +46,9 @@ export interface RetryOptions {
 export interface RetryBudgetOptions {
   /**
    * Each failed attempt takes one token; with half of them or fewer left, nothing is
-   * retried. Calls that are lost together with their connection take one in all, as that is
-   * one event, and the pace of new connections bounds the calls that come again; what was
-   * certainly not sent takes none. Default 10.
+   * retried. What was certainly not sent takes none, nor do calls that are lost with a
+   * connection: the pool gives new connections few calls until some are answered. Over
+   * HTTP/1.1, losses without any answer in between take one for all their calls. Default 10.
    */
   maxTokens?: number | undefined;
   /** What each success gives back. Default 0.1. */
@@ -77,7 +78,7 @@ export class RetryBudget {
   /** @param error Of an attempt that may have reached a server. */
   failed(error: ConnectError): void {
     const lost = findConnectionLost(error);
-    if (lost && this.#charged.has(lost)) return;
+    if (lost && (lost.isPaced || this.#charged.has(lost))) return;
     if (lost) this.#charged.add(lost);
     this.#tokens = Math.max(0, this.#tokens - 1);
   }

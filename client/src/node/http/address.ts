@@ -1,14 +1,23 @@
 import { ConnectionLostError } from "../../not-sent.ts";
 
 /** Short, as calls wait meanwhile; doubled for each failure in a row. */
-const FIRST_REST_MS = 100;
+const FIRST_REST_MS = 20;
 const LONGEST_REST_MS = 5_000;
 /** Rests differ by up to this part, so that clients do not come back all at once. */
 const JITTER = 0.4;
+/** Calls that a connection takes at first, after one that was lost without an answer. */
+const FIRST_CALLS = 4;
 
 /**
- * One of the server's addresses. After a connection to it has failed, or was lost before
- * anything was answered, it rests, each time longer, up to 5 s.
+ * One of the server's addresses. After a try to connect has failed, it rests, each time
+ * longer, up to 5 s; so it does after a connection took calls and was lost before it
+ * answered one. A connection that has answered and is lost costs no rest.
+ *
+ * After a loss, the next connection takes few calls at first: half as many as were answered
+ * since the loss before, and one more for each answer. All the calls that were lost
+ * together would otherwise come at once on each new connection, and be lost again before
+ * the first is answered. It also bounds what a server gets that takes calls and drops
+ * them: a few times what it answers.
  */
 export class Address {
   /** As `https://rollcall.example.com:8443`. */
@@ -16,8 +25,9 @@ export class Address {
   #failures = 0;
   #restsUntilMs = 0;
   #loss: ConnectionLostError | undefined;
-  /** Since the last loss, or ever. */
-  #hasAnswered = false;
+  /** Answers since the last loss. */
+  #answers = 0;
+  #firstCalls = Infinity;
 
   constructor(origin: string) {
     this.origin = origin;
@@ -25,6 +35,11 @@ export class Address {
 
   get isResting(): boolean {
     return this.restMs > 0;
+  }
+
+  /** How many calls a new connection takes at once; one more for each that it answers. */
+  get firstCalls(): number {
+    return this.#firstCalls;
   }
 
   /** What is left of its rest, in milliseconds. */
@@ -42,14 +57,19 @@ export class Address {
 
   /**
    * A connection with calls on it has ended: one event until another connection is made,
-   * however many calls and connections it ends. A server that takes calls and drops them,
-   * and answers nothing, is not asked again at once.
+   * however many calls and connections it ends.
+   *
+   * @param isPaced Whether new connections keep to {@link firstCalls} and the rest.
    */
-  lost(): ConnectionLostError {
+  lost(isPaced: boolean): ConnectionLostError {
     if (!this.#loss) {
-      this.#loss = new ConnectionLostError(`the connection to ${this.origin} was lost`);
-      if (!this.#hasAnswered) this.failed();
-      this.#hasAnswered = false;
+      const hadAnswered = this.#answers > 0;
+      this.#loss = new ConnectionLostError(`the connection to ${this.origin} was lost`, {
+        isPaced: isPaced || hadAnswered,
+      });
+      if (!hadAnswered) this.failed();
+      this.#firstCalls = Math.max(FIRST_CALLS, Math.floor(this.#answers / 2));
+      this.#answers = 0;
     }
     return this.#loss;
   }
@@ -59,9 +79,9 @@ export class Address {
     this.#loss = undefined;
   }
 
-  /** A connection has its first answer. */
-  succeeded(): void {
-    this.#hasAnswered = true;
+  /** A call was answered. */
+  answered(): void {
+    this.#answers += 1;
     this.#failures = 0;
     this.#restsUntilMs = 0;
   }

@@ -69,7 +69,7 @@ export function createHttp1Client(
           beforeConnect: (reason) => outage.ended(reason),
           onEnd: () => ended(origin),
         });
-        origin.address.succeeded();
+        origin.address.answered();
         return response;
       } catch (error) {
         if (request.signal?.aborted || !findNotSent(error) || body?.canReplay === false) throw error;
@@ -221,6 +221,6 @@ async function* readBody(
 }
 
 function lost(address: Address): ConnectError {
-  const loss = address.lost();
+  const loss = address.lost(false);
   return new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss);
 }

@@ -94,7 +94,7 @@ function exchange(
     let hasResponded = false;
     stream.on("response", (responseHeaders) => {
       hasResponded = true;
-      connection.heard();
+      connection.answered();
       const status = responseHeaders[":status"] ?? 0;
       const responseBody = readBody(connection, stream, currentFailure, done);
       resolve({ status, header: toWebHeaders(responseHeaders), body: responseBody, trailer });
@@ -146,7 +146,7 @@ function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): Connec
   }
   if (rstCode === undefined || rstCode === http2.constants.NGHTTP2_NO_ERROR) return undefined;
   if (connection.isLost) {
-    const loss = connection.address.lost();
+    const loss = connection.address.lost(true);
     return new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss);
   }
   const code = codeByReset.get(rstCode) ?? Code.Internal;

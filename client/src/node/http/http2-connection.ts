@@ -9,6 +9,9 @@ import type { PoolSettings } from "./pool-options.ts";
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 
+/** How long a connection keeps to the few calls that its address takes at first: silent streams must not hold calls up. */
+const YOUNG_MS = 1_000;
+
 export interface Http2ConnectionOptions extends PoolSettings {
   tls: TlsClientOptions;
   /** Aborted: a connection that is still opening is given up. */
@@ -39,7 +42,9 @@ export class Http2Connection {
   #takesStreams = true;
   #goawayLastId: number | undefined;
   #isLost = false;
-  #hasHeard = false;
+  /** Streams at once; no bound of our own after {@link YOUNG_MS}. */
+  #maxStreams: number;
+  #youngTimer: NodeJS.Timeout | undefined;
 
   /** @throws ConnectError unavailable, because of a RequestNotSentError. */
   static async open(address: Address, options: Http2ConnectionOptions): Promise<Http2Connection> {
@@ -101,11 +106,14 @@ export class Http2Connection {
     });
     session.once("close", () => {
       clearTimeout(this.#pingTimer);
+      clearTimeout(this.#youngTimer);
       this.retire();
       options.onChange(this);
     });
     const ageMs = options.maxAgeMs * (1 - Math.random() / 10);
     this.#ageTimer = setTimeout(() => this.retire(), ageMs).unref();
+    this.#maxStreams = address.firstCalls;
+    if (this.#maxStreams < Infinity) this.#growUp();
     this.#becomeIdle();
   }
 
@@ -115,12 +123,13 @@ export class Http2Connection {
 
   /** Whether another stream can be opened. */
   get hasRoom(): boolean {
-    return this.#takesStreams && this.#streamCount < (this.#session.remoteSettings.maxConcurrentStreams ?? Infinity);
+    const { maxConcurrentStreams = Infinity } = this.#session.remoteSettings;
+    return this.takesStreams && this.#streamCount < Math.min(maxConcurrentStreams, this.#maxStreams);
   }
 
   /** False once it only finishes what it has. */
   get takesStreams(): boolean {
-    return this.#takesStreams;
+    return this.#takesStreams && !this.isLost;
   }
 
   /** Whether the connection itself has ended, and its streams with it. */
@@ -159,10 +168,15 @@ export class Http2Connection {
     }
   }
 
-  /** The server has answered something: no PING is needed for a while. */
+  /** The server has answered a call. */
+  answered(): void {
+    this.#maxStreams += 1;
+    this.address.answered();
+    this.heard();
+  }
+
+  /** The server has sent something: no PING is needed for a while. */
   heard(): void {
-    if (!this.#hasHeard) this.address.succeeded();
-    this.#hasHeard = true;
     this.#pingTimer?.refresh();
   }
 
@@ -187,6 +201,13 @@ export class Http2Connection {
   destroy(): void {
     this.#isLost = true;
     this.#session.destroy(new Error("the connection was cut"), http2.constants.NGHTTP2_CANCEL);
+  }
+
+  #growUp(): void {
+    this.#youngTimer = setTimeout(() => {
+      this.#maxStreams = Infinity;
+      this.#options.onChange(this);
+    }, YOUNG_MS).unref();
   }
 
   #becomeBusy(): void {
