@@ -1,0 +1,158 @@
+import { once } from "node:events";
+import http2 from "node:http2";
+import net, { type AddressInfo } from "node:net";
+import { expect, test } from "vitest";
+import { startServer } from "../../server/test/harness.ts";
+import type { RetryEvent } from "../src/index.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+import { startProxy } from "./proxy.ts";
+
+checkEachForLeaks();
+
+interface CountedCall {
+  readonly stream: http2.ServerHttp2Stream;
+  /** Of its connection, so far. */
+  readonly callCount: number;
+  /** Cuts the connection. */
+  cut(): void;
+}
+
+/** An HTTP/2 server that notes the calls of each connection. */
+async function startCounting(onCall: (call: CountedCall) => void) {
+  const callsByConnection: number[] = [];
+  const server = http2.createServer();
+  const sockets = new Map<number | undefined, net.Socket>();
+  server.prependListener("connection", (socket: net.Socket) => sockets.set(socket.remotePort, socket));
+  server.on("session", (session) => {
+    const connection = callsByConnection.push(0) - 1;
+    const socket = sockets.get(session.socket.remotePort);
+    session.on("error", () => {});
+    session.on("stream", (stream: http2.ServerHttp2Stream) => {
+      const callCount = (callsByConnection[connection] ?? 0) + 1;
+      callsByConnection[connection] = callCount;
+      stream.on("error", () => {});
+      onCall({ stream, callCount, cut: () => socket?.destroy() });
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    callsByConnection,
+    get calls() {
+      return callsByConnection.reduce((sum, count) => sum + count, 0);
+    },
+    async [Symbol.asyncDispose]() {
+      server.close();
+    },
+  };
+}
+
+test("with connections cut again and again under many calls, none fails and none is made twice", async () => {
+  await using server = await startServer();
+  await using proxy = await startProxy(server.port);
+  let created = 0;
+  let repeated = 0;
+  await using client = createRollcallClient({
+    address: proxy.url,
+    token: await server.token(),
+    timeoutMs: 25_000,
+    // Attempts and budget are the default ones: a cut takes nothing of either.
+    retry: { onRetry: () => repeated++ },
+  });
+  const worker = async (name: string) => {
+    for (let index = 0; index < 40; index++) {
+      await client.createUser({ email: `${name}-${index}@example.com`, name });
+      created += 1;
+      // Whatever is open now ends, with all that is on it.
+      if (created % 20 === 0) proxy.reset();
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`worker${index}`)));
+  // More than the budget would bear if each call counted.
+  expect(repeated).toBeGreaterThan(40);
+  expect(await Array.fromAsync(client.listAllUsers())).toHaveLength(320);
+});
+
+test("a server that takes calls and drops them unanswered gets few again, at the pace of its rests", async () => {
+  await using server = await startCounting(({ cut }) => setImmediate(cut));
+  const client = createRollcallClient({ address: server.address, timeoutMs: 3_000 });
+  const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
+  for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+  // The control: before the first loss, a connection takes all that there is.
+  expect(server.callsByConnection[0]).toBeGreaterThan(4);
+  const later = server.callsByConnection.slice(2);
+  expect(Math.max(...later)).toBeLessThanOrEqual(4);
+  // Two connections for each rest, which doubles from 20 ms on: seven of them in 3 s.
+  expect(later.length).toBeGreaterThan(0);
+  expect(later.length).toBeLessThan(30);
+  await client.close();
+});
+
+test("calls that are too many at once for a young connection all come through, and the server gets a few times as many at most", async () => {
+  let answered = 0;
+  // A connection that has more than 8 calls unanswered is cut; an answer takes 10 ms.
+  const unanswered = new Map<http2.Http2Session | undefined, number>();
+  await using server = await startCounting(({ stream, cut }) => {
+    const { session } = stream;
+    const count = (unanswered.get(session) ?? 0) + 1;
+    unanswered.set(session, count);
+    setTimeout(() => {
+      if (count > 8) cut();
+      if (stream.destroyed || (unanswered.get(session) ?? 0) > 8) return;
+      unanswered.set(session, (unanswered.get(session) ?? 0) - 1);
+      answered += 1;
+      stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
+      stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
+      stream.end(Buffer.alloc(5));
+    }, 10);
+  });
+  const retries: RetryEvent[] = [];
+  const client = createRollcallClient({
+    address: server.address,
+    timeoutMs: 25_000,
+    retry: { onRetry: (event) => retries.push(event) },
+  });
+  await Promise.all(
+    Array.from({ length: 200 }, (_, index) =>
+      client.users.createUser({ email: `${index}@example.com`, name: "U", requestId: `${index}` }),
+    ),
+  );
+  expect(answered).toBeGreaterThanOrEqual(200);
+  // The control: the calls did come in such a herd, and were lost with it.
+  expect(retries.length).toBeGreaterThan(20);
+  expect(server.calls).toBeLessThan(5 * 200);
+  await client.close();
+});
+
+test("over HTTP/1.1, a server that takes calls and drops them unanswered is bounded by the budget", async () => {
+  let calls = 0;
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      calls += 1;
+      socket.destroy();
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const makeCalls = async (maxTokens: number) => {
+    calls = 0;
+    const client = createRollcallClient({
+      address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      protocol: "connect",
+      httpVersion: "1.1",
+      timeoutMs: 2_000,
+      retry: { budget: { maxTokens }, initialDelayMs: 1, maxDelayMs: 50 },
+    });
+    const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
+    for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+    await client.close();
+    return calls;
+  };
+  expect(await makeCalls(6)).toBeLessThanOrEqual(110);
+  // The control: a budget that holds for all of it.
+  expect(await makeCalls(100_000)).toBeGreaterThan(300);
+  server.close();
+});
