@@ -17,7 +17,7 @@ import { explainDeadline } from "./retry/last-fault.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
 
-/** What a client is made of; `createRollcallClient` chooses it for browsers and for Node. */
+/** The parts of a client; `createRollcallClient` chooses it for browsers and for Node. */
 export interface ClientParts {
   transport: Transport;
   /** Deadline of a unary call that sets none, in milliseconds. */

@@ -8,7 +8,7 @@ import { createSha256 } from "./streams/sha256.ts";
 export interface RollcallClientOptions extends CommonClientOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
   address: string;
-  /** What fetch speaks. Default "connect", with reads as GET. */
+  /** The protocol over fetch. Default "connect", with reads as GET. */
   protocol?: "connect" | "grpc-web" | undefined;
   /**
    * Makes the transport instead. Over fetch, a browser can call unary and

@@ -65,7 +65,7 @@ export class StaleUserError extends RollcallError {
   }
 }
 
-/** What arrived at the server is not what was sent. */
+/** The bytes that arrived at the server are not those that were sent. */
 export class ChecksumMismatchError extends Error {
   override name = "ChecksumMismatchError";
   /** SHA-256 of what was sent, in lower-case hexadecimal. */
@@ -106,7 +106,7 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
   }
 }
 
-/** What Connect's own transports throw for a response that they can't decode; the server has not answered it. */
+/** The error that Connect's own transports throw for a response that they can't decode; no server has answered it. */
 function isBrokenResponse({ isWireError, rawMessage }: ConnectError): boolean {
   return !isWireError && rawMessage.startsWith("protocol error: ");
 }

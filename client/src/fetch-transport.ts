@@ -27,7 +27,7 @@ export function createFetchFaultInterceptors(): Interceptor[] {
   return [reportNetworkErrors, createResponseFaultInterceptor()];
 }
 
-/** What fetch throws when the network fails, a TypeError in words of the browser's own, becomes unavailable. */
+/** Turns what fetch throws when the network fails, a TypeError in the browser's own words, into unavailable. */
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -55,7 +55,7 @@ function toUnavailable(error: unknown): unknown {
 }
 
 /**
- * What Node's fetch says where no connection was made. Browsers do not tell a refused
+ * The errors of Node's fetch where no connection was made. Browsers do not tell a refused
  * connection from one that was lost under a call: there, either may have reached the server.
  */
 const NOT_CONNECTED: ReadonlySet<string> = new Set([

@@ -4,7 +4,7 @@ import { RequestNotSentError } from "./not-sent.ts";
 /** Flag of the frame that holds the headers, and its prefix: the flag and a length of 32 bits. */
 const HEADER_FRAME = 0x80;
 const PREFIX_BYTES = 5;
-/** What a chunk costs beside its bytes: a million chunks of a byte are no small queue. */
+/** Bytes that a chunk counts beside its own: a million chunks of a byte are no small queue. */
 const CHUNK_OVERHEAD_BYTES = 256;
 /** More than any server's headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
@@ -13,7 +13,7 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const NORMAL = 1000;
 const TOO_LARGE = 1009;
 
-/** What a socket receives, as the stream of bytes that the protocol takes it for. */
+/** The bytes that a socket receives, as the one stream that the protocol takes them for. */
 export class SocketReader {
   readonly #socket: WebSocket;
   readonly #maxQueuedBytes: number;
@@ -70,7 +70,7 @@ export class SocketReader {
     return parseHeaders(head.subarray(PREFIX_BYTES, size));
   }
 
-  /** What follows the headers. */
+  /** The bytes after the headers. */
   async *body(): AsyncIterable<Uint8Array> {
     try {
       for (let chunk = await this.#next(); chunk; chunk = await this.#next()) yield chunk;
@@ -117,7 +117,7 @@ export class SocketReader {
   }
 }
 
-/** A browser tells no page why a socket was not opened; of the call, nothing has left yet. */
+/** A browser does not say why a socket was not opened; nothing of the call has left yet. */
 function notReached(): ConnectError {
   const cause = new RequestNotSentError("the server can't be reached, or does not allow this page's origin");
   return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);

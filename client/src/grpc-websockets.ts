@@ -8,7 +8,7 @@ const HALF_CLOSE = 0x01;
 
 /** Bytes of the body in one frame: the server takes frames a little larger than a message, and a message can span many. */
 const MAX_FRAME_BYTES = 256 * 1024;
-/** What the browser may hold of what was sent, in bytes; then the request's messages wait. */
+/** Most that the browser may hold unsent, in bytes; then the request's messages wait. */
 const MAX_UNSENT_BYTES = 1024 ** 2;
 /** The same in a tab that is not seen, where browsers let a timer fire once a minute: that has to last as long. */
 const MAX_UNSENT_BYTES_HIDDEN = 16 * 1024 ** 2;

@@ -1,4 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
+import { callHook } from "./call-hook.ts";
 import { createAuthInterceptor, type GetToken } from "./interceptors/auth.ts";
 import { createLoggingInterceptor } from "./interceptors/logging.ts";
 import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
@@ -6,14 +7,13 @@ import { createRetryInterceptor } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
 import type { Logger } from "./logger.ts";
 import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
-import { tell } from "./tell.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** The longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
 export const MAX_TIMEOUT_MS = 99_999_999;
 
-/** What clients in browsers and in Node have in common. */
+/** Options of clients in browsers and in Node. */
 export interface CommonClientOptions {
   /** The bearer token to send; none when neither this nor getToken is given. */
   token?: string | undefined;
@@ -25,7 +25,7 @@ export interface CommonClientOptions {
   retry?: RetryOptions | false | undefined;
   /** Gets a line for each call, and one for each retry. Default: none. */
   logger?: Logger | undefined;
-  /** Told of each call's begin and end. */
+  /** Called at each call's begin and end. */
   trace?: TraceHook | undefined;
   /** Further interceptors, inside of all others: they see each attempt with its token. */
   interceptors?: readonly Interceptor[] | undefined;
@@ -50,7 +50,7 @@ export function createInterceptors(options: CommonClientOptions): Interceptor[] 
 
 function tellOfRetry({ onRetry }: RetryOptions, logger: Logger | undefined): (event: RetryEvent) => void {
   return (event) => {
-    tell(() => onRetry?.(event));
+    callHook(() => onRetry?.(event));
     const { method, attempt, delayMs, error } = event;
     logger?.warn({ method, attempt, delayMs: Math.round(delayMs), error: error.message }, "retry");
   };

@@ -5,7 +5,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { tell } from "../tell.ts";
+import { callHook } from "../call-hook.ts";
 
 export type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;
@@ -17,7 +17,7 @@ export function methodName({ service, method }: AnyRequest): string {
 }
 
 /**
- * Makes the call and tells `onEnd` once how it ended, with its error where there is
+ * Makes the call and calls `onEnd` once when it has ended, with its error where there is
  * one: a stream ends when its last message was read, when it fails, or when its
  * caller aborts it, and not when it opens. What `onEnd` throws does not reach the call.
  */
@@ -30,11 +30,11 @@ export async function observeCall(
   try {
     response = await next(request);
   } catch (error) {
-    tell(() => onEnd(ConnectError.from(request.signal.aborted ? request.signal.reason : error)));
+    callHook(() => onEnd(ConnectError.from(request.signal.aborted ? request.signal.reason : error)));
     throw error;
   }
   if (response.stream) return { ...response, message: observeEach(response.message, request.signal, onEnd) };
-  tell(() => onEnd(undefined));
+  callHook(() => onEnd(undefined));
   return response;
 }
 
@@ -48,7 +48,7 @@ function observeEach<T>(
     if (hasEnded) return;
     hasEnded = true;
     signal.removeEventListener("abort", abort);
-    tell(() => onEnd(error === undefined ? undefined : ConnectError.from(error)));
+    callHook(() => onEnd(error === undefined ? undefined : ConnectError.from(error)));
   };
   const abort = () => end(signal.reason);
   signal.addEventListener("abort", abort, { once: true });

@@ -20,7 +20,7 @@ export const createResponseFaultInterceptor = (): Interceptor => (next) => async
   }
 };
 
-/** What the request's messages come from, and what it threw. */
+/** The source of the request's messages, and the error that it threw. */
 interface Source {
   error: unknown;
 }

@@ -1,11 +1,11 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import { callHook } from "../call-hook.ts";
 import { delay } from "../delay.ts";
 import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../not-sent.ts";
 import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
-import { tell } from "../tell.ts";
 import { methodName } from "./observe-call.ts";
 
 /** With less than this left of a deadline, in milliseconds, what was not sent or lost is not tried again. */
@@ -15,7 +15,7 @@ const LAST_TRY_MS = 50;
  * Repeats a unary call that failed for a while: unavailable, resource_exhausted where the
  * server says when to come back, or an attempt's own deadline. Streams are not repeated.
  *
- * What may have reached a server is repeated where that is safe: the method has
+ * A call that may have reached a server is repeated where that is safe: the method has
  * NO_SIDE_EFFECTS, or the request carries a `request_id`. That takes one of
  * `maxAttempts`, and stops while more calls fail than the budget allows.
  *
@@ -43,7 +43,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
     /** Whether an attempt may have reached a server. */
     let isSent = false;
-    /** Of those attempts, the ones that were not lost with their connection. */
+    /** Such attempts, without those that were lost with their connection. */
     let failedCount = 0;
     let waitCount = 0;
     for (let attempt = 1; ; attempt++) {
@@ -54,7 +54,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
       } catch (reason) {
         const failure = ConnectError.from(reason);
         const isNotSent = findNotSent(failure) !== undefined;
-        // Of the whole call it is not true any more that no server has acted on it.
+        // It is not true of the whole call any more that no server has acted on it.
         const error = isNotSent && isSent ? withoutCause(failure) : failure;
         request.contextValues.set(lastFaultKey, isNotSent || !request.signal.aborted ? error : undefined);
         if (request.signal.aborted || !isTransient(failure)) throw error;
@@ -73,7 +73,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
         } else if (deadline !== undefined && delayMs >= remainingMs()) {
           throw error;
         }
-        tell(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
+        callHook(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
         await delay(delayMs, request.signal);
       }
     }

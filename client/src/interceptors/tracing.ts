@@ -1,5 +1,5 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
-import { tell } from "../tell.ts";
+import { callHook } from "../call-hook.ts";
 import { methodName, observeCall } from "./observe-call.ts";
 
 /** A call that begins. */
@@ -7,12 +7,12 @@ export interface TracedCall {
   /** As `user.v1.UserService/GetUser`. */
   readonly method: string;
   readonly stream: boolean;
-  /** Of the request: the place for `traceparent`. */
+  /** The request's header: the place for `traceparent`. */
   readonly header: Headers;
 }
 
 /**
- * Told of each call as it begins; what it returns is told of the end, with the
+ * Called as each call begins; the function it returns is called at the end, with the
  * error where there is one. An OpenTelemetry span fits in a few lines. What either
  * throws is dropped: the call goes on.
  */
@@ -23,7 +23,7 @@ export function createTracingInterceptor(hook: TraceHook): Interceptor {
   return (next) => (request) => {
     const { stream, header } = request;
     let end: ReturnType<TraceHook> | undefined;
-    tell(() => {
+    callHook(() => {
       end = hook({ method: methodName(request), stream, header });
     });
     return observeCall(next, request, (error) => end?.(error));

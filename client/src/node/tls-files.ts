@@ -22,7 +22,7 @@ export function loadTls({ ca, cert, key }: TlsFiles = {}): TlsClientOptions {
   };
 }
 
-/** What a PEM text must have, and how to read the first of it, which throws where there is none. */
+/** The part that a PEM text must have, and how to read the first one; reading throws where there is none. */
 interface Content {
   readonly name: string;
   parse(text: string): unknown;

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ContextValues, createContextKey } from "@connectrpc/connect";
 
-/** What a call's last attempt failed with: the retry interceptor notes it for {@link explainDeadline}. */
+/** The error of a call's last attempt, which the retry interceptor notes for {@link explainDeadline}. */
 export const lastFaultKey = createContextKey<ConnectError | undefined>(undefined, {
   description: "what the last attempt failed with",
 });

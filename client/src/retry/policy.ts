@@ -38,7 +38,7 @@ export interface RetryOptions {
   attemptTimeoutMs?: number | undefined;
   /** Default: {@link RetryBudgetOptions}' own. */
   budget?: RetryBudgetOptions | undefined;
-  /** Told of each retry before its wait; what it throws is dropped. */
+  /** Called for each retry before its wait; what it throws is dropped. */
   onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface RetryBudgetOptions {
    * HTTP/1.1, losses without any answer in between take one for all their calls. Default 10.
    */
   maxTokens?: number | undefined;
-  /** What each success gives back. Default 0.1. */
+  /** Tokens that each success gives back. Default 0.1. */
   tokenRatio?: number | undefined;
 }
 

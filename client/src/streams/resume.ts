@@ -14,7 +14,7 @@ export interface ResumeOptions<T, C> {
   /** Attempts are counted anew with every message. */
   retry?: Omit<RetryOptions, "attemptTimeoutMs" | "budget" | "onRetry"> | undefined;
   signal?: AbortSignal | undefined;
-  /** Told before the stream is opened again. */
+  /** Called before the stream is opened again. */
   onResume?: ((error: ConnectError) => void) | undefined;
 }
 

@@ -6,19 +6,19 @@ import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
 /** Each message carries at most this much of the file. */
 const CHUNK_BYTES = 64 * 1_024;
 
-/** What can be uploaded; a stream or iterable is read once, as fast as the server takes it. */
+/** Sources of an upload; a stream or iterable is read once, as fast as the server takes it. */
 export type UploadSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface UploadProgress {
   readonly sentBytes: number;
-  /** Undefined where the source does not tell its size. */
+  /** Undefined where the size of the source is not known. */
   readonly totalBytes: number | undefined;
 }
 
 export interface UploadOptions extends CallOptions {
-  /** Told as the chunks leave. */
+  /** Called as the chunks leave. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Of the source, in bytes, for the progress, and at least to be sent; a Blob tells its own. */
+  /** Size of the source, in bytes: for the progress, and the least that has to be sent; a Blob has its own. */
   totalBytes?: number | undefined;
 }
 

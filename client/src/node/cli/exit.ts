@@ -1,4 +1,4 @@
-/** What the command's exit code says. */
+/** The command's exit codes. */
 export const Exit = {
   done: 0,
   /** The server refused, or could not be reached, or the output could not be written. */
@@ -21,7 +21,7 @@ export class InterruptedError extends Error {
   override name = "InterruptedError";
 }
 
-/** The command did what it could, and has told what it could not. */
+/** The command did what it could, and has reported what it could not. */
 export class PartlyDoneError extends Error {
   override name = "PartlyDoneError";
 }

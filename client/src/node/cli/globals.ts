@@ -64,7 +64,7 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-/** What a call of a command is given: its deadline and Ctrl-C. */
+/** Options of a command's calls: the deadline and Ctrl-C. */
 export interface CommandCall {
   readonly client: NodeRollcallClient;
   readonly options: { readonly signal: AbortSignal; readonly timeoutMs?: number };

@@ -4,7 +4,7 @@ import type { ReadStream, WriteStream } from "node:tty";
 export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY">>;
 export type Output = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>;
 
-/** What a command has of the world. */
+/** The surroundings of a command. */
 export interface Io {
   readonly stdin: Input;
   readonly stdout: Output;

@@ -20,7 +20,7 @@ const interrupt = (signal: NodeJS.Signals) => {
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever reads the output has enough, as `head` does.
+  // The reader of the output has enough, as `head` does.
   if (error.code === "EPIPE") process.exit(Exit.done);
   process.stderr.write(`rollcall: the output can't be written: ${error.message}\n`);
   process.exit(Exit.refused);

@@ -46,7 +46,7 @@ export function reportOf(error: unknown): ErrorReport {
   return { code: undefined, message: error instanceof Error ? error.message : String(error), violations };
 }
 
-/** Of OpenSSL's answer to a server without TLS, a cryptic line. */
+/** A cryptic line in OpenSSL's error for a server without TLS. */
 function plainMessage(message: string): string {
   return message.includes("wrong version number") ? "the server does not speak TLS" : message;
 }

@@ -11,7 +11,7 @@ export interface Progress extends Disposable {
   note(line: string): void;
 }
 
-/** What a bar counts. */
+/** The unit that a bar counts in. */
 export interface ProgressUnit {
   /** As `1.5 MiB`. */
   amount(count: number): string;
@@ -52,7 +52,7 @@ export function startProgress(output: Output, total: number | undefined, unit: P
     output.write(`${clear}${notes}${drawn}`);
     notes = "";
   };
-  // Not at once: where the terminal was resized, this turn of the event loop tells of it.
+  // Not at once: where the terminal was resized, this turn of the event loop reports it.
   const schedule = () => {
     scheduled ??= setImmediate(draw);
   };

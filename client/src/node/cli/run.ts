@@ -12,7 +12,7 @@ import { type ErrorReport, reportOf, reportText } from "./output.ts";
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   const isJson = args.includes("--json");
   const program = createProgram(io, isJson);
-  const tell = (report: ErrorReport) =>
+  const writeError = (report: ErrorReport) =>
     io.stderr.write(isJson ? `${JSON.stringify({ error: report })}\n` : `rollcall: ${reportText(report)}\n`);
   try {
     await program.parseAsync(args, { from: "user" });
@@ -21,11 +21,11 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return Exit.done;
       // As text, it has written its message itself.
-      if (isJson) tell({ code: undefined, message: usageMessage(error), violations: [] });
+      if (isJson) writeError({ code: undefined, message: usageMessage(error), violations: [] });
       return Exit.usage;
     }
     if (error instanceof PartlyDoneError) return Exit.refused;
-    tell(reportOf(error));
+    writeError(reportOf(error));
     if (error instanceof UsageError) return Exit.usage;
     return error instanceof InterruptedError ? Exit.interrupted : Exit.refused;
   }

@@ -17,7 +17,7 @@ import { writeBody } from "./write-body.ts";
 interface Origin {
   readonly address: Address;
   readonly agent: http.Agent;
-  /** Of each of its connections, whether it could be opened: what failed without one was never sent. */
+  /** For each connection, whether it could be opened: a request that failed before was never sent. */
   readonly opening: WeakMap<Duplex, Promise<void>>;
   callCount: number;
 }

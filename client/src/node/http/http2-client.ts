@@ -75,7 +75,7 @@ function exchange(
       return reject(notSent(connection.address.origin, error));
     }
     const { stream, release } = opened;
-    /** What ended the exchange. */
+    /** The error that ended the exchange. */
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
       failure ??= error;
@@ -100,7 +100,7 @@ function exchange(
       resolve({ status, header: toWebHeaders(responseHeaders), body: responseBody, trailer });
     });
     stream.on("trailers", (trailers) => toWebHeaders(trailers, trailer));
-    // What went wrong is read from the stream's end.
+    // The stream's end says what went wrong.
     stream.on("error", () => {});
     stream.once("close", () => {
       // Now, as the connection may end at once and explain it away.
@@ -153,7 +153,7 @@ function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): Connec
   return new ConnectError(`the server reset the stream (HTTP/2 error ${rstCode})`, code);
 }
 
-/** Of a stream that was reset, as gRPC maps HTTP/2 errors; all others are internal. */
+/** The codes of streams that were reset, by their HTTP/2 error, as gRPC maps them; all others are internal. */
 const codeByReset: ReadonlyMap<number, Code> = new Map([
   [http2.constants.NGHTTP2_CANCEL, Code.Canceled],
   [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted],

@@ -5,7 +5,7 @@ import type { Address } from "./address.ts";
 import { notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
 
-/** What a stream, and a connection's streams together, may receive before it is read. */
+/** Most that a stream, and a connection's streams together, may receive before it is read, in bytes. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 
@@ -22,7 +22,7 @@ export interface Http2ConnectionOptions extends PoolSettings {
 
 export interface OpenStream {
   readonly stream: http2.ClientHttp2Stream;
-  /** Makes room for another stream: for when this one has ended, which its "close" event tells only later. */
+  /** Makes room for another stream: for when this one has ended, which its "close" event reports only later. */
   release(): void;
 }
 

@@ -41,7 +41,7 @@ export async function openSocket(origin: string, options: SocketOptions): Promis
   return socket;
 }
 
-/** The same, with the socket at once. @throws ConnectError for a certificate or key that is none. */
+/** The same, with the socket at once. @throws ConnectError for an unusable certificate or key. */
 export function startSocket(origin: string, options: SocketOptions): OpeningSocket {
   const socket = connect(origin, options);
   return { socket, ready: untilReady(socket, origin, options) };

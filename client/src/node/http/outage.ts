@@ -69,7 +69,7 @@ export class Outage {
       () => {
         this.#timer = undefined;
         for (let tries = 0; tries < this.#tries; tries++) this.#line.serve();
-        // Those that try may be canceled before they know: the next ones follow in any case.
+        // The calls that try may be canceled before they know: the next ones follow in any case.
         this.#retryLater();
       },
       Math.max(MIN_PAUSE_MS, restMs),

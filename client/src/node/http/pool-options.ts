@@ -28,7 +28,7 @@ export interface PoolOptions {
   maxWaitingCalls?: number | undefined;
   /** The same for the bytes of their messages: of a stream's, its first. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
-  /** Told once for each time in which no server can be reached and calls wait; what it throws is dropped. */
+  /** Called once for each time in which no server can be reached and calls wait; what it throws is dropped. */
   onUnreachable?: ((error: ConnectError) => void) | undefined;
   /** How long `close` lets calls go on before it cuts them. Default 10 s. */
   closeTimeoutMs?: number | undefined;

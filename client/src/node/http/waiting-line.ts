@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { callHook } from "../../call-hook.ts";
 import { findNotSent, RequestNotSentError, WAIT_WITHOUT_DEADLINE_MS } from "../../not-sent.ts";
-import { tell } from "../../tell.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import type { ReplayableBody } from "./replayable-body.ts";
 
 /** A call that waits for a connection. */
 export interface WaitingCall {
   readonly signal?: AbortSignal | undefined;
-  /** Of the request: says whether the call has a deadline. */
+  /** The request's header: it says whether the call has a deadline. */
   readonly header: Headers;
   readonly body: ReplayableBody | undefined;
 }
@@ -84,7 +84,7 @@ export class WaitingLine<T> {
         this.#bytes += size;
         if (this.#bytes > maxWaitingBytes && !hasConnection()) waiter.reject(this.#tooMuch(`${maxWaitingBytes} bytes`));
       },
-      // Whoever sends the body meets it too.
+      // The reader that sends the body gets the same error.
       () => {},
     );
     return promise;
@@ -104,7 +104,7 @@ export class WaitingLine<T> {
   /** No server can be reached, and calls wait. */
   beginOutage(error: unknown): void {
     this.noteFault(error);
-    if (!this.#isOutage) tell(() => this.#options.settings.onUnreachable?.(ConnectError.from(error)));
+    if (!this.#isOutage) callHook(() => this.#options.settings.onUnreachable?.(ConnectError.from(error)));
     this.#isOutage = true;
   }
 

@@ -73,7 +73,7 @@ async function runImport(
   const total = lineCount && lineCount - (format === "csv" ? 1 : 0);
   using progress = startProgress(io.stderr, total, USERS);
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
-  const tell = (range: LineRange, report: ErrorReport) =>
+  const writeError = (range: LineRange, report: ErrorReport) =>
     note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
   let isWaiting = false;
   const tellOfWait = (error: ConnectError) => {
@@ -87,7 +87,7 @@ async function runImport(
   };
   const importAll = async (call: CommandCall) => {
     try {
-      await importFile(readImportFile(path, format), call, { ...run, tell, onDone });
+      await importFile(readImportFile(path, format), call, { ...run, writeError, onDone });
     } catch (error) {
       const isStopped = !io.signal.aborted && !(error instanceof UsageError);
       if (isStopped) progress.note(`stopped: ${textOf(counts)}; run it again to go on`);
@@ -108,14 +108,14 @@ function textOf({ created, skipped, failed }: Counts): string {
 
 interface ImportRun extends ImportOptions {
   readonly counts: Counts;
-  tell(range: LineRange, report: ErrorReport): void;
+  writeError(range: LineRange, report: ErrorReport): void;
   onDone(): void;
 }
 
 async function importFile(
   lines: AsyncGenerator<ImportLine>,
   call: CommandCall,
-  { counts, concurrency, skipExisting, tell, onDone }: ImportRun,
+  { counts, concurrency, skipExisting, writeError, onDone }: ImportRun,
 ): Promise<void> {
   let fault: { error: unknown } | undefined;
   const work = async () => {
@@ -134,7 +134,7 @@ async function importFile(
         if (skipExisting && error instanceof EmailTakenError) counts.skipped += 1;
         else {
           counts.failed += 1;
-          tell({ line: line.line, lastLine: line.lastLine }, reportOf(error));
+          writeError({ line: line.line, lastLine: line.lastLine }, reportOf(error));
         }
       }
       onDone();

@@ -9,7 +9,7 @@ import { printable } from "../output.ts";
 import { bytesText, startProgress } from "../progress.ts";
 import { sizeOfFile } from "../size-of-file.ts";
 
-/** What a server takes unless it is told otherwise. */
+/** A server's default limit, in bytes. */
 const MAX_MESSAGE_BYTES = 4 * 1_024 ** 2;
 
 export function addStreamCommands(program: Command, io: Io): void {
@@ -78,7 +78,7 @@ export function addStreamCommands(program: Command, io: Io): void {
           }
           chat.end();
         };
-        // The replies tell what has ended the chat; an input that goes on is not waited for.
+        // The replies say what has ended the chat; an input that goes on is not waited for.
         send().catch(() => {});
         try {
           for await (const reply of chat) {
