@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { mapErrors } from "./interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
 import { RequestNotSentError } from "./not-sent.ts";
 
@@ -31,19 +32,11 @@ export function createFetchFaultInterceptors(): Interceptor[] {
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: tellEach(response.message) } : response;
+    return response.stream ? { ...response, message: mapErrors(response.message, toUnavailable) } : response;
   } catch (error) {
     throw toUnavailable(error);
   }
 };
-
-async function* tellEach<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    throw toUnavailable(error);
-  }
-}
 
 function toUnavailable(error: unknown): unknown {
   const cause = error instanceof ConnectError ? error.cause : error;

@@ -1,4 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { mapErrors } from "./map-errors.ts";
 
 /**
  * Reports a broken response as `internal`: one that ends within a message or without
@@ -14,7 +15,8 @@ export const createResponseFaultInterceptor = (): Interceptor => (next) => async
   try {
     if (!request.stream) return await next(request);
     const response = await next({ ...request, message: watchSource(request.message, source) });
-    return response.stream ? { ...response, message: mapEach(response.message, source) } : response;
+    if (!response.stream) return response;
+    return { ...response, message: mapErrors(response.message, (error) => toInternal(error, source)) };
   } catch (error) {
     throw toInternal(error, source);
   }
@@ -34,16 +36,9 @@ async function* watchSource<T>(messages: AsyncIterable<T>, source: Source): Asyn
   }
 }
 
-async function* mapEach<T>(messages: AsyncIterable<T>, source: Source): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    // connect-web reports a stream without its end as a bare string.
-    throw typeof error === "string" ? new ConnectError(error, Code.Internal) : toInternal(error, source);
-  }
-}
-
 function toInternal(error: unknown, source: Source): unknown {
+  // connect-web reports a stream without its end as a bare string.
+  if (typeof error === "string") return new ConnectError(error, Code.Internal);
   const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
   if (!isOurs || error === source.error) return error;
   return new ConnectError(`broken response: ${error.rawMessage}`, Code.Internal, error.metadata, undefined, error);

@@ -1,6 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { callKey } from "../call.ts";
 import { toMalformed } from "../malformed.ts";
+import { mapErrors } from "../map-errors.ts";
 
 /**
  * Marks what fails while a stream's messages are read as the fault of their sender. A
@@ -11,23 +12,6 @@ export function createMalformedRequestsInterceptor(): Interceptor {
   return (next) => (request) => {
     const call = request.contextValues.get(callKey);
     if (call) call.isReadingRequest = false;
-    return next(request.stream ? { ...request, message: blameSender(request.message) } : request);
-  };
-}
-
-function blameSender<T>(messages: AsyncIterable<T>): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return {
-        next: () =>
-          iterator.next().catch((error: unknown) => {
-            throw toMalformed(error);
-          }),
-        async return(value) {
-          return (await iterator.return?.(value)) ?? { done: true, value };
-        },
-      };
-    },
+    return next(request.stream ? { ...request, message: mapErrors(request.message, toMalformed) } : request);
   };
 }

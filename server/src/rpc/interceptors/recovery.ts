@@ -2,6 +2,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { callKey } from "../call.ts";
 import { toConnectError } from "../errors.ts";
+import { mapErrors } from "../map-errors.ts";
 
 export interface RecoveryOptions {
   logger: Logger;
@@ -28,32 +29,10 @@ export function createRecoveryInterceptor({ logger }: RecoveryOptions): Intercep
     };
     try {
       const response = await next(request);
-      return response.stream ? { ...response, message: recoverEach(response.message, recover) } : response;
+      // A stream's handler runs while its messages are read, long after `next` has resolved.
+      return response.stream ? { ...response, message: mapErrors(response.message, recover) } : response;
     } catch (error) {
       throw recover(error);
     }
-  };
-}
-
-/** A stream's handler runs while its messages are read, long after `next` has resolved. */
-function recoverEach<T>(messages: AsyncIterable<T>, recover: (error: unknown) => unknown): AsyncIterable<T> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return {
-        next: () =>
-          iterator.next().catch((error: unknown) => {
-            throw recover(error);
-          }),
-        async return(value) {
-          return (await iterator.return?.(value)) ?? { done: true, value };
-        },
-        // What the consumer could not send is no fault of the handler's.
-        async throw(error) {
-          await iterator.return?.();
-          throw error;
-        },
-      };
-    },
   };
 }
