@@ -57,6 +57,8 @@ export interface AppOptions {
   tls?: TlsOptions | undefined;
   /** Largest message in bytes, in and out, before and after compression. Default 4 MiB. */
   readMaxBytes?: number | undefined;
+  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  codingThreads?: number | undefined;
   /** Deadline of a unary call whose client sets none, in milliseconds. Default 30 s. */
   defaultTimeoutMs?: number | undefined;
   /** Longest that any call may take, in milliseconds, up to 2^31 - 1. Default 1 h. */
@@ -207,6 +209,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     auth: options.auth,
     validation: options.validation ?? true,
     maxMessageBytes,
+    codingThreads: options.codingThreads,
     defaultTimeoutMs: Math.min(options.defaultTimeoutMs ?? 30_000, maxTimeoutMs),
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,

@@ -7,6 +7,7 @@ export interface ServerProcessOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
   timeouts?: AppOptions["timeouts"];
   streams?: AppOptions["streams"];
+  codingThreads?: number;
 }
 
 export interface MeasuredServer extends AsyncDisposable {

@@ -13,6 +13,7 @@ import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { createDeadlineStage } from "./bound-deadline.ts";
 import { callKey, connectionKey, principalKey } from "./call.ts";
+import { createCodingLine } from "./coding-work.ts";
 import { acceptCompression } from "./compression.ts";
 import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
 import { explainRefusals } from "./explain-refusals.ts";
@@ -48,6 +49,8 @@ export interface RpcOptions {
   validation: boolean;
   /** Largest message that is taken, in bytes, before and after decompression. */
   maxMessageBytes: number;
+  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  codingThreads?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
   /** Types that JSON needs to read and write google.protobuf.Any. */
@@ -73,8 +76,8 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
  *    shutdown
  * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
- * 6. body in few pieces (`assembleBodies`); Connect: decompression, limits, parsing,
- *    of JSON by its author (`mountTwice`)
+ * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
+ *    turn (`lineUpCoding`), limits, parsing, of JSON by its author (`mountTwice`)
  * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
  * 8. the call's end, even if its handler does not listen; token's expiry
  * 9. validation by the contract's rules
@@ -86,6 +89,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
   const accessLog = createAccessLog(logger);
+  const lineUpCoding = createCodingLine(options.codingThreads);
   const boundDeadline = createDeadlineStage(options);
   const routerOptions: ConnectRouterOptions = {
     acceptCompression,
@@ -124,7 +128,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       });
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
-        const assembled = refusePlainJson(assembleBodies(handler, maxBytes));
+        const assembled = refusePlainJson(assembleBodies(lineUpCoding(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
         router.handlers[index] = observeCalls(answerFaults(explainRefusals(named), logger), accessLog);
       }

@@ -23,3 +23,18 @@ test("so many go at once, the others in line, and who leaves the line holds nobo
   expect(went).toEqual(["a", "b", "d", "e", "f", "g"]);
   await expect(permits.acquire(AbortSignal.abort(new Error("late")))).rejects.toThrow("late");
 });
+
+test("owners take turns, however many of one of them wait", async () => {
+  const permits = new Permits(1);
+  const went: string[] = [];
+  const go = async (owner: string) => {
+    await permits.acquire(undefined, owner);
+    went.push(owner);
+    permits.release();
+  };
+  await permits.acquire();
+  const all = [go("many"), go("many"), go("many"), go("few")];
+  permits.release();
+  await Promise.all(all);
+  expect(went).toEqual(["many", "few", "many", "many"]);
+});
