@@ -1,7 +1,10 @@
 import { once } from "node:events";
+import http2 from "node:http2";
+import { brotliCompressSync } from "node:zlib";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { ClientStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
@@ -10,6 +13,14 @@ import { withProbe } from "./probe-service.ts";
 import { frame, HEADERS, postTo, RawHttp2, REFUSED_STREAM, RST_STREAM, uint32, WINDOW_UPDATE } from "./raw-http2.ts";
 import { openRawSocket } from "./raw-web-socket.ts";
 import { startMeasuredServer } from "./server-process.ts";
+
+/** A message as an envelope of gRPC, compressed or not. */
+function envelopeOf(message: Uint8Array, coding: "identity" | "br"): Buffer {
+  const data = coding === "br" ? brotliCompressSync(message) : message;
+  const head = Buffer.of(coding === "br" ? 1 : 0, 0, 0, 0, 0);
+  head.writeUInt32BE(data.length, 1);
+  return Buffer.concat([head, data]);
+}
 
 const MIB = 1024 ** 2;
 const lifted = { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 };
@@ -62,6 +73,49 @@ describe("uploads that never end", () => {
     expect(await attack({ maxHeldBytes: 4 * MIB })).toBe(true);
     expect(await attack(lifted)).toBe(false);
   });
+});
+
+describe("complete messages of streams that go no further", () => {
+  const chunk = Buffer.alloc(2 * MIB, "a");
+  const message = toBinary(ClientStreamRequestSchema, create(ClientStreamRequestSchema, { chunk }));
+
+  test.each(["identity", "br"] as const)(
+    "take little memory (%s), and are ended only while they are many",
+    async (coding) => {
+      const attack = async (limits: object, streams: number) => {
+        await using server = await startMeasuredServer({ limits });
+        const before = await server.memoryBytes();
+        const client = http2.connect(server.url);
+        const envelope = envelopeOf(message, coding);
+        let ended = 0;
+        for (let i = 0; i < streams; i++) {
+          const stream = client.request({
+            ...postTo("/stream.v1.StreamService/ClientStream", server.headers),
+            "content-type": "application/grpc+proto",
+            "grpc-encoding": coding,
+          });
+          stream.on("close", () => ended++).on("error", () => {});
+          stream.write(envelope);
+        }
+        // Others of the connection are served meanwhile, as often as it takes for all messages to have arrived.
+        const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
+        for (let i = 0; i < 300; i++) {
+          await users.listUsers({}, { headers: server.headers });
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        const bytes = (await server.memoryBytes()) - before;
+        if (streams > 20 && limits !== lifted) await until(() => ended > 0);
+        client.destroy();
+        return { bytes, ended };
+      };
+      const few = await attack({ maxConnectionBytes: 4 * MIB }, 12);
+      const guarded = await attack({ maxConnectionBytes: 4 * MIB }, 60);
+      const open = await attack(lifted, 60);
+      expect([few.ended, open.ended]).toEqual([0, 0]);
+      expect(guarded.bytes).toBeLessThan(open.bytes / 2);
+    },
+    60_000,
+  );
 });
 
 describe("answers that nobody reads", () => {

@@ -50,3 +50,34 @@ test("a process that holds too much keeps back the connections that hold more th
   modest?.sum();
   expect([greedy?.isOver, modest?.isOver]).toEqual([true, false]);
 });
+
+test("complete messages are kept up to a multiple; those of the same size take their places", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000_000 });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const [eldest, second, third] = [
+    connection.open(createCall()),
+    connection.open(createCall()),
+    connection.open(createCall()),
+  ];
+  eldest.keep(500);
+  second.keep(500);
+  expect([connection.keptBytes, budget.heldBytes, connection.isOver, connection.keepsTooMuch]).toEqual([
+    1_000,
+    1_000,
+    false,
+    true,
+  ]);
+  expect([eldest.room(600), second.room(500)]).toEqual([undefined, undefined]);
+  let hasRoom = false;
+  const waiting = third.room(500)?.then(() => {
+    hasRoom = true;
+  });
+  await Promise.resolve();
+  expect(hasRoom).toBe(false);
+  eldest.close();
+  await waiting;
+  expect(hasRoom).toBe(true);
+  second.close();
+  third.close();
+  expect([connection.keptBytes, budget.heldBytes]).toEqual([0, 0]);
+});

@@ -1,5 +1,7 @@
 import { nextTurn } from "../runtime/loop-turn.ts";
 
+/** What a connection may hold in messages that are complete and kept, as a multiple of what it may hold else. */
+const KEPT_FACTOR = 8;
 /** Between two looks at what is held. */
 const CHECK_INTERVAL_MS = 500;
 /** A call that is in the way of others and has not moved for so long is ended. */
@@ -90,6 +92,8 @@ export class ConnectionBytes {
   readonly calls = new Set<CallBytes>();
   /** As of the last sum, in bytes. */
   heldBytes = 0;
+  /** Of complete messages, each the last of its stream, in bytes. */
+  keptBytes = 0;
   readonly #writtenBytes: () => number;
   #lastWritten = 0;
   /** Calls that wait to be handled. */
@@ -105,8 +109,17 @@ export class ConnectionBytes {
 
   /** Whether no new call of this connection may begin. */
   get isOver(): boolean {
-    const { maxConnectionBytes } = this.budget.options;
-    return this.heldBytes > maxConnectionBytes || (this.budget.isOver && this.heldBytes > this.budget.shareBytes);
+    return this.heldBytes > this.budget.options.maxConnectionBytes || this.isOverShare;
+  }
+
+  /** Whether complete messages are in the way, too. */
+  get keepsTooMuch(): boolean {
+    return this.keptBytes > KEPT_FACTOR * this.budget.options.maxConnectionBytes || this.isOverShare;
+  }
+
+  /** Whether the process holds too much, and this connection more than its share. */
+  get isOverShare(): boolean {
+    return this.budget.isOver && this.heldBytes + this.keptBytes > this.budget.shareBytes;
   }
 
   /** Whether a new call may begin; looks every few calls, since looking takes longer the more calls there are. */
@@ -127,11 +140,17 @@ export class ConnectionBytes {
     this.calls.delete(call);
     if (this.calls.size === 0) this.budget.connections.delete(this);
     this.add(-call.countedBytes);
+    this.keep(-call.keptBytes);
     this.budget.wake();
   }
 
   add(bytes: number): void {
     this.heldBytes += bytes;
+    this.budget.heldBytes += bytes;
+  }
+
+  keep(bytes: number): void {
+    this.keptBytes += bytes;
     this.budget.heldBytes += bytes;
   }
 
@@ -148,13 +167,21 @@ export class ConnectionBytes {
     return undefined;
   }
 
+  /** The eldest of its calls that keeps a message: the only one to get another while too much is kept. */
+  get eldestKeeper(): CallBytes | undefined {
+    for (const call of this.calls) if (call.keptBytes > 0) return call;
+    return undefined;
+  }
+
   /** Ends calls that are in the way: the connection, or the process, holds too much, and they have not moved. */
   check(): void {
     const nowMs = performance.now();
     const written = this.#writtenBytes();
     const isRead = written - this.#lastWritten >= MIN_PROGRESS_BYTES;
     this.#lastWritten = written;
-    for (const call of this.calls) if (call.isStalled(nowMs, isRead || !this.isOver) && this.isOver) call.end();
+    for (const call of this.calls) {
+      if (call.isStalled(nowMs, isRead || !this.isOver) && (this.isOver || this.keepsTooMuch)) call.end();
+    }
   }
 
   /**
@@ -190,6 +217,8 @@ export class ConnectionBytes {
 export class CallBytes {
   /** What the connection's sum has of it. */
   countedBytes = 0;
+  /** Of complete messages that are kept until others take their places. */
+  keptBytes = 0;
   readonly #connection: ConnectionBytes;
   readonly #call: CountedCall;
   #assembledBytes = 0;
@@ -241,6 +270,22 @@ export class CallBytes {
   }
 
   /**
+   * Counts complete messages that are kept until others take their places; a negative
+   * number when they are let go.
+   */
+  keep(deltaBytes: number): void {
+    if (this.#isClosed) return;
+    this.keptBytes += deltaBytes;
+    this.#connection.keep(deltaBytes);
+    if (deltaBytes < 0) this.#connection.budget.wake();
+  }
+
+  /** Where so many bytes may not be kept, resolves when they may, or when the call is over. */
+  room(bytes: number): Promise<void> | undefined {
+    return this.#isClosed || this.#mayGrow(bytes) ? undefined : this.#wait(bytes);
+  }
+
+  /**
    * Whether the client is the one that the call waits for, and has been for too long.
    *
    * @param isRead Whether the client has read some of its answers since the last look.
@@ -250,12 +295,16 @@ export class CallBytes {
     else this.#unsentSinceMs ??= nowMs;
     if (this.#unsentSinceMs !== undefined && nowMs - this.#unsentSinceMs > STALL_TIMEOUT_MS) return true;
     if (this.#waitsSinceMs !== undefined) return nowMs - this.#waitsSinceMs > MAX_WAIT_MS;
-    return this.isHolder && nowMs - this.#movedAtMs > STALL_TIMEOUT_MS;
+    const { isOver, keepsTooMuch } = this.#connection;
+    const isInTheWay = (this.isHolder && isOver) || (this.keptBytes > 0 && keepsTooMuch);
+    return isInTheWay && nowMs - this.#movedAtMs > STALL_TIMEOUT_MS;
   }
 
   end(): void {
     this.#connection.budget.options.onEnded?.();
     this.#call.end();
+    // At once, so that no more calls are ended than have to be.
+    this.close();
   }
 
   /** The call is over, whichever way. */
@@ -267,11 +316,14 @@ export class CallBytes {
     this.#connection.close(this);
   }
 
-  #mayGrow(): boolean {
-    const { budget, heldBytes } = this.#connection;
-    const { maxConnectionBytes } = budget.options;
-    if (heldBytes > maxConnectionBytes && (this.#connection.eldestHolder ?? this) !== this) return false;
-    if (!budget.isOver || heldBytes <= budget.shareBytes) return true;
+  /** @param bytes Of a message that is to be complete at once. */
+  #mayGrow(bytes = this.#assembledBytes): boolean {
+    const { budget, heldBytes, eldestHolder = this, eldestKeeper = this } = this.#connection;
+    if (heldBytes > budget.options.maxConnectionBytes && eldestHolder !== this) return false;
+    // A message that takes the place of one of its size is not in the way.
+    const needsRoom = bytes > this.keptBytes && eldestKeeper !== this;
+    if (needsRoom && this.#connection.keepsTooMuch) return false;
+    if (!this.#connection.isOverShare) return true;
     const [eldest = this] = budget.holders;
     return eldest === this;
   }
@@ -281,9 +333,9 @@ export class CallBytes {
     if (!this.#mayGrow()) await this.#wait();
   }
 
-  async #wait(): Promise<void> {
+  async #wait(bytes?: number): Promise<void> {
     this.#waitsSinceMs = performance.now();
-    while (!this.#isClosed && !this.#mayGrow()) await this.#connection.budget.change();
+    while (!this.#isClosed && !this.#mayGrow(bytes)) await this.#connection.budget.change();
     this.#waitsSinceMs = undefined;
     this.moved();
   }

@@ -125,11 +125,13 @@ export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => num
 /** What the call of a request tells its connection. */
 export function connectionHooks(
   request: IncomingMessage | Http2ServerRequest,
-): Pick<Connection, "onAdmitted" | "hold"> {
+): Pick<Connection, "onAdmitted" | "hold" | "keep" | "room"> {
   const guard = guardOf(connectionOf(request));
   const bytes = calls.get(request);
   return {
     onAdmitted: (isKnown) => isKnown && guard?.admit(),
     hold: bytes && ((deltaBytes) => bytes.hold(deltaBytes)),
+    keep: bytes && ((deltaBytes) => bytes.keep(deltaBytes)),
+    room: bytes && ((size) => bytes.room(size)),
   };
 }

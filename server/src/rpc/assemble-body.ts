@@ -20,8 +20,8 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
   const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
     if (!isByteStream(body)) return handler({ ...request, body });
-    const hold = request.contextValues?.get(connectionKey).hold;
-    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal, hold) });
+    const connection = request.contextValues?.get(connectionKey);
+    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal, connection) });
   };
   return Object.assign(assembled, handler);
 }
@@ -38,7 +38,7 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
  * What is longer than `maxBytes` is passed on as it comes, to be refused. When the
  * signal is aborted nobody waits for the rest: the body throws its reason.
  *
- * @param hold Counts what is held, and says when to read on.
+ * @param connection Counts what is held and kept, and says when to read on.
  * @throws ConnectError invalid_argument where the body ends within an envelope, even
  * right behind its header. Parsers that wait for the rest can't tell that end from
  * the stream's, and an upload that was cut would be acknowledged.
@@ -48,22 +48,26 @@ export async function* assembleBody(
   contentType: string,
   maxBytes: number,
   signal?: AbortSignal,
-  hold?: Connection["hold"],
+  { hold, keep }: Pick<Connection, "hold" | "keep"> = {},
 ): AsyncIterable<Uint8Array> {
   await hold?.(0);
   const held = new Held(hold);
   const pieces = ENVELOPED.test(contentType) ? envelopes(chunks, maxBytes, held) : wholeBody(chunks, maxBytes, held);
+  let keptBytes = 0;
   for await (const piece of pieces) {
     signal?.throwIfAborted();
+    keep?.(piece.length - keptBytes);
+    keptBytes = piece.length;
     yield piece;
     if (isTurnOver()) await nextTurn();
   }
+  keep?.(-keptBytes);
 }
 
 async function* wholeBody(chunks: AsyncIterable<Uint8Array>, maxBytes: number, held: Held): AsyncIterable<Uint8Array> {
   for await (const chunk of chunks) {
     if (held.length > 0 && held.length + chunk.length > maxBytes) yield held.take();
-    held.append(chunk);
+    held.append(chunk, maxBytes);
     if (held.length > maxBytes) yield held.take();
     await held.count();
   }
@@ -76,10 +80,11 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
     if (held.length > 0) {
       // First the header's end, which tells how much more belongs to it.
       const headerPart = rest.subarray(0, Math.max(0, ENVELOPE_HEADER_BYTES - held.length));
-      held.append(headerPart);
+      held.append(headerPart, ENVELOPE_HEADER_BYTES);
       rest = rest.subarray(headerPart.length);
-      const bodyPart = rest.subarray(0, Math.max(0, envelopeLength(held.bytes, maxBytes) - held.length));
-      held.append(bodyPart);
+      const length = envelopeLength(held.bytes, maxBytes);
+      const bodyPart = rest.subarray(0, Math.max(0, length - held.length));
+      held.append(bodyPart, length);
       rest = rest.subarray(bodyPart.length);
       if (held.length < envelopeLength(held.bytes, maxBytes)) {
         await held.count();
@@ -93,7 +98,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
       yield rest.subarray(0, whole);
       rest = rest.subarray(whole);
     }
-    held.append(rest);
+    held.append(rest, rest.length);
     await held.count();
   }
   if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
@@ -136,10 +141,11 @@ class Held {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  append(bytes: Uint8Array): void {
+  /** @param maxLength Beyond which nothing more is expected: for it there is no room in advance. */
+  append(bytes: Uint8Array, maxLength: number): void {
     const length = this.#length + bytes.length;
     if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(length, this.#buffer.length * 2));
+      const larger = new Uint8Array(Math.max(length, Math.min(this.#buffer.length * 2, maxLength)));
       larger.set(this.bytes);
       this.#buffer = larger;
     }

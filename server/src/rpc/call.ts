@@ -19,6 +19,13 @@ export interface Connection {
    * are let go. Where there is too much already, resolves when the body may be read on.
    */
   readonly hold?: ((deltaBytes: number) => Promise<void> | undefined) | undefined;
+  /**
+   * Counts the bytes of a stream's last complete message, which is kept until the next one takes its place: whoever
+   * reads a stream step by step has it at hand. A negative number when it is let go.
+   */
+  readonly keep?: ((deltaBytes: number) => void) | undefined;
+  /** Where a message of so many bytes may not be made at once, resolves when it may, or when the call is over. */
+  readonly room?: ((bytes: number) => Promise<void> | undefined) | undefined;
   /** Refuses the call at the gate, for what its carrier found: it is answered and logged as any other. */
   readonly refusal?: ConnectError | undefined;
   /** When the call's client began it; monotonic, in milliseconds. Default: when it reaches the chain. */

@@ -3,14 +3,17 @@ import { availableParallelism } from "node:os";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { nextTurn } from "../runtime/loop-turn.ts";
 import { Permits } from "../runtime/permits.ts";
-import { connectionKey, principalKey } from "./call.ts";
+import { type Connection, connectionKey, principalKey } from "./call.ts";
 
 type Request = Parameters<UniversalHandler>[0];
+type Inflated = Uint8Array<ArrayBuffer>;
 
 /** What a coding works for. Connect passes it nothing but bytes. */
 interface Work {
   readonly request: Request;
   readonly permits: Permits;
+  /** Of the last message that was inflated, which is kept until the next. */
+  keptBytes: number;
 }
 
 const storage = new AsyncLocalStorage<Work>();
@@ -18,12 +21,12 @@ const storage = new AsyncLocalStorage<Work>();
 /** Large messages that are inflated or deflated at once, by default: one core is left for the event loop. */
 const defaultThreads = Math.max(1, availableParallelism() - 1);
 
-/** Returns a stage whose calls take turns in {@link inLine}. */
+/** Returns a stage whose calls take turns in {@link inflateInLine}. */
 export function createCodingLine(threads = defaultThreads): (handler: UniversalHandler) => UniversalHandler {
   const permits = new Permits(threads);
   return (handler) => {
     const linedUp = async (request: Request) => {
-      const work = { request, permits };
+      const work = { request, permits, keptBytes: 0 };
       const response = await storage.run(work, handler, request);
       // A bidirectional stream reads its requests while its answer is read.
       return response.body ? { ...response, body: runEach(response.body, work) } : response;
@@ -46,22 +49,52 @@ function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<U
 }
 
 /**
- * Does a large piece of work on another thread when its caller's turn has come:
- * 25 bytes of brotli become 4 MiB, and a client may send thousands at once. The next
- * one begins after the loop has turned, so that what comes of this one, which is
- * parsed and handled at once, is followed by others' work and never piles up.
+ * Inflates a large message on another thread when its caller's turn has come: 25 bytes
+ * of brotli become 4 MiB, and a client may send thousands at once. The next one begins
+ * after the loop has turned, so that what comes of this one, which is parsed and
+ * handled at once, is followed by others' work and never piles up.
  *
+ * @param maxBytes Of the message, which then counts as kept.
  * @throws The reason of the call's signal, when that is aborted before the work begins.
  */
-export async function inLine<T>(work: () => Promise<T>): Promise<T> {
-  const current = storage.getStore();
-  if (!current) return work();
-  const { request, permits } = current;
-  const owner = request.contextValues?.get(principalKey)?.subject ?? request.contextValues?.get(connectionKey).peer;
-  await permits.acquire(request.signal, owner);
-  try {
-    return await work();
-  } finally {
-    nextTurn().then(() => permits.release());
+export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
+  const work = storage.getStore();
+  if (!work) return inflate();
+  const { keep, room } = connectionOf(work) ?? {};
+  for (;;) {
+    await enter(work);
+    const waiting = room?.(maxBytes);
+    if (!waiting) break;
+    work.permits.release();
+    await waiting;
   }
+  try {
+    const message = await inflate();
+    keep?.(message.byteLength - work.keptBytes);
+    work.keptBytes = message.byteLength;
+    return message;
+  } finally {
+    leave(work);
+  }
+}
+
+/** Deflates a large message on another thread when its caller's turn has come. */
+export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<Inflated> {
+  const work = storage.getStore();
+  if (!work) return deflate();
+  await enter(work);
+  return deflate().finally(() => leave(work));
+}
+
+function connectionOf({ request }: Work): Connection | undefined {
+  return request.contextValues?.get(connectionKey);
+}
+
+function enter(work: Work): Promise<void> {
+  const { request, permits } = work;
+  return permits.acquire(request.signal, request.contextValues?.get(principalKey)?.subject ?? connectionOf(work)?.peer);
+}
+
+function leave({ permits }: Work): void {
+  nextTurn().then(() => permits.release());
 }

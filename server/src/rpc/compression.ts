@@ -12,7 +12,7 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { hasTimeInTurn, timeInTurn } from "../runtime/loop-turn.ts";
-import { inLine } from "./coding-work.ts";
+import { deflateInLine, inflateInLine } from "./coding-work.ts";
 import { malformed } from "./malformed.ts";
 
 /**
@@ -28,7 +28,7 @@ const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 const rejectGarbageAfterEnd = true;
 
 /**
- * Larger messages are inflated and deflated by other threads, a few at once (`inLine`).
+ * Larger messages are inflated and deflated by other threads, a few at once (`inflateInLine`).
  * Up to here, in bytes, both take some 0.1 ms, and the way to a thread and back as long.
  */
 const MAX_SMALL_BYTES = 32 * 1_024;
@@ -73,7 +73,7 @@ function createCompression(coding: Coding): Compression {
   return {
     name,
     compress: (bytes) =>
-      bytes.byteLength > MAX_SMALL_BYTES ? inLine(() => coding.compress(bytes)) : coding.compress(bytes),
+      bytes.byteLength > MAX_SMALL_BYTES ? deflateInLine(() => coding.compress(bytes)) : coding.compress(bytes),
     async decompress(bytes, readMaxBytes) {
       // An empty message may be sent with the compressed flag and no bytes.
       if (bytes.byteLength === 0) return new Uint8Array();
@@ -82,8 +82,9 @@ function createCompression(coding: Coding): Compression {
       };
       return (
         (await inflateSmall(coding, bytes, readMaxBytes).catch(fail)) ??
-        (await inLine(() =>
-          coding.decompress(bytes, { maxOutputLength: readMaxBytes, chunkSize: CHUNK_BYTES }).catch(fail),
+        (await inflateInLine(
+          () => coding.decompress(bytes, { maxOutputLength: readMaxBytes, chunkSize: CHUNK_BYTES }).catch(fail),
+          readMaxBytes,
         ))
       );
     },
