@@ -51,7 +51,7 @@ test.each(["br", "gzip"] as const)(
     const attack = async (codingThreads?: number) => {
       await using server = await startMeasuredServer(codingThreads ? { codingThreads } : {});
       const bystander = await startBystander(server.url, server.headers);
-      const answers = await sendBombs(server.url, server.headers, { coding, streams: 24, messages: 6 });
+      const answers = await sendBombs(server.url, server.headers, { coding, streams: 64, messages: 3 });
       const { p99Ms, failures } = await bystander.stop();
       // Every one was an upload, and is acknowledged.
       expect(answers.filter((answer) => answer.includes("error"))).toEqual([]);
@@ -60,7 +60,7 @@ test.each(["br", "gzip"] as const)(
     };
     const guarded = await attack();
     const open = await attack(1_000);
-    expect(open).toBeGreaterThan(2 * guarded);
+    expect(open).toBeGreaterThan(1.5 * guarded);
   },
   120_000,
 );
