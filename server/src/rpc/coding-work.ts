@@ -83,7 +83,7 @@ export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<I
   const work = storage.getStore();
   if (!work) return deflate();
   await enter(work);
-  return deflate().finally(() => leave(work));
+  return deflate().finally(() => work.permits.release());
 }
 
 function connectionOf({ request }: Work): Connection | undefined {
