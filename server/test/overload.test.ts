@@ -218,6 +218,36 @@ test("a connection has a quarter of the places, and others have theirs", async (
   expect(outcomes.filter((outcome) => outcome instanceof ConnectError)).toHaveLength(8);
 });
 
+test("calls whose answers nobody reads keep nobody out", async () => {
+  let answered = 0;
+  await using server = await startServer({
+    maxCalls: 8,
+    ...withProbe({
+      unary: ({ value }) => {
+        answered += 1;
+        return { value: value.repeat(1_000_000) };
+      },
+    }),
+  });
+  const { authorization } = await server.auth();
+  const sessions = Array.from({ length: 8 }, () => http2.connect(server.url, { settings: { initialWindowSize: 0 } }));
+  for (const session of sessions) {
+    session.on("error", () => {});
+    const unread = session.request({
+      ":method": "POST",
+      ":path": UNARY,
+      "content-type": "application/json",
+      authorization,
+    });
+    unread.on("error", () => {}).end('"x"');
+  }
+  await until(() => answered === 8);
+  const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+  const call = () => client.unary({ value: "" }, { headers: { authorization } }).catch(ConnectError.from);
+  while ((await call()) instanceof ConnectError);
+  for (const session of sessions) session.destroy();
+});
+
 describe("requests whose rest does not come", () => {
   /** Resolves when the requests have arrived: a PING is answered behind what was sent ahead of it. */
   async function fillHalfOpen(server: TestServer, count: number): Promise<http2.ClientHttp2Stream[]> {

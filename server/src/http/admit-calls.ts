@@ -150,7 +150,8 @@ class HttpArrival implements Arrival {
   }
 
   progress(): "receiving" | "working" | "answered" {
-    if (this.#response.writableEnded) return "answered";
+    // A unary answer is whole when it begins to leave, however long its reader takes.
+    if (this.#response.headersSent) return "answered";
     const request = this.#request;
     const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
     return isWhole || request.complete ? "working" : "receiving";
