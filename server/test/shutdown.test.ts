@@ -63,6 +63,32 @@ test("an idle server stops at once, with idle connections of both versions open"
   await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
 });
 
+test("a connection is idle again when the rest of a request has arrived that was answered early", async () => {
+  const server = await startServer({ shutdownGraceMs: 600_000 });
+  const socket = net.connect(server.port, "127.0.0.1");
+  const closed = once(socket, "close");
+  let answers = "";
+  socket.on("data", (chunk) => {
+    answers += chunk.toString("latin1");
+  });
+  socket.write(
+    "POST /user.v1.UserService/CreateUser HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n" +
+      "content-length: 1000000\r\n\r\n",
+  );
+  await until(() => answers.includes("missing authorization token"));
+  socket.write("x".repeat(1_000_000));
+  socket.write("GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => answers.includes('"status":"ok"'));
+  socket.write(
+    "POST /user.v1.UserService/CreateUser HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n" +
+      "content-length: 1000000\r\n\r\n",
+  );
+  await until(() => answers.split("missing authorization token").length === 3);
+  socket.write("x".repeat(1_000_000));
+  await server.app.close();
+  await closed;
+});
+
 test("a draining server is not ready", async () => {
   const server = await startServer({ shutdownGraceMs: 400, streams: { resultCount: 1_000_000, resultIntervalMs: 20 } });
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);

@@ -30,15 +30,21 @@ export class IdleConnections {
       const { socket } = request;
       this.#idle.delete(socket);
       response.once("close", () => {
-        if (socket.destroyed || hasOpenRequests(socket)) return;
-        if (!this.#known.has(socket)) {
-          this.#known.add(socket);
-          socket.once("close", () => this.#idle.delete(socket));
-        }
-        this.#idle.set(socket, { sinceMs: performance.now(), bytesRead: socket.bytesRead });
+        // What comes behind an early answer is the rest of this request, and begins no other.
+        if (request.complete) this.#add(socket);
+        else request.once("close", () => this.#add(socket));
       });
       handler(request, response);
     };
+  }
+
+  #add(socket: Socket): void {
+    if (socket.destroyed || hasOpenRequests(socket)) return;
+    if (!this.#known.has(socket)) {
+      this.#known.add(socket);
+      socket.once("close", () => this.#idle.delete(socket));
+    }
+    this.#idle.set(socket, { sinceMs: performance.now(), bytesRead: socket.bytesRead });
   }
 
   /** Closes those that have waited for long enough. */
