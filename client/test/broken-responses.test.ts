@@ -23,7 +23,7 @@ import { checkEachForLeaks } from "./leaks.ts";
 
 checkEachForLeaks();
 
-/** What a server answers, byte for byte; it ends well as far as HTTP can tell. */
+/** Answers byte for byte, with an end that HTTP takes for a good one. */
 interface RawResponse {
   headers: Record<string, string>;
   body: Uint8Array;

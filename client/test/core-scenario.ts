@@ -85,7 +85,7 @@ export async function runCoreScenario(options: RollcallClientOptions): Promise<R
   return seen;
 }
 
-/** What it sees where nothing is wrong, in a directory that was empty. */
+/** Outcome where nothing is wrong, in a directory that was empty. */
 export const expectedOfCore = {
   same: true,
   repeated: true,

@@ -31,7 +31,7 @@ const rows = Array.from({ length: userCount }, (_, index) =>
 );
 const summary = `${userCount - refusedCount} users created, 0 skipped, ${refusedCount} failed.`;
 
-/** What the terminal shows of a refused line; a violation has a row of its own. */
+/** Rows that the terminal shows of a refused line; a violation has one of its own. */
 const isReport = (row: string) => /^line \d+: invalid_argument: validation failed$/.test(row);
 const isViolation = (row: string) => /^ {2}email: /.test(row);
 const isBar = (row: string) => /^[█░]* ?\d+% {2}[\d,]+ of 300 users( {2}[\d,]+\/s {2}\S.* left)?$/.test(row);

@@ -12,7 +12,7 @@ checkEachForLeaks();
 
 interface CountedCall {
   readonly stream: http2.ServerHttp2Stream;
-  /** Of its connection, so far. */
+  /** Streams of its connection so far. */
   readonly callCount: number;
   /** Cuts the connection. */
   cut(): void;

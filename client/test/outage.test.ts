@@ -192,7 +192,7 @@ test("the core over fetch waits too where fetch tells that nobody was reached", 
   await using _proxy = await startProxy(server.port, { port });
   expect((await create).user?.name).toBe("Ada");
 
-  // What may have arrived is not repeated.
+  // A call that may have arrived is not repeated.
   const dropping = net.createServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
   dropping.listen(0, "127.0.0.1");
   await once(dropping, "listening");

@@ -130,7 +130,7 @@ test("the server's RetryInfo decides how long to wait", async () => {
   await using server = await startFailing(1, () => new ConnectError("busy", Code.ResourceExhausted, undefined, [wait]));
   const delays: number[] = [];
   await server.client({ onRetry: ({ delayMs }) => delays.push(delayMs) }).getUser({ id: "1" });
-  // What the server says, and a part of the backoff (1 ms) on top.
+  // The server's delay, and a part of the backoff (1 ms) on top.
   expect(delays).toHaveLength(1);
   expect(delays[0]).toBeGreaterThanOrEqual(30);
   expect(delays[0]).toBeLessThanOrEqual(31);

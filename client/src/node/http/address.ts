@@ -42,7 +42,7 @@ export class Address {
     return this.#firstCalls;
   }
 
-  /** What is left of its rest, in milliseconds. */
+  /** Time until its rest is over, in milliseconds. */
   get restMs(): number {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
