@@ -218,6 +218,37 @@ test("a connection has a quarter of the places, and others have theirs", async (
   expect(outcomes.filter((outcome) => outcome instanceof ConnectError)).toHaveLength(8);
 });
 
+test("streams that have begun to answer keep their places", async () => {
+  const ended = Promise.withResolvers<void>();
+  await using server = await startServer({
+    maxCalls: 1,
+    ...withProbe({
+      async *serverStream({ value }) {
+        yield { value };
+        await ended.promise;
+      },
+    }),
+  });
+  const headers = await server.auth();
+  // A connection may have a quarter of the sixteen.
+  const open = () => {
+    const streams = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+    return streams.serverStream({ value: "x" }, { headers })[Symbol.asyncIterator]();
+  };
+  const begun = Array.from({ length: 16 }, open);
+  for (const stream of begun) expect((await stream.next()).value?.value).toBe("x");
+  for (let i = 0; i < 3; i++) {
+    const error = ConnectError.from(
+      await open()
+        .next()
+        .catch((reason: unknown) => reason),
+    );
+    expect(error.rawMessage).toBe("server is overloaded");
+  }
+  ended.resolve();
+  for (const stream of begun) expect((await stream.next()).done).toBe(true);
+});
+
 test("calls whose answers nobody reads keep nobody out", async () => {
   let answered = 0;
   await using server = await startServer({

@@ -150,8 +150,8 @@ class HttpArrival implements Arrival {
   }
 
   progress(): "receiving" | "working" | "answered" {
-    // A unary answer is whole when it begins to leave, however long its reader takes.
-    if (this.#response.headersSent) return "answered";
+    // A unary answer is whole when it begins to leave, however long its reader takes; a stream's has only begun.
+    if (this.isStream ? this.#response.writableEnded : this.#response.headersSent) return "answered";
     const request = this.#request;
     const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
     return isWhole || request.complete ? "working" : "receiving";

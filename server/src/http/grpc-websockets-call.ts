@@ -60,6 +60,10 @@ export class SocketCall {
   /** What is expected next: of one who is refused, nothing that would be heard. */
   #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
   readonly #openedAtMs = performance.now();
+  /** When its header block arrived: the call's clocks run from there, also while it waits to be let in. */
+  #begunAtMs = this.#openedAtMs;
+  /** The answer to a unary call is whole, and waits for its reader alone. */
+  #isAnswered = false;
   #timer: NodeJS.Timeout | undefined;
   /** Its place among all calls, once it is one. */
   #arrival: Arrival | undefined;
@@ -160,17 +164,22 @@ export class SocketCall {
 
   /** Serves the call as soon as it is let in. */
   #enter(header: Headers): void {
+    this.#begunAtMs = performance.now();
     this.#arrival = {
       connection: this.#ws,
-      isStream: this.#handler.method.methodKind !== "unary",
+      isStream: this.#isStream,
       timeoutMs: () => parseTimeout(header.get("grpc-timeout"), Number.POSITIVE_INFINITY).timeoutMs,
       isGone: () => this.#phase === "done" || this.#phase === "refused",
-      progress: () => (this.#phase === "body" ? "receiving" : "working"),
+      progress: () => (this.#isAnswered ? "answered" : this.#phase === "body" ? "receiving" : "working"),
       start: () => void this.#serve(header),
       refuse: (reason) => this.#refuse(refusalErrors[reason]),
       evict: () => this.#breakOff(refusalErrors.overloaded),
     };
     this.#options.admission.enter(this.#arrival);
+  }
+
+  get #isStream(): boolean {
+    return this.#handler.method.methodKind !== "unary";
   }
 
   #leave(): void {
@@ -181,6 +190,7 @@ export class SocketCall {
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
     try {
       const response = await this.#handler(this.#takeRequest(header, requestId, refusal?.error));
+      this.#isAnswered = !this.#isStream;
       await sendResponse(this.#ws, response, requestId, this.#options.timeouts.stallTimeoutMs);
       this.#finish(refusal?.closeCode);
     } catch (error) {
@@ -207,7 +217,8 @@ export class SocketCall {
       peer: peerOf(upgrade),
       ...connectionHooks(upgrade),
       onAdmitted,
-      ...(refusal && { refusal, startedAtMs: this.#openedAtMs }),
+      startedAtMs: refusal ? this.#openedAtMs : this.#begunAtMs,
+      refusal,
     });
     return {
       // What HTTP/1.1 can't carry, full duplex, this protocol can.
