@@ -17,5 +17,5 @@ export {
   type TokenVerifier,
   type TokenVerifierOptions,
 } from "./rpc/auth/token-verifier.ts";
-export { principalKey } from "./rpc/call.ts";
+export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";

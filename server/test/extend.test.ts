@@ -6,7 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import type { Permissions } from "../src/rpc/auth/permissions.ts";
-import { principalKey } from "../src/rpc/call.ts";
+import { principalKey } from "../src/rpc/context.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { ProbeService, withProbe } from "./probe-service.ts";
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import type { Connection } from "../rpc/call.ts";
+import type { Connection } from "../rpc/context.ts";
 import type { Address } from "./addresses.ts";
 import type { CallBytes, ConnectionBytes } from "./byte-budget.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";

@@ -4,7 +4,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
-import { callKey } from "../rpc/call.ts";
+import { callKey } from "../rpc/context.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { refusalErrors } from "./admit-calls.ts";

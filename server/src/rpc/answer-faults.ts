@@ -3,7 +3,7 @@ import { encodeEnvelope, type UniversalHandler, type UniversalServerResponse } f
 import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
 import { createTrailerSerialization, trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
 import type { Logger } from "pino";
-import { callKey } from "./call.ts";
+import { callKey } from "./context.ts";
 import { jsonError } from "./explain-refusals.ts";
 
 /** The error that a caller gets for any fault of ours. */

@@ -3,8 +3,8 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { abortableEach } from "./abortable.ts";
-import { type Call, callKey } from "./call.ts";
-import { isByteStream } from "./observe-calls.ts";
+import { type Call, callKey } from "./context.ts";
+import { isByteStream } from "./record/observe-calls.ts";
 
 /** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
 export const MAX_TIMER_MS = 2_147_483_647;

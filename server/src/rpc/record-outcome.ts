@@ -1,6 +1,6 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import type { Call } from "./call.ts";
+import type { Call } from "./context.ts";
 import { malformedCode, toMalformed } from "./malformed.ts";
 import { makeSendable } from "./sendable-error.ts";
 

@@ -1,7 +1,7 @@
 import type { ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { Users } from "../service/users.ts";
-import { nameResource, principalKey } from "./call.ts";
+import { nameResource, principalKey } from "./context.ts";
 import { toUserChange, toUserMessage } from "./user-mapper.ts";
 
 /** user.v1.UserService over the directory's use cases. */

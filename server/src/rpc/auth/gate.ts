@@ -1,7 +1,7 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { abortable } from "../abortable.ts";
-import { callKey, connectionKey, principalKey } from "../call.ts";
+import { callKey, connectionKey, principalKey } from "../context.ts";
 import { retryInfo } from "../errors.ts";
 import { methodName, type Permissions } from "./permissions.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";

@@ -2,7 +2,7 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable, abortableEach } from "../abortable.ts";
 import { MAX_TIMER_MS, throwIfOver } from "../bound-deadline.ts";
-import { principalKey } from "../call.ts";
+import { principalKey } from "../context.ts";
 
 export interface DeadlineInterceptorOptions {
   /** Milliseconds since the Unix epoch. */

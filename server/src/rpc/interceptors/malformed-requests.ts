@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { callKey } from "../call.ts";
+import { callKey } from "../context.ts";
 import { toMalformed } from "../malformed.ts";
 import { mapErrors } from "../map-errors.ts";
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import { callKey } from "../call.ts";
+import { callKey } from "../context.ts";
 import { toConnectError } from "../errors.ts";
 import { mapErrors } from "../map-errors.ts";
 

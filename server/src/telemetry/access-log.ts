@@ -1,7 +1,7 @@
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
-import { principalKey } from "./call.ts";
-import type { CallObserver } from "./observe-calls.ts";
+import { principalKey } from "../rpc/context.ts";
+import type { CallObserver } from "../rpc/record/observe-calls.ts";
 
 /** Writes one line a call, a stream's at its end. */
 export function createAccessLog(logger: Logger): CallObserver {

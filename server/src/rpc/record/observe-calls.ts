@@ -1,7 +1,7 @@
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
-import { type Call, callKey, connectionKey } from "./call.ts";
+import { type Call, callKey, connectionKey } from "../context.ts";
 
 /** Told once for every call, when the last byte of its answer was produced or its client has gone. */
 export type CallObserver = (call: Readonly<Call>, error: Code | undefined, values: ContextValues) => void;
