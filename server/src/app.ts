@@ -32,6 +32,7 @@ import { requestIdFrom } from "./rpc/request-id.ts";
 import { createRpcRoutes } from "./rpc/routes.ts";
 import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
+import { createAccessLog } from "./telemetry/access-log.ts";
 
 export interface AppOptions {
   /**
@@ -214,6 +215,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
     shutdownSignal: shutdown.signal,
+    observers: [createAccessLog(logger)],
     logger,
     now,
   });

@@ -14,6 +14,7 @@ const rooms: Record<string, { rooms: string[]; forbidden: RegExp }> = {
     forbidden: /connect|fastify|@rollcall|protobuf|sqlite/,
   },
   rpc: { rooms: ["runtime", "domain", "service"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
+  telemetry: { rooms: ["runtime", "domain", "rpc"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
   http: { rooms: ["runtime", "rpc"], forbidden: /sqlite/ },
 };
 

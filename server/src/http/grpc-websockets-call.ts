@@ -210,7 +210,7 @@ export class SocketCall {
     countWebSocket(upgrade, () => this.#body.waitingBytes);
     const onAdmitted = () => {
       this.#holds.release("gate");
-      this.#hurryAtFailure(contextValues.get(callKey)?.signal);
+      contextValues.get(callKey)?.onFailure(() => this.#hurry());
     };
     const contextValues = connectionContext({
       requestId,
@@ -232,14 +232,12 @@ export class SocketCall {
     };
   }
 
-  /** A call that has failed ends though its client does not read; its signal is also aborted when it has succeeded. */
-  #hurryAtFailure(signal: AbortSignal | undefined): void {
-    signal?.addEventListener("abort", () => {
-      if (this.#phase === "done" || !(signal.reason instanceof ConnectError)) return;
-      // Nothing that still arrives is of use, and the client may send while it does not read.
-      this.#holds.add("end");
-      this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
-    });
+  /** Ends a call that has failed though its client does not read. */
+  #hurry(): void {
+    if (this.#phase === "done") return;
+    // Nothing that still arrives is of use, and the client may send while it does not read.
+    this.#holds.add("end");
+    this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
   }
 
   /** Answers a call that never began, through the chain of all calls: it is one in the log. */

@@ -1,27 +1,20 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
 import { createTrailerSerialization, trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
-import type { Logger } from "pino";
 import { callKey } from "./context.ts";
 import { jsonError } from "./explain-refusals.ts";
-
-/** The error that a caller gets for any fault of ours. */
-const fault = () => new ConnectError("internal server error", Code.Internal);
+import { internalError } from "./record/call-record.ts";
 
 /**
  * The same handler, which never throws, nor does the body of its answer: what goes
  * wrong where no protocol can say so, as while a status is written, still ends the
- * call with a status, in the form of the caller's protocol. The log has the cause.
+ * call with a status, in the form of the caller's protocol. The log has the cause. It
+ * stands inside of `observeCalls`, whose record it reports to.
  */
-export function answerFaults(handler: UniversalHandler, logger: Logger): UniversalHandler {
+export function answerFaults(handler: UniversalHandler): UniversalHandler {
   const answered = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contentType = request.header.get("content-type") ?? "";
-    const report = (error: unknown) => {
-      const call = request.contextValues?.get(callKey);
-      if (call) call.error = fault();
-      logger.error({ requestId: call?.requestId, method: call?.method, err: error }, "call failed");
-    };
+    const report = (error: unknown) => request.contextValues?.get(callKey)?.failInServer(error);
     try {
       const response = await handler(request);
       if (!response.body) return response;
@@ -38,7 +31,7 @@ export function answerFaults(handler: UniversalHandler, logger: Logger): Univers
 /** A whole answer that says that the server is at fault: 500 over Connect, a status over gRPC and gRPC-Web. */
 export function faultResponse(contentType: string): UniversalServerResponse {
   const end = faultEnd(contentType);
-  if (!end) return { status: 500, ...jsonError(fault()) };
+  if (!end) return { status: 500, ...jsonError(internalError()) };
   const trailer = isGrpc(contentType) ? grpcStatus() : undefined;
   const header = new Headers({ "content-type": contentType });
   return { status: 200, header, body: end(), ...(trailer && { trailer }) };
@@ -49,7 +42,7 @@ function endWithStatus(
   chunks: AsyncIterable<Uint8Array>,
   contentType: string,
   trailer: Headers | undefined,
-  report: (error: unknown) => void,
+  report: (error: unknown) => unknown,
 ): AsyncIterable<Uint8Array> {
   const end = faultEnd(contentType);
   return {
@@ -88,7 +81,7 @@ function faultEnd(contentType: string): (() => AsyncIterable<Uint8Array>) | unde
   }
   if (/^application\/connect\+/i.test(contentType)) {
     return async function* () {
-      const end = { metadata: new Headers(), error: fault() };
+      const end = { metadata: new Headers(), error: internalError() };
       yield encodeEnvelope(endStreamFlag, createEndStreamSerialization(undefined).serialize(end));
     };
   }
@@ -100,6 +93,6 @@ function isGrpc(contentType: string): boolean {
 }
 
 function grpcStatus(): Headers {
-  const { code, rawMessage } = fault();
+  const { code, rawMessage } = internalError();
   return new Headers({ "grpc-status": String(code), "grpc-message": encodeURIComponent(rawMessage) });
 }

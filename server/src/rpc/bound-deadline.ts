@@ -3,8 +3,9 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { abortableEach } from "./abortable.ts";
-import { type Call, callKey } from "./context.ts";
-import { isByteStream } from "./record/observe-calls.ts";
+import { isByteStream } from "./byte-stream.ts";
+import { callKey } from "./context.ts";
+import type { CallRecord } from "./record/call-record.ts";
 
 /** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
 export const MAX_TIMER_MS = 2_147_483_647;
@@ -33,7 +34,7 @@ export interface DeadlineOptions {
 export function createDeadlineStage(options: DeadlineOptions): (handler: UniversalHandler) => UniversalHandler {
   const { defaultTimeoutMs, maxTimeoutMs, shutdownSignal } = options;
   // One listener for all calls: a signal looks through all of its listeners to remove one.
-  const calls = new Set<Call>();
+  const calls = new Set<CallRecord>();
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
@@ -43,11 +44,13 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
       const call = callOf(request.contextValues);
       const timeoutMs = limitTimeout(request.header, maxTimeoutMs) ?? serverTimeoutMs;
       call.deadlineAtMs = call.startedAtMs + timeoutMs;
-      const timer = setTimeout(() => call.abort(deadlineExceeded()), call.deadlineAtMs - performance.now());
-      call.onEnd = () => {
+      // A call that has waited may be late already; Node warns of a negative time.
+      const leftMs = Math.max(0, call.deadlineAtMs - performance.now());
+      const timer = setTimeout(() => call.abort(deadlineExceeded()), leftMs);
+      call.onEnd(() => {
         clearTimeout(timer);
         calls.delete(call);
-      };
+      });
       calls.add(call);
       if (shutdownSignal.aborted) call.abort(shutdownSignal.reason);
       return handler({ ...request, body: isByteStream(body) ? abortableEach(body, request.signal) : body });
@@ -68,7 +71,7 @@ function deadlineExceeded(): ConnectError {
   return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
-function callOf(values: ContextValues | undefined): Call {
+function callOf(values: ContextValues | undefined): CallRecord {
   const call = values?.get(callKey);
   if (!call) throw new Error("a call has to be observed before it gets a deadline");
   return call;

@@ -1,5 +1,6 @@
-import { type ConnectError, type ContextKey, type ContextValues, createContextKey } from "@connectrpc/connect";
+import { type ConnectError, type ContextKey, createContextKey } from "@connectrpc/connect";
 import type { Principal } from "../domain/principal.ts";
+import type { CallRecord } from "./record/call-record.ts";
 
 /** What the connection that carries a call knows of it; whoever accepts the connection sets it. */
 export interface Connection {
@@ -32,39 +33,12 @@ export interface Connection {
   readonly startedAtMs?: number | undefined;
 }
 
-/** A call under way, as the access log will tell it. */
-export interface Call extends Pick<Connection, "requestId" | "peer"> {
-  /** As `user.v1.UserService/GetUser`. */
-  readonly method: string;
-  /** Monotonic, in milliseconds. */
-  readonly startedAtMs: number;
-  /** When the call is over, whatever it still waits for; monotonic, in milliseconds. */
-  deadlineAtMs: number;
-  /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
-  protocol?: string;
-  /** Of the bodies as they are on the wire, in bytes. */
-  requestBytes: number;
-  responseBytes: number;
-  /** While the message of a call that the gate has let in is parsed: what fails then is the fault of its sender. */
-  isReadingRequest?: boolean;
-  /** What a write changed, or was to change, by its id; see {@link nameResource}. */
-  resource?: string;
-  /** With what the call failed, once it has. */
-  error?: ConnectError;
-  /** Aborted when the call ends, with its error as the reason where there is one. */
-  signal?: AbortSignal;
-  /** Ends the call with an error, whatever it waits for. */
-  abort(error: ConnectError): void;
-  /** Runs once, when the call has ended, whichever way. */
-  onEnd?: () => void;
-}
-
 export const connectionKey: ContextKey<Connection> = createContextKey<Connection>(
   { requestId: "", peer: "" },
   { description: "connection of the call, set by the server that accepted it" },
 );
 
-export const callKey: ContextKey<Call | undefined> = createContextKey<Call | undefined>(undefined, {
+export const callKey: ContextKey<CallRecord | undefined> = createContextKey<CallRecord | undefined>(undefined, {
   description: "record of the call, set by observeCalls",
 });
 
@@ -72,12 +46,3 @@ export const callKey: ContextKey<Call | undefined> = createContextKey<Call | und
 export const principalKey: ContextKey<Principal | undefined> = createContextKey<Principal | undefined>(undefined, {
   description: "caller, set by the gate",
 });
-
-/** Longest id of a resource in the access log, in characters: a caller may have made it up. */
-const MAX_RESOURCE_LENGTH = 128;
-
-/** Notes for the access log what a call changes, by its id: as soon as that is known, so that a refusal names it too. */
-export function nameResource(values: ContextValues, id: string): void {
-  const call = values.get(callKey);
-  if (call) call.resource = id.slice(0, MAX_RESOURCE_LENGTH);
-}

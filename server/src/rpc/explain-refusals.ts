@@ -21,8 +21,7 @@ export function explainRefusals(handler: UniversalHandler): UniversalHandler {
     const error = response.body ? undefined : refusalOf(response.status, request, handler.method);
     if (!error) return { ...response, header };
     if (response.status === 405) header.set("allow", verbsOf(handler.method).join(", "));
-    const call = request.contextValues?.get(callKey);
-    if (call) call.error = error;
+    request.contextValues?.get(callKey)?.fail(error);
     return { ...response, ...jsonError(error, header) };
   };
   return Object.assign(explained, handler);

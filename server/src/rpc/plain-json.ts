@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { isByteStream } from "./record/observe-calls.ts";
+import { isByteStream } from "./byte-stream.ts";
 
 /** Content types whose bodies are messages in envelopes. */
 const ENVELOPED = /^application\/(?:(?:grpc|grpc-web)(?:\+(?:json|proto))?|connect\+(?:json|proto))$/;

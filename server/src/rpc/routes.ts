@@ -5,7 +5,6 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Logger } from "pino";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
-import { createAccessLog } from "../telemetry/access-log.ts";
 import { answerFaults } from "./answer-faults.ts";
 import { assembleBodies } from "./assemble-body.ts";
 import { createAuthGate } from "./auth/gate.ts";
@@ -24,8 +23,8 @@ import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidationInterceptor } from "./interceptors/validation.ts";
 import { normalizeMediaType } from "./media-type.ts";
 import { refusePlainJson } from "./plain-json.ts";
+import type { CallObserver, CallRecord } from "./record/call-record.ts";
 import { observeCalls } from "./record/observe-calls.ts";
-import { recordOutcome } from "./record-outcome.ts";
 import { streamHandlers } from "./stream-handlers.ts";
 import { mountTwice } from "./twin-router.ts";
 import { userHandlers } from "./user-handlers.ts";
@@ -57,6 +56,8 @@ export interface RpcOptions {
   jsonRegistry?: Registry | undefined;
   /** Ends all calls, with its reason, when aborted. */
   shutdownSignal: AbortSignal;
+  /** Called one after the other at the end of each call. */
+  observers: readonly CallObserver[];
   logger: Logger;
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -68,7 +69,7 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * All services with the chain that each call goes through, whatever server carries
  * them. In this order:
  *
- * 1. record and access log (`observeCalls`)
+ * 1. record of the call, with its observers at the end (`observeCalls`)
  * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
  *    refusals (`explainRefusals`)
  * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
@@ -84,11 +85,10 @@ export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): 
  * 10. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
-  const { auth, logger, validation, jsonRegistry, maxTimeoutMs, now } = options;
+  const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
   const userMaxBytes = Math.min(options.maxMessageBytes, MAX_USER_MESSAGE_BYTES);
   const permissions = { ...options.permissions, ...rollcallPermissions };
   const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
-  const accessLog = createAccessLog(logger);
   const lineUpCoding = createCodingLine(options.codingThreads);
   const boundDeadline = createDeadlineStage(options);
   const routerOptions: ConnectRouterOptions = {
@@ -98,7 +98,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
     interceptors: [
       createMalformedRequestsInterceptor(),
-      createRecoveryInterceptor({ logger }),
+      createRecoveryInterceptor(),
       createDeadlineInterceptor({ now }),
       ...(validation ? [createValidationInterceptor([UserService, StreamService])] : []),
     ],
@@ -106,8 +106,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
-        call.signal = context.signal;
-        recordOutcome(context, call, logger);
+        watchOutcome(context.signal, call);
       }
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
@@ -130,8 +129,19 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
         const assembled = refusePlainJson(assembleBodies(lineUpCoding(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
-        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named), logger), accessLog);
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named)), { observers, logger });
       }
     },
   };
+}
+
+/**
+ * Reports to the record with which error Connect ends a call: it aborts the context's
+ * signal with the error before it writes it. For what fails outside of the interceptors,
+ * such as a request that can't be parsed or a response that can't be encoded, there is no
+ * other place.
+ */
+function watchOutcome(signal: AbortSignal, call: CallRecord): void {
+  if (signal.aborted) call.failInProtocol(signal.reason);
+  else signal.addEventListener("abort", () => call.failInProtocol(signal.reason), { once: true });
 }

@@ -1,7 +1,7 @@
-import type { ServiceImpl } from "@connectrpc/connect";
+import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { Users } from "../service/users.ts";
-import { nameResource, principalKey } from "./context.ts";
+import { callKey, principalKey } from "./context.ts";
 import { toUserChange, toUserMessage } from "./user-mapper.ts";
 
 /** user.v1.UserService over the directory's use cases. */
@@ -29,4 +29,10 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
       return { success: true };
     },
   };
+}
+
+/** Names for the call's record what it changes. */
+function nameResource(values: ContextValues, id: string): void {
+  const call = values.get(callKey);
+  if (call) call.resource = id;
 }

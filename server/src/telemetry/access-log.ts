@@ -1,23 +1,22 @@
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
-import { principalKey } from "../rpc/context.ts";
-import type { CallObserver } from "../rpc/record/observe-calls.ts";
+import type { CallObserver } from "../rpc/record/call-record.ts";
 
 /** Writes one line a call, a stream's at its end. */
 export function createAccessLog(logger: Logger): CallObserver {
-  return (call, error, values) => {
-    const { requestId, method, protocol, peer, startedAtMs, requestBytes, responseBytes, resource } = call;
+  return (call, { code, durationMs }) => {
+    const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
     logger.info(
       {
         requestId,
         method,
         protocol,
-        code: error === undefined ? "ok" : codeToString(error),
-        durationMs: Math.round((performance.now() - startedAtMs) * 1_000) / 1_000,
+        code: code === undefined ? "ok" : codeToString(code),
+        durationMs: Math.round(durationMs * 1_000) / 1_000,
         requestBytes,
         responseBytes,
         peer,
-        principal: values.get(principalKey)?.subject,
+        principal: principal?.subject,
         resource,
       },
       "call",

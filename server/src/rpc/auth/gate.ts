@@ -25,18 +25,19 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
     const permission = Object.hasOwn(permissions, name) ? permissions[name] : undefined;
     if (permission === "public") return;
 
+    const call = values.get(callKey);
     const token = bearerToken(requestHeader.get("authorization"), values.get(connectionKey).authorizationCount);
     const principal = await abortable(verifyToken(token), signal).catch((error: unknown) => {
       if (signal.aborted) throw signal.reason;
       const refused = error instanceof InvalidTokenError;
-      const requestId = values.get(callKey)?.requestId;
       const err = refused ? (error.cause ?? error) : error;
-      logger[refused ? "debug" : "error"]({ requestId, err }, "token not accepted");
+      logger[refused ? "debug" : "error"]({ requestId: call?.requestId, err }, "token not accepted");
       throw refused
         ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     });
     values.set(principalKey, principal);
+    if (call) call.principal = principal;
 
     if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
     if (!principal.scopes.has(permission)) {

@@ -1,90 +1,70 @@
-import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
-import { type Call, callKey, connectionKey } from "../context.ts";
+import type { Logger } from "pino";
+import { methodName } from "../auth/permissions.ts";
+import { isByteStream } from "../byte-stream.ts";
+import { callKey, connectionKey } from "../context.ts";
+import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
 
-/** Told once for every call, when the last byte of its answer was produced or its client has gone. */
-export type CallObserver = (call: Readonly<Call>, error: Code | undefined, values: ContextValues) => void;
+export interface ObserveCallsOptions {
+  /** Called one after the other at the end of each call. */
+  observers: readonly CallObserver[];
+  logger: Logger;
+}
 
 /**
- * The same handler, with a record of each call (`callKey`) that `onEnd` gets at
- * its end. It stands outside of gate and interceptors, so that it also sees the
- * calls that they never get: refused by the gate, malformed, too large.
+ * The same handler, with a record of each call (`callKey`). It stands outside of gate
+ * and interceptors, so that the calls that they never get are observed too: refused by
+ * the gate, malformed, too large.
  */
-export function observeCalls(handler: UniversalHandler, onEnd: CallObserver): UniversalHandler {
+export function observeCalls(handler: UniversalHandler, options: ObserveCallsOptions): UniversalHandler {
+  const method = methodName(handler.method);
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
-    const values = request.contextValues ?? createContextValues();
-    const { requestId, peer, startedAtMs = performance.now() } = values.get(connectionKey);
-    const controller = new AbortController();
-    const call: Call = {
-      requestId,
-      peer,
-      method: `${handler.service.typeName}/${handler.method.name}`,
-      startedAtMs,
-      deadlineAtMs: Number.POSITIVE_INFINITY,
-      requestBytes: 0,
-      responseBytes: 0,
-      abort: (error) => controller.abort(error),
-    };
-    values.set(callKey, call);
-    const body = isByteStream(request.body)
-      ? tap(request.body, (chunk) => {
-          call.requestBytes += chunk.byteLength;
-        })
-      : request.body;
-    let response: UniversalServerResponse | undefined;
-    let ended = false;
-    const end = (isComplete: boolean, cause?: unknown) => {
-      if (ended) return;
-      ended = true;
-      // Whoever writes the answer could not, for another reason than that its client has gone.
-      if (cause !== undefined && !(cause instanceof ConnectError)) {
-        call.error ??= new ConnectError("internal server error", Code.Internal);
-      }
-      request.signal.removeEventListener("abort", abandon);
-      call.onEnd?.();
-      onEnd(call, errorOf(call, response, isComplete), values);
-    };
+    const contextValues = request.contextValues ?? createContextValues();
+    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(connectionKey);
+    const call = new CallRecord({ requestId, peer, method, startedAtMs, ...options });
+    contextValues.set(callKey, call);
     // A client that goes away shows in many ways: a reset with whatever code it
     // chose, a lost connection, an answer that closes early. For the call they are
     // one; and whoever writes the answer may never come back to end it.
     const abandon = () => {
-      const cause = request.signal.reason;
-      controller.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, cause));
-      end(false);
+      const { reason } = request.signal;
+      call.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, reason));
+      call.end(undefined, false);
     };
+    call.onEnd(() => request.signal.removeEventListener("abort", abandon));
     if (request.signal.aborted) abandon();
     else request.signal.addEventListener("abort", abandon, { once: true });
-    response = await handler({ ...request, body, signal: controller.signal, contextValues: values });
-    return {
-      ...response,
-      body: tap(
-        response.body ?? noBytes(),
-        (chunk) => {
-          call.responseBytes += chunk.byteLength;
-        },
-        end,
-      ),
-    };
+    const body = isByteStream(request.body) ? countRequest(request.body, call) : request.body;
+    const response = await handler({ ...request, body, signal: call.signal, contextValues });
+    return { ...response, body: observeAnswer(response, call) };
   };
   return Object.assign(observed, handler);
 }
 
-/** With which code a call ended; undefined for success. */
-function errorOf(call: Call, response: UniversalServerResponse | undefined, isComplete: boolean): Code | undefined {
-  if (call.error) return call.error.code;
-  // What failed outside of the interceptors, such as a message that can't be parsed.
-  if (call.signal?.reason instanceof ConnectError) return call.signal.reason.code;
-  if (!response || !isComplete) return Code.Canceled;
-  return response.status === 200 ? undefined : codeFromHttpStatus(response.status);
-}
-
-/** Whether a body is bytes, as it is unless some framework has parsed it. */
-export function isByteStream(body: unknown): body is AsyncIterable<Uint8Array> {
-  return typeof body === "object" && body !== null && Symbol.asyncIterator in body;
-}
-
 async function* noBytes(): AsyncIterable<Uint8Array> {}
+
+/** The same chunks, counted. */
+function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): AsyncIterable<Uint8Array> {
+  return tap(chunks, (chunk) => {
+    call.requestBytes += chunk.byteLength;
+  });
+}
+
+/** The answer's chunks, counted, with the end of the call at theirs. */
+function observeAnswer({ status, body }: UniversalServerResponse, call: CallRecord): AsyncIterable<Uint8Array> {
+  return tap(
+    body ?? noBytes(),
+    (chunk) => {
+      call.responseBytes += chunk.byteLength;
+    },
+    (isComplete, cause) => {
+      // Whoever writes the answer could not, for another reason than that its client has gone.
+      if (cause !== undefined && !(cause instanceof ConnectError)) call.fail(internalError());
+      call.end(status, isComplete);
+    },
+  );
+}
 
 /**
  * The same chunks, each shown to `onChunk`. `onEnd` runs when there are no more, or

@@ -1,0 +1,216 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
+import type { Logger } from "pino";
+import type { Principal } from "../../domain/principal.ts";
+import { toConnectError } from "../errors.ts";
+import { malformedCode, toMalformed } from "../malformed.ts";
+import { makeSendable } from "../sendable-error.ts";
+
+/** Longest id of a resource, in characters: a caller may have made it up, and it goes into each log line. */
+const MAX_RESOURCE_LENGTH = 128;
+
+/** A call as observers see it. */
+export interface CallFacts {
+  /** Also in the response's `x-request-id`. */
+  readonly requestId: string;
+  /** Address of the other end, as `192.0.2.1:4711`. */
+  readonly peer: string;
+  /** As `user.v1.UserService/GetUser`. */
+  readonly method: string;
+  /** Monotonic, in milliseconds. */
+  readonly startedAtMs: number;
+  /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
+  readonly protocol: string | undefined;
+  /** Who calls; undefined where nobody is signed in. */
+  readonly principal: Principal | undefined;
+  /** Id of what a write changed, or was to change. */
+  readonly resource: string | undefined;
+  /** Of the bodies as they are on the wire, in bytes. */
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+}
+
+/** How a call ended. */
+export interface Outcome {
+  /** Undefined for success. */
+  readonly code: Code | undefined;
+  /** From the start to the end, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** Sees every call once, at its end: when the last byte of its answer was produced or its client has gone. */
+export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
+
+export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs"> {
+  observers: readonly CallObserver[];
+  logger: Logger;
+}
+
+/**
+ * One call from its headers to its end. Whatever fails is reported here, and only here is
+ * it decided with which error the call ends: the first failure counts. Ends once.
+ */
+export class CallRecord implements CallFacts {
+  readonly requestId: string;
+  readonly peer: string;
+  readonly method: string;
+  readonly startedAtMs: number;
+  /** When the call is over, whatever it still waits for; monotonic, in milliseconds. */
+  deadlineAtMs = Number.POSITIVE_INFINITY;
+  protocol: string | undefined;
+  principal: Principal | undefined;
+  requestBytes = 0;
+  responseBytes = 0;
+  /** While the message of a call that the gate has let in is parsed: what fails then is the fault of its sender. */
+  isReadingRequest = false;
+  readonly #observers: readonly CallObserver[];
+  readonly #logger: Logger;
+  readonly #controller = new AbortController();
+  readonly #onFailure: (() => void)[] = [];
+  readonly #onEnd: (() => void)[] = [];
+  #resource: string | undefined;
+  #error: ConnectError | undefined;
+  #hasEnded = false;
+
+  constructor({ requestId, peer, method, startedAtMs, observers, logger }: CallRecordOptions) {
+    this.requestId = requestId;
+    this.peer = peer;
+    this.method = method;
+    this.startedAtMs = startedAtMs;
+    this.#observers = observers;
+    this.#logger = logger;
+  }
+
+  /** Aborted when the call is to end before its answer is complete, with the error as the reason. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get resource(): string | undefined {
+    return this.#resource;
+  }
+
+  /** Names what the call changes as soon as that is known, so that the record of a refusal has it too. */
+  set resource(id: string) {
+    this.#resource = id.slice(0, MAX_RESOURCE_LENGTH);
+  }
+
+  /** Ends the call with an error, whatever it waits for. */
+  abort(error: ConnectError): void {
+    this.#controller.abort(error);
+  }
+
+  /** Runs a listener at the first failure; not for calls that have failed already. */
+  onFailure(listener: () => void): void {
+    this.#onFailure.push(listener);
+  }
+
+  /** Runs a listener when the call has ended, whichever way. */
+  onEnd(listener: () => void): void {
+    this.#onEnd.push(listener);
+  }
+
+  /**
+   * Reports what a handler or an interceptor threw.
+   *
+   * @param signal The one that they had: what it was aborted with explains an AbortError.
+   * @returns The error to send: by the table of domain errors, else "internal server error",
+   *   whose cause and stack only the log has.
+   */
+  failInHandler(thrown: unknown, signal: AbortSignal): ConnectError {
+    const known = toConnectError(thrown, signal);
+    if (!known || known.code === Code.Internal || known.code === Code.Unknown)
+      this.#log("error", known?.cause ?? thrown);
+    else if (known.code === Code.Unavailable && known.cause) this.#log("warn", known.cause);
+    return this.#fail(known ?? internalError());
+  }
+
+  /**
+   * Reports what Connect is about to send, or what the call was aborted with. Connect writes
+   * this very object, so it is changed in place: malformed input gets the code and the words
+   * of the protocol, a fault of ours says no more than that it is one.
+   */
+  failInProtocol(reason: unknown): void {
+    // Connect aborts a call that has succeeded without a reason.
+    if (!(reason instanceof Error) || reason.name === "AbortError") return;
+    if (!(reason instanceof ConnectError)) {
+      if (!this.#error) this.failInServer(reason);
+      return;
+    }
+    if (!this.#blameSender(reason) && !this.#error && reason.code === Code.Internal) {
+      this.#log("error", reason.cause ?? reason);
+      Object.assign(reason, { rawMessage: internalError().rawMessage, details: [] });
+    }
+    this.#fail(reason);
+  }
+
+  /**
+   * Reports a fault of the server's outside of any protocol, as while a status is written.
+   *
+   * @returns The error to send. It replaces an earlier one, whose status never left.
+   */
+  failInServer(fault: unknown): ConnectError {
+    this.#log("error", fault);
+    const error = this.#fail(internalError());
+    this.#error = error;
+    return error;
+  }
+
+  /** Reports an error that needs no words for the log: a bare refusal, or an answer that its carrier could not write. */
+  fail(error: ConnectError): void {
+    this.#fail(error);
+  }
+
+  /**
+   * Ends the record, once.
+   *
+   * @param status Of the answer by HTTP, of one that says nothing more.
+   * @param isComplete Whether all of the answer was taken.
+   */
+  end(status: number | undefined, isComplete: boolean): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    for (const listener of this.#onEnd) listener();
+    const outcome = { code: this.#codeOf(status, isComplete), durationMs: performance.now() - this.startedAtMs };
+    for (const observe of this.#observers) {
+      try {
+        observe(this, outcome);
+      } catch (error) {
+        this.#log("error", error);
+      }
+    }
+  }
+
+  #codeOf(status: number | undefined, isComplete: boolean): Code | undefined {
+    if (this.#error) return this.#error.code;
+    if (status === undefined || !isComplete) return Code.Canceled;
+    return status === 200 ? undefined : codeFromHttpStatus(status);
+  }
+
+  #fail(error: ConnectError): ConnectError {
+    for (const fault of makeSendable(error, this.protocol)) this.#log("error", fault);
+    if (this.#error) return error;
+    this.#error = error;
+    for (const listener of this.#onFailure) listener();
+    return error;
+  }
+
+  /** Gives an error that is its sender's fault the code and words of the protocol; returns whether it is one. */
+  #blameSender(error: ConnectError): boolean {
+    const cause = this.isReadingRequest ? toMalformed(error) : error;
+    if (!(cause instanceof ConnectError)) return false;
+    const code = malformedCode(cause, this.protocol);
+    if (code === undefined) return false;
+    Object.assign(error, { code, rawMessage: cause.rawMessage });
+    return true;
+  }
+
+  #log(level: "warn" | "error", err: unknown): void {
+    this.#logger[level]({ requestId: this.requestId, method: this.method, err }, "call failed");
+  }
+}
+
+/** What a caller gets for a fault of ours. */
+export function internalError(): ConnectError {
+  return new ConnectError("internal server error", Code.Internal);
+}
