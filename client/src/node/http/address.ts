@@ -22,6 +22,8 @@ const FIRST_CALLS = 4;
 export class Address {
   /** As `https://rollcall.example.com:8443`. */
   readonly origin: string;
+  /** As `rollcall.example.com:8443`, or `[::1]:8080`: what a request calls its server (RFC 9113, 8.3.1). */
+  readonly authority: string;
   #failures = 0;
   #restsUntilMs = 0;
   #loss: ConnectionLostError | undefined;
@@ -31,6 +33,7 @@ export class Address {
 
   constructor(origin: string) {
     this.origin = origin;
+    this.authority = new URL(origin).host;
   }
 
   get isResting(): boolean {

@@ -1,4 +1,4 @@
-import http2, { type ClientHttp2Stream } from "node:http2";
+import http2, { type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
 import { findNotSent } from "../../not-sent.ts";
@@ -65,7 +65,9 @@ function exchange(
 ): Promise<UniversalClientResponse> {
   return new Promise((resolve, reject) => {
     const { pathname, search } = new URL(url);
-    const headers = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
+    const headers: OutgoingHttpHeaders = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
+    // Node.js leaves out the brackets of an IPv6 address. A Host that the caller has set is the only name.
+    if (headers.host === undefined) headers[":authority"] = connection.address.authority;
     // Unlike `stream.close`, which ends the request first as if it were complete.
     const reset = new AbortController();
     let opened: OpenStream;
