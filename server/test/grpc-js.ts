@@ -33,10 +33,13 @@ export class GrpcJsClient implements Disposable {
   readonly #client: Client;
   readonly #metadata: Metadata;
 
-  /** @param ca PEM of the authority to trust; plaintext without one. */
-  constructor(port: number, metadata: Metadata, ca?: string, options: ChannelOptions = {}) {
+  /**
+   * @param ca PEM of the authority to trust; plaintext without one.
+   * @param host As grpc-js takes it: an IPv6 address has brackets.
+   */
+  constructor(port: number, metadata: Metadata, ca?: string, options: ChannelOptions = {}, host = "localhost") {
     const channel = ca ? credentials.createSsl(Buffer.from(ca)) : credentials.createInsecure();
-    this.#client = new Client(`localhost:${port}`, channel, options);
+    this.#client = new Client(`${host}:${port}`, channel, options);
     this.#metadata = metadata;
   }
 

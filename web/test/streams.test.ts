@@ -28,6 +28,13 @@ async function createHeapMeter(page: Page): Promise<() => Promise<number>> {
 const lines = (page: Page) => page.locator(".line .bubble").allTextContents();
 
 describe.each(SCHEMES)("over %s", (scheme) => {
+  test("a page of a server on an IPv6 address converses with it", async () => {
+    await using app = await openApp(browser, { scheme, path: "/chat", app: { host: "::1" } });
+    expect(app.page.url()).toContain("//[::1]:");
+    await say(app.page, "six");
+    await app.page.getByText("Echo: six", { exact: true }).waitFor();
+  });
+
   test("a query's results come one by one, with the call beside them", async () => {
     await using app = await openApp(browser, { scheme, path: "/query", app: { streams: { resultIntervalMs: 30 } } });
     const { page } = app;
