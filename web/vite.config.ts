@@ -4,14 +4,19 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
 
 const root = join(import.meta.dirname, "..");
-const { PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
+const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
 /** With TLS the page has it too: a server with TLS takes no WebSocket from a page without. */
 const https =
   TLS_CERT_FILE && TLS_KEY_FILE
     ? { cert: readFileSync(resolve(root, TLS_CERT_FILE)), key: readFileSync(resolve(root, TLS_KEY_FILE)) }
     : undefined;
+/** Where the server listens; where it listens on all addresses, `localhost` is one of them. */
+const host = ["", "0.0.0.0", "::"].includes(HOST) ? "localhost" : HOST;
 /** Where `pnpm dev` has the server, whose certificate is its own affair. */
-const server = { target: `${https ? "https" : "http"}://localhost:${PORT}`, secure: false };
+const server = {
+  target: `${https ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${PORT}`,
+  secure: false,
+};
 
 export default defineConfig({
   root: import.meta.dirname,

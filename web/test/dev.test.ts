@@ -8,8 +8,9 @@ import { expect, test, vi } from "vitest";
 import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { startServer } from "../../server/test/harness.ts";
 
-test("with hot reload, calls of every kind reach the server too", async () => {
-  await using server = await startServer();
+test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the server on %s too", async (host) => {
+  await using server = await startServer({ host });
+  vi.stubEnv("HOST", host);
   vi.stubEnv("PORT", String(server.port));
   const vite = await createServer({
     configFile: join(import.meta.dirname, "../vite.config.ts"),
