@@ -1,13 +1,20 @@
 /** `pnpm dev`: the server, started again when its code changes, and the web app with hot reload. */
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "vite";
+import { ConfigError } from "../server/src/config/config-error.ts";
+import { readEnvFile } from "../server/src/config/env-file.ts";
 import { buildWebIfStale } from "./web-build.ts";
 
 const root = join(import.meta.dirname, "..");
 // The web app's proxy has to know what the server reads from it.
-if (existsSync(join(root, ".env"))) process.loadEnvFile(join(root, ".env"));
+try {
+  Object.assign(process.env, { ...readEnvFile(join(root, ".env")), ...process.env });
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+}
 // A restart does not wait for the calls of the code that was.
 process.env.SHUTDOWN_GRACE_MS ??= "200";
 

@@ -239,19 +239,27 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
 
 test("token mint reads the .env file, and no setting that it has no need of", async () => {
   await using dir = await folder();
-  const secrets = { file: "f".repeat(32), environment: "e".repeat(32) };
-  await writeFile(join(dir.path, ".env"), `AUTH_SECRET=${secrets.file}\nHOST=0.0.0.0\nDATABASE_URL=nonsense\n`);
-  const mint = async (env: NodeJS.ProcessEnv) => {
+  const secrets = { file: `${"f".repeat(32)}#`, environment: "e".repeat(32) };
+  const write = (text: string) => writeFile(join(dir.path, ".env"), text);
+  const run = async (env: NodeJS.ProcessEnv) => {
     const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
     const { signal } = new AbortController();
     const args = ["token", "mint", "--sub", "ada", "--scope", "streams"];
-    expect(await runCommandLine(args, { stdin, stdout, stderr, env, rootDir: dir.path, signal })).toBe(0);
-    return String(stdout.read()).trim();
+    const code = await runCommandLine(args, { stdin, stdout, stderr, env, rootDir: dir.path, signal });
+    return { code, stdout: String(stdout.read() ?? "").trim(), stderr: String(stderr.read() ?? "") };
   };
   const verifier = (secret: string) => createTokenVerifier({ keys: { secret: new TextEncoder().encode(secret) } });
-  expect(await verifier(secrets.file)(await mint({}))).toMatchObject({ subject: "ada" });
-  const token = await mint({ AUTH_SECRET: secrets.environment });
+  await write(`\ufeffAUTH_SECRET='${secrets.file}'\nHOST=0.0.0.0\nDATABASE_URL=nonsense\n`);
+  expect(await verifier(secrets.file)((await run({})).stdout)).toMatchObject({ subject: "ada" });
+  const { stdout: token } = await run({ AUTH_SECRET: secrets.environment });
   expect(await verifier(secrets.environment)(token)).toMatchObject({ subject: "ada" });
+
+  await write(`HOST=::1\nAUTH_SECRET=${secrets.file}\n`);
+  expect(await run({})).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "rollcall: .env line 2: AUTH_SECRET: a secret with a # in it must be in quotes\n",
+  });
 });
 
 test("an empty variable counts as not set, and a token that no header can have is wrong usage", async () => {

@@ -1,7 +1,8 @@
 import { BlockList } from "node:net";
 import { describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
-import { ConfigError, parseConfig } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { parseConfig } from "./config.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const server = await authority.issue({ commonName: "Server", hosts: ["localhost"] });

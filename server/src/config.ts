@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { BlockList, isIP } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
+import { ConfigError } from "./config/config-error.ts";
 import { addToBlockList } from "./http/addresses.ts";
 import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
@@ -43,16 +44,6 @@ export interface ConfigSources {
   rootDir: string;
   /** @throws Error with a `code` when the file can't be read. */
   readFile(path: string): string;
-}
-
-/** Settings are wrong; the message has every problem, one a line, by the variable's name. */
-export class ConfigError extends Error {
-  override name = "ConfigError";
-  readonly problems: readonly string[];
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
-  }
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];

@@ -1,5 +1,7 @@
 export { type App, type AppOptions, createApp, type ListeningAddress } from "./app.ts";
-export { ConfigError, parseTokenSettings } from "./config.ts";
+export { ConfigError } from "./config/config-error.ts";
+export { readEnvFile } from "./config/env-file.ts";
+export { parseTokenSettings } from "./config.ts";
 export { loadDevelopmentKey } from "./development-key.ts";
 export type { Principal } from "./domain/principal.ts";
 export type { GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";

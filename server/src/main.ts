@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createApp } from "./app.ts";
-import { ConfigError, parseConfig } from "./config.ts";
+import { ConfigError } from "./config/config-error.ts";
+import { readEnvFile } from "./config/env-file.ts";
+import { parseConfig } from "./config.ts";
 import { loadDevelopmentKey } from "./development-key.ts";
 import { createLogger } from "./logger.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
@@ -17,9 +19,9 @@ const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 const rootDir = resolve(import.meta.dirname, "../..");
 
 function loadConfig() {
-  const envFile = join(rootDir, ".env");
-  if (existsSync(envFile)) process.loadEnvFile(envFile);
   try {
+    // Into the environment itself: libraries and Node.js read variables of theirs.
+    Object.assign(process.env, { ...readEnvFile(join(rootDir, ".env")), ...process.env });
     return parseConfig(process.env, { rootDir, readFile: (path) => readFileSync(path, "utf8") });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { parseEnv } from "node:util";
 import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
@@ -32,7 +31,9 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
   // Only this command needs the server's code.
-  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings } = await import("@rollcall/server");
+  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile } = await import(
+    "@rollcall/server"
+  );
   const read = () => {
     try {
       return parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
@@ -62,9 +63,4 @@ function existingKeyFile(databasePath = ""): string {
   const path = join(dirname(databasePath), "development.key");
   if (existsSync(path)) return path;
   throw new UsageError(`no key to sign with: set AUTH_SECRET, or start the server, which makes ${path}`);
-}
-
-/** The server's settings; the environment's own come before them. */
-function readEnvFile(path: string): NodeJS.Dict<string> {
-  return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
 }

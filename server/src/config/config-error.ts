@@ -1,0 +1,9 @@
+/** Settings are wrong; the message has every problem, one a line, by the variable's name or the line of the file. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
