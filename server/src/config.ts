@@ -1,8 +1,12 @@
 import { X509Certificate } from "node:crypto";
-import { BlockList, isIP } from "node:net";
+import { BlockList } from "node:net";
 import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import { ConfigError } from "./config/config-error.ts";
+import { parseDatabaseUrl } from "./config/database-url.ts";
+import { isLoopback, parseHost } from "./config/host.ts";
+import { parseOrigins } from "./config/origins.ts";
+import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { addToBlockList } from "./http/addresses.ts";
 import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
@@ -60,38 +64,35 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
  *
  * @throws ConfigError
  */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>, sources: ConfigSources): Config {
+export function parseConfig(env: Env, sources: ConfigSources): Config {
   const problems: string[] = [];
   const read = createReader(env, problems);
-  const host = (read.text("HOST") ?? "localhost").toLowerCase();
-  if (!isIP(host) && !/^[a-z\d]([a-z\d.-]*[a-z\d])?$/i.test(host))
-    problems.push("HOST: must be a host name or an IP address");
-
-  const maxTimeoutMs = read.integer("MAX_TIMEOUT_MS", 3_600_000, 1, MAX_TIMER_MS);
+  const host = parseHost(read, problems);
+  const maxTimeoutMs = read.milliseconds("MAX_TIMEOUT_MS", 3_600_000, 1, MAX_TIMER_MS);
   const config: Config = {
-    host,
+    host: host ?? "localhost",
     port: read.integer("PORT", 8_080, 0, 65_535),
     databasePath: parseDatabaseUrl(read, sources.rootDir, problems),
     tls: parseTls(read, sources, problems),
     auth: parseAuth(read, problems),
-    corsOrigins: parseOrigins(read.text("CORS_ORIGINS") ?? "", problems),
-    maxMessageBytes: read.integer("MAX_MESSAGE_BYTES", 4 * 1024 ** 2, 1_024, 1024 ** 3),
-    maxUploadBytes: read.integer("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
-    defaultTimeoutMs: read.integer("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
+    corsOrigins: parseOrigins(read, problems),
+    maxMessageBytes: read.bytes("MAX_MESSAGE_BYTES", 4 * 1024 ** 2, 1_024, 1024 ** 3),
+    maxUploadBytes: read.bytes("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
+    defaultTimeoutMs: read.milliseconds("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
     maxTimeoutMs,
     maxCalls: read.integer("MAX_CALLS", DEFAULT_MAX_CALLS, 1, 1_000_000),
-    shutdownDelayMs: read.integer("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
-    shutdownGraceMs: read.integer("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+    shutdownDelayMs: read.milliseconds("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
+    shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
     limits: {
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),
-      trustedProxies: parseTrustedProxies(read.text("TRUSTED_PROXIES") ?? "", problems),
+      trustedProxies: parseTrustedProxies(read, problems),
     },
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
 
   const allowsPlaintext = read.choice("ALLOW_PLAINTEXT", ["true", "false"], "false") === "true";
-  if (!isLoopback(host)) {
+  if (host !== undefined && !isLoopback(host)) {
     if (!read.text("AUTH_SECRET") && !read.text("AUTH_JWKS_URL")) {
       problems.push(`AUTH_SECRET: must be set, or AUTH_JWKS_URL, when HOST is ${host}`);
     }
@@ -113,55 +114,13 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, s
  *
  * @throws ConfigError
  */
-export function parseTokenSettings(
-  env: Readonly<Record<string, string | undefined>>,
-  rootDir: string,
-): { auth: AuthConfig; databasePath: string | undefined } {
+export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfig; databasePath: string | undefined } {
   const problems: string[] = [];
   const read = createReader(env, problems);
   const auth = parseAuth(read, problems);
   const databasePath = auth.keys ? undefined : parseDatabaseUrl(read, rootDir, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   return { auth, databasePath };
-}
-
-/** Whether a host is this machine alone (RFC 6761, 6.3; RFC 1122, 3.2.1.3). */
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
-}
-
-type Reader = ReturnType<typeof createReader>;
-
-function createReader(env: Readonly<Record<string, string | undefined>>, problems: string[]) {
-  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
-  return {
-    text,
-    integer(name: string, byDefault: number, min: number, max: number): number {
-      const value = text(name);
-      if (value === undefined) return byDefault;
-      const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN;
-      if (number >= min && number <= max) return number;
-      problems.push(`${name}: must be a whole number from ${min} to ${max}`);
-      return byDefault;
-    },
-    choice(name: string, choices: readonly string[], byDefault: string): string {
-      const value = text(name) ?? byDefault;
-      if (!choices.includes(value)) problems.push(`${name}: must be one of ${choices.join(", ")}`);
-      return value;
-    },
-  };
-}
-
-function parseDatabaseUrl(read: Reader, rootDir: string, problems: string[]): string {
-  const url = read.text("DATABASE_URL") ?? "sqlite:data/rollcall.db";
-  const [, scheme, path] = /^([a-z]+):(.*)$/.exec(url) ?? [];
-  if (scheme === "sqlite" && path) return path === ":memory:" ? path : resolve(rootDir, path);
-  problems.push(
-    scheme === "postgres" || scheme === "postgresql"
-      ? "DATABASE_URL: PostgreSQL is not supported by this version; use sqlite:<path>"
-      : "DATABASE_URL: must be sqlite:<path> or sqlite::memory:",
-  );
-  return "";
 }
 
 function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: string[]): TlsConfig | undefined {
@@ -226,29 +185,12 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   return undefined;
 }
 
-function parseTrustedProxies(list: string, problems: string[]): BlockList {
+function parseTrustedProxies(read: Reader, problems: string[]): BlockList {
   const proxies = new BlockList();
-  for (const entry of entriesOf(list)) {
+  for (const entry of read.list("TRUSTED_PROXIES")) {
     if (!addToBlockList(proxies, entry)) {
       problems.push(`TRUSTED_PROXIES: ${JSON.stringify(entry)} is not an address or network, such as 10.0.0.0/8`);
     }
   }
   return proxies;
-}
-
-function entriesOf(list: string): string[] {
-  return list
-    .split(",")
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== "");
-}
-
-function parseOrigins(list: string, problems: string[]): string[] {
-  const origins = entriesOf(list);
-  for (const origin of origins) {
-    if (URL.parse(origin)?.origin !== origin) {
-      problems.push(`CORS_ORIGINS: ${JSON.stringify(origin)} is not an origin, such as https://app.example.com`);
-    }
-  }
-  return origins;
 }

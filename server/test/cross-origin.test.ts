@@ -5,6 +5,7 @@ import { connect } from "node:http2";
 import { describe, expect, test } from "vitest";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { testCa, testCertificate } from "./matrix.ts";
+import { openSocket } from "./raw-web-socket.ts";
 
 const PATH = "/user.v1.UserService/ListUsers";
 const FRIEND = "https://friend.example";
@@ -30,6 +31,22 @@ test("a page may send the trace context of its telemetry", async () => {
   const { origin, headers } = await preflight(server, FRIEND, "traceparent, tracestate, baggage");
   expect(origin).toBe(FRIEND);
   expect(headers).toEqual(expect.arrayContaining(["traceparent", "tracestate", "baggage", "authorization"]));
+});
+
+test("pages of applications and extensions get in by their own scheme and name alone", async () => {
+  const apps = ["tauri://localhost", "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "app://bundle"];
+  const others = ["tauri://localhost.evil", "chrome-extension://bbpbdbdomjkkjkaonfhkkikfgjllcleb", "app://", "null"];
+  await using server = await startServer({ corsOrigins: apps });
+  for (const origin of [...apps, ...others]) {
+    const allowed = apps.includes(origin) ? origin : null;
+    expect((await preflight(server, origin, "content-type")).origin, origin).toBe(allowed);
+    const headers = { origin, "content-type": "application/json", ...(await server.auth()) };
+    const response = await fetch(server.url + PATH, { method: "POST", headers, body: "{}" });
+    expect(response.headers.get("access-control-allow-origin"), origin).toBe(allowed);
+    const socket = openSocket(server, { origin });
+    expect(await socket.outcome, origin).toBe(allowed === null ? 403 : "open");
+    socket.ws.terminate();
+  }
 });
 
 describe.each([{ corsOrigins: [FRIEND] }, { corsOrigins: [] }])("with %j", (options) => {

@@ -1,7 +1,7 @@
+import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_TIMEOUT_MS } from "../../options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
-import { parseDuration } from "./duration.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
 import type { Io } from "./io.ts";
 

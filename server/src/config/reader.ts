@@ -1,0 +1,61 @@
+import { parseDuration, parseSize } from "./units.ts";
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads settings by their names. What is wrong with one becomes a problem, and its value the default. */
+export type Reader = ReturnType<typeof createReader>;
+
+/** Reads the variables of `env`, in which an empty one counts as not set; adds to `problems`. */
+export function createReader(env: Env, problems: string[]) {
+  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const number = (
+    name: string,
+    { byDefault, min, max }: Range,
+    expected: string,
+    parse: (value: string) => number | undefined = () => undefined,
+  ): number => {
+    const value = text(name);
+    if (value === undefined) return byDefault;
+    const read = /^\d{1,16}$/.test(value) ? Number(value) : parse(value);
+    if (read !== undefined && read >= min && read <= max) return read;
+    problems.push(`${name}: must be ${expected}`);
+    return byDefault;
+  };
+  return {
+    text,
+    integer(name: string, byDefault: number, min: number, max: number): number {
+      return number(name, { byDefault, min, max }, `a whole number from ${min} to ${max}`);
+    },
+    /** A size in bytes, with or without a unit. */
+    bytes(name: string, byDefault: number, min: number, max: number): number {
+      const examples = "4194304, 4MiB (1024 × 1024 each) or 10MB (1000 × 1000)";
+      return number(
+        name,
+        { byDefault, min, max },
+        `a size from ${min} to ${max} bytes, such as ${examples}`,
+        parseSize,
+      );
+    },
+    /** A time in milliseconds, with or without a unit. */
+    milliseconds(name: string, byDefault: number, min: number, max: number): number {
+      const expected = `a time from ${min} to ${max} milliseconds, such as 30000, 500ms, 30s, 5m or 1h`;
+      return number(name, { byDefault, min, max }, expected, parseDuration);
+    },
+    choice(name: string, choices: readonly string[], byDefault: string): string {
+      const value = text(name) ?? byDefault;
+      if (!choices.includes(value)) problems.push(`${name}: must be one of ${choices.join(", ")}`);
+      return value;
+    },
+    /** The entries of a list that commas separate. */
+    list(name: string): string[] {
+      const entries = (text(name) ?? "").split(",").map((entry) => entry.trim());
+      return entries.filter((entry) => entry !== "");
+    },
+  };
+}
+
+interface Range {
+  byDefault: number;
+  min: number;
+  max: number;
+}
