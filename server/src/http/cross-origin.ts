@@ -59,7 +59,7 @@ export function crossOriginHeaders(
 /** Returns whether a value is seen for the first time in this minute, and is one of the first hundred. */
 function createFirstSeen(): (value: string) => boolean {
   const seen = new Set<string>();
-  let startedAtMs = 0;
+  let startedAtMs = performance.now();
   return (value) => {
     const nowMs = performance.now();
     if (nowMs - startedAtMs > REPORT_INTERVAL_MS) {
