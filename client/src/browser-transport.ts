@@ -3,6 +3,7 @@ import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/p
 import { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
+import { parseServerAddress } from "./server-address.ts";
 
 export interface BrowserTransportOptions extends FetchTransportOptions {
   /** Largest message to take from a WebSocket, in bytes. Default 4 MiB. */
@@ -15,12 +16,15 @@ export interface BrowserTransportOptions extends FetchTransportOptions {
  * All four kinds of calls from a browser: unary and server-streaming ones over
  * fetch; client-streaming and bidirectional ones, which fetch can't carry, by
  * gRPC-Web over a WebSocket each.
+ *
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createBrowserTransport(options: BrowserTransportOptions): Transport {
   const { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, ...common } = options;
   const byFetch = createFetchTransport(common);
   const bySocket = createGrpcWebTransport({
     ...common,
+    baseUrl: parseServerAddress(common.baseUrl).href,
     interceptors: [...(common.interceptors ?? []), createResponseFaultInterceptor()],
     httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
     useBinaryFormat: true,

@@ -3,6 +3,7 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { RollcallClient } from "./client.ts";
 import { createFetchFaultInterceptors } from "./fetch-transport.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
+import { parseServerAddress } from "./server-address.ts";
 import { createSha256 } from "./streams/sha256.ts";
 
 export interface RollcallClientOptions extends CommonClientOptions {
@@ -18,11 +19,16 @@ export interface RollcallClientOptions extends CommonClientOptions {
   createTransport?: ((options: { baseUrl: string; interceptors: Interceptor[] }) => Transport) | undefined;
 }
 
-/** A client over fetch, for browsers and whatever else has it. */
+/**
+ * A client over fetch, for browsers and whatever else has it.
+ *
+ * @throws TypeError for an address that {@link parseServerAddress} refuses.
+ */
 export function createRollcallClient(options: RollcallClientOptions): RollcallClient {
   const { address, timeoutMs = DEFAULT_TIMEOUT_MS, createTransport = byFetch(options.protocol) } = options;
   const closed = new AbortController();
-  const transport = createTransport({ baseUrl: address, interceptors: createInterceptors(options) });
+  const baseUrl = parseServerAddress(address).href;
+  const transport = createTransport({ baseUrl, interceptors: createInterceptors(options) });
   return new RollcallClient({
     transport: untilClosed(transport, closed.signal),
     timeoutMs,

@@ -3,6 +3,7 @@ import { createConnectTransport } from "@connectrpc/connect-web";
 import { mapErrors } from "./interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
 import { RequestNotSentError } from "./not-sent.ts";
+import { parseServerAddress } from "./server-address.ts";
 
 export interface FetchTransportOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
@@ -13,17 +14,25 @@ export interface FetchTransportOptions {
   defaultTimeoutMs?: number;
 }
 
-/** Unary and server-streaming calls by the Connect protocol over fetch, reads as GET: all that fetch can carry. */
-export function createFetchTransport({ interceptors = [], ...options }: FetchTransportOptions): Transport {
+/**
+ * Unary and server-streaming calls by the Connect protocol over fetch, reads as GET: all that fetch can carry.
+ *
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
+ */
+export function createFetchTransport({ interceptors = [], baseUrl, ...options }: FetchTransportOptions): Transport {
   return createConnectTransport({
     ...options,
+    baseUrl: parseServerAddress(baseUrl).href,
     interceptors: [...interceptors, ...createFetchFaultInterceptors()],
     useBinaryFormat: true,
     useHttpGet: true,
   });
 }
 
-/** Innermost, around a transport over fetch: they turn what fetch and Connect report of the wire into codes. */
+/**
+ * Innermost, around a transport over fetch: they refuse what can't be sent as it is, and turn what fetch and Connect
+ * report of the wire into codes.
+ */
 export function createFetchFaultInterceptors(): Interceptor[] {
   return [reportNetworkErrors, createResponseFaultInterceptor()];
 }

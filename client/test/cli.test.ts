@@ -102,6 +102,9 @@ test("wrong usage is exit code 2", async () => {
     ["users", "list", "--timeout", "soon"],
     ["users", "list", "--timeout", "30d"],
     ["users", "list", "--address", "nowhere"],
+    ["users", "list", "--address", `${commands.server.url}?x`],
+    ["users", "list", "--address", `${commands.server.url}//`],
+    ["users", "list", "--address", `${commands.server.url},${commands.server.url}#x`],
     ["users", "list", "--ca", "/does/not/exist"],
     ["upload", "/does/not/exist"],
     ["upload", import.meta.dirname],
@@ -278,6 +281,20 @@ test("an empty variable counts as not set, and a token that no header can have i
       stderr: expect.stringContaining("rollcall: the token has characters"),
     });
   }
+});
+
+test("an address that is none is wrong usage, in words and without its secrets", async () => {
+  const [query, secret] = await Promise.all([
+    rollcall(["users", "list"], { env: { ROLLCALL_ADDRESS: "http://localhost:8080?team=1" } }),
+    rollcall(["users", "list", "--address", "https://ada:hunter2@localhost"]),
+  ]);
+  expect(query).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: 'rollcall: the address "http://localhost:8080…" must not have a query, which begins with ?\n',
+  });
+  expect(secret).toMatchObject({ code: 2, stderr: expect.stringContaining("must not have a user name or password") });
+  expect(secret.stderr).not.toContain("hunter2");
 });
 
 test("wrong usage is JSON too where that is asked for", async () => {

@@ -150,7 +150,7 @@ test("a closed client makes no calls", async () => {
 });
 
 test("wrong options are refused at once", () => {
-  expect(() => createRollcallClient({ address: "localhost:8080" })).toThrow("is not an address");
+  expect(() => createRollcallClient({ address: "localhost:8080" })).toThrow("must begin with http:// or https://");
   expect(() => createRollcallClient({ address: [] })).toThrow("address must not be empty");
   expect(() => createRollcallClient({ address: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
   expect(() => createRollcallClient({ address: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");

@@ -5,6 +5,7 @@ import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
+import { parseServerAddress } from "../server-address.ts";
 import { createHttp1Client } from "./http/http1-client.ts";
 import { createHttp2Client } from "./http/http2-client.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
@@ -34,17 +35,19 @@ export interface NodeTransport extends Transport {
   close(): Promise<void>;
 }
 
-/** @throws TypeError for an address that is no http or https URL, paths that differ, and gRPC over HTTP/1.1. */
+/** @throws TypeError for an address that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
-  const urls = [options.address].flat().map(parseAddress);
+  const urls = [options.address].flat().map(parseServerAddress);
   const [first] = urls;
   if (!first) throw new TypeError("address must not be empty");
   if (urls.some(({ pathname }) => pathname !== first.pathname)) throw new TypeError("all addresses need the same path");
   const origins = urls.map(({ origin }) => origin);
   const tls = loadTls(options.tls);
   const settings = toPoolSettings(options.pool);
-  if (protocol === "grpc" && httpVersion === "1.1") throw new TypeError("gRPC needs HTTP/2");
+  if (protocol === "grpc" && httpVersion === "1.1") {
+    throw new TypeError("gRPC needs HTTP/2: over HTTP/1.1, the protocol is connect or grpc-web");
+  }
 
   const http =
     httpVersion === "2" ? createHttp2Client(origins, tls, settings) : createHttp1Client(origins, tls, settings);
@@ -59,10 +62,4 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
   };
   const create = { grpc: createGrpc, "grpc-web": createGrpcWeb, connect: createConnect }[protocol];
   return { ...create(transportOptions), close: () => http.close() };
-}
-
-function parseAddress(address: string): URL {
-  const url = URL.parse(address);
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new TypeError(`${JSON.stringify(address)} is not an address, such as https://rollcall.example.com`);
 }

@@ -1,0 +1,38 @@
+/** What a URL parser leaves out, or sends with each call: a slip of whoever wrote the address. */
+const SLIPS: readonly (readonly [pattern: RegExp, problem: string])[] = [
+  [/\?/, "must not have a query, which begins with ?"],
+  [/#/, "must not have a fragment, which begins with #"],
+  [/\uFFFD/, "is not in UTF-8"],
+  [/[\s\p{Cc}\\]/u, "must not have spaces, line breaks or backslashes"],
+  [/\/\/[^/]*@/, "must not have a user name or password; a token is an option of its own"],
+  [/\/\/.*\/\//, "must not have // in its path"],
+];
+
+/**
+ * Parses the address of a server, as `https://rollcall.example.com`, maybe with the path
+ * of a proxy in front of it. Blanks around it are left out. In a browser, it may be
+ * relative to the page.
+ *
+ * @throws TypeError that says what is wrong, without a query or a password: they can be secrets.
+ */
+export function parseServerAddress(address: string): URL {
+  const text = address.trim();
+  const fail = (problem: string) => new TypeError(`the address ${JSON.stringify(withoutSecrets(text))} ${problem}`);
+  for (const [pattern, problem] of SLIPS) if (pattern.test(text)) throw fail(problem);
+  const { location } = globalThis as { location?: { readonly href: string } };
+  const isRelative = location !== undefined && text !== "" && !/^[^/]*:/.test(text);
+  // A URL parser takes `http:example.com` and `http:///example.com` too.
+  if (!isRelative && !/^https?:\/\/[^/]/i.test(text)) {
+    throw fail("must begin with http:// or https:// and a host, as https://rollcall.example.com does");
+  }
+  try {
+    return new URL(text, location?.href);
+  } catch {
+    // The parser's own error has the whole address.
+    throw fail("has a host or a port that can't be");
+  }
+}
+
+function withoutSecrets(text: string): string {
+  return text.replace(/[?#].*/s, "…").replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, "$1…@");
+}
