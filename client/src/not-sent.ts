@@ -52,7 +52,8 @@ export function findConnectionLost(error: unknown): ConnectionLostError | undefi
   return findCause(error, ConnectionLostError);
 }
 
-function findCause<T extends Error>(error: unknown, type: new (...args: never[]) => T): T | undefined {
+/** The error of a type among an error and its causes. */
+export function findCause<T extends Error>(error: unknown, type: new (...args: never[]) => T): T | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof type) return cause;
   }

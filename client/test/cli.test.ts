@@ -142,7 +142,7 @@ test("every command has help", async () => {
   for (const [index, { code, stdout }] of results.entries()) {
     expect(code).toBe(0);
     expect(stdout).toContain(["Usage: rollcall", ...(commands[index] ?? [])].join(" "));
-    for (const option of ["--address", "--token", "--ca", "--protocol", "--timeout", "--json"]) {
+    for (const option of ["--address", "--token", "--ca", "--http", "--protocol", "--timeout", "--json"]) {
       expect(stdout).toContain(option);
     }
   }

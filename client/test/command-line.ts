@@ -16,7 +16,7 @@ export interface CommandResult {
 export interface RunOptions {
   env?: Record<string, string> | undefined;
   /** What the command reads; its input stays open without. */
-  input?: string | undefined;
+  input?: string | Uint8Array | undefined;
   /** Gets the process as it starts. */
   onStart?: ((child: ChildProcess) => void) | undefined;
 }

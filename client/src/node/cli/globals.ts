@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { MAX_TIMEOUT_MS } from "../../options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
+import { explainHttp } from "./http-hint.ts";
 import type { Io } from "./io.ts";
 
 /** For a server that is just restarting, in milliseconds; then a person wants to know that it can't be reached. */
@@ -17,7 +18,10 @@ export interface Globals {
   ca?: string;
   cert?: string;
   key?: string;
-  protocol: "grpc" | "grpc-web" | "connect";
+  /** Of HTTP. Default "2". */
+  http?: "1.1" | "2";
+  /** Default "grpc", and "connect" over HTTP/1.1. */
+  protocol?: "grpc" | "grpc-web" | "connect";
   timeout?: number;
   json?: boolean;
 }
@@ -34,7 +38,17 @@ export function addGlobalOptions(program: Command): void {
     .option("--cert <file>", "the client's certificate (PEM), for mutual TLS; needs --key")
     .option("--key <file>", "private key (PEM) of --cert")
     .addOption(
-      new Option("--protocol <name>", "what to speak").choices(["grpc", "grpc-web", "connect"]).default("grpc"),
+      new Option("--http <version>", "of HTTP: 1.1 for a proxy that does not speak 2; without gRPC and chat")
+        .argParser(httpVersion)
+        .default("2")
+        .env("ROLLCALL_HTTP"),
+    )
+    .addOption(
+      new Option("--protocol <name>", "what to speak (default: grpc, and connect with --http 1.1)").choices([
+        "grpc",
+        "grpc-web",
+        "connect",
+      ]),
     )
     .option("--timeout <duration>", "give up after this time, as 500ms, 30s or 5m (default: 5s, streams none)", timeout)
     .option("--json", "print JSON");
@@ -46,6 +60,13 @@ export function duration(text: string): number {
   if (ms === undefined || ms === 0)
     throw new InvalidArgumentError("A duration is a number with a unit: 500ms, 30s, 5m, 1h, 7d.");
   return ms;
+}
+
+/** A version of HTTP; a variable that is set to nothing counts as not set. */
+function httpVersion(text: string): Globals["http"] {
+  if (text === "1.1" || text === "2") return text;
+  if (text === "") return undefined;
+  throw new InvalidArgumentError("Allowed choices are 1.1, 2.");
 }
 
 /** A deadline in milliseconds. */
@@ -83,24 +104,30 @@ export async function withClient<T>(
   run: (call: CommandCall) => Promise<T>,
   further: Partial<NodeRollcallClientOptions> = {},
 ): Promise<T> {
-  const { ca, cert, key, protocol, timeout } = globals;
+  const { ca, cert, key, timeout, http: httpVersion = "2" } = globals;
+  const { protocol = httpVersion === "2" ? "grpc" : "connect" } = globals;
   const token = globals.token || undefined;
   if (token !== undefined && !/^[!-~]+$/.test(token)) {
     throw new UsageError("the token has characters that no token has: a space, a line break or beyond ASCII");
+  }
+  if (protocol === "grpc" && httpVersion === "1.1") {
+    throw new UsageError("gRPC needs HTTP/2: with --http 1.1, leave out --protocol grpc, or take grpc-web");
   }
   let client: NodeRollcallClient;
   try {
     // A variable that is set to nothing counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
-    client = createRollcallClient({ address, token, tls: { ca, cert, key }, protocol, pool, ...further });
+    const wire = { httpVersion, protocol, tls: { ca, cert, key } };
+    client = createRollcallClient({ address, token, ...wire, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }
   try {
     return await run({ client, options: { signal, ...(timeout !== undefined && { timeoutMs: timeout }) } });
   } catch (error) {
-    throw signal.aborted ? new InterruptedError(whenInterrupted(), { cause: error }) : error;
+    if (signal.aborted) throw new InterruptedError(whenInterrupted(), { cause: error });
+    throw explainHttp(error, protocol);
   } finally {
     await client.close();
   }

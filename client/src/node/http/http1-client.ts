@@ -7,11 +7,15 @@ import { findNotSent } from "../../not-sent.ts";
 import { Address } from "./address.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";
+import { explainAlert, HttpVersionError } from "./http-version-error.ts";
 import { closedError, notSent, startSocket, type TlsClientOptions, toFinal } from "./open-socket.ts";
 import { Outage } from "./outage.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { writeBody } from "./write-body.ts";
+
+/** Code of Node's error for an answer that does not begin as HTTP/1 does. */
+const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
 
 /** Keep-alive connections to one address. */
 interface Origin {
@@ -171,9 +175,10 @@ function exchange(
     const done = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
-    request.on("error", (error) => {
+    request.on("error", (error: NodeJS.ErrnoException) => {
       if (findNotSent(error)) failure ??= ConnectError.from(error);
-      failure ??= isConnected ? lost(address) : notSent(origin, error);
+      if (error.code === NOT_HTTP1) failure ??= otherHttp(origin, error);
+      failure ??= isConnected ? lost(address) : notSent(origin, explainAlert(error, "1.1"));
       reject(failure);
     });
     let hasResponded = false;
@@ -218,6 +223,11 @@ async function* readBody(
     throw currentFailure();
   }
   done();
+}
+
+function otherHttp(origin: string, error: Error): ConnectError {
+  const cause = new HttpVersionError("1.1", { cause: error });
+  return new ConnectError(`${origin}: ${cause.message}`, Code.Unavailable, undefined, undefined, cause);
 }
 
 function lost(address: Address): ConnectError {

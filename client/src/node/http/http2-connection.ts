@@ -2,12 +2,16 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
 import type { Address } from "./address.ts";
+import { HttpVersionError } from "./http-version-error.ts";
 import { notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
 
 /** Most that a stream, and a connection's streams together, may receive before it is read, in bytes. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
+
+/** nghttp2's error, NGHTTP2_ERR_PROTO, for a first frame that is not the server's SETTINGS (RFC 9113, 3.4). */
+const NOT_HTTP2 = -505;
 
 /** How long a connection keeps to the few calls that its address takes at first: silent streams must not hold calls up. */
 const YOUNG_MS = 1_000;
@@ -77,7 +81,9 @@ export class Http2Connection {
       const isClosed = session.destroyed || signal.aborted;
       const reason = isClosed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
       session.destroy();
-      throw notSent(address.origin, fault ?? new Error(reason, { cause: error }));
+      const isOtherHttp = (fault as NodeJS.ErrnoException | undefined)?.errno === NOT_HTTP2;
+      const cause = isOtherHttp ? new HttpVersionError("2", { cause: fault }) : fault;
+      throw notSent(address.origin, cause ?? new Error(reason, { cause: error }));
     } finally {
       clearTimeout(timer);
       session.off("close", giveUp);

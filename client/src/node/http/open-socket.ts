@@ -2,6 +2,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { RequestNotSentError } from "../../not-sent.ts";
+import { explainAlert, HttpVersionError } from "./http-version-error.ts";
 
 export interface TlsClientOptions {
   /** Authorities to trust, in PEM. Default: those that Node trusts. */
@@ -14,7 +15,7 @@ export interface TlsClientOptions {
 export interface SocketOptions {
   tls: TlsClientOptions;
   /** Protocol to agree on (RFC 7301): "h2" or "http/1.1". */
-  alpn: string;
+  alpn: "h2" | "http/1.1";
   /** For the name, TCP and TLS together, in milliseconds. */
   connectTimeoutMs: number;
   /** Aborted: nobody needs the connection any more. */
@@ -84,11 +85,11 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
     // A server can refuse the client's certificate in the same breath (TLS 1.3).
     if (socket.errored || socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
     if (isTls && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
-      throw new Error("the server does not speak HTTP/2");
+      throw new HttpVersionError("2");
     }
     socket.setNoDelay(true).setKeepAlive(true, TCP_KEEPALIVE_MS);
   } catch (error) {
-    const failure = notSent(origin, error);
+    const failure = notSent(origin, explainAlert(error, options.alpn === "h2" ? "2" : "1.1"));
     socket.on("error", () => {});
     socket.destroy(failure);
     throw failure;
@@ -107,7 +108,8 @@ const TLS_FAULT =
 export function notSent(origin: string, error: unknown): ConnectError {
   const fault = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
   const { code = "", message = String(error) } = fault as NodeJS.ErrnoException;
-  const isTransient = !TLS_FAULT.test(code);
+  // Neither a certificate nor the HTTP of a proxy changes by waiting.
+  const isTransient = !TLS_FAULT.test(code) && !(fault instanceof HttpVersionError);
   const cause = new RequestNotSentError(`${origin}: ${message}`, { cause: error, isTransient });
   return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
 }

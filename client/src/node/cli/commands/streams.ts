@@ -64,6 +64,7 @@ export function addStreamCommands(program: Command, io: Io): void {
       const globals = command.optsWithGlobals<Globals>();
       let replies = 0;
       const whenInterrupted = () => `canceled after ${replies} replies`;
+      if (globals.http === "1.1") throw new UsageError("chat needs HTTP/2: it can't go with --http 1.1");
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         using chat = client.chat(options);
         let fault: UsageError | undefined;
