@@ -3,6 +3,7 @@ import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/p
 import { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
+import { createWellFormedInterceptor } from "./interceptors/well-formed.ts";
 import { parseServerAddress } from "./server-address.ts";
 
 export interface BrowserTransportOptions extends FetchTransportOptions {
@@ -25,7 +26,7 @@ export function createBrowserTransport(options: BrowserTransportOptions): Transp
   const bySocket = createGrpcWebTransport({
     ...common,
     baseUrl: parseServerAddress(common.baseUrl).href,
-    interceptors: [...(common.interceptors ?? []), createResponseFaultInterceptor()],
+    interceptors: [...(common.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
     httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
     useBinaryFormat: true,
     acceptCompression: [],

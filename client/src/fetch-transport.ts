@@ -2,6 +2,7 @@ import { Code, ConnectError, type Interceptor, type Transport } from "@connectrp
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { mapErrors } from "./interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
+import { createWellFormedInterceptor } from "./interceptors/well-formed.ts";
 import { RequestNotSentError } from "./not-sent.ts";
 import { parseServerAddress } from "./server-address.ts";
 
@@ -34,7 +35,7 @@ export function createFetchTransport({ interceptors = [], baseUrl, ...options }:
  * report of the wire into codes.
  */
 export function createFetchFaultInterceptors(): Interceptor[] {
-  return [reportNetworkErrors, createResponseFaultInterceptor()];
+  return [createWellFormedInterceptor(), reportNetworkErrors, createResponseFaultInterceptor()];
 }
 
 /** Turns what fetch throws when the network fails, a TypeError in the browser's own words, into unavailable. */

@@ -5,6 +5,7 @@ import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
+import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { parseServerAddress } from "../server-address.ts";
 import { createHttp1Client } from "./http/http1-client.ts";
 import { createHttp2Client } from "./http/http2-client.ts";
@@ -55,7 +56,7 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
     httpClient: http.send,
     baseUrl: first.href,
     useBinaryFormat: true,
-    interceptors: [...(options.interceptors ?? []), createResponseFaultInterceptor()],
+    interceptors: [...(options.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
     acceptCompression: [compressionGzip, compressionBrotli],
     sendCompression: null,
     ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),

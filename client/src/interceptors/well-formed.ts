@@ -1,0 +1,50 @@
+import { type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
+import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
+import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+
+/**
+ * Refuses requests with half of a surrogate pair in a string, as `"\ud800"`: no encoding of
+ * Unicode has it, so U+FFFD would be sent in its place, and nobody would know.
+ *
+ * The error is invalid_argument and names the fields, as a server's own. To be outside of
+ * the interceptor for faults of responses.
+ */
+export const createWellFormedInterceptor = (): Interceptor => (next) => (request) => {
+  const { input } = request.method;
+  if (request.stream) return next({ ...request, message: checkEach(input, request.message) });
+  check(input, request.message);
+  return next(request);
+};
+
+async function* checkEach<T extends Message>(desc: DescMessage, messages: AsyncIterable<T>): AsyncIterable<T> {
+  for await (const message of messages) {
+    check(desc, message);
+    yield message;
+  }
+}
+
+function check(desc: DescMessage, message: Message): void {
+  const fields = [...illFormed(reflect(desc, message), "")];
+  if (fields.length === 0) return;
+  const description = "must be Unicode: it has half of a surrogate pair";
+  const value = { fieldViolations: fields.map((field) => ({ field, description })) };
+  throw new ConnectError("validation failed", Code.InvalidArgument, undefined, [{ desc: BadRequestSchema, value }]);
+}
+
+/** The paths of fields with such strings; maps are left out, since no request has one. */
+function* illFormed(message: ReflectMessage, prefix: string): Iterable<string> {
+  for (const field of message.fields) {
+    if (!message.isSet(field)) continue;
+    const path = prefix + field.name;
+    if (field.fieldKind === "message") yield* illFormed(message.get(field), `${path}.`);
+    if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) {
+      if (!(message.get(field) as string).isWellFormed()) yield path;
+    }
+    if (field.fieldKind === "list" && field.listKind === "scalar" && field.scalar === ScalarType.STRING) {
+      for (const [index, text] of [...message.get(field)].entries()) {
+        if (!(text as string).isWellFormed()) yield `${path}[${index}]`;
+      }
+    }
+  }
+}
