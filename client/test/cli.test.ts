@@ -182,7 +182,7 @@ test("chat splits its input at line feeds alone", async () => {
     .map((line) => JSON.parse(line).reply);
   expect(replies).toEqual(["Echo: one\u2028two\rthree", "Echo: four"]);
   const tooLong = await commands.run(["chat"], "x".repeat(4 * 1_024 ** 2 + 1));
-  expect(tooLong).toEqual({ code: 2, stdout: "", stderr: "rollcall: a line of the input is longer than 4 MiB\n" });
+  expect(tooLong).toEqual({ code: 2, stdout: "", stderr: "rollcall: line 1 of the input is longer than 4 MiB\n" });
 });
 
 test("chat ends when the server does, though its input stays open", async () => {

@@ -1,12 +1,12 @@
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { sizeOfFile } from "./size-of-file.ts";
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
 
-/** How many lines of a file have something in them; undefined for a pipe, which can be read but once, and when aborted. */
+/** How many lines of a file have something in them; undefined for a pipe or standard input, which can be read but once, and when aborted. */
 export async function countLines(path: string, signal: AbortSignal): Promise<number | undefined> {
-  if (!(await stat(path)).isFile()) return undefined;
+  if ((await sizeOfFile(path)) === undefined) return undefined;
   let count = 0;
   let isEmpty = true;
   for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2 })) {

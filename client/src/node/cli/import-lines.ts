@@ -1,7 +1,8 @@
-import { createReadStream } from "node:fs";
 import { continuesField, csvFields, leavesFieldOpen } from "./csv-fields.ts";
+import { type Columns, findColumns } from "./csv-header.ts";
 import { UsageError } from "./exit.ts";
-import { linesOf } from "./lines.ts";
+import { memberNames } from "./json-members.ts";
+import { type Line, linesOf } from "./lines.ts";
 
 /** Where a user stands in a file; a CSV record may take several lines. Lines count from 1. */
 export interface LineRange {
@@ -15,30 +16,44 @@ export type ImportLine = LineRange & ({ readonly email: string; readonly name: s
 export type ImportFormat = "csv" | "jsonl";
 
 /** More than any user can have in its line. */
-const MAX_RECORD_BYTES = 64 * 1_024;
+const LIMIT = { bytes: 64 * 1_024, text: "64 KiB" };
 const NOT_CLOSED = "has a quote that is not closed";
-const TOO_LONG = "is longer than 64 KiB";
+const TOO_LONG = `is longer than ${LIMIT.text}`;
+const STRAY_CR = "has a CR that ends no line";
+const CR_ALONE = "the lines of the file end with CR alone: save it with LF or CR LF";
 
 /**
- * Reads a file line by line, no faster than its lines are taken.
+ * Reads a text line by line, no faster than its lines are taken.
  *
- * @throws UsageError when the file's columns are not named.
+ * @throws UsageError when the first line shows that the whole text can't be read: its columns
+ *   are not named, or its encoding, separators or line ends are others.
  */
-export function readImportFile(path: string, format: ImportFormat): AsyncGenerator<ImportLine> {
-  const lines = linesOf(createReadStream(path), MAX_RECORD_BYTES);
+export function readImport(
+  input: AsyncIterable<Uint8Array | string>,
+  format: ImportFormat,
+): AsyncGenerator<ImportLine> {
+  const lines = checkFirst(linesOf(input, LIMIT));
   return format === "csv" ? readCsv(lines) : readJsonLines(lines);
 }
 
-type Lines = AsyncGenerator<string | undefined>;
+type Lines = AsyncGenerator<Line>;
+
+/** The same lines. @throws UsageError for an encoding that is not UTF-8, if the first line shows it. */
+async function* checkFirst(lines: Lines): Lines {
+  for await (const line of lines) {
+    if (line.number === 1 && line.encoding !== undefined) throw new UsageError(`the file ${line.problem}`);
+    yield line;
+  }
+}
 
 /** JSON Lines: an object with `email` and `name` a line. Empty lines are left out. */
 async function* readJsonLines(lines: Lines): AsyncGenerator<ImportLine> {
-  let line = 0;
-  for await (const text of lines) {
-    line += 1;
-    const range = { line, lastLine: line };
-    if (text === undefined) yield { ...range, problem: TOO_LONG };
-    else if (text.trim() !== "") yield parseJsonLine(range, text);
+  for await (const { number, text, problem } of lines) {
+    const range = { line: number, lastLine: number };
+    if (problem === undefined && text.trim() === "") continue;
+    const parsed = problem === undefined ? parseJsonLine(range, text) : { ...range, problem };
+    if (number === 1 && "problem" in parsed && /\}\r+\{/.test(text)) throw new UsageError(CR_ALONE);
+    yield parsed;
   }
 }
 
@@ -51,6 +66,9 @@ function parseJsonLine(range: LineRange, text: string): ImportLine {
   }
   if (typeof value !== "object" || value === null) return { ...range, problem: "is not an object" };
   const { email, name } = value as Record<string, unknown>;
+  const names = memberNames(text);
+  const doubled = ["email", "name"].find((member) => names.indexOf(member) !== names.lastIndexOf(member));
+  if (doubled) return { ...range, problem: `has ${doubled} twice` };
   return toImportLine(range, email, name);
 }
 
@@ -59,26 +77,28 @@ function parseJsonLine(range: LineRange, text: string): ImportLine {
  * and empty lines are left out.
  */
 async function* readCsv(lines: Lines): AsyncGenerator<ImportLine> {
-  let columns: { email: number; name: number } | undefined;
+  let columns: Columns | undefined;
   for await (const { range, fields, problem } of readCsvRecords(lines)) {
-    if (!columns) columns = findColumns(fields ?? []);
-    else if (fields) yield toImportLine(range, fields[columns.email], fields[columns.name]);
+    if (!columns) columns = readHeader(fields, problem);
+    else if (problem === undefined) yield toImportLine(range, fields[columns.email], fields[columns.name]);
     else yield { ...range, problem };
   }
   if (!columns) findColumns([]);
 }
 
-function findColumns(fields: readonly string[]): { email: number; name: number } {
-  const names = fields.map((field) => field.trim().toLowerCase());
-  const columns = { email: names.indexOf("email"), name: names.indexOf("name") };
-  if (columns.email !== -1 && columns.name !== -1) return columns;
-  throw new UsageError("the first line of a CSV file must name the columns email and name");
+/** @throws UsageError */
+function readHeader(fields: readonly string[], problem: string | undefined): Columns {
+  if (fields.some((field) => /\r[^\r]/.test(field))) throw new UsageError(CR_ALONE);
+  if (problem !== undefined) throw new UsageError(`the first line of the CSV file ${problem}`);
+  return findColumns(fields);
 }
 
-type CsvRecord = { range: LineRange } & (
-  | { fields: readonly string[]; problem?: undefined }
-  | { fields?: undefined; problem: string }
-);
+interface CsvRecord {
+  readonly range: LineRange;
+  /** All that could be read, where there is a problem. */
+  readonly fields: readonly string[];
+  readonly problem: string | undefined;
+}
 
 /** A record that goes on with the next line. */
 interface OpenRecord {
@@ -87,39 +107,52 @@ interface OpenRecord {
   readonly fields: string[];
   /** The lines of its last field. */
   readonly texts: string[];
+  /** Of one of its lines. */
+  readonly problem: string | undefined;
 }
 
+const NOTHING_OPEN = { length: 0, problem: undefined };
+
 async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
-  let number = 0;
+  let lastLine = 0;
   let open: OpenRecord | undefined;
-  for await (const text of lines) {
-    number += 1;
-    if (open && text !== undefined && !continuesField(text)) {
+  for await (const { number, text, isTooLong, problem: problemOfLine } of lines) {
+    lastLine = number;
+    if (open && !isTooLong && !continuesField(text)) {
       // The quote was a stray one: this line is a record of its own.
-      yield { range: { line: open.line, lastLine: number - 1 }, problem: NOT_CLOSED };
+      const { line, fields, problem = NOT_CLOSED } = open;
+      yield { range: { line, lastLine: number - 1 }, fields, problem };
       open = undefined;
     }
-    if (!open && text?.trim() === "") continue;
+    if (!open && text.trim() === "") continue;
     const wasOpen = open !== undefined;
-    const { line, length, fields, texts }: OpenRecord = open ?? { line: number, length: 0, fields: [], texts: [] };
+    const record: OpenRecord = open ?? { ...NOTHING_OPEN, line: number, fields: [], texts: [] };
+    const { line, length, fields, texts } = record;
     const range = { line, lastLine: number };
     open = undefined;
-    if (text === undefined || length + text.length > MAX_RECORD_BYTES) {
-      yield { range, problem: TOO_LONG };
+    if (isTooLong || length + text.length > LIMIT.bytes) {
+      yield { range, fields: [...fields, text], problem: TOO_LONG };
       continue;
     }
     texts.push(text);
-    const next = { line, length: length + text.length + 1, fields };
+    const problem = record.problem ?? problemOfLine;
+    const next = { line, length: length + text.length + 1, fields, problem };
     if (wasOpen && leavesFieldOpen(text)) {
       open = { ...next, texts };
       continue;
     }
-    const parsed = csvFields(texts.join("\n"));
+    const joined = texts.join("\n");
+    const parsed = csvFields(joined);
     fields.push(...parsed.fields);
-    if (parsed.open === undefined) yield { range, fields };
-    else open = { ...next, texts: [parsed.open] };
+    if (parsed.open !== undefined) open = { ...next, texts: [parsed.open] };
+    else yield { range, fields, problem: problem ?? (hasStrayCr(joined) ? STRAY_CR : undefined) };
   }
-  if (open) yield { range: { line: open.line, lastLine: number }, problem: NOT_CLOSED };
+  if (open) yield { range: { line: open.line, lastLine }, fields: open.fields, problem: open.problem ?? NOT_CLOSED };
+}
+
+/** Whether another line may hide behind a CR: in a column that is left out, it would be lost. */
+function hasStrayCr(text: string): boolean {
+  return text.includes("\r") && text.replace(/"[^"]*"/g, "").includes("\r");
 }
 
 function toImportLine(range: LineRange, email: unknown, name: unknown): ImportLine {

@@ -1,7 +1,8 @@
+import type { Readable } from "node:stream";
 import type { ReadStream, WriteStream } from "node:tty";
 
 /** A stream that may be a terminal. */
-export type Input = NodeJS.ReadableStream & Partial<Pick<ReadStream, "isTTY">>;
+export type Input = Readable & Partial<Pick<ReadStream, "isTTY">>;
 export type Output = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>;
 
 /** The surroundings of a command. */

@@ -1,29 +1,43 @@
+import { isUtf8 } from "node:buffer";
+import { foreignEncoding } from "./foreign-encoding.ts";
+
 const LINE_FEED = 0x0a;
+
+export interface Line {
+  /** Counts from 1. */
+  readonly number: number;
+  /** U+FFFD stands for what is not UTF-8; of a line that is too long, this is the beginning. */
+  readonly text: string;
+  readonly isTooLong: boolean;
+  /** Why the text must not be used, as `is not UTF-8`. */
+  readonly problem: string | undefined;
+  /** As `UTF-16LE`, where that is plain to see. */
+  readonly encoding: string | undefined;
+}
+
+export interface LineLimit {
+  readonly bytes: number;
+  /** As `64 KiB`. */
+  readonly text: string;
+}
 
 /**
  * The lines of a UTF-8 stream, in bounded memory. A line ends with LF or CR LF and
  * nowhere else; a byte order mark at the very beginning is left out.
- *
- * @returns undefined in place of a line of more than `maxBytes` bytes.
  */
-export async function* linesOf(
-  input: AsyncIterable<Uint8Array | string>,
-  maxBytes: number,
-): AsyncGenerator<string | undefined> {
+export async function* linesOf(input: AsyncIterable<Uint8Array | string>, limit: LineLimit): AsyncGenerator<Line> {
   let pieces: Uint8Array[] = [];
   let bytes = 0;
-  let isFirst = true;
+  let number = 0;
   const add = (piece: Uint8Array) => {
+    if (bytes < limit.bytes) pieces.push(piece.subarray(0, limit.bytes - bytes));
     bytes += piece.length;
-    if (bytes <= maxBytes) pieces.push(piece);
-    else pieces = [];
   };
-  const take = (): string | undefined => {
-    const text = bytes <= maxBytes ? Buffer.concat(pieces).toString().replace(/\r$/, "") : undefined;
-    const line = isFirst ? text?.replace(/^\uFEFF/, "") : text;
+  const take = (): Line => {
+    number += 1;
+    const line = toLine(number, Buffer.concat(pieces), bytes > limit.bytes ? limit : undefined);
     pieces = [];
     bytes = 0;
-    isFirst = false;
     return line;
   };
   for await (const chunk of input) {
@@ -37,4 +51,22 @@ export async function* linesOf(
     add(buffer.subarray(start));
   }
   if (bytes > 0) yield take();
+}
+
+function toLine(number: number, bytes: Buffer, exceeded: LineLimit | undefined): Line {
+  const text = bytes.toString().replace(/\r$/, "");
+  const encoding = foreignEncoding(bytes);
+  return {
+    number,
+    text: number === 1 ? text.replace(/^\uFEFF/, "") : text,
+    isTooLong: exceeded !== undefined,
+    problem: problemOf(bytes, encoding, exceeded),
+    encoding,
+  };
+}
+
+function problemOf(bytes: Buffer, encoding: string | undefined, exceeded: LineLimit | undefined): string | undefined {
+  if (encoding !== undefined) return `is ${encoding}: convert it to UTF-8, as iconv -f ${encoding} -t UTF-8 does`;
+  if (exceeded) return `is longer than ${exceeded.text}`;
+  return isUtf8(bytes) ? undefined : "is not UTF-8: convert it to UTF-8";
 }

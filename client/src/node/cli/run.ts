@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
+import { checkArguments } from "./arguments.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUsersCommands } from "./commands/users.ts";
@@ -15,6 +16,7 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
   const writeError = (report: ErrorReport) =>
     io.stderr.write(isJson ? `${JSON.stringify({ error: report })}\n` : `rollcall: ${reportText(report)}\n`);
   try {
+    checkArguments(args);
     await program.parseAsync(args, { from: "user" });
     return Exit.done;
   } catch (error) {

@@ -2,16 +2,20 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { UsageError } from "./exit.ts";
 
+/** The name of standard input, where a command takes a file. */
+export const STANDARD_INPUT = "-";
+
 /**
- * The size of a file that is about to be read, in bytes.
+ * The size of a file that is about to be read, in bytes; undefined for a pipe and for standard input.
  *
  * @throws UsageError when it can't be read, or is a directory.
  */
-export async function sizeOfFile(path: string): Promise<number> {
+export async function sizeOfFile(path: string): Promise<number | undefined> {
+  if (path === STANDARD_INPUT) return undefined;
   try {
     await access(path, constants.R_OK);
     const stats = await stat(path);
-    if (!stats.isDirectory()) return stats.size;
+    if (!stats.isDirectory()) return stats.isFile() ? stats.size : undefined;
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

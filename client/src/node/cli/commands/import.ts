@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { extname } from "node:path";
 import type { ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { type Command, Option } from "commander";
 import { EmailTakenError, ValidationError } from "../../../errors.ts";
 import type { RetryEvent } from "../../../retry/policy.ts";
@@ -8,11 +9,12 @@ import type { NodeRollcallClientOptions } from "../../create-client.ts";
 import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
-import { type ImportFormat, type ImportLine, type LineRange, readImportFile } from "../import-lines.ts";
+import { type ImportFormat, type ImportLine, type LineRange, readImport } from "../import-lines.ts";
+import { openInput } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { type ProgressUnit, startProgress } from "../progress.ts";
-import { sizeOfFile } from "../size-of-file.ts";
+import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
@@ -46,8 +48,9 @@ export function addImportCommand(users: Command, io: Io): void {
   users
     .command("import <file>")
     .description(
-      "add the users of a file: JSON Lines, as users list --all --json prints them, or CSV whose first line names " +
-        "the columns email and name. To run it again within a day, after whatever ended it, goes on and adds nobody twice",
+      "add the users of a file, or of standard input (-), in UTF-8: JSON Lines, as users list --all --json prints " +
+        "them, or CSV with commas whose first line names the columns email and name. To run it again within a day, " +
+        "after whatever ended it, goes on and adds nobody twice",
     )
     .addOption(new Option("--format <name>", "default: by the file's extension").choices(["csv", "jsonl"]))
     .option("--skip-existing", "pass over users whose e-mail is in the directory already")
@@ -86,12 +89,16 @@ async function runImport(
     progress.update(counts.created + counts.skipped + counts.failed);
   };
   const importAll = async (call: CommandCall) => {
+    const reading = createLinkedAbortController(io.signal);
+    const lines = readImport(openInput(path, io, reading.signal), format);
     try {
-      await importFile(readImportFile(path, format), call, { ...run, writeError, onDone });
+      await importLines(lines, call, { ...run, reading, writeError, onDone });
     } catch (error) {
       const isStopped = !io.signal.aborted && !(error instanceof UsageError);
       if (isStopped) progress.note(`stopped: ${textOf(counts)}; run it again to go on`);
       throw error;
+    } finally {
+      reading.abort();
     }
   };
   const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => tellOfWait(error) };
@@ -108,27 +115,32 @@ function textOf({ created, skipped, failed }: Counts): string {
 
 interface ImportRun extends ImportOptions {
   readonly counts: Counts;
+  /** Aborted: an input that is slow to come is not waited for. */
+  readonly reading: AbortController;
   writeError(range: LineRange, report: ErrorReport): void;
   onDone(): void;
 }
 
-async function importFile(
+async function importLines(
   lines: AsyncGenerator<ImportLine>,
   call: CommandCall,
-  { counts, concurrency, skipExisting, writeError, onDone }: ImportRun,
+  { counts, concurrency, skipExisting, reading, writeError, onDone }: ImportRun,
 ): Promise<void> {
   let fault: { error: unknown } | undefined;
   const work = async () => {
     while (!fault) {
-      // Each worker takes the next line of the one generator.
-      const { value: line, done } = await lines.next();
-      if (done) return;
+      let line: ImportLine | undefined;
       try {
+        // Each worker takes the next line of the one generator.
+        const next = await lines.next();
+        if (next.done) return;
+        line = next.value;
         await importLine(line, call);
         counts.created += 1;
       } catch (error) {
-        if (!isFaultOfLine(error)) {
+        if (!line || !isFaultOfLine(error)) {
           fault ??= { error };
+          reading.abort();
           return;
         }
         if (skipExisting && error instanceof EmailTakenError) counts.skipped += 1;
@@ -175,6 +187,7 @@ function requestIdOf(email: string, name: string): string {
 }
 
 function formatOf(path: string): ImportFormat {
+  if (path === STANDARD_INPUT) throw new UsageError("standard input needs --format csv or --format jsonl");
   switch (extname(path).toLowerCase()) {
     case ".csv":
       return "csv";

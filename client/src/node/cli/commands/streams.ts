@@ -7,10 +7,10 @@ import type { Io } from "../io.ts";
 import { linesOf } from "../lines.ts";
 import { printable } from "../output.ts";
 import { bytesText, startProgress } from "../progress.ts";
-import { sizeOfFile } from "../size-of-file.ts";
+import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
-/** A server's default limit, in bytes. */
-const MAX_MESSAGE_BYTES = 4 * 1_024 ** 2;
+/** A server's default limit for a message. */
+const LINE_LIMIT = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };
 
 export function addStreamCommands(program: Command, io: Io): void {
   program
@@ -35,16 +35,16 @@ export function addStreamCommands(program: Command, io: Io): void {
 
   program
     .command("upload <file>")
-    .description("send a file, and compare its SHA-256 with the server's")
+    .description("send a file, or standard input (-), and compare its SHA-256 with the server's")
     .action(async (file: string, _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const totalBytes = await sizeOfFile(file);
       let sent = 0;
-      const whenInterrupted = () =>
-        `canceled after ${bytesText(sent)} of ${bytesText(totalBytes)}; the server has dropped what it got`;
+      const total = totalBytes === undefined ? "" : ` of ${bytesText(totalBytes)}`;
+      const whenInterrupted = () => `canceled after ${bytesText(sent)}${total}; the server has dropped what it got`;
       const receipt = await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         using progress = startProgress(io.stderr, totalBytes);
-        return await client.uploadFile(file, {
+        return await client.uploadFile(file === STANDARD_INPUT ? io.stdin : file, {
           ...options,
           onProgress({ sentBytes }) {
             sent = sentBytes;
@@ -59,23 +59,24 @@ export function addStreamCommands(program: Command, io: Io): void {
 
   program
     .command("chat")
-    .description("send each line of the input as a message and show the replies; ends with the input (Ctrl-D)")
+    .description(
+      "send each line of the input, in UTF-8, as a message and show the replies; ends with the input (Ctrl-D)",
+    )
     .action(async (_options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
+      if (globals.http === "1.1") throw new UsageError("chat needs HTTP/2: it can't go with --http 1.1");
       let replies = 0;
       const whenInterrupted = () => `canceled after ${replies} replies`;
-      if (globals.http === "1.1") throw new UsageError("chat needs HTTP/2: it can't go with --http 1.1");
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         using chat = client.chat(options);
         let fault: UsageError | undefined;
         const send = async () => {
-          for await (const line of linesOf(io.stdin, MAX_MESSAGE_BYTES)) {
-            if (line === undefined) {
-              fault = new UsageError("a line of the input is longer than 4 MiB");
-              chat[Symbol.dispose]();
-              return;
+          for await (const { number, text, problem } of linesOf(io.stdin, LINE_LIMIT)) {
+            if (problem !== undefined) {
+              fault = new UsageError(`line ${number} of the input ${problem}`);
+              break;
             }
-            await chat.send(line);
+            await chat.send(text);
           }
           chat.end();
         };
@@ -89,6 +90,8 @@ export function addStreamCommands(program: Command, io: Io): void {
         } catch (error) {
           throw fault ?? error;
         }
+        // The lines before it are answered.
+        if (fault) throw fault;
       });
     });
 }

@@ -1,0 +1,15 @@
+import { UsageError } from "./exit.ts";
+
+/**
+ * Refuses arguments with U+FFFD: Node.js puts it in the place of bytes that are not UTF-8, and what was
+ * meant can't be known any more. The argument itself is not repeated, as it can be a token.
+ *
+ * @throws UsageError
+ */
+export function checkArguments(args: readonly string[]): void {
+  const index = args.findIndex((argument) => argument.includes("\uFFFD"));
+  if (index === -1) return;
+  throw new UsageError(
+    `argument ${index + 1} has U+FFFD, which stands for bytes that are not UTF-8: write it in UTF-8`,
+  );
+}
