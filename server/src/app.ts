@@ -33,6 +33,7 @@ import { createRpcRoutes } from "./rpc/routes.ts";
 import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
 import { createAccessLog } from "./telemetry/access-log.ts";
+import { createEngine, type Engine } from "./transport/engine/engine.ts";
 
 export interface AppOptions {
   /**
@@ -58,6 +59,8 @@ export interface AppOptions {
   tls?: TlsOptions | undefined;
   /** Largest message in bytes, in and out, before and after compression. Default 4 MiB. */
   readMaxBytes?: number | undefined;
+  /** What carries calls: the engine, where it can, or Connect's own carrier for all, for comparison. Default direct. */
+  rpcEngine?: "direct" | "stock" | undefined;
   /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
   codingThreads?: number | undefined;
   /** Deadline of a unary call whose client sets none, in milliseconds. Default 30 s. */
@@ -136,10 +139,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
     logger,
   });
+  let engine: Engine | undefined;
   const { server, listenAlso } = createOnePort(refuseUnknown(admitted.listener, refusals), {
     tls: options.tls,
     limits,
-    takeStream: admitted.refuseStream,
+    takeStream: (stream, headers, rawHeaders) =>
+      engine?.takeStream(stream, headers, rawHeaders) || admitted.refuseStream(stream, headers),
     closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
     logger,
   });
@@ -220,6 +225,10 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
   });
   handlers = mountRpc(app, rpcRoutes, { timeouts, logger });
+  if ((options.rpcEngine ?? "direct") === "direct") {
+    const { maxHeaderBytes } = limits;
+    engine = createEngine({ chain: rpcRoutes.direct, admission, maxHeaderBytes, timeouts, ...admitted });
+  }
   const webSockets = acceptGrpcWebSockets(server, {
     handlers,
     origins: options.corsOrigins ?? [],

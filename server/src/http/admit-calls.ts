@@ -58,6 +58,8 @@ export interface AdmittedCalls {
    * @returns Whether it has.
    */
   refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
+  /** Answers a call over HTTP/2 that the admission has refused. */
+  answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
 }
 
 /**
@@ -71,14 +73,18 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const refused = new RefusedRequests();
   const isExempt = (method: UniversalHandler, verb: string | undefined) =>
     method.service.typeName === EXEMPT_SERVICE || verb === "OPTIONS";
+  const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
+    if (stream.destroyed) return;
+    countRefused(reason);
+    answerStream(stream, headers, reason, extraHeaders(headers.origin));
+    refused.addStream(stream);
+  };
   const refuseStream: AdmittedCalls["refuseStream"] = (stream, headers) => {
     const method = handlerOf(headers[":path"] ?? "");
     const { session } = stream;
     if (!method || !session || isExempt(method, headers[":method"])) return false;
     if (!admission.isFull(session, method.method.methodKind !== "unary")) return false;
-    countRefused("overloaded");
-    answerStream(stream, headers, "overloaded", extraHeaders(headers.origin));
-    refused.addStream(stream);
+    answerRefused(stream, headers, "overloaded");
     return true;
   };
   const listener: RequestListener = (request, response) => {
@@ -97,7 +103,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     // Nothing of an answer leaves before this turn of the loop ends.
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
-  return { listener, refuseStream };
+  return { listener, refuseStream, answerRefused };
 }
 
 /** The path that a request's target is routed by, whichever way it is written (RFC 9112, 3.2; RFC 3986, 6.2.2.2). */

@@ -194,6 +194,11 @@ export class ConnectionBytes {
     return this.#line;
   }
 
+  /** Whether little is held, here and in the process, so that a small call need not be counted. */
+  get isQuiet(): boolean {
+    return this.#hasRoom;
+  }
+
   get #hasRoom(): boolean {
     const { maxConnectionBytes, maxProcessBytes } = this.budget.options;
     return this.heldBytes < maxConnectionBytes / 4 && this.budget.heldBytes < maxProcessBytes / 2;

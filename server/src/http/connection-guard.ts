@@ -21,6 +21,8 @@ const MAX_TIMES_OVER = 6;
 /** What is known of a connection, and what it may still do. */
 export class ConnectionGuard {
   readonly bytes: ConnectionBytes;
+  /** Address and port of the other end. */
+  readonly peer: string;
   readonly #address: Address;
   readonly #tinyPieces: TokenBucket;
   readonly #cut: (reason: string) => void;
@@ -35,7 +37,14 @@ export class ConnectionGuard {
   #isCut = false;
 
   /** @param cut Ends the connection, for a client that floods it. */
-  constructor(address: Address, bytes: ConnectionBytes, tinyPieces: Allowance, cut: (reason: string) => void) {
+  constructor(
+    peer: string,
+    address: Address,
+    bytes: ConnectionBytes,
+    tinyPieces: Allowance,
+    cut: (reason: string) => void,
+  ) {
+    this.peer = peer;
     this.#address = address;
     this.bytes = bytes;
     this.#tinyPieces = new TokenBucket(tinyPieces);

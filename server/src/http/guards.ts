@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import { Addresses } from "./addresses.ts";
 import { ByteBudget, ConnectionBytes } from "./byte-budget.ts";
+import { peerOf } from "./connection.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { guardSession } from "./guard-session.ts";
 import type { ConnectionLimits } from "./node-servers.ts";
@@ -33,20 +34,24 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
     log.note("connections ended: abuse", { address, reason });
     cut();
   };
+  const create = (socket: Socket, bytes: ConnectionBytes, cut: (reason: string) => void) => {
+    const address = addresses.of(socket.remoteAddress);
+    return new ConnectionGuard(peerOf({ socket }), address, bytes, limits.tinyPieces, cut);
+  };
   return {
     admit: (socket) => addresses.admit(socket),
     noteDropped: (address) => log.note("connections refused: the server has too many", { address }),
     guardHttp1(socket) {
       const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
       const cut = cutBy(socket.remoteAddress, () => socket.destroy());
-      setGuard(socket, new ConnectionGuard(addresses.of(socket.remoteAddress), bytes, limits.tinyPieces, cut));
+      setGuard(socket, create(socket, bytes, cut));
     },
     guardHttp2(session, socket) {
       const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
       const cut = cutBy(socket.remoteAddress, () => {
         session.destroy(new Error("abuse"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
       });
-      const guard = new ConnectionGuard(addresses.of(socket.remoteAddress), bytes, limits.tinyPieces, cut);
+      const guard = create(socket, bytes, cut);
       setGuard(session, guard);
       guardSession(session, socket, guard, limits.handshakeTimeoutMs);
     },

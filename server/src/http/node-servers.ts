@@ -124,6 +124,13 @@ export function createHttp1Server(
   return server;
 }
 
+/** Gets each HTTP/2 stream ahead of all else; returns whether it has taken it. */
+export type TakeStream = (
+  stream: http2.ServerHttp2Stream,
+  headers: http2.IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+) => boolean;
+
 /**
  * An HTTP/2 server to whom connections are handed; it does not listen.
  *
@@ -132,7 +139,7 @@ export function createHttp1Server(
 export function createHttp2Server(
   handler: http.RequestListener,
   limits: ConnectionLimits,
-  takeStream: (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => boolean,
+  takeStream: TakeStream,
 ): http2.Http2Server {
   const server = http2.createServer(
     {
@@ -159,8 +166,8 @@ export function createHttp2Server(
   const [makeRequest] = server.listeners("stream");
   if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
   server.removeAllListeners("stream");
-  server.on("stream", (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, ...rest) => {
-    if (!takeStream(stream, headers)) makeRequest.call(server, stream, headers, ...rest);
+  server.on("stream", (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders) => {
+    if (!takeStream(stream, headers, rawHeaders)) makeRequest.call(server, stream, headers, flags, rawHeaders);
   });
   return server;
 }

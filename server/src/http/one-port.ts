@@ -15,6 +15,7 @@ import {
   createHttp1Server,
   createHttp2Server,
   SOCKET_OPTIONS,
+  type TakeStream,
   type TlsOptions,
 } from "./node-servers.ts";
 import { boundPipelining } from "./pipelining.ts";
@@ -32,7 +33,7 @@ export interface OnePortOptions {
   tls?: TlsOptions | undefined;
   limits: ConnectionLimits;
   /** Gets each HTTP/2 stream ahead of the handler; where it returns true, it has answered it. */
-  takeStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): boolean;
+  takeStream: TakeStream;
   /** Connections still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
   logger: Logger;

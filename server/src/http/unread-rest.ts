@@ -48,22 +48,25 @@ function dropRest(request: IncomingMessage, timeoutMs: number): void {
 function endWithAnswer(stream: ServerHttp2Stream): void {
   // Trailers, even if there are none, are what an answer ends with; "finish" comes
   // before them on the stream, and on the response not before the request's end.
-  stream.once("wantTrailers", () => {
-    if (stream.readableEnded || stream.endAfterHeaders) return;
-    // A reset overtakes data, so it waits until the end has left, of which no event
-    // tells: for a client that does not read, as long as its connection lasts.
-    let pollMs = MIN_END_POLL_MS;
-    const look = () => {
-      if (stream.destroyed) return;
-      if (!stream.closed && stream.state.localClose !== 1) {
-        pollMs = Math.min(pollMs * 2, MAX_END_POLL_MS);
-        timer = setTimeout(look, pollMs);
-        return;
-      }
-      stream.close(constants.NGHTTP2_NO_ERROR);
-      stream.destroy();
-    };
-    let timer = setTimeout(look, pollMs);
-    stream.once("close", () => clearTimeout(timer));
-  });
+  stream.once("wantTrailers", () => endWhenSent(stream));
+}
+
+/** Ends a stream as soon as its answer, which is complete, has left, if its request has not ended by then. */
+export function endWhenSent(stream: ServerHttp2Stream): void {
+  if (stream.readableEnded || stream.endAfterHeaders) return;
+  // A reset overtakes data, so it waits until the end has left, of which no event
+  // tells: for a client that does not read, as long as its connection lasts.
+  let pollMs = MIN_END_POLL_MS;
+  const look = () => {
+    if (stream.destroyed) return;
+    if (!stream.closed && stream.state.localClose !== 1) {
+      pollMs = Math.min(pollMs * 2, MAX_END_POLL_MS);
+      timer = setTimeout(look, pollMs);
+      return;
+    }
+    stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.destroy();
+  };
+  let timer = setTimeout(look, pollMs);
+  stream.once("close", () => clearTimeout(timer));
 }

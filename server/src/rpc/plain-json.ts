@@ -31,7 +31,6 @@ function checkStart(
   contentType: string,
   isUnary: boolean,
 ): AsyncIterable<Uint8Array> {
-  const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;
   return {
     [Symbol.asyncIterator]() {
       const source = chunks[Symbol.asyncIterator]();
@@ -40,9 +39,13 @@ function checkStart(
         const result = await source.next();
         if (result.done || result.value.byteLength === 0) return result;
         isStart = false;
-        if (!starts.has(result.value[0])) return result;
-        await source.return?.();
-        throw plainJsonError(contentType, isUnary);
+        try {
+          assertEnveloped(result.value[0], contentType, isUnary);
+        } catch (error) {
+          await source.return?.();
+          throw error;
+        }
+        return result;
       };
       return {
         next: () => (isStart ? checkedNext() : source.next()),
@@ -50,6 +53,12 @@ function checkStart(
       };
     },
   };
+}
+
+/** Throws the hint where an enveloped body of a content type begins like plain JSON. @throws ConnectError invalid_argument */
+export function assertEnveloped(firstByte: number | undefined, contentType: string, isUnary: boolean): void {
+  const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;
+  if (starts.has(firstByte)) throw plainJsonError(contentType, isUnary);
 }
 
 function plainJsonError(contentType: string, isUnary: boolean): ConnectError {

@@ -1,14 +1,16 @@
-import type { Registry } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Logger } from "pino";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
+import { abortable } from "./abortable.ts";
 import { answerFaults } from "./answer-faults.ts";
 import { assembleBodies } from "./assemble-body.ts";
-import { createAuthGate } from "./auth/gate.ts";
-import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import { createAuthGate, type Gate } from "./auth/gate.ts";
+import { methodName, type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { createDeadlineStage } from "./bound-deadline.ts";
 import { createCodingLine } from "./coding-work.ts";
@@ -20,8 +22,9 @@ import { checkGetRequest } from "./get-request.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
-import { createValidationInterceptor } from "./interceptors/validation.ts";
+import { createValidate, createValidationInterceptor, type Validate } from "./interceptors/validation.ts";
 import { normalizeMediaType } from "./media-type.ts";
+import { createMethodPlan, type Implementation, type MethodPlan } from "./method-plan.ts";
 import { refusePlainJson } from "./plain-json.ts";
 import type { CallObserver, CallRecord } from "./record/call-record.ts";
 import { observeCalls } from "./record/observe-calls.ts";
@@ -63,7 +66,25 @@ export interface RpcOptions {
   now(): number;
 }
 
-export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): void };
+export type RpcRoutes = ConnectRouterOptions & {
+  routes(router: ConnectRouter): void;
+  /** The same services and steps for calls that Connect does not carry. */
+  readonly direct: DirectChain;
+};
+
+/** The chain's steps as functions, and what is composed of them for each method, once it is mounted. */
+export interface DirectChain {
+  /** By path. */
+  readonly plans: ReadonlyMap<string, MethodPlan>;
+  readonly gate: Gate;
+  /** Whether everybody is let in. */
+  readonly isOpen: boolean;
+  readonly validate: Validate;
+  readonly maxTimeoutMs: number;
+  readonly shutdownSignal: AbortSignal;
+  readonly observers: readonly CallObserver[];
+  readonly logger: Logger;
+}
 
 /**
  * All services with the chain that each call goes through, whatever server carries
@@ -88,7 +109,9 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
   const userMaxBytes = Math.min(options.maxMessageBytes, MAX_USER_MESSAGE_BYTES);
   const permissions = { ...options.permissions, ...rollcallPermissions };
-  const authGate = auth && createAuthGate({ verifyToken: auth, permissions, logger });
+  const gate = auth ? createAuthGate({ verifyToken: auth, permissions, logger, now }) : () => undefined;
+  const validate = validation ? createValidate([UserService, StreamService]) : () => {};
+  const plans = new Map<string, MethodPlan>();
   const lineUpCoding = createCodingLine(options.codingThreads);
   const boundDeadline = createDeadlineStage(options);
   const routerOptions: ConnectRouterOptions = {
@@ -100,7 +123,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       createMalformedRequestsInterceptor(),
       createRecoveryInterceptor(),
       createDeadlineInterceptor({ now }),
-      ...(validation ? [createValidationInterceptor([UserService, StreamService])] : []),
+      ...(validation ? [createValidationInterceptor(validate)] : []),
     ],
     async requestGate(context) {
       const call = context.values.get(callKey);
@@ -110,21 +133,54 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       }
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
-      if (authGate) await authGate(context);
+      const principal = await authenticate(context);
+      context.values.set(principalKey, principal);
+      if (call) call.principal = principal;
       refuseUnknownCoding(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
-      onAdmitted?.(!authGate || context.values.get(principalKey) !== undefined);
+      onAdmitted?.(!auth || principal !== undefined);
     },
+  };
+  const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
+    const { requestId, authorizationCount = 1 } = values.get(connectionKey);
+    const authorization = requestHeader.get("authorization") ?? undefined;
+    const principal = gate({ method: methodName(method), requestId, authorization, authorizationCount });
+    return principal instanceof Promise ? abortable(principal, signal) : principal;
+  };
+  const plan = (
+    method: DescMethod,
+    implementation: MethodImpl<DescMethod>,
+    { readMaxBytes, jsonOptions, ...others }: Partial<UniversalHandlerOptions> = {},
+  ) => {
+    // Whoever mounts a method with interceptors or formats of its own has it carried by Connect.
+    if (Object.keys(others).length > 0) return;
+    const planned = createMethodPlan(method, implementation as Implementation, {
+      jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
+      maxBytes: readMaxBytes ?? options.maxMessageBytes,
+      defaultTimeoutMs: method.methodKind === "unary" ? options.defaultTimeoutMs : maxTimeoutMs,
+    });
+    plans.set(planned.path, planned);
   };
   return {
     ...routerOptions,
+    direct: {
+      plans,
+      gate,
+      isOpen: !auth,
+      validate,
+      maxTimeoutMs,
+      shutdownSignal: options.shutdownSignal,
+      observers,
+      logger,
+    },
     routes(router) {
-      mountTwice(router, routerOptions, (twin) => {
+      const mount = (twin: ConnectRouter) => {
         twin.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
         twin.service(StreamService, streamHandlers(options.streams));
         options.routes?.(twin);
-      });
+      };
+      mountTwice(router, routerOptions, mount, plan);
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
         const assembled = refusePlainJson(assembleBodies(lineUpCoding(handler), maxBytes));

@@ -19,11 +19,13 @@ type Implementation = Readonly<Record<string, ((...args: never[]) => unknown) | 
  * `connect-protocol-version`.
  *
  * @param routerOptions Those that the router itself was created with.
+ * @param onMethod Called for each method that is mounted.
  */
 export function mountTwice(
   router: ConnectRouter,
   routerOptions: ConnectRouterOptions,
   mount: (router: ConnectRouter) => void,
+  onMethod: (method: DescMethod, call: MethodImpl<DescMethod>, options: Options) => void,
 ): void {
   const byHand = createConnectRouter(routerOptions);
   const withJson = (options: Options, textDecoder: JsonDecoder, ignoreUnknownFields: boolean) => ({
@@ -31,6 +33,7 @@ export function mountTwice(
     jsonOptions: { ...routerOptions.jsonOptions, ...options?.jsonOptions, textDecoder, ignoreUnknownFields },
   });
   const mountByHand = (method: DescMethod, call: MethodImpl<DescMethod>, options: Options) => {
+    onMethod(method, call, options);
     byHand.rpc(method, call, withJson(options, createKnownFieldsDecoder(method.input), false));
   };
   const twin: ConnectRouter = {

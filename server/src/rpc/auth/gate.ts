@@ -1,48 +1,70 @@
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import { abortable } from "../abortable.ts";
-import { callKey, connectionKey, principalKey } from "../context.ts";
+import type { Principal } from "../../domain/principal.ts";
 import { retryInfo } from "../errors.ts";
-import { methodName, type Permissions } from "./permissions.ts";
+import type { Permission, Permissions } from "./permissions.ts";
+import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
-/** Runs before any of a request's body is read; refuses by throwing a ConnectError. */
-export type RequestGate = (context: HandlerContext) => Promise<void>;
+/** What is to be known of a call to let it in. */
+export interface GatedCall {
+  /** Whom the call is of, as `user.v1.UserService/GetUser`. */
+  readonly method: string;
+  readonly requestId: string;
+  /** Of the `authorization` header. */
+  readonly authorization: string | undefined;
+  /** Number of such headers that came. */
+  readonly authorizationCount: number;
+}
+
+/**
+ * Returns who makes a call, if it may be made; undefined for a method that is open to all.
+ * It answers at once for a token that it remembers.
+ *
+ * @throws ConnectError unauthenticated, permission_denied, or unavailable while tokens can't be verified.
+ */
+export type Gate = (call: GatedCall) => Principal | undefined | Promise<Principal>;
 
 export interface AuthGateOptions {
   verifyToken: TokenVerifier;
   permissions: Permissions;
   logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
 }
 
 /**
  * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by
  * scope. What is not permitted by name is denied.
  */
-export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOptions): RequestGate {
-  return async ({ method, requestHeader, signal, values }) => {
-    const name = methodName(method);
-    const permission = Object.hasOwn(permissions, name) ? permissions[name] : undefined;
-    if (permission === "public") return;
-
-    const call = values.get(callKey);
-    const token = bearerToken(requestHeader.get("authorization"), values.get(connectionKey).authorizationCount);
-    const principal = await abortable(verifyToken(token), signal).catch((error: unknown) => {
-      if (signal.aborted) throw signal.reason;
-      const refused = error instanceof InvalidTokenError;
-      const err = refused ? (error.cause ?? error) : error;
-      logger[refused ? "debug" : "error"]({ requestId: call?.requestId, err }, "token not accepted");
-      throw refused
-        ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
-        : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
-    });
-    values.set(principalKey, principal);
-    if (call) call.principal = principal;
-
+export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGateOptions): Gate {
+  const tokens = createTokenMemory({ verifyToken, now });
+  const authorize = (principal: Principal, permission: Permission | undefined) => {
     if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
     if (!principal.scopes.has(permission)) {
       throw new ConnectError(`missing scope ${permission}`, Code.PermissionDenied);
     }
+    return principal;
+  };
+  const verify = async (token: string, requestId: string) => {
+    try {
+      return await tokens.verify(token);
+    } catch (error) {
+      const refused = error instanceof InvalidTokenError;
+      const err = refused ? (error.cause ?? error) : error;
+      logger[refused ? "debug" : "error"]({ requestId, err }, "token not accepted");
+      throw refused
+        ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
+        : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
+    }
+  };
+  return ({ method, requestId, authorization, authorizationCount }) => {
+    const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
+    if (permission === "public") return undefined;
+    const token = bearerToken(authorization, authorizationCount);
+    const principal = tokens.recall(token);
+    if (principal) return authorize(principal, permission);
+    return verify(token, requestId).then((verified) => authorize(verified, permission));
   };
 }
 
@@ -52,8 +74,8 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
  * @param count Number of such headers that came. More than one is refused: what is in front of this server may have
  * checked another one than this.
  */
-function bearerToken(authorization: string | null, count = 1): string {
-  if (authorization === null) throw unauthenticated("missing authorization token");
+function bearerToken(authorization: string | undefined, count: number): string {
+  if (authorization === undefined) throw unauthenticated("missing authorization token");
   const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);
   if (!match?.[1] || count > 1) throw unauthenticated("authorization has to be Bearer and a token");
   return match[1];

@@ -7,20 +7,26 @@ import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.t
 /** One for the process: it compiles each rule of the contract once, which takes longer than many calls. */
 const validator = createValidator();
 
+/** Checks a message against the rules in its contract. @throws InvalidArgumentError that lists all violations. */
+export type Validate = (schema: DescMessage, message: Message) => void;
+
 /**
- * Checks every request message, in streams too, against the rules in the contract
- * (protovalidate), before its handler sees it. The error lists all violations.
+ * Creates a check by the rules in the contract (protovalidate).
  *
  * @param services Whose rules are compiled now: their tables of characters take 0.2 s,
  *   for which the first call would hold the event loop.
  */
-export function createValidationInterceptor(services: readonly DescService[]): Interceptor {
+export function createValidate(services: readonly DescService[]): Validate {
   for (const { input } of services.flatMap(({ methods }) => methods)) validator.validate(input, exampleOf(input));
-  const validate = (schema: DescMessage, message: Message): void => {
+  return (schema, message) => {
     const result = validator.validate(schema, message);
     if (result.kind === "error") throw result.error;
     if (result.kind === "invalid") throw toInvalidArgument(result.violations);
   };
+}
+
+/** Checks every request message, in streams too, before its handler sees it. */
+export function createValidationInterceptor(validate: Validate): Interceptor {
   return (next) => (request) => {
     if (request.stream) {
       return next({ ...request, message: validateEach(request.method.input, request.message, validate) });
@@ -42,7 +48,7 @@ function exampleOf(schema: DescMessage): Message {
 async function* validateEach(
   schema: DescMessage,
   messages: AsyncIterable<Message>,
-  validate: (schema: DescMessage, message: Message) => void,
+  validate: Validate,
 ): AsyncIterable<Message> {
   for await (const message of messages) {
     validate(schema, message);

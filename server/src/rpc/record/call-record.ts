@@ -65,9 +65,11 @@ export class CallRecord implements CallFacts {
   isReadingRequest = false;
   readonly #observers: readonly CallObserver[];
   readonly #logger: Logger;
-  readonly #controller = new AbortController();
-  readonly #onFailure: (() => void)[] = [];
-  readonly #onEnd: (() => void)[] = [];
+  /** Made when somebody asks for the signal: most calls end without. */
+  #controller: AbortController | undefined;
+  #abortedWith: ConnectError | undefined;
+  #onFailure: (() => void)[] | undefined;
+  #onEnd: (() => void)[] | undefined;
   #resource: string | undefined;
   #error: ConnectError | undefined;
   #hasEnded = false;
@@ -83,6 +85,10 @@ export class CallRecord implements CallFacts {
 
   /** Aborted when the call is to end before its answer is complete, with the error as the reason. */
   get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#abortedWith) this.#controller.abort(this.#abortedWith);
+    }
     return this.#controller.signal;
   }
 
@@ -97,16 +103,19 @@ export class CallRecord implements CallFacts {
 
   /** Ends the call with an error, whatever it waits for. */
   abort(error: ConnectError): void {
-    this.#controller.abort(error);
+    this.#abortedWith ??= error;
+    this.#controller?.abort(error);
   }
 
   /** Runs a listener at the first failure; not for calls that have failed already. */
   onFailure(listener: () => void): void {
+    this.#onFailure ??= [];
     this.#onFailure.push(listener);
   }
 
   /** Runs a listener when the call has ended, whichever way. */
   onEnd(listener: () => void): void {
+    this.#onEnd ??= [];
     this.#onEnd.push(listener);
   }
 
@@ -170,7 +179,7 @@ export class CallRecord implements CallFacts {
   end(status: number | undefined, isComplete: boolean): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    for (const listener of this.#onEnd) listener();
+    for (const listener of this.#onEnd ?? []) listener();
     const outcome = { code: this.#codeOf(status, isComplete), durationMs: performance.now() - this.startedAtMs };
     for (const observe of this.#observers) {
       try {
@@ -191,7 +200,7 @@ export class CallRecord implements CallFacts {
     for (const fault of makeSendable(error, this.protocol)) this.#log("error", fault);
     if (this.#error) return error;
     this.#error = error;
-    for (const listener of this.#onFailure) listener();
+    for (const listener of this.#onFailure ?? []) listener();
     return error;
   }
 

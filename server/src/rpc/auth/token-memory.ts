@@ -1,0 +1,45 @@
+import type { Principal } from "../../domain/principal.ts";
+import type { TokenVerifier } from "./token-verifier.ts";
+
+/** Tokens that are remembered, by default: some hundred bytes each, 8 KiB at most. */
+const MAX_TOKENS = 2_048;
+
+export interface TokenMemory {
+  /** The caller of a token that was verified before, and has not expired; undefined for any other. */
+  recall(token: string): Principal | undefined;
+  /** Verifies a token, and remembers it when it is good. */
+  readonly verify: TokenVerifier;
+  /** Forgets all tokens, as when the keys have changed. */
+  clear(): void;
+}
+
+export interface TokenMemoryOptions {
+  verifyToken: TokenVerifier;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  maxTokens?: number | undefined;
+}
+
+/**
+ * Remembers verified tokens, so that a caller's next calls need no cryptography. A token
+ * that is not good is never remembered: whoever sends such tokens can't grow the memory.
+ */
+export function createTokenMemory({ verifyToken, now, maxTokens = MAX_TOKENS }: TokenMemoryOptions): TokenMemory {
+  /** The token that was remembered last comes last. */
+  const principals = new Map<string, Principal>();
+  return {
+    recall(token) {
+      const principal = principals.get(token);
+      if (principal && now() < principal.expiresAtMs) return principal;
+      if (principal) principals.delete(token);
+      return undefined;
+    },
+    async verify(token) {
+      const principal = await verifyToken(token);
+      if (principals.size >= maxTokens) principals.delete(principals.keys().next().value ?? "");
+      principals.set(token, principal);
+      return principal;
+    },
+    clear: () => principals.clear(),
+  };
+}

@@ -1,0 +1,100 @@
+import type { DescMessage, DescMethod, Message } from "@bufbuild/protobuf";
+import { create, fromBinary, fromJsonString, isMessage, toBinary, toJsonString } from "@bufbuild/protobuf";
+import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { methodName } from "./auth/permissions.ts";
+import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./strict-json.ts";
+
+/** A handler as a service implements it: of one message or of a stream of them, likewise in its answer. */
+export type Implementation = (request: never, context: HandlerContext) => unknown;
+
+/** Reads and writes a method's messages in one of the formats. */
+export interface Codec {
+  /** @throws ConnectError for a message that can't be read. */
+  read(bytes: Uint8Array): Message;
+  /** @throws ConnectError for a message that can't be written, which is the handler's fault. */
+  write(message: Message): Uint8Array;
+}
+
+/** All that the calls of one method need, composed once, when its service is mounted. */
+export interface MethodPlan {
+  /** As `/user.v1.UserService/GetUser`. */
+  readonly path: string;
+  readonly method: DescMethod;
+  /** As `user.v1.UserService/GetUser`. */
+  readonly name: string;
+  readonly implementation: Implementation;
+  /** Largest message that is taken, in bytes. */
+  readonly maxBytes: number;
+  /** Of a call whose client sets no deadline, in milliseconds. */
+  readonly defaultTimeoutMs: number;
+  readonly binary: Codec;
+  /** JSON of generated clients, whose unknown fields may come from a newer contract. */
+  readonly json: Codec;
+  /** JSON that a person has written, where an unknown field is a typing error. */
+  readonly jsonByHand: Codec;
+}
+
+export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptions"> {
+  maxBytes: number;
+  defaultTimeoutMs: number;
+}
+
+/** Composes what the calls of a method need. */
+export function createMethodPlan(
+  method: DescMethod,
+  implementation: Implementation,
+  { jsonOptions, ...options }: MethodPlanOptions,
+): MethodPlan {
+  const { input, output } = method;
+  const json = (decoder: JsonDecoder, ignoreUnknownFields: boolean): Codec => ({
+    read(bytes) {
+      try {
+        return fromJsonString(input, decoder.decode(bytes), { ...jsonOptions, ignoreUnknownFields });
+      } catch (error) {
+        throw ConnectError.from(error, Code.InvalidArgument);
+      }
+    },
+    write(message) {
+      try {
+        return Buffer.from(toJsonString(output, toMessage(output, message), jsonOptions));
+      } catch (error) {
+        throw ConnectError.from(error, Code.Internal);
+      }
+    },
+  });
+  return {
+    path: `/${method.parent.typeName}/${method.name}`,
+    method,
+    name: methodName(method),
+    implementation,
+    ...options,
+    binary: {
+      read(bytes) {
+        try {
+          return fromBinary(input, bytes);
+        } catch (error) {
+          throw new ConnectError(`parse binary: ${messageOf(error)}`, Code.Internal);
+        }
+      },
+      write(message) {
+        try {
+          return toBinary(output, toMessage(output, message));
+        } catch (error) {
+          throw new ConnectError(`serialize binary: ${messageOf(error)}`, Code.Internal);
+        }
+      },
+    },
+    json: json(strictJsonDecoder, true),
+    jsonByHand: json(createKnownFieldsDecoder(input), false),
+  };
+}
+
+/** A handler may answer with a message or with the fields of one. */
+function toMessage(schema: DescMessage, message: unknown): Message {
+  return isMessage(message, schema) ? message : create(schema, message as Record<string, unknown>);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

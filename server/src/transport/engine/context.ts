@@ -1,0 +1,88 @@
+import type { DescMethod, DescService } from "@bufbuild/protobuf";
+import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
+import { callKey, connectionKey, principalKey } from "../../rpc/context.ts";
+import type { MethodPlan } from "../../rpc/method-plan.ts";
+import type { CallRecord } from "../../rpc/record/call-record.ts";
+import type { Wire } from "./wire.ts";
+
+/** What handlers get beside their request. Nothing is made of it that nobody asks for. */
+export class CallContext implements HandlerContext {
+  readonly method: DescMethod;
+  readonly protocolName: string;
+  readonly requestMethod = "POST";
+  readonly #wire: Wire;
+  readonly #record: CallRecord;
+  readonly #hasTimeout: boolean;
+  #requestHeader: Headers | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #values: ContextValues | undefined;
+
+  constructor({ method }: MethodPlan, protocolName: string, wire: Wire, record: CallRecord, hasTimeout: boolean) {
+    this.method = method;
+    this.protocolName = protocolName;
+    this.#wire = wire;
+    this.#record = record;
+    this.#hasTimeout = hasTimeout;
+  }
+
+  get service(): DescService {
+    return this.method.parent;
+  }
+
+  get url(): string {
+    return `http://localhost/${this.service.typeName}/${this.method.name}`;
+  }
+
+  get signal(): AbortSignal {
+    return this.#record.signal;
+  }
+
+  timeoutMs(): number | undefined {
+    return this.#hasTimeout ? this.#record.deadlineAtMs - performance.now() : undefined;
+  }
+
+  get requestHeader(): Headers {
+    this.#requestHeader ??= headersOf(this.#wire.rawHeaders);
+    return this.#requestHeader;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  get values(): ContextValues {
+    if (this.#values) return this.#values;
+    const { requestId, peer, principal } = this.#record;
+    this.#values = createContextValues()
+      .set(connectionKey, { requestId, peer })
+      .set(callKey, this.#record)
+      .set(principalKey, principal);
+    return this.#values;
+  }
+
+  /** Headers that a handler has set; undefined where none has asked for them. */
+  get ownHeader(): Headers | undefined {
+    return this.#responseHeader;
+  }
+
+  get ownTrailer(): Headers | undefined {
+    return this.#responseTrailer;
+  }
+}
+
+/** All fields as they came: of one that must be single, and came twice, both are seen. */
+function headersOf(rawHeaders: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
+  }
+  return headers;
+}
