@@ -30,6 +30,7 @@ export interface Config {
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
+  readonly rpcEngine: "direct" | "stock";
   readonly logLevel: string;
 }
 
@@ -87,6 +88,7 @@ export function parseConfig(env: Env, sources: ConfigSources): Config {
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),
       trustedProxies: parseTrustedProxies(read, problems),
     },
+    rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");

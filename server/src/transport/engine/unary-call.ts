@@ -232,7 +232,8 @@ export class UnaryCall implements BodyReceiver, Arrival {
       bytes = form.codecOf(plan, wire).write(message as Message);
       record.responseBytes = form.sendMessage(wire, this.#headers(), bytes, this.#context);
     } catch (error) {
-      return this.#failInProtocol(error);
+      this.#failInProtocol(error);
+      return;
     }
     this.#finish();
     this.#bound();
@@ -247,9 +248,10 @@ export class UnaryCall implements BodyReceiver, Arrival {
 
   readonly #failInProtocol = (error: unknown): void => {
     if (this.#isDone) return;
-    if (!(error instanceof ConnectError)) return this.#failInServer(error);
-    this.#options.record.failInProtocol(error);
-    this.#sendError(error);
+    if (error instanceof ConnectError) {
+      this.#options.record.failInProtocol(error);
+      this.#sendError(error);
+    } else this.#failInServer(error);
   };
 
   /** Ends the call for a fault of the server's; what the handler has set may be its cause. */
@@ -263,7 +265,10 @@ export class UnaryCall implements BodyReceiver, Arrival {
     try {
       record.responseBytes = form.sendError(wire, this.#headers(), error, this.#context);
     } catch (fault) {
-      if (this.#context) return this.#failInServer(fault);
+      if (this.#context) {
+        this.#failInServer(fault);
+        return;
+      }
       record.failInServer(fault);
       wire.reset();
     }
