@@ -8,9 +8,12 @@ import { type Connection, connectionKey, principalKey } from "./context.ts";
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;
 
+/** The call that a message belongs to. */
+export type CodedCall = Pick<Request, "signal" | "contextValues">;
+
 /** What a coding works for. Connect passes it nothing but bytes. */
 interface Work {
-  readonly request: Request;
+  readonly request: CodedCall;
   readonly permits: Permits;
   /** Of the last message that was inflated, which is kept until the next. */
   keptBytes: number;
@@ -21,17 +24,27 @@ const storage = new AsyncLocalStorage<Work>();
 /** Large messages that are inflated or deflated at once, by default: one core is left for the event loop. */
 const defaultThreads = Math.max(1, availableParallelism() - 1);
 
-/** Returns a stage whose calls take turns in {@link inflateInLine}. */
-export function createCodingLine(threads = defaultThreads): (handler: UniversalHandler) => UniversalHandler {
+export interface CodingLine {
+  /** The same handler, whose calls take turns in {@link inflateInLine}. */
+  stage(handler: UniversalHandler): UniversalHandler;
+  /** Inflates or deflates for a call that no stage has lined up. */
+  run<T>(call: CodedCall, work: () => Promise<T>): Promise<T>;
+}
+
+/** @param threads Large messages that are inflated or deflated at once. */
+export function createCodingLine(threads = defaultThreads): CodingLine {
   const permits = new Permits(threads);
-  return (handler) => {
-    const linedUp = async (request: Request) => {
-      const work = { request, permits, keptBytes: 0 };
-      const response = await storage.run(work, handler, request);
-      // A bidirectional stream reads its requests while its answer is read.
-      return response.body ? { ...response, body: runEach(response.body, work) } : response;
-    };
-    return Object.assign(linedUp, handler);
+  return {
+    stage(handler) {
+      const linedUp = async (request: Request) => {
+        const work = { request, permits, keptBytes: 0 };
+        const response = await storage.run(work, handler, request);
+        // A bidirectional stream reads its requests while its answer is read.
+        return response.body ? { ...response, body: runEach(response.body, work) } : response;
+      };
+      return Object.assign(linedUp, handler);
+    },
+    run: (call, work) => storage.run({ request: call, permits, keptBytes: 0 }, work),
   };
 }
 

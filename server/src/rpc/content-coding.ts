@@ -57,7 +57,8 @@ export function chooseCoding(accepted: string): string {
   return chosen;
 }
 
-function codingOf(name: string): string {
+/** The name of a coding as its registry has it. */
+export function codingOf(name: string): string {
   const coding = name.trim().toLowerCase();
   return coding === X_GZIP ? "gzip" : coding;
 }

@@ -13,7 +13,7 @@ import { createAuthGate, type Gate } from "./auth/gate.ts";
 import { methodName, type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { createDeadlineStage } from "./bound-deadline.ts";
-import { createCodingLine } from "./coding-work.ts";
+import { type CodingLine, createCodingLine } from "./coding-work.ts";
 import { acceptCompression } from "./compression.ts";
 import { normalizeCodings, refuseUnknownCoding } from "./content-coding.ts";
 import { callKey, connectionKey, principalKey } from "./context.ts";
@@ -80,6 +80,7 @@ export interface DirectChain {
   /** Whether everybody is let in. */
   readonly isOpen: boolean;
   readonly validate: Validate;
+  readonly codingLine: CodingLine;
   readonly maxTimeoutMs: number;
   readonly shutdownSignal: AbortSignal;
   readonly observers: readonly CallObserver[];
@@ -99,7 +100,7 @@ export interface DirectChain {
  *    shutdown
  * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
  * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
- *    turn (`lineUpCoding`), limits, parsing, of JSON by its author (`mountTwice`)
+ *    turn (`createCodingLine`), limits, parsing, of JSON by its author (`mountTwice`)
  * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
  * 8. the call's end, even if its handler does not listen; token's expiry
  * 9. validation by the contract's rules
@@ -112,7 +113,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const gate = auth ? createAuthGate({ verifyToken: auth, permissions, logger, now }) : () => undefined;
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
-  const lineUpCoding = createCodingLine(options.codingThreads);
+  const codingLine = createCodingLine(options.codingThreads);
   const boundDeadline = createDeadlineStage(options);
   const routerOptions: ConnectRouterOptions = {
     acceptCompression,
@@ -129,7 +130,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
-        watchOutcome(context.signal, call);
+        reportOutcome(context, call);
       }
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
@@ -169,6 +170,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       gate,
       isOpen: !auth,
       validate,
+      codingLine,
       maxTimeoutMs,
       shutdownSignal: options.shutdownSignal,
       observers,
@@ -183,7 +185,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       mountTwice(router, routerOptions, mount, plan);
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
-        const assembled = refusePlainJson(assembleBodies(lineUpCoding(handler), maxBytes));
+        const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
         router.handlers[index] = observeCalls(answerFaults(explainRefusals(named)), { observers, logger });
       }
@@ -191,13 +193,20 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
+/** What Connect's own contexts have, and the type that handlers see does not. */
+type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
+
 /**
- * Reports to the record with which error Connect ends a call: it aborts the context's
- * signal with the error before it writes it. For what fails outside of the interceptors,
- * such as a request that can't be parsed or a response that can't be encoded, there is no
- * other place.
+ * Reports to the record with which error Connect ends a call: it aborts the call's
+ * context with the error before it writes it. For what fails outside of the
+ * interceptors, such as a request that can't be parsed or a response that can't be
+ * encoded, there is no other place: the context's signal may have been aborted before.
  */
-function watchOutcome(signal: AbortSignal, call: CallRecord): void {
-  if (signal.aborted) call.failInProtocol(signal.reason);
-  else signal.addEventListener("abort", () => call.failInProtocol(signal.reason), { once: true });
+function reportOutcome(context: HandlerContext, call: CallRecord): void {
+  const abortable = context as AbortableContext;
+  const { abort } = abortable;
+  abortable.abort = (reason) => {
+    call.failInProtocol(reason);
+    abort.call(abortable, reason);
+  };
 }

@@ -7,6 +7,7 @@ import { startInTurn } from "../../http/start-in-turn.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
 import { requestIdFrom } from "../../rpc/request-id.ts";
 import type { DirectChain } from "../../rpc/routes.ts";
+import { requestCoding } from "./codings.ts";
 import { unaryForms } from "./forms.ts";
 import { Http2Wire } from "./http2-wire.ts";
 import { UnaryCall } from "./unary-call.ts";
@@ -49,8 +50,10 @@ export function createEngine(options: EngineOptions): Engine {
       if (plan?.method.methodKind !== "unary" || headers[":method"] !== "POST") return false;
       const form = unaryForms.get(headers["content-type"] ?? "");
       // A page's call needs its origin looked at, and gets headers for its browser.
-      if (!form || headers.origin !== undefined || headers[form.encodingHeader] !== undefined) return false;
-      if (headers[form.acceptHeader] !== undefined) return false;
+      if (!form || headers.origin !== undefined) return false;
+      const wire = new Http2Wire(stream, headers, rawHeaders);
+      const coding = requestCoding(wire.header(form.encodingHeader));
+      if (coding === null) return false;
       if (headerListSize(rawHeaders) > maxHeaderBytes) return false;
       const { session } = stream;
       const guard = guardOf(session);
@@ -63,7 +66,6 @@ export function createEngine(options: EngineOptions): Engine {
         observers: chain.observers,
         logger: chain.logger,
       });
-      const wire = new Http2Wire(stream, headers, rawHeaders);
       const call = new UnaryCall({
         chain,
         calls,
@@ -71,6 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
         timeouts,
         plan,
         form,
+        coding,
         wire,
         record,
         guard,

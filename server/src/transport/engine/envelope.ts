@@ -3,7 +3,8 @@ import { malformed } from "../../rpc/malformed.ts";
 
 /** Of an envelope: a byte of flags and four of length. */
 export const ENVELOPE_HEADER_BYTES = 5;
-const COMPRESSED = 1;
+/** Flag of a message that is in the coding that the headers name. */
+export const COMPRESSED = 1;
 
 /** Puts a message into an envelope. */
 export function envelope(flags: number, message: Uint8Array): Buffer {
@@ -20,21 +21,27 @@ export function sizeInEnvelope(bytes: Uint8Array): number {
   return d === undefined ? 0 : a * 0x1000000 + ((b << 16) | (c << 8) | d);
 }
 
-/** The one message of a unary request. @throws ConnectError where there is none, more than one, or a part of one. */
-export function openEnvelope(body: Uint8Array): Uint8Array {
+/**
+ * The one message of a unary request, and whether it is compressed.
+ *
+ * @param isCoded Whether the headers name a coding.
+ * @throws ConnectError where there is no message, more than one, or a part of one.
+ */
+export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uint8Array; isCompressed: boolean } {
   if (body.byteLength === 0) {
     throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
   }
   const end = ENVELOPE_HEADER_BYTES + sizeInEnvelope(body);
   if (body.byteLength < end) throw endsWithin();
-  if (((body[0] ?? 0) & COMPRESSED) !== 0) {
+  const isCompressed = ((body[0] ?? 0) & COMPRESSED) !== 0;
+  if (isCompressed && !isCoded) {
     throw malformed("a message is flagged as compressed, but the request names no encoding", "framing");
   }
   if (body.byteLength > end) {
     if (body.byteLength < end + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body.subarray(end))) throw endsWithin();
     throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
   }
-  return body.subarray(ENVELOPE_HEADER_BYTES);
+  return { message: body.subarray(ENVELOPE_HEADER_BYTES), isCompressed };
 }
 
 function endsWithin(): ConnectError {

@@ -7,16 +7,20 @@ import {
   parseTimeout as parseConnectTimeout,
 } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { createTrailerSerialization } from "@connectrpc/connect/protocol-grpc-web";
 import type { Codec, MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallContext } from "./context.ts";
-import { envelope } from "./envelope.ts";
+import { COMPRESSED, envelope } from "./envelope.ts";
 import type { Wire } from "./wire.ts";
 
+/** Flag of the envelope that holds gRPC-Web's trailers. */
+const TRAILERS = 0x80;
+const trailerSerialization = createTrailerSerialization();
 const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0" });
 
 /** How one protocol reads and writes unary calls in one format. */
 export interface UnaryForm {
-  readonly protocol: "grpc" | "connect";
+  readonly protocol: "grpc" | "grpc-web" | "connect";
   readonly isEnveloped: boolean;
   /** Names the coding of the request's messages, and those that the client takes. */
   readonly encodingHeader: string;
@@ -24,8 +28,19 @@ export interface UnaryForm {
   codecOf(plan: MethodPlan, wire: Wire): Codec;
   /** The client's deadline, or why it can't be read. */
   parseTimeout(wire: Wire): { timeoutMs?: number | undefined; error?: ConnectError | undefined };
-  /** Answers with a message. Returns the size of the body, in bytes. */
-  sendMessage(wire: Wire, headers: string[], message: Uint8Array, context: CallContext | undefined): number;
+  /**
+   * Answers with a message.
+   *
+   * @param coding Of the message.
+   * @returns The size of the body, in bytes.
+   */
+  sendMessage(
+    wire: Wire,
+    headers: string[],
+    message: Uint8Array,
+    context: CallContext | undefined,
+    coding: string | undefined,
+  ): number;
   sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
 }
 
@@ -37,10 +52,11 @@ function grpcForm(format: "binary" | "json", contentType: string): UnaryForm {
     acceptHeader: "grpc-accept-encoding",
     codecOf: (plan) => plan[format],
     parseTimeout: (wire) => parseGrpcTimeout(wire.header("grpc-timeout") ?? null, Number.POSITIVE_INFINITY),
-    sendMessage(wire, headers, message, context) {
+    sendMessage(wire, headers, message, context, coding) {
       headers.push("content-type", contentType);
+      if (coding !== undefined) headers.push("grpc-encoding", coding);
       if (context?.ownHeader) addHeaders(headers, context.ownHeader);
-      const bytes = envelope(0, message);
+      const bytes = envelope(coding === undefined ? 0 : COMPRESSED, message);
       const trailers = context?.ownTrailer ? { ...toTrailers(context.ownTrailer), ...GRPC_OK } : GRPC_OK;
       wire.respond(200, headers);
       wire.end(bytes, trailers);
@@ -57,6 +73,37 @@ function grpcForm(format: "binary" | "json", contentType: string): UnaryForm {
   };
 }
 
+/** gRPC-Web ends its body with the trailers, in an envelope of their own. */
+function grpcWebForm(format: "binary" | "json", contentType: string): UnaryForm {
+  const end = (wire: Wire, headers: string[], context: CallContext | undefined, parts: Uint8Array[]) => {
+    headers.push("content-type", contentType);
+    if (context?.ownHeader) addHeaders(headers, context.ownHeader);
+    const body = Buffer.concat(parts);
+    wire.respond(200, headers);
+    wire.end(body);
+    return body.byteLength;
+  };
+  return {
+    ...grpcForm(format, contentType),
+    protocol: "grpc-web",
+    sendMessage(wire, headers, message, context, coding) {
+      if (coding !== undefined) headers.push("grpc-encoding", coding);
+      const own = context?.ownTrailer;
+      own?.set("grpc-status", "0");
+      const trailers = own ? trailerEnvelope(own) : WEB_OK;
+      return end(wire, headers, context, [envelope(coding === undefined ? 0 : COMPRESSED, message), trailers]);
+    },
+    sendError(wire, headers, error, context) {
+      const trailers = setTrailerStatus(new Headers(context?.ownTrailer), error);
+      return end(wire, headers, context, [trailerEnvelope(trailers)]);
+    },
+  };
+}
+
+function trailerEnvelope(trailers: Headers): Buffer {
+  return envelope(TRAILERS, trailerSerialization.serialize(trailers));
+}
+
 function connectForm(format: "binary" | "json", contentType: string): UnaryForm {
   return {
     protocol: "connect",
@@ -68,7 +115,8 @@ function connectForm(format: "binary" | "json", contentType: string): UnaryForm 
       return wire.header("connect-protocol-version") === undefined ? plan.jsonByHand : plan.json;
     },
     parseTimeout: (wire) => parseConnectTimeout(wire.header("connect-timeout-ms") ?? null, Number.POSITIVE_INFINITY),
-    sendMessage(wire, headers, message, context) {
+    sendMessage(wire, headers, message, context, coding) {
+      if (coding !== undefined) headers.push("content-encoding", coding);
       headers.push("content-type", contentType, "content-length", String(message.byteLength));
       addOwn(headers, context);
       wire.respond(200, headers);
@@ -111,11 +159,16 @@ function addOwn(headers: string[], context: CallContext | undefined): void {
   if (context?.ownTrailer) addHeaders(headers, context.ownTrailer, "trailer-");
 }
 
+const WEB_OK = trailerEnvelope(new Headers(GRPC_OK));
+
 /** The forms of plain content types; any other content type is told apart elsewhere. */
 export const unaryForms: ReadonlyMap<string, UnaryForm> = new Map([
   ["application/grpc", grpcForm("binary", "application/grpc+proto")],
   ["application/grpc+proto", grpcForm("binary", "application/grpc+proto")],
   ["application/grpc+json", grpcForm("json", "application/grpc+json")],
+  ["application/grpc-web", grpcWebForm("binary", "application/grpc-web+proto")],
+  ["application/grpc-web+proto", grpcWebForm("binary", "application/grpc-web+proto")],
+  ["application/grpc-web+json", grpcWebForm("json", "application/grpc-web+json")],
   ["application/proto", connectForm("binary", "application/proto")],
   ["application/json", connectForm("json", "application/json")],
 ]);

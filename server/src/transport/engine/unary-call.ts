@@ -1,5 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
 import type { Principal } from "../../domain/principal.ts";
 import type { Admission, Arrival } from "../../http/admission.ts";
 import type { CallBytes } from "../../http/byte-budget.ts";
@@ -10,6 +11,7 @@ import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { assertEnveloped } from "../../rpc/plain-json.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import type { DirectChain } from "../../rpc/routes.ts";
+import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { CallContext } from "./context.ts";
 import { openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
@@ -27,6 +29,8 @@ export interface UnaryCallOptions {
   timeouts: RequestTimeouts;
   plan: MethodPlan;
   form: UnaryForm;
+  /** Of the request's messages. */
+  coding: Compression | undefined;
   wire: Wire;
   record: CallRecord;
   guard: ConnectionGuard;
@@ -188,12 +192,39 @@ export class UnaryCall implements BodyReceiver, Arrival {
     if (this.#isDone) return;
     this.#isReceived = true;
     clearTimeout(this.#bodyTimer);
-    const { form, record, plan, chain } = this.#options;
+    const { form, record, coding, plan } = this.#options;
     record.isReadingRequest = true;
+    const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();
+    try {
+      const { message, isCompressed } = form.isEnveloped
+        ? openEnvelope(body, coding !== undefined)
+        : { message: body, isCompressed: coding !== undefined };
+      if (coding && isCompressed) {
+        this.#inTurn(() => coding.decompress(message, plan.maxBytes)).then(this.#handle, this.#failInProtocol);
+      } else this.#handle(message);
+    } catch (error) {
+      this.#failInProtocol(error);
+    }
+  }
+
+  /** Inflates or deflates in the call's turn. */
+  #inTurn(work: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const { chain, record } = this.#options;
+    return chain.codingLine.run({ signal: record.signal, contextValues: this.#makeContext().values }, work);
+  }
+
+  #makeContext(): CallContext {
+    const { plan, form, wire, record } = this.#options;
+    this.#context ??= new CallContext(plan, form.protocol, wire, record, this.#timeoutMs !== undefined);
+    return this.#context;
+  }
+
+  readonly #handle = (bytes: Uint8Array): void => {
+    if (this.#isDone) return;
+    const { form, record, plan, chain, wire } = this.#options;
     let message: Message;
     try {
-      const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();
-      message = form.codecOf(plan, this.#options.wire).read(form.isEnveloped ? openEnvelope(body) : body);
+      message = form.codecOf(plan, wire).read(bytes);
     } catch (error) {
       this.#failInProtocol(error);
       return;
@@ -203,14 +234,13 @@ export class UnaryCall implements BodyReceiver, Arrival {
       // A busy loop runs its timers late.
       if (performance.now() >= record.deadlineAtMs) throw deadlineExceeded();
       chain.validate(plan.method.input, message);
-      this.#context = new CallContext(plan, form.protocol, this.#options.wire, record, this.#timeoutMs !== undefined);
-      const answer = plan.implementation(message as never, this.#context);
+      const answer = plan.implementation(message as never, this.#makeContext());
       if (answer instanceof Promise) answer.then(this.#answer, this.#failInHandler);
       else this.#answer(answer);
     } catch (error) {
       this.#failInHandler(error);
     }
-  }
+  };
 
   onDrain(): void {}
 
@@ -226,11 +256,24 @@ export class UnaryCall implements BodyReceiver, Arrival {
 
   readonly #answer = (message: unknown): void => {
     if (this.#isDone) return;
-    const { form, plan, wire, record } = this.#options;
-    let bytes: Uint8Array;
+    const { form, plan, wire } = this.#options;
     try {
-      bytes = form.codecOf(plan, wire).write(message as Message);
-      record.responseBytes = form.sendMessage(wire, this.#headers(), bytes, this.#context);
+      const bytes = form.codecOf(plan, wire).write(message as Message);
+      const coding = bytes.byteLength < MIN_CODED_BYTES ? undefined : answerCoding(wire.header(form.acceptHeader));
+      if (coding) {
+        const compressed = this.#inTurn(() => coding.compress(bytes));
+        compressed.then((shorter) => this.#send(shorter, coding.name), this.#failInProtocol);
+      } else this.#send(bytes);
+    } catch (error) {
+      this.#failInProtocol(error);
+    }
+  };
+
+  #send(bytes: Uint8Array, coding?: string): void {
+    if (this.#isDone) return;
+    const { form, wire, record } = this.#options;
+    try {
+      record.responseBytes = form.sendMessage(wire, this.#headers(), bytes, this.#context, coding);
     } catch (error) {
       this.#failInProtocol(error);
       return;
@@ -238,7 +281,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
     this.#finish();
     this.#bound();
     record.end(200, true);
-  };
+  }
 
   readonly #failInHandler = (error: unknown): void => {
     if (this.#isDone) return;

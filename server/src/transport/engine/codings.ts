@@ -1,0 +1,28 @@
+import type { Compression } from "@connectrpc/connect/protocol";
+import { acceptCompression } from "../../rpc/compression.ts";
+import { chooseCoding, codingOf } from "../../rpc/content-coding.ts";
+
+/** Smaller messages are sent as they are, in bytes: a coding would cost more than it saves. */
+export const MIN_CODED_BYTES = 1_024;
+/** Accept headers whose answer is remembered: clients send what their library sends. */
+const MAX_KNOWN_HEADERS = 64;
+
+const byName = new Map(acceptCompression.map((coding) => [coding.name, coding]));
+const chosen = new Map<string, Compression | undefined>();
+
+/** The coding of a request's messages: undefined for none, null for one that nobody here knows. */
+export function requestCoding(header: string | undefined): Compression | null | undefined {
+  if (header === undefined) return undefined;
+  const name = codingOf(header);
+  if (name === "" || name === "identity") return undefined;
+  return byName.get(name) ?? null;
+}
+
+/** The coding that a client likes best for its answer; undefined for none. */
+export function answerCoding(header: string | undefined): Compression | undefined {
+  if (header === undefined) return undefined;
+  if (chosen.has(header)) return chosen.get(header);
+  const coding = byName.get(chooseCoding(header));
+  if (chosen.size < MAX_KNOWN_HEADERS) chosen.set(header, coding);
+  return coding;
+}
