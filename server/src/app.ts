@@ -32,7 +32,7 @@ import { requestIdFrom } from "./rpc/request-id.ts";
 import { createRpcRoutes } from "./rpc/routes.ts";
 import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
-import { createAccessLog } from "./telemetry/access-log.ts";
+import { createAccessLog, type LogOutput } from "./telemetry/access-log.ts";
 import { createEngine, type Engine } from "./transport/engine/engine.ts";
 
 export interface AppOptions {
@@ -87,6 +87,8 @@ export interface AppOptions {
   webRoot?: string | undefined;
   /** Default: silent. */
   logger?: Logger | undefined;
+  /** Where the logger's lines go: with it the access log writes its lines there by itself, which costs less. */
+  logOutput?: LogOutput | undefined;
   /** Milliseconds since the Unix epoch. */
   now?: (() => number) | undefined;
 }
@@ -132,14 +134,18 @@ export async function createApp(options: AppOptions): Promise<App> {
   const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
+  let engine: Engine | undefined;
   const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
-  const admitted = admitCalls((request, response) => handle(request, response), {
+  const carry: RequestListener = (request, response) => {
+    if (request.httpVersionMajor === 1 && engine?.takeRequest(request, response)) return;
+    handle(request, response);
+  };
+  const admitted = admitCalls(carry, {
     admission,
     handlerOf: (path) => handlers.get(path),
     extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
     logger,
   });
-  let engine: Engine | undefined;
   const { server, listenAlso } = createOnePort(refuseUnknown(admitted.listener, refusals), {
     tls: options.tls,
     limits,
@@ -220,7 +226,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
     shutdownSignal: shutdown.signal,
-    observers: [createAccessLog(logger)],
+    observers: [createAccessLog(logger, options.logOutput)],
     logger,
     now,
   });

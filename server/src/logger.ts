@@ -6,9 +6,17 @@ import { type Logger, pino } from "pino";
  */
 const DECEPTIVE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
+/** A text as it stands in such a line, with its quotes. */
+export function toJsonText(text: string): string {
+  return JSON.stringify(text).replace(DECEPTIVE, toEscape);
+}
+
+function toEscape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
 /** JSON lines in which nothing that a caller sent can look like something else. */
 export function createLogger(level: string, output: { write(line: string): unknown }): Logger {
-  const toEscape = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return pino(
     {
       level,

@@ -11,6 +11,7 @@ import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts
 import { mintToken } from "./rpc/auth/mint-token.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
 import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
+import { createLineBatch } from "./telemetry/line-batch.ts";
 import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
@@ -33,7 +34,9 @@ function loadConfig() {
 const config = loadConfig();
 // Whoever reads the log may go; the service stays.
 process.stdout.on("error", () => {});
-const logger = createLogger(config.logLevel, process.stdout);
+const logOutput = createLineBatch(process.stdout);
+process.on("exit", () => logOutput.flush());
+const logger = createLogger(config.logLevel, logOutput);
 // Node prints its warnings as text, unless somebody else takes them.
 process.removeAllListeners("warning");
 process.on("warning", (warning) => logger.warn({ err: warning }, "warning"));
@@ -65,6 +68,7 @@ try {
     streams: { maxUploadBytes: config.maxUploadBytes },
     webRoot: existsSync(webRoot) ? webRoot : undefined,
     logger,
+    logOutput,
   });
 
   let stopping = false;

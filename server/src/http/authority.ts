@@ -18,7 +18,17 @@ export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boo
   const hosts = countHeaders(request.rawHeaders, "host");
   const { host } = request.headers;
   if (host === undefined) return request.httpVersion === "1.0";
-  return hosts === 1 && AUTHORITY.test(host) && URL.canParse(`http://${host}/`);
+  return hosts === 1 && isAuthority(host);
+}
+
+/** The host that was found valid last: most requests name the same one. */
+let lastValidHost: string | undefined;
+
+function isAuthority(host: string): boolean {
+  if (host === lastValidHost) return true;
+  if (!AUTHORITY.test(host) || !URL.canParse(`http://${host}/`)) return false;
+  lastValidHost = host;
+  return true;
 }
 
 /**

@@ -108,6 +108,11 @@ export function guardOf(connection: object | undefined): ConnectionGuard | undef
   return connection && guards.get(connection);
 }
 
+/** What counts the bytes of a request's call. */
+export function callBytesOf(request: object): CallBytes | undefined {
+  return calls.get(request);
+}
+
 /** Remembers what counts the bytes of a request's call. */
 export function setCallBytes(request: object, bytes: CallBytes): void {
   calls.set(request, bytes);

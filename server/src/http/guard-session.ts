@@ -33,7 +33,9 @@ export function guardSession(
 
 /** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
 export function headerListSize(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+  let size = rawHeaders.length * 16;
+  for (const text of rawHeaders) size += text.length;
+  return size;
 }
 
 /**

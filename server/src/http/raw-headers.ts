@@ -6,6 +6,9 @@
  */
 export function countHeaders(rawHeaders: readonly string[], name: string): number {
   let count = 0;
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === name) count += 1;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const field = rawHeaders[i] ?? "";
+    if (field.length === name.length && (field === name || field.toLowerCase() === name)) count += 1;
+  }
   return count;
 }

@@ -1,25 +1,75 @@
+import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
-import type { CallObserver } from "../rpc/record/call-record.ts";
+import { toJsonText } from "../logger.ts";
+import type { CallFacts, CallObserver, Outcome } from "../rpc/record/call-record.ts";
 
-/** Writes one line a call, a stream's at its end. */
-export function createAccessLog(logger: Logger): CallObserver {
-  return (call, { code, durationMs }) => {
-    const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
-    logger.info(
-      {
-        requestId,
-        method,
-        protocol,
-        code: code === undefined ? "ok" : codeToString(code),
-        durationMs: Math.round(durationMs * 1_000) / 1_000,
-        requestBytes,
-        responseBytes,
-        peer,
-        principal: principal?.subject,
-        resource,
-      },
-      "call",
-    );
+/** Takes whole lines of the log. */
+export interface LogOutput {
+  write(line: string): unknown;
+}
+
+/**
+ * Writes one line a call, a stream's at its end.
+ *
+ * @param output Where the logger's lines go. With it the line is built here, in a tenth of
+ *   the time: there is one for each call, and all have the same fields.
+ */
+export function createAccessLog(logger: Logger, output?: LogOutput): CallObserver {
+  return (call, outcome) => {
+    if (!logger.isLevelEnabled("info")) return;
+    if (output) output.write(lineOf(call, outcome));
+    else logger.info(fieldsOf(call, outcome), "call");
   };
+}
+
+function fieldsOf(call: CallFacts, { code, durationMs }: Outcome) {
+  const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
+  return {
+    requestId,
+    method,
+    protocol,
+    code: nameOf(code),
+    durationMs: roundToMicroseconds(durationMs),
+    requestBytes,
+    responseBytes,
+    peer,
+    principal: principal?.subject,
+    resource,
+  };
+}
+
+/** The same line as the logger's. Only what a caller chose needs to be escaped. */
+function lineOf(call: CallFacts, { code, durationMs }: Outcome): string {
+  const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
+  return (
+    `{"level":"info","time":"${isoTime()}","requestId":"${requestId}","method":"${method}"` +
+    (protocol === undefined ? "" : `,"protocol":"${protocol}"`) +
+    `,"code":"${nameOf(code)}","durationMs":${roundToMicroseconds(durationMs)}` +
+    `,"requestBytes":${requestBytes},"responseBytes":${responseBytes},"peer":"${peer}"` +
+    (principal === undefined ? "" : `,"principal":${toJsonText(principal.subject)}`) +
+    (resource === undefined ? "" : `,"resource":${toJsonText(resource)}`) +
+    `,"msg":"call"}\n`
+  );
+}
+
+function nameOf(code: Code | undefined): string {
+  return code === undefined ? "ok" : codeToString(code);
+}
+
+function roundToMicroseconds(durationMs: number): number {
+  return Math.round(durationMs * 1_000) / 1_000;
+}
+
+let lastMs = 0;
+let lastText = "";
+
+/** Now, as ISO 8601 (RFC 3339); many calls end within a millisecond. */
+function isoTime(): string {
+  const nowMs = Date.now();
+  if (nowMs !== lastMs) {
+    lastMs = nowMs;
+    lastText = new Date(nowMs).toISOString();
+  }
+  return lastText;
 }

@@ -46,9 +46,9 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
     }
     return principal;
   };
-  const verify = async (token: string, requestId: string) => {
+  const verify = async (token: string, authorization: string, requestId: string) => {
     try {
-      return await tokens.verify(token);
+      return await tokens.verify(token, authorization);
     } catch (error) {
       const refused = error instanceof InvalidTokenError;
       const err = refused ? (error.cause ?? error) : error;
@@ -61,10 +61,12 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
   return ({ method, requestId, authorization, authorizationCount }) => {
     const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
     if (permission === "public") return undefined;
-    const token = bearerToken(authorization, authorizationCount);
-    const principal = tokens.recall(token);
+    if (authorization === undefined) throw unauthenticated("missing authorization token");
+    const principal = authorizationCount === 1 ? tokens.recall(authorization) : undefined;
     if (principal) return authorize(principal, permission);
-    return verify(token, requestId).then((verified) => authorize(verified, permission));
+    return verify(bearerToken(authorization, authorizationCount), authorization, requestId).then((verified) =>
+      authorize(verified, permission),
+    );
   };
 }
 
@@ -74,8 +76,7 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
  * @param count Number of such headers that came. More than one is refused: what is in front of this server may have
  * checked another one than this.
  */
-function bearerToken(authorization: string | undefined, count: number): string {
-  if (authorization === undefined) throw unauthenticated("missing authorization token");
+function bearerToken(authorization: string, count: number): string {
   const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);
   if (!match?.[1] || count > 1) throw unauthenticated("authorization has to be Bearer and a token");
   return match[1];

@@ -5,10 +5,10 @@ import type { TokenVerifier } from "./token-verifier.ts";
 const MAX_TOKENS = 2_048;
 
 export interface TokenMemory {
-  /** The caller of a token that was verified before, and has not expired; undefined for any other. */
-  recall(token: string): Principal | undefined;
-  /** Verifies a token, and remembers it when it is good. */
-  readonly verify: TokenVerifier;
+  /** The caller of an `authorization` header that was verified before, and has not expired; undefined for any other. */
+  recall(authorization: string): Principal | undefined;
+  /** Verifies the token of a header, which is remembered when the token is good. */
+  verify(token: string, authorization: string): Promise<Principal>;
   /** Forgets all tokens, as when the keys have changed. */
   clear(): void;
 }
@@ -28,16 +28,16 @@ export function createTokenMemory({ verifyToken, now, maxTokens = MAX_TOKENS }: 
   /** The token that was remembered last comes last. */
   const principals = new Map<string, Principal>();
   return {
-    recall(token) {
-      const principal = principals.get(token);
+    recall(authorization) {
+      const principal = principals.get(authorization);
       if (principal && now() < principal.expiresAtMs) return principal;
-      if (principal) principals.delete(token);
+      if (principal) principals.delete(authorization);
       return undefined;
     },
-    async verify(token) {
+    async verify(token, authorization) {
       const principal = await verifyToken(token);
       if (principals.size >= maxTokens) principals.delete(principals.keys().next().value ?? "");
-      principals.set(token, principal);
+      principals.set(authorization, principal);
       return principal;
     },
     clear: () => principals.clear(),

@@ -1,14 +1,19 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
 import type { Admission } from "../../http/admission.ts";
-import { guardOf } from "../../http/connection-guard.ts";
+import { arrivalOf } from "../../http/arrival-time.ts";
+import { hasValidHost } from "../../http/authority.ts";
+import { callBytesOf, guardOf } from "../../http/connection-guard.ts";
 import { headerListSize } from "../../http/guard-session.ts";
 import type { RequestTimeouts } from "../../http/request-timeouts.ts";
 import { startInTurn } from "../../http/start-in-turn.ts";
+import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
 import { requestIdFrom } from "../../rpc/request-id.ts";
 import type { DirectChain } from "../../rpc/routes.ts";
 import { requestCoding } from "./codings.ts";
 import { unaryForms } from "./forms.ts";
+import { Http1Wire } from "./http1-wire.ts";
 import { Http2Wire } from "./http2-wire.ts";
 import { UnaryCall } from "./unary-call.ts";
 
@@ -30,6 +35,8 @@ export interface Engine {
    * @returns Whether it is.
    */
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean;
+  /** Serves a request of HTTP/1.1, which has been let in, likewise. */
+  takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 /**
@@ -41,16 +48,60 @@ export function createEngine(options: EngineOptions): Engine {
   const { chain, admission, maxHeaderBytes, timeouts, answerRefused } = options;
   const { plans, shutdownSignal } = chain;
   const calls = new Set<UnaryCall>();
+  const shared = { chain, calls, admission, timeouts };
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
+  /** What a call's path and content type stand for, if the engine carries such calls. */
+  const find = (path: string | undefined, method: string | undefined, contentType: string | undefined) => {
+    const plan = plans.get(path ?? "");
+    if (plan?.method.methodKind !== "unary" || method !== "POST") return undefined;
+    const form = unaryForms.get(contentType ?? "");
+    return form && { plan, form };
+  };
+  const open = (plan: MethodPlan, requestId: string | string[] | undefined, peer: string, startedAtMs: number) =>
+    new CallRecord({
+      requestId: requestIdFrom(requestId),
+      peer,
+      method: plan.name,
+      startedAtMs,
+      observers: chain.observers,
+      logger: chain.logger,
+    });
   return {
-    takeStream(stream, headers, rawHeaders) {
-      const plan = plans.get(headers[":path"] ?? "");
-      if (plan?.method.methodKind !== "unary" || headers[":method"] !== "POST") return false;
-      const form = unaryForms.get(headers["content-type"] ?? "");
+    takeRequest(request, response) {
+      const { headers, socket } = request;
+      const found = find(request.url, request.method, headers["content-type"]);
       // A page's call needs its origin looked at, and gets headers for its browser.
-      if (!form || headers.origin !== undefined) return false;
+      if (!found || found.form.protocol === "grpc" || headers.origin !== undefined || !hasValidHost(request))
+        return false;
+      const { plan, form } = found;
+      const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs);
+      const coding = requestCoding(wire.header(form.encodingHeader));
+      const guard = guardOf(socket);
+      if (coding === null || !guard) return false;
+      const record = open(plan, headers["x-request-id"], guard.peer, arrivalOf(request));
+      const bytes = callBytesOf(request);
+      const call = new UnaryCall({
+        ...shared,
+        plan,
+        form,
+        coding,
+        wire,
+        record,
+        guard,
+        connection: socket,
+        bytes,
+        answerRefused: () => {},
+      });
+      wire.watch(call);
+      call.start();
+      return true;
+    },
+    takeStream(stream, headers, rawHeaders) {
+      const found = find(headers[":path"], headers[":method"], headers["content-type"]);
+      if (!found || headers.origin !== undefined) return false;
+      const { plan, form } = found;
       const wire = new Http2Wire(stream, headers, rawHeaders);
       const coding = requestCoding(wire.header(form.encodingHeader));
       if (coding === null) return false;
@@ -58,19 +109,9 @@ export function createEngine(options: EngineOptions): Engine {
       const { session } = stream;
       const guard = guardOf(session);
       if (!session || !guard || admission.isFull(session, false)) return false;
-      const record = new CallRecord({
-        requestId: requestIdFrom(headers["x-request-id"]),
-        peer: guard.peer,
-        method: plan.name,
-        startedAtMs: performance.now(),
-        observers: chain.observers,
-        logger: chain.logger,
-      });
+      const record = open(plan, headers["x-request-id"], guard.peer, performance.now());
       const call = new UnaryCall({
-        chain,
-        calls,
-        admission,
-        timeouts,
+        ...shared,
         plan,
         form,
         coding,

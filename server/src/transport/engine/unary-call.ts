@@ -35,6 +35,8 @@ export interface UnaryCallOptions {
   record: CallRecord;
   guard: ConnectionGuard;
   connection: object;
+  /** Counts what the call holds, where its carrier has begun to. */
+  bytes?: CallBytes | undefined;
   /** Answers a call that was not let in. */
   answerRefused(reason: "overloaded" | "expired"): void;
 }
@@ -58,6 +60,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
 
   constructor(options: UnaryCallOptions) {
     this.#options = options;
+    this.#bytes = options.bytes;
   }
 
   get connection(): object {
@@ -104,8 +107,12 @@ export class UnaryCall implements BodyReceiver, Arrival {
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
       });
       if (error) throw error;
-      if (principal instanceof Promise) principal.then(this.#admit, this.#failInProtocol);
-      else this.#admit(principal);
+      if (principal instanceof Promise) {
+        principal.then(
+          (known) => this.#admit(known),
+          (refusal: unknown) => this.#failInProtocol(refusal),
+        );
+      } else this.#admit(principal);
     } catch (error) {
       this.#failInProtocol(error);
     }
@@ -123,7 +130,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
     this.#failInProtocol(error);
   }
 
-  readonly #admit = (principal: Principal | undefined): void => {
+  #admit(principal: Principal | undefined): void {
     if (this.#isDone) return;
     const { wire, guard, record, chain, timeouts } = this.#options;
     record.principal = principal;
@@ -134,7 +141,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
     const waiting = guard.bytes.isQuiet ? undefined : this.#count().hold(0);
     if (waiting) waiting.then(() => this.#isDone || wire.receive());
     else wire.receive();
-  };
+  }
 
   onData(bytes: Uint8Array): void {
     const { guard, record, form, plan } = this.#options;
@@ -200,7 +207,10 @@ export class UnaryCall implements BodyReceiver, Arrival {
         ? openEnvelope(body, coding !== undefined)
         : { message: body, isCompressed: coding !== undefined };
       if (coding && isCompressed) {
-        this.#inTurn(() => coding.decompress(message, plan.maxBytes)).then(this.#handle, this.#failInProtocol);
+        this.#inTurn(() => coding.decompress(message, plan.maxBytes)).then(
+          (inflated) => this.#handle(inflated),
+          (error: unknown) => this.#failInProtocol(error),
+        );
       } else this.#handle(message);
     } catch (error) {
       this.#failInProtocol(error);
@@ -219,7 +229,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
     return this.#context;
   }
 
-  readonly #handle = (bytes: Uint8Array): void => {
+  #handle(bytes: Uint8Array): void {
     if (this.#isDone) return;
     const { form, record, plan, chain, wire } = this.#options;
     let message: Message;
@@ -235,12 +245,16 @@ export class UnaryCall implements BodyReceiver, Arrival {
       if (performance.now() >= record.deadlineAtMs) throw deadlineExceeded();
       chain.validate(plan.method.input, message);
       const answer = plan.implementation(message as never, this.#makeContext());
-      if (answer instanceof Promise) answer.then(this.#answer, this.#failInHandler);
-      else this.#answer(answer);
+      if (answer instanceof Promise) {
+        answer.then(
+          (settled) => this.#answer(settled),
+          (error: unknown) => this.#failInHandler(error),
+        );
+      } else this.#answer(answer);
     } catch (error) {
       this.#failInHandler(error);
     }
-  };
+  }
 
   onDrain(): void {}
 
@@ -254,7 +268,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
     record.end(undefined, false);
   }
 
-  readonly #answer = (message: unknown): void => {
+  #answer(message: unknown): void {
     if (this.#isDone) return;
     const { form, plan, wire } = this.#options;
     try {
@@ -262,12 +276,15 @@ export class UnaryCall implements BodyReceiver, Arrival {
       const coding = bytes.byteLength < MIN_CODED_BYTES ? undefined : answerCoding(wire.header(form.acceptHeader));
       if (coding) {
         const compressed = this.#inTurn(() => coding.compress(bytes));
-        compressed.then((shorter) => this.#send(shorter, coding.name), this.#failInProtocol);
+        compressed.then(
+          (shorter) => this.#send(shorter, coding.name),
+          (error: unknown) => this.#failInProtocol(error),
+        );
       } else this.#send(bytes);
     } catch (error) {
       this.#failInProtocol(error);
     }
-  };
+  }
 
   #send(bytes: Uint8Array, coding?: string): void {
     if (this.#isDone) return;
@@ -283,19 +300,19 @@ export class UnaryCall implements BodyReceiver, Arrival {
     record.end(200, true);
   }
 
-  readonly #failInHandler = (error: unknown): void => {
+  #failInHandler(error: unknown): void {
     if (this.#isDone) return;
     const { record } = this.#options;
     this.#sendError(record.failInHandler(error, record.signal));
-  };
+  }
 
-  readonly #failInProtocol = (error: unknown): void => {
+  #failInProtocol(error: unknown): void {
     if (this.#isDone) return;
     if (error instanceof ConnectError) {
       this.#options.record.failInProtocol(error);
       this.#sendError(error);
     } else this.#failInServer(error);
-  };
+  }
 
   /** Ends the call for a fault of the server's; what the handler has set may be its cause. */
   #failInServer(fault: unknown): void {

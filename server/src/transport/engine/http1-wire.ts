@@ -1,0 +1,104 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { dropRestWhenAnswered } from "../../http/unread-rest.ts";
+import type { BodyReceiver, Wire } from "./wire.ts";
+
+/** A request and its response of Node's HTTP/1.1. */
+export class Http1Wire implements Wire {
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #bodyTimeoutMs: number;
+  #receiver: BodyReceiver | undefined;
+
+  /** @param bodyTimeoutMs For the rest of a request that was answered before its end, in milliseconds. */
+  constructor(request: IncomingMessage, response: ServerResponse, bodyTimeoutMs: number) {
+    this.#request = request;
+    this.#response = response;
+    this.#bodyTimeoutMs = bodyTimeoutMs;
+    // The response closes, which says it.
+    response.on("error", ignore);
+  }
+
+  get rawHeaders(): readonly string[] {
+    return this.#request.rawHeaders;
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#request.headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  watch(receiver: BodyReceiver): void {
+    this.#receiver = receiver;
+    this.#response.on("close", () => receiver.onClose());
+  }
+
+  receive(): void {
+    const receiver = this.#receiver;
+    const request = this.#request;
+    request.on("end", () => receiver?.onEnd());
+    request.on("data", (bytes: Buffer) => receiver?.onData(bytes));
+  }
+
+  pause(): void {
+    this.#request.pause();
+  }
+
+  resume(): void {
+    this.#request.resume();
+  }
+
+  dropRest(): void {
+    dropRestWhenAnswered(this.#request, this.#response, this.#bodyTimeoutMs);
+  }
+
+  respond(status: number, headers: string[]): void {
+    this.#response.writeHead(status, headers);
+  }
+
+  respondAndEnd(status: number, headers: string[]): void {
+    this.#response.writeHead(status, headers);
+    this.#response.end();
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#response.write(bytes);
+  }
+
+  end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void {
+    if (trailers) this.#response.addTrailers(trailers);
+    this.#response.end(bytes);
+  }
+
+  reset(): void {
+    this.#request.socket.destroy();
+  }
+
+  refuse(): void {
+    this.#request.socket.destroy();
+  }
+
+  cutOff(): void {
+    this.#request.socket.destroy();
+  }
+
+  cutWhenStalled(timeoutMs: number): void {
+    const response = this.#response;
+    response.setTimeout(timeoutMs, () => {
+      if (response.writableLength > 0) this.cutOff();
+    });
+  }
+
+  get queuedBytes(): number {
+    return this.#request.readableLength + this.#response.writableLength;
+  }
+
+  get unsentBytes(): number {
+    return this.#response.writableLength;
+  }
+
+  get isClosed(): boolean {
+    return this.#request.socket.destroyed;
+  }
+}
+
+function ignore(): void {}
