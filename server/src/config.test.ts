@@ -102,6 +102,16 @@ test("what is set is taken, and an empty variable is not set", () => {
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
 });
 
+test("the key set of an identity provider is taken, with the time that its last good keys serve", () => {
+  const env = { AUTH_JWKS_URL: "https://idp.example/keys", AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" };
+  const jwksUrl = new URL("https://idp.example/keys");
+  expect(parse(env).auth.keys).toEqual({ jwksUrl, maxStaleMs: 3_600_000 });
+  expect(parse({ ...env, AUTH_JWKS_MAX_STALE_MS: "30m" }).auth.keys).toEqual({ jwksUrl, maxStaleMs: 1_800_000 });
+  const problems = problemsOf({ ...env, AUTH_JWKS_URL: "https://me:pass@idp.example/", AUTH_JWKS_MAX_STALE_MS: "-1" });
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual(["AUTH_JWKS_MAX_STALE_MS", "AUTH_JWKS_URL"]);
+  expect(problems.join()).not.toContain("pass@");
+});
+
 test("proxies are trusted by address or network", () => {
   const { limits } = parse({ MAX_CONNECTIONS_PER_ADDRESS: "50", TRUSTED_PROXIES: "10.0.0.0/8, ::1" });
   expect(limits.maxConnectionsPerAddress).toBe(50);

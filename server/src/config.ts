@@ -52,6 +52,8 @@ export interface ConfigSources {
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const MIN_SECRET_BYTES = 32;
+/** A week: who has taken a key out of the set must not have to wait longer until no server takes it. */
+const MAX_KEY_STALENESS_MS = 7 * 24 * 60 * 60 * 1_000;
 /** Of the contract, but not in this version: refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
@@ -165,6 +167,7 @@ function parseAuth(read: Reader, problems: string[]): AuthConfig {
 function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
   const secret = read.text("AUTH_SECRET");
   const jwksUrl = read.text("AUTH_JWKS_URL");
+  const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", 3_600_000, 0, MAX_KEY_STALENESS_MS);
   if (secret !== undefined && jwksUrl !== undefined) {
     problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
     return undefined;
@@ -180,8 +183,13 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   const url = URL.parse(jwksUrl);
   const isSafe =
     url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1")));
-  if (url && isSafe) return { jwksUrl: url };
-  problems.push("AUTH_JWKS_URL: must be an https URL");
+  if (url && (url.username !== "" || url.password !== "")) {
+    problems.push("AUTH_JWKS_URL: must not have a user name or password: a key set is public");
+  } else if (url && isSafe) {
+    return { jwksUrl: url, maxStaleMs };
+  } else {
+    problems.push("AUTH_JWKS_URL: must be an https URL");
+  }
   return undefined;
 }
 

@@ -4,6 +4,7 @@ import { abortable } from "../abortable.ts";
 import { callKey, connectionKey, principalKey } from "../context.ts";
 import { retryInfo } from "../errors.ts";
 import { methodName, type Permissions } from "./permissions.ts";
+import { KeysUnavailableError } from "./provider-keys.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
 /** Runs before any of a request's body is read; refuses by throwing a ConnectError. */
@@ -29,10 +30,16 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
     const token = bearerToken(requestHeader.get("authorization"), values.get(connectionKey).authorizationCount);
     const principal = await abortable(verifyToken(token), signal).catch((error: unknown) => {
       if (signal.aborted) throw signal.reason;
-      const refused = error instanceof InvalidTokenError;
-      const err = refused ? (error.cause ?? error) : error;
-      logger[refused ? "debug" : "error"]({ requestId: call?.requestId, err }, "token not accepted");
-      throw refused
+      const isRefused = error instanceof InvalidTokenError;
+      const requestId = call?.requestId;
+      if (isRefused || error instanceof KeysUnavailableError) {
+        // The message alone: jose's errors carry the token's claims. Keys that can't be had have lines of their own.
+        const { message: reason } = error.cause instanceof Error ? error.cause : error;
+        logger.debug({ requestId, reason }, "token not accepted");
+      } else {
+        logger.error({ requestId, err: error }, "token not accepted");
+      }
+      throw isRefused
         ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     });
