@@ -240,6 +240,26 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("AUTH_SECRET") });
 });
 
+test("token mint refuses scopes that do not exist, and names those that do", async () => {
+  const mint = (scope: string) =>
+    rollcallInside(["token", "mint", "--sub", "ada", "--scope", scope], { env: { AUTH_SECRET: "s".repeat(32) } });
+  const known = "there are users:read, users:write, streams";
+  for (const [scope, problem] of [
+    ["users:raed streams", 'there is no scope "users:raed"'],
+    ["users:read,streams", 'there is no scope "users:read,streams"'],
+    ["Streams a", 'there is no scope "Streams", "a"'],
+    [" ", "a scope is missing"],
+  ] as const) {
+    const { code, stdout, stderr } = await mint(scope);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(`rollcall: --scope: ${problem}; ${known}`);
+  }
+  const { code, stdout } = await mint("users:read  users:write streams users:read");
+  expect(code).toBe(0);
+  const verify = createTokenVerifier({ keys: { secret: new TextEncoder().encode("s".repeat(32)) } });
+  expect(await verify(stdout.trim())).toMatchObject({ scopes: new Set(["users:read", "users:write", "streams"]) });
+});
+
 test("token mint reads the .env file, and no setting that it has no need of", async () => {
   await using dir = await folder();
   const secrets = { file: `${"f".repeat(32)}#`, environment: "e".repeat(32) };
@@ -270,7 +290,7 @@ test("an empty variable counts as not set, and a token that no header can have i
   const env = { ROLLCALL_ADDRESS: "", ROLLCALL_TOKEN: "" };
   const refused = await rollcall(["users", "list", "--address", server.url], { env });
   expect(refused).toMatchObject({ code: 1, stderr: "rollcall: unauthenticated: missing authorization token\n" });
-  const minted = await rollcallInside(["token", "mint", "--sub", "a", "--scope", "b"], {
+  const minted = await rollcallInside(["token", "mint", "--sub", "a", "--scope", "streams"], {
     env: { ...env, AUTH_SECRET: "s".repeat(32) },
   });
   expect(minted.code).toBe(0);
@@ -318,7 +338,7 @@ test("--version prints the package's", async () => {
 
 test("a message of several lines stays so, and a server without TLS is told as such", async () => {
   const env = { AUTH_JWKS_URL: "http://example.com/keys" };
-  const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "b"], { env });
+  const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "streams"], { env });
   expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);
   await using server = await startServer();
   const address = server.url.replace("http:", "https:");
