@@ -294,13 +294,38 @@ test("an empty variable counts as not set, and a token that no header can have i
     env: { ...env, AUTH_SECRET: "s".repeat(32) },
   });
   expect(minted.code).toBe(0);
-  for (const token of ["a b", "a\nb", "\u00e4"]) {
+  for (const token of ["a b", "a\nb", "\u00e4", '"a"', "Bearer a"]) {
     const { code, stderr } = await rollcallInside(["users", "list", "--address", server.url, "--token", token]);
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringContaining("rollcall: the token has characters"),
     });
   }
+  const fromFile = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: `${await server.token()}\n` };
+  expect(await rollcall(["users", "list"], { env: fromFile })).toMatchObject({ code: 0 });
+});
+
+test("no error repeats a token, wherever a person has put it", async () => {
+  const token = "eyJhbGciOiJIUzI1NiJ9.secret.signature";
+  const wrong: [args: string[], said: string][] = [
+    [["users", "list", "--token", `Bearer ${token}`], "the token has characters"],
+    [["users", "list", `--tokne=${token}`], "unknown option '--tokne=eyJ…'"],
+    [[token], "unknown command 'eyJ…'"],
+    [["users", "list", "--timeout", token], "eyJ…"],
+    [["users", "list", "--address", `localhost/#token=${token}`], "must not have a fragment"],
+    [["token", "mint", "--sub", "a", "--scope", token], "eyJ…"],
+  ];
+  for (const [args, said] of wrong) {
+    for (const json of [[], ["--json"]]) {
+      const { code, stdout, stderr } = await rollcallInside([...args, ...json]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toContain(said);
+      expect(stderr).not.toContain("secret");
+    }
+  }
+  const { code, stderr } = await rollcall(["users", "list"], { env: { ROLLCALL_TOKEN: `${token}\nx` } });
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^rollcall: the token has characters/) });
+  expect(stderr).not.toContain("secret");
 });
 
 test("an address that is none is wrong usage, in words and without its secrets", async () => {

@@ -1,5 +1,6 @@
 import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { TOKEN_FAULT, toBearerToken } from "../../bearer-token.ts";
 import { MAX_TIMEOUT_MS } from "../../options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
@@ -106,10 +107,8 @@ export async function withClient<T>(
 ): Promise<T> {
   const { ca, cert, key, timeout, http: httpVersion = "2" } = globals;
   const { protocol = httpVersion === "2" ? "grpc" : "connect" } = globals;
-  const token = globals.token || undefined;
-  if (token !== undefined && !/^[!-~]+$/.test(token)) {
-    throw new UsageError("the token has characters that no token has: a space, a line break or beyond ASCII");
-  }
+  const token = toBearerToken(globals.token ?? "");
+  if (token === undefined) throw new UsageError(TOKEN_FAULT);
   if (protocol === "grpc" && httpVersion === "1.1") {
     throw new UsageError("gRPC needs HTTP/2: with --http 1.1, leave out --protocol grpc, or take grpc-web");
   }

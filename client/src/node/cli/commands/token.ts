@@ -56,7 +56,7 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   });
 }
 
-/** The scopes of a list with spaces between them. @throws UsageError for one that no method asks for, or none. */
+/** Reads scopes with spaces between them. @throws UsageError for one that no method asks for, or none. */
 function scopesOf(list: string, known: readonly string[]): string[] {
   const scopes = list.split(/\s+/).filter((name) => name !== "");
   const unknown = scopes.filter((name) => !known.includes(name)).map((name) => JSON.stringify(name));
