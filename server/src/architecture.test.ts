@@ -16,7 +16,7 @@ const rooms: Record<string, { rooms: string[]; forbidden: RegExp }> = {
   rpc: { rooms: ["runtime", "domain", "service"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
   telemetry: { rooms: ["runtime", "domain", "rpc"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
   http: { rooms: ["runtime", "rpc"], forbidden: /sqlite/ },
-  config: { rooms: [], forbidden: /connect|fastify|@rollcall|protobuf|sqlite/ },
+  config: { rooms: [], forbidden: /connect|fastify|@rollcall\/(?!pem$)|protobuf|sqlite/ },
 };
 
 function filesOf(folder: string): string[] {
