@@ -3,6 +3,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import { BlockList } from "node:net";
 import type stream from "node:stream";
+import { readCertificates, toPem } from "@rollcall/pem";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
 import type { Allowance } from "./token-bucket.ts";
 
@@ -110,18 +111,23 @@ export function createHttp1Server(
     ? https.createServer(
         {
           ...options,
-          cert: tls.cert,
+          cert: wholeChain(tls.cert),
           key: tls.key,
           minVersion: "TLSv1.2",
           ALPNProtocols: ["h2", "http/1.1"],
           handshakeTimeout: limits.handshakeTimeoutMs,
-          ...(tls.clientCa && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+          ...(tls.clientCa && { ca: wholeChain(tls.clientCa), requestCert: true, rejectUnauthorized: true }),
         },
         handler,
       )
     : http.createServer(options, handler);
   server.maxConnections = limits.maxConnections;
   return server;
+}
+
+/** All certificates of a text, in a form of which OpenSSL misses none. @throws PemError when one can't be read. */
+function wholeChain(pem: string | Buffer): string {
+  return toPem(readCertificates(pem.toString()));
 }
 
 /**
