@@ -35,7 +35,7 @@ export function addGlobalOptions(program: Command): void {
         .default(DEFAULT_ADDRESS),
     )
     .addOption(new Option("--token <token>", "bearer token").env("ROLLCALL_TOKEN"))
-    .option("--ca <file>", "trust this authority (PEM) for TLS, and no other")
+    .addOption(new Option("--ca <file>", "trust this authority (PEM) for TLS, and no other").env("ROLLCALL_CA"))
     .option("--cert <file>", "the client's certificate (PEM), for mutual TLS; needs --key")
     .option("--key <file>", "private key (PEM) of --cert")
     .addOption(
@@ -117,7 +117,7 @@ export async function withClient<T>(
     // A variable that is set to nothing counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
-    const wire = { httpVersion, protocol, tls: { ca, cert, key } };
+    const wire = { httpVersion, protocol, tls: { ca: ca || undefined, cert, key } };
     client = createRollcallClient({ address, token, ...wire, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
