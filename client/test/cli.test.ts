@@ -368,7 +368,10 @@ test("a message of several lines stays so, and a server without TLS is told as s
   await using server = await startServer();
   const address = server.url.replace("http:", "https:");
   const noTls = await rollcall(["users", "list", "--address", address, "--timeout", "2s"]);
-  expect(noTls).toMatchObject({ code: 1, stderr: "rollcall: unavailable: the server does not speak TLS\n" });
+  expect(noTls).toMatchObject({
+    code: 1,
+    stderr: `rollcall: unavailable: ${address}: the server does not speak TLS; its address may begin with http://\n`,
+  });
 });
 
 test.runIf(existsSync("/dev/full"))(

@@ -14,6 +14,8 @@ const FIRST_CALLS = 4;
  * a refusal: a server that dies may close one just then.
  */
 const REFUSALS_TO_BELIEVE = 3;
+/** How long the answer holds whether the server of a plaintext address speaks TLS. */
+const PROBE_KEPT_MS = 5_000;
 
 /**
  * One of the server's addresses. After a try to connect has failed, it rests, each time
@@ -39,7 +41,7 @@ export class Address {
   #firstCalls = Infinity;
   #refusals = 0;
   #hasAnswered = false;
-  #probe: Promise<boolean> | undefined;
+  #probe: { readonly atMs: number; readonly answer: Promise<boolean> } | undefined;
 
   constructor(origin: string) {
     this.origin = origin;
@@ -66,15 +68,16 @@ export class Address {
   }
 
   /**
-   * Whether the server of a plaintext address speaks TLS. Asks it, once for all who want to know; a server that has
-   * answered a call in plaintext is not asked.
+   * Whether the server of a plaintext address speaks TLS. Asks it, once in 5 s for all who want to know; a server that
+   * has answered a call in plaintext is not asked.
    */
   async speaksTls(): Promise<boolean> {
     if (this.#hasAnswered || !this.origin.startsWith("http:")) return false;
-    this.#probe ??= speaksTls(this.origin).finally(() => {
-      this.#probe = undefined;
-    });
-    return this.#probe;
+    const nowMs = performance.now();
+    if (!this.#probe || nowMs - this.#probe.atMs > PROBE_KEPT_MS) {
+      this.#probe = { atMs: nowMs, answer: speaksTls(this.origin) };
+    }
+    return this.#probe.answer;
   }
 
   /** Attempts that fail together count once: one of them has begun its rest. */
