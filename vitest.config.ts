@@ -34,7 +34,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "unit", include: ["{server,client,web,scripts}/src/**/*.test.ts", "scripts/*.test.ts"] },
+        test: { name: "unit", include: ["{pem,server,client,web,scripts}/src/**/*.test.ts", "scripts/*.test.ts"] },
       },
     ],
   },

@@ -46,27 +46,44 @@ export async function createCertificateAuthority(commonName: string): Promise<Ce
   });
   return {
     ...(await toPem(ca, caKeys.privateKey)),
-    async issue({ commonName: subject, hosts = [], notBefore, notAfter }) {
+    async issue(options) {
       const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
-      const names = hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value }));
       const certificate = await x509.X509CertificateGenerator.create({
-        subject: `CN=${subject}`,
+        ...leafOf(options),
+        subject: `CN=${options.commonName}`,
         issuer: ca.subject,
         publicKey: keys.publicKey,
         signingKey: caKeys.privateKey,
-        signingAlgorithm: ALGORITHM,
-        notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
-        notAfter: notAfter ?? new Date(Date.now() + 396 * DAY_MS),
-        extensions: [
-          new x509.BasicConstraintsExtension(false, undefined, true),
-          new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-          new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
-          await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey),
-          ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
-        ],
+        extensions: [...leafOf(options).extensions, await x509.AuthorityKeyIdentifierExtension.create(ca.publicKey)],
       });
       return toPem(certificate, keys.privateKey);
     },
+  };
+}
+
+/** A certificate that no authority has signed. */
+export async function createSelfSigned(options: IssueOptions): Promise<Credentials> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
+  const name = `CN=${options.commonName}`;
+  return toPem(
+    await x509.X509CertificateGenerator.createSelfSigned({ ...leafOf(options), name, keys }),
+    keys.privateKey,
+  );
+}
+
+/** What all certificates have in common that are no authorities'. */
+function leafOf({ hosts = [], notBefore, notAfter }: IssueOptions) {
+  const names = hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value }));
+  return {
+    signingAlgorithm: ALGORITHM,
+    notBefore: notBefore ?? new Date(Date.now() - DAY_MS),
+    notAfter: notAfter ?? new Date(Date.now() + 396 * DAY_MS),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []),
+    ],
   };
 }
 

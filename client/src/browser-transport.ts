@@ -1,5 +1,6 @@
 import type { Transport } from "@connectrpc/connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { withCheckedHeaders } from "./checked-headers.ts";
 import { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
@@ -23,18 +24,20 @@ export interface BrowserTransportOptions extends FetchTransportOptions {
 export function createBrowserTransport(options: BrowserTransportOptions): Transport {
   const { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, ...common } = options;
   const byFetch = createFetchTransport(common);
-  const bySocket = createGrpcWebTransport({
-    ...common,
-    baseUrl: parseServerAddress(common.baseUrl).href,
-    interceptors: [...(common.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
-    httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
-    useBinaryFormat: true,
-    acceptCompression: [],
-    sendCompression: null,
-    compressMinBytes: 0,
-    readMaxBytes,
-    writeMaxBytes: 0xffffffff,
-  });
+  const bySocket = withCheckedHeaders(
+    createGrpcWebTransport({
+      ...common,
+      baseUrl: parseServerAddress(common.baseUrl).href,
+      interceptors: [...(common.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
+      httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
+      useBinaryFormat: true,
+      acceptCompression: [],
+      sendCompression: null,
+      compressMinBytes: 0,
+      readMaxBytes,
+      writeMaxBytes: 0xffffffff,
+    }),
+  );
   return {
     unary: byFetch.unary.bind(byFetch),
     stream: (method, ...call) =>

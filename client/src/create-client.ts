@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { withCheckedHeaders } from "./checked-headers.ts";
 import { RollcallClient } from "./client.ts";
 import { createFetchFaultInterceptors } from "./fetch-transport.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
@@ -30,7 +31,7 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
   const baseUrl = parseServerAddress(address).href;
   const transport = createTransport({ baseUrl, interceptors: createInterceptors(options) });
   return new RollcallClient({
-    transport: untilClosed(transport, closed.signal),
+    transport: untilClosed(withCheckedHeaders(transport), closed.signal),
     timeoutMs,
     createSha256,
     async close() {

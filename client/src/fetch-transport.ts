@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
+import { withCheckedHeaders } from "./checked-headers.ts";
 import { mapErrors } from "./interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "./interceptors/well-formed.ts";
@@ -21,13 +22,15 @@ export interface FetchTransportOptions {
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createFetchTransport({ interceptors = [], baseUrl, ...options }: FetchTransportOptions): Transport {
-  return createConnectTransport({
-    ...options,
-    baseUrl: parseServerAddress(baseUrl).href,
-    interceptors: [...interceptors, ...createFetchFaultInterceptors()],
-    useBinaryFormat: true,
-    useHttpGet: true,
-  });
+  return withCheckedHeaders(
+    createConnectTransport({
+      ...options,
+      baseUrl: parseServerAddress(baseUrl).href,
+      interceptors: [...interceptors, ...createFetchFaultInterceptors()],
+      useBinaryFormat: true,
+      useHttpGet: true,
+    }),
+  );
 }
 
 /**

@@ -13,8 +13,7 @@ export const WAIT_WITHOUT_DEADLINE_MS = 20_000;
 export class RequestNotSentError extends Error {
   override name = "RequestNotSentError";
   /**
-   * Whether the client may go on trying by itself: false for a certificate that is not
-   * trusted, and for a call that has waited for a connection as long as it may.
+   * Whether the client may go on trying by itself: false for a fault of TLS, and for a call that has waited for a connection as long as it may.
    */
   readonly isTransient: boolean;
   constructor(message: string, { isTransient = true, ...options }: ErrorOptions & { isTransient?: boolean } = {}) {

@@ -240,6 +240,26 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   expect(short).toMatchObject({ code: 2, stderr: expect.stringContaining("AUTH_SECRET") });
 });
 
+test("token mint refuses scopes that do not exist, and names those that do", async () => {
+  const mint = (scope: string) =>
+    rollcallInside(["token", "mint", "--sub", "ada", "--scope", scope], { env: { AUTH_SECRET: "s".repeat(32) } });
+  const known = "there are users:read, users:write, streams";
+  for (const [scope, problem] of [
+    ["users:raed streams", 'there is no scope "users:raed"'],
+    ["users:read,streams", 'there is no scope "users:read,streams"'],
+    ["Streams a", 'there is no scope "Streams", "a"'],
+    [" ", "a scope is missing"],
+  ] as const) {
+    const { code, stdout, stderr } = await mint(scope);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(`rollcall: --scope: ${problem}; ${known}`);
+  }
+  const { code, stdout } = await mint("users:read  users:write streams users:read");
+  expect(code).toBe(0);
+  const verify = createTokenVerifier({ keys: { secret: new TextEncoder().encode("s".repeat(32)) } });
+  expect(await verify(stdout.trim())).toMatchObject({ scopes: new Set(["users:read", "users:write", "streams"]) });
+});
+
 test("token mint reads the .env file, and no setting that it has no need of", async () => {
   await using dir = await folder();
   const secrets = { file: `${"f".repeat(32)}#`, environment: "e".repeat(32) };
@@ -270,17 +290,42 @@ test("an empty variable counts as not set, and a token that no header can have i
   const env = { ROLLCALL_ADDRESS: "", ROLLCALL_TOKEN: "" };
   const refused = await rollcall(["users", "list", "--address", server.url], { env });
   expect(refused).toMatchObject({ code: 1, stderr: "rollcall: unauthenticated: missing authorization token\n" });
-  const minted = await rollcallInside(["token", "mint", "--sub", "a", "--scope", "b"], {
+  const minted = await rollcallInside(["token", "mint", "--sub", "a", "--scope", "streams"], {
     env: { ...env, AUTH_SECRET: "s".repeat(32) },
   });
   expect(minted.code).toBe(0);
-  for (const token of ["a b", "a\nb", "\u00e4"]) {
+  for (const token of ["a b", "a\nb", "\u00e4", '"a"', "Bearer a"]) {
     const { code, stderr } = await rollcallInside(["users", "list", "--address", server.url, "--token", token]);
     expect({ code, stderr }).toEqual({
       code: 2,
       stderr: expect.stringContaining("rollcall: the token has characters"),
     });
   }
+  const fromFile = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: `${await server.token()}\n` };
+  expect(await rollcall(["users", "list"], { env: fromFile })).toMatchObject({ code: 0 });
+});
+
+test("no error repeats a token, wherever a person has put it", async () => {
+  const token = "eyJhbGciOiJIUzI1NiJ9.secret.signature";
+  const wrong: [args: string[], said: string][] = [
+    [["users", "list", "--token", `Bearer ${token}`], "the token has characters"],
+    [["users", "list", `--tokne=${token}`], "unknown option '--tokne=eyJ…'"],
+    [[token], "unknown command 'eyJ…'"],
+    [["users", "list", "--timeout", token], "eyJ…"],
+    [["users", "list", "--address", `localhost/#token=${token}`], "must not have a fragment"],
+    [["token", "mint", "--sub", "a", "--scope", token], "eyJ…"],
+  ];
+  for (const [args, said] of wrong) {
+    for (const json of [[], ["--json"]]) {
+      const { code, stdout, stderr } = await rollcallInside([...args, ...json]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toContain(said);
+      expect(stderr).not.toContain("secret");
+    }
+  }
+  const { code, stderr } = await rollcall(["users", "list"], { env: { ROLLCALL_TOKEN: `${token}\nx` } });
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(/^rollcall: the token has characters/) });
+  expect(stderr).not.toContain("secret");
 });
 
 test("an address that is none is wrong usage, in words and without its secrets", async () => {
@@ -318,12 +363,15 @@ test("--version prints the package's", async () => {
 
 test("a message of several lines stays so, and a server without TLS is told as such", async () => {
   const env = { AUTH_JWKS_URL: "http://example.com/keys" };
-  const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "b"], { env });
+  const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "streams"], { env });
   expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);
   await using server = await startServer();
   const address = server.url.replace("http:", "https:");
   const noTls = await rollcall(["users", "list", "--address", address, "--timeout", "2s"]);
-  expect(noTls).toMatchObject({ code: 1, stderr: "rollcall: unavailable: the server does not speak TLS\n" });
+  expect(noTls).toMatchObject({
+    code: 1,
+    stderr: `rollcall: unavailable: ${address}: the server does not speak TLS; its address may begin with http://\n`,
+  });
 });
 
 test.runIf(existsSync("/dev/full"))(

@@ -162,6 +162,6 @@ test("wrong options are refused at once", () => {
   }
   expect(() => createRollcallClient({ address: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
   expect(() => createRollcallClient({ address: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
-    "ENOENT",
+    "tls.ca: /does/not/exist does not exist",
   );
 });

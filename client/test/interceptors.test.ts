@@ -116,11 +116,15 @@ test("request id: one for each call, in the server's log too; one that is there 
   await users.listUsers({}, { headers: { "x-request-id": "mine" } });
   const part = stockClients(server, createRequestIdInterceptor({ currentId: () => "the-request-i-answer" }));
   await part.users.listUsers({});
+  // The server would make another one of its own, and the error of the header quote it.
+  const odd = stockClients(server, createRequestIdInterceptor({ currentId: () => "a\nb" }));
+  await odd.users.listUsers({});
   const ids = await until(() => {
     const lines = server.log.filter(({ msg }) => msg === "call");
-    return lines.length === 3 && lines.map(({ requestId }) => requestId);
+    return lines.length === 4 && lines.map(({ requestId }) => requestId);
   });
-  expect(ids).toEqual([expect.stringMatching(/^[\da-f]{32}$/), "mine", "the-request-i-answer"]);
+  const made = expect.stringMatching(/^[\da-f]{32}$/);
+  expect(ids).toEqual([made, "mine", "the-request-i-answer", made]);
 });
 
 test("logging: a line a call, a stream's at its end, without tokens or content", async () => {

@@ -103,7 +103,8 @@ export async function startResettingProxy(
   };
 }
 
-async function listen(onConnection: (socket: Socket) => unknown, port = 0): Promise<Proxy> {
+/** A TCP server that does with each connection what it is told. */
+export async function listen(onConnection: (socket: Socket) => unknown, port = 0): Promise<Proxy> {
   const sockets = new Set<Socket>();
   let acceptedCount = 0;
   const server = net.createServer((socket) => {

@@ -1,14 +1,19 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import tls from "node:tls";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
-import { startServer } from "../../server/test/harness.ts";
+import { createCertificateAuthority, createSelfSigned } from "../../scripts/certificates.ts";
+import { startServer, until } from "../../server/test/harness.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall } from "./command-line.ts";
+import { rollcall, rollcallInside } from "./command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
+import { listen } from "./proxy.ts";
 
 checkEachForLeaks();
 
@@ -16,13 +21,60 @@ const authority = await createCertificateAuthority("Test CA");
 const hosts = ["localhost", "127.0.0.1"];
 const good = await authority.issue({ commonName: "server", hosts });
 
-for (const wire of [
+const expired = await authority.issue({
+  commonName: "server",
+  hosts,
+  notBefore: new Date("2020-01-01"),
+  notAfter: new Date("2021-01-01"),
+});
+const early = await authority.issue({
+  commonName: "server",
+  hosts,
+  notBefore: new Date("2100-01-01"),
+  notAfter: new Date("2101-01-01"),
+});
+const elsewhere = await authority.issue({ commonName: "server", hosts: ["elsewhere.example.com"] });
+const selfSigned = await createSelfSigned({ commonName: "server", hosts });
+const stranger = await createCertificateAuthority("Stranger");
+const foreign = await stranger.issue({ commonName: "client" });
+
+/** A TLS server with options that Rollcall does not have; it answers nothing. */
+async function startTlsServer(options: tls.TlsOptions): Promise<AsyncDisposable & { url: string }> {
+  const server = tls.createServer(options);
+  server.on("tlsClientError", () => {});
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `https://localhost:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Makes a call that has to fail with these words, for good: neither waiting nor another try helps. */
+async function expectRefusal(options: NodeRollcallClientOptions, message: RegExp): Promise<void> {
+  let retries = 0;
+  await using client = createRollcallClient({ retry: { onRetry: () => retries++ }, timeoutMs: 60_000, ...options });
+  const error = await client.listUsers().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(message) });
+  expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
+  expect((error as ConnectError).cause).toMatchObject({ isTransient: false });
+  expect(retries).toBe(0);
+}
+
+const UNTRUSTED_CLIENT = /the server does not trust the authority of this client's certificate, tls\.cert$/;
+
+const wires = [
   { protocol: "grpc" },
   { protocol: "grpc-web" },
   { protocol: "connect" },
   { protocol: "grpc-web", httpVersion: "1.1" },
   { protocol: "connect", httpVersion: "1.1" },
-] satisfies Partial<NodeRollcallClientOptions>[]) {
+] satisfies Partial<NodeRollcallClientOptions>[];
+
+for (const wire of wires) {
   const name = `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
 
   test(`TLS with a CA in PEM, by ${name}`, async () => {
@@ -34,35 +86,63 @@ for (const wire of [
     expect(receipt.totalBytes).toBe(300_000);
   });
 
-  test(`what is wrong with a certificate is told at once, by ${name}`, async () => {
-    const expired = await authority.issue({
-      commonName: "server",
-      hosts,
-      notBefore: new Date("2020-01-01"),
-      notAfter: new Date("2021-01-01"),
-    });
-    const elsewhere = await authority.issue({ commonName: "server", hosts: ["elsewhere.example.com"] });
-    const stranger = await createCertificateAuthority("Stranger");
+  test(`what is wrong with a certificate is said at once and in words, by ${name}`, async () => {
     const cases = [
-      { tls: good, ca: stranger.cert, message: /self.signed|unable to (get|verify)/i },
-      { tls: expired, ca: authority.cert, message: /expired/ },
-      { tls: elsewhere, ca: authority.cert, message: /does not match|altnames/i },
+      {
+        tls: good,
+        ca: stranger.cert,
+        message: /is of an authority that is not trusted; give the authority's as tls\.ca/,
+      },
+      { tls: selfSigned, ca: stranger.cert, message: /is signed by itself, and not trusted; give it as tls\.ca/ },
+      { tls: expired, ca: authority.cert, message: /has expired, or this machine's clock is wrong/ },
+      { tls: early, ca: authority.cert, message: /is not valid yet, or this machine's clock is wrong/ },
+      { tls: elsewhere, ca: authority.cert, message: /is not for localhost, but for elsewhere\.example\.com$/ },
     ];
     for (const { tls, ca, message } of cases) {
       await using server = await startServer({ tls });
-      let retries = 0;
-      await using client = createRollcallClient({
-        address: server.url,
-        tls: { ca },
-        retry: { onRetry: () => retries++ },
-        ...wire,
-      });
-      const error = await client.listUsers().catch((reason: unknown) => reason);
-      expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(message) });
-      expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
-      // A certificate does not get better by waiting.
-      expect(retries).toBe(0);
+      await expectRefusal({ address: server.url, tls: { ca }, ...wire }, message);
     }
+  });
+
+  test(`a server that refuses the client, its version or its kind of connection says so in words, by ${name}`, async () => {
+    const mutual = { ...good, clientCa: authority.cert };
+    const tls = { ca: authority.cert };
+    await using server = await startServer({ tls: mutual });
+    const address = server.url;
+    await expectRefusal(
+      { address, tls, ...wire },
+      /the server asks for a client certificate; give tls\.cert and tls\.key$/,
+    );
+    await expectRefusal(
+      { address, tls: { ...tls, ...foreign }, ...wire },
+      /closed .* after the TLS handshake; it may refuse .* tls\.cert$/,
+    );
+    await expectRefusal({ address, tls: { ...tls, ...expired }, ...wire }, /tls\.cert, has expired on 2021-01-01$/);
+    await expectRefusal(
+      { address: address.replace("https:", "http:"), ...wire },
+      /the server speaks TLS; its address has to begin with https/,
+    );
+    await using plain = await startServer();
+    await expectRefusal(
+      { address: plain.url.replace("http:", "https:"), tls, ...wire },
+      /the server does not speak TLS/,
+    );
+    const old = { ...good, ca: authority.cert, requestCert: true, rejectUnauthorized: true } as const;
+    await using noCommonVersion = await startTlsServer({
+      ...good,
+      minVersion: "TLSv1",
+      maxVersion: "TLSv1.1",
+      ciphers: "DEFAULT:@SECLEVEL=0",
+    });
+    await expectRefusal(
+      { address: noCommonVersion.url, tls, ...wire },
+      /no version of TLS in common: this client speaks 1\.2 and 1\.3$/,
+    );
+    await using tls12 = await startTlsServer({ ...old, maxVersion: "TLSv1.2" });
+    await expectRefusal(
+      { address: tls12.url, tls, ...wire },
+      /refuses the handshake: no cipher in common, or it asks for a client certificate/,
+    );
   });
 
   test(`mutual TLS, by ${name}`, async () => {
@@ -74,7 +154,7 @@ for (const wire of [
     await using unknown = createRollcallClient({ ...options, tls: { ca: authority.cert } });
     await expect(unknown.listUsers()).rejects.toMatchObject({
       code: Code.Unavailable,
-      rawMessage: expect.stringMatching(/certificate required|connection .* lost/i),
+      rawMessage: expect.stringContaining("the server asks for a client certificate"),
     });
   });
 }
@@ -96,6 +176,76 @@ test("certificates may be files, for the library and for the command", async () 
   expect(list).toMatchObject({ code: 0, stdout: expect.stringContaining("ada@example.com") });
 });
 
+test("a handshake that is cut is said so, and tried again until the wait is over", async () => {
+  let count = 0;
+  await using server = await listen((socket) => {
+    count += 1;
+    socket.once("data", () => socket.destroy());
+  });
+  const address = server.url.replace("http:", "https:");
+  await using client = createRollcallClient({ address, retry: false, pool: { waitTimeoutMs: 300 } });
+  await expect(client.listUsers({}, { timeoutMs: 60_000 })).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: expect.stringContaining("the server closed the connection in the TLS handshake; it may speak no TLS"),
+  });
+  expect(count).toBeGreaterThan(1);
+});
+
+test("a plaintext server that closes connections is not taken for one of TLS", async () => {
+  await using server = await listen((socket) => socket.once("data", () => socket.destroy()));
+  for (const httpVersion of ["1.1", "2"] as const) {
+    const options = { address: server.url, protocol: "connect", httpVersion, retry: false } as const;
+    await using client = createRollcallClient({ ...options, pool: { waitTimeoutMs: 0 } });
+    const error = await client.listUsers().catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.not.stringContaining("TLS") });
+  }
+});
+
+test("the command says what is wrong by its own options, and exits with 1", async () => {
+  await using server = await startServer({ tls: { ...good, clientCa: authority.cert } });
+  const list = (...args: string[]) => rollcallInside(["users", "list", "--address", server.url, ...args]);
+  expect(await list()).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("unavailable: https://localhost:"),
+  });
+  expect((await list()).stderr).toContain("give the authority's as --ca");
+  expect(await list("--ca", authority.cert)).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/the server asks for a client certificate; give --cert and --key\n$/),
+  });
+  // The environment names the authority too.
+  const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_CA: authority.cert };
+  expect((await rollcall(["users", "list"], { env })).stderr).toContain("--cert and --key");
+});
+
+const hasOpenSsl = spawnSync("openssl", ["version"]).error === undefined;
+
+test("an alert that comes after the handshake, as OpenSSL sends for a foreign certificate", async ({ skip }) => {
+  skip(!hasOpenSsl, "openssl is not installed");
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-tls-"));
+  const files = Object.entries({ cert: good.cert, key: good.key, ca: authority.cert });
+  for (const [name, text] of files) await writeFile(join(folder.path, name), text);
+  const options = "-accept 0 -cert cert -key key -CAfile ca -Verify 1 -verify_return_error -alpn h2,http/1.1";
+  const child = spawn("openssl", ["s_server", ...options.split(" ")], {
+    cwd: folder.path,
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  try {
+    let output = "";
+    child.stdout.on("data", (bytes) => {
+      output += bytes;
+    });
+    const port = await until(() => /^ACCEPT .*:(\d+)$/m.exec(output)?.[1]);
+    for (const wire of wires) {
+      const tls = { ca: authority.cert, ...foreign };
+      await expectRefusal({ address: `https://localhost:${port}`, tls, ...wire }, UNTRUSTED_CLIENT);
+    }
+  } finally {
+    child.kill();
+    await once(child, "exit");
+  }
+});
+
 test("a PEM without what it is for is refused at once, by its file's name", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-tls-"));
   const path = join(folder.path, "garbage.pem");
@@ -103,21 +253,26 @@ test("a PEM without what it is for is refused at once, by its file's name", asyn
   const { cert, key } = await authority.issue({ commonName: "client" });
   const create = (tls: NonNullable<NodeRollcallClientOptions["tls"]>) =>
     createRollcallClient({ address: "https://localhost", tls });
-  expect(() => create({ ca: path })).toThrow(`${path} has no certificate`);
+  expect(() => create({ ca: path })).toThrow(`tls.ca: ${path} is not PEM`);
+  expect(() => create({ ca: folder.path })).toThrow(`tls.ca: ${folder.path} is a folder, not a file`);
+  expect(() => create({ ca: `${path}.no` })).toThrow(`tls.ca: ${path}.no does not exist`);
+  expect(() => create({ ca: "" })).toThrow("tls.ca is empty");
   expect(() => create({ ca: key })).toThrow("tls.ca has no certificate");
-  expect(() => create({ cert: path, key })).toThrow(`${path} has no certificate`);
-  expect(() => create({ cert, key: path })).toThrow(`${path} has no private key`);
+  expect(() => create({ ca: `${authority.cert}\n${cert.slice(0, 100)}` })).toThrow("block 2 of 2 (line 11) has no END");
+  expect(() => create({ cert: path, key })).toThrow(`tls.cert: ${path} is not PEM`);
+  expect(() => create({ cert, key: path })).toThrow(`tls.key: ${path} is not PEM`);
   expect(() => create({ cert, key: cert })).toThrow("tls.key has no private key");
+  expect(() => create({ cert: authority.cert, key })).toThrow("tls.key is not the key of the certificate in tls.cert");
+  expect(() => create({ cert: `${authority.cert}\n${cert}`, key })).toThrow("tls.cert is in the wrong order");
   await create({ ca: `# Some\n${authority.cert}\n${cert}`, cert, key }).close();
   expect(await rollcall(["users", "list", "--ca", path])).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("has no certificate"),
+    stderr: expect.stringContaining(`--ca: ${path} is not PEM`),
   });
 });
 
 test("a server without HTTP/2 is told as such", async () => {
   const { createServer } = await import("node:https");
-  const { once } = await import("node:events");
   const server = createServer(good).listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

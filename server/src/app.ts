@@ -12,6 +12,7 @@ import { Admission, type AdmissionLimits, admissionLimits } from "./http/admissi
 import { admitCalls } from "./http/admit-calls.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
 import { hasValidHost } from "./http/authority.ts";
+import { watchCertificateDates } from "./http/certificate-dates.ts";
 import { peerOf } from "./http/connection.ts";
 import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
@@ -126,6 +127,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     now = Date.now,
   } = options;
   const scheme = options.tls ? "https" : "http";
+  const certificateDates = options.tls && watchCertificateDates({ tls: options.tls, logger, now });
   const shutdown = new AbortController();
   let draining = false;
 
@@ -255,11 +257,13 @@ export async function createApp(options: AppOptions): Promise<App> {
       });
       const { port: actualPort } = server.address() as AddressInfo;
       if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+      certificateDates?.start();
       const urlHost = host.includes(":") ? `[${host}]` : host;
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}` };
     },
     async close() {
       draining = true;
+      certificateDates?.stop();
       if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));

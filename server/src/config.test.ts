@@ -92,7 +92,12 @@ test("what is set is taken, and an empty variable is not set", () => {
     host: "127.0.0.1",
     port: 0,
     databasePath: "/var/lib/users.db",
-    tls: { cert: server.cert, key: server.key, clientCa: authority.cert, certFile: "/app/cert.pem" },
+    tls: {
+      cert: `${server.cert}\n`,
+      key: `${server.key}\n`,
+      clientCa: `${authority.cert}\n`,
+      certFile: "/app/cert.pem",
+    },
     auth: { keys: { secret: new TextEncoder().encode(secret) }, issuer: "me" },
     corsOrigins: ["https://a.example", "http://localhost:5173"],
     maxCalls: 200,
@@ -100,6 +105,16 @@ test("what is set is taken, and an empty variable is not set", () => {
     logLevel: "info",
   });
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
+});
+
+test("the key set of an identity provider is taken, with the time that its last good keys serve", () => {
+  const env = { AUTH_JWKS_URL: "https://idp.example/keys", AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" };
+  const jwksUrl = new URL("https://idp.example/keys");
+  expect(parse(env).auth.keys).toEqual({ jwksUrl, maxStaleMs: 3_600_000 });
+  expect(parse({ ...env, AUTH_JWKS_MAX_STALE_MS: "30m" }).auth.keys).toEqual({ jwksUrl, maxStaleMs: 1_800_000 });
+  const problems = problemsOf({ ...env, AUTH_JWKS_URL: "https://me:pass@idp.example/", AUTH_JWKS_MAX_STALE_MS: "-1" });
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual(["AUTH_JWKS_MAX_STALE_MS", "AUTH_JWKS_URL"]);
+  expect(problems.join()).not.toContain("pass@");
 });
 
 test("proxies are trusted by address or network", () => {
@@ -149,7 +164,7 @@ describe.each<[string, Record<string, string>, string[]]>([
   ["half a certificate", { TLS_CERT_FILE: "cert.pem" }, ["TLS_KEY_FILE"]],
   ["the other half", { TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE"]],
   ["a file that is not there", { TLS_CERT_FILE: "no.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE"]],
-  ["a file that is no PEM", { TLS_CERT_FILE: "text.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE", "TLS_KEY_FILE"]],
+  ["a file that is no PEM", { TLS_CERT_FILE: "text.pem", TLS_KEY_FILE: "key.pem" }, ["TLS_CERT_FILE"]],
   ["another certificate's key", { TLS_CERT_FILE: "cert.pem", TLS_KEY_FILE: "other-key.pem" }, ["TLS_KEY_FILE"]],
   ["a client CA without a certificate", { TLS_CLIENT_CA_FILE: "ca.pem" }, ["TLS_CLIENT_CA_FILE"]],
   [

@@ -1,15 +1,13 @@
-import { X509Certificate } from "node:crypto";
 import { BlockList } from "node:net";
-import { resolve } from "node:path";
-import { createSecureContext } from "node:tls";
 import { ConfigError } from "./config/config-error.ts";
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { isLoopback, parseHost } from "./config/host.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
+import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { addToBlockList } from "./http/addresses.ts";
 import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
-import type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
+import type { ConnectionLimits } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
 
@@ -39,20 +37,10 @@ export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
   readonly keys: TokenKeys | undefined;
 }
 
-export interface TlsConfig extends TlsOptions {
-  /** Absolute path of the certificate. */
-  readonly certFile: string;
-}
-
-export interface ConfigSources {
-  /** What relative paths start from. */
-  rootDir: string;
-  /** @throws Error with a `code` when the file can't be read. */
-  readFile(path: string): string;
-}
-
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const MIN_SECRET_BYTES = 32;
+/** A week: who has taken a key out of the set must not have to wait longer until no server takes it. */
+const MAX_KEY_STALENESS_MS = 7 * 24 * 60 * 60 * 1_000;
 /** Of the contract, but not in this version: refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
@@ -65,7 +53,7 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
  *
  * @throws ConfigError
  */
-export function parseConfig(env: Env, sources: ConfigSources): Config {
+export function parseConfig(env: Env, sources: FileSources): Config {
   const problems: string[] = [];
   const read = createReader(env, problems);
   const host = parseHost(read, problems);
@@ -125,39 +113,6 @@ export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfi
   return { auth, databasePath };
 }
 
-function parseTls(read: Reader, { rootDir, readFile }: ConfigSources, problems: string[]): TlsConfig | undefined {
-  const load = (name: string): string | undefined => {
-    const path = read.text(name);
-    try {
-      return path && readFile(resolve(rootDir, path));
-    } catch (error) {
-      problems.push(`${name}: can't be read (${(error as NodeJS.ErrnoException).code ?? "unknown"})`);
-      return undefined;
-    }
-  };
-  const cert = load("TLS_CERT_FILE");
-  const key = load("TLS_KEY_FILE");
-  const clientCa = load("TLS_CLIENT_CA_FILE");
-  const isSet = (name: string) => read.text(name) !== undefined;
-  if (isSet("TLS_CERT_FILE") && !isSet("TLS_KEY_FILE")) problems.push("TLS_KEY_FILE: must be set with TLS_CERT_FILE");
-  if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
-  if (isSet("TLS_CLIENT_CA_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE");
-  if (cert === undefined || key === undefined) return undefined;
-  const check = (name: string, use: () => unknown) => {
-    try {
-      use();
-    } catch {
-      problems.push(
-        `${name}: is not a PEM file that can be used${name === "TLS_KEY_FILE" ? " with TLS_CERT_FILE" : ""}`,
-      );
-    }
-  };
-  check("TLS_CERT_FILE", () => createSecureContext({ cert }));
-  check("TLS_KEY_FILE", () => createSecureContext({ cert, key }));
-  if (clientCa !== undefined) check("TLS_CLIENT_CA_FILE", () => new X509Certificate(clientCa));
-  return { cert, key, clientCa, certFile: resolve(rootDir, read.text("TLS_CERT_FILE") ?? "") };
-}
-
 function parseAuth(read: Reader, problems: string[]): AuthConfig {
   const issuer = read.text("AUTH_ISSUER");
   const audience = read.text("AUTH_AUDIENCE");
@@ -167,6 +122,7 @@ function parseAuth(read: Reader, problems: string[]): AuthConfig {
 function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
   const secret = read.text("AUTH_SECRET");
   const jwksUrl = read.text("AUTH_JWKS_URL");
+  const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", 3_600_000, 0, MAX_KEY_STALENESS_MS);
   if (secret !== undefined && jwksUrl !== undefined) {
     problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
     return undefined;
@@ -182,8 +138,13 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
   const url = URL.parse(jwksUrl);
   const isSafe =
     url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1")));
-  if (url && isSafe) return { jwksUrl: url };
-  problems.push("AUTH_JWKS_URL: must be an https URL");
+  if (url && (url.username !== "" || url.password !== "")) {
+    problems.push("AUTH_JWKS_URL: must not have a user name or password: a key set is public");
+  } else if (url && isSafe) {
+    return { jwksUrl: url, maxStaleMs };
+  } else {
+    problems.push("AUTH_JWKS_URL: must be an https URL");
+  }
   return undefined;
 }
 

@@ -11,6 +11,7 @@ export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlit
 export type { UserRepository } from "./repository/user-repository.ts";
 export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
 export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
+export { KeysUnavailableError } from "./rpc/auth/provider-keys.ts";
 export {
   createTokenVerifier,
   ExpiredTokenError,

@@ -59,7 +59,7 @@ try {
   const webRoot = join(rootDir, "web/dist");
   const app = await createApp({
     ...config,
-    auth: createTokenVerifier({ keys, issuer, audience }),
+    auth: createTokenVerifier({ keys, issuer, audience, logger }),
     repository: openSqliteUserRepository({
       path: config.databasePath,
       onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),

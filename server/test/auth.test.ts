@@ -1,10 +1,8 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { base64url, exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
+import { base64url, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokenVerifier } from "../src/rpc/auth/token-verifier.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
@@ -112,93 +110,7 @@ describe("a token", () => {
     const token = await server.token({ ttlSeconds: -1 });
     await refusal(clients(server).users.listUsers({}, { headers: { authorization: `Bearer ${token}` } }));
     await until(() => server.log.find(({ msg }) => msg === "call"));
-    expect(JSON.stringify(server.log)).toContain('"exp\\" claim timestamp check failed');
+    expect(JSON.stringify(server.log)).toContain("token has expired");
     expect(JSON.stringify(server.log)).not.toContain(token.split(".")[2]);
-  });
-});
-
-describe("an identity provider's keys", () => {
-  async function startProvider(options: { keyCooldownMs?: number } = {}) {
-    const state = { keys: [] as object[], fetches: 0, isDown: false };
-    const provider = createServer((_request, response) => {
-      state.fetches += 1;
-      response.statusCode = state.isDown ? 503 : 200;
-      response.end(JSON.stringify({ keys: state.keys }));
-    }).listen(0, "127.0.0.1");
-    await new Promise((resolve) => provider.once("listening", resolve));
-    const jwksUrl = new URL(`http://127.0.0.1:${(provider.address() as AddressInfo).port}/jwks.json`);
-    const addKey = async (alg: string, kid: string) => {
-      const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
-      state.keys.push({ ...(await exportJWK(publicKey)), alg, kid, use: "sig" });
-      return (claims: object = { scope: "users:read" }) =>
-        new SignJWT({ ...claims })
-          .setProtectedHeader({ alg, kid })
-          .setSubject("grace")
-          .setIssuer("https://idp.example")
-          .setAudience("rollcall")
-          .setExpirationTime("1h")
-          .sign(privateKey);
-    };
-    const auth = createTokenVerifier({
-      keys: { jwksUrl, ...options },
-      issuer: "https://idp.example",
-      audience: "rollcall",
-    });
-    return { state, addKey, auth, [Symbol.asyncDispose]: async () => void provider.close() };
-  }
-  const call = (server: TestServer, token: string) =>
-    clients(server).users.listUsers({}, { headers: { authorization: `Bearer ${token}` } });
-
-  test.each(["RS256", "ES256", "EdDSA"])("of %s let their tokens in", async (alg) => {
-    await using provider = await startProvider();
-    const sign = await provider.addKey(alg, "1");
-    await using server = await startServer({ auth: provider.auth });
-    expect(await call(server, await sign())).toMatchObject({ users: [] });
-    expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ principal: "grace" });
-  });
-
-  test("are fetched again when a token names a new one, but not at every made-up name's bidding", async () => {
-    await using provider = await startProvider({ keyCooldownMs: 200 });
-    const signOld = await provider.addKey("ES256", "old");
-    await using server = await startServer({ auth: provider.auth });
-    await call(server, await signOld());
-    await call(server, await signOld());
-    expect(provider.state.fetches).toBe(1);
-    const signNew = await provider.addKey("ES256", "new");
-    const token = await signNew();
-    // Refused until the cooldown is over.
-    let answer: unknown;
-    while (!answer) answer = await call(server, token).catch(() => undefined);
-    expect(answer).toMatchObject({ users: [] });
-    expect(provider.state.fetches).toBe(2);
-    const { privateKey } = await generateKeyPair("ES256");
-    const forged = await new SignJWT().setProtectedHeader({ alg: "ES256", kid: "?" }).sign(privateKey);
-    for (let i = 0; i < 5; i++) expect(await refusal(call(server, forged))).toEqual(invalid);
-    expect(provider.state.fetches).toBeLessThanOrEqual(3);
-  });
-
-  test("do not let in an HS256 token made with a public key", async () => {
-    await using provider = await startProvider();
-    await provider.addKey("RS256", "1");
-    await using server = await startServer({ auth: provider.auth });
-    const [key] = provider.state.keys;
-    const forged = await new SignJWT({ scope: "users:read" })
-      .setProtectedHeader({ alg: "HS256", kid: "1" })
-      .setSubject("root")
-      .setIssuer("https://idp.example")
-      .setAudience("rollcall")
-      .setExpirationTime("1h")
-      .sign(new TextEncoder().encode(JSON.stringify(key)));
-    expect(await refusal(call(server, forged))).toEqual(invalid);
-  });
-
-  test("that can't be had are the server's trouble, not the caller's", async () => {
-    await using provider = await startProvider();
-    const sign = await provider.addKey("ES256", "1");
-    provider.state.isDown = true;
-    await using server = await startServer({ auth: provider.auth });
-    expect(await refusal(call(server, await sign()))).toMatchObject({ code: "Unavailable" });
-    provider.state.isDown = false;
-    expect(await call(server, await sign())).toMatchObject({ users: [] });
   });
 });

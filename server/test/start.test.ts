@@ -96,6 +96,21 @@ describe("a start that must not be", () => {
     expect(stderr).toMatch(/^AUTH_SECRET: .*\nTLS_CERT_FILE: .*ALLOW_PLAINTEXT=true.*\n$/);
   });
 
+  test("with files of TLS that can't be used says why", () => {
+    const empty = join(folder, "empty.pem");
+    writeFileSync(empty, "");
+    const env = { TLS_CERT_FILE: empty, TLS_KEY_FILE: empty, TLS_CLIENT_CA_FILE: folder };
+    expect(failingStart(env)).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: [
+        `TLS_CERT_FILE: ${empty} is empty`,
+        `TLS_KEY_FILE: ${empty} is empty`,
+        `TLS_CLIENT_CA_FILE: ${folder} is a folder, not a file\n`,
+      ].join("\n"),
+    });
+  });
+
   test("on a port in use says so and exits with 1", async () => {
     const holder = net.createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => holder.once("listening", resolve));

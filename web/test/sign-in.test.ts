@@ -191,6 +191,18 @@ test("a token is taken with what people paste around it", async () => {
   }
 });
 
+test("what is no token is none in the tab's storage either, and no call goes out with it", async () => {
+  await using app = await openApp(browser);
+  const { page, server } = app;
+  await page.getByText("Nobody is here yet.").waitFor();
+  await page.evaluate("sessionStorage['rollcall.token'] += '\\nx'");
+  const callCount = () => server.log.filter(({ msg }) => msg === "call").length;
+  const before = callCount();
+  await page.reload();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  expect(callCount()).toBe(before);
+});
+
 test("another tab is another session", async () => {
   await using app = await openApp(browser);
   await app.page.getByText("Nobody is here yet.").waitFor();

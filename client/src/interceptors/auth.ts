@@ -1,4 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { TOKEN_FAULT, toBearerToken } from "../bearer-token.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
@@ -8,7 +9,7 @@ export interface TokenRequest {
 }
 
 /**
- * Gives the bearer token to send; undefined sends none. It is asked before each
+ * Gives the bearer token to send; undefined or an empty one sends none. It is asked before each
  * call. A promise says that this takes work: then its token is kept until shortly
  * before it expires (a JWT's `exp`), and calls at the same time share one request.
  */
@@ -27,7 +28,8 @@ export interface AuthOptions {
  * Sends `authorization: Bearer …`, renewed before the token expires. A unary call
  * that is refused as unauthenticated is repeated once with a new token, where there
  * is one; after a stream that is refused, the next call asks for a new token. A call
- * that is aborted, or whose deadline ends, waits for no token.
+ * that is aborted, or whose deadline ends, waits for no token. One with characters that no
+ * token has (RFC 6750, 2.1) is not sent: the call fails as unauthenticated.
  */
 export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Date.now }: AuthOptions): Interceptor {
   const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
@@ -74,9 +76,10 @@ class TokenSource {
     if (this.#kept && this.#now() < this.#kept.renewAtMs) return this.#kept.token;
     if (this.#pending) return this.#pending;
     const answer = this.#getToken({ refused });
-    if (!(answer instanceof Promise)) return answer;
+    if (!(answer instanceof Promise)) return checked(answer);
     this.#pending = answer
-      .then((token) => {
+      .then((text) => {
+        const token = checked(text);
         if (token !== undefined) this.#keep(token);
         return token;
       })
@@ -95,6 +98,14 @@ class TokenSource {
     // One whose end is not known is asked for each time.
     if (expiresAtMs !== undefined) this.#kept = { token, renewAtMs: expiresAtMs - this.#renewBeforeMs };
   }
+}
+
+/** Returns the token, undefined for none. @throws ConnectError, without the token, for one that must not go into a header. */
+function checked(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const token = toBearerToken(text);
+  if (token === undefined) throw new ConnectError(TOKEN_FAULT, Code.Unauthenticated);
+  return token || undefined;
 }
 
 /** `exp` of a JWT, in milliseconds since the Unix epoch; not verified, as only the server can. */

@@ -1,44 +1,47 @@
-import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
 import type { TlsClientOptions } from "./http/open-socket.ts";
 
 /** Each is a PEM text, or the path of a PEM file, which is read once. */
 export interface TlsFiles {
   /** Authorities to trust instead of those that Node trusts. */
   ca?: string | undefined;
-  /** The client's certificate, for a server that asks for one (mutual TLS); needs `key`. */
+  /** The client's certificate, for a server that asks for one (mutual TLS), and its issuers; needs `key`. */
   cert?: string | undefined;
   /** Private key of `cert`. */
   key?: string | undefined;
 }
 
-/** @throws Error for a file that can't be read, one without a certificate or key, and for a certificate without its key. */
+/**
+ * Reads the files, each to its end.
+ *
+ * @throws TypeError for one that can't be read, or that has a broken part or not what it is for, and where `cert` and
+ *   `key` do not belong together.
+ */
 export function loadTls({ ca, cert, key }: TlsFiles = {}): TlsClientOptions {
   if ((cert === undefined) !== (key === undefined)) throw new TypeError("tls.cert and tls.key go together");
+  const authorities = load("ca", ca, readCertificates);
+  const certificates = load("cert", cert, readCertificates);
+  const privateKey = load("key", key, readPrivateKey);
+  if (certificates && privateKey) {
+    const fault = findPairFault(certificates, privateKey);
+    const of = fault?.part === "key" ? " in tls.cert" : "";
+    if (fault) throw new TypeError(`tls.${fault.part} ${fault.message}${of}`);
+  }
   return {
-    ca: pem(ca, "ca", certificate),
-    cert: pem(cert, "cert", certificate),
-    key: pem(key, "key", privateKey),
+    ca: authorities && toPem(authorities),
+    cert: certificates && toPem(certificates),
+    key: privateKey?.pem,
   };
 }
 
-/** The part that a PEM text must have, and how to read the first one; reading throws where there is none. */
-interface Content {
-  readonly name: string;
-  parse(text: string): unknown;
-}
-
-const certificate: Content = { name: "certificate", parse: (text) => new X509Certificate(text) };
-const privateKey: Content = { name: "private key", parse: createPrivateKey };
-
-function pem(textOrPath: string | undefined, option: keyof TlsFiles, content: Content): string | undefined {
+function load<T>(option: keyof TlsFiles, textOrPath: string | undefined, parse: (text: string) => T): T | undefined {
   if (textOrPath === undefined) return undefined;
-  const isText = textOrPath.includes("-----BEGIN");
-  const text = isText ? textOrPath : readFileSync(textOrPath, "utf8");
+  const isPath = !textOrPath.includes("-----BEGIN") && textOrPath.trim() !== "";
   try {
-    content.parse(text);
+    return parse(isPath ? readFileSync(textOrPath, "utf8") : textOrPath);
   } catch (cause) {
-    throw new TypeError(`${isText ? `tls.${option}` : textOrPath} has no ${content.name} in PEM`, { cause });
+    const name = isPath ? `tls.${option}: ${textOrPath}` : `tls.${option}`;
+    throw new TypeError(`${name} ${cause instanceof PemError ? cause.message : fileFault(cause)}`, { cause });
   }
-  return text;
 }

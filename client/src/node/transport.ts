@@ -4,6 +4,7 @@ import { createTransport as createConnect } from "@connectrpc/connect/protocol-c
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { withCheckedHeaders } from "../checked-headers.ts";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { parseServerAddress } from "../server-address.ts";
@@ -62,5 +63,5 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
     ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),
   };
   const create = { grpc: createGrpc, "grpc-web": createGrpcWeb, connect: createConnect }[protocol];
-  return { ...create(transportOptions), close: () => http.close() };
+  return { ...withCheckedHeaders(create(transportOptions)), close: () => http.close() };
 }

@@ -3,6 +3,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import { BlockList } from "node:net";
 import type stream from "node:stream";
+import { readCertificates, toPem } from "@rollcall/pem";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
 import type { Allowance } from "./token-bucket.ts";
 
@@ -110,12 +111,12 @@ export function createHttp1Server(
     ? https.createServer(
         {
           ...options,
-          cert: tls.cert,
+          cert: wholeChain(tls.cert),
           key: tls.key,
           minVersion: "TLSv1.2",
           ALPNProtocols: ["h2", "http/1.1"],
           handshakeTimeout: limits.handshakeTimeoutMs,
-          ...(tls.clientCa && { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
+          ...(tls.clientCa && { ca: wholeChain(tls.clientCa), requestCert: true, rejectUnauthorized: true }),
         },
         handler,
       )
@@ -130,6 +131,11 @@ export type TakeStream = (
   headers: http2.IncomingHttpHeaders,
   rawHeaders: readonly string[],
 ) => boolean;
+
+/** All certificates of a text, in a form of which OpenSSL misses none. @throws PemError when one can't be read. */
+function wholeChain(pem: string | Buffer): string {
+  return toPem(readCertificates(pem.toString()));
+}
 
 /**
  * An HTTP/2 server to whom connections are handed; it does not listen.

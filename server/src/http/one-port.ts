@@ -8,6 +8,7 @@ import { acceptPlaintext } from "./accept-plaintext.ts";
 import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { createGuards } from "./guards.ts";
+import { createHandshakeLog } from "./handshake-log.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import {
@@ -100,6 +101,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   };
 
   if (tls) {
+    server.on("tlsClientError", createHandshakeLog(logger));
     server.on(connectionEvent, (socket: TLSSocket) => accept(socket, socket.alpnProtocol === "h2"));
   } else {
     server.on(connectionEvent, (socket: net.Socket) => {

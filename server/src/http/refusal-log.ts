@@ -1,26 +1,43 @@
 import type { Logger } from "pino";
 
-/** Between two log lines of a kind: who floods the server must not flood its log too. */
 const INTERVAL_MS = 60_000;
 
-/** Logs what connections are refused or ended for: the first of a kind at once, then one line a minute with their number. */
+export interface RefusalLogOptions {
+  /** Default "warn". */
+  level?: "warn" | "info" | "debug" | undefined;
+  /** Lines of a kind in a minute: who floods the server must not flood its log too. Default 1. */
+  linesPerMinute?: number | undefined;
+}
+
+/**
+ * Logs what connections are refused or ended for: the first of a kind at once, up to some lines a
+ * minute. Each has the `count` of those since the line before, itself included.
+ */
 export class RefusalLog {
   readonly #logger: Logger;
-  readonly #kinds = new Map<string, { count: number; loggedAtMs: number }>();
+  readonly #level: "warn" | "info" | "debug";
+  readonly #linesPerMinute: number;
+  readonly #kinds = new Map<string, { count: number; lines: number; minuteSinceMs: number }>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, { level = "warn", linesPerMinute = 1 }: RefusalLogOptions = {}) {
     this.#logger = logger;
+    this.#level = level;
+    this.#linesPerMinute = linesPerMinute;
   }
 
   /** @param message One of a fixed number, since each is remembered. */
   note(message: string, fields: Readonly<Record<string, unknown>>): void {
-    const kind = this.#kinds.get(message) ?? { count: 0, loggedAtMs: Number.NEGATIVE_INFINITY };
+    const kind = this.#kinds.get(message) ?? { count: 0, lines: 0, minuteSinceMs: Number.NEGATIVE_INFINITY };
     this.#kinds.set(message, kind);
     kind.count += 1;
     const nowMs = performance.now();
-    if (nowMs - kind.loggedAtMs < INTERVAL_MS) return;
-    this.#logger.warn({ ...fields, count: kind.count }, message);
-    kind.loggedAtMs = nowMs;
+    if (nowMs - kind.minuteSinceMs >= INTERVAL_MS) {
+      kind.minuteSinceMs = nowMs;
+      kind.lines = 0;
+    }
+    if (kind.lines >= this.#linesPerMinute) return;
+    kind.lines += 1;
+    this.#logger[this.#level]({ ...fields, count: kind.count }, message);
     kind.count = 0;
   }
 }

@@ -137,6 +137,8 @@ function watchExpiry(): void {
 
 /** The claims of a JWT (RFC 7519), unverified. */
 function readToken(token: string): Session | undefined {
+  // Nothing else goes into a header, whose errors may quote it.
+  if (TOKEN.exec(token)?.[0] !== token) return undefined;
   try {
     const payload = token.split(".", 3)[1] ?? "";
     const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));

@@ -1,5 +1,6 @@
 import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { TOKEN_FAULT, toBearerToken } from "../../bearer-token.ts";
 import { MAX_TIMEOUT_MS } from "../../options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
@@ -34,7 +35,7 @@ export function addGlobalOptions(program: Command): void {
         .default(DEFAULT_ADDRESS),
     )
     .addOption(new Option("--token <token>", "bearer token").env("ROLLCALL_TOKEN"))
-    .option("--ca <file>", "trust this authority (PEM) for TLS, and no other")
+    .addOption(new Option("--ca <file>", "trust this authority (PEM) for TLS, and no other").env("ROLLCALL_CA"))
     .option("--cert <file>", "the client's certificate (PEM), for mutual TLS; needs --key")
     .option("--key <file>", "private key (PEM) of --cert")
     .addOption(
@@ -106,10 +107,8 @@ export async function withClient<T>(
 ): Promise<T> {
   const { ca, cert, key, timeout, http: httpVersion = "2" } = globals;
   const { protocol = httpVersion === "2" ? "grpc" : "connect" } = globals;
-  const token = globals.token || undefined;
-  if (token !== undefined && !/^[!-~]+$/.test(token)) {
-    throw new UsageError("the token has characters that no token has: a space, a line break or beyond ASCII");
-  }
+  const token = toBearerToken(globals.token ?? "");
+  if (token === undefined) throw new UsageError(TOKEN_FAULT);
   if (protocol === "grpc" && httpVersion === "1.1") {
     throw new UsageError("gRPC needs HTTP/2: with --http 1.1, leave out --protocol grpc, or take grpc-web");
   }
@@ -118,7 +117,7 @@ export async function withClient<T>(
     // A variable that is set to nothing counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
-    const wire = { httpVersion, protocol, tls: { ca, cert, key } };
+    const wire = { httpVersion, protocol, tls: { ca: ca || undefined, cert, key } };
     client = createRollcallClient({ address, token, ...wire, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });

@@ -43,12 +43,12 @@ export function reportOf(error: unknown): ErrorReport {
   if (error instanceof ConnectError) {
     return { code: codeToString(error.code), message: plainMessage(error.rawMessage), violations };
   }
-  return { code: undefined, message: error instanceof Error ? error.message : String(error), violations };
+  return { code: undefined, message: plainMessage(error instanceof Error ? error.message : String(error)), violations };
 }
 
-/** A cryptic line in OpenSSL's error for a server without TLS. */
+/** The library's words for the command's options: `--ca` for `tls.ca`. */
 function plainMessage(message: string): string {
-  return message.includes("wrong version number") ? "the server does not speak TLS" : message;
+  return message.replace(/\btls\.(ca|cert|key)\b/g, "--$1");
 }
 
 /** `code: message`, and a line for each field that is wrong. */

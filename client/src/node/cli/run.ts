@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../../package.json" with { type: "json" };
+import { withoutTokens } from "../../bearer-token.ts";
 import { checkArguments } from "./arguments.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";
@@ -13,8 +14,10 @@ import { type ErrorReport, reportOf, reportText } from "./output.ts";
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   const isJson = args.includes("--json");
   const program = createProgram(io, isJson);
-  const writeError = (report: ErrorReport) =>
-    io.stderr.write(isJson ? `${JSON.stringify({ error: report })}\n` : `rollcall: ${reportText(report)}\n`);
+  const writeError = (report: ErrorReport) => {
+    const text = isJson ? JSON.stringify({ error: report }) : `rollcall: ${reportText(report)}`;
+    io.stderr.write(`${withoutTokens(text)}\n`);
+  };
   try {
     checkArguments(args);
     await program.parseAsync(args, { from: "user" });
@@ -46,7 +49,7 @@ function createProgram(io: Io, isJson: boolean): Command {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => isJson || io.stderr.write(text),
+      writeErr: (text) => isJson || io.stderr.write(withoutTokens(text)),
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
     })

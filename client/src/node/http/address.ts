@@ -1,4 +1,6 @@
-import { ConnectionLostError } from "../../not-sent.ts";
+import { ConnectionLostError, findCause } from "../../not-sent.ts";
+import { speaksTls } from "./speaks-tls.ts";
+import { HandshakeRefusedError } from "./tls-faults.ts";
 
 /** Short, as calls wait meanwhile; doubled for each failure in a row. */
 const FIRST_REST_MS = 20;
@@ -7,6 +9,13 @@ const LONGEST_REST_MS = 5_000;
 const JITTER = 0.4;
 /** Calls that a connection takes at first, after one that was lost without an answer. */
 const FIRST_CALLS = 4;
+/**
+ * Connections in a row that a server closes on a client with a certificate when the handshake ends, until that counts as
+ * a refusal: a server that dies may close one just then.
+ */
+const REFUSALS_TO_BELIEVE = 3;
+/** How long the answer holds whether the server of a plaintext address speaks TLS. */
+const PROBE_KEPT_MS = 5_000;
 
 /**
  * One of the server's addresses. After a try to connect has failed, it rests, each time
@@ -30,6 +39,9 @@ export class Address {
   /** Answers since the last loss. */
   #answers = 0;
   #firstCalls = Infinity;
+  #refusals = 0;
+  #hasAnswered = false;
+  #probe: { readonly atMs: number; readonly answer: Promise<boolean> } | undefined;
 
   constructor(origin: string) {
     this.origin = origin;
@@ -50,8 +62,27 @@ export class Address {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
 
+  /** Whether it does not accept this client's certificate: its connections end without an alert. */
+  get refusesClient(): boolean {
+    return this.#refusals >= REFUSALS_TO_BELIEVE;
+  }
+
+  /**
+   * Whether the server of a plaintext address speaks TLS. Asks it, once in 5 s for all who want to know; a server that
+   * has answered a call in plaintext is not asked.
+   */
+  async speaksTls(): Promise<boolean> {
+    if (this.#hasAnswered || !this.origin.startsWith("http:")) return false;
+    const nowMs = performance.now();
+    if (!this.#probe || nowMs - this.#probe.atMs > PROBE_KEPT_MS) {
+      this.#probe = { atMs: nowMs, answer: speaksTls(this.origin) };
+    }
+    return this.#probe.answer;
+  }
+
   /** Attempts that fail together count once: one of them has begun its rest. */
-  failed(): void {
+  failed(error?: unknown): void {
+    this.#refusals = findCause(error, HandshakeRefusedError) ? this.#refusals + 1 : 0;
     if (this.isResting) return;
     this.#failures += 1;
     const restMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** (this.#failures - 1));
@@ -80,11 +111,13 @@ export class Address {
   /** A connection was made. */
   connected(): void {
     this.#loss = undefined;
+    this.#refusals = 0;
   }
 
   /** A call was answered. */
   answered(): void {
     this.#answers += 1;
+    this.#hasAnswered = true;
     this.#failures = 0;
     this.#restsUntilMs = 0;
   }

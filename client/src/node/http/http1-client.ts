@@ -12,6 +12,7 @@ import { closedError, notSent, startSocket, type TlsClientOptions, toFinal } fro
 import { Outage } from "./outage.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
+import { isLateRefusal, SpeaksTlsError } from "./tls-faults.ts";
 import { writeBody } from "./write-body.ts";
 
 /** Code of Node's error for an answer that does not begin as HTTP/1 does. */
@@ -75,10 +76,12 @@ export function createHttp1Client(
         });
         origin.address.answered();
         return response;
-      } catch (error) {
-        if (request.signal?.aborted || !findNotSent(error) || body?.canReplay === false) throw error;
-        origin.address.failed();
-        failure = error;
+      } catch (reason) {
+        if (request.signal?.aborted) throw reason;
+        const error = await explain(origin.address, reason);
+        if (!findNotSent(error) || body?.canReplay === false) throw error;
+        origin.address.failed(error);
+        failure = origin.address.refusesClient ? toFinal(error) : error;
       }
     }
     throw failure;
@@ -118,6 +121,13 @@ export function createHttp1Client(
       closed.resolve();
     },
   };
+}
+
+/** The error of a call, for one over plaintext that has met a TLS server: that can't have acted on it. */
+async function explain(address: Address, error: unknown): Promise<unknown> {
+  const isNotConnected = findNotSent(error) !== undefined;
+  if (isNotConnected || !(await address.speaksTls())) return error;
+  return notSent(address.origin, new SpeaksTlsError({ cause: error }));
 }
 
 /** An agent whose connections have a connect timeout, and are noted in `opening`. */
@@ -175,13 +185,23 @@ function exchange(
     const done = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
+    let hasResponded = false;
+    /** The opening of the connection, which says best why there is none. */
+    let opened: Promise<void> | undefined;
+    const settle = (error: ConnectError) => {
+      failure ??= error;
+      reject(failure);
+    };
+    const fail = (toError: () => ConnectError) => {
+      if (failure || isConnected || !opened) settle(failure ?? toError());
+      else opened.then(toError, (reason: unknown) => ConnectError.from(reason)).then(settle);
+    };
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (findNotSent(error)) failure ??= ConnectError.from(error);
       if (error.code === NOT_HTTP1) failure ??= otherHttp(origin, error);
-      failure ??= isConnected ? lost(address) : notSent(origin, explainAlert(error, "1.1"));
-      reject(failure);
+      const isRefused = isLateRefusal(error) && !request.reusedSocket && !hasResponded;
+      fail(() => (isConnected && !isRefused ? lost(address) : notSent(origin, explainAlert(error, "1.1"))));
     });
-    let hasResponded = false;
     request.on("response", (response) => {
       hasResponded = true;
       resolve({
@@ -195,7 +215,7 @@ function exchange(
       done();
       onEnd();
       if (hasResponded) body?.release();
-      else reject(failure ?? lost(address));
+      else fail(() => lost(address));
     });
     const connected = () => {
       isConnected = true;
@@ -207,7 +227,10 @@ function exchange(
       writeBody(body, request).catch((error: unknown) => cancel(ConnectError.from(error)));
     };
     // Nothing of the body is read before it can leave: the next address needs all of it.
-    request.once("socket", (socket) => opening.get(socket)?.then(connected, () => {}));
+    request.once("socket", (socket) => {
+      opened = opening.get(socket);
+      opened?.then(connected, () => {});
+    });
     if (!body) request.end();
   });
 }

@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import type { Address } from "./address.ts";
 import { HttpVersionError } from "./http-version-error.ts";
-import { notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
+import { isCutCode, notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
+import { closedInHandshake, SpeaksTlsError } from "./tls-faults.ts";
 
 /** Most that a stream, and a connection's streams together, may receive before it is read, in bytes. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
@@ -55,6 +57,7 @@ export class Http2Connection {
     const { connectTimeoutMs, signal } = options;
     const startedAtMs = performance.now();
     const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
+    const isTls13 = socket instanceof TLSSocket && socket.getProtocol() === "TLSv1.3";
     let fault: Error | undefined;
     // Node waits for the other side to close, which a refused client certificate never sees.
     socket.on("error", (error) => {
@@ -78,9 +81,14 @@ export class Http2Connection {
       // The server's settings say how many streams it takes, and that it is alive.
       await once(session, "remoteSettings", { signal: gaveUp.signal });
     } catch (error) {
+      const isEnded = session.destroyed && !signal.aborted && (!fault || isCutCode(fault));
       const isClosed = session.destroyed || signal.aborted;
       const reason = isClosed ? "the connection was closed" : `no HTTP/2 within ${connectTimeoutMs} ms`;
       session.destroy();
+      const isOver = isClosed && !signal.aborted;
+      if (isOver && (await address.speaksTls())) throw notSent(address.origin, new SpeaksTlsError({ cause: fault }));
+      // In TLS 1.3, the server may still have refused the client's certificate.
+      if (isEnded && isTls13) fault = closedInHandshake(options.tls, { isDone: true });
       const isOtherHttp = (fault as NodeJS.ErrnoException | undefined)?.errno === NOT_HTTP2;
       const cause = isOtherHttp ? new HttpVersionError("2", { cause: fault }) : fault;
       throw notSent(address.origin, cause ?? new Error(reason, { cause: error }));

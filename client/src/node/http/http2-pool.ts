@@ -146,10 +146,11 @@ export class Http2Pool {
       },
       (error: unknown) => {
         this.#opening.delete(opening);
-        address.failed();
+        address.failed(error);
         this.#line.noteFault(error);
         if (this.#opening.size > 0 || this.#hasConnection) return;
-        const isHopeless = this.#settings.waitTimeoutMs === 0 || findNotSent(error)?.isTransient === false;
+        const isLasting = findNotSent(error)?.isTransient === false || address.refusesClient;
+        const isHopeless = this.#settings.waitTimeoutMs === 0 || isLasting;
         if (isHopeless) return this.#line.rejectAll(toFinal(error));
         if (this.#line.size > 0) this.#line.beginOutage(error);
         this.#grow();

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
 import { retryInfo } from "../errors.ts";
 import type { Permission, Permissions } from "./permissions.ts";
+import { KeysUnavailableError } from "./provider-keys.ts";
 import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
@@ -50,10 +51,15 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
     try {
       return await tokens.verify(token, authorization);
     } catch (error) {
-      const refused = error instanceof InvalidTokenError;
-      const err = refused ? (error.cause ?? error) : error;
-      logger[refused ? "debug" : "error"]({ requestId, err }, "token not accepted");
-      throw refused
+      const isRefused = error instanceof InvalidTokenError;
+      if (isRefused || error instanceof KeysUnavailableError) {
+        // The message alone: jose's errors carry the token's claims. Keys that can't be had have lines of their own.
+        const { message: reason } = error.cause instanceof Error ? error.cause : error;
+        logger.debug({ requestId, reason }, "token not accepted");
+      } else {
+        logger.error({ requestId, err: error }, "token not accepted");
+      }
+      throw isRefused
         ? unauthenticated(error instanceof ExpiredTokenError ? "token has expired" : "invalid token")
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     }

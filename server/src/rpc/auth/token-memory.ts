@@ -9,8 +9,6 @@ export interface TokenMemory {
   recall(authorization: string): Principal | undefined;
   /** Verifies the token of a header, which is remembered when the token is good. */
   verify(token: string, authorization: string): Promise<Principal>;
-  /** Forgets all tokens, as when the keys have changed. */
-  clear(): void;
 }
 
 export interface TokenMemoryOptions {
@@ -21,25 +19,32 @@ export interface TokenMemoryOptions {
 }
 
 /**
- * Remembers verified tokens, so that a caller's next calls need no cryptography. A token
- * that is not good is never remembered: whoever sends such tokens can't grow the memory.
+ * Remembers verified tokens, so that a caller's next calls need no cryptography, for as
+ * long as the keys stay the same. A token that is not good is never remembered: whoever
+ * sends such tokens can't grow the memory.
  */
 export function createTokenMemory({ verifyToken, now, maxTokens = MAX_TOKENS }: TokenMemoryOptions): TokenMemory {
+  const keyVersion = () => verifyToken.keyVersion?.();
   /** The token that was remembered last comes last. */
   const principals = new Map<string, Principal>();
+  let version: number | undefined;
   return {
     recall(authorization) {
+      const current = keyVersion();
+      if (current !== version) {
+        principals.clear();
+        version = current;
+      }
       const principal = principals.get(authorization);
-      if (principal && now() < principal.expiresAtMs) return principal;
-      if (principal) principals.delete(authorization);
-      return undefined;
+      return principal && now() < principal.expiresAtMs ? principal : undefined;
     },
     async verify(token, authorization) {
+      const before = keyVersion();
       const principal = await verifyToken(token);
+      if (before === undefined || before !== version || before !== keyVersion()) return principal;
       if (principals.size >= maxTokens) principals.delete(principals.keys().next().value ?? "");
       principals.set(authorization, principal);
       return principal;
     },
-    clear: () => principals.clear(),
   };
 }

@@ -1,33 +1,24 @@
-import {
-  createRemoteJWKSet,
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  jwtVerify,
-  type RemoteJWKSetOptions,
-} from "jose";
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from "jose";
+import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
+import { KEY_SET_ALGORITHMS } from "./key-set.ts";
+import { KeysUnavailableError, ProviderKeys } from "./provider-keys.ts";
 
 /** A longer token is refused unread; RS512 with a dozen claims stays far below. */
 const MAX_TOKEN_LENGTH = 8_192;
 /** Longest `sub`, in characters (OpenID Connect Core 1.0, 2): it goes into each log line of its caller. */
 const MAX_SUBJECT_LENGTH = 255;
 
+/**
+ * How far the issuer's clock may be ahead of ours, in seconds, for `nbf` (RFC 7519, 4.1.5): a token may come here
+ * milliseconds after its issuer has made it. `iat` refuses none (4.1.6). `exp` has no leeway: no token is good for
+ * longer than its issuer said, streams end at that very time, and clients renew their tokens ahead of it.
+ */
+const LEEWAY_SECONDS = 5;
+
 /** Never the algorithms that a token itself asks for (RFC 8725, 3.1). */
 const SECRET_ALGORITHMS = ["HS256"];
-const JWKS_ALGORITHMS = [
-  "RS256",
-  "RS384",
-  "RS512",
-  "PS256",
-  "PS384",
-  "PS512",
-  "ES256",
-  "ES384",
-  "ES512",
-  "EdDSA",
-  "Ed25519",
-];
 
 export type TokenKeys =
   | {
@@ -35,10 +26,14 @@ export type TokenKeys =
       secret: Uint8Array;
     }
   | {
-      /** The identity provider's key set (RFC 7517), fetched when needed and again for a key it does not hold. */
+      /** The identity provider's key set (RFC 7517), fetched at once, every 10 min, and for a key it does not hold. */
       jwksUrl: URL;
-      /** Between two fetches, in milliseconds, whatever keys tokens name. Default 30 s. */
-      keyCooldownMs?: number;
+      /** How long the last good keys serve when they can't be fetched anew, in milliseconds. Default 1 h. */
+      maxStaleMs?: number | undefined;
+      /** Between two fetches for keys that tokens name, whatever they name, in milliseconds. Default 30 s. */
+      keyCooldownMs?: number | undefined;
+      /** Longest time of a fetch, in milliseconds. Default 5 s. */
+      fetchTimeoutMs?: number | undefined;
     };
 
 export interface TokenVerifierOptions {
@@ -47,6 +42,8 @@ export interface TokenVerifierOptions {
   issuer?: string | undefined;
   /** Required among `aud`; any when undefined. */
   audience?: string | undefined;
+  /** Gets a line when the identity provider's keys can't be had, and when they can again. Default: none. */
+  logger?: Logger | undefined;
   /** Milliseconds since the Unix epoch. Default: the system's clock. */
   now?: (() => number) | undefined;
 }
@@ -64,27 +61,35 @@ export class ExpiredTokenError extends InvalidTokenError {
 /**
  * Resolves with the caller whom a JWT (RFC 7519) names; `exp` and `sub` are required.
  *
- * @throws InvalidTokenError, or its ExpiredTokenError; any other error means that the keys can't be had now.
+ * @throws InvalidTokenError, or its ExpiredTokenError; KeysUnavailableError when the keys can't be had now.
  */
-export type TokenVerifier = (token: string) => Promise<Principal>;
+export interface TokenVerifier {
+  (token: string): Promise<Principal>;
+  /**
+   * Version of the keys: while it stays the same, a token that was good is good until it expires, and need not be
+   * verified again. Undefined, or no such function: each call's token is to be verified.
+   */
+  readonly keyVersion?: (() => number | undefined) | undefined;
+}
 
-export function createTokenVerifier({ keys, issuer, audience, now = Date.now }: TokenVerifierOptions): TokenVerifier {
-  const algorithms = "secret" in keys ? SECRET_ALGORITHMS : JWKS_ALGORITHMS;
-  const options = {
-    algorithms,
+export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
+  const { keys, issuer, audience, now = Date.now } = options;
+  const checks = {
+    algorithms: "secret" in keys ? SECRET_ALGORITHMS : [...KEY_SET_ALGORITHMS],
     requiredClaims: ["exp", "sub"],
+    clockTolerance: LEEWAY_SECONDS,
     ...(issuer !== undefined && { issuer }),
     ...(audience !== undefined && { audience }),
   };
-  const getKey: JWTVerifyGetKey =
-    "secret" in keys ? async () => keys.secret : createRemoteJWKSet(keys.jwksUrl, jwksOptions(keys));
-  return async (token) => {
+  const { findKeys, keyVersion } = createKeyFinder(options);
+  const verifyToken = async (token: string) => {
     if (token.length > MAX_TOKEN_LENGTH) throw new InvalidTokenError("token is too long");
     try {
-      const { payload } = await jwtVerify(token, getKey, { ...options, currentDate: new Date(now()) });
-      return toPrincipal(payload);
+      const candidates = await findKeys(token);
+      const nowMs = now();
+      return toPrincipal(await verify(token, candidates, { ...checks, currentDate: new Date(nowMs) }), nowMs);
     } catch (error) {
-      if (isKeySetFault(error)) throw error;
+      if (error instanceof KeysUnavailableError || error instanceof ExpiredTokenError) throw error;
       // jose looks at `exp` last of all, but not at the claims that `toPrincipal` does.
       if (error instanceof errors.JWTExpired && isWellFormed(error.payload)) {
         throw new ExpiredTokenError("token has expired", { cause: error });
@@ -92,15 +97,52 @@ export function createTokenVerifier({ keys, issuer, audience, now = Date.now }: 
       throw new InvalidTokenError("token was refused", { cause: error });
     }
   };
+  return Object.assign(verifyToken, { keyVersion });
 }
 
-function jwksOptions({ keyCooldownMs = 30_000 }: { keyCooldownMs?: number }): RemoteJWKSetOptions {
-  return { timeoutDuration: 5_000, cooldownDuration: keyCooldownMs };
+type Key = KeyObject;
+
+interface KeyFinder {
+  /** Finds the keys that may have signed a token. @throws Error for a token whose header names no key that is taken. */
+  findKeys(token: string): Promise<Key[]>;
+  keyVersion(): number | undefined;
 }
 
-function toPrincipal(payload: JWTPayload): Principal {
+function createKeyFinder({ keys, logger, now = Date.now }: TokenVerifierOptions): KeyFinder {
+  if ("secret" in keys) {
+    const key = createSecretKey(keys.secret);
+    return { findKeys: async () => [key], keyVersion: () => 0 };
+  }
+  const { jwksUrl: url, maxStaleMs, keyCooldownMs: cooldownMs, fetchTimeoutMs: timeoutMs } = keys;
+  const providerKeys = new ProviderKeys({ url, maxStaleMs, cooldownMs, timeoutMs, logger, now });
+  const findKeys = async (token: string) => {
+    const { alg = "", kid } = decodeProtectedHeader(token);
+    if (!KEY_SET_ALGORITHMS.includes(alg)) throw new InvalidTokenError("the algorithm is not one of a public key");
+    if (kid !== undefined && typeof kid !== "string") throw new InvalidTokenError("the kid is not text");
+    return providerKeys.find({ alg, kid });
+  };
+  return { findKeys, keyVersion: () => providerKeys.version };
+}
+
+/** Returns the claims of a token that one of the keys has signed. @throws errors of jose. */
+async function verify(token: string, keys: readonly Key[], checks: JWTVerifyOptions): Promise<JWTPayload> {
+  let failure: unknown = new InvalidTokenError("no key fits the token's header");
+  for (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, checks)).payload;
+    } catch (error) {
+      failure = error;
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+    }
+  }
+  throw failure;
+}
+
+function toPrincipal(payload: JWTPayload, nowMs: number): Principal {
   if (!isWellFormed(payload)) throw new InvalidTokenError("a claim is missing, of the wrong type, or out of range");
   const { sub, exp, scope = "" } = payload;
+  // jose's leeway is for all times alike.
+  if (exp * 1_000 <= nowMs) throw new ExpiredTokenError("token has expired");
   return { subject: sub, scopes: new Set(scope.split(" ").filter((name) => name !== "")), expiresAtMs: exp * 1_000 };
 }
 
@@ -124,12 +166,4 @@ function isWellFormed(payload: JWTPayload): payload is JWTPayload & WellFormedPa
 /** Whether a claim is a time (NumericDate of RFC 7519, 2) that is finite in milliseconds too. */
 function isTime(claim: unknown): boolean {
   return typeof claim === "number" && Number.isFinite(claim * 1_000);
-}
-
-/** Whether the identity provider's keys can't be had, which says nothing about the token. */
-function isKeySetFault(error: unknown): boolean {
-  if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys) return false;
-  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return true;
-  // jose throws its base class for an answer that is not 200 or not JSON; fetch a TypeError.
-  return !(error instanceof errors.JOSEError) ? error instanceof TypeError : error.constructor === errors.JOSEError;
 }

@@ -31,9 +31,10 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
   // Only this command needs the server's code.
-  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile } = await import(
+  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile, SCOPES } = await import(
     "@rollcall/server"
   );
+  const scopes = scopesOf(scope, SCOPES);
   const read = () => {
     try {
       return parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
@@ -48,11 +49,20 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   return mintToken({
     secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(databasePath)),
     subject,
-    scopes: scope.split(/\s+/).filter((name) => name !== ""),
+    scopes,
     ttlSeconds: Math.floor(ttlMs / 1_000),
     issuer: auth.issuer,
     audience: auth.audience,
   });
+}
+
+/** Reads scopes with spaces between them. @throws UsageError for one that no method asks for, or none. */
+function scopesOf(list: string, known: readonly string[]): string[] {
+  const scopes = list.split(/\s+/).filter((name) => name !== "");
+  const unknown = scopes.filter((name) => !known.includes(name)).map((name) => JSON.stringify(name));
+  if (scopes.length > 0 && unknown.length === 0) return [...new Set(scopes)];
+  const problem = unknown.length > 0 ? `there is no scope ${unknown.join(", ")}` : "a scope is missing";
+  throw new UsageError(`--scope: ${problem}; there are ${known.join(", ")}, with spaces between them`);
 }
 
 /** @throws UsageError where no server has made a key yet. */

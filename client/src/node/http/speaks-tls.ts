@@ -1,0 +1,24 @@
+import net from "node:net";
+import tls from "node:tls";
+import { isFromTlsServer } from "./tls-faults.ts";
+
+/** For a server to answer a handshake, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 2_000;
+
+/** Whether the server of a plaintext address speaks TLS: it is asked for a handshake, and sent nothing else. */
+export function speaksTls(origin: string): Promise<boolean> {
+  const { hostname, port } = new URL(origin);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const isName = net.isIP(host) === 0;
+  const socket = tls.connect({ host, port: Number(port || 80), ...(isName && { servername: host }) });
+  return new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), ANSWER_TIMEOUT_MS);
+    socket
+      .once("secureConnect", () => resolve(true))
+      .on("error", (error) => resolve(isFromTlsServer(error)))
+      .once("close", () => {
+        clearTimeout(timer);
+        resolve(false);
+      });
+  }).finally(() => socket.destroy());
+}

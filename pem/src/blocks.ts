@@ -1,0 +1,44 @@
+import { PemError } from "./pem-error.ts";
+
+/** A block of a PEM text (RFC 7468), whole or not. */
+export interface Block {
+  /** As `CERTIFICATE`. */
+  readonly label: string;
+  /** From its BEGIN line to its END line. */
+  readonly text: string;
+  /** As `block 2 of 3 (line 21)`. */
+  readonly place: string;
+}
+
+/**
+ * Finds all blocks of a PEM text. OpenSSL stops at the first block that is broken and passes over what follows.
+ * It also misses a BEGIN behind a byte order mark, or on the line of the END before it, as `cat` makes them.
+ *
+ * @param content What the text should have, in PEM's words: "CERTIFICATE".
+ * @throws PemError for a text without blocks, and for a block that does not end.
+ */
+export function blocksOf(text: string, content: string): Block[] {
+  if (text.trim() === "") throw new PemError("is empty");
+  const pieces = text.split(/(?=-----BEGIN )/);
+  const [preamble = ""] = pieces;
+  let line = 1;
+  if (!preamble.startsWith("-----BEGIN ")) {
+    line += countLineBreaks(preamble);
+    pieces.shift();
+  }
+  if (pieces.length === 0) {
+    const isBinary = /[\0\uFFFD]/.test(text);
+    throw new PemError(`is not PEM: it has no line -----BEGIN ${content}-----${isBinary ? ", and may be DER" : ""}`);
+  }
+  return pieces.map((piece, index) => {
+    const place = `block ${index + 1} of ${pieces.length} (line ${line})`;
+    line += countLineBreaks(piece);
+    const [whole, label] = /^-----BEGIN ([A-Z\d ]+)-----\s[\s\S]*?-----END \1-----/.exec(piece) ?? [];
+    if (whole === undefined || label === undefined) throw new PemError(`is cut or damaged: ${place} has no END line`);
+    return { label, text: `${whole}\n`, place };
+  });
+}
+
+function countLineBreaks(text: string): number {
+  return text.split("\n").length - 1;
+}

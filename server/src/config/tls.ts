@@ -1,0 +1,56 @@
+import { resolve } from "node:path";
+import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
+import type { Reader } from "./reader.ts";
+
+export interface FileSources {
+  /** What relative paths start from. */
+  rootDir: string;
+  /** @throws Error with a `code` when the file can't be read. */
+  readFile(path: string): string;
+}
+
+/** All in PEM. */
+export interface TlsConfig {
+  /** The server's certificate, and its issuers behind. */
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of clients. */
+  readonly clientCa: string | undefined;
+  /** Absolute path of the certificate. */
+  readonly certFile: string;
+}
+
+/** Reads the files of TLS, each to its end, and checks that certificate and key fit. Adds to `problems` what is wrong. */
+export function parseTls(read: Reader, { rootDir, readFile }: FileSources, problems: string[]): TlsConfig | undefined {
+  const load = <T>(name: string, parse: (text: string) => T): T | undefined => {
+    const path = read.text(name);
+    if (path === undefined) return undefined;
+    try {
+      return parse(readFile(resolve(rootDir, path)));
+    } catch (error) {
+      problems.push(`${name}: ${path} ${error instanceof PemError ? error.message : fileFault(error)}`);
+      return undefined;
+    }
+  };
+  const certificates = load("TLS_CERT_FILE", readCertificates);
+  const key = load("TLS_KEY_FILE", readPrivateKey);
+  const clientCa = load("TLS_CLIENT_CA_FILE", readCertificates);
+  const isSet = (name: string) => read.text(name) !== undefined;
+  if (isSet("TLS_CERT_FILE") && !isSet("TLS_KEY_FILE")) problems.push("TLS_KEY_FILE: must be set with TLS_CERT_FILE");
+  if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
+  if (isSet("TLS_CLIENT_CA_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE");
+  const certFile = read.text("TLS_CERT_FILE");
+  if (certificates === undefined || key === undefined || certFile === undefined) return undefined;
+  const fault = findPairFault(certificates, key);
+  if (fault) {
+    const name = fault.part === "cert" ? "TLS_CERT_FILE" : "TLS_KEY_FILE";
+    const of = fault.part === "key" ? " in TLS_CERT_FILE" : "";
+    problems.push(`${name}: ${read.text(name)} ${fault.message}${of}`);
+  }
+  return {
+    cert: toPem(certificates),
+    key: key.pem,
+    clientCa: clientCa && toPem(clientCa),
+    certFile: resolve(rootDir, certFile),
+  };
+}

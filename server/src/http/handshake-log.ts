@@ -1,0 +1,63 @@
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
+import type { Logger } from "pino";
+import { peerOf } from "./connection.ts";
+import { RefusalLog } from "./refusal-log.ts";
+
+/** Of each kind, in the log. Strangers' scanners fail here all day, so more would be noise. */
+const LINES_PER_MINUTE = 10;
+
+/** Logs TLS handshakes that fail, with peer and reason, at level `info`. To be called with each 'tlsClientError'. */
+export function createHandshakeLog(logger: Logger): (error: Error, socket: TLSSocket) => void {
+  const log = new RefusalLog(logger, { level: "info", linesPerMinute: LINES_PER_MINUTE });
+  const silent = new RefusalLog(logger, { level: "debug", linesPerMinute: LINES_PER_MINUTE });
+  return (error, socket) => {
+    // Of a connection that has ended only the socket below still knows the other end.
+    const { _parent: below = socket } = socket as TLSSocket & { _parent?: Socket };
+    const peer = peerOf({ socket: below });
+    const certificateFault = certificateFaultOf(error, socket);
+    if (certificateFault) log.note("client certificate refused", { peer, reason: certificateFault });
+    // A load balancer's probe, which connects and leaves.
+    else if (below.bytesRead === 0) silent.note("connection without a TLS handshake", { peer });
+    else log.note("TLS handshake failed", { peer, reason: reasonOf(error) });
+  };
+}
+
+/** Why the client's certificate was refused, if that ended the handshake. */
+function certificateFaultOf(error: NodeJS.ErrnoException, socket: TLSSocket): string | undefined {
+  if (error.code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") return "the client sent none";
+  // Node.js ends the connection then, and reports it as one that was reset.
+  const code = socket.authorizationError as unknown;
+  if (typeof code !== "string" || code === "") return undefined;
+  if (UNKNOWN_AUTHORITY.test(code)) return "no authority that is trusted has signed it";
+  return CERTIFICATE_FAULTS[code] ?? `it can't be verified (${code})`;
+}
+
+const UNKNOWN_AUTHORITY = /^(UNABLE_TO_GET_ISSUER_CERT|UNABLE_TO_VERIFY_LEAF_SIGNATURE|SELF_SIGNED_|DEPTH_ZERO_)/;
+
+const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
+  CERT_HAS_EXPIRED: "it or its authority has expired",
+  CERT_NOT_YET_VALID: "it or its authority is not valid yet",
+  CERT_REVOKED: "it was revoked",
+  INVALID_PURPOSE: "it is not for clients",
+  INVALID_CA: "what has signed it is no authority",
+};
+
+/** Reasons in words, by what the code of Node.js ends with. */
+const REASONS: readonly (readonly [RegExp, string])[] = [
+  [/_(HTTP_REQUEST|HTTPS_PROXY_REQUEST|WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, "the client does not speak TLS"],
+  [/_(UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|ALERT_PROTOCOL_VERSION)$/, "no version of TLS in common: 1.2 is the lowest"],
+  [/_NO_SHARED_CIPHER$/, "no cipher in common"],
+  [/_NO_APPLICATION_PROTOCOL$/, "the client speaks neither HTTP/2 nor HTTP/1.1"],
+  [/_ALERT_UNKNOWN_CA$/, "the client does not trust the authority of the server's certificate"],
+  [/_ALERT_CERTIFICATE_EXPIRED$/, "the client finds that the server's certificate has expired"],
+  [/_ALERT_(BAD|UNSUPPORTED|CERTIFICATE)_/, "the client refused the server's certificate"],
+  [/^ERR_TLS_HANDSHAKE_TIMEOUT$/, "the client did not finish it in time"],
+  [/^ECONNRESET$/, "the client closed the connection, as one that does not trust the server's certificate"],
+];
+
+function reasonOf({ code = "", reason, message }: NodeJS.ErrnoException & { reason?: string }): string {
+  const [, words] = REASONS.find(([pattern]) => pattern.test(code)) ?? [];
+  // OpenSSL's short words; its message has addresses and lines of its source.
+  return words ?? reason ?? (code || message);
+}

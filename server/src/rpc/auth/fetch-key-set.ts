@@ -1,0 +1,52 @@
+/** Largest key set, in bytes and decompressed. Those of large providers have some 20 KiB. */
+const MAX_KEY_SET_BYTES = 256 * 1_024;
+const MAX_REDIRECTS = 3;
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Fetches a key set (RFC 7517, 5) within the time, redirects included, and parses its JSON.
+ *
+ * @throws Error for an answer that is late, too large, not 200 or not JSON, for more than three redirects or one out
+ * of https, and what `fetch` throws where nobody can be reached. None quotes the address, which may hold a secret.
+ */
+export async function fetchKeySet(url: URL, timeoutMs: number): Promise<unknown> {
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const response = await followRedirects(url, signal);
+    return JSON.parse(await readBody(response));
+  } catch (error) {
+    if (signal.aborted) throw new Error(`no complete answer within ${timeoutMs} ms`);
+    // Its message quotes what it could not parse.
+    throw error instanceof SyntaxError ? new Error("the answer is not JSON") : error;
+  }
+}
+
+async function followRedirects(start: URL, signal: AbortSignal): Promise<Response> {
+  let url = start;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const headers = { accept: "application/jwk-set+json, application/json" };
+    const response = await fetch(url, { signal, redirect: "manual", headers });
+    if (response.status === 200) return response;
+    await response.body?.cancel();
+    if (!REDIRECTS.has(response.status)) throw new Error(`the answer has status ${response.status}, not 200`);
+    const target = URL.parse(response.headers.get("location") ?? "", url);
+    if (!target) throw new Error("a redirect leads to no address");
+    // Keys that somebody could change on their way are none: plaintext is for the loopback address in the settings.
+    if (target.protocol !== "https:" && target.origin !== start.origin)
+      throw new Error("a redirect leads out of https");
+    url = target;
+  }
+  throw new Error(`more than ${MAX_REDIRECTS} redirects`);
+}
+
+/** Reads the body as text, up to the bound: to leave the loop cancels what is still to come. */
+async function readBody({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let byteCount = 0;
+  for await (const chunk of body ?? []) {
+    byteCount += chunk.byteLength;
+    if (byteCount > MAX_KEY_SET_BYTES) throw new Error(`the answer is larger than ${MAX_KEY_SET_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
