@@ -14,7 +14,10 @@ const rooms: Record<string, { rooms: string[]; forbidden: RegExp }> = {
     forbidden: /connect|fastify|@rollcall|protobuf|sqlite/,
   },
   rpc: { rooms: ["runtime", "domain", "service"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
-  telemetry: { rooms: ["runtime", "domain", "rpc", "logger.ts"], forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/ },
+  telemetry: {
+    rooms: ["runtime", "domain", "rpc", "logger.ts"],
+    forbidden: /fastify|sqlite|^node:(http|http2|https|net|tls)$/,
+  },
   http: { rooms: ["runtime", "rpc"], forbidden: /sqlite/ },
   transport: { rooms: ["runtime", "domain", "rpc", "http"], forbidden: /sqlite|fastify/ },
   config: { rooms: [], forbidden: /connect|fastify|@rollcall\/(?!pem$)|protobuf|sqlite/ },

@@ -131,3 +131,7 @@ export function createEngine(options: EngineOptions): Engine {
     },
   };
 }
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}

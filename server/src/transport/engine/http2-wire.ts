@@ -1,24 +1,40 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { gatherPieces } from "../../http/gather-pieces.ts";
 import { endWhenSent } from "../../http/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });
 const END_STREAM = Object.freeze({ endStream: true });
 
+interface PieceCounter {
+  onPiece(bytes: number): void;
+}
+
 /** A stream of Node's HTTP/2, by its core events: no request and response objects are made of it. */
 export class Http2Wire implements Wire {
   readonly rawHeaders: readonly string[];
   readonly #stream: ServerHttp2Stream;
   readonly #headers: IncomingHttpHeaders;
+  readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
   #trailers: Record<string, string> | undefined;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {
+  /** @param counter Gets the length of each piece of the body as it arrives, in bytes. */
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    rawHeaders: readonly string[],
+    counter: PieceCounter,
+  ) {
     this.#stream = stream;
+    this.#counter = counter;
     this.#headers = headers;
     this.rawHeaders = rawHeaders;
     // The stream closes, which says it.
     stream.on("error", ignore);
+    if (hasArrived(stream)) return;
+    // Ahead of the gate, too: what a stranger sends never waits in small pieces.
+    gatherPieces(stream, { onPiece: (bytes) => counter.onPiece(bytes), isDone: () => stream.writableEnded });
   }
 
   header(name: string): string | undefined {
@@ -34,12 +50,19 @@ export class Http2Wire implements Wire {
   receive(): void {
     const receiver = this.#receiver;
     const stream = this.#stream;
+    if (!receiver || stream.closed) return;
+    if (hasArrived(stream)) {
+      const bytes: Buffer | null = stream.read();
+      if (bytes) {
+        this.#counter.onPiece(bytes.byteLength);
+        receiver.onData(bytes);
+      }
+      receiver.onEnd();
+      return;
+    }
     // A stream that was reset ends like one that is whole.
-    const end = () => stream.closed || receiver?.onEnd();
-    // An empty one ends by itself.
-    if (stream.readableEnded) return void end();
-    stream.on("end", end);
-    stream.on("data", (bytes: Buffer) => receiver?.onData(bytes));
+    stream.on("end", () => stream.closed || receiver.onEnd());
+    stream.on("data", (bytes: Buffer) => receiver.onData(bytes));
   }
 
   pause(): void {
@@ -108,6 +131,12 @@ export class Http2Wire implements Wire {
   get isClosed(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
   }
+}
+
+/** Whether all of a request is here: its frames mostly come with its header, and nothing needs to be waited for. */
+function hasArrived(stream: ServerHttp2Stream): boolean {
+  const { _readableState: state } = stream as ServerHttp2Stream & { _readableState: { ended: boolean } };
+  return state.ended;
 }
 
 function ignore(): void {}

@@ -144,9 +144,8 @@ export class UnaryCall implements BodyReceiver, Arrival {
   }
 
   onData(bytes: Uint8Array): void {
-    const { guard, record, form, plan } = this.#options;
-    guard.onPiece(bytes.byteLength);
     if (this.#isDone) return;
+    const { record, form, plan } = this.#options;
     record.requestBytes += bytes.byteLength;
     if (this.#body === undefined) {
       if (bytes.byteLength === 0) return;
