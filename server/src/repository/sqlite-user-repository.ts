@@ -1,31 +1,15 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import {
-  DatabaseUnavailableError,
-  EmailTakenError,
-  InvalidArgumentError,
-  StaleUserError,
-  UserNotFoundError,
-} from "../domain/errors.ts";
+import { DatabaseUnavailableError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
+import { isBusy, isUnavailable, toDomainError } from "./sqlite-errors.ts";
 import { SqliteUserList, USER_COLUMNS } from "./sqlite-user-list.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
 import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
-// https://sqlite.org/rescode.html
-const SQLITE_CONSTRAINT_UNIQUE = 2067;
-const SQLITE_BUSY = 5;
-const UNAVAILABLE_RESULT_CODES = new Set([
-  SQLITE_BUSY,
-  6, // SQLITE_LOCKED
-  8, // SQLITE_READONLY
-  10, // SQLITE_IOERR
-  13, // SQLITE_FULL
-  14, // SQLITE_CANTOPEN
-]);
 
 export interface SqliteOptions extends OpenSqliteOptions {
   /** A file, made with its folder when missing, or ":memory:". */
@@ -35,7 +19,7 @@ export interface SqliteOptions extends OpenSqliteOptions {
 /**
  * Opens the database, brings its schema up to date and checks that it is durable.
  *
- * @throws Error when the file can't be used, or a newer Rollcall made it.
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
  */
 export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
   return new SqliteUserRepository(openSqlite(path, options));
@@ -57,7 +41,7 @@ class SqliteUserRepository implements UserRepository {
       maxHoldMs: 5,
       maxPending: 16_384,
       isUnavailable,
-      isBusy: (error) => primaryCode(error) === SQLITE_BUSY,
+      isBusy,
       busyTimeoutMs: 1_000,
     });
   }
@@ -219,27 +203,4 @@ function read<T>(query: () => T): T {
   } catch (error) {
     throw toDomainError(error);
   }
-}
-
-function resultCode(error: unknown): number | undefined {
-  return error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined;
-}
-
-/** The low byte of a result code, which more precise codes share. */
-function primaryCode(error: unknown): number | undefined {
-  const code = resultCode(error);
-  return code === undefined ? undefined : code & 0xff;
-}
-
-/** Whether SQLite, or node:sqlite with its database closed, can't serve for now. */
-function isUnavailable(error: unknown): boolean {
-  const code = primaryCode(error);
-  if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code);
-  return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
-}
-
-function toDomainError(error: unknown): unknown {
-  if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
-  if (resultCode(error) === SQLITE_CONSTRAINT_UNIQUE) return new EmailTakenError();
-  return error;
 }
