@@ -7,7 +7,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
-import { DatabaseUnwritableError } from "./domain/errors.ts";
+import { DatabaseUnavailableError } from "./domain/errors.ts";
 import { Admission, type AdmissionLimits, admissionLimits } from "./http/admission.ts";
 import { admitCalls } from "./http/admit-calls.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
@@ -197,8 +197,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       try {
         await repository.ping();
       } catch (error) {
-        const isReadable = error instanceof DatabaseUnwritableError;
-        return { reason: isReadable ? "database-unwritable" : "database-unavailable", error };
+        if (!(error instanceof DatabaseUnavailableError)) return { reason: "database-unavailable", error };
+        return { reason: error.fault, error: error.cause };
       }
     },
   });

@@ -25,6 +25,8 @@ export interface GroupCommitOptions {
   isBusy(error: unknown): boolean;
   /** How long a write waits for another process's transaction, in milliseconds. */
   busyTimeoutMs: number;
+  /** Called after each commit: throws when what was committed is not where it would be found again. */
+  verify(): void;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface GroupCommitOptions {
  * With synchronous=FULL every commit waits for the disk; sharing that wait makes
  * concurrent writes many times faster and costs a lone one nothing. Each write has
  * a savepoint of its own, so that one that is refused leaves the others alone, and
- * no promise resolves before the commit has returned.
+ * no promise resolves before the commit has returned and been verified.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
@@ -118,6 +120,8 @@ export class GroupCommit {
         settlements.push(this.#apply(write));
       }
       this.#database.exec("COMMIT");
+      // Only now: a file that goes while the commit is under way takes it along.
+      this.#options.verify();
     } catch (error) {
       for (const write of batch) write.reject(error);
       // SQLite rolls back by itself after some errors, such as a full disk.

@@ -174,3 +174,31 @@ describe.skipIf(process.platform === "win32")("modes", () => {
     expect([mode(folder), mode(path)]).toEqual([folderMode, fileMode]);
   });
 });
+
+test("the log shrinks again once another process's long read has ended", async () => {
+  const limitBytes = 16 * 1024 ** 2;
+  const notices: DatabaseNotice[] = [];
+  await using users = open(notices);
+  const logBytes = () => statSync(`${path}-wal`).size;
+  let count = 0;
+  const write = () => users.insert(user(`${count++}`, "x".repeat(200_000)));
+  // Without a reader it is used again and again.
+  for (let i = 0; i < 60; i++) await write();
+  expect(logBytes()).toBeLessThan(limitBytes);
+
+  const reader = new DatabaseSync(path, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM users").get();
+  while (logBytes() < 65 * 1024 ** 2) await write();
+  await users.ping();
+  expect(notices).toEqual([
+    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process reads/) },
+  ]);
+  reader.close();
+  const grownBytes = logBytes();
+  // The first moves the log into the database, the second begins it anew.
+  for (let i = 0; i < 2; i++) await write();
+  console.log(`the log had ${grownBytes} bytes beside a reader, and ${logBytes()} after it`);
+  expect(logBytes()).toBeLessThanOrEqual(limitBytes);
+  expect(notices.at(-1)).toEqual({ level: "info", message: expect.stringMatching(/users\.db-wal has 1\d MiB again/) });
+});

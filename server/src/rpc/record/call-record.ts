@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
+import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { toConnectError } from "../errors.ts";
 import { malformedCode, toMalformed } from "../malformed.ts";
@@ -121,7 +122,7 @@ export class CallRecord implements CallFacts {
     const known = toConnectError(thrown, signal);
     if (!known || known.code === Code.Internal || known.code === Code.Unknown)
       this.#log("error", known?.cause ?? thrown);
-    else if (known.code === Code.Unavailable && known.cause) this.#log("warn", known.cause);
+    else if (known.code === Code.Unavailable && known.cause && !hasNoWords(known.cause)) this.#log("warn", known.cause);
     return this.#fail(known ?? internalError());
   }
 
@@ -208,6 +209,11 @@ export class CallRecord implements CallFacts {
   #log(level: "warn" | "error", err: unknown): void {
     this.#logger[level]({ requestId: this.requestId, method: this.method, err }, "call failed");
   }
+}
+
+/** Whether an error says no more than the call's own line: what ails the database had a line when it began. */
+function hasNoWords(error: unknown): boolean {
+  return error instanceof DatabaseUnavailableError && error.cause === undefined;
 }
 
 /** What a caller gets for a fault of ours. */
