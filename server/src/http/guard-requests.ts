@@ -93,7 +93,7 @@ function beginNext(guard: ConnectionGuard): void {
   const { line, bytes } = guard;
   while (line.length > 0) {
     if (bytes.calls.size > 0 && !bytes.mayBegin()) {
-      void bytes.budget.change().then(() => beginNext(guard));
+      void bytes.budget.when(() => true).then(() => beginNext(guard));
       return;
     }
     if (bytes.calls.size > 0 && isTurnOver()) {
