@@ -14,6 +14,7 @@ import { isAsciiUrl } from "./http/ascii-url.ts";
 import { hasValidHost } from "./http/authority.ts";
 import { watchCertificateDates } from "./http/certificate-dates.ts";
 import { peerOf } from "./http/connection.ts";
+import { isHeavy } from "./http/connection-guard.ts";
 import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
@@ -131,7 +132,11 @@ export async function createApp(options: AppOptions): Promise<App> {
   const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
-  const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
+  const admission = new Admission(
+    admissionLimits(options.maxCalls, options.admission),
+    () => performance.now(),
+    isHeavy,
+  );
   const admitted = admitCalls((request, response) => handle(request, response), {
     admission,
     handlerOf: (path) => handlers.get(path),
