@@ -78,6 +78,8 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     if (!method || !session || isExempt(method, headers[":method"])) return false;
     if (admission.hasPlace(session, method.method.methodKind !== "unary")) return false;
     countRefused("overloaded");
+    // Nobody else listens, and what its client resets it with is no concern of ours.
+    stream.on("error", () => {});
     // Its client does not read its answers: no further one is written.
     if (isOverBudget(session)) {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
