@@ -12,6 +12,7 @@ import { Admission, type AdmissionLimits, admissionLimits } from "./http/admissi
 import { admitCalls } from "./http/admit-calls.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
 import { hasValidHost } from "./http/authority.ts";
+import { BoundedLines } from "./http/bounded-lines.ts";
 import { watchCertificateDates } from "./http/certificate-dates.ts";
 import { peerOf } from "./http/connection.ts";
 import { isHeavy } from "./http/connection-guard.ts";
@@ -82,6 +83,8 @@ export interface AppOptions {
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
+  /** Log lines about refused requests, and about refused WebSockets, at most, a second; of more only the number. Default 100. */
+  refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
   /** Default: silent. */
@@ -129,7 +132,8 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
-  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
+  const refusedLines = new BoundedLines(logger, "request refused", options.refusedLinesPerSecond);
+  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, refusedLines };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
   const admission = new Admission(
@@ -187,7 +191,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     if (request.is404 || statusCode >= 400) {
       // Without the query: in a read by GET that is the message, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
-      logger.info({ requestId: request.id, path, status: statusCode, peer: request.peer }, "request refused");
+      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
     }
   });
   // Bodies are the RPC handlers' to read, and nobody else's.
@@ -234,6 +238,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     limits: options.webSockets,
     timeouts: options.timeouts,
     admission,
+    refusedLinesPerSecond: options.refusedLinesPerSecond,
     logger,
   });
   await app.ready();
