@@ -114,7 +114,7 @@ describe("complete messages of streams that go no further", () => {
       expect([few.ended, open.ended]).toEqual([0, 0]);
       expect(guarded.bytes).toBeLessThan(open.bytes / 2);
     },
-    60_000,
+    120_000,
   );
 });
 

@@ -89,9 +89,9 @@ describe("a server that is full refuses", () => {
           yield { value: "x" };
         })(),
       ),
-    ];
+    ].map((call) => call.then(() => undefined, ConnectError.from));
     for (const call of calls) {
-      const error = await call.then(() => undefined, ConnectError.from);
+      const error = await call;
       expect(error).toMatchObject(refused);
       expect(error?.findDetails(RetryInfoSchema)).toMatchObject([{ retryDelay: { seconds: 1n } }]);
     }
