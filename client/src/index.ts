@@ -21,6 +21,7 @@ export { createTracingInterceptor, type TracedCall, type TraceHook } from "./int
 export type { Logger } from "./logger.ts";
 export { RequestNotSentError } from "./not-sent.ts";
 export type { CommonClientOptions } from "./options.ts";
+export { randomId } from "./random-id.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
 export { type Chat, openChat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
