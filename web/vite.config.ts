@@ -20,6 +20,8 @@ const server = {
 
 export default defineConfig({
   root: import.meta.dirname,
+  // Relative, so that the app works below whatever path a proxy puts in front.
+  base: "./",
   plugins: [react()],
   resolve: {
     alias: {

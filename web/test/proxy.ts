@@ -13,6 +13,10 @@ export interface Proxy extends AsyncDisposable {
 export interface ProxyOptions {
   /** Takes the place of the host that the browser asked for. */
   host?: string;
+  /** A path, as `/rollcall`, that the server is put below, and that it does not see; all else is a page of the proxy's. */
+  prefix?: string;
+  /** The server sees the prefix. Default false. */
+  keepsPrefix?: boolean;
   /** Changes one byte of what a WebSocket uploads. */
   damages?: boolean;
   /** Passes on no more than so much of what a WebSocket uploads, until it is released. */
@@ -55,22 +59,28 @@ function holdBack({ afterBytes, onHeld, released }: Hold): Transform {
 }
 
 /** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
-export async function startProxy(server: string, { host, damages = false, hold }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(
+  server: string,
+  { host, prefix = "", keepsPrefix = false, damages = false, hold }: ProxyOptions = {},
+): Promise<Proxy> {
   const { protocol, port } = new URL(server);
   const isSecure = protocol === "https:";
   const sockets = new Set<Duplex>();
-  const forward = ({ method, url: path, headers }: http.IncomingMessage) =>
+  const forward = ({ method, url = "", headers }: http.IncomingMessage) =>
     (isSecure ? https : http).request({
       host: "localhost",
       port,
       method,
-      path,
+      path: keepsPrefix ? url : url.slice(prefix.length),
       headers: { ...headers, ...(host && { host }) },
       ca: testCa,
       agent: false,
     });
   const proxy = isSecure ? https.createServer(testCertificate) : http.createServer();
   proxy.on("request", (request: http.IncomingMessage, response: http.ServerResponse) => {
+    if (!request.url?.startsWith(`${prefix}/`)) {
+      return response.writeHead(404, { "content-type": "text/html" }).end("<h1>The proxy has no such page</h1>");
+    }
     const upstream = forward(request).on("response", (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -100,7 +110,7 @@ export async function startProxy(server: string, { host, damages = false, hold }
     for (const socket of sockets) socket.destroy();
   };
   return {
-    url: `${protocol}//localhost:${(proxy.address() as AddressInfo).port}`,
+    url: `${protocol}//localhost:${(proxy.address() as AddressInfo).port}${prefix}`,
     cut,
     async [Symbol.asyncDispose]() {
       cut();

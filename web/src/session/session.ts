@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { BASE_PATH } from "../base.ts";
 
 /** Who is signed in, as the token says. The server alone decides whether it is true. */
 export interface Session {
@@ -23,7 +24,8 @@ export type SessionState =
 /** A signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
 const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
 
-const STORAGE_KEY = "rollcall.token";
+/** Two servers may share an origin, each below a path of its own. */
+const STORAGE_KEY = `rollcall.token${BASE_PATH}`;
 /** setTimeout waits no longer than this; it fires at once beyond. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 

@@ -1,6 +1,7 @@
 import "./streams.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { describeError } from "../errors.ts";
 import { CallPanel } from "./call-panel.tsx";
@@ -113,7 +114,7 @@ export function ChatPage() {
         method={bidirectionalStream}
         snapshot={snapshot}
         commands={commandsFor(
-          location.origin,
+          BASE_URL,
           bidirectionalStream,
           (spoken.length > 0 ? spoken : ["hello"]).map((message) => ({ message })),
           "chat",

@@ -1,6 +1,7 @@
 import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { describeError, fieldErrors } from "../errors.ts";
 import { checkRules } from "../rules.ts";
@@ -105,7 +106,7 @@ export function QueryPage() {
       <CallPanel
         method={serverStream}
         snapshot={snapshot}
-        commands={commandsFor(location.origin, serverStream, [{ query: shown }], `query -- ${quote(shown)}`)}
+        commands={commandsFor(BASE_URL, serverStream, [{ query: shown }], `query -- ${quote(shown)}`)}
       />
     </div>
   );

@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useEffect, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
 import { describeError } from "../errors.ts";
@@ -133,7 +134,7 @@ export function UploadPage() {
       <CallPanel
         method={clientStream}
         snapshot={snapshot}
-        commands={uploadCommands(location.origin, clientStream, shown?.file.name ?? "photo.jpg")}
+        commands={uploadCommands(BASE_URL, clientStream, shown?.file.name ?? "photo.jpg")}
       />
     </div>
   );
