@@ -13,6 +13,7 @@ export {
   ValidationError,
 } from "./errors.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
+export { ForeignAnswerError, findForeignAnswer } from "./foreign-answer.ts";
 export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
 export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
 export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";

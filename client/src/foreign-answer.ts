@@ -1,0 +1,118 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  createAsyncIterable,
+  type UniversalClientFn,
+  type UniversalClientResponse,
+} from "@connectrpc/connect/protocol";
+import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { findCause } from "./not-sent.ts";
+
+/** More than any server's error in JSON, in bytes. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/**
+ * Cause of an error that no Rollcall server has answered with: HTTP with another status
+ * or type than the call's protocol has. It comes from something in between, such as a proxy
+ * that takes no request this large, or from another server at the address.
+ */
+export class ForeignAnswerError extends Error {
+  override name = "ForeignAnswerError";
+  /** The HTTP status; 0 for a redirect, whose status a browser does not show. */
+  readonly status: number;
+  constructor(status: number, contentType: string) {
+    const what = status === 0 ? "a redirect" : `HTTP ${status}`;
+    const type = contentType === "" ? "" : ` with ${contentType}`;
+    super(
+      `${what}${type} is no answer of this API: something between here and the server, such as a proxy, gave it, or another server has this address`,
+    );
+    this.status = status;
+  }
+}
+
+/** The {@link ForeignAnswerError} among an error and its causes. */
+export function findForeignAnswer(error: unknown): ForeignAnswerError | undefined {
+  return findCause(error, ForeignAnswerError);
+}
+
+/** Like the global `fetch`, but an answer that is not of the request's protocol is an error, and so is a redirect. */
+export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+  // Only so do browsers tell a redirect from a network that is down.
+  const response = await globalThis.fetch(input, { ...init, redirect: "manual" });
+  const { status, headers } = response;
+  const sent = typeOfRequest(String(input), new Headers(init?.headers));
+  if (!canBeAnswer(sent, status, headers)) throw foreignAnswer(status, headers);
+  if (isUnaryError(sent, status) && !hasCode(await response.clone().text())) throw foreignAnswer(status, headers);
+  return response;
+}
+
+/** Makes an answer that is not of the request's protocol an error. */
+export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn {
+  return async (request) => {
+    const response = await send(request);
+    const { status, header } = response;
+    const sent = typeOfRequest(request.url, request.header);
+    if (!canBeAnswer(sent, status, header)) throw foreignAnswer(status, header);
+    // One that is compressed comes from a server that has read what the client accepts.
+    if (!isUnaryError(sent, status) || header.has("content-encoding")) return response;
+    const chunks = await readError(response);
+    if (!hasCode(await new Blob(chunks).text())) throw foreignAnswer(status, header);
+    return { ...response, body: createAsyncIterable(chunks) };
+  };
+}
+
+/**
+ * Whether a response's status and type are of the request's protocol:
+ * gRPC and gRPC-Web by their type (or a gRPC status, as proxies send that know gRPC),
+ * Connect streams by type and status, Connect's unary answers by their type, which is JSON for errors.
+ *
+ * @param sent The request's content type.
+ */
+function canBeAnswer(sent: string, status: number, header: Headers): boolean {
+  const type = typeOf(header);
+  // Rollcall's own, to a stream in both directions over HTTP/1.1.
+  if (status === 505 && type === "") return true;
+  if (sent.startsWith("application/grpc")) return type.startsWith("application/grpc") || header.has("grpc-status");
+  if (sent.startsWith("application/connect+")) return status === 200 && type.startsWith("application/connect+");
+  return type === (status === 200 ? sent : "application/json");
+}
+
+/** Whether this is an error of Connect's unary protocol, which is JSON with a code; so are other APIs' without one. */
+function isUnaryError(sent: string, status: number): boolean {
+  return status !== 200 && status !== 505 && !/^application\/(?:grpc|connect\+)/.test(sent);
+}
+
+function hasCode(json: string): boolean {
+  try {
+    const error: unknown = JSON.parse(json);
+    return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string";
+  } catch {
+    return false;
+  }
+}
+
+async function readError({ body, status, header }: UniversalClientResponse): Promise<Uint8Array<ArrayBuffer>[]> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > MAX_ERROR_BYTES) throw foreignAnswer(status, header);
+    chunks.push(new Uint8Array(chunk));
+  }
+  return chunks;
+}
+
+function foreignAnswer(status: number, header: Headers): ConnectError {
+  const cause = new ForeignAnswerError(status, typeOf(header));
+  // By the protocols, this status is unknown; but too large is too large, whoever says so.
+  const code = status === 413 ? Code.ResourceExhausted : codeFromHttpStatus(status);
+  return new ConnectError(cause.message, code, header, undefined, cause);
+}
+
+/** The content type of a request; a GET of Connect has it in its query. */
+function typeOfRequest(url: string, header: Headers): string {
+  return header.get("content-type") ?? `application/${new URL(url).searchParams.get("encoding")}`;
+}
+
+function typeOf(header: Headers): string {
+  return /^[\w.+/-]{1,80}/.exec((header.get("content-type") ?? "").trim().toLowerCase())?.[0] ?? "";
+}
