@@ -18,7 +18,7 @@ const AT_END_PX = 40;
 
 /** Bidirectional streaming: both sides speak whenever they like. */
 export function ChatPage() {
-  const { call, lines, spoken, isOpen, say, halfClose } = useConversation();
+  const { call, lines, spoken, isOpen, isOpening, say, halfClose } = useConversation();
   const [text, setText] = useState("");
   const log = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -55,12 +55,8 @@ export function ChatPage() {
           Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
-          <li className="lane" data-open={isOpen}>
-            You → server: {isOpen ? "open" : "closed"}
-          </li>
-          <li className="lane" data-open={running}>
-            Server → you: {running ? "open" : "closed"}
-          </li>
+          <Lane name="You → server" isOn={isOpen} isOpening={isOpening} />
+          <Lane name="Server → you" isOn={running} isOpening={isOpening} />
         </ul>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
         <section className="chat-log card" ref={log} aria-label="Conversation" tabIndex={0} onScroll={noteScroll}>
@@ -121,5 +117,15 @@ export function ChatPage() {
         )}
       />
     </div>
+  );
+}
+
+/** One direction of the conversation, which is only as open as the WebSocket that both share. */
+function Lane({ name, isOn, isOpening }: { name: string; isOn: boolean; isOpening: boolean }) {
+  const state = isOpening ? "opening…" : "open";
+  return (
+    <li className="lane" data-open={isOn && !isOpening}>
+      {name}: {isOn ? state : "closed"}
+    </li>
   );
 }

@@ -44,7 +44,7 @@ export function QueryPage() {
     setResults([]);
     const begunMs = performance.now();
     try {
-      for await (const { sequence, data } of streams.serverStream({ query }, call.begin())) {
+      for await (const { sequence, data } of streams.serverStream({ query }, call.begin(true))) {
         const result = { sequence, data, afterMs: performance.now() - begunMs };
         setResults((before) => [...before, result]);
       }
@@ -87,7 +87,8 @@ export function QueryPage() {
           {/* Who listens hears of the beginning and the end; the progress bar has what is between. */}
           {running && (
             <>
-              Running… <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
+              {snapshot?.responseHeaders.length ? "Running…" : "Waiting for an answer…"}{" "}
+              <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
             </>
           )}
           {snapshot?.state === "done" && `${countResults(results.length)}, complete.`}

@@ -47,7 +47,7 @@ export function UploadPage() {
     const update = (change: Partial<Upload>) => setShown((before) => before && { ...before, ...change });
     const onProgress = ({ sentBytes }: { sentBytes: number }) => update({ sentBytes });
     try {
-      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(), onProgress });
+      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(false), onProgress });
       update({ checksums: { here: checksum, there: checksum } });
     } catch (error) {
       if (error instanceof ChecksumMismatchError) update({ checksums: { here: error.sent, there: error.received } });
@@ -169,9 +169,10 @@ function fractionOf(upload: Upload | undefined): number {
   return upload ? upload.sentBytes / Math.max(upload.file.size, 1) : 0;
 }
 
-function stateOf({ state, error }: CallSnapshot): string {
+function stateOf({ state, error, sent }: CallSnapshot): string {
   if (error) return describeError(error);
-  return state === "running" ? "Uploading…" : "Uploaded.";
+  if (state !== "running") return "Uploaded.";
+  return sent > 0 ? "Uploading…" : "Opening a WebSocket…";
 }
 
 function verdictOf({ here, there }: NonNullable<Upload["checksums"]>): string {
