@@ -4,9 +4,11 @@ import {
   type UniversalClientFn,
   type UniversalClientResponse,
 } from "@connectrpc/connect/protocol";
-import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
+import { codeFromHttpStatus, codeFromString } from "@connectrpc/connect/protocol-connect";
 import { findCause } from "./not-sent.ts";
 
+/** What the content types of Connect's streams begin with. */
+const STREAM = "application/connect+";
 /** More than any server's error in JSON, in bytes. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
@@ -40,8 +42,9 @@ export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): P
   const response = await globalThis.fetch(input, { ...init, redirect: "manual" });
   const { status, headers } = response;
   const sent = typeOfRequest(String(input), new Headers(init?.headers));
-  if (!canBeAnswer(sent, status, headers)) throw foreignAnswer(status, headers);
-  if (isUnaryError(sent, status) && !hasCode(await response.clone().text())) throw foreignAnswer(status, headers);
+  if (isAnswer(sent, status, headers)) return response;
+  if (!isJsonError(status, headers)) throw foreignAnswer(status, headers);
+  checkJsonError(await response.clone().text(), sent, status, headers);
   return response;
 }
 
@@ -51,42 +54,48 @@ export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn
     const response = await send(request);
     const { status, header } = response;
     const sent = typeOfRequest(request.url, request.header);
-    if (!canBeAnswer(sent, status, header)) throw foreignAnswer(status, header);
-    // One that is compressed comes from a server that has read what the client accepts.
-    if (!isUnaryError(sent, status) || header.has("content-encoding")) return response;
+    if (isAnswer(sent, status, header)) return response;
+    if (!isJsonError(status, header)) throw foreignAnswer(status, header);
     const chunks = await readError(response);
-    if (!hasCode(await new Blob(chunks).text())) throw foreignAnswer(status, header);
+    // One that is compressed comes from a server that has read what the client accepts.
+    if (!header.has("content-encoding")) checkJsonError(await new Blob(chunks).text(), sent, status, header);
     return { ...response, body: createAsyncIterable(chunks) };
   };
 }
 
 /**
- * Whether a response's status and type are of the request's protocol:
- * gRPC and gRPC-Web by their type (or a gRPC status, as proxies send that know gRPC),
- * Connect streams by type and status, Connect's unary answers by their type, which is JSON for errors.
+ * Whether a response's status and type are of the request's protocol: gRPC and gRPC-Web
+ * by their type (or a gRPC status, as proxies send that know gRPC), Connect by both.
  *
  * @param sent The request's content type.
  */
-function canBeAnswer(sent: string, status: number, header: Headers): boolean {
+function isAnswer(sent: string, status: number, header: Headers): boolean {
   const type = typeOf(header);
-  // Rollcall's own, to a stream in both directions over HTTP/1.1.
-  if (status === 505 && type === "") return true;
   if (sent.startsWith("application/grpc")) return type.startsWith("application/grpc") || header.has("grpc-status");
-  if (sent.startsWith("application/connect+")) return status === 200 && type.startsWith("application/connect+");
-  return type === (status === 200 ? sent : "application/json");
+  if (status !== 200) return false;
+  return sent.startsWith(STREAM) ? type.startsWith(STREAM) : type === sent;
 }
 
-/** Whether this is an error of Connect's unary protocol, which is JSON with a code; so are other APIs' without one. */
-function isUnaryError(sent: string, status: number): boolean {
-  return status !== 200 && status !== 505 && !/^application\/(?:grpc|connect\+)/.test(sent);
+/** Whether this may be an error in the JSON of Connect's unary protocol; so a server refuses what is no call, too. */
+function isJsonError(status: number, header: Headers): boolean {
+  return status !== 200 && typeOf(header) === "application/json";
 }
 
-function hasCode(json: string): boolean {
+/** @throws ConnectError the server's refusal, or a foreign answer, unless the text is an error that the protocol itself reads. */
+function checkJsonError(text: string, sent: string, status: number, header: Headers): void {
+  const { code, message } = parseError(text);
+  if (typeof code !== "string") throw foreignAnswer(status, header);
+  const isUnary = sent === "application/json" || sent === "application/proto";
+  if (isUnary) return;
+  throw new ConnectError(String(message ?? ""), codeFromString(code) ?? codeFromHttpStatus(status), header);
+}
+
+function parseError(text: string): { code?: unknown; message?: unknown } {
   try {
-    const error: unknown = JSON.parse(json);
-    return typeof error === "object" && error !== null && "code" in error && typeof error.code === "string";
+    const error: unknown = JSON.parse(text);
+    return typeof error === "object" && error !== null ? error : {};
   } catch {
-    return false;
+    return {};
   }
 }
 

@@ -119,6 +119,17 @@ test("the control: what the server itself refuses or answers stays as it is, ove
   }
 });
 
+test("what the server refuses as no call keeps its words, over any protocol", async () => {
+  const refusal = { code: "unimplemented", message: "bidirectional streams need HTTP/2" };
+  await using server = await startRawServer(json(505, refusal));
+  for (const [way, client] of Object.entries(clientsOf(server))) {
+    for (const call of [() => client.getUser("1"), () => first(client.query("hello"))]) {
+      await expect(call(), way).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: refusal.message });
+    }
+    await client.close();
+  }
+});
+
 test("a proxy's 401 asks for no other token, and its Retry-After is heeded", async () => {
   let asked = 0;
   const getToken = async () => `token ${++asked}`;

@@ -23,7 +23,7 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
   const secret = randomBytes(32);
   const log: Record<string, unknown>[] = [];
   const app = await createApp({
-    auth: createTokenVerifier({ keys: { secret } }),
+    auth: createTokenVerifier({ keys: { secret }, now: options.now }),
     streams: { resultIntervalMs: 1 },
     shutdownGraceMs: 500,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),

@@ -24,8 +24,10 @@ export interface OpenOptions {
   /** Of the token in the link that is opened; false opens the app without one. */
   token?: Partial<MintOptions> | false;
   path?: string;
-  /** Gives the page a clock that `page.clock` moves; default false. */
-  clock?: boolean;
+  /** Gives the page a clock that `page.clock` moves, and that is so many milliseconds ahead; by default its own. */
+  clockAheadMs?: number;
+  /** Changes the page before it is loaded. */
+  initScript?: string;
 }
 
 export interface OpenApp extends AsyncDisposable {
@@ -51,7 +53,8 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   if (options.host) origin.hostname = options.host;
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
   const page = await context.newPage();
-  if (options.clock) await page.clock.install();
+  if (options.clockAheadMs !== undefined) await page.clock.install({ time: Date.now() + options.clockAheadMs });
+  if (options.initScript) await page.addInitScript(options.initScript);
   const problems: string[] = [];
   const checkOrigin = (url: string) => {
     if (new URL(url).host !== origin.host) problems.push(`request to ${url}`);

@@ -68,7 +68,7 @@ test.each([
 });
 
 test("a WebSocket that a proxy swallows is opening, for ten seconds at most", async () => {
-  await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clock: true });
+  await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await say(page, "hello");
   await page.getByText("You → server: opening…").waitFor();
@@ -88,7 +88,7 @@ test("a WebSocket that a proxy swallows is opening, for ten seconds at most", as
 });
 
 test("a WebSocket that a proxy opens by itself ends when nothing comes of it", async () => {
-  await using app = await openBehind({ fakesUpgrades: true }, "/chat", { clock: true });
+  await using app = await openBehind({ fakesUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await say(page, "hello");
   await page.getByText("You → server: open", { exact: true }).waitFor();
@@ -99,7 +99,7 @@ test("a WebSocket that a proxy opens by itself ends when nothing comes of it", a
 
 test("a query that a proxy holds back waits for an answer, for thirty seconds at most", async () => {
   const intercept = ({ url = "" }: { url?: string | undefined }) => url.includes("ServerStream");
-  await using app = await openBehind({ intercept }, "/query", { clock: true });
+  await using app = await openBehind({ intercept }, "/query", { clockAheadMs: 0 });
   const { page } = app;
   await button(page, "Run").click();
   await page.getByText("Waiting for an answer…").waitFor();

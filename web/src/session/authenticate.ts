@@ -1,9 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { findForeignAnswer } from "@rollcall/client";
+import { EXPIRED } from "./ask-server.ts";
 import { endSession, sessionState } from "./session.ts";
-
-/** The server's message for a token that it would take if it had not expired. */
-const EXPIRED = "token has expired";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
 export const authenticate: Interceptor = (next) => async (request) => {
