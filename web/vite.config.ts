@@ -33,6 +33,8 @@ export default defineConfig({
     emptyOutDir: true,
     // The page's policy allows no data: URLs.
     assetsInlineLimit: 0,
+    // Every browser that knows the style's light-dark() preloads modules by itself.
+    modulePreload: { polyfill: false },
   },
   server: {
     ...(https && { https }),

@@ -1,10 +1,11 @@
+import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
   createAsyncIterable,
   type UniversalClientFn,
   type UniversalClientResponse,
 } from "@connectrpc/connect/protocol";
-import { codeFromHttpStatus, codeFromString } from "@connectrpc/connect/protocol-connect";
+import { codeFromHttpStatus, errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { findCause } from "./not-sent.ts";
 
 /** What the content types of Connect's streams begin with. */
@@ -25,7 +26,7 @@ export class ForeignAnswerError extends Error {
     const what = status === 0 ? "a redirect" : `HTTP ${status}`;
     const type = contentType === "" ? "" : ` with ${contentType}`;
     super(
-      `${what}${type} is no answer of this API: something between here and the server, such as a proxy, gave it, or another server has this address`,
+      `${what}${type} is no answer of this API: it comes from something in between, such as a proxy, or from another server`,
     );
     this.status = status;
   }
@@ -44,7 +45,11 @@ export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): P
   const sent = typeOfRequest(String(input), new Headers(init?.headers));
   if (isAnswer(sent, status, headers)) return response;
   if (!isJsonError(status, headers)) throw foreignAnswer(status, headers);
-  checkJsonError(await response.clone().text(), sent, status, headers);
+  const json: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null);
+  checkJsonError(json, sent, status, headers);
   return response;
 }
 
@@ -58,7 +63,7 @@ export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn
     if (!isJsonError(status, header)) throw foreignAnswer(status, header);
     const chunks = await readError(response);
     // One that is compressed comes from a server that has read what the client accepts.
-    if (!header.has("content-encoding")) checkJsonError(await new Blob(chunks).text(), sent, status, header);
+    if (!header.has("content-encoding")) checkJsonError(await parseJson(chunks), sent, status, header);
     return { ...response, body: createAsyncIterable(chunks) };
   };
 }
@@ -81,22 +86,11 @@ function isJsonError(status: number, header: Headers): boolean {
   return status !== 200 && typeOf(header) === "application/json";
 }
 
-/** @throws ConnectError the server's refusal, or a foreign answer, unless the text is an error that the protocol itself reads. */
-function checkJsonError(text: string, sent: string, status: number, header: Headers): void {
-  const { code, message } = parseError(text);
-  if (typeof code !== "string") throw foreignAnswer(status, header);
-  const isUnary = sent === "application/json" || sent === "application/proto";
-  if (isUnary) return;
-  throw new ConnectError(String(message ?? ""), codeFromString(code) ?? codeFromHttpStatus(status), header);
-}
-
-function parseError(text: string): { code?: unknown; message?: unknown } {
-  try {
-    const error: unknown = JSON.parse(text);
-    return typeof error === "object" && error !== null ? error : {};
-  } catch {
-    return {};
-  }
+/** @throws ConnectError the server's refusal, or a foreign answer, unless the request's own protocol reads this JSON. */
+function checkJsonError(json: unknown, sent: string, status: number, header: Headers): void {
+  const foreign = foreignAnswer(status, header);
+  if (typeof (json as { code?: unknown } | null)?.code !== "string") throw foreign;
+  if (!/^application\/(?:proto|json)$/.test(sent)) throw errorFromJson(json as JsonValue, header, foreign);
 }
 
 async function readError({ body, status, header }: UniversalClientResponse): Promise<Uint8Array<ArrayBuffer>[]> {
@@ -108,6 +102,10 @@ async function readError({ body, status, header }: UniversalClientResponse): Pro
     chunks.push(new Uint8Array(chunk));
   }
   return chunks;
+}
+
+async function parseJson(chunks: Uint8Array<ArrayBuffer>[]): Promise<unknown> {
+  return new Response(new Blob(chunks)).json().catch(() => null);
 }
 
 function foreignAnswer(status: number, header: Headers): ConnectError {

@@ -85,7 +85,7 @@ test.each(Object.entries(answers))(
         expect((error as ConnectError).code, what).toBe(code);
         expect(findForeignAnswer(error)?.status, what).toBe(answer.status);
         expect((error as ConnectError).rawMessage, what).toMatch(
-          /^HTTP \d{3}(?: with \S+)? is no answer of this API: something between here and the server/,
+          /^HTTP \d{3}(?: with \S+)? is no answer of this API: it comes from something in between/,
         );
         expect(toRollcallError(error), what).not.toBeInstanceOf(RollcallError);
       }

@@ -71,8 +71,9 @@ test("a WebSocket that a proxy swallows is opening, for ten seconds at most", as
   await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await say(page, "hello");
-  await page.getByText("You → server: opening…").waitFor();
-  await page.getByText("Server → you: opening…").waitFor();
+  await page.getByText("Opening a WebSocket…").waitFor();
+  await page.getByText("You → server: closed").waitFor();
+  await page.getByText("Server → you: closed").waitFor();
   await page.clock.runFor(9_000);
   expect(await fact(page, "State")).toBe("running");
   await page.clock.runFor(2_000);
@@ -102,7 +103,7 @@ test("a query that a proxy holds back waits for an answer, for thirty seconds at
   await using app = await openBehind({ intercept }, "/query", { clockAheadMs: 0 });
   const { page } = app;
   await button(page, "Run").click();
-  await page.getByText("Waiting for an answer…").waitFor();
+  await page.getByText("Waiting…").waitFor();
   await page.clock.runFor(31_000);
   await page.getByText("no answer within 30 s").waitFor();
 });

@@ -1,7 +1,5 @@
 import { BASE_URL } from "../base.ts";
-
-/** The server's message for a token that it would take if it had not expired. */
-export const EXPIRED = "token has expired";
+import { EXPIRED } from "./session.ts";
 
 /** Longest wait for the answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;

@@ -1,7 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { findForeignAnswer } from "@rollcall/client";
-import { EXPIRED } from "./ask-server.ts";
-import { endSession, sessionState } from "./session.ts";
+import { EXPIRED, endSession, sessionState } from "./session.ts";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
 export const authenticate: Interceptor = (next) => async (request) => {

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import { type Answer, askServer } from "./ask-server.ts";
+import type { Answer } from "./ask-server.ts";
 import { dropToken, storedToken, storeToken } from "./token-store.ts";
 
 /** Who is signed in, as the token says. The server alone decides whether it is true. */
@@ -21,6 +21,9 @@ export type SessionState =
   | { readonly status: "in"; readonly session: Session; readonly offer?: Session }
   | { readonly status: "out"; readonly problem?: string }
   | { readonly status: "expired" | "refused"; readonly subject: string; readonly problem?: string };
+
+/** The server's message for a token that it would take if it had not expired. */
+export const EXPIRED = "token has expired";
 
 /** A signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
 const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
@@ -152,7 +155,11 @@ function remainingMsOf({ expiresAtMs }: Session): number {
 
 /** Asks the server about a session's token, and notes the server's clock. */
 async function ask({ token }: Session): Promise<Answer["verdict"]> {
-  const { verdict, nowMs } = await askServer(token);
+  // Seldom needed, so it is no part of the page; where it can't be had, the server can't be asked either.
+  const { verdict, nowMs } = await import("./ask-server.ts").then(
+    ({ askServer }) => askServer(token),
+    (): Answer => ({ verdict: "unknown" }),
+  );
   if (nowMs !== undefined) aheadMs = Date.now() - nowMs;
   return verdict;
 }

@@ -55,8 +55,8 @@ export function ChatPage() {
           Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
-          <Lane name="You → server" isOn={isOpen} isOpening={isOpening} />
-          <Lane name="Server → you" isOn={running} isOpening={isOpening} />
+          <Lane name="You → server" isOpen={isOpen && !isOpening} />
+          <Lane name="Server → you" isOpen={running && !isOpening} />
         </ul>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
         <section className="chat-log card" ref={log} aria-label="Conversation" tabIndex={0} onScroll={noteScroll}>
@@ -102,6 +102,7 @@ export function ChatPage() {
           </Button>
         </form>
         <p className="status" role="status">
+          {isOpening && "Opening a WebSocket…"}
           {snapshot?.state === "done" && "The conversation has ended."}
           {snapshot?.error && describeError(snapshot.error)}
         </p>
@@ -120,12 +121,11 @@ export function ChatPage() {
   );
 }
 
-/** One direction of the conversation, which is only as open as the WebSocket that both share. */
-function Lane({ name, isOn, isOpening }: { name: string; isOn: boolean; isOpening: boolean }) {
-  const state = isOpening ? "opening…" : "open";
+/** One direction of the conversation. */
+function Lane({ name, isOpen }: { name: string; isOpen: boolean }) {
   return (
-    <li className="lane" data-open={isOn && !isOpening}>
-      {name}: {isOn ? state : "closed"}
+    <li className="lane" data-open={isOpen}>
+      {name}: {isOpen ? "open" : "closed"}
     </li>
   );
 }

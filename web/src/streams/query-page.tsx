@@ -87,7 +87,7 @@ export function QueryPage() {
           {/* Who listens hears of the beginning and the end; the progress bar has what is between. */}
           {running && (
             <>
-              {snapshot?.responseHeaders.length ? "Running…" : "Waiting for an answer…"}{" "}
+              {snapshot?.responseHeaders.length ? "Running…" : "Waiting…"}{" "}
               <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
             </>
           )}
