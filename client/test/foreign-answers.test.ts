@@ -132,7 +132,7 @@ test("what the server refuses as no call keeps its words, over any protocol", as
 
 test("a proxy's 401 asks for no other token, and its Retry-After is heeded", async () => {
   let asked = 0;
-  const getToken = async () => `token ${++asked}`;
+  const getToken = async () => `token-${++asked}`;
   await using server = await startRawServer(page(401));
   const client = createNodeClient({ address: server.http2, getToken });
   await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unauthenticated });
