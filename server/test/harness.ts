@@ -28,6 +28,8 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     shutdownGraceMs: 500,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
+    // A test that is over has no request on its way, so its clients' connections need not be waited for.
+    limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
   const { url, port } = await app.listen();
   const token: TestServer["token"] = (minting) =>
