@@ -32,8 +32,15 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
   const { url, port } = await app.listen();
-  const token: TestServer["token"] = (minting) =>
+  const mint = (minting?: Partial<MintOptions>) =>
     mintToken({ secret, subject: "tester", scopes: SCOPES, ttlSeconds: 3_600, ...minting });
+  // Tests of raw requests ask for one with each of them.
+  let usual: Promise<string> | undefined;
+  const token: TestServer["token"] = (minting) => {
+    if (minting) return mint(minting);
+    usual ??= mint();
+    return usual;
+  };
   return {
     app,
     url,
