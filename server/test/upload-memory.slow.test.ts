@@ -10,6 +10,9 @@ test("who keeps what was uploaded is seen by how memory is measured", () => {
   expect(heldBytes() - before).toBeGreaterThan(kept.length * MIB - MIB);
 });
 
-test.each(uploadTransports)("an upload over %s takes no more memory than what is under way", async (_, createTransport) => {
-  expect(await heldDuringUpload(createTransport, 24 * MIB)).toBeLessThan(8 * MIB);
-});
+test.each(uploadTransports)(
+  "an upload over %s takes no more memory than what is under way",
+  async (_, createTransport) => {
+    expect(await heldDuringUpload(createTransport, 24 * MIB)).toBeLessThan(8 * MIB);
+  },
+);
