@@ -39,7 +39,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "slow", include: slowTests, isolate: true },
+        test: { name: "slow", include: slowTests, isolate: true, testTimeout: 600_000 },
       },
       {
         extends: true,
