@@ -1,5 +1,5 @@
 import type { Registry } from "@bufbuild/protobuf";
-import type { ConnectRouter, ConnectRouterOptions } from "@connectrpc/connect";
+import type { ConnectRouter, ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Logger } from "pino";
@@ -106,7 +106,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       const call = context.values.get(callKey);
       if (call) {
         call.protocol = context.protocolName;
-        watchOutcome(context.signal, call);
+        reportOutcome(context, call);
       }
       const { refusal, onAdmitted } = context.values.get(connectionKey);
       if (refusal) throw refusal;
@@ -135,13 +135,20 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
+/** What Connect's own contexts have, and the type that handlers see does not. */
+type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
+
 /**
- * Reports to the record with which error Connect ends a call: it aborts the context's
- * signal with the error before it writes it. For what fails outside of the interceptors,
- * such as a request that can't be parsed or a response that can't be encoded, there is no
- * other place.
+ * Reports to the record with which error Connect ends a call: it aborts the call's
+ * context with the error before it writes it. For what fails outside of the
+ * interceptors, such as a request that can't be parsed or a response that can't be
+ * encoded, there is no other place: the context's signal may have been aborted before.
  */
-function watchOutcome(signal: AbortSignal, call: CallRecord): void {
-  if (signal.aborted) call.failInProtocol(signal.reason);
-  else signal.addEventListener("abort", () => call.failInProtocol(signal.reason), { once: true });
+function reportOutcome(context: HandlerContext, call: CallRecord): void {
+  const abortable = context as AbortableContext;
+  const { abort } = abortable;
+  abortable.abort = (reason) => {
+    call.failInProtocol(reason);
+    abort.call(abortable, reason);
+  };
 }

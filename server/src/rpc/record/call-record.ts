@@ -98,6 +98,7 @@ export class CallRecord implements CallFacts {
 
   /** Ends the call with an error, whatever it waits for. */
   abort(error: ConnectError): void {
+    this.#fail(error);
     this.#controller.abort(error);
   }
 
@@ -127,9 +128,9 @@ export class CallRecord implements CallFacts {
   }
 
   /**
-   * Reports what Connect is about to send, or what the call was aborted with. Connect writes
-   * this very object, so it is changed in place: malformed input gets the code and the words
-   * of the protocol, a fault of ours says no more than that it is one.
+   * Reports what Connect is about to send. Connect writes this very object, so it is changed
+   * in place: malformed input gets the code and the words of the protocol, a fault of ours
+   * says no more than that it is one.
    */
   failInProtocol(reason: unknown): void {
     // Connect aborts a call that has succeeded without a reason.
