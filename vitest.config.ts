@@ -3,6 +3,11 @@ import { defineConfig } from "vitest/config";
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
 /** What looks at the first time that a process does something. */
 const isolatedTests = ["{server,client}/test/**/*.isolated.test.ts"];
+/**
+ * What takes long or measures memory: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out.
+ * Each file has a process of its own, whose memory holds nothing of others.
+ */
+const slowTests = ["{server,client}/test/**/*.slow.test.ts"];
 
 export default defineConfig({
   test: {
@@ -25,12 +30,16 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["{server,client,test}/test/**/*.test.ts", "test/*.test.ts"],
-          exclude: [...browserTests, ...isolatedTests],
+          exclude: [...browserTests, ...isolatedTests, ...slowTests],
         },
       },
       {
         extends: true,
         test: { name: "isolated", include: isolatedTests, isolate: true },
+      },
+      {
+        extends: true,
+        test: { name: "slow", include: slowTests, isolate: true, testTimeout: 600_000 },
       },
       {
         extends: true,

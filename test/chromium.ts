@@ -9,6 +9,9 @@ declare module "vitest" {
   }
 }
 
+/** Leads to this machine. Over plain http, browsers give its pages no API of secure contexts. */
+export const INSECURE_HOST = "rollcall.test";
+
 /**
  * Launches a real Chromium: the one at CHROMIUM_PATH, else the one that comes with the
  * npm packages, so that nothing has to be installed by hand. It calls no one but the
@@ -27,6 +30,8 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
+      // A name of this machine that, unlike localhost, is no secure context over plain http.
+      `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
     ],
   });
 }

@@ -20,6 +20,8 @@ const server = {
 
 export default defineConfig({
   root: import.meta.dirname,
+  // Relative, so that the app works below whatever path a proxy puts in front.
+  base: "./",
   plugins: [react()],
   resolve: {
     alias: {
@@ -31,6 +33,8 @@ export default defineConfig({
     emptyOutDir: true,
     // The page's policy allows no data: URLs.
     assetsInlineLimit: 0,
+    // Every browser that knows the style's light-dark() preloads modules by itself.
+    modulePreload: { polyfill: false },
   },
   server: {
     ...(https && { https }),

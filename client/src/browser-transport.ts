@@ -12,6 +12,8 @@ export interface BrowserTransportOptions extends FetchTransportOptions {
   readMaxBytes?: number;
   /** The largest part of a WebSocket's answer that may wait to be read, in bytes. Default 16 MiB. */
   maxQueuedBytes?: number;
+  /** How long a WebSocket may take to open, in milliseconds; then its call is unavailable. Default 10 s. */
+  openTimeoutMs?: number;
 }
 
 /**
@@ -22,14 +24,14 @@ export interface BrowserTransportOptions extends FetchTransportOptions {
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createBrowserTransport(options: BrowserTransportOptions): Transport {
-  const { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, ...common } = options;
+  const { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, openTimeoutMs = 10_000, ...common } = options;
   const byFetch = createFetchTransport(common);
   const bySocket = withCheckedHeaders(
     createGrpcWebTransport({
       ...common,
       baseUrl: parseServerAddress(common.baseUrl).href,
       interceptors: [...(common.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
-      httpClient: createGrpcWebSocketsClient({ maxQueuedBytes }),
+      httpClient: createGrpcWebSocketsClient({ maxQueuedBytes, openTimeoutMs }),
       useBinaryFormat: true,
       acceptCompression: [],
       sendCompression: null,

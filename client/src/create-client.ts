@@ -3,6 +3,7 @@ import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/conn
 import { withCheckedHeaders } from "./checked-headers.ts";
 import { RollcallClient } from "./client.ts";
 import { createFetchFaultInterceptors } from "./fetch-transport.ts";
+import { fetchAnswer } from "./foreign-answer.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { parseServerAddress } from "./server-address.ts";
 import { createSha256 } from "./streams/sha256.ts";
@@ -42,7 +43,7 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
 
 function byFetch(protocol: RollcallClientOptions["protocol"]): NonNullable<RollcallClientOptions["createTransport"]> {
   return ({ baseUrl, interceptors }) => {
-    const options = { baseUrl, interceptors: [...interceptors, ...createFetchFaultInterceptors()] };
+    const options = { baseUrl, fetch: fetchAnswer, interceptors: [...interceptors, ...createFetchFaultInterceptors()] };
     return protocol === "grpc-web"
       ? createGrpcWebTransport(options)
       : createConnectTransport({ ...options, useHttpGet: true });

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { findForeignAnswer } from "./foreign-answer.ts";
 
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
@@ -86,6 +87,8 @@ export class ChecksumMismatchError extends Error {
 export function toRollcallError(error: unknown): RollcallError | ConnectError {
   if (error instanceof RollcallError) return error;
   const cause = ConnectError.from(error);
+  // Whatever its code, it is no refusal of the server.
+  if (findForeignAnswer(cause)) return cause;
   switch (cause.code) {
     case Code.Unauthenticated:
       return new UnauthorizedError(cause);

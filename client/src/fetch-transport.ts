@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { withCheckedHeaders } from "./checked-headers.ts";
+import { fetchAnswer } from "./foreign-answer.ts";
 import { mapErrors } from "./interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "./interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "./interceptors/well-formed.ts";
@@ -26,6 +27,7 @@ export function createFetchTransport({ interceptors = [], baseUrl, ...options }:
     createConnectTransport({
       ...options,
       baseUrl: parseServerAddress(baseUrl).href,
+      fetch: fetchAnswer,
       interceptors: [...interceptors, ...createFetchFaultInterceptors()],
       useBinaryFormat: true,
       useHttpGet: true,

@@ -117,10 +117,21 @@ export class SocketReader {
   }
 }
 
-/** A browser does not say why a socket was not opened; nothing of the call has left yet. */
+/** A browser does not say why a socket was not opened. */
 function notReached(): ConnectError {
-  const cause = new RequestNotSentError("the server can't be reached, or does not allow this page's origin");
-  return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
+  return toNotSent("the server can't be reached, or does not allow this page's origin");
+}
+
+export function notOpened(timeoutMs: number): ConnectError {
+  return toNotSent(
+    `the WebSocket did not open within ${timeoutMs / 1_000} s: something in between, such as a proxy, may not pass WebSockets on`,
+  );
+}
+
+/** Nothing of a call leaves before its socket is open. */
+function toNotSent(message: string): ConnectError {
+  const cause = new RequestNotSentError(message);
+  return new ConnectError(message, Code.Unavailable, undefined, undefined, cause);
 }
 
 function lossOf(closeCode: number): ConnectError {

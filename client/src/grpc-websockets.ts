@@ -1,5 +1,5 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
-import { SocketReader } from "./grpc-websockets-reader.ts";
+import { notOpened, SocketReader } from "./grpc-websockets-reader.ts";
 
 const SUBPROTOCOL = "grpc-websockets";
 /** First byte of a frame to the server: more of the body, or its end. */
@@ -18,6 +18,8 @@ const UNSENT_CHECK_MS = 5;
 export interface GrpcWebSocketsClientOptions {
   /** The largest part of an answer that may wait to be read, in bytes; beyond it a call fails with resource_exhausted. */
   maxQueuedBytes: number;
+  /** How long a socket may take to open, in milliseconds. */
+  openTimeoutMs: number;
 }
 
 /**
@@ -25,27 +27,31 @@ export interface GrpcWebSocketsClientOptions {
  * one for each, by the `grpc-websockets` subprotocol. Unlike fetch, it streams the
  * request, and the answer meanwhile.
  */
-export function createGrpcWebSocketsClient({ maxQueuedBytes }: GrpcWebSocketsClientOptions): UniversalClientFn {
+export function createGrpcWebSocketsClient({
+  maxQueuedBytes,
+  openTimeoutMs,
+}: GrpcWebSocketsClientOptions): UniversalClientFn {
   return async ({ url, header, body, signal }) => {
     signal?.throwIfAborted();
     const socket = new WebSocket(url.replace(/^http/, "ws"), [SUBPROTOCOL]);
     socket.binaryType = "arraybuffer";
     const reader = new SocketReader(socket, maxQueuedBytes);
-    const cancel = () => {
-      reader.fail(signal?.reason);
+    const end = (error: unknown) => {
+      reader.fail(error);
       socket.close();
     };
+    const cancel = () => end(signal?.reason);
     signal?.addEventListener("abort", cancel);
     socket.addEventListener("close", () => signal?.removeEventListener("abort", cancel));
+    // A proxy that does not know WebSockets may keep the request for an upgrade to itself, and browsers wait for minutes.
+    const opening = setTimeout(() => end(notOpened(openTimeoutMs)), openTimeoutMs);
+    for (const event of ["open", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
 
     await reader.opened;
     let block = "";
     for (const [name, value] of header) block += `${name}: ${value}\r\n`;
     socket.send(new TextEncoder().encode(block));
-    void sendBody(socket, body).catch((error: unknown) => {
-      reader.fail(error);
-      socket.close();
-    });
+    void sendBody(socket, body).catch(end);
     try {
       return { status: 200, header: await reader.header(), body: reader.body(), trailer: new Headers() };
     } catch (error) {

@@ -13,6 +13,7 @@ export {
   ValidationError,
 } from "./errors.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
+export { ForeignAnswerError, findForeignAnswer } from "./foreign-answer.ts";
 export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
 export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
 export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";
@@ -21,6 +22,7 @@ export { createTracingInterceptor, type TracedCall, type TraceHook } from "./int
 export type { Logger } from "./logger.ts";
 export { RequestNotSentError } from "./not-sent.ts";
 export type { CommonClientOptions } from "./options.ts";
+export { randomId } from "./random-id.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
 export { type Chat, openChat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";

@@ -1,6 +1,5 @@
 import { once } from "node:events";
 import http from "node:http";
-import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
@@ -20,54 +19,9 @@ import {
 } from "../src/index.ts";
 import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./leaks.ts";
+import { type RawResponse, startRawServer } from "./raw-server.ts";
 
 checkEachForLeaks();
-
-/** Answers byte for byte, with an end that HTTP takes for a good one. */
-interface RawResponse {
-  headers: Record<string, string>;
-  body: Uint8Array;
-  trailers?: Record<string, string>;
-}
-
-/** A server over HTTP/1.1 and one over HTTP/2 that answer every call with the same bytes. */
-async function startRawServer({ headers, body, trailers }: RawResponse) {
-  const plain = http.createServer((request, response) => {
-    request.resume().on("end", () => response.writeHead(200, headers).end(body));
-  });
-  const multiplexed = http2.createServer();
-  let calls = 0;
-  plain.on("request", () => calls++);
-  const sessions = new Set<http2.ServerHttp2Session>();
-  multiplexed.on("session", (session) => sessions.add(session));
-  multiplexed.on("stream", (stream: http2.ServerHttp2Stream) => {
-    calls += 1;
-    stream.on("error", () => {});
-    stream.resume().on("end", () => {
-      stream.respond({ ":status": 200, ...headers }, { waitForTrailers: trailers !== undefined });
-      stream.on("wantTrailers", () => stream.sendTrailers(trailers ?? {}));
-      stream.end(body);
-    });
-  });
-  const url = async (server: http.Server | http2.Http2Server) => {
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  };
-  return {
-    http1: await url(plain),
-    http2: await url(multiplexed),
-    get calls() {
-      return calls;
-    },
-    async [Symbol.asyncDispose]() {
-      for (const session of sessions) session.destroy();
-      plain.closeAllConnections();
-      plain.close();
-      multiplexed.close();
-    },
-  };
-}
 
 function envelope(flags: number, data: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(5 + data.byteLength);

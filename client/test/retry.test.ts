@@ -151,10 +151,11 @@ for (const protocol of ["grpc", "connect"] as const) {
       await once(signal, "abort");
       return new ConnectError("too late", Code.DeadlineExceeded);
     });
-    const client = server.client({ attemptTimeoutMs: 50 }, protocol);
-    await client.getUser({ id: "1" }, { timeoutMs: 20_000 });
-    expect(server.calls).toBe(2);
-    expect(deadlines[0]).toBeLessThanOrEqual(50);
+    const client = server.client({ attemptTimeoutMs: 50, maxAttempts: 99 }, protocol);
+    await client.getUser({ id: "1" }, { timeoutMs: 100_000 });
+    // One that is answered may be too late as well, on a busy machine.
+    expect(server.calls).toBeGreaterThanOrEqual(2);
+    expect(deadlines).toEqual([expect.toSatisfy((timeoutMs) => timeoutMs <= 50)]);
 
     await using slow = await startFailing(99, async ({ signal }) => {
       await once(signal, "abort");

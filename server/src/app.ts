@@ -7,13 +7,15 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
-import { DatabaseUnwritableError } from "./domain/errors.ts";
+import { DatabaseUnavailableError } from "./domain/errors.ts";
 import { Admission, type AdmissionLimits, admissionLimits } from "./http/admission.ts";
 import { admitCalls } from "./http/admit-calls.ts";
 import { isAsciiUrl } from "./http/ascii-url.ts";
 import { hasValidHost } from "./http/authority.ts";
+import { BoundedLines } from "./http/bounded-lines.ts";
 import { watchCertificateDates } from "./http/certificate-dates.ts";
 import { peerOf } from "./http/connection.ts";
+import { isHeavy } from "./http/connection-guard.ts";
 import { crossOriginHeaders, registerCrossOrigin } from "./http/cross-origin.ts";
 import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./http/node-servers.ts";
@@ -84,6 +86,8 @@ export interface AppOptions {
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
+  /** Log lines about refused requests, and about refused WebSockets, at most, a second; of more only the number. Default 100. */
+  refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
   /** Default: silent. */
@@ -133,11 +137,16 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
-  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, logger };
+  const refusedLines = new BoundedLines(logger, "request refused", options.refusedLinesPerSecond);
+  const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, refusedLines };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
   let engine: Engine | undefined;
-  const admission = new Admission(admissionLimits(options.maxCalls, options.admission));
+  const admission = new Admission(
+    admissionLimits(options.maxCalls, options.admission),
+    () => performance.now(),
+    isHeavy,
+  );
   const carry: RequestListener = (request, response) => {
     if (request.httpVersionMajor === 1 && engine?.takeRequest(request, response)) return;
     handle(request, response);
@@ -193,7 +202,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     if (request.is404 || statusCode >= 400) {
       // Without the query: in a read by GET that is the message, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
-      logger.info({ requestId: request.id, path, status: statusCode, peer: request.peer }, "request refused");
+      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
     }
   });
   // Bodies are the RPC handlers' to read, and nobody else's.
@@ -208,8 +217,8 @@ export async function createApp(options: AppOptions): Promise<App> {
       try {
         await repository.ping();
       } catch (error) {
-        const isReadable = error instanceof DatabaseUnwritableError;
-        return { reason: isReadable ? "database-unwritable" : "database-unavailable", error };
+        if (!(error instanceof DatabaseUnavailableError)) return { reason: "database-unavailable", error };
+        return { reason: error.fault, error: error.cause };
       }
     },
   });
@@ -244,6 +253,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     limits: options.webSockets,
     timeouts: options.timeouts,
     admission,
+    refusedLinesPerSecond: options.refusedLinesPerSecond,
     logger,
   });
   await app.ready();

@@ -1,24 +1,54 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { sleepSync } from "./runtime/sleep-sync.ts";
 
 const KEY_BYTES = 32;
+/** How long a server waits for another one that is just writing the key, in milliseconds. */
+const MAX_WAIT_MS = 1_000;
+const RETRY_MS = 10;
+
+/** The development key can't be used; the message says why, and has its path. */
+export class DevelopmentKeyError extends Error {
+  override name = "DevelopmentKeyError";
+}
 
 /**
  * The HS256 secret of a server that has none configured: made at its first start
  * and kept in `path`, so that tokens outlive a restart. For loopback only.
  *
- * @throws Error when the file can't be used.
+ * @throws DevelopmentKeyError when the file can't be used.
  */
 export function loadDevelopmentKey(path: string): Uint8Array {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, randomBytes(KEY_BYTES).toString("base64url"), { flag: "wx", mode: 0o600 });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    if (!isCode(error, "EEXIST")) throw unusable(path, error);
   }
-  const key = Buffer.from(readFileSync(path, "utf8"), "base64url");
-  if (key.length !== KEY_BYTES)
-    throw new Error(`${path} does not hold a development key; remove it to have a new one made`);
-  return key;
+  const giveUpAtMs = performance.now() + MAX_WAIT_MS;
+  for (;;) {
+    const key = Buffer.from(read(path), "base64url");
+    if (key.length === KEY_BYTES) return key;
+    if (performance.now() > giveUpAtMs) break;
+    sleepSync(RETRY_MS);
+  }
+  throw new DevelopmentKeyError(`${path} does not hold a development key; remove it to have a new one made`);
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw unusable(path, error);
+  }
+}
+
+function unusable(path: string, error: unknown): DevelopmentKeyError {
+  const code = (error as NodeJS.ErrnoException).code ?? "unknown";
+  return new DevelopmentKeyError(`the development key ${path} can't be used (${code})`, { cause: error });
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as NodeJS.ErrnoException).code === code;
 }

@@ -7,6 +7,8 @@ export type { Principal } from "./domain/principal.ts";
 export type { GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
 export type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
 export type { RequestTimeouts } from "./http/request-timeouts.ts";
+export type { DatabaseNotice } from "./repository/open-sqlite.ts";
+export { DatabaseOpenError } from "./repository/recognise-sqlite.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite-user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";
 export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";

@@ -5,8 +5,10 @@ import { createApp } from "./app.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
-import { loadDevelopmentKey } from "./development-key.ts";
+import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 import { createLogger } from "./logger.ts";
+import { describeOpenFile } from "./repository/file-access.ts";
+import { DatabaseOpenError } from "./repository/recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
 import { mintToken } from "./rpc/auth/mint-token.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
@@ -50,20 +52,26 @@ process.on("unhandledRejection", die("unhandled rejection"));
 /** The development key lies beside the database; with the database in memory it is as short-lived. */
 function developmentKey(): Uint8Array {
   if (config.databasePath === ":memory:") return randomBytes(32);
-  return loadDevelopmentKey(join(dirname(config.databasePath), "development.key"));
+  const path = join(dirname(config.databasePath), "development.key");
+  const key = loadDevelopmentKey(path);
+  const openAccess = describeOpenFile(path);
+  if (openAccess) logger.warn(openAccess);
+  return key;
 }
 
 try {
   const { issuer, audience } = config.auth;
+  const repository = openSqliteUserRepository({
+    path: config.databasePath,
+    onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),
+    onNotice: ({ level, message }) => logger[level](message),
+  });
   const keys = config.auth.keys ?? { secret: developmentKey() };
   const webRoot = join(rootDir, "web/dist");
   const app = await createApp({
     ...config,
     auth: createTokenVerifier({ keys, issuer, audience, logger }),
-    repository: openSqliteUserRepository({
-      path: config.databasePath,
-      onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),
-    }),
+    repository,
     readMaxBytes: config.maxMessageBytes,
     streams: { maxUploadBytes: config.maxUploadBytes },
     webRoot: existsSync(webRoot) ? webRoot : undefined,
@@ -91,5 +99,9 @@ try {
     process.stdout.write(welcome(url, token, config.tls?.certFile));
   }
 } catch (error) {
+  if (error instanceof DatabaseOpenError || error instanceof DevelopmentKeyError) {
+    logger.fatal(`can't start: ${error.message}`);
+    process.exit(1);
+  }
   die("can't start")(error);
 }

@@ -23,15 +23,24 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
   const secret = randomBytes(32);
   const log: Record<string, unknown>[] = [];
   const app = await createApp({
-    auth: createTokenVerifier({ keys: { secret } }),
+    auth: createTokenVerifier({ keys: { secret }, now: options.now }),
     streams: { resultIntervalMs: 1 },
     shutdownGraceMs: 500,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
+    // A test that is over has no request on its way, so its clients' connections need not be waited for.
+    limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
   const { url, port } = await app.listen();
-  const token: TestServer["token"] = (minting) =>
+  const mint = (minting?: Partial<MintOptions>) =>
     mintToken({ secret, subject: "tester", scopes: SCOPES, ttlSeconds: 3_600, ...minting });
+  // Tests of raw requests ask for one with each of them.
+  let usual: Promise<string> | undefined;
+  const token: TestServer["token"] = (minting) => {
+    if (minting) return mint(minting);
+    usual ??= mint();
+    return usual;
+  };
   return {
     app,
     url,

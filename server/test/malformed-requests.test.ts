@@ -211,3 +211,38 @@ test("the body of what is refused is not waited for", async () => {
   expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
   session.destroy();
 });
+
+describe("lines about refused requests", () => {
+  const count = 200;
+  /** Lines that were written, and how many others those speak for. */
+  async function flood(request: string, isWebSocket: boolean, refusedLinesPerSecond?: number) {
+    await using server = await startServer({ refusedLinesPerSecond });
+    const send = async () => exchangeToEnd(server.port, request);
+    if (request.startsWith("GET /nothing")) {
+      const last = request.replace("host: a", "host: a\r\nconnection: close");
+      await exchangeToEnd(server.port, request.repeat(count - 1) + last);
+    } else for (let i = 0; i < count; i += 20) await Promise.all(Array.from({ length: 20 }, send));
+    const message = isWebSocket ? "WebSocket refused" : "request refused";
+    const lines = () => server.log.filter(({ msg }) => msg === message).length;
+    const leftOut = () =>
+      server.log
+        .filter(({ msg }) => msg === `${message}: further ones left out`)
+        .reduce((sum, line) => sum + Number(line.count), 0);
+    await until(() => lines() + leftOut() === count);
+    return { lines: lines(), leftOut: leftOut() };
+  }
+
+  test.each([
+    ["an unknown path", "GET /nothing HTTP/1.1\r\nhost: a\r\n\r\n", false],
+    ["no HTTP", "hello\r\n\r\n", false],
+    [
+      "a WebSocket of no method",
+      "GET /socket HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
+      true,
+    ],
+  ])("are few a second, with the number of the others: %s", async (_name, request, isWebSocket) => {
+    const bounded = await flood(request, isWebSocket, 2);
+    expect(bounded.leftOut).toBeGreaterThan(0);
+    expect(await flood(request, isWebSocket, Number.POSITIVE_INFINITY)).toEqual({ lines: count, leftOut: 0 });
+  });
+});

@@ -14,6 +14,8 @@ import { connectErrorOf, GrpcJsClient } from "./grpc-js.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
 import { ProbeService, withProbe } from "./probe-service.ts";
 import { rawRequest } from "./raw-http.ts";
+import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "./raw-http2.ts";
+import { HALF_CLOSE, openRawSocket } from "./raw-web-socket.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const refused = { code: Code.Unavailable, rawMessage: "server is overloaded" };
@@ -87,9 +89,9 @@ describe("a server that is full refuses", () => {
           yield { value: "x" };
         })(),
       ),
-    ];
+    ].map((call) => call.then(() => undefined, ConnectError.from));
     for (const call of calls) {
-      const error = await call.then(() => undefined, ConnectError.from);
+      const error = await call;
       expect(error).toMatchObject(refused);
       expect(error?.findDetails(RetryInfoSchema)).toMatchObject([{ retryDelay: { seconds: 1n } }]);
     }
@@ -277,6 +279,70 @@ test("calls whose answers nobody reads keep nobody out", async () => {
   const call = () => client.unary({ value: "" }, { headers: { authorization } }).catch(ConnectError.from);
   while ((await call()) instanceof ConnectError);
   for (const session of sessions) session.destroy();
+});
+
+test("calls by WebSocket whose answers nobody reads keep nobody out", { timeout: 30_000 }, async () => {
+  let answered = 0;
+  await using server = await startServer({
+    maxCalls: 4,
+    // Nothing but the place is to be given up.
+    limits: { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 },
+    ...withProbe({
+      unary: ({ value }) => {
+        answered += 1;
+        // More than the network's buffers take.
+        return { value: value.repeat(12_000_000) };
+      },
+    }),
+  });
+  const { authorization } = await server.auth();
+  const block = `content-type: application/grpc-web+json\r\nauthorization: ${authorization}\r\n`;
+  const sockets = await Promise.all(Array.from({ length: 4 }, () => openRawSocket(server, block, UNARY)));
+  for (const { socket, send } of sockets) {
+    socket.pause();
+    send(Buffer.concat([Buffer.of(0, 0, 0, 0, 0, 3), Buffer.from('"x"')]));
+    send(HALF_CLOSE);
+  }
+  await until(() => answered === 4);
+  const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+  const call = () => client.unary({ value: "" }, { headers: { authorization } }).catch(ConnectError.from);
+  while ((await call()) instanceof ConnectError);
+  // They have not been read, nor cut.
+  expect(server.log.filter(({ msg }) => msg === "call").length).toBeLessThanOrEqual(1);
+  for (const { socket } of sockets) socket.destroy();
+});
+
+test("refusals that nobody reads count as what their connection holds", { timeout: 30_000 }, async () => {
+  /** How many of the calls were answered on a connection that reads no bodies, before one was reset instead. */
+  const flood = async (maxConnectionBytes: number) => {
+    await using server = await startServer({ maxCalls: 0, limits: { maxConnectionBytes } });
+    const client = await RawHttp2.open(server.port, { initialWindowBytes: 0 });
+    const isReset = () => client.received.some(({ type }) => type === RST_STREAM);
+    let calls = 0;
+    for (; calls < 100 && !isReset(); calls++) {
+      const streamId = client.request(postTo("/user.v1.UserService/GetUser"), 1);
+      await until(() => client.received.some((received) => received.streamId === streamId));
+      // A look at what is held comes every half second.
+      if (calls % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 600));
+    }
+    client.destroy();
+    return calls;
+  };
+  // Each counts 16 KiB.
+  expect(await flood(512 * 1_024)).toBeLessThan(80);
+  expect(await flood(1e12)).toBe(100);
+});
+
+test("a refused call that its client resets with an error leaves the server as it is", async () => {
+  await using server = await startServer({ maxCalls: 0 });
+  const client = await RawHttp2.open(server.port, { initialWindowBytes: 0 });
+  const streamId = client.request(postTo("/user.v1.UserService/GetUser"));
+  await client.next((received) => received.streamId === streamId);
+  client.send(frame(RST_STREAM, 0, streamId, uint32(2)));
+  // Answered behind it. An error that nobody takes would end this process.
+  const probe = client.request({ ":method": "GET", ":scheme": "http", ":path": "/healthz", ":authority": "a" }, 1);
+  await client.next((received) => received.streamId === probe);
+  client.destroy();
 });
 
 describe("requests whose rest does not come", () => {

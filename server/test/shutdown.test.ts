@@ -6,8 +6,16 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect, test } from "vitest";
-import { startServer, type TestServer, until } from "./harness.ts";
+import type { AppOptions } from "../src/app.ts";
+import { defaultConnectionLimits } from "../src/http/node-servers.ts";
+import { startServer as startTestServer, type TestServer, until } from "./harness.ts";
 import { startProcess } from "./process.ts";
+
+/** A server that waits for idle connections as it does in production. */
+function startServer(options: Partial<AppOptions>): Promise<TestServer> {
+  const { idleBeforeCloseMs } = defaultConnectionLimits;
+  return startTestServer({ ...options, limits: { idleBeforeCloseMs } });
+}
 
 function streamsOf(server: TestServer, httpVersion: "1.1" | "2" = "2") {
   return createClient(StreamService, createConnectTransport({ baseUrl: server.url, httpVersion }));

@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
 import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { childEnv } from "../../test/child-env.ts";
@@ -121,11 +122,43 @@ describe("a start that must not be", () => {
     expect(stdout).toContain(`EADDRINUSE`);
   });
 
-  test("on a database that is none says so and exits with 1", () => {
+  test.each([
+    [
+      "no database",
+      "x".repeat(4_096),
+      "is damaged, or not a database (file is not a database); put a backup in its place",
+    ],
+    [
+      "another program's database",
+      foreignDatabase(),
+      "is another program's database; set DATABASE_URL to a file of Rollcall's own",
+    ],
+  ])("on a file that is %s says so in one line and exits with 1", (_name, bytes, words) => {
     const path = join(folder, "no.db");
-    writeFileSync(path, "x".repeat(4_096));
-    const { status, stdout } = failingStart({ DATABASE_URL: `sqlite:${path}` });
+    writeFileSync(path, bytes);
+    const { status, stdout, stderr } = failingStart({ DATABASE_URL: `sqlite:${path}` });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    const { time, ...line } = JSON.parse(stdout);
+    expect(line).toEqual({ level: "fatal", msg: `can't start: ${path} ${words}` });
+  });
+
+  test("on a development key that is none says so in one line and exits with 1", () => {
+    const keyFolder = join(folder, "key");
+    mkdirSync(keyFolder);
+    writeFileSync(join(keyFolder, "development.key"), "no key");
+    const { status, stdout } = failingStart({ DATABASE_URL: `sqlite:${join(keyFolder, "users.db")}` });
     expect(status).toBe(1);
-    expect(stdout).toContain("not a database");
+    expect(JSON.parse(stdout)).toMatchObject({
+      level: "fatal",
+      msg: expect.stringContaining("development.key does not hold a development key; remove it"),
+    });
   });
 });
+
+function foreignDatabase(): Uint8Array {
+  const path = join(folder, "foreign.db");
+  const database = new DatabaseSync(path);
+  database.exec("CREATE TABLE notes (text)");
+  database.close();
+  return readFileSync(path);
+}

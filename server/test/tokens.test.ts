@@ -7,7 +7,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { base64url } from "jose";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBrowserTransport } from "../../client/src/browser-transport.ts";
 import { createTokenVerifier } from "../src/rpc/auth/token-verifier.ts";
 import { startServer, type TestServer, until } from "./harness.ts";
@@ -61,6 +61,12 @@ async function outcomeOf(server: TestServer, token: string): Promise<string> {
 }
 
 describe("a claim", () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startChecking();
+  });
+  afterAll(() => server.app.close());
+
   test.each<[string, Record<string, string | undefined>, string]>([
     ["all good", {}, letIn],
     ["exp beyond any number", { exp: "1e999" }, invalid],
@@ -100,12 +106,10 @@ describe("a claim", () => {
     ["another audience of what has expired", { aud: '"other"', exp: past }, invalid],
     ["no audience of what has expired", { aud: undefined, exp: past }, invalid],
   ])("%s", async (_, changes, outcome) => {
-    await using server = await startChecking();
     expect(await outcomeOf(server, sign(claims(changes)))).toBe(outcome);
   });
 
   test.each(["[]", "1", '"text"', "null", "{", ""])("set that is %j is none", async (text) => {
-    await using server = await startChecking();
     expect(await outcomeOf(server, sign(text))).toBe(invalid);
   });
 });

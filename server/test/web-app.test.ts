@@ -13,7 +13,7 @@ async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(n
     await mkdir(join(root, "assets"));
     await writeFile(join(root, "assets", `${name}.js`), `"${name}"`);
     await writeFile(join(root, "assets", `${name}.js.br`), "as if compressed");
-    await writeFile(join(root, "index.html"), `<script src="/assets/${name}.js"></script>`);
+    await writeFile(join(root, "index.html"), `<script src="./assets/${name}.js"></script>`);
   };
   await build("first");
   return { root, build, [Symbol.asyncDispose]: () => rm(root, { recursive: true }) };
@@ -68,6 +68,24 @@ test.each([
   expect(response.status).toBe(status);
   expect(response.headers["content-type"]).toMatch(contentType);
   expect(response.headers["cache-control"]).toBe(cacheControl);
+});
+
+test.each([
+  ["/", "./"],
+  ["/users?q=a/b", "./"],
+  ["/users/", "../"],
+  ["/no/such/page", "../../"],
+])("%s finds its files below whatever a proxy has put in front: in %s", async (path, folder) => {
+  await using web = await buildWebRoot();
+  await using server = await startServer({ webRoot: web.root });
+  const { text, headers } = await get(server, path);
+  expect(text).toBe(`<script src="${folder}assets/first.js"></script>`);
+  expect(headers).toMatchObject({
+    "cache-control": "no-store",
+    "content-type": expect.stringContaining("text/html"),
+    "content-security-policy": expect.stringContaining("default-src 'none'"),
+    "x-content-type-options": "nosniff",
+  });
 });
 
 test("a query is not logged, its path is", async () => {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { findForeignAnswer } from "@rollcall/client";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 
 /** What is wrong with a form: messages by the field's name; "" is the form as a whole. */
@@ -9,6 +10,8 @@ export function describeError(reason: unknown): string {
   // What the browser throws when a part of the app itself can't be loaded.
   if (reason instanceof TypeError) return "The server is not available at the moment.";
   const error = ConnectError.from(reason);
+  const foreign = findForeignAnswer(error);
+  if (foreign) return describeForeignAnswer(foreign.status);
   const { code, rawMessage } = error;
   switch (code) {
     case Code.Unavailable:
@@ -29,6 +32,13 @@ export function describeError(reason: unknown): string {
       return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
     }
   }
+}
+
+/** The server has no part in it, so it is not blamed. */
+function describeForeignAnswer(status: number): string {
+  const what = status === 0 ? "a redirect" : `HTTP ${status}`;
+  const hint = status === 413 ? " It takes nothing as large as what was sent." : "";
+  return `Something between this page and the server, such as a proxy, answered in its place, with ${what}.${hint}`;
 }
 
 /** Whether a call that failed with this may have done its work all the same. */

@@ -1,7 +1,9 @@
 import "./style.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import { Router } from "wouter";
 import { App } from "./app.tsx";
+import { BASE_PATH } from "./base.ts";
 import { takeTokenFromAddress } from "./session/session.ts";
 
 // Before anything is drawn, so that the token is never seen; and when the link is opened in this very tab.
@@ -12,6 +14,8 @@ const root = document.getElementById("app");
 if (!root) throw new Error("#app is missing");
 createRoot(root).render(
   <StrictMode>
-    <App />
+    <Router base={BASE_PATH}>
+      <App />
+    </Router>
   </StrictMode>,
 );

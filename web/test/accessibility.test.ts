@@ -88,10 +88,11 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
   },
   "an expired session": {
     path: "/users",
-    async show(page, { server }) {
+    async show(page, { server, expectProblems }) {
       await button(page, "Sign out").click();
       await page.evaluate(`location.hash = "token=${await server.token({ ttlSeconds: -1 })}"`);
       await page.getByText("This token has expired.").waitFor();
+      expectProblems(/status of 401/);
     },
   },
 };

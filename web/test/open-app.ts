@@ -16,14 +16,18 @@ export const SCHEMES = ["http", "https"] as const;
 export interface OpenOptions {
   /** Default http. */
   scheme?: (typeof SCHEMES)[number];
+  /** The name by which the browser calls the server. Default localhost. */
+  host?: string;
   /** Of the server. */
   app?: Partial<AppOptions>;
   context?: BrowserContextOptions;
   /** Of the token in the link that is opened; false opens the app without one. */
   token?: Partial<MintOptions> | false;
   path?: string;
-  /** Gives the page a clock that `page.clock` moves; default false. */
-  clock?: boolean;
+  /** Gives the page a clock that `page.clock` moves, and that is so many milliseconds ahead; by default its own. */
+  clockAheadMs?: number;
+  /** Changes the page before it is loaded. */
+  initScript?: string;
 }
 
 export interface OpenApp extends AsyncDisposable {
@@ -45,12 +49,15 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   const { scheme = "http", token = {}, path = "/" } = options;
   const connection = connections[scheme === "https" ? "tlsH2" : "h2c"];
   const server = await startServerFor(connection, { webRoot: WEB_ROOT, ...options.app });
+  const origin = new URL(server.url);
+  if (options.host) origin.hostname = options.host;
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
   const page = await context.newPage();
-  if (options.clock) await page.clock.install();
+  if (options.clockAheadMs !== undefined) await page.clock.install({ time: Date.now() + options.clockAheadMs });
+  if (options.initScript) await page.addInitScript(options.initScript);
   const problems: string[] = [];
   const checkOrigin = (url: string) => {
-    if (new URL(url).host !== new URL(server.url).host) problems.push(`request to ${url}`);
+    if (new URL(url).host !== origin.host) problems.push(`request to ${url}`);
   };
   page.on("request", (request) => checkOrigin(request.url()));
   page.on("websocket", (socket) => checkOrigin(socket.url()));
@@ -59,7 +66,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
     if (["error", "warning"].includes(message.type())) problems.push(`${message.type()}: ${message.text()}`);
   });
   const transport = await createCellTransport(server, { ...protocols.grpc, ...connection });
-  await page.goto(`${server.url}${path}${token ? `#token=${await server.token(token)}` : ""}`);
+  await page.goto(`${origin.origin}${path}${token ? `#token=${await server.token(token)}` : ""}`);
   return {
     server,
     page,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo } from "node:net";
@@ -13,6 +14,16 @@ export interface Proxy extends AsyncDisposable {
 export interface ProxyOptions {
   /** Takes the place of the host that the browser asked for. */
   host?: string;
+  /** A path, as `/rollcall`, that the server is put below, and that it does not see; all else is a page of the proxy's. */
+  prefix?: string;
+  /** The server sees the prefix. Default false. */
+  keepsPrefix?: boolean;
+  /** Answers a request itself, where it returns whether it did so. */
+  intercept?(request: http.IncomingMessage, response: http.ServerResponse): boolean;
+  /** Keeps every request for a WebSocket to itself. */
+  swallowsUpgrades?: boolean;
+  /** Opens every WebSocket by itself, and passes nothing on. */
+  fakesUpgrades?: boolean;
   /** Changes one byte of what a WebSocket uploads. */
   damages?: boolean;
   /** Passes on no more than so much of what a WebSocket uploads, until it is released. */
@@ -54,23 +65,39 @@ function holdBack({ afterBytes, onHeld, released }: Hold): Transform {
   });
 }
 
+/** Opens a WebSocket (RFC 6455, 4.2.2) to nobody. */
+function acceptUpgrade({ headers }: http.IncomingMessage, socket: Duplex): void {
+  const key = `${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
+  const accept = createHash("sha1").update(key).digest("base64");
+  const fields = `upgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-protocol: grpc-websockets\r\n`;
+  socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}sec-websocket-accept: ${accept}\r\n\r\n`);
+  socket.resume();
+}
+
 /** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
-export async function startProxy(server: string, { host, damages = false, hold }: ProxyOptions = {}): Promise<Proxy> {
+export async function startProxy(
+  server: string,
+  { host, prefix = "", keepsPrefix = false, damages = false, hold, ...own }: ProxyOptions = {},
+): Promise<Proxy> {
   const { protocol, port } = new URL(server);
   const isSecure = protocol === "https:";
   const sockets = new Set<Duplex>();
-  const forward = ({ method, url: path, headers }: http.IncomingMessage) =>
+  const forward = ({ method, url = "", headers }: http.IncomingMessage) =>
     (isSecure ? https : http).request({
       host: "localhost",
       port,
       method,
-      path,
+      path: keepsPrefix ? url : url.slice(prefix.length),
       headers: { ...headers, ...(host && { host }) },
       ca: testCa,
       agent: false,
     });
   const proxy = isSecure ? https.createServer(testCertificate) : http.createServer();
   proxy.on("request", (request: http.IncomingMessage, response: http.ServerResponse) => {
+    if (!request.url?.startsWith(`${prefix}/`)) {
+      return response.writeHead(404, { "content-type": "text/html" }).end("<h1>The proxy has no such page</h1>");
+    }
+    if (own.intercept?.(request, response)) return;
     const upstream = forward(request).on("response", (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -79,6 +106,9 @@ export async function startProxy(server: string, { host, damages = false, hold }
   });
   proxy.on("upgrade", (request: http.IncomingMessage, socket: Duplex) => {
     sockets.add(socket);
+    socket.on("error", () => {});
+    if (own.swallowsUpgrades) return;
+    if (own.fakesUpgrades) return acceptUpgrade(request, socket);
     forward(request)
       .on("response", (answer) => {
         socket.write(`HTTP/1.1 ${answer.statusCode} Refused\r\ncontent-length: 0\r\n\r\n`);
@@ -90,7 +120,7 @@ export async function startProxy(server: string, { host, damages = false, hold }
         upstream.pipe(socket);
         const change = damages ? damageByte() : hold && holdBack(hold);
         (change ? socket.pipe(change) : socket).pipe(upstream);
-        socket.on("error", () => {}).on("close", () => upstream.destroy());
+        socket.on("close", () => upstream.destroy());
         upstream.on("error", () => {}).on("close", () => socket.destroy());
       })
       .end();
@@ -100,7 +130,7 @@ export async function startProxy(server: string, { host, damages = false, hold }
     for (const socket of sockets) socket.destroy();
   };
   return {
-    url: `${protocol}//localhost:${(proxy.address() as AddressInfo).port}`,
+    url: `${protocol}//localhost:${(proxy.address() as AddressInfo).port}${prefix}`,
     cut,
     async [Symbol.asyncDispose]() {
       cut();

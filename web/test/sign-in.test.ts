@@ -36,6 +36,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await token.fill(await server.token({ ttlSeconds: -10 }));
     await submit.click();
     await page.getByText("This token has expired").waitFor();
+    app.expectProblems(/status of 401/);
     await token.fill(`  ${await server.token()}\n`);
     await submit.click();
     await page.getByText("Nobody is here yet.").waitFor();
@@ -57,15 +58,24 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 
   test("when the token expires, a page says so, and a new one leads back", async () => {
-    await using app = await openApp(browser, { scheme, path: "/query", token: { subject: "ada" }, clock: true });
+    let nowMs = Date.now();
+    await using app = await openApp(browser, {
+      scheme,
+      path: "/query",
+      token: { subject: "ada" },
+      clockAheadMs: 0,
+      app: { now: () => nowMs },
+    });
     const { page, server } = app;
     await page.getByRole("heading", { name: "Query" }).waitFor();
+    nowMs = Date.now() + HOUR_MS;
     await page.clock.fastForward(HOUR_MS);
     await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
     await page.getByText("You were signed in as ada.").waitFor();
     await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Query" }).waitFor();
+    app.expectProblems(/status of 401/);
   });
 
   test("a token that the server refuses ends the session", async () => {
@@ -85,6 +95,82 @@ test("a link whose token has expired says so", async () => {
   await app.page.getByRole("heading", { name: "Sign in" }).waitFor();
   await app.page.getByText("This token has expired.").waitFor();
   expect(app.page.url()).not.toContain("token");
+  app.expectProblems(/status of 401/);
+});
+
+describe("a browser's clock that is wrong changes nothing", () => {
+  test("two hours ahead: a token that holds signs in, is kept, and ends when the server's clock says so", async () => {
+    let nowMs = Date.now();
+    await using app = await openApp(browser, { clockAheadMs: 2 * HOUR_MS, app: { now: () => nowMs } });
+    const { page, server } = app;
+    await page.getByText("Nobody is here yet.").waitFor();
+    await page.reload();
+    await page.getByText("Nobody is here yet.").waitFor();
+    await page.clock.fastForward(HOUR_MS / 2);
+    await page.reload();
+    await page.getByText("Nobody is here yet.").waitFor();
+    await page.evaluate(`location.hash = "token=${await server.token({ subject: "eve" })}"`);
+    await page.getByRole("button", { name: "Become eve" }).click();
+    await expect.poll(() => page.locator(".who-name").textContent()).toBe("eve");
+
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Token").fill(await server.token({ ttlSeconds: -10 }));
+    await page.keyboard.press("Enter");
+    await page.getByText("This token has expired.").waitFor();
+    await page.getByLabel("Token").fill(await server.token());
+    await page.keyboard.press("Enter");
+    await page.getByText("Nobody is here yet.").waitFor();
+    nowMs = Date.now() + HOUR_MS;
+    await page.clock.fastForward(HOUR_MS);
+    await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+    app.expectProblems(/status of 401/);
+  });
+
+  test("two hours behind: a token that has expired does not sign in", async () => {
+    await using app = await openApp(browser, { clockAheadMs: -2 * HOUR_MS, token: { ttlSeconds: -10 } });
+    await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+    app.expectProblems(/status of 401/);
+  });
+
+  test("ahead, and the server is away: the page says that it can't know", async () => {
+    await using app = await openApp(browser, { clockAheadMs: 2 * HOUR_MS, token: false });
+    const { page, server } = app;
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    await server.app.close();
+    await page.getByLabel("Token").fill(await server.token());
+    await page.keyboard.press("Enter");
+    await page.getByText("the server can't be asked").waitFor();
+    app.expectProblems(/ERR_CONNECTION_REFUSED/);
+  });
+});
+
+// As Chromium does it for a site whose data is blocked.
+const BLOCKED_STORAGE = `for (const name of ["sessionStorage", "localStorage", "indexedDB", "caches"]) {
+  Object.defineProperty(window, name, {
+    get() {
+      throw new DOMException("Access is denied for this document.", "SecurityError");
+    },
+  });
+}`;
+
+test("without storage the session lives in memory: everything works, until the page is loaded again", async () => {
+  await using app = await openApp(browser, { initScript: BLOCKED_STORAGE });
+  const { page } = app;
+  // The control: there is none.
+  expect(await page.evaluate("(() => { try { sessionStorage } catch ({ name }) { return name } })()")).toBe(
+    "SecurityError",
+  );
+  await app.createUsers(1);
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
+  await page.getByText("Your browser stores nothing for this page").waitFor();
+  await page.getByLabel("Token").fill(await app.server.token());
+  await page.keyboard.press("Enter");
+  await page.getByText("Person 01", { exact: true }).waitFor();
+  await page.getByRole("link", { name: "Chat" }).click();
+  await say(page, "hello");
+  await page.getByText("Echo: hello", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
 test("who only needs a new token goes on with what was not saved; a link that is of no use changes nothing of that", async () => {
@@ -92,17 +178,19 @@ test("who only needs a new token goes on with what was not saved; a link that is
   const repository = openSqliteUserRepository({ path: ":memory:" });
   const { update } = repository;
   repository.update = (...change) => held.then(() => update.apply(repository, change));
-  await using app = await openApp(browser, { app: { repository }, clock: true });
+  let nowMs = Date.now();
+  await using app = await openApp(browser, { app: { repository, now: () => nowMs }, clockAheadMs: 0 });
   const { page, server } = app;
   await app.createUsers(1);
   await page.getByRole("button", { name: "Edit Person 01" }).click();
   await page.getByLabel("Name", { exact: true }).fill("Ada");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByText("Saving Ada…").waitFor();
-  await server.app.close();
-  release();
+  nowMs = Date.now() + HOUR_MS;
   await page.clock.fastForward(HOUR_MS);
   await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await server.app.close();
+  release();
   await page.evaluate("location.hash = 'token=nonsense'");
   await page.getByText("This is not a token").waitFor();
   await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
@@ -110,7 +198,7 @@ test("who only needs a new token goes on with what was not saved; a link that is
   await page.keyboard.press("Enter");
   await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
-  app.expectProblems(/ERR_|status of 503/);
+  app.expectProblems(/ERR_|status of (?:401|503)/);
 });
 
 test("who signs in next is shown nothing of who was there before", async () => {
@@ -168,6 +256,7 @@ describe("a link in a tab where somebody is signed in", () => {
     await page.getByText("The link that you followed").waitFor();
     await page.getByRole("button", { name: "Stay tester" }).click();
     expect(await page.evaluate("document.activeElement.tagName")).toBe("MAIN");
+    app.expectProblems(/status of 401/);
   });
 });
 

@@ -205,7 +205,9 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     const [user] = (await createClient(UserService, app.transport).listUsers({})).users;
     expect(await page.evaluate("navigator.clipboard.readText()")).toBe(user?.id);
     expect(await page.locator("time").first().textContent()).toMatch(/^just now\s.*20\d\d/);
-    await page.evaluate("navigator.clipboard.writeText = () => Promise.reject(new Error('no clipboard'))");
+    await page.evaluate(
+      "navigator.clipboard.writeText = () => Promise.reject(new Error('no clipboard')); document.execCommand = () => false",
+    );
     await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
     await page.getByText("Not copied").waitFor({ state: "attached" });
   });

@@ -8,7 +8,7 @@ import { launchChromium } from "../../test/chromium.ts";
 import { openApp, WEB_ROOT } from "./open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
-const [, entry = ""] = /<script[^>]* src="([^"]+)"/.exec(html) ?? [];
+const entry = `/${/<script[^>]* src="\.\/([^"]+)"/.exec(html)?.[1]}`;
 /** As a browser goes to an address. */
 const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
 
@@ -58,7 +58,7 @@ test.each([
   expect(length).toBe(readFileSync(join(WEB_ROOT, entry + suffix)).byteLength);
 });
 
-test.each(["/users", "/chat", "/no/such/page"])("%s is the page itself", async (path) => {
+test.each(["/users", "/chat", "/no-such-page"])("%s is the page itself", async (path) => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   const response = await fetch(server.url + path, navigation);
   expect(response.status).toBe(200);

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { TOKEN_FAULT, toBearerToken } from "../bearer-token.ts";
+import { findForeignAnswer } from "../foreign-answer.ts";
 import { untilAborted } from "../until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
@@ -45,13 +46,13 @@ export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Dat
     if (sent === undefined) return next(request);
     if (request.stream) {
       return observeCall(next, request, (error) => {
-        if (error?.code === Code.Unauthenticated) source.forget(sent);
+        if (error?.code === Code.Unauthenticated && !findForeignAnswer(error)) source.forget(sent);
       });
     }
     try {
       return await next(request);
     } catch (error) {
-      const isRefused = ConnectError.from(error).code === Code.Unauthenticated;
+      const isRefused = ConnectError.from(error).code === Code.Unauthenticated && !findForeignAnswer(error);
       if (!isRefused || (await send(sent)) === undefined) throw error;
       return next(request);
     }

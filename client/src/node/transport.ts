@@ -5,6 +5,7 @@ import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { withCheckedHeaders } from "../checked-headers.ts";
+import { rejectForeignAnswers } from "../foreign-answer.ts";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { parseServerAddress } from "../server-address.ts";
@@ -54,7 +55,7 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
   const http =
     httpVersion === "2" ? createHttp2Client(origins, tls, settings) : createHttp1Client(origins, tls, settings);
   const transportOptions: CommonTransportOptions = {
-    httpClient: http.send,
+    httpClient: rejectForeignAnswers(http.send),
     baseUrl: first.href,
     useBinaryFormat: true,
     interceptors: [...(options.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],

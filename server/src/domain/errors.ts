@@ -52,12 +52,28 @@ export class UploadTooLargeError extends DomainError {
   }
 }
 
+/** Why a database can't serve, as the readiness probe names it. */
+export type DatabaseFault = "database-unavailable" | "database-unwritable" | "database-missing" | "database-corrupt";
+
 /** The database can't be reached or is busy; the same call can succeed later. */
 export class DatabaseUnavailableError extends DomainError {
+  readonly fault: DatabaseFault = "database-unavailable";
   constructor(options?: ErrorOptions) {
     super("database unavailable", options);
   }
 }
 
 /** The database answers, but takes nothing new, as on a full disk. */
-export class DatabaseUnwritableError extends DatabaseUnavailableError {}
+export class DatabaseUnwritableError extends DatabaseUnavailableError {
+  override readonly fault = "database-unwritable";
+}
+
+/** The files at the database's paths are not the open ones: they were removed, renamed or replaced. */
+export class DatabaseMissingError extends DatabaseUnavailableError {
+  override readonly fault = "database-missing";
+}
+
+/** What the database holds can't be trusted any more. */
+export class DatabaseCorruptError extends DatabaseUnavailableError {
+  override readonly fault = "database-corrupt";
+}

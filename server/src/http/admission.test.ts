@@ -15,6 +15,7 @@ class TestCall implements Arrival {
   }
 
   timeoutMs = () => this.deadlineMs;
+  isAnswered = () => this.state === "answered";
   progress = () => this.state;
   start(): void {
     this.outcome = "started";
@@ -28,9 +29,9 @@ class TestCall implements Arrival {
 }
 
 /** An admission with a clock of its own, in milliseconds. */
-function createAdmission(maxCalls: number, limits = {}) {
+function createAdmission(maxCalls: number, limits = {}, isHeavy: (connection: object) => boolean = () => false) {
   const clock = { nowMs: 0 };
-  const admission = new Admission(admissionLimits(maxCalls, limits), () => clock.nowMs);
+  const admission = new Admission(admissionLimits(maxCalls, limits), () => clock.nowMs, isHeavy);
   const enter = (connection: object = {}, isStream = false) => {
     const call = new TestCall(connection, isStream);
     admission.enter(call);
@@ -42,6 +43,32 @@ function createAdmission(maxCalls: number, limits = {}) {
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("places", () => {
+  test("of calls that wait are taken for a connection that has few, from one that has many", async () => {
+    const crowd = Array.from({ length: 8 }, () => ({}));
+    const attack = async (isHeavy: (connection: object) => boolean) => {
+      const { enter } = createAdmission(32, { window: 8 }, isHeavy);
+      const calls = Array.from({ length: 32 }, (_, index) => enter(crowd[index % 8]));
+      const bystander = enter();
+      await nextTurn();
+      const outcomes = calls.map(({ outcome }) => outcome);
+      return [bystander.outcome, outcomes.filter((outcome) => outcome === "overloaded").length];
+    };
+    // It is ahead of those who wait, of whom one was refused.
+    expect(await attack((connection) => crowd.includes(connection))).toEqual(["started", 1]);
+    expect(await attack(() => false)).toEqual(["overloaded", 0]);
+  });
+
+  test("in the window are not kept by calls whose answers wait for their readers", async () => {
+    const { enter } = createAdmission(64, { window: 8, maxTurnMs: 0 });
+    const calls = Array.from({ length: 12 }, () => enter());
+    await nextTurn();
+    expect(calls.filter(({ outcome }) => outcome === "started")).toHaveLength(8);
+    for (const call of calls.slice(0, 4)) call.state = "answered";
+    await nextTurn();
+    await nextTurn();
+    expect(calls.filter(({ outcome }) => outcome === "started")).toHaveLength(12);
+  });
+
   test("are given until there are none, and again when one is free", () => {
     const { admission, enter } = createAdmission(2);
     const first = enter();

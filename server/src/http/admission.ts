@@ -45,11 +45,21 @@ export class Admission {
   readonly #streams: Pool;
   readonly #line: WaitingLine<Arrival>;
 
-  /** @param now Monotonic, in milliseconds. */
-  constructor(limits: AdmissionLimits, now: () => number = () => performance.now()) {
+  readonly #isHeavy: (connection: object) => boolean;
+
+  /**
+   * @param now Monotonic, in milliseconds.
+   * @param isHeavy Whether a connection has much under way: where there is no place, its calls that wait make room for others'.
+   */
+  constructor(
+    limits: AdmissionLimits,
+    now: () => number = () => performance.now(),
+    isHeavy: (connection: object) => boolean = () => false,
+  ) {
+    this.#isHeavy = isHeavy;
     this.#calls = new Pool(limits.maxCalls, limits.patienceMs, now);
     this.#streams = new Pool(limits.maxStreams, Number.POSITIVE_INFINITY, now);
-    this.#line = new WaitingLine(limits, now);
+    this.#line = new WaitingLine(limits, now, isHeavy);
   }
 
   get calls(): number {
@@ -60,9 +70,14 @@ export class Admission {
     return this.#streams.size;
   }
 
-  /** Whether a call of the connection would be refused: to ask is cheaper than to enter. */
-  isFull(connection: object, isStream: boolean): boolean {
-    return !(isStream ? this.#streams : this.#calls).hasPlace(connection) || this.#line.isFull(connection);
+  /**
+   * Returns whether there is a place for a call of the connection, or one can be made:
+   * to ask is cheaper than to enter.
+   */
+  hasPlace(connection: object, isStream: boolean): boolean {
+    if (this.#line.isFull(connection)) return false;
+    const pool = isStream ? this.#streams : this.#calls;
+    return pool.hasPlace(connection) || this.#makePlace(connection, isStream);
   }
 
   /**
@@ -71,7 +86,7 @@ export class Admission {
    * @returns Whether it has got a place, even if it is refused later; it keeps that until it leaves.
    */
   enter(arrival: Arrival): boolean {
-    if (this.isFull(arrival.connection, arrival.isStream)) {
+    if (!this.hasPlace(arrival.connection, arrival.isStream)) {
       arrival.refuse("overloaded");
       return false;
     }
@@ -84,6 +99,16 @@ export class Admission {
   leave(arrival: Arrival): void {
     this.#poolOf(arrival).release(arrival);
     this.#line.leave(arrival);
+  }
+
+  /** Refuses a call that waits, of a connection that has many, where one of a connection with few has no place. */
+  #makePlace(connection: object, isStream: boolean): boolean {
+    if (this.#isHeavy(connection)) return false;
+    const call = this.#line.takeBack(isStream);
+    if (!call) return false;
+    this.#poolOf(call).release(call);
+    call.refuse("overloaded");
+    return true;
   }
 
   #poolOf({ isStream }: Arrival): Pool {

@@ -15,6 +15,7 @@ import { retryInfo } from "../rpc/errors.ts";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
+import { isOverBudget } from "./connection-guard.ts";
 import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 
@@ -76,6 +77,13 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
     if (stream.destroyed) return;
     countRefused(reason);
+    // Nobody else listens, and what its client resets it with is no concern of ours.
+    stream.on("error", () => {});
+    // Its client does not read its answers: no further one is written.
+    if (stream.session && isOverBudget(stream.session)) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
     answerStream(stream, headers, reason, extraHeaders(headers.origin));
     refused.addStream(stream);
   };
@@ -83,7 +91,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     const method = handlerOf(headers[":path"] ?? "");
     const { session } = stream;
     if (!method || !session || isExempt(method, headers[":method"])) return false;
-    if (!admission.isFull(session, method.method.methodKind !== "unary")) return false;
+    if (admission.hasPlace(session, method.method.methodKind !== "unary")) return false;
     answerRefused(stream, headers, "overloaded");
     return true;
   };
@@ -155,9 +163,13 @@ class HttpArrival implements Arrival {
     return "stream" in this.#request ? this.#request.stream.destroyed : this.#request.socket.destroyed;
   }
 
-  progress(): "receiving" | "working" | "answered" {
+  isAnswered(): boolean {
     // A unary answer is whole when it begins to leave, however long its reader takes; a stream's has only begun.
-    if (this.isStream ? this.#response.writableEnded : this.#response.headersSent) return "answered";
+    return this.isStream ? this.#response.writableEnded : this.#response.headersSent;
+  }
+
+  progress(): "receiving" | "working" | "answered" {
+    if (this.isAnswered()) return "answered";
     const request = this.#request;
     const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
     return isWhole || request.complete ? "working" : "receiving";

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { faultResponse } from "../rpc/answer-faults.ts";
 import { arrivalOf } from "./arrival-time.ts";
 import { connectionContext } from "./connection.ts";
-import { connectionHooks } from "./connection-guard.ts";
+import { callBytesOf, connectionHooks } from "./connection-guard.ts";
 import { countHeaders } from "./raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
@@ -42,7 +42,11 @@ export async function carryCall(
   const { methodKind } = handler.method;
   const body = new RequestBody(request);
   const abort = new AbortController();
-  const writer = new ResponseWriter(response, () => abort.abort(GONE));
+  const writer = new ResponseWriter(
+    response,
+    () => abort.abort(GONE),
+    () => callBytesOf(request)?.recount(),
+  );
   boundRequest(request, response, {
     timeouts,
     methodKind,

@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
-import type { Http2ServerRequest } from "node:http2";
+import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
 import type { Connection } from "../rpc/context.ts";
 import type { Address } from "./addresses.ts";
-import type { CallBytes, ConnectionBytes } from "./byte-budget.ts";
+import type { CallBytes } from "./call-bytes.ts";
+import type { ConnectionBytes } from "./connection-bytes.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
 /** Smaller than the head of an empty gRPC message: no client cuts a body like that, again and again. */
@@ -118,16 +119,37 @@ export function setCallBytes(request: object, bytes: CallBytes): void {
   calls.set(request, bytes);
 }
 
+/** Whether a session or a socket has many calls under way, or holds much. */
+export function isHeavy(connection: object): boolean {
+  return guardOf(connection)?.bytes.isHeavy ?? false;
+}
+
+/** Whether a session or a socket holds too much for a further call. */
+export function isOverBudget(connection: object): boolean {
+  return guardOf(connection)?.bytes.isOver ?? false;
+}
+
+/** Counts the answer of a call that was refused ahead of its request, until it has been read. */
+export function countAnswer(stream: ServerHttp2Stream): void {
+  const call = guardOf(stream.session)?.bytes.open({
+    queuedBytes: () => stream.readableLength + stream.writableLength,
+    unsentBytes: () => stream.writableLength,
+    end: () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
+  });
+  if (call) stream.once("close", () => call.close());
+}
+
 /**
  * Counts the bytes of a call that a WebSocket carries, until its socket closes.
  *
  * @param waitingBytes What of its request waits for the handler.
+ * @param unsentBytes What of its answer has not been given to the socket.
  */
-export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => number): void {
+export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => number, unsentBytes: () => number): void {
   const { socket } = upgrade;
   const call = guardOf(socket)?.bytes.open({
-    queuedBytes: () => waitingBytes() + socket.writableLength,
-    unsentBytes: () => socket.writableLength,
+    queuedBytes: () => waitingBytes() + unsentBytes() + socket.writableLength,
+    unsentBytes: () => unsentBytes() + socket.writableLength,
     end: () => socket.destroy(),
   });
   if (!call) return;

@@ -1,48 +1,64 @@
 import type { Readable } from "node:stream";
 
 /**
- * Smaller pieces are joined: each costs its receivers some 300 bytes and 20
+ * Smaller pieces are joined at once: each costs its receivers some 300 bytes and 20
  * microseconds, however few bytes it has.
  */
 const SMALL_BYTES = 1_024;
 /** Largest piece that is made of small ones. */
 const MAX_JOINED_BYTES = 64 * 1_024;
+/** Pieces that wait are joined until they have so many bytes. */
+const MIN_WAITING_BYTES = 16 * 1_024;
+/** A piece on its own is copied where more than this was read from the socket with it, in bytes. */
+const MAX_SHARED_BYTES = 16 * 1_024;
 
 export interface GatherOptions {
   /** Called with the length of each piece as it arrives, in bytes. */
   onPiece(bytes: number): void;
   /** Whether nobody will read any more: then what arrives is dropped, and its sender gets no further window for it. */
   isDone(): boolean;
+  /** Whether the connection has many bodies under way, whose first pieces are worth a copy. Default: it has not. */
+  isCrowded?(): boolean;
 }
 
 /**
- * Joins the small pieces that a request's body arrives in: those of one turn of the
- * event loop, and those that wait for a reader. A client chooses how its body is cut;
- * in HTTP/2 frames, or HTTP/1.1 chunks, of one byte, a body of a megabyte would
- * otherwise hold hundreds of megabytes. The first piece of a turn is passed on at
- * once, so that a request of a single piece takes no longer.
+ * Joins the pieces that a request's body arrives in: small ones of one turn of the
+ * event loop, and all that wait for a reader at its end. A client chooses how its body
+ * is cut; in HTTP/2 frames, or HTTP/1.1 chunks, of one byte, a body of a megabyte
+ * would otherwise hold hundreds of megabytes. A larger piece is a part of what was read
+ * from the socket, up to 64 KiB, and would keep all of that. The first piece of a turn
+ * is passed on at once, so that a request of a single piece takes no longer.
  *
  * It works below whatever reads the body: on `push`, by which Node hands on what
  * arrives, and on `read`, by which every reader takes it.
+ *
+ * @returns How much waits ahead of the readable's own queue, in bytes.
  */
-export function gatherPieces(readable: Readable, { onPiece, isDone }: GatherOptions): void {
+export function gatherPieces(
+  readable: Readable,
+  { onPiece, isDone, isCrowded = () => false }: GatherOptions,
+): () => number {
   const push = readable.push.bind(readable);
   const read = readable.read.bind(readable);
-  let joined = Buffer.alloc(0);
-  let length = 0;
-  /** Whether a piece of this turn was passed on already. */
+  const waiting = new WaitingPieces();
+  /** Whether a small piece of this turn was passed on already. */
   let isHeld = false;
+  let isTurnNoted = false;
 
   const flush = () => {
-    if (length === 0) return;
-    const piece = joined.subarray(0, length);
-    joined = Buffer.alloc(0);
-    length = 0;
-    push(piece);
+    for (const piece of waiting.take()) push(piece);
+  };
+  const noteTurn = () => {
+    if (isTurnNoted) return;
+    isTurnNoted = true;
+    atEndOfTurn(endTurn);
   };
   const endTurn = () => {
     isHeld = false;
-    if (!readable.destroyed && readable.readableLength === 0) flush();
+    isTurnNoted = false;
+    if (readable.destroyed) return;
+    if (readable.readableLength === 0) flush();
+    else waiting.join();
   };
 
   readable.push = (chunk: Uint8Array | null, encoding?: BufferEncoding) => {
@@ -52,27 +68,108 @@ export function gatherPieces(readable: Readable, { onPiece, isDone }: GatherOpti
     }
     onPiece(chunk.length);
     if (isDone()) return false;
-    if (chunk.length >= SMALL_BYTES || length + chunk.length > MAX_JOINED_BYTES) flush();
-    if (chunk.length >= SMALL_BYTES) return push(chunk, encoding);
-    if (length === 0 && !isHeld && readable.readableLength === 0) {
-      isHeld = true;
-      atEndOfTurn(endTurn);
-      return push(chunk, encoding);
+    const isSmall = chunk.length < SMALL_BYTES;
+    if (waiting.length === 0 && readable.readableLength === 0 && !(isSmall && isHeld)) {
+      if (isSmall) {
+        isHeld = true;
+        noteTurn();
+      }
+      return push(isCrowded() ? withoutOthers(chunk) : chunk, encoding);
     }
-    if (length + chunk.length > joined.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(256, 2 * (length + chunk.length)));
-      joined.copy(larger, 0, 0, length);
-      joined = larger;
-    }
-    joined.set(chunk, length);
-    length += chunk.length;
-    return readable.readableLength + length < readable.readableHighWaterMark;
+    waiting.add(chunk, isSmall);
+    noteTurn();
+    return readable.readableLength + waiting.length < readable.readableHighWaterMark;
   };
   readable.read = (size?: number) => {
+    // A reader takes all there is at once. To read nothing only asks for more.
+    if (waiting.hasLarge && size !== 0) flush();
     const taken = read(size);
     if (!isHeld && readable.readableLength === 0) flush();
     return taken;
   };
+  return () => waiting.heldBytes;
+}
+
+/** Pieces in their order, of which small ones are joined as they come, and others by `join`. */
+class WaitingPieces {
+  #pieces: Uint8Array[] = [];
+  /** How many of them, from the first, are large enough and have their memory for themselves. */
+  #joined = 0;
+  #length = 0;
+  /** Room for small pieces, behind the others. */
+  #room: Uint8Array = new Uint8Array(0);
+  #used = 0;
+
+  /** In bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What they take up, in bytes. */
+  get heldBytes(): number {
+    return this.#length - this.#used + this.#room.length;
+  }
+
+  get hasLarge(): boolean {
+    return this.#pieces.length > 0;
+  }
+
+  add(piece: Uint8Array, isSmall: boolean): void {
+    this.#length += piece.length;
+    if (!isSmall || this.#used + piece.length > MAX_JOINED_BYTES) this.#closeRoom();
+    if (!isSmall) {
+      this.#pieces.push(piece);
+      return;
+    }
+    if (this.#used + piece.length > this.#room.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(256, Math.min(2 * (this.#used + piece.length), MAX_JOINED_BYTES)));
+      larger.set(this.#room.subarray(0, this.#used));
+      this.#room = larger;
+    }
+    this.#room.set(piece, this.#used);
+    this.#used += piece.length;
+  }
+
+  /** Copies what has been added into memory of its own. */
+  join(): void {
+    if (this.#pieces.length === this.#joined) return;
+    this.#closeRoom();
+    const pieces = this.#pieces.splice(this.#joined);
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    const joined = Buffer.allocUnsafeSlow(length);
+    let end = 0;
+    for (const piece of pieces) {
+      joined.set(piece, end);
+      end += piece.length;
+    }
+    this.#pieces.push(joined);
+    if (length >= MIN_WAITING_BYTES) this.#joined += 1;
+  }
+
+  take(): Uint8Array[] {
+    this.#closeRoom();
+    const pieces = this.#pieces;
+    this.#pieces = [];
+    this.#joined = 0;
+    this.#length = 0;
+    return pieces;
+  }
+
+  #closeRoom(): void {
+    if (this.#used === 0) return;
+    this.#pieces.push(this.#room.subarray(0, this.#used));
+    this.#room = new Uint8Array(0);
+    this.#used = 0;
+  }
+}
+
+/** The same piece, without the rest of what was read with it. */
+function withoutOthers(piece: Uint8Array): Uint8Array {
+  const readBytes = piece.buffer.byteLength;
+  if (readBytes <= MAX_SHARED_BYTES || 2 * piece.length >= readBytes) return piece;
+  const copy = Buffer.allocUnsafeSlow(piece.length);
+  copy.set(piece);
+  return copy;
 }
 
 let atEnd: (() => void)[] = [];

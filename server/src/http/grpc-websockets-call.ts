@@ -64,6 +64,8 @@ export class SocketCall {
   #begunAtMs = this.#openedAtMs;
   /** The answer to a unary call is whole, and waits for its reader alone. */
   #isAnswered = false;
+  /** What of its answer is at hand and waits for the socket, in bytes. */
+  #unsentBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   /** Its place among all calls, once it is one. */
   #arrival: Arrival | undefined;
@@ -170,6 +172,7 @@ export class SocketCall {
       isStream: this.#isStream,
       timeoutMs: () => parseTimeout(header.get("grpc-timeout"), Number.POSITIVE_INFINITY).timeoutMs,
       isGone: () => this.#phase === "done" || this.#phase === "refused",
+      isAnswered: () => this.#isAnswered,
       progress: () => (this.#isAnswered ? "answered" : this.#phase === "body" ? "receiving" : "working"),
       start: () => void this.#serve(header),
       refuse: (reason) => this.#refuse(refusalErrors[reason]),
@@ -191,7 +194,11 @@ export class SocketCall {
     try {
       const response = await this.#handler(this.#takeRequest(header, requestId, refusal?.error));
       this.#isAnswered = !this.#isStream;
-      await sendResponse(this.#ws, response, requestId, this.#options.timeouts.stallTimeoutMs);
+      const { stallTimeoutMs } = this.#options.timeouts;
+      const onUnsent = (bytes: number) => {
+        this.#unsentBytes = bytes;
+      };
+      await sendResponse(this.#ws, response, { requestId, stallTimeoutMs, onUnsent });
       this.#finish(refusal?.closeCode);
     } catch (error) {
       if (this.#phase === "done" || this.#ws.readyState !== this.#ws.OPEN) return;
@@ -207,7 +214,11 @@ export class SocketCall {
     const upgrade = this.#upgrade;
     if (!upgrade) throw new Error("a socket carries one call");
     this.#upgrade = undefined;
-    countWebSocket(upgrade, () => this.#body.waitingBytes);
+    countWebSocket(
+      upgrade,
+      () => this.#body.waitingBytes,
+      () => this.#unsentBytes,
+    );
     const onAdmitted = () => {
       this.#holds.release("gate");
       contextValues.get(callKey)?.onFailure(() => this.#hurry());

@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { requestIdFrom } from "../rpc/request-id.ts";
 import type { Admission } from "./admission.ts";
+import { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { SocketCall } from "./grpc-websockets-call.ts";
 import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./grpc-websockets-refusal.ts";
@@ -54,6 +55,8 @@ export interface GrpcWebSocketsOptions {
   timeouts?: Partial<RequestTimeouts> | undefined;
   /** Lets calls in, as it does those of other connections. */
   admission: Admission;
+  /** Lines about refused requests for a WebSocket, at most, a second. Default 100. */
+  refusedLinesPerSecond?: number | undefined;
   logger: Logger;
 }
 
@@ -77,6 +80,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const calls = new Map<WebSocket, SocketCall>();
   /** Pings since a socket last gave a sign. */
   const unanswered = new WeakMap<WebSocket, number>();
+  const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond);
   let draining = false;
   const serverOptions = {
     noServer: true,
@@ -104,7 +108,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const path = pathOf(request).slice(0, 200);
     const origin = request.headers.origin?.slice(0, 200);
-    logger.info({ requestId, path, origin, status, peer: peerOf(request) }, "WebSocket refused");
+    refusedLines.info({ requestId, path, origin, status, peer: peerOf(request) });
     endWithError(socket, requestId, { status, code, message });
   };
   webSockets.on("wsClientError", ({ message }: Error, socket: Duplex, request: IncomingMessage) => {

@@ -5,6 +5,9 @@ import { type ConnectionGuard, connectionOf, guardOf, setCallBytes } from "./con
 import { gatherPieces } from "./gather-pieces.ts";
 import { startInTurn } from "./start-in-turn.ts";
 
+/** Calls of a connection whose pieces of what is read from the socket are not worth a copy: 64 KiB of each, at most. */
+const MAX_UNCROWDED_CALLS = 32;
+
 type Request = Parameters<RequestListener>[0];
 type Response = Parameters<RequestListener>[1];
 
@@ -35,15 +38,18 @@ function beginHttp2(guard: ConnectionGuard, request: Request, response: Response
   if (!session || stream.destroyed) return;
   let onPiece = guard.onPiece.bind(guard);
   const isDone = () => stream.writableEnded;
-  gatherPieces(stream, { onPiece: (bytes) => onPiece(bytes), isDone });
+  const isCrowded = () => guard.bytes.calls.size > MAX_UNCROWDED_CALLS;
+  const joinedBytes = gatherPieces(stream, { onPiece: (bytes) => onPiece(bytes), isDone, isCrowded });
   startInTurn(session, () => {
     if (stream.destroyed || stream.closed) return;
     if (!guard.bytes.mayBegin()) {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
     }
+    const joinedOfRequest = gatherPieces(request, { onPiece() {}, isDone });
     const call = guard.bytes.open({
-      queuedBytes: () => request.readableLength + stream.readableLength + stream.writableLength,
+      queuedBytes: () =>
+        request.readableLength + joinedOfRequest() + stream.readableLength + joinedBytes() + stream.writableLength,
       unsentBytes: () => stream.writableLength,
       end: () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
     });
@@ -52,7 +58,6 @@ function beginHttp2(guard: ConnectionGuard, request: Request, response: Response
       guard.onPiece(bytes);
       call.moved();
     };
-    gatherPieces(request, { onPiece() {}, isDone });
     stream.once("close", () => call.close());
     handler(request, response);
   });
@@ -62,17 +67,18 @@ function beginHttp1(guard: ConnectionGuard, request: Request, response: Response
   const { socket } = request;
   const begin = () => {
     if (socket.destroyed) return;
+    let onPiece = guard.onPiece.bind(guard);
+    const joinedBytes = gatherPieces(request, { onPiece: (bytes) => onPiece(bytes), isDone: () => false });
     const call = guard.bytes.open({
-      queuedBytes: () => request.readableLength + response.writableLength,
+      queuedBytes: () => request.readableLength + joinedBytes() + response.writableLength,
       unsentBytes: () => response.writableLength,
       end: () => socket.destroy(),
     });
     setCallBytes(request, call);
-    const onPiece = (bytes: number) => {
+    onPiece = (bytes) => {
       guard.onPiece(bytes);
       call.moved();
     };
-    gatherPieces(request, { onPiece, isDone: () => false });
     response.once("close", () => call.close());
     handler(request, response);
   };
@@ -87,7 +93,7 @@ function beginNext(guard: ConnectionGuard): void {
   const { line, bytes } = guard;
   while (line.length > 0) {
     if (bytes.calls.size > 0 && !bytes.mayBegin()) {
-      void bytes.budget.change().then(() => beginNext(guard));
+      void bytes.budget.when(() => true).then(() => beginNext(guard));
       return;
     }
     if (bytes.calls.size > 0 && isTurnOver()) {

@@ -2,12 +2,6 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import { hasOpenRequests } from "./pipelining.ts";
 
-/**
- * How long an HTTP/1.1 connection has to be without a request before it is closed,
- * in milliseconds: many times what a client takes from an answer to its next request.
- */
-const MIN_IDLE_MS = 500;
-
 interface Idle {
   readonly sinceMs: number;
   /** Then; more means that a request has begun. */
@@ -21,8 +15,14 @@ interface Idle {
  * the connection closes.
  */
 export class IdleConnections {
+  readonly #minIdleMs: number;
   readonly #idle = new Map<Socket, Idle>();
   readonly #known = new WeakSet<Socket>();
+
+  /** Takes how long a connection has to be without a request before it counts as idle, in milliseconds. */
+  constructor(minIdleMs: number) {
+    this.#minIdleMs = minIdleMs;
+  }
 
   /** The same listener, whose answers are seen. */
   observe(handler: RequestListener): RequestListener {
@@ -51,7 +51,7 @@ export class IdleConnections {
   closeLongIdle(): void {
     const nowMs = performance.now();
     for (const [socket, { sinceMs, bytesRead }] of this.#idle) {
-      if (nowMs - sinceMs >= MIN_IDLE_MS && socket.bytesRead === bytesRead) socket.destroy();
+      if (nowMs - sinceMs >= this.#minIdleMs && socket.bytesRead === bytesRead) socket.destroy();
     }
   }
 }

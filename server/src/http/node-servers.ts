@@ -58,6 +58,11 @@ export interface ConnectionLimits {
   handshakeTimeoutMs: number;
   /** How long a connection without a request stays open, in milliseconds. Default 2 min. */
   idleTimeoutMs: number;
+  /**
+   * How long an HTTP/1.1 connection has to be without a request before a server that stops closes it, in milliseconds.
+   * Default 500: many times what a client takes from an answer to its next request.
+   */
+  idleBeforeCloseMs: number;
 }
 
 export const defaultConnectionLimits: ConnectionLimits = {
@@ -73,6 +78,7 @@ export const defaultConnectionLimits: ConnectionLimits = {
   maxHeaderBytes: 16 * 1_024,
   handshakeTimeoutMs: 10_000,
   idleTimeoutMs: 120_000,
+  idleBeforeCloseMs: 500,
 };
 
 /** What a request may hold of its body beyond its stream's window, in bytes: a frame of the usual size. */

@@ -24,8 +24,8 @@ import { keepSessionAlive } from "./session-keepalive.ts";
 
 /** What a connection's streams together may send before it is read: the lever of upload speed. */
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
-/** How often a closing server looks for connections that have become idle. */
-const REAP_INTERVAL_MS = 50;
+/** How often a closing server looks for connections to close, within the time that makes them idle. */
+const REAPS_PER_IDLE_TIME = 10;
 /** How long a new connection may be silent while the server closes, in milliseconds. */
 const SILENCE_TIMEOUT_MS = 1_000;
 
@@ -63,7 +63,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
   const guards = createGuards(limits, logger);
   const guarded = guardRequests(handler);
-  const idle = new IdleConnections();
+  const idle = new IdleConnections(limits.idleBeforeCloseMs);
   const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
   // What Node would refuse with an empty answer is a request like others: an expectation that nobody knows, which may be
@@ -151,7 +151,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       for (const { socket, sinceMs } of undecided.values()) {
         if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
       }
-    }, REAP_INTERVAL_MS);
+    }, limits.idleBeforeCloseMs / REAPS_PER_IDLE_TIME);
     const cutter = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
     }, closeTimeoutMs);

@@ -5,7 +5,12 @@ export const READY_PATH = "/readyz";
 
 /** Why a server is not ready, for the probe's caller; the error's text is for the log alone. */
 export interface NotReady {
-  readonly reason: "draining" | "database-unavailable" | "database-unwritable";
+  readonly reason:
+    | "draining"
+    | "database-unavailable"
+    | "database-unwritable"
+    | "database-missing"
+    | "database-corrupt";
   readonly error?: unknown;
 }
 

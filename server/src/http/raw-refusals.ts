@@ -1,8 +1,8 @@
 import { METHODS, type RequestListener, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import type { Logger } from "pino";
 import { requestIdFrom } from "../rpc/request-id.ts";
+import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
 import { errorBody } from "./reply-error.ts";
@@ -16,7 +16,7 @@ export interface RawRefusalsOptions {
   maxHeaderBytes: number;
   /** For the rest of a refused request, in milliseconds. */
   bodyTimeoutMs: number;
-  logger: Logger;
+  refusedLines: BoundedLines;
 }
 
 /**
@@ -25,7 +25,7 @@ export interface RawRefusalsOptions {
  * lets any pass. One limit and one answer for both versions.
  */
 export function refuseUnknown(handler: RequestListener, options: RawRefusalsOptions): RequestListener {
-  const { maxHeaderBytes, bodyTimeoutMs, logger } = options;
+  const { maxHeaderBytes, bodyTimeoutMs, refusedLines } = options;
   return (request, response) => {
     const refusal =
       headerListSize(request.rawHeaders) > maxHeaderBytes
@@ -35,7 +35,7 @@ export function refuseUnknown(handler: RequestListener, options: RawRefusalsOpti
     const { status, code, message } = refusal;
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const path = request.url?.split("?", 1)[0]?.slice(0, 200);
-    logger.info({ requestId, path, status, peer: peerOf(request) }, "request refused");
+    refusedLines.info({ requestId, path, status, peer: peerOf(request) });
     const body = errorBody(code, message);
     dropRestWhenAnswered(request, response, bodyTimeoutMs);
     response.writeHead(status, jsonHeaders(requestId, body)).end(body);
@@ -51,7 +51,7 @@ function isServed(method: string): boolean {
  * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
  * connection. Nothing is said where it could be taken for the answer to another request.
  */
-export function createClientErrorHandler({ maxHeaderBytes, logger }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
+export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
     // Its request has its answer, and its line in the log. A second answer would be taken for the next request's.
     if (isSendingAnswered(socket)) {
@@ -68,7 +68,7 @@ export function createClientErrorHandler({ maxHeaderBytes, logger }: Omit<RawRef
     }
     const { status, code, message } = refusalOf(error, maxHeaderBytes);
     const requestId = requestIdFrom(undefined);
-    logger.info({ requestId, status, reason: error.code, peer: peerOf({ socket }) }, "request refused");
+    refusedLines.info({ requestId, status, reason: error.code, peer: peerOf({ socket }) });
     const body = errorBody(code, message);
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n`;
     for (const [name, value] of Object.entries(jsonHeaders(requestId, body))) head += `${name}: ${value}\r\n`;

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import { countAnswer } from "./connection-guard.ts";
 
 /** How often it is looked whether the rest of refused requests has arrived, or their answers have left. */
 const CHECK_INTERVAL_MS = 100;
@@ -22,12 +23,14 @@ interface Rest {
 export class RefusedRequests {
   readonly #streams = new Set<ServerHttp2Stream>();
   readonly #rests = new Set<Rest>();
+  /** Streams whose answers count from the first look on: mostly they have left by then. */
+  readonly #uncounted: ServerHttp2Stream[] = [];
   #isScheduled = false;
 
   /** @param request Whose answer has been given; what is left of it is dropped. */
   add(request: IncomingMessage | Http2ServerRequest): void {
     if ("stream" in request) {
-      this.addStream(request.stream);
+      this.#addStream(request.stream);
       return;
     }
     request.resume();
@@ -35,8 +38,13 @@ export class RefusedRequests {
     this.#schedule();
   }
 
-  /** @param stream Whose answer has been given; what is left of its request is dropped. */
+  /** @param stream Whose answer was given before a request was made of it; what is left of that is dropped. */
   addStream(stream: ServerHttp2Stream): void {
+    this.#uncounted.push(stream);
+    this.#addStream(stream);
+  }
+
+  #addStream(stream: ServerHttp2Stream): void {
     stream.resume();
     this.#streams.add(stream);
     this.#schedule();
@@ -51,6 +59,8 @@ export class RefusedRequests {
 
   #check(): void {
     for (const stream of this.#streams) if (isEnded(stream)) this.#streams.delete(stream);
+    for (const stream of this.#uncounted) if (!isEnded(stream)) countAnswer(stream);
+    this.#uncounted.length = 0;
     for (const rest of this.#rests) if (isEndedOrCut(rest)) this.#rests.delete(rest);
     this.#isScheduled = this.#streams.size + this.#rests.size > 0;
     if (this.#isScheduled) setTimeout(() => this.#check(), CHECK_INTERVAL_MS).unref();

@@ -28,4 +28,14 @@ export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: num
     });
   });
   session.setTimeout(idleTimeoutMs);
+  session.once("close", () => stopTimeout(session));
+}
+
+/**
+ * Stops the timeout of a session that has been destroyed. Node.js 26 tries to, but `setTimeout` does nothing for one
+ * that is destroyed already, so its timer would keep the session, and all that it refers to, until it fires.
+ */
+function stopTimeout(session: ServerHttp2Session): void {
+  const living: ServerHttp2Session = Object.create(session, { destroyed: { value: false } });
+  living.setTimeout(0);
 }

@@ -1,3 +1,5 @@
+import { FairLine } from "./fair-line.ts";
+
 /** A call that waits for its start. */
 export interface Waiting {
   /** Calls of one connection take turns with those of others, however many it sends. */
@@ -8,6 +10,8 @@ export interface Waiting {
   timeoutMs(): number | undefined;
   /** Whether nobody waits for its answer any more. */
   isGone(): boolean;
+  /** Whether it has its answer, so that nothing is left to be done for it. */
+  isAnswered(): boolean;
   start(): void;
   /** @param reason "expired" when the caller's deadline has passed. */
   refuse(reason: "overloaded" | "expired"): void;
@@ -57,10 +61,7 @@ interface Place<T> {
 export class WaitingLine<T extends Waiting> {
   readonly #limits: WaitingLineLimits;
   readonly #now: () => number;
-  /** In the order of their next turn; no queue in here is empty. */
-  readonly #queues = new Map<object, Place<T>[]>();
-  /** Calls in all queues. */
-  #length = 0;
+  readonly #line: FairLine<object, Place<T>>;
   /** Starts since the pace was measured, and when that was. */
   #starts = 0;
   #pacedAtMs = 0;
@@ -73,9 +74,13 @@ export class WaitingLine<T extends Waiting> {
   #overloadedUntilMs = Number.NEGATIVE_INFINITY;
   #servedAtMs = 0;
 
-  /** @param now Monotonic, in milliseconds. */
-  constructor(limits: WaitingLineLimits, now: () => number) {
+  /**
+   * @param now Monotonic, in milliseconds.
+   * @param isHeavy Whether a connection has much under way, so that others go first.
+   */
+  constructor(limits: WaitingLineLimits, now: () => number, isHeavy: (connection: object) => boolean) {
     this.#limits = limits;
+    this.#line = new FairLine(isHeavy);
     this.#now = now;
     this.#window = limits.window;
   }
@@ -86,20 +91,20 @@ export class WaitingLine<T extends Waiting> {
    * of them is its connection's.
    */
   isFull(connection: object): boolean {
-    if (this.#queues.size === 0) return false;
+    if (this.#line.length === 0) return false;
     const nowMs = this.#now();
     if (!this.#isOverloaded(nowMs)) return false;
     const places = Math.max(MIN_WINDOW, this.#startsPerMs * this.#limits.maxStandingWaitMs);
-    const queue = this.#queues.get(connection);
-    const share = places / (this.#queues.size + (queue ? 0 : 1));
-    if (this.#length < places || (queue?.length ?? 0) < share) return false;
+    const own = this.#line.lengthOf(connection);
+    const share = places / (this.#line.connections + (own > 0 ? 0 : 1));
+    if (this.#line.length < places || own < share) return false;
     this.#overloadedUntilMs = nowMs + this.#limits.maxBurstWaitMs;
     return true;
   }
 
   /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
   join(call: T): void {
-    if (this.#queues.size === 0) {
+    if (this.#line.length === 0) {
       if (this.#started.size < this.#window) {
         this.#start(call);
         return;
@@ -110,11 +115,12 @@ export class WaitingLine<T extends Waiting> {
       this.#starts = 0;
       setImmediate(() => this.#serve());
     }
-    this.#length += 1;
-    const place = { call, sinceMs: this.#now() };
-    const queue = this.#queues.get(call.connection);
-    if (queue) queue.push(place);
-    else this.#queues.set(call.connection, [place]);
+    this.#line.push(call.connection, { call, sinceMs: this.#now() });
+  }
+
+  /** Takes back the latest call of a connection that has much under way, to make room for another's. */
+  takeBack(isStream: boolean): T | undefined {
+    return this.#line.pop(({ call }) => call.isStream === isStream)?.call;
   }
 
   /** Tells that a call is over. */
@@ -127,8 +133,9 @@ export class WaitingLine<T extends Waiting> {
     this.#adapt(turnStartedAtMs - this.#servedAtMs);
     this.#measurePace(turnStartedAtMs);
     this.#servedAtMs = turnStartedAtMs;
+    if (this.#started.size >= this.#window) this.#forgetAnswered();
     for (let nowMs = turnStartedAtMs; this.#started.size < this.#window; nowMs = this.#now()) {
-      const place = this.#next();
+      const place = this.#line.shift();
       if (!place) return;
       this.#admit(place, nowMs);
       if (nowMs - turnStartedAtMs > this.#limits.maxTurnMs / 2) break;
@@ -172,15 +179,8 @@ export class WaitingLine<T extends Waiting> {
     call.start();
   }
 
-  /** Takes the next call of the connection whose turn it is, which then has to let the others go first. */
-  #next(): Place<T> | undefined {
-    for (const [connection, queue] of this.#queues) {
-      this.#queues.delete(connection);
-      const place = queue.shift();
-      this.#length -= 1;
-      if (queue.length > 0) this.#queues.set(connection, queue);
-      return place;
-    }
-    return undefined;
+  /** Those whose answers wait for their readers take up no time. */
+  #forgetAnswered(): void {
+    for (const call of this.#started) if (call.isAnswered()) this.#started.delete(call);
   }
 }

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
 import type { FastifyInstance, FastifyRequest } from "fastify";
@@ -30,6 +31,9 @@ const SECURITY_HEADERS = {
  * so they are kept for ever, and the page never. Where a file has a `.br` or `.gz`
  * beside it, that is sent to who accepts it.
  *
+ * The page names its files relative to its own address, as a proxy may have put a path in
+ * front that the server never sees: to a page deeper down they are so many folders up.
+ *
  * Page and assets are read as they are at the time: a page that was built while the
  * server runs names assets that were not there when it started.
  */
@@ -49,14 +53,25 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
   await app.register(fastifyStatic, { ...options, wildcard: false, globIgnore: ["assets/**"] });
   await app.register(fastifyStatic, { ...options, root: assets, prefix: "/assets/", decorateReply: false });
   // Paths of the app's own pages: the page itself reads which of them it is.
-  app.get("/*", (request, reply) => (isPage(request) ? reply.sendFile("index.html") : reply.callNotFound()));
+  app.get("/*", async (request, reply) => {
+    if (!isPage(request)) return reply.callNotFound();
+    const depth = pathOf(request).split("/").length - 2;
+    if (depth === 0) return reply.sendFile("index.html");
+    const page = await readFile(join(root, "index.html"), "utf8");
+    reply.headers({ ...SECURITY_HEADERS, "cache-control": "no-store" }).type("text/html; charset=utf-8");
+    return page.replaceAll('"./', `"${"../".repeat(depth)}`);
+  });
 }
 
 /**
  * Whether a browser goes to an address. A file's name and a method's path have a dot; a page's path has none.
  * What begins with two slashes is no path in a link, but a host.
  */
-function isPage({ headers, url }: FastifyRequest): boolean {
-  const path = url.split("?", 1)[0] ?? "";
-  return !path.includes(".") && !path.startsWith("//") && (headers.accept ?? "").includes("text/html");
+function isPage(request: FastifyRequest): boolean {
+  const path = pathOf(request);
+  return !path.includes(".") && !path.startsWith("//") && (request.headers.accept ?? "").includes("text/html");
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split("?", 1)[0] ?? "";
 }

@@ -14,10 +14,15 @@ export class ResponseWriter {
   #isGone = false;
   #isEnded = false;
   #wake: (() => void) | undefined;
+  readonly #onWaiting: () => void;
 
-  /** @param onGone Called when the client goes away before its answer is complete. */
-  constructor(response: ServerResponse | Http2ServerResponse, onGone: () => void) {
+  /**
+   * @param onGone Called when the client goes away before its answer is complete.
+   * @param onWaiting Called when some of the answer waits for the client to read.
+   */
+  constructor(response: ServerResponse | Http2ServerResponse, onGone: () => void, onWaiting: () => void) {
     this.#response = response;
+    this.#onWaiting = onWaiting;
     // A write can still fail when the client has gone; nothing is left to be done then.
     response.on("error", () => {});
     response.on("drain", () => this.#wake?.());
@@ -48,7 +53,10 @@ export class ResponseWriter {
       if (this.#isGone) return abandon(iterator, GONE);
       response.writeHead(status, { ...headers, ...toNodeHeaders(header) });
       while (chunk && !chunk.done) {
-        if (!response.write(chunk.value)) await this.#roomOrGone();
+        if (!response.write(chunk.value)) {
+          this.#onWaiting();
+          await this.#roomOrGone();
+        }
         if (this.#isGone) return abandon(iterator, GONE);
         chunk = await iterator?.next();
       }

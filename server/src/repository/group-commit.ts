@@ -1,10 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DatabaseUnavailableError } from "../domain/errors.ts";
 
-/** Between two tries while another process is writing; SQLite would block the event loop to wait. */
+/** Between two tries while another process is writing. SQLite could wait too, but would hold the event loop. */
 const BUSY_RETRY_MS = 10;
 
 interface PendingWrite {
+  /** When it is refused if another process is still writing, by `performance.now()`. */
+  readonly giveUpAtMs: number;
   /** Runs inside the transaction; returns what settles the caller's promise after it. */
   apply(): () => void;
   reject(reason: unknown): void;
@@ -21,8 +23,10 @@ export interface GroupCommitOptions {
   isUnavailable(error: unknown): boolean;
   /** Whether an error of SQLite says that another process is writing. */
   isBusy(error: unknown): boolean;
-  /** How long the next transaction waits for another process's, in milliseconds. */
+  /** How long a write waits for another process's transaction, in milliseconds. */
   busyTimeoutMs: number;
+  /** Called after each commit: throws when what was committed is not where it would be found again. */
+  verify(): void;
 }
 
 /**
@@ -30,7 +34,7 @@ export interface GroupCommitOptions {
  * With synchronous=FULL every commit waits for the disk; sharing that wait makes
  * concurrent writes many times faster and costs a lone one nothing. Each write has
  * a savepoint of its own, so that one that is refused leaves the others alone, and
- * no promise resolves before the commit has returned.
+ * no promise resolves before the commit has returned and been verified.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
@@ -56,7 +60,7 @@ export class GroupCommit {
         const result = write();
         return () => resolve(result);
       };
-      this.#pending.push({ apply, reject });
+      this.#pending.push({ apply, reject, giveUpAtMs: performance.now() + this.#options.busyTimeoutMs });
       this.#schedule();
     });
   }
@@ -69,13 +73,14 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    const giveUpAtMs = performance.now() + this.#options.busyTimeoutMs;
-    setImmediate(() => this.#commitNext(giveUpAtMs));
+    setImmediate(() => this.#commitNext());
   }
 
-  #commitNext(giveUpAtMs: number): void {
-    if (this.#pending.length > 0 && !this.#tryBegin() && performance.now() < giveUpAtMs) {
-      setTimeout(() => this.#commitNext(giveUpAtMs), BUSY_RETRY_MS);
+  #commitNext(): void {
+    const busy = this.#pending.length > 0 ? this.#tryBegin() : undefined;
+    if (busy) this.#refuseLate(busy);
+    if (busy && this.#pending.length > 0) {
+      setTimeout(() => this.#commitNext(), BUSY_RETRY_MS);
       return;
     }
     this.#scheduled = false;
@@ -83,14 +88,22 @@ export class GroupCommit {
     if (this.#pending.length > 0) this.#schedule();
   }
 
-  /** Begins a transaction; false when another process is writing. Any other error is for the commit to meet again. */
-  #tryBegin(): boolean {
+  /** Begins a transaction; returns the error when another process is writing. Any other is for the commit to meet again. */
+  #tryBegin(): unknown {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
-      return true;
+      return undefined;
     } catch (error) {
-      return !this.#options.isBusy(error);
+      return this.#options.isBusy(error) ? error : undefined;
     }
+  }
+
+  /** Refuses writes that have waited for long enough, a batch at most: the first ones, since they wait in their order. */
+  #refuseLate(error: unknown): void {
+    const nowMs = performance.now();
+    const onTime = this.#pending.findIndex(({ giveUpAtMs }) => giveUpAtMs > nowMs);
+    const count = Math.min(onTime === -1 ? this.#pending.length : onTime, this.#options.maxBatch);
+    for (const { reject } of this.#pending.splice(0, count)) reject(error);
   }
 
   #commit(batch: PendingWrite[]): void {
@@ -107,6 +120,8 @@ export class GroupCommit {
         settlements.push(this.#apply(write));
       }
       this.#database.exec("COMMIT");
+      // Only now: a file that goes while the commit is under way takes it along.
+      this.#options.verify();
     } catch (error) {
       for (const write of batch) write.reject(error);
       // SQLite rolls back by itself after some errors, such as a full disk.

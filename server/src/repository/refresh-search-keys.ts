@@ -25,6 +25,11 @@ interface Row {
   createdAtMs: number;
 }
 
+/** Whether {@link refreshSearchKeys} has nothing to do. */
+export function areSearchKeysCurrent(database: DatabaseSync): boolean {
+  return database.prepare("SELECT value FROM properties WHERE name = 'search_keys'").get()?.value === SEARCH_KEYS;
+}
+
 /**
  * Makes the search keys anew where they were made another way, by an earlier Rollcall
  * or with an earlier Unicode. Runs in the caller's transaction. Takes about a second
@@ -37,8 +42,7 @@ interface Row {
  * came past its rules.
  */
 export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
-  const known = database.prepare("SELECT value FROM properties WHERE name = 'search_keys'").get()?.value;
-  if (known === SEARCH_KEYS) return { count: 0, userIds: [] };
+  if (areSearchKeysCurrent(database)) return { count: 0, userIds: [] };
   // The keys of ASCII are the same in every version.
   const select = database.prepare(`
     SELECT rowid AS row, id, email, email_key AS emailKey, name, name_key AS nameKey, created_at_ms AS createdAtMs

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
+import { APPLICATION_ID } from "./recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./sqlite-user-repository.ts";
 import { describeUserRepository } from "./user-repository.contract.ts";
 
@@ -53,7 +54,7 @@ describe("a SQLite file", () => {
   test("of a newer version is refused and left as it is", () => {
     const path = newPath();
     const newer = new DatabaseSync(path);
-    newer.exec("PRAGMA user_version = 999");
+    newer.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 999`);
     newer.close();
     expect(() => open(path)).toThrow("newer version");
   });

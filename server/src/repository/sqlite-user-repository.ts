@@ -1,31 +1,16 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import {
-  DatabaseUnavailableError,
-  EmailTakenError,
-  InvalidArgumentError,
-  StaleUserError,
-  UserNotFoundError,
-} from "../domain/errors.ts";
+import { DatabaseUnavailableError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import { searchKey, type User } from "../domain/user.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open-sqlite.ts";
+import { isBusy, isCorrupt, isUnavailable } from "./sqlite-errors.ts";
 import { SqliteUserList, USER_COLUMNS } from "./sqlite-user-list.ts";
+import { SqliteWatch } from "./sqlite-watch.ts";
 import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "./user-repository.ts";
 import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
-// https://sqlite.org/rescode.html
-const SQLITE_CONSTRAINT_UNIQUE = 2067;
-const SQLITE_BUSY = 5;
-const UNAVAILABLE_RESULT_CODES = new Set([
-  SQLITE_BUSY,
-  6, // SQLITE_LOCKED
-  8, // SQLITE_READONLY
-  10, // SQLITE_IOERR
-  13, // SQLITE_FULL
-  14, // SQLITE_CANTOPEN
-]);
 
 export interface SqliteOptions extends OpenSqliteOptions {
   /** A file, made with its folder when missing, or ":memory:". */
@@ -33,45 +18,45 @@ export interface SqliteOptions extends OpenSqliteOptions {
 }
 
 /**
- * Opens the database, brings its schema up to date and checks that it is durable.
+ * Opens the database, brings its schema up to date, checks that it is durable and watches its files.
  *
- * @throws Error when the file can't be used, or a newer Rollcall made it.
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
  */
 export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
-  return new SqliteUserRepository(openSqlite(path, options));
+  const database = openSqlite(path, options);
+  return new SqliteUserRepository(database, new SqliteWatch({ database, path, onNotice: options.onNotice }));
 }
 
 class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
+  readonly #watch: SqliteWatch;
   readonly #writes: GroupCommit;
   readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, watch: SqliteWatch) {
     this.#database = database;
+    this.#watch = watch;
     this.#statements = prepareStatements(database);
     this.#list = new SqliteUserList(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
       maxHoldMs: 5,
       maxPending: 16_384,
-      isUnavailable,
-      isBusy: (error) => primaryCode(error) === SQLITE_BUSY,
+      isUnavailable: (error) => isUnavailable(error) || isCorrupt(error),
+      isBusy,
       busyTimeoutMs: 1_000,
+      verify: () => watch.check(),
     });
   }
 
   async find(id: string): Promise<User | undefined> {
-    return read(() => this.#find(id));
+    return this.#read(() => this.#find(id));
   }
 
   async list(options: ListOptions): Promise<User[]> {
-    try {
-      return await this.#list.page(options);
-    } catch (error) {
-      throw toDomainError(error);
-    }
+    return this.#use(() => this.#list.page(options));
   }
 
   insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
@@ -120,17 +105,25 @@ class SqliteUserRepository implements UserRepository {
   }
 
   async pageTokenKey(): Promise<Uint8Array> {
-    return read(() => this.#statements.secret.get("page_token_key")?.value as Uint8Array);
+    return this.#read(() => this.#statements.secret.get("page_token_key")?.value as Uint8Array);
   }
 
   async ping(): Promise<void> {
-    read(() => this.#statements.ping.get());
-    await this.#writeCheck.run();
+    this.#watch.check();
+    this.#read(() => this.#statements.ping.get());
+    try {
+      await this.#writeCheck.run();
+    } catch (error) {
+      // The write may have met a database that is damaged or gone, which says more.
+      this.#watch.assertUsable();
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
     if (!this.#database.isOpen) return;
     this.#writes.flush();
+    this.#watch.close();
     this.#database.close();
   }
 
@@ -146,6 +139,26 @@ class SqliteUserRepository implements UserRepository {
     return user;
   }
 
+  /** Runs what uses the database, if that is usable; translates SQLite's errors. */
+  #read<T>(query: () => T): T {
+    this.#watch.assertUsable();
+    try {
+      return query();
+    } catch (error) {
+      throw this.#watch.explain(error);
+    }
+  }
+
+  /** The same for work that takes several turns. */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    this.#watch.assertUsable();
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#watch.explain(error);
+    }
+  }
+
   async #write<T>(write: () => T): Promise<T> {
     try {
       const result = await this.#run(write);
@@ -158,12 +171,8 @@ class SqliteUserRepository implements UserRepository {
     }
   }
 
-  async #run<T>(write: () => T): Promise<T> {
-    try {
-      return await this.#writes.run(write);
-    } catch (error) {
-      throw toDomainError(error);
-    }
+  #run<T>(write: () => T): Promise<T> {
+    return this.#use(() => this.#writes.run(write));
   }
 
   /** What the same request made before, if it was seen. */
@@ -211,35 +220,4 @@ function prepareStatements(database: DatabaseSync) {
     // Random, since SQLite leaves out of the log what stays as it is.
     writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
   };
-}
-
-function read<T>(query: () => T): T {
-  try {
-    return query();
-  } catch (error) {
-    throw toDomainError(error);
-  }
-}
-
-function resultCode(error: unknown): number | undefined {
-  return error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined;
-}
-
-/** The low byte of a result code, which more precise codes share. */
-function primaryCode(error: unknown): number | undefined {
-  const code = resultCode(error);
-  return code === undefined ? undefined : code & 0xff;
-}
-
-/** Whether SQLite, or node:sqlite with its database closed, can't serve for now. */
-function isUnavailable(error: unknown): boolean {
-  const code = primaryCode(error);
-  if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code);
-  return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
-}
-
-function toDomainError(error: unknown): unknown {
-  if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
-  if (resultCode(error) === SQLITE_CONSTRAINT_UNIQUE) return new EmailTakenError();
-  return error;
 }

@@ -42,9 +42,11 @@ test("a type keeps its subtype's suffix", () => {
 
 test("a header of blanks and semicolons takes no longer than one of letters", () => {
   const time = (contentType: string) => {
-    const startedAtMs = performance.now();
+    // Processor time: what else the machine does is no matter.
+    const startedAt = process.threadCpuUsage();
     for (let i = 0; i < 50; i++) mediaTypeOf(contentType);
-    return performance.now() - startedAtMs;
+    const { user, system } = process.threadCpuUsage(startedAt);
+    return (user + system) / 1_000;
   };
   const control = time(`application/json; a="${"x".repeat(16_000)}" x`);
   for (const filler of [" ;", "; ", "  ;  ", ";a=b ", ' ;a="b"  ']) {

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "react";
 import { announce } from "./announcer.tsx";
+import { copyText } from "./copy-text.ts";
 
 /** The button's picture, by what came of it: two sheets, a tick, a cross. */
 const SHAPES = {
@@ -7,32 +8,31 @@ const SHAPES = {
   Copied: "M3 8.5 6.5 12 13 4.5",
   "Not copied": "M4 4l8 8M12 4l-8 8",
 };
-/** For how long the outcome is shown, in milliseconds. */
-const SHOWN_MS = 2_000;
+/** For how long the outcome is shown, in milliseconds: a tick is seen at once, words have to be read. */
+const SHOWN_MS = { "": 0, Copied: 2_000, "Not copied": 6_000 };
+const HELP = "Select the text and copy it yourself";
 
-/** Copies a text, and says so. */
+/** Copies a text, and says so; where the browser does not let it, it says what to do. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   // Another object each time, so that a second copy is told and shown as long as the first.
   const [outcome, setOutcome] = useState<{ result: keyof typeof SHAPES }>({ result: "" });
   useEffect(() => {
     if (outcome.result === "") return;
-    announce(outcome.result);
-    const timer = setTimeout(() => setOutcome({ result: "" }), SHOWN_MS);
+    announce(outcome.result === "Copied" ? "Copied" : `Not copied. ${HELP}.`);
+    const timer = setTimeout(() => setOutcome({ result: "" }), SHOWN_MS[outcome.result]);
     return () => clearTimeout(timer);
   }, [outcome]);
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(text);
-      setOutcome({ result: "Copied" });
-    } catch {
-      setOutcome({ result: "Not copied" });
-    }
-  };
+  const copy = async () => setOutcome({ result: (await copyText(text)) ? "Copied" : "Not copied" });
   return (
     <button type="button" className="copy" onClick={copy} aria-label={label} title={label}>
       <svg viewBox="0 0 16 16" aria-hidden="true">
         <path d={SHAPES[outcome.result]} />
       </svg>
+      {outcome.result === "Not copied" && (
+        <span className="copy-help" aria-hidden="true">
+          {HELP}
+        </span>
+      )}
     </button>
   );
 }

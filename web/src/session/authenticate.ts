@@ -1,8 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { endSession, sessionState } from "./session.ts";
-
-/** The server's message for a token that it would take if it had not expired. */
-const EXPIRED = "token has expired";
+import { findForeignAnswer } from "@rollcall/client";
+import { EXPIRED, endSession, sessionState } from "./session.ts";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
 export const authenticate: Interceptor = (next) => async (request) => {
@@ -13,7 +11,8 @@ export const authenticate: Interceptor = (next) => async (request) => {
     const current = sessionState();
     const isCurrent = current.status === "in" && current.session.token === token;
     const { code, rawMessage } = ConnectError.from(error);
-    if (isCurrent && code === Code.Unauthenticated) endSession(rawMessage === EXPIRED);
+    // What a proxy in between does not let pass says nothing about the token.
+    if (isCurrent && code === Code.Unauthenticated && !findForeignAnswer(error)) endSession(rawMessage === EXPIRED);
   };
   try {
     const response = await next(request);

@@ -1,5 +1,7 @@
 import { type FormEvent, useEffect, useState } from "react";
+import { Button } from "../components/button.tsx";
 import { type SessionState, signIn } from "./session.ts";
+import { storesTokens } from "./token-store.ts";
 
 const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
   out: "Sign in",
@@ -11,15 +13,19 @@ const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
 export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
   /** Of what was typed here; before that, of the link that led here. */
   const [ownProblem, setProblem] = useState<string>();
+  const [isAsking, setAsking] = useState(false);
   const problem = ownProblem ?? state.problem;
   const heading = HEADINGS[state.status];
   useEffect(() => {
     document.title = `${heading} · Rollcall`;
   }, [heading]);
 
-  const submit = (event: FormEvent<HTMLFormElement>) => {
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault();
-    setProblem(signIn(String(new FormData(event.currentTarget).get("token"))));
+    const text = String(new FormData(event.currentTarget).get("token"));
+    setAsking(true);
+    setProblem(await signIn(text));
+    setAsking(false);
   };
   return (
     <main className="sign-in" tabIndex={-1}>
@@ -46,11 +52,15 @@ export function SignInPage({ state }: { state: Exclude<SessionState, { status: "
           <p id="token-problem" className="field-error" role="alert">
             {problem}
           </p>
-          <button type="submit" className="primary">
-            Sign in
-          </button>
+          <Button type="submit" className="primary" isOff={isAsking}>
+            {isAsking ? "Asking the server…" : "Sign in"}
+          </Button>
         </form>
-        <p className="hint">It stays in this tab, and is gone when you close it.</p>
+        <p className="hint">
+          {storesTokens()
+            ? "It stays in this tab, and is gone when you close it."
+            : "Your browser stores nothing for this page: the token is gone when you close or reload it."}
+        </p>
       </section>
     </main>
   );

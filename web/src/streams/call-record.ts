@@ -49,6 +49,11 @@ export class CallRecord {
     });
   }
 
+  /** Whether nothing has come from the server, not even headers, and the call goes on. */
+  get isUnanswered(): boolean {
+    return this.#next.state === "running" && this.#next.responseHeaders.length === 0;
+  }
+
   /** The first end counts. */
   fail(reason: unknown): void {
     if (this.#next.state !== "running") return;

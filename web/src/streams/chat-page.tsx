@@ -1,6 +1,7 @@
 import "./streams.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { describeError } from "../errors.ts";
 import { CallPanel } from "./call-panel.tsx";
@@ -17,7 +18,7 @@ const AT_END_PX = 40;
 
 /** Bidirectional streaming: both sides speak whenever they like. */
 export function ChatPage() {
-  const { call, lines, spoken, isOpen, say, halfClose } = useConversation();
+  const { call, lines, spoken, isOpen, isOpening, say, halfClose } = useConversation();
   const [text, setText] = useState("");
   const log = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -54,12 +55,8 @@ export function ChatPage() {
           Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
-          <li className="lane" data-open={isOpen}>
-            You → server: {isOpen ? "open" : "closed"}
-          </li>
-          <li className="lane" data-open={running}>
-            Server → you: {running ? "open" : "closed"}
-          </li>
+          <Lane name="You → server" isOpen={isOpen && !isOpening} />
+          <Lane name="Server → you" isOpen={running && !isOpening} />
         </ul>
         {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
         <section className="chat-log card" ref={log} aria-label="Conversation" tabIndex={0} onScroll={noteScroll}>
@@ -105,6 +102,7 @@ export function ChatPage() {
           </Button>
         </form>
         <p className="status" role="status">
+          {isOpening && "Opening a WebSocket…"}
           {snapshot?.state === "done" && "The conversation has ended."}
           {snapshot?.error && describeError(snapshot.error)}
         </p>
@@ -113,12 +111,21 @@ export function ChatPage() {
         method={bidirectionalStream}
         snapshot={snapshot}
         commands={commandsFor(
-          location.origin,
+          BASE_URL,
           bidirectionalStream,
           (spoken.length > 0 ? spoken : ["hello"]).map((message) => ({ message })),
           "chat",
         )}
       />
     </div>
+  );
+}
+
+/** One direction of the conversation. */
+function Lane({ name, isOpen }: { name: string; isOpen: boolean }) {
+  return (
+    <li className="lane" data-open={isOpen}>
+      {name}: {isOpen ? "open" : "closed"}
+    </li>
   );
 }

@@ -17,7 +17,7 @@ const AUTHORIZATION = '-H "authorization: Bearer $ROLLCALL_TOKEN"';
 
 /** A call whose requests are known. */
 export function commandsFor(
-  origin: string,
+  address: string,
   method: DescMethod,
   requests: readonly object[],
   rollcall: string,
@@ -25,14 +25,14 @@ export function commandsFor(
   const messages = requests.slice(0, MAX_PRINTED_MESSAGES).map((request) => JSON.stringify(request));
   const comment = requests.length > messages.length ? `# The first ${messages.length} messages.\n` : "";
   return {
-    curl: `${comment}printf ${quote(messages.map(envelope).join(""))} |\n  ${connectCurl(origin, method)}`,
-    "buf curl": `${comment}${bufCurl(origin, method)} \\\n  -d ${quote(messages.join("\n"))}`,
-    rollcall: withAddress(origin, rollcall),
+    curl: `${comment}printf ${quote(messages.map(envelope).join(""))} |\n  ${connectCurl(address, method)}`,
+    "buf curl": `${comment}${bufCurl(address, method)} \\\n  -d ${quote(messages.join("\n"))}`,
+    rollcall: withAddress(address, rollcall),
   };
 }
 
 /** An upload of a file, a mebibyte a message. */
-export function uploadCommands(origin: string, method: DescMethod, fileName: string): Commands {
+export function uploadCommands(address: string, method: DescMethod, fileName: string): Commands {
   const file = quote(fileName);
   const eachPart = (send: string) => `i=0
 while c=$(dd if=${file} bs=1048576 skip=$i count=1 2>/dev/null | base64 | tr -d '\\n'); [ -n "$c" ]; do
@@ -43,33 +43,33 @@ done |`;
   const sendEnvelope = `b='{"chunk":"'"$c"'"}'; n=\${#b}
   printf "$(printf '\\\\0\\\\%03o\\\\%03o\\\\%03o\\\\%03o' ${octets})"; printf %s "$b"`;
   return {
-    curl: `${eachPart(sendEnvelope)}\n  ${connectCurl(origin, method)}`,
-    "buf curl": `${eachPart(`printf '{"chunk":"%s"}\\n' "$c"`)}\n  ${bufCurl(origin, method)} -d @-`,
-    rollcall: withAddress(origin, `upload -- ${file}`),
+    curl: `${eachPart(sendEnvelope)}\n  ${connectCurl(address, method)}`,
+    "buf curl": `${eachPart(`printf '{"chunk":"%s"}\\n' "$c"`)}\n  ${bufCurl(address, method)} -d @-`,
+    rollcall: withAddress(address, `upload -- ${file}`),
   };
 }
 
-function connectCurl(origin: string, method: DescMethod): string {
+function connectCurl(address: string, method: DescMethod): string {
   // Only HTTP/2 carries both directions at once.
-  const http2 = isSecure(origin) ? `--http2 ${authority("--cacert")}` : "--http2-prior-knowledge";
+  const http2 = isSecure(address) ? `--http2 ${authority("--cacert")}` : "--http2-prior-knowledge";
   return `curl -sSN ${http2} --data-binary @- ${AUTHORIZATION} \\
     -H 'content-type: application/connect+json' \\
-    ${urlOf(origin, method)} --output -`;
+    ${urlOf(address, method)} --output -`;
 }
 
-function bufCurl(origin: string, method: DescMethod): string {
-  const http2 = isSecure(origin) ? authority("--cacert") : "--http2-prior-knowledge";
+function bufCurl(address: string, method: DescMethod): string {
+  const http2 = isSecure(address) ? authority("--cacert") : "--http2-prior-knowledge";
   return `npx buf curl --schema . --protocol grpc ${http2} ${AUTHORIZATION} \\
-    ${urlOf(origin, method)}`;
+    ${urlOf(address, method)}`;
 }
 
-function withAddress(origin: string, command: string): string {
-  const ca = isSecure(origin) ? `${authority("--ca")} ` : "";
-  return `npx -y pnpm@12 --silent rollcall --address ${origin} ${ca}${command}`;
+function withAddress(address: string, command: string): string {
+  const ca = isSecure(address) ? `${authority("--ca")} ` : "";
+  return `npx -y pnpm@12 --silent rollcall --address ${address} ${ca}${command}`;
 }
 
-function isSecure(origin: string): boolean {
-  return origin.startsWith("https:");
+function isSecure(address: string): boolean {
+  return address.startsWith("https:");
 }
 
 /** The option that names a certificate authority, where one is set. */
@@ -77,8 +77,8 @@ function authority(option: string): string {
   return `\${ROLLCALL_CA:+${option} "$ROLLCALL_CA"}`;
 }
 
-function urlOf(origin: string, method: DescMethod): string {
-  return `${origin}/${method.parent.typeName}/${method.name}`;
+function urlOf(address: string, method: DescMethod): string {
+  return `${address}/${method.parent.typeName}/${method.name}`;
 }
 
 /** A message as the Connect protocol frames it in a stream, for printf: no flags, 32 bits of length. */

@@ -1,6 +1,7 @@
 import "./streams.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { describeError, fieldErrors } from "../errors.ts";
 import { checkRules } from "../rules.ts";
@@ -43,7 +44,7 @@ export function QueryPage() {
     setResults([]);
     const begunMs = performance.now();
     try {
-      for await (const { sequence, data } of streams.serverStream({ query }, call.begin())) {
+      for await (const { sequence, data } of streams.serverStream({ query }, call.begin(true))) {
         const result = { sequence, data, afterMs: performance.now() - begunMs };
         setResults((before) => [...before, result]);
       }
@@ -86,7 +87,8 @@ export function QueryPage() {
           {/* Who listens hears of the beginning and the end; the progress bar has what is between. */}
           {running && (
             <>
-              Running… <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
+              {snapshot?.responseHeaders.length ? "Running…" : "Waiting…"}{" "}
+              <span aria-hidden="true">{`${results.length} of ${EXPECTED_RESULTS} results`}</span>
             </>
           )}
           {snapshot?.state === "done" && `${countResults(results.length)}, complete.`}
@@ -105,7 +107,7 @@ export function QueryPage() {
       <CallPanel
         method={serverStream}
         snapshot={snapshot}
-        commands={commandsFor(location.origin, serverStream, [{ query: shown }], `query -- ${quote(shown)}`)}
+        commands={commandsFor(BASE_URL, serverStream, [{ query: shown }], `query -- ${quote(shown)}`)}
       />
     </div>
   );

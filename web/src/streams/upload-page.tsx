@@ -3,6 +3,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useEffect, useRef, useState } from "react";
+import { BASE_URL } from "../base.ts";
 import { Button } from "../components/button.tsx";
 import { CopyButton } from "../components/copy-button.tsx";
 import { describeError } from "../errors.ts";
@@ -46,7 +47,7 @@ export function UploadPage() {
     const update = (change: Partial<Upload>) => setShown((before) => before && { ...before, ...change });
     const onProgress = ({ sentBytes }: { sentBytes: number }) => update({ sentBytes });
     try {
-      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(), onProgress });
+      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(false), onProgress });
       update({ checksums: { here: checksum, there: checksum } });
     } catch (error) {
       if (error instanceof ChecksumMismatchError) update({ checksums: { here: error.sent, there: error.received } });
@@ -133,7 +134,7 @@ export function UploadPage() {
       <CallPanel
         method={clientStream}
         snapshot={snapshot}
-        commands={uploadCommands(location.origin, clientStream, shown?.file.name ?? "photo.jpg")}
+        commands={uploadCommands(BASE_URL, clientStream, shown?.file.name ?? "photo.jpg")}
       />
     </div>
   );
@@ -168,9 +169,10 @@ function fractionOf(upload: Upload | undefined): number {
   return upload ? upload.sentBytes / Math.max(upload.file.size, 1) : 0;
 }
 
-function stateOf({ state, error }: CallSnapshot): string {
+function stateOf({ state, error, sent }: CallSnapshot): string {
   if (error) return describeError(error);
-  return state === "running" ? "Uploading…" : "Uploaded.";
+  if (state !== "running") return "Uploaded.";
+  return sent > 0 ? "Uploading…" : "Opening a WebSocket…";
 }
 
 function verdictOf({ here, there }: NonNullable<Upload["checksums"]>): string {

@@ -26,8 +26,10 @@ export interface Conversation {
   readonly lines: readonly Line[];
   /** The first of what was said, for the commands that say it again. */
   readonly spoken: readonly string[];
-  /** Whether messages can be sent in the call under way. */
+  /** Whether messages can be sent in the call under way, or will be when its WebSocket is open. */
   readonly isOpen: boolean;
+  /** Whether the call's WebSocket is not open yet. */
+  readonly isOpening: boolean;
   /** Says one after the other, with a pause between two. Begins a call where none is under way, and ends with it. */
   say(messages: readonly string[], pauseMs?: number): Promise<void>;
   /** Nothing more will be sent; the replies go on to their end. */
@@ -73,7 +75,7 @@ export function useConversation(): Conversation {
     }
   };
   const begin = (): Current => {
-    const conversation = { chat: openChat(streams, call.begin()), begunMs: performance.now(), isHalfClosed: false };
+    const conversation = { chat: openChat(streams, call.begin(true)), begunMs: performance.now(), isHalfClosed: false };
     current.current = conversation;
     setLines([]);
     setSpoken([]);
@@ -89,6 +91,8 @@ export function useConversation(): Conversation {
     })),
     spoken,
     isOpen: running && !isHalfClosed,
+    // A request's messages are taken when they can leave; every conversation begins with one.
+    isOpening: running && snapshot?.sent === 0,
     async say(messages, pauseMs = 0) {
       const conversation = current.current ?? begin();
       try {

@@ -2,6 +2,7 @@ import { Dialog } from "@base-ui/react/dialog";
 import { Field } from "@base-ui/react/field";
 import { Form } from "@base-ui/react/form";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { randomId } from "@rollcall/client";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, type User } from "@rollcall/gen/user/v1/user";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { Button } from "../components/button.tsx";
@@ -141,7 +142,7 @@ function useRequestIds(): (draft: UserDraft) => string {
   const ids = useRef(new Map<string, string>());
   return ({ name, email }) => {
     const key = JSON.stringify([name, email]);
-    const id = ids.current.get(key) ?? crypto.randomUUID();
+    const id = ids.current.get(key) ?? randomId();
     ids.current.set(key, id);
     return id;
   };

@@ -18,10 +18,12 @@ function hintOf(error: ConnectError, protocol: string): string | undefined {
       ? "gRPC needs it; --http 1.1 speaks Connect instead, and all commands but chat work"
       : "try --http 1.1, with which all commands but chat work";
   }
-  // What Connect reports of an answer without gRPC's trailers, and of one with this status.
+  // What Connect reports of an answer without gRPC's trailers.
   if (protocol === "grpc" && error.code === Code.Internal && error.rawMessage.endsWith("missing status")) {
     return "gRPC needs HTTP/2 up to the server, and a proxy may speak HTTP/1.1 to it; try --protocol connect";
   }
-  if (error.rawMessage === "HTTP 505") return "chat needs HTTP/2 up to the server, and a proxy speaks HTTP/1.1 to it";
+  // The server's own words for HTTP 505, to a stream in both directions over HTTP/1.1.
+  if (error.rawMessage.endsWith("it needs HTTP/2 or a WebSocket"))
+    return "chat needs HTTP/2 up to the server, and a proxy speaks HTTP/1.1 to it";
   return undefined;
 }

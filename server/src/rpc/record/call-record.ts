@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
+import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
 import { toConnectError } from "../errors.ts";
 import { malformedCode, toMalformed } from "../malformed.ts";
@@ -131,13 +132,14 @@ export class CallRecord implements CallFacts {
     const known = toConnectError(thrown, signal);
     if (!known || known.code === Code.Internal || known.code === Code.Unknown)
       this.#log("error", known?.cause ?? thrown);
-    else if (known.code === Code.Unavailable && known.cause) this.#log("warn", known.cause);
+    else if (known.code === Code.Unavailable && known.cause && !hasNoWords(known.cause)) this.#log("warn", known.cause);
     return this.#fail(known ?? internalError());
   }
 
   /**
-   * Reports what Connect is about to send. Connect writes this very object, so it is changed in place: malformed input gets the code and the words
-   * of the protocol, a fault of ours says no more than that it is one.
+   * Reports what Connect is about to send. Connect writes this very object, so it is changed
+   * in place: malformed input gets the code and the words of the protocol, a fault of ours
+   * says no more than that it is one.
    */
   failInProtocol(reason: unknown): void {
     // Connect aborts a call that has succeeded without a reason.
@@ -217,6 +219,11 @@ export class CallRecord implements CallFacts {
   #log(level: "warn" | "error", err: unknown): void {
     this.#logger[level]({ requestId: this.requestId, method: this.method, err }, "call failed");
   }
+}
+
+/** Whether an error says no more than the call's own line: what ails the database had a line when it began. */
+function hasNoWords(error: unknown): boolean {
+  return error instanceof DatabaseUnavailableError && error.cause === undefined;
 }
 
 /** What a caller gets for a fault of ours. */

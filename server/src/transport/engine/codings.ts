@@ -11,8 +11,9 @@ const byName = new Map(acceptCompression.map((coding) => [coding.name, coding]))
 const chosen = new Map<string, Compression | undefined>();
 
 /** The coding of a request's messages: undefined for none, null for one that nobody here knows. */
-export function requestCoding(header: string | undefined): Compression | null | undefined {
+export function requestCoding(header: string | string[] | undefined): Compression | null | undefined {
   if (header === undefined) return undefined;
+  if (typeof header !== "string") return null;
   const name = codingOf(header);
   if (name === "" || name === "identity") return undefined;
   return byName.get(name) ?? null;

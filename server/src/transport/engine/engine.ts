@@ -102,13 +102,12 @@ export function createEngine(options: EngineOptions): Engine {
       const found = find(headers[":path"], headers[":method"], headers["content-type"]);
       if (!found || headers.origin !== undefined) return false;
       const { plan, form } = found;
-      const wire = new Http2Wire(stream, headers, rawHeaders);
-      const coding = requestCoding(wire.header(form.encodingHeader));
-      if (coding === null) return false;
-      if (headerListSize(rawHeaders) > maxHeaderBytes) return false;
+      const coding = requestCoding(headers[form.encodingHeader]);
+      if (coding === null || headerListSize(rawHeaders) > maxHeaderBytes) return false;
       const { session } = stream;
       const guard = guardOf(session);
-      if (!session || !guard || admission.isFull(session, false)) return false;
+      if (!session || !guard || !admission.hasPlace(session, false)) return false;
+      const wire = new Http2Wire(stream, headers, rawHeaders, guard);
       const record = open(plan, headers["x-request-id"], guard.peer, performance.now());
       const call = new UnaryCall({
         ...shared,
@@ -130,8 +129,4 @@ export function createEngine(options: EngineOptions): Engine {
       return true;
     },
   };
-}
-
-function first(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
 }

@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Principal } from "../../domain/principal.ts";
 import type { Admission, Arrival } from "../../http/admission.ts";
-import type { CallBytes } from "../../http/byte-budget.ts";
+import type { CallBytes } from "../../http/call-bytes.ts";
 import type { ConnectionGuard } from "../../http/connection-guard.ts";
 import { countHeaders } from "../../http/raw-headers.ts";
 import type { RequestTimeouts } from "../../http/request-timeouts.ts";
@@ -76,6 +76,10 @@ export class UnaryCall implements BodyReceiver, Arrival {
     return this.#options.wire.isClosed;
   }
 
+  isAnswered(): boolean {
+    return this.#isDone;
+  }
+
   progress(): "receiving" | "working" | "answered" {
     if (this.#isDone) return "answered";
     return this.#isReceived ? "working" : "receiving";
@@ -94,6 +98,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
   start(): void {
     const { chain, calls, form, wire, plan, record } = this.#options;
     this.#hasStarted = true;
+    this.#options.guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
     calls.add(this);
     try {
@@ -351,6 +356,7 @@ export class UnaryCall implements BodyReceiver, Arrival {
 
   #finish(): void {
     this.#isDone = true;
+    this.#options.guard.bytes.uncountedCalls -= 1;
     this.#options.calls.delete(this);
     clearTimeout(this.#deadline);
     clearTimeout(this.#bodyTimer);

@@ -4,7 +4,7 @@ import { drainUnderLoad } from "./drain-load.ts";
 test.each([
   ["plaintext", false],
   ["TLS", true],
-])("a stop under load fails no call that had a connection, over %s", { timeout: 120_000 }, async (_name, tls) => {
+])("a stop under load fails no call that had a connection, over %s", async (_name, tls) => {
   const { failures, resets, answeredAfterSignal, ...result } = await drainUnderLoad({ tls, openStreams: 50 });
   expect(failures).toEqual([]);
   // Calls of one connection that the kernel had, not of all ten that are made all the time.

@@ -145,6 +145,32 @@ describe(`with ${USERS} users`, () => {
     expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
   });
 
+  test("a search holds no transaction between its turns, so the log can be emptied meanwhile", async () => {
+    const other = new DatabaseSync(path);
+    const isKept = () => {
+      other.exec("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(8))");
+      return other.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy === 1;
+    };
+    const reader = new DatabaseSync(path);
+    reader.exec("BEGIN");
+    reader.prepare("SELECT 1 FROM users").get();
+    expect(isKept()).toBe(true);
+    reader.close();
+
+    let isSearching = true;
+    const search = repository.list({ after: undefined, limit: 1_001, prefix: "p" }).finally(() => {
+      isSearching = false;
+    });
+    let checks = 0;
+    for (; isSearching; checks++) {
+      expect(isKept()).toBe(false);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await search;
+    other.close();
+    expect(checks).toBeGreaterThan(10);
+  });
+
   test("a crowd of searches holds it no longer than one", async () => {
     const [ms] = await longestTurns(() =>
       Promise.all(

@@ -87,7 +87,7 @@ describe("an ordinary client that sends many small messages, each in a frame of 
     client.send(frame(DATA, END_STREAM, streamId));
   }
 
-  test("in an upload of 300,000", { timeout: 120_000 }, async () => {
+  test("in an upload of 300,000", async () => {
     await using server = await startMeasuredServer();
     const client = await RawHttp2.open(server.port);
     const chunk = encodeEnvelope(
@@ -106,7 +106,7 @@ describe("an ordinary client that sends many small messages, each in a frame of 
     expect(call).toMatchObject({ code: "ok", requestBytes: 300_000 * chunk.length });
   });
 
-  test("in a conversation", { timeout: 120_000 }, async () => {
+  test("in a conversation", async () => {
     await using server = await startMeasuredServer();
     const client = await RawHttp2.open(server.port);
     const message = encodeEnvelope(

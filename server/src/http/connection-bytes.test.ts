@@ -1,20 +1,24 @@
 import { expect, test } from "vitest";
-import { ByteBudget, ConnectionBytes } from "./byte-budget.ts";
+import { until } from "../../test/harness.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { CALL_BYTES } from "./call-bytes.ts";
+import { ConnectionBytes } from "./connection-bytes.ts";
 
-function createCall(queued = 0) {
-  const call = { queued, ended: 0, queuedBytes: () => call.queued, unsentBytes: () => 0, end: () => call.ended++ };
+function createCall(queued = 0, unsent = 0) {
+  const call = { queued, ended: 0, queuedBytes: () => call.queued, unsentBytes: () => unsent, end: () => call.ended++ };
   return call;
 }
 
 test("what the calls of a connection hold is counted until they are closed", async () => {
-  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000 });
+  const budget = new ByteBudget({ maxConnectionBytes: CALL_BYTES + 100, maxProcessBytes: 10 * CALL_BYTES });
   const connection = new ConnectionBytes(budget, () => 0);
-  const first = connection.open(createCall(60));
+  const first = connection.open(createCall(60, 60));
   const second = connection.open(createCall(30));
   await first.hold(0);
   expect(first.hold(20)).toBe(undefined);
   connection.sum();
-  expect([connection.heldBytes, budget.heldBytes, connection.isOver]).toEqual([110, 110, true]);
+  const heldBytes = CALL_BYTES + 110;
+  expect([connection.heldBytes, budget.heldBytes, connection.isOver]).toEqual([heldBytes, heldBytes, true]);
   expect(connection.mayBegin()).toBe(false);
   first.hold(-20);
   first.close();
@@ -80,4 +84,30 @@ test("complete messages are kept up to a multiple; those of the same size take t
   second.close();
   third.close();
   expect([connection.keptBytes, budget.heldBytes]).toEqual([0, 0]);
+});
+
+test("of those who wait, as many go on as there is room for, the eldest first", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxProcessBytes: 1e9 });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const large = connection.open(createCall());
+  large.hold(950_000);
+  const goingOn: number[] = [];
+  const calls = Array.from({ length: 20 }, () => connection.open(createCall()));
+  for (const [index, call] of calls.entries()) void call.hold(100_000)?.then(() => goingOn.push(index));
+  large.hold(-850_000);
+  large.close();
+  for (const call of calls.slice(12)) call.close();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  // Twelve hold 1.2 MB: of them only the eldest may go on. The others that have gone on are over.
+  expect(goingOn.filter((index) => index < 12)).toEqual([0]);
+  for (const call of calls.slice(6, 12)) call.close();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  // Six hold 0.6 MB, and each that goes on takes 32 KiB.
+  expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
+  // Which they need not keep where nothing comes.
+  await until(() => {
+    connection.sum();
+    return connection.heldBytes === 600_000;
+  });
 });

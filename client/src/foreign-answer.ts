@@ -1,0 +1,125 @@
+import type { JsonValue } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import {
+  createAsyncIterable,
+  type UniversalClientFn,
+  type UniversalClientResponse,
+} from "@connectrpc/connect/protocol";
+import { codeFromHttpStatus, errorFromJson } from "@connectrpc/connect/protocol-connect";
+import { findCause } from "./not-sent.ts";
+
+/** What the content types of Connect's streams begin with. */
+const STREAM = "application/connect+";
+/** More than any server's error in JSON, in bytes. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/**
+ * Cause of an error that no Rollcall server has answered with: HTTP with another status
+ * or type than the call's protocol has. It comes from something in between, such as a proxy
+ * that takes no request this large, or from another server at the address.
+ */
+export class ForeignAnswerError extends Error {
+  override name = "ForeignAnswerError";
+  /** The HTTP status; 0 for a redirect, whose status a browser does not show. */
+  readonly status: number;
+  constructor(status: number, contentType: string) {
+    const what = status === 0 ? "a redirect" : `HTTP ${status}`;
+    const type = contentType === "" ? "" : ` with ${contentType}`;
+    super(
+      `${what}${type} is no answer of this API: it comes from something in between, such as a proxy, or from another server`,
+    );
+    this.status = status;
+  }
+}
+
+/** The {@link ForeignAnswerError} among an error and its causes. */
+export function findForeignAnswer(error: unknown): ForeignAnswerError | undefined {
+  return findCause(error, ForeignAnswerError);
+}
+
+/** Like the global `fetch`, but an answer that is not of the request's protocol is an error, and so is a redirect. */
+export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
+  // Only so do browsers tell a redirect from a network that is down.
+  const response = await globalThis.fetch(input, { ...init, redirect: "manual" });
+  const { status, headers } = response;
+  const sent = typeOfRequest(String(input), new Headers(init?.headers));
+  if (isAnswer(sent, status, headers)) return response;
+  if (!isJsonError(status, headers)) throw foreignAnswer(status, headers);
+  const json: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null);
+  checkJsonError(json, sent, status, headers);
+  return response;
+}
+
+/** Makes an answer that is not of the request's protocol an error. */
+export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn {
+  return async (request) => {
+    const response = await send(request);
+    const { status, header } = response;
+    const sent = typeOfRequest(request.url, request.header);
+    if (isAnswer(sent, status, header)) return response;
+    if (!isJsonError(status, header)) throw foreignAnswer(status, header);
+    const chunks = await readError(response);
+    // One that is compressed comes from a server that has read what the client accepts.
+    if (!header.has("content-encoding")) checkJsonError(await parseJson(chunks), sent, status, header);
+    return { ...response, body: createAsyncIterable(chunks) };
+  };
+}
+
+/**
+ * Whether a response's status and type are of the request's protocol: gRPC and gRPC-Web
+ * by their type (or a gRPC status, as proxies send that know gRPC), Connect by both.
+ *
+ * @param sent The request's content type.
+ */
+function isAnswer(sent: string, status: number, header: Headers): boolean {
+  const type = typeOf(header);
+  if (sent.startsWith("application/grpc")) return type.startsWith("application/grpc") || header.has("grpc-status");
+  if (status !== 200) return false;
+  return sent.startsWith(STREAM) ? type.startsWith(STREAM) : type === sent;
+}
+
+/** Whether this may be an error in the JSON of Connect's unary protocol; so a server refuses what is no call, too. */
+function isJsonError(status: number, header: Headers): boolean {
+  return status !== 200 && typeOf(header) === "application/json";
+}
+
+/** @throws ConnectError the server's refusal, or a foreign answer, unless the request's own protocol reads this JSON. */
+function checkJsonError(json: unknown, sent: string, status: number, header: Headers): void {
+  const foreign = foreignAnswer(status, header);
+  if (typeof (json as { code?: unknown } | null)?.code !== "string") throw foreign;
+  if (!/^application\/(?:proto|json)$/.test(sent)) throw errorFromJson(json as JsonValue, header, foreign);
+}
+
+async function readError({ body, status, header }: UniversalClientResponse): Promise<Uint8Array<ArrayBuffer>[]> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.byteLength;
+    if (size > MAX_ERROR_BYTES) throw foreignAnswer(status, header);
+    chunks.push(new Uint8Array(chunk));
+  }
+  return chunks;
+}
+
+async function parseJson(chunks: Uint8Array<ArrayBuffer>[]): Promise<unknown> {
+  return new Response(new Blob(chunks)).json().catch(() => null);
+}
+
+function foreignAnswer(status: number, header: Headers): ConnectError {
+  const cause = new ForeignAnswerError(status, typeOf(header));
+  // By the protocols, this status is unknown; but too large is too large, whoever says so.
+  const code = status === 413 ? Code.ResourceExhausted : codeFromHttpStatus(status);
+  return new ConnectError(cause.message, code, header, undefined, cause);
+}
+
+/** The content type of a request; a GET of Connect has it in its query. */
+function typeOfRequest(url: string, header: Headers): string {
+  return header.get("content-type") ?? `application/${new URL(url).searchParams.get("encoding")}`;
+}
+
+function typeOf(header: Headers): string {
+  return /^[\w.+/-]{1,80}/.exec((header.get("content-type") ?? "").trim().toLowerCase())?.[0] ?? "";
+}

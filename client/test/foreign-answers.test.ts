@@ -1,0 +1,147 @@
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-node";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { expect, test } from "vitest";
+import { startServer } from "../../server/test/harness.ts";
+import {
+  createFetchTransport,
+  createRollcallClient,
+  findForeignAnswer,
+  RollcallError,
+  toRollcallError,
+} from "../src/index.ts";
+import { createRollcallClient as createNodeClient } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./leaks.ts";
+import { type RawResponse, startRawServer } from "./raw-server.ts";
+
+checkEachForLeaks();
+
+const page = (status: number, headers: RawResponse["headers"] = {}): RawResponse => ({
+  status,
+  headers: { "content-type": "text/html; charset=utf-8", ...headers },
+  body: new TextEncoder().encode("<html><body><h1>Request Entity Too Large</h1></body></html>"),
+});
+const json = (status: number, body: unknown): RawResponse => ({
+  status,
+  headers: { "content-type": "application/json" },
+  body: new TextEncoder().encode(JSON.stringify(body)),
+});
+
+/** What something in between answers, and the code that callers see. */
+const answers: Record<string, [RawResponse, Code]> = {
+  "HTTP 413 with a page": [page(413), Code.ResourceExhausted],
+  "HTTP 502 with a page": [page(502), Code.Unavailable],
+  "HTTP 502 with nothing": [{ status: 502, headers: {}, body: new Uint8Array() }, Code.Unavailable],
+  "HTTP 200 with a page": [page(200), Code.Unknown],
+  "HTTP 401 with a page": [page(401), Code.Unauthenticated],
+  "HTTP 302": [page(302, { location: "/sign-in" }), Code.Unknown],
+  "HTTP 403 with JSON of another API": [json(403, { message: "Forbidden" }), Code.PermissionDenied],
+  "HTTP 200 with JSON of another API": [json(200, { status: "ok" }), Code.Unknown],
+};
+
+/** Every way that the library calls, as a client without retries. */
+function clientsOf({ http1, http2 }: { http1: string; http2: string }) {
+  const options = { retry: false } as const;
+  return {
+    "fetch, Connect": createRollcallClient({ ...options, address: http1, createTransport: createFetchTransport }),
+    "fetch, Connect in JSON": createRollcallClient({ ...options, address: http1 }),
+    "fetch, gRPC-Web": createRollcallClient({ ...options, address: http1, protocol: "grpc-web" }),
+    "Node, Connect, HTTP/1.1": createNodeClient({
+      ...options,
+      address: http1,
+      protocol: "connect",
+      httpVersion: "1.1",
+    }),
+    "Node, gRPC-Web, HTTP/1.1": createNodeClient({
+      ...options,
+      address: http1,
+      protocol: "grpc-web",
+      httpVersion: "1.1",
+    }),
+    "Node, Connect, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "connect" }),
+    "Node, gRPC-Web, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "grpc-web" }),
+    "Node, gRPC, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "grpc" }),
+  };
+}
+
+const first = <T>(messages: AsyncIterable<T>) => messages[Symbol.asyncIterator]().next();
+
+test.each(Object.entries(answers))(
+  "%s is not blamed on the server, over any protocol",
+  async (_name, [answer, code]) => {
+    await using server = await startRawServer(answer);
+    for (const [way, client] of Object.entries(clientsOf(server))) {
+      // Its calls ask for JSON, and get it.
+      if (way.endsWith("JSON") && answer === answers["HTTP 200 with JSON of another API"]?.[0]) continue;
+      const calls = {
+        read: () => client.getUser("1"),
+        write: () => client.createUser({ email: "ada@example.com", name: "Ada" }),
+        stream: () => first(client.query("hello")),
+      };
+      for (const [kind, call] of Object.entries(calls)) {
+        const error = await call().catch((reason: unknown) => reason);
+        const what = `${way}, ${kind}: ${error}`;
+        expect(error, what).toBeInstanceOf(ConnectError);
+        expect((error as ConnectError).code, what).toBe(code);
+        expect(findForeignAnswer(error)?.status, what).toBe(answer.status);
+        expect((error as ConnectError).rawMessage, what).toMatch(
+          /^HTTP \d{3}(?: with \S+)? is no answer of this API: it comes from something in between/,
+        );
+        expect(toRollcallError(error), what).not.toBeInstanceOf(RollcallError);
+      }
+      await client.close();
+    }
+  },
+);
+
+test("the control: the stock client reads a page as a message of 1752460652 bytes", async () => {
+  await using server = await startRawServer(page(200));
+  const users = createClient(
+    UserService,
+    createGrpcWebTransport({ baseUrl: server.http1, httpVersion: "1.1", readMaxBytes: 4 * 1024 ** 2 }),
+  );
+  await expect(users.getUser({ id: "1" })).rejects.toThrow("message size 1752460652");
+});
+
+test("the control: what the server itself refuses or answers stays as it is, over any protocol", async () => {
+  await using server = await startServer();
+  const token = await server.token({ scopes: ["users:read"] });
+  for (const [way, client] of Object.entries(clientsOf({ http1: server.url, http2: server.url }))) {
+    const authorization = { headers: { authorization: `Bearer ${token}` } };
+    const refused = await client.getUser("1").catch((reason: unknown) => reason);
+    expect(refused, way).toMatchObject({ message: "missing authorization token" });
+    expect(findForeignAnswer(refused), way).toBeUndefined();
+    await expect(client.getUser("1", authorization), way).rejects.toMatchObject({ message: "user not found" });
+    expect((await client.listUsers({}, authorization)).users, way).toEqual([]);
+    const forbidden = await first(client.query("hello", authorization)).catch((reason: unknown) => reason);
+    expect(forbidden, way).toMatchObject({ code: Code.PermissionDenied, rawMessage: "missing scope streams" });
+    await client.close();
+  }
+});
+
+test("what the server refuses as no call keeps its words, over any protocol", async () => {
+  const refusal = { code: "unimplemented", message: "bidirectional streams need HTTP/2" };
+  await using server = await startRawServer(json(505, refusal));
+  for (const [way, client] of Object.entries(clientsOf(server))) {
+    for (const call of [() => client.getUser("1"), () => first(client.query("hello"))]) {
+      await expect(call(), way).rejects.toMatchObject({ code: Code.Unimplemented, rawMessage: refusal.message });
+    }
+    await client.close();
+  }
+});
+
+test("a proxy's 401 asks for no other token, and its Retry-After is heeded", async () => {
+  let asked = 0;
+  const getToken = async () => `token-${++asked}`;
+  await using server = await startRawServer(page(401));
+  const client = createNodeClient({ address: server.http2, getToken });
+  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unauthenticated });
+  expect(server.calls).toBe(1);
+  await client.close();
+
+  await using busy = await startRawServer(page(503, { "retry-after": "0" }));
+  const other = createNodeClient({ address: busy.http2, retry: { maxAttempts: 3, initialDelayMs: 1 } });
+  await expect(other.getUser("1")).rejects.toMatchObject({ code: Code.Unavailable });
+  expect(busy.calls).toBe(3);
+  await other.close();
+});

@@ -1,0 +1,34 @@
+import type { Logger } from "pino";
+
+/** By default. One client could otherwise make the log write megabytes a second. */
+export const DEFAULT_LINES_PER_SECOND = 100;
+const INTERVAL_MS = 1_000;
+
+/** Logs lines of one kind, so many a second; of the others a line has the number. */
+export class BoundedLines {
+  readonly #logger: Logger;
+  readonly #message: string;
+  readonly #maxPerSecond: number;
+  #lines = 0;
+  #leftOut = 0;
+
+  constructor(logger: Logger, message: string, maxPerSecond = DEFAULT_LINES_PER_SECOND) {
+    this.#logger = logger;
+    this.#message = message;
+    this.#maxPerSecond = maxPerSecond;
+  }
+
+  /** Logs a line at level `info`, or counts it. */
+  info(fields: Readonly<Record<string, unknown>>): void {
+    if (this.#lines === 0) setTimeout(() => this.#endInterval(), INTERVAL_MS).unref();
+    this.#lines += 1;
+    if (this.#lines <= this.#maxPerSecond) this.#logger.info(fields, this.#message);
+    else this.#leftOut += 1;
+  }
+
+  #endInterval(): void {
+    if (this.#leftOut > 0) this.#logger.info({ count: this.#leftOut }, `${this.#message}: further ones left out`);
+    this.#lines = 0;
+    this.#leftOut = 0;
+  }
+}

@@ -1,0 +1,88 @@
+/** Connections that have something in line, each with its own in its order. */
+type Lane<C, T> = Map<C, T[]>;
+
+/**
+ * A line in which connections take turns, however much each has put into it. Light
+ * connections have a lane of their own, and every second turn is theirs: who asks for
+ * little waits for few others, however many ask for much.
+ */
+export class FairLine<C extends object, T> {
+  readonly #isHeavy: (connection: C) => boolean;
+  /** In the order of their next turn; no queue in here is empty. */
+  readonly #light: Lane<C, T> = new Map();
+  readonly #heavy: Lane<C, T> = new Map();
+  #isTurnOfHeavy = false;
+  #length = 0;
+
+  /** @param isHeavy Whether a connection has much under way; it may change while it stands in line. */
+  constructor(isHeavy: (connection: C) => boolean) {
+    this.#isHeavy = isHeavy;
+  }
+
+  /** What all connections have in line. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Connections in line. */
+  get connections(): number {
+    return this.#light.size + this.#heavy.size;
+  }
+
+  /** What a connection has in line. */
+  lengthOf(connection: C): number {
+    return (this.#light.get(connection) ?? this.#heavy.get(connection) ?? []).length;
+  }
+
+  push(connection: C, item: T): void {
+    this.#length += 1;
+    const queue = this.#light.get(connection) ?? this.#heavy.get(connection);
+    if (queue) queue.push(item);
+    else this.#laneOf(connection).set(connection, [item]);
+  }
+
+  /** Takes what is next; its connection then lets the others go first. */
+  shift(): T | undefined {
+    this.#moveHeavy();
+    const isHeavy = this.#light.size === 0 || (this.#isTurnOfHeavy && this.#heavy.size > 0);
+    this.#isTurnOfHeavy = !isHeavy;
+    const lane = isHeavy ? this.#heavy : this.#light;
+    for (const [connection, queue] of lane) {
+      lane.delete(connection);
+      const item = queue.shift();
+      this.#length -= 1;
+      if (queue.length > 0) this.#laneOf(connection).set(connection, queue);
+      return item;
+    }
+    return undefined;
+  }
+
+  /** Takes back the latest that a heavy connection has put in line, where `isWanted` says so. */
+  pop(isWanted: (item: T) => boolean): T | undefined {
+    this.#moveHeavy();
+    for (const [connection, queue] of this.#heavy) {
+      const item = queue.at(-1);
+      if (item === undefined || !isWanted(item)) return undefined;
+      queue.pop();
+      this.#length -= 1;
+      // To the end, so that the next one is taken from another.
+      this.#heavy.delete(connection);
+      if (queue.length > 0) this.#heavy.set(connection, queue);
+      return item;
+    }
+    return undefined;
+  }
+
+  #laneOf(connection: C): Lane<C, T> {
+    return this.#isHeavy(connection) ? this.#heavy : this.#light;
+  }
+
+  /** Moves the connections at the head of the light lane that are light no more. */
+  #moveHeavy(): void {
+    for (const [connection, queue] of this.#light) {
+      if (!this.#isHeavy(connection)) return;
+      this.#light.delete(connection);
+      this.#heavy.set(connection, queue);
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import { once } from "node:events";
+import http2, { type ServerHttp2Session } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { expect, test } from "vitest";
+import { keepSessionAlive } from "./session-keepalive.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Closes ten connections; resolves with how many of the server's sessions are in memory then. */
+async function keptSessions(prepare: (session: ServerHttp2Session) => void): Promise<number> {
+  const sessions: WeakRef<ServerHttp2Session>[] = [];
+  let closed = 0;
+  const server = http2.createServer();
+  server.on("session", (session) => {
+    sessions.push(new WeakRef(session));
+    session.once("close", () => closed++);
+    prepare(session);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  for (let i = 0; i < 10; i++) {
+    const client = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await once(client, "remoteSettings");
+    client.close();
+    await once(client, "close");
+  }
+  await expect.poll(() => closed).toBe(10);
+  server.close();
+  // What a turn has used, the next one lets go of.
+  for (let i = 0; i < 3; i++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+  }
+  return sessions.filter((session) => session.deref()).length;
+}
+
+test("nothing of a closed connection is kept", async () => {
+  expect(await keptSessions((session) => keepSessionAlive(session, 600_000))).toBeLessThan(3);
+});
+
+test("the timeout that Node.js has for a session keeps it: the control", async () => {
+  expect(await keptSessions((session) => session.setTimeout(600_000))).toBeGreaterThan(7);
+});

@@ -1,0 +1,60 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { INSECURE_HOST, launchChromium } from "../../test/chromium.ts";
+import { openApp } from "./open-app.ts";
+import { button, choose, say } from "./stream-pages.ts";
+import { fillForm, names } from "./users-page.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+// Chromium ignores the header where it can't vouch for the page, and says so.
+const IGNORED_HEADER = /Cross-Origin-Opener-Policy header has been ignored/;
+
+test("every page works over plain http off localhost, where there is no API of secure contexts", async () => {
+  await using app = await openApp(browser, { host: INSECURE_HOST });
+  const { page } = app;
+  // The control: they are not there.
+  expect(await page.evaluate("[isSecureContext, typeof crypto.randomUUID, typeof navigator.clipboard]")).toEqual([
+    false,
+    "undefined",
+    "undefined",
+  ]);
+
+  await button(page, "New user").click();
+  await fillForm(page, "Ada", "ada@example.com");
+  await page.getByText("Ada was created.").waitFor();
+  await expect.poll(() => names(page)).toEqual(["Ada"]);
+
+  await page.getByRole("link", { name: "Query" }).click();
+  await button(page, "Run").click();
+  await page.getByText("10 results, complete.").waitFor();
+  await button(page, "Copy the curl command").click();
+  await page.getByText("Copied", { exact: true }).waitFor({ state: "attached" });
+  expect(await page.evaluate("document.activeElement.ariaLabel")).toBe("Copy the curl command");
+  await page.getByLabel("Query", { exact: true }).fill("");
+  await page.keyboard.press("ControlOrMeta+V");
+  expect(await page.getByLabel("Query", { exact: true }).inputValue()).toContain("curl -sSN --http2-prior-knowledge");
+
+  await page.getByRole("link", { name: "Upload" }).click();
+  await choose(page, Buffer.from("hello"));
+  await page.getByText("✓ The server received exactly this file.").waitFor();
+
+  await page.getByRole("link", { name: "Chat" }).click();
+  await say(page, "hello");
+  await page.getByText("Echo: hello", { exact: true }).waitFor();
+  app.expectProblems(IGNORED_HEADER);
+});
+
+test("where nothing can be copied, the button says what to do", async () => {
+  await using app = await openApp(browser, { host: INSECURE_HOST, path: "/query" });
+  const { page } = app;
+  await page.evaluate("document.execCommand = () => false");
+  await button(page, "Copy the curl command").click();
+  await page.locator(".copy-help", { hasText: "Select the text and copy it yourself" }).waitFor();
+  await page.getByText("Not copied. Select the text and copy it yourself.").waitFor({ state: "attached" });
+  app.expectProblems(IGNORED_HEADER);
+});

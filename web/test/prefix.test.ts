@@ -1,0 +1,77 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launchChromium } from "../../test/chromium.ts";
+import { openApp, SCHEMES } from "./open-app.ts";
+import { startProxy } from "./proxy.ts";
+import { button, choose, panel, say } from "./stream-pages.ts";
+import { fillForm, names } from "./users-page.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+describe.each(SCHEMES)("over %s, below a path", (scheme) => {
+  test("all of the app works: assets, deep links, calls and WebSockets", async () => {
+    await using app = await openApp(browser, { scheme, token: false });
+    await using proxy = await startProxy(app.server.url, { prefix: "/tools/rollcall" });
+    const { page } = app;
+    const requests: string[] = [];
+    page.on("request", (request) => requests.push(request.url()));
+    page.on("websocket", (socket) => requests.push(socket.url().replace(/^ws/, "http")));
+
+    await page.goto(`${proxy.url}/#token=${await app.server.token()}`);
+    await page.getByText("Nobody is here yet.").waitFor();
+    expect(page.url()).toBe(`${proxy.url}/users`);
+    await button(page, "New user").click();
+    await fillForm(page, "Ada", "ada@example.com");
+    await page.getByText("Ada was created.").waitFor();
+    await page.getByLabel("Search").fill("ada");
+    await expect.poll(() => page.url()).toBe(`${proxy.url}/users?q=ada`);
+    await page.reload();
+    await expect.poll(() => names(page)).toEqual(["Ada"]);
+
+    await page.getByRole("link", { name: "Chat" }).click();
+    expect(page.url()).toBe(`${proxy.url}/chat`);
+    await say(page, "hello");
+    await page.getByText("Echo: hello", { exact: true }).waitFor();
+
+    await page.goto(`${proxy.url}/upload/`);
+    await choose(page, Buffer.from("hello"));
+    await page.getByText("✓ The server received exactly this file.").waitFor();
+    await page.goto(`${proxy.url}/no/such/page`);
+    await page.getByRole("heading", { name: "There is no such page" }).waitFor();
+    await page.getByRole("link", { name: "Query" }).click();
+    expect(page.url()).toBe(`${proxy.url}/query`);
+    await button(page, "Run").click();
+    await page.getByText("10 results, complete.").waitFor();
+
+    expect(requests.filter((url) => !url.startsWith(`${proxy.url}/`))).toEqual([]);
+    expect(requests.filter((url) => url.includes("BidirectionalStream"))).toHaveLength(1);
+    for (const tool of ["curl", "buf curl", "rollcall"]) {
+      await page.getByRole("tab", { name: tool, exact: true }).click();
+      const command = panel(page).getByRole("region", { name: `${tool} command`, exact: true });
+      expect(await command.textContent()).toContain(proxy.url);
+    }
+    app.expectProblems(/^request to/);
+  });
+});
+
+test("two servers below one origin have a session each", async () => {
+  await using app = await openApp(browser, { token: false });
+  await using proxy = await startProxy(app.server.url, { prefix: "/one" });
+  await app.page.goto(`${proxy.url}/#token=${await app.server.token()}`);
+  await app.page.getByText("Nobody is here yet.").waitFor();
+  expect(await app.page.evaluate("Object.keys(sessionStorage)")).toEqual(["rollcall.token/one"]);
+  app.expectProblems(/^request to/);
+});
+
+test("where a proxy does not pass the app's files on, the page says so", async () => {
+  await using app = await openApp(browser, { token: false });
+  // It asks for the files above the path, and the proxy has none there.
+  await using proxy = await startProxy(app.server.url, { prefix: "/rollcall", keepsPrefix: true });
+  await app.page.goto(`${proxy.url}/users`);
+  await app.page.getByText("a proxy in front of Rollcall may not pass its files on").waitFor();
+  app.expectProblems(/^request to|status of 404|MIME type/);
+});

@@ -1,0 +1,109 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { launchChromium } from "../../test/chromium.ts";
+import { type OpenApp, type OpenOptions, openApp } from "./open-app.ts";
+import { type ProxyOptions, startProxy } from "./proxy.ts";
+import { button, choose, fact, say } from "./stream-pages.ts";
+import { fillForm } from "./users-page.ts";
+
+let browser: Browser;
+beforeAll(async () => {
+  browser = await launchChromium();
+});
+afterAll(() => browser.close());
+
+/** The app behind a proxy, signed in. */
+async function openBehind(
+  options: ProxyOptions,
+  path: string,
+  open: OpenOptions = {},
+): Promise<OpenApp & { proxyUrl: string }> {
+  const app = await openApp(browser, { token: false, ...open });
+  const proxy = await startProxy(app.server.url, options);
+  await app.page.goto(`${proxy.url}${path}#token=${await app.server.token()}`);
+  return {
+    ...app,
+    proxyUrl: proxy.url,
+    async [Symbol.asyncDispose]() {
+      // The proxy's own origin, and what it answers.
+      app.expectProblems(/^request to|status of|WebSocket|ERR_FAILED/);
+      await proxy[Symbol.asyncDispose]();
+      await app[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Answers calls of a method with a page, as proxies do. */
+const pageFor =
+  (method: string, status: number): NonNullable<ProxyOptions["intercept"]> =>
+  (request, response) => {
+    if (!request.url?.includes(method)) return false;
+    const headers = { "content-type": "text/html", ...(status === 302 && { location: "https://sign-in.example/" }) };
+    request.resume().on("end", () => response.writeHead(status, headers).end("<html><h1>From the proxy</h1></html>"));
+    return true;
+  };
+
+test("a proxy's 413 is the proxy's, and says that the server was not asked", async () => {
+  await using app = await openBehind({ intercept: pageFor("CreateUser", 413) }, "/users");
+  await button(app.page, "New user").click();
+  await fillForm(app.page, "Ada", "ada@example.com");
+  await app.page
+    .getByText("Something between this page and the server, such as a proxy, answered in its place, with HTTP 413.")
+    .waitFor();
+  expect(await app.page.getByText("It takes nothing as large as what was sent.").count()).toBe(1);
+});
+
+test.each([
+  [200, "with HTTP 200."],
+  [401, "with HTTP 401."],
+  [403, "with HTTP 403."],
+  [302, "with a redirect."],
+  [502, "with HTTP 502."],
+])("a proxy's page with %i blames neither the server nor the token", async (status, words) => {
+  await using app = await openBehind({ intercept: pageFor("ServerStream", status) }, "/query");
+  await button(app.page, "Run").click();
+  await app.page.getByText(`answered in its place, ${words}`).waitFor();
+  // Still signed in.
+  await button(app.page, "Sign out").waitFor();
+});
+
+test("a WebSocket that a proxy swallows is opening, for ten seconds at most", async () => {
+  await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
+  const { page } = app;
+  await say(page, "hello");
+  await page.getByText("Opening a WebSocket…").waitFor();
+  await page.getByText("You → server: closed").waitFor();
+  await page.getByText("Server → you: closed").waitFor();
+  await page.clock.runFor(9_000);
+  expect(await fact(page, "State")).toBe("running");
+  await page.clock.runFor(2_000);
+  await page.getByText("the WebSocket did not open within 10 s").waitFor();
+  await page.getByText("You → server: closed").waitFor();
+  await page.getByText("not sent", { exact: true }).waitFor();
+
+  await page.getByRole("link", { name: "Upload" }).click();
+  await choose(page, Buffer.from("hello"));
+  await page.getByText("Opening a WebSocket…").waitFor();
+  await page.clock.runFor(11_000);
+  await page.getByText("the WebSocket did not open within 10 s").waitFor();
+});
+
+test("a WebSocket that a proxy opens by itself ends when nothing comes of it", async () => {
+  await using app = await openBehind({ fakesUpgrades: true }, "/chat", { clockAheadMs: 0 });
+  const { page } = app;
+  await say(page, "hello");
+  await page.getByText("You → server: open", { exact: true }).waitFor();
+  await page.clock.runFor(31_000);
+  await page.getByText("no answer within 30 s").waitFor();
+  expect(await fact(page, "State")).toBe("unavailable");
+});
+
+test("a query that a proxy holds back waits for an answer, for thirty seconds at most", async () => {
+  const intercept = ({ url = "" }: { url?: string | undefined }) => url.includes("ServerStream");
+  await using app = await openBehind({ intercept }, "/query", { clockAheadMs: 0 });
+  const { page } = app;
+  await button(page, "Run").click();
+  await page.getByText("Waiting…").waitFor();
+  await page.clock.runFor(31_000);
+  await page.getByText("no answer within 30 s").waitFor();
+});
