@@ -31,7 +31,7 @@ import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
-import { requestIdFrom } from "./rpc/request-id.ts";
+import { requestIdFrom } from "./runtime/request-id.ts";
 import { createRpcRoutes } from "./rpc/routes.ts";
 import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";

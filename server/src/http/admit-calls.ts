@@ -12,7 +12,7 @@ import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protoco
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
 import { retryInfo } from "../rpc/errors.ts";
-import { requestIdFrom } from "../rpc/request-id.ts";
+import { requestIdFrom } from "../runtime/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
 import { isOverBudget } from "./connection-guard.ts";

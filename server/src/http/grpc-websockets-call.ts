@@ -5,7 +5,7 @@ import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import { callKey } from "../rpc/context.ts";
-import { requestIdFrom } from "../rpc/request-id.ts";
+import { requestIdFrom } from "../runtime/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { refusalErrors } from "./admit-calls.ts";
 import { connectionContext, peerOf } from "./connection.ts";

@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
-import { requestIdFrom } from "../rpc/request-id.ts";
+import { requestIdFrom } from "../runtime/request-id.ts";
 import type { Admission } from "./admission.ts";
 import { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";

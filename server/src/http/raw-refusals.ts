@@ -1,7 +1,7 @@
 import { METHODS, type RequestListener, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { requestIdFrom } from "../rpc/request-id.ts";
+import { requestIdFrom } from "../runtime/request-id.ts";
 import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";

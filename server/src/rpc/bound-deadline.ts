@@ -2,7 +2,7 @@ import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
-import { abortableEach } from "./abortable.ts";
+import { abortableEach } from "../runtime/abortable.ts";
 import { isByteStream } from "./byte-stream.ts";
 import { callKey } from "./context.ts";
 import type { CallRecord } from "./record/call-record.ts";

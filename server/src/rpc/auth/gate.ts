@@ -1,6 +1,6 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import { abortable } from "../abortable.ts";
+import { abortable } from "../../runtime/abortable.ts";
 import { callKey, connectionKey, principalKey } from "../context.ts";
 import { retryInfo } from "../errors.ts";
 import { methodName, type Permissions } from "./permissions.ts";

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { abortable, abortableEach } from "../abortable.ts";
+import { abortable, abortableEach } from "../../runtime/abortable.ts";
 import { MAX_TIMER_MS, throwIfOver } from "../bound-deadline.ts";
 import { principalKey } from "../context.ts";
 
