@@ -27,7 +27,7 @@ import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./ht
 import { mountRpc } from "./http/rpc-mount.ts";
 import { dropRestWhenAnswered } from "./http/unread-rest.ts";
 import { registerWebApp } from "./http/web-app.ts";
-import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";

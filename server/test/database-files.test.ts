@@ -18,8 +18,8 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { DatabaseNotice } from "../src/repository/open-sqlite.ts";
-import { openSqliteUserRepository } from "../src/repository/sqlite-user-repository.ts";
+import type { DatabaseNotice } from "../src/repository/sqlite/open.ts";
+import { openSqliteUserRepository } from "../src/repository/sqlite/user-repository.ts";
 import { startServer, until } from "./harness.ts";
 import { startProcess } from "./process.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { childEnv } from "../../test/child-env.ts";
-import { openSqliteUserRepository } from "../src/repository/sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "../src/repository/sqlite/user-repository.ts";
 import { until } from "./harness.ts";
 
 let folder: string;

@@ -15,7 +15,7 @@ import {
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { openSqliteUserRepository } from "../src/repository/sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "../src/repository/sqlite/user-repository.ts";
 import { startServer, type TestServer } from "./harness.ts";
 
 async function clients(server: TestServer) {

@@ -6,7 +6,7 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openSqliteUserRepository } from "../src/repository/sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "../src/repository/sqlite/user-repository.ts";
 import type { Cursor, UserRepository } from "../src/repository/user-repository.ts";
 import { startServer } from "./harness.ts";
 

@@ -1,5 +1,5 @@
 import type { Page } from "playwright-core";
-import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "../../server/src/repository/sqlite/user-repository.ts";
 import type { UserRepository } from "../../server/src/repository/user-repository.ts";
 
 export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");

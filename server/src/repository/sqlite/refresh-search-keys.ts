@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { searchKey } from "../domain/user.ts";
+import { searchKey } from "../../domain/user.ts";
 
 /** Counts up with every change of {@link searchKey}; characters that Unicode adds change it as well. */
 const SEARCH_KEYS = `2, Unicode ${process.versions.unicode}`;

@@ -1,4 +1,4 @@
-import { DatabaseUnwritableError } from "../domain/errors.ts";
+import { DatabaseUnwritableError } from "../../domain/errors.ts";
 
 /** For how long an outcome is believed, in milliseconds. */
 const BELIEVED_MS = 1_000;

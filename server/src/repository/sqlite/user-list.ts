@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { User } from "../domain/user.ts";
-import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../runtime/loop-turn.ts";
-import { Permits } from "../runtime/permits.ts";
-import type { Cursor, ListOptions } from "./user-repository.ts";
+import type { User } from "../../domain/user.ts";
+import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../../runtime/loop-turn.ts";
+import { Permits } from "../../runtime/permits.ts";
+import type { Cursor, ListOptions } from "../user-repository.ts";
 
 /** Most users of one index range that are sorted; where more match, walking by creation meets them soon. */
 const MAX_SORTED = 1_000;

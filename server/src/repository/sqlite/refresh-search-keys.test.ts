@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { EmailTakenError } from "../domain/errors.ts";
-import { searchKey } from "../domain/user.ts";
-import { sqliteMigrations } from "./migrations/sqlite.ts";
+import { EmailTakenError } from "../../domain/errors.ts";
+import { searchKey } from "../../domain/user.ts";
+import { sqliteMigrations } from "./migrations.ts";
 import type { EqualEmails } from "./refresh-search-keys.ts";
-import { openSqliteUserRepository } from "./sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "./user-repository.ts";
 
 let folder: string;
 let path: string;

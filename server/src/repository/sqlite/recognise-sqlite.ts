@@ -1,6 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { sqliteMigrations } from "./migrations/sqlite.ts";
+import { sqliteMigrations } from "./migrations.ts";
 
 /** "Roll": marks a database file as ours (https://sqlite.org/fileformat.html#application_id). */
 export const APPLICATION_ID = 0x526f6c6c;

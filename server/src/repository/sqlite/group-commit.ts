@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { DatabaseUnavailableError } from "../domain/errors.ts";
+import { DatabaseUnavailableError } from "../../domain/errors.ts";
 
 /** Between two tries while another process is writing. SQLite could wait too, but would hold the event loop. */
 const BUSY_RETRY_MS = 10;

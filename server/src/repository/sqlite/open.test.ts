@@ -14,11 +14,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { User } from "../domain/user.ts";
-import { sqliteMigrations } from "./migrations/sqlite.ts";
-import type { DatabaseNotice } from "./open-sqlite.ts";
+import type { User } from "../../domain/user.ts";
+import { sqliteMigrations } from "./migrations.ts";
+import type { DatabaseNotice } from "./open.ts";
 import { APPLICATION_ID } from "./recognise-sqlite.ts";
-import { openSqliteUserRepository } from "./sqlite-user-repository.ts";
+import { openSqliteUserRepository } from "./user-repository.ts";
 
 let parent: string;
 let folder: string;

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError, EmailTakenError } from "../domain/errors.ts";
+import { DatabaseUnavailableError, EmailTakenError } from "../../domain/errors.ts";
 
 // https://sqlite.org/rescode.html
 const SQLITE_ERROR = 1;
