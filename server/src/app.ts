@@ -32,7 +32,7 @@ import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
-import { createRpcRoutes } from "./rpc/routes.ts";
+import { createRpcRoutes } from "./rpc/chain.ts";
 import { Streams, type StreamsOptions } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
 import { createAccessLog } from "./telemetry/access-log.ts";

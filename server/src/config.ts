@@ -9,7 +9,7 @@ import { addToBlockList } from "./http/addresses.ts";
 import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
 import type { ConnectionLimits } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
+import { MAX_TIMER_MS } from "./rpc/stages/bound-deadline.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {

@@ -6,7 +6,7 @@ import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
 import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
-import { createLogger } from "./logger.ts";
+import { createLogger } from "./telemetry/logger.ts";
 import { describeOpenFile } from "./repository/sqlite/file-access.ts";
 import { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";

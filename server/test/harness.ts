@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type App, type AppOptions, createApp } from "../src/app.ts";
-import { createLogger } from "../src/logger.ts";
+import { createLogger } from "../src/telemetry/logger.ts";
 import { type MintOptions, mintToken } from "../src/rpc/auth/mint-token.ts";
 import { SCOPES } from "../src/rpc/auth/permissions.ts";
 import { createTokenVerifier } from "../src/rpc/auth/token-verifier.ts";

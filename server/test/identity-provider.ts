@@ -5,7 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { createLogger } from "../src/logger.ts";
+import { createLogger } from "../src/telemetry/logger.ts";
 import { createTokenVerifier, type TokenKeys } from "../src/rpc/auth/token-verifier.ts";
 import { startServer, type TestServer } from "./harness.ts";
 

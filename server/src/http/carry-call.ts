@@ -3,7 +3,7 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from "no
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
-import { faultResponse } from "../rpc/answer-faults.ts";
+import { faultResponse } from "../rpc/stages/answer-faults.ts";
 import { arrivalOf } from "./arrival-time.ts";
 import { connectionContext } from "./connection.ts";
 import { callBytesOf, connectionHooks } from "./connection-guard.ts";

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable, abortableEach } from "../../runtime/abortable.ts";
-import { MAX_TIMER_MS, throwIfOver } from "../bound-deadline.ts";
+import { MAX_TIMER_MS, throwIfOver } from "../stages/bound-deadline.ts";
 import { principalKey } from "../context.ts";
 
 export interface DeadlineInterceptorOptions {

@@ -11,9 +11,9 @@ import {
 } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { hasTimeInTurn, timeInTurn } from "../runtime/loop-turn.ts";
+import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { deflateInLine, inflateInLine } from "./coding-work.ts";
-import { malformed } from "./malformed.ts";
+import { malformed } from "../malformed.ts";
 
 /**
  * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a

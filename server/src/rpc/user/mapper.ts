@@ -1,7 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type UpdateUserRequest, type User as UserMessage, UserSchema } from "@rollcall/gen/user/v1/user";
-import { etagOf, type User, type UserFields } from "../domain/user.ts";
+import { etagOf, type User, type UserFields } from "../../domain/user.ts";
 
 /** A user as the contract has it. */
 export function toUserMessage(user: User): UserMessage {

@@ -1,5 +1,5 @@
 import type { HandlerContext } from "@connectrpc/connect";
-import { malformed } from "./malformed.ts";
+import { malformed } from "../malformed.ts";
 
 /** Bytes in percent-encoding; whatever stands between is ASCII, so a character is never cut. */
 const ENCODED_BYTES = /(?:%[\da-f]{2})+/gi;

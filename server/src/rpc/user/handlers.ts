@@ -1,8 +1,8 @@
 import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
-import type { Users } from "../service/users.ts";
-import { callKey, principalKey } from "./context.ts";
-import { toUserChange, toUserMessage } from "./user-mapper.ts";
+import type { Users } from "../../service/users.ts";
+import { callKey, principalKey } from "../context.ts";
+import { toUserChange, toUserMessage } from "./mapper.ts";
 
 /** user.v1.UserService over the directory's use cases. */
 export function userHandlers(users: Users): ServiceImpl<typeof UserService> {

@@ -3,7 +3,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
-import { callKey } from "./context.ts";
+import { callKey } from "../context.ts";
 
 type Request = Parameters<UniversalHandler>[0];
 

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { availableParallelism } from "node:os";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { nextTurn } from "../runtime/loop-turn.ts";
-import { Permits } from "../runtime/permits.ts";
-import { type Connection, connectionKey, principalKey } from "./context.ts";
+import { nextTurn } from "../../runtime/loop-turn.ts";
+import { Permits } from "../../runtime/permits.ts";
+import { type Connection, connectionKey, principalKey } from "../context.ts";
 
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;

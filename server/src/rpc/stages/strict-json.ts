@@ -1,6 +1,6 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { badRequest } from "./errors.ts";
+import { badRequest } from "../errors.ts";
 import { findLoneSurrogate } from "./lone-surrogate.ts";
 import { unknownFields } from "./unknown-fields.ts";
 
