@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseHeaderBlock } from "../src/http/grpc-websockets-header.ts";
+import { parseHeaderBlock } from "../src/transport/grpc-websockets/header.ts";
 
 const block = (...lines: string[]) =>
   Buffer.from(["content-type: application/grpc-web+proto", ...lines].map((line) => `${line}\r\n`).join(""));

@@ -7,7 +7,7 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../src/app.ts";
-import { defaultConnectionLimits } from "../src/http/node-servers.ts";
+import { defaultConnectionLimits } from "../src/transport/port/servers.ts";
 import { startServer as startTestServer, type TestServer, until } from "./harness.ts";
 import { startProcess } from "./process.ts";
 

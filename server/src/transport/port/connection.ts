@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
-import { type Connection, connectionKey } from "../rpc/context.ts";
+import { type Connection, connectionKey } from "../../rpc/context.ts";
 
 /** What came over a connection: a request of Node or of Fastify. */
 interface FromConnection {

@@ -3,11 +3,11 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from "no
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
-import { faultResponse } from "../rpc/stages/answer-faults.ts";
-import { arrivalOf } from "./arrival-time.ts";
-import { connectionContext } from "./connection.ts";
-import { callBytesOf, connectionHooks } from "./connection-guard.ts";
-import { countHeaders } from "./raw-headers.ts";
+import { faultResponse } from "../../rpc/stages/answer-faults.ts";
+import { arrivalOf } from "../admission/arrival-time.ts";
+import { connectionContext } from "../port/connection.ts";
+import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
+import { countHeaders } from "../port/raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
 import { GONE, ResponseWriter } from "./write-response.ts";

@@ -2,7 +2,7 @@ import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Logger } from "pino";
-import type { RpcRoutes } from "../rpc/chain.ts";
+import type { RpcRoutes } from "../../rpc/chain.ts";
 import { carryCall } from "./carry-call.ts";
 import type { RequestTimeouts } from "./request-timeouts.ts";
 

@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import { constants, type Http2ServerRequest } from "node:http2";
-import { isTurnOver } from "../runtime/loop-turn.ts";
+import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { type ConnectionGuard, connectionOf, guardOf, setCallBytes } from "./connection-guard.ts";
 import { gatherPieces } from "./gather-pieces.ts";
 import { startInTurn } from "./start-in-turn.ts";

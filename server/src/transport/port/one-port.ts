@@ -17,7 +17,7 @@ import {
   createHttp2Server,
   SOCKET_OPTIONS,
   type TlsOptions,
-} from "./node-servers.ts";
+} from "./servers.ts";
 import { boundPipelining } from "./pipelining.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 

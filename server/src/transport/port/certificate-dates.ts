@@ -1,7 +1,7 @@
 import type { X509Certificate } from "node:crypto";
 import { readCertificates } from "@rollcall/pem";
 import type { Logger } from "pino";
-import type { TlsOptions } from "./node-servers.ts";
+import type { TlsOptions } from "./servers.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 /** A certificate with less left is warned of: by then, those that are renewed by a program have been. */

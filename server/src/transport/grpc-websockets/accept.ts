@@ -4,14 +4,14 @@ import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
-import { requestIdFrom } from "../runtime/request-id.ts";
-import type { Admission } from "./admission.ts";
-import { BoundedLines } from "./bounded-lines.ts";
-import { peerOf } from "./connection.ts";
-import { SocketCall } from "./grpc-websockets-call.ts";
-import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./grpc-websockets-refusal.ts";
-import { hasOpenRequests } from "./pipelining.ts";
-import { defaultRequestTimeouts, type RequestTimeouts } from "./request-timeouts.ts";
+import { requestIdFrom } from "../../runtime/request-id.ts";
+import type { Admission } from "../admission/admission.ts";
+import { BoundedLines } from "../port/bounded-lines.ts";
+import { peerOf } from "../port/connection.ts";
+import { SocketCall } from "./call.ts";
+import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./refusal.ts";
+import { hasOpenRequests } from "../port/pipelining.ts";
+import { defaultRequestTimeouts, type RequestTimeouts } from "../fastify/request-timeouts.ts";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;

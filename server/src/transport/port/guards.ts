@@ -6,7 +6,7 @@ import { ByteBudget } from "./byte-budget.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { guardSession } from "./guard-session.ts";
-import type { ConnectionLimits } from "./node-servers.ts";
+import type { ConnectionLimits } from "./servers.ts";
 import { RefusalLog } from "./refusal-log.ts";
 
 export interface Guards {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
-import { createLogger } from "../telemetry/logger.ts";
+import { createCertificateAuthority } from "../../../../scripts/certificates.ts";
+import { createLogger } from "../../telemetry/logger.ts";
 import { watchCertificateDates } from "./certificate-dates.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;

@@ -1,5 +1,5 @@
 import type { WebSocket } from "ws";
-import { isTurnOver, queueForTurn } from "../runtime/loop-turn.ts";
+import { isTurnOver, queueForTurn } from "../../runtime/loop-turn.ts";
 
 /**
  * Read at once, in bytes: more than a talk has, and of frames so few that they take

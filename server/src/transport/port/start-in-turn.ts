@@ -1,4 +1,4 @@
-import { isTurnOver } from "../runtime/loop-turn.ts";
+import { isTurnOver } from "../../runtime/loop-turn.ts";
 
 /** Requests that wait to be begun, by their connections; the connection that is next comes first. */
 const waiting = new Map<object, (() => void)[]>();

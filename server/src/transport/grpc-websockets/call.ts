@@ -4,17 +4,17 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
-import { callKey } from "../rpc/context.ts";
-import { requestIdFrom } from "../runtime/request-id.ts";
-import type { Admission, Arrival } from "./admission.ts";
-import { refusalErrors } from "./admit-calls.ts";
-import { connectionContext, peerOf } from "./connection.ts";
-import { connectionHooks, countWebSocket } from "./connection-guard.ts";
-import { PushedBody } from "./grpc-websockets-body.ts";
-import { formatHeaderFrame, parseHeaderBlock } from "./grpc-websockets-header.ts";
-import { SocketHolds } from "./grpc-websockets-holds.ts";
-import { sendResponse } from "./grpc-websockets-send.ts";
-import type { RequestTimeouts } from "./request-timeouts.ts";
+import { callKey } from "../../rpc/context.ts";
+import { requestIdFrom } from "../../runtime/request-id.ts";
+import type { Admission, Arrival } from "../admission/admission.ts";
+import { refusalErrors } from "../admission/admit-calls.ts";
+import { connectionContext, peerOf } from "../port/connection.ts";
+import { connectionHooks, countWebSocket } from "../port/connection-guard.ts";
+import { PushedBody } from "./body.ts";
+import { formatHeaderFrame, parseHeaderBlock } from "./header.ts";
+import { SocketHolds } from "./holds.ts";
+import { sendResponse } from "./send.ts";
+import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 
 /** First byte of a client's frame: more of the body, or its end. */
 const BODY = 0x00;

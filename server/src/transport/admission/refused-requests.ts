@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
-import { countAnswer } from "./connection-guard.ts";
+import { countAnswer } from "../port/connection-guard.ts";
 
 /** How often it is looked whether the rest of refused requests has arrived, or their answers have left. */
 const CHECK_INTERVAL_MS = 100;

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { hasValidHost, isOwnOrigin } from "./authority.ts";
+import { hasValidHost, isOwnOrigin } from "../fastify/authority.ts";
 
 export const SUBPROTOCOL = "grpc-websockets";
 

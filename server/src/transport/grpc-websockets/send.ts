@@ -1,8 +1,8 @@
 import { Code } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { WebSocket } from "ws";
-import { isTurnOver, nextTurn } from "../runtime/loop-turn.ts";
-import { formatHeaderFrame } from "./grpc-websockets-header.ts";
+import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
+import { formatHeaderFrame } from "./header.ts";
 
 /** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
 const PIECE_BYTES = 64 * 1_024;

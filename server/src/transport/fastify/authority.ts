@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import { countHeaders } from "./raw-headers.ts";
+import { countHeaders } from "../port/raw-headers.ts";
 
 /** `host` or `host:port` (RFC 9110, 7.2), as far as a URL can hold it. */
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { createLogger } from "../telemetry/logger.ts";
+import { createLogger } from "../../telemetry/logger.ts";
 import { BoundedLines } from "./bounded-lines.ts";
 
 test("a second has so many lines, and then one with the number of the others", () => {

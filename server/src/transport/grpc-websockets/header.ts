@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { mediaTypeOf } from "../rpc/stages/media-type.ts";
+import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
 /** Flag of the gRPC-Web frame that holds headers or trailers instead of a message. */
 const HEADER_FRAME = 0x80;

@@ -1,7 +1,7 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
-import { isGrpc, mediaTypeOf } from "../rpc/stages/media-type.ts";
+import { isGrpc, mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
 /** Answers a request that reached no RPC, as a Connect error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {

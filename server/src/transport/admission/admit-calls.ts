@@ -11,11 +11,11 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
-import { retryInfo } from "../rpc/errors.ts";
-import { requestIdFrom } from "../runtime/request-id.ts";
+import { retryInfo } from "../../rpc/errors.ts";
+import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
-import { isOverBudget } from "./connection-guard.ts";
+import { isOverBudget } from "../port/connection-guard.ts";
 import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 

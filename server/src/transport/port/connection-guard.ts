@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
-import type { Connection } from "../rpc/context.ts";
+import type { Connection } from "../../rpc/context.ts";
 import type { Address } from "./addresses.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
