@@ -3,9 +3,9 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "vite";
 import { test } from "vitest";
-import { startServer } from "../server/test/harness.ts";
-import { launchChromium } from "./chromium.ts";
-import { examplesIn } from "./readme-examples.ts";
+import { startServer } from "../testing/src/start-server.ts";
+import { launchChromium } from "../testing/src/chromium.ts";
+import { examplesIn } from "../testing/src/readme-examples.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -2,9 +2,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startServer, type TestServer } from "../server/test/harness.ts";
-import { childEnv } from "./child-env.ts";
-import { examplesIn } from "./readme-examples.ts";
+import { startServer, type TestServer } from "../testing/src/start-server.ts";
+import { childEnv } from "../testing/src/child-env.ts";
+import { examplesIn } from "../testing/src/readme-examples.ts";
 
 const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");

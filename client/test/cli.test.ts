@@ -8,8 +8,8 @@ import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { createTokenVerifier, loadDevelopmentKey } from "../../server/src/index.ts";
-import { startServer, until } from "../../server/test/harness.ts";
-import { childEnv } from "../../test/child-env.ts";
+import { startServer, until } from "../../testing/src/start-server.ts";
+import { childEnv } from "../../testing/src/child-env.ts";
 import { runCommandLine } from "../src/node/cli/run.ts";
 import { rollcall, rollcallInside } from "./command-line.ts";
 

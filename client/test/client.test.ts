@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
+import { startServer } from "../../testing/src/start-server.ts";
 import {
   EmailTakenError,
   StaleUserError,

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import { childEnv } from "../../test/child-env.ts";
+import { childEnv } from "../../testing/src/child-env.ts";
 import { runCommandLine } from "../src/node/cli/run.ts";
 
 export const main = join(import.meta.dirname, "../src/node/cli/main.ts");

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
+import { startServer } from "../../testing/src/start-server.ts";
 import { createRollcallClient } from "../src/index.ts";
 import { createNodeTransport } from "../src/node/index.ts";
 import { bundle } from "./bundle.ts";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
+import { startServer, until } from "../../testing/src/start-server.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./free-port.ts";
 import { watchForLeaks } from "./leaks.ts";

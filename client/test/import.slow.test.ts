@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
+import { startServer, until } from "../../testing/src/start-server.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { rollcall } from "./command-line.ts";
 

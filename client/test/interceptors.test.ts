@@ -3,7 +3,7 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../server/test/harness.ts";
+import { startServer, type TestServer, until } from "../../testing/src/start-server.ts";
 import {
   createAuthInterceptor,
   createLoggingInterceptor,

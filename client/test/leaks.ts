@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from "vitest";
-import { until } from "../../server/test/harness.ts";
+import { until } from "../../testing/src/start-server.ts";
 
 const KINDS = /^(TCPSocketWrap|TLSWrap|Timeout|PipeWrap|TCPConnectWrap|HTTP2SESSION)/i;
 

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
+import { startServer } from "../../testing/src/start-server.ts";
 import type { RetryEvent } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./leaks.ts";

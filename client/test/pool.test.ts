@@ -6,7 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
+import { startServer, until } from "../../testing/src/start-server.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./free-port.ts";

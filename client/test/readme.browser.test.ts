@@ -2,9 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "vite";
 import { test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
-import { examplesIn } from "../../test/readme-examples.ts";
+import { startServer } from "../../testing/src/start-server.ts";
+import { launchChromium } from "../../testing/src/chromium.ts";
+import { examplesIn } from "../../testing/src/readme-examples.ts";
 import { startExample } from "./example-folder.ts";
 
 test("the README's page in Chromium", async () => {

@@ -3,10 +3,10 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
-import { startServer } from "../../server/test/harness.ts";
-import { childEnv } from "../../test/child-env.ts";
-import { examplesIn } from "../../test/readme-examples.ts";
+import { createCertificateAuthority } from "../../testing/src/certificates.ts";
+import { startServer } from "../../testing/src/start-server.ts";
+import { childEnv } from "../../testing/src/child-env.ts";
+import { examplesIn } from "../../testing/src/readme-examples.ts";
 import { startExample } from "./example-folder.ts";
 
 const packageDir = join(import.meta.dirname, "..");

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { mintToken, SCOPES } from "../../server/src/index.ts";
-import { childEnv } from "../../test/child-env.ts";
+import { childEnv } from "../../testing/src/child-env.ts";
 
 const main = join(import.meta.dirname, "../../server/src/main.ts");
 const AUTH_SECRET = "a secret of the tests, long enough";

@@ -6,7 +6,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
+import { startServer } from "../../testing/src/start-server.ts";
 import { resumeStream, UnauthorizedError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./leaks.ts";

@@ -1,6 +1,6 @@
 import { type IPty, spawn } from "@lydell/node-pty";
 import xterm from "@xterm/headless";
-import { until } from "../../server/test/harness.ts";
+import { until } from "../../testing/src/start-server.ts";
 import { main } from "./command-line.ts";
 
 /** A stopped program whose terminal has been silent for so long has nothing on its way. */

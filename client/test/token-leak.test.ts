@@ -3,8 +3,8 @@ import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../server/test/harness.ts";
-import { errorOf } from "../../server/test/matrix.ts";
+import { startServer, type TestServer, until } from "../../testing/src/start-server.ts";
+import { errorOf } from "../../testing/src/matrix.ts";
 import {
   createAuthInterceptor,
   createBrowserTransport,

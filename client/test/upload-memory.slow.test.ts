@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { heldBytes } from "../../server/test/memory.ts";
+import { startServer } from "../../testing/src/start-server.ts";
+import { heldBytes } from "../../testing/src/memory.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 
 const CHUNK_BYTES = 65_536;

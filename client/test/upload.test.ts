@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
+import { startServer, until } from "../../testing/src/start-server.ts";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";

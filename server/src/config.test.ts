@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { BlockList } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
+import { createCertificateAuthority } from "../../testing/src/certificates.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { parseConfig } from "./config.ts";
 

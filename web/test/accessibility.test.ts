@@ -3,7 +3,7 @@ import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
+import { launchChromium } from "../../testing/src/chromium.ts";
 import { type OpenApp, openApp } from "./open-app.ts";
 import { button } from "./stream-pages.ts";
 

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { afterAll, describe, expect, test } from "vitest";
-import { run } from "../../server/test/commands.ts";
-import { startServer, type TestServer } from "../../server/test/harness.ts";
-import { testCa } from "../../server/test/matrix.ts";
-import { launchChromium } from "../../test/chromium.ts";
+import { run } from "../../testing/src/run-program.ts";
+import { startServer, type TestServer } from "../../testing/src/start-server.ts";
+import { testCa } from "../../testing/src/matrix.ts";
+import { launchChromium } from "../../testing/src/chromium.ts";
 import { commandsFor, quote, uploadCommands } from "../src/streams/commands.ts";
 import { openApp } from "./open-app.ts";
 

@@ -6,7 +6,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { createServer } from "vite";
 import { expect, test, vi } from "vitest";
 import { createBrowserTransport } from "../../client/src/browser-transport.ts";
-import { startServer } from "../../server/test/harness.ts";
+import { startServer } from "../../testing/src/start-server.ts";
 
 test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the server on %s too", async (host) => {
   await using server = await startServer({ host });

@@ -5,8 +5,8 @@ import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { AppOptions } from "../../server/src/app.ts";
 import type { MintOptions } from "../../server/src/rpc/auth/mint-token.ts";
-import type { TestServer } from "../../server/test/harness.ts";
-import { connections, createCellTransport, protocols, startServerFor } from "../../server/test/matrix.ts";
+import type { TestServer } from "../../testing/src/start-server.ts";
+import { connections, createCellTransport, protocols, startServerFor } from "../../testing/src/matrix.ts";
 
 export const WEB_ROOT = join(import.meta.dirname, "../dist");
 

@@ -3,8 +3,8 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
+import { startServer } from "../../testing/src/start-server.ts";
+import { launchChromium } from "../../testing/src/chromium.ts";
 import { openApp, WEB_ROOT } from "./open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");

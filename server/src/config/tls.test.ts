@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
+import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
 import { createReader } from "./reader.ts";
 import { parseTls } from "./tls.ts";
 

@@ -5,7 +5,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { base64url, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokenVerifier } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
 
 const transports = {
   grpc: createGrpcTransport,

@@ -8,10 +8,10 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
-import { childEnv } from "../../../test/child-env.ts";
-import { until } from "../harness.ts";
+import { childEnv } from "../../../testing/src/child-env.ts";
+import { until } from "../../../testing/src/start-server.ts";
 import { audience, issuer, startIdentityProvider, startTrusting } from "./identity-provider.ts";
-import { errorOf, protocolCells } from "../matrix.ts";
+import { errorOf, protocolCells } from "../../../testing/src/matrix.ts";
 
 const MINUTE = 60_000;
 const invalid = { code: Code.Unauthenticated, rawMessage: "invalid token" };

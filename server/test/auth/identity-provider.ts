@@ -7,7 +7,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { createTokenVerifier, type TokenKeys } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer } from "../harness.ts";
+import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 export const issuer = "https://idp.example";
 export const audience = "rollcall";

@@ -4,8 +4,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
 import { methodName, rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
-import { startServer, type TestServer } from "../harness.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
+import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 /** How a call ends that sends no message: the gate decides before it would be read. */
 async function endOf(server: TestServer, method: DescMethod, headers: Record<string, string>): Promise<ConnectError> {

@@ -10,10 +10,10 @@ import { base64url } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
 import { createTokenVerifier } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { cells, createCellTransport, errorOf, http2Cells, startServerFor, testCa } from "../matrix.ts";
-import { rawRequest } from "../raw-http.ts";
-import { HALF_CLOSE, openSocket } from "../raw-web-socket.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { cells, createCellTransport, errorOf, http2Cells, startServerFor, testCa } from "../../../testing/src/matrix.ts";
+import { rawRequest } from "../../../testing/src/raw/http.ts";
+import { HALF_CLOSE, openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const secret = new Uint8Array(32).fill(7);
 const issuer = "https://idp.example";

@@ -8,10 +8,10 @@ import { ClientStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
-import { startServer, until } from "../harness.ts";
-import { withProbe } from "../probe-service.ts";
-import { frame, HEADERS, postTo, RawHttp2, REFUSED_STREAM, RST_STREAM, uint32, WINDOW_UPDATE } from "../raw-http2.ts";
-import { openRawSocket } from "../raw-web-socket.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { frame, HEADERS, postTo, RawHttp2, REFUSED_STREAM, RST_STREAM, uint32, WINDOW_UPDATE } from "../../../testing/src/raw/http2.ts";
+import { openRawSocket } from "../../../testing/src/raw/web-socket.ts";
 import { startMeasuredServer } from "../lifecycle/server-process.ts";
 
 /** A message as an envelope of gRPC, compressed or not. */

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
 import { startBystander } from "./bystander.ts";
-import { until } from "../harness.ts";
-import { HEADERS, RST_STREAM } from "../raw-http2.ts";
+import { until } from "../../../testing/src/start-server.ts";
+import { HEADERS, RST_STREAM } from "../../../testing/src/raw/http2.ts";
 import { startMeasuredServer } from "../lifecycle/server-process.ts";
 
 const MIB = 1024 ** 2;

@@ -4,9 +4,9 @@ import { BlockList, connect, type Socket } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { createCellTransport, http2Cells, startServerFor } from "../matrix.ts";
-import { frame, HEADERS, headerBlock, PING, RawHttp2 } from "../raw-http2.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { createCellTransport, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
+import { frame, HEADERS, headerBlock, PING, RawHttp2 } from "../../../testing/src/raw/http2.ts";
 
 /** Resolves when the socket has ended, whoever ended it. */
 function ended(socket: Socket): Promise<void> {

@@ -5,8 +5,8 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
 import { smallFrames } from "./attacks-http2.ts";
-import { startServer, until } from "../harness.ts";
-import { DATA, END_STREAM, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2 } from "../raw-http2.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { DATA, END_STREAM, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2 } from "../../../testing/src/raw/http2.ts";
 import { startMeasuredServer } from "../lifecycle/server-process.ts";
 
 const MIB = 1024 ** 2;

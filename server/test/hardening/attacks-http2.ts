@@ -11,7 +11,7 @@ import {
   RawHttp2,
   RST_STREAM,
   uint32,
-} from "../raw-http2.ts";
+} from "../../../testing/src/raw/http2.ts";
 
 const GET_USER = "/user.v1.UserService/GetUser";
 

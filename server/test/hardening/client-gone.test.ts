@@ -4,11 +4,11 @@ import net from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
-import { startServer, until } from "../harness.ts";
-import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../open-request.ts";
-import { withProbe } from "../probe-service.ts";
-import { startProcess } from "../process.ts";
-import { begin, body } from "../raw-web-socket.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../../../testing/src/open-request.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
+import { begin, body } from "../../../testing/src/raw/web-socket.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";

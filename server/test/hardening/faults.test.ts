@@ -3,10 +3,10 @@ import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { describe, expect, test } from "vitest";
-import { startServer, until } from "../harness.ts";
-import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../open-request.ts";
-import { type ProbeHandlers, withProbe } from "../probe-service.ts";
-import { begin, body, HALF_CLOSE } from "../raw-web-socket.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../../../testing/src/open-request.ts";
+import { type ProbeHandlers, withProbe } from "../../../testing/src/probe-service.ts";
+import { begin, body, HALF_CLOSE } from "../../../testing/src/raw/web-socket.ts";
 
 /** Cuts a character in two, as messages do that quote a part of what was sent. */
 const HALF_A_CHARACTER = "cut here: \ud83d";

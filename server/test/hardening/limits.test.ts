@@ -8,8 +8,8 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { withProbe } from "../probe-service.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
 
 /** A plaintext connection to which the bytes have been written, and what has come back. */
 function connectWith(port: number, bytes: string) {

@@ -8,7 +8,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import type { Cursor, UserRepository } from "../../src/repository/user-repository.ts";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 
 const USERS = 500_000;
 /**

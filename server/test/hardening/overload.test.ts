@@ -10,12 +10,12 @@ import { createBrowserTransport } from "@rollcall/client";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { connectErrorOf, GrpcJsClient } from "../grpc-js.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
-import { rawRequest } from "../raw-http.ts";
-import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "../raw-http2.ts";
-import { HALF_CLOSE, openRawSocket } from "../raw-web-socket.ts";
+import { connectErrorOf, GrpcJsClient } from "../../../testing/src/grpc-js.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
+import { rawRequest } from "../../../testing/src/raw/http.ts";
+import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "../../../testing/src/raw/http2.ts";
+import { HALF_CLOSE, openRawSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const refused = { code: Code.Unavailable, rawMessage: "server is overloaded" };

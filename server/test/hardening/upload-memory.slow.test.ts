@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { heldBytes } from "../memory.ts";
+import { heldBytes } from "../../../testing/src/memory.ts";
 import { heldDuringUpload, uploadTransports } from "./upload-memory.ts";
 
 const MIB = 1024 ** 2;

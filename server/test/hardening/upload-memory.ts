@@ -4,8 +4,8 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect } from "vitest";
 import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
-import { startServer } from "../harness.ts";
-import { heldBytes } from "../memory.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
+import { heldBytes } from "../../../testing/src/memory.ts";
 
 /** Each way to send an upload, by its name. */
 export const uploadTransports: readonly [string, (baseUrl: string) => Transport][] = [

@@ -20,8 +20,8 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { DatabaseNotice } from "../../src/repository/sqlite/open.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { startServer, until } from "../harness.ts";
-import { startProcess } from "../process.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 let parent: string;
 let folder: string;

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { childEnv } from "../../../test/child-env.ts";
+import { childEnv } from "../../../testing/src/child-env.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { until } from "../harness.ts";
+import { until } from "../../../testing/src/start-server.ts";
 
 let folder: string;
 let path: string;

@@ -10,10 +10,10 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { Metadata } from "@grpc/grpc-js";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
-import { GrpcJsClient } from "../grpc-js.ts";
-import { until } from "../harness.ts";
-import { startProcess } from "../process.ts";
+import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
+import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
+import { until } from "../../../testing/src/start-server.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 const LIST = "/user.v1.UserService/ListUsers";
 /** Of one HTTP/2 connection; the server lets it have 256. */

@@ -5,7 +5,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startProcess } from "../process.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 const CREATES = 600;
 const IN_FLIGHT = 64;

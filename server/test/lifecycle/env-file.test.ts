@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { childEnv } from "../../../test/child-env.ts";
+import { childEnv } from "../../../testing/src/child-env.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const roots = mkdtempSync(join(tmpdir(), "rollcall-env-"));

@@ -7,8 +7,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
 import type { Permissions } from "../../src/rpc/auth/permissions.ts";
 import { principalKey } from "../../src/rpc/context.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 const { routes } = withProbe({
   unary: ({ value }, { values }) =>

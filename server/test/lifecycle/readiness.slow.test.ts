@@ -7,8 +7,8 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { startServer, until } from "../harness.ts";
-import { startProcess } from "../process.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 let folder: string;
 let path: string;

@@ -8,8 +8,8 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
 import { defaultConnectionLimits } from "../../src/transport/port/servers.ts";
-import { startServer as startTestServer, type TestServer, until } from "../harness.ts";
-import { startProcess } from "../process.ts";
+import { startServer as startTestServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 /** A server that waits for idle connections as it does in production. */
 function startServer(options: Partial<AppOptions>): Promise<TestServer> {

@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
-import { childEnv } from "../../../test/child-env.ts";
-import { startProcess } from "../process.ts";
+import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
+import { childEnv } from "../../../testing/src/child-env.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));

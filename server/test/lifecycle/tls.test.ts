@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
 import { afterAll, describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { startProcess } from "../process.ts";
+import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { startProcess } from "../../../testing/src/start-process.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const stranger = await createCertificateAuthority("Other CA");

@@ -3,7 +3,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { startServer, type TestServer } from "../harness.ts";
+import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 /** A folder with a page and its one asset, which goes with the `await using` block. */
 async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(name: string): Promise<void> }> {

@@ -7,9 +7,9 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CommandResult, root, run, writeCaFile } from "../commands.ts";
-import type { TestServer } from "../harness.ts";
-import { type Connection, connections, startServerFor } from "../matrix.ts";
+import { type CommandResult, root, run, writeCaFile } from "../../../testing/src/run-program.ts";
+import type { TestServer } from "../../../testing/src/start-server.ts";
+import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
 
 const { http1, h2c, tlsH2 } = connections;
 const caFile = writeCaFile();

@@ -15,9 +15,9 @@ import {
 } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectErrorOf, GrpcJsClient } from "../grpc-js.ts";
-import type { TestServer } from "../harness.ts";
-import { authenticate, type Connection, connections, startServerFor, testCa } from "../matrix.ts";
+import { connectErrorOf, GrpcJsClient } from "../../../testing/src/grpc-js.ts";
+import type { TestServer } from "../../../testing/src/start-server.ts";
+import { authenticate, type Connection, connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
 
 describe.each([connections.h2c, connections.tlsH2])("grpc-js: gRPC over $connection", (connection) => {
   test("unary", async () => {

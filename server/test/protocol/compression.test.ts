@@ -3,7 +3,7 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
-import { type TestServer, until } from "../harness.ts";
+import { type TestServer, until } from "../../../testing/src/start-server.ts";
 import {
   type Cell,
   connections,
@@ -12,9 +12,9 @@ import {
   http2Cells,
   protocolCells,
   startServerFor,
-} from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
-import { rawRequest } from "../raw-http.ts";
+} from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
+import { rawRequest } from "../../../testing/src/raw/http.ts";
 
 const value = "compressible ".repeat(10_000);
 const encodings = { gzip: compressionGzip, br: compressionBrotli };

@@ -3,9 +3,9 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { testCa, testCertificate } from "../matrix.ts";
-import { openSocket } from "../raw-web-socket.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { testCa, testCertificate } from "../../../testing/src/matrix.ts";
+import { openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const PATH = "/user.v1.UserService/ListUsers";
 const FRIEND = "https://friend.example";

@@ -1,8 +1,8 @@
 /** curl: Connect as plain HTTP with JSON. */
 import { describe, expect, test } from "vitest";
-import { run, writeCaFile } from "../commands.ts";
-import type { TestServer } from "../harness.ts";
-import { type Connection, connections, startServerFor } from "../matrix.ts";
+import { run, writeCaFile } from "../../../testing/src/run-program.ts";
+import type { TestServer } from "../../../testing/src/start-server.ts";
+import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
 
 const { http1, h2c, tlsHttp1, tlsH2 } = connections;
 const caFile = writeCaFile();

@@ -5,10 +5,10 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
 import { InvalidTokenError } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { connectJson, connectStream, grpc, grpcWeb, type HandProtocol, openRequest } from "../open-request.ts";
-import { withProbe } from "../probe-service.ts";
-import { begin, body } from "../raw-web-socket.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { connectJson, connectStream, grpc, grpcWeb, type HandProtocol, openRequest } from "../../../testing/src/open-request.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { begin, body } from "../../../testing/src/raw/web-socket.ts";
 
 const PROBE = "/probe.v1.ProbeService";
 /** Begins an envelope, and makes no message whole. */

@@ -1,9 +1,9 @@
 /** How a call ends early: by its deadline or its caller, with the handler told at once. */
 import { type Client, Code, createClient, type HandlerContext } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { until } from "../harness.ts";
-import { cells, createCellTransport, errorOf, startServerFor } from "../matrix.ts";
-import { type ProbeHandlers, ProbeService, withProbe } from "../probe-service.ts";
+import { until } from "../../../testing/src/start-server.ts";
+import { cells, createCellTransport, errorOf, startServerFor } from "../../../testing/src/matrix.ts";
+import { type ProbeHandlers, ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 interface CallOptions {
   signal?: AbortSignal;

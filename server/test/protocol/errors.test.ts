@@ -4,8 +4,8 @@ import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
+import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 describe.each(cells)("$protocol over $connection", (cell) => {
   test("bad fields: invalid_argument with every violation in a BadRequest", async () => {

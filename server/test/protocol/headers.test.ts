@@ -2,11 +2,11 @@
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
-import { until } from "../harness.ts";
-import { connections, startServerFor } from "../matrix.ts";
-import { withProbe } from "../probe-service.ts";
-import { rawCall } from "../raw-call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../raw-web-socket.ts";
+import { until } from "../../../testing/src/start-server.ts";
+import { connections, startServerFor } from "../../../testing/src/matrix.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { rawCall } from "../../../testing/src/raw/call.ts";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 const value = "compressible ".repeat(1_000);
 /** Echoes; a stream's answer is the last message. */

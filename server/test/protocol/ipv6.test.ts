@@ -5,10 +5,10 @@ import { createClient } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GrpcJsClient } from "../grpc-js.ts";
-import { startServer, type TestServer } from "../harness.ts";
-import { cells, createCellTransport, testCa, testCertificate } from "../matrix.ts";
-import { openSocket } from "../raw-web-socket.ts";
+import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
+import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
+import { cells, createCellTransport, testCa, testCertificate } from "../../../testing/src/matrix.ts";
+import { openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const LIST_USERS = "/user.v1.UserService/ListUsers";
 

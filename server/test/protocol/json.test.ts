@@ -1,11 +1,11 @@
 /** JSON as people and programs write it: UTF-8 alone, no field by a wrong name, envelopes where they belong. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
-import type { TestServer } from "../harness.ts";
-import { type Connection, connections, startServerFor } from "../matrix.ts";
-import { withProbe } from "../probe-service.ts";
-import { type Outcome, rawCall } from "../raw-call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../raw-web-socket.ts";
+import type { TestServer } from "../../../testing/src/start-server.ts";
+import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { type Outcome, rawCall } from "../../../testing/src/raw/call.ts";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 const byVersion = { "connect-protocol-version": "1" };
 

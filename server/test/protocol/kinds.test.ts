@@ -6,7 +6,7 @@ import { createWritableIterable } from "@connectrpc/connect/protocol";
 import { type BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, http2Cells, startServerFor } from "../matrix.ts";
+import { cells, createCellTransport, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
 
 const kinds: Record<string, (transport: Transport) => Promise<void>> = {
   async unary(transport) {

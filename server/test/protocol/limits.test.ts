@@ -4,10 +4,10 @@ import { type Client, Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
 import { describe, expect, test } from "vitest";
-import { until } from "../harness.ts";
-import { cells, connections, createCellTransport, errorOf, startServerFor } from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
-import { rawRequest } from "../raw-http.ts";
+import { until } from "../../../testing/src/start-server.ts";
+import { cells, connections, createCellTransport, errorOf, startServerFor } from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
+import { rawRequest } from "../../../testing/src/raw/http.ts";
 
 const readMaxBytes = 1_024;
 /** With its envelope's tag and length, or JSON's quotes, just below the limit. */

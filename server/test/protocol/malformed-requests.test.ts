@@ -4,8 +4,8 @@ import http2 from "node:http2";
 import net from "node:net";
 import { buffer } from "node:stream/consumers";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { exchangeToEnd } from "../raw-http.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { exchangeToEnd } from "../../../testing/src/raw/http.ts";
 
 /** An answer that is said to be JSON in the contract's form, with the request's id. */
 function parse(answer: string) {

@@ -2,11 +2,11 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
-import { type TestServer, until } from "../harness.ts";
-import { type Connection, connections, startServerFor } from "../matrix.ts";
-import { withProbe } from "../probe-service.ts";
-import { type Outcome, rawCall } from "../raw-call.ts";
-import { begin, HALF_CLOSE, PROBE, body as socketBody } from "../raw-web-socket.ts";
+import { type TestServer, until } from "../../../testing/src/start-server.ts";
+import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { type Outcome, rawCall } from "../../../testing/src/raw/call.ts";
+import { begin, HALF_CLOSE, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 /** google.protobuf.StringValue "abc". */
 const message = Buffer.from("\n\x03abc");

@@ -4,12 +4,12 @@ import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { describe, expect, test } from "vitest";
-import { GrpcJsClient } from "../grpc-js.ts";
-import type { TestServer } from "../harness.ts";
-import { cells, connections, createCellTransport, errorOf, protocolCells, startServerFor } from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
-import { rawCall } from "../raw-call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../raw-web-socket.ts";
+import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
+import type { TestServer } from "../../../testing/src/start-server.ts";
+import { cells, connections, createCellTransport, errorOf, protocolCells, startServerFor } from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
+import { rawCall } from "../../../testing/src/raw/call.ts";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 /** Fails with what `thrown` makes, at once, after a message, and when it has read a stream. */
 function failing(thrown: () => unknown) {

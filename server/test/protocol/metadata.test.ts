@@ -8,8 +8,8 @@ import {
   type HandlerContext,
 } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, errorOf, http2Cells, startServerFor } from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
+import { cells, createCellTransport, errorOf, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 const bytes = Uint8Array.of(0, 1, 127, 128, 255);
 

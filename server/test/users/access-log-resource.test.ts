@@ -2,7 +2,7 @@ import { ConnectError, createClient, type Transport } from "@connectrpc/connect"
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { startServer, until } from "../harness.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
 
 test.each<[string, (baseUrl: string) => Transport]>([
   ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],

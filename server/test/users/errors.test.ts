@@ -16,7 +16,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { startServer, type TestServer } from "../harness.ts";
+import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 async function clients(server: TestServer) {
   const headers = await server.auth();

@@ -5,7 +5,7 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 
 const validator = createValidator();
 

@@ -4,7 +4,7 @@ import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { describe, expect, test } from "vitest";
 import { Streams } from "../../src/service/streams.ts";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 import { uploadTransports } from "../hardening/upload-memory.ts";
 
 test("a query gives ten results, unless it is set up otherwise", async () => {

@@ -2,7 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 
 test("a user is created, read, listed, changed and removed", async () => {
   await using server = await startServer();

@@ -6,10 +6,10 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { describe, expect, test } from "vitest";
-import { startServer, until } from "../harness.ts";
-import { connections, startServerFor, testCa } from "../matrix.ts";
-import { withProbe } from "../probe-service.ts";
-import { begin, CHAT, chunk, HALF_CLOSE, headerBlock, openSocket, PROBE, say, UPLOAD } from "../raw-web-socket.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
+import { begin, CHAT, chunk, HALF_CLOSE, headerBlock, openSocket, PROBE, say, UPLOAD } from "../../../testing/src/raw/web-socket.ts";
 
 describe("the handshake", () => {
   test.each([

@@ -8,9 +8,9 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
 import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { errorOf } from "../matrix.ts";
-import { ProbeService, withProbe } from "../probe-service.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { errorOf } from "../../../testing/src/matrix.ts";
+import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
 function clientsOf(server: TestServer) {

@@ -7,9 +7,9 @@ import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { isTurnOver } from "../../src/runtime/loop-turn.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { connections, startServerFor, testCa } from "../matrix.ts";
-import { withProbe } from "../probe-service.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
 import {
   begin,
   body,
@@ -22,7 +22,7 @@ import {
   PROBE,
   say,
   UPLOAD,
-} from "../raw-web-socket.ts";
+} from "../../../testing/src/raw/web-socket.ts";
 
 describe("a frame that is not complete", () => {
   // Of 60,000 bytes, of which few ever come.

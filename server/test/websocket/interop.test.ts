@@ -2,7 +2,7 @@ import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/p
 import { grpc } from "@improbable-eng/grpc-web";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect, test } from "vitest";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 
 const { bidirectionalStream, clientStream } = StreamService.method;
 type Streaming = typeof bidirectionalStream | typeof clientStream;

@@ -6,9 +6,9 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import type { AppOptions } from "../../src/app.ts";
-import { startServer, type TestServer, until } from "../harness.ts";
-import { type RawResponse, rawRequest } from "../raw-http.ts";
-import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "../raw-web-socket.ts";
+import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
+import { type RawResponse, rawRequest } from "../../../testing/src/raw/http.ts";
+import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const callLines = (server: TestServer) => server.log.filter(({ msg }) => msg === "call");
 const method = CHAT.slice(1);

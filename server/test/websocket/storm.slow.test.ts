@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 import { storm } from "./web-socket-storm.ts";
 
 test("valid calls beside broken HTTP/1.1 are answered, however they are cut", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { startServer } from "../harness.ts";
+import { startServer } from "../../../testing/src/start-server.ts";
 import { storm } from "./web-socket-storm.ts";
 
 // As many as it once took for four to be refused.

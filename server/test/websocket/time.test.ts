@@ -5,8 +5,8 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { startServer, until } from "../harness.ts";
-import { withProbe } from "../probe-service.ts";
+import { startServer, until } from "../../../testing/src/start-server.ts";
+import { withProbe } from "../../../testing/src/probe-service.ts";
 import {
   begin,
   CHAT,
@@ -18,7 +18,7 @@ import {
   PROBE,
   say,
   UPLOAD,
-} from "../raw-web-socket.ts";
+} from "../../../testing/src/raw/web-socket.ts";
 
 describe("time", () => {
   test("a client that answers no ping is cut off; one that does is not", async () => {

@@ -1,5 +1,5 @@
 import type { TestProject } from "vitest/node";
-import { buildWebIfStale } from "../scripts/web-build.ts";
+import { buildWebIfStale } from "../../scripts/web-build.ts";
 import { launchChromiumServer } from "./chromium.ts";
 
 /** Once before all browser tests: builds the web app, and launches the one Chromium that they share. */

@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import net from "node:net";
 import type { Code } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
-import type { TestServer } from "./harness.ts";
+import type { TestServer } from "./start-server.ts";
 
 /** A protocol, and how it writes a body and a deadline by hand. */
 export interface HandProtocol {

@@ -7,8 +7,8 @@ import {
   type StringValueSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { AppOptions } from "../src/app.ts";
-import { methodName } from "../src/rpc/auth/permissions.ts";
+import type { AppOptions } from "../../server/src/app.ts";
+import { methodName } from "../../server/src/rpc/auth/permissions.ts";
 
 interface ProbeMethod<Kind extends string> {
   methodKind: Kind;

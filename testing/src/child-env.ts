@@ -6,5 +6,5 @@ import { join } from "node:path";
  */
 export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string } = {
   PATH: process.env.PATH ?? "",
-  NODE_COMPILE_CACHE: join(import.meta.dirname, "../node_modules/.cache/node-compile"),
+  NODE_COMPILE_CACHE: join(import.meta.dirname, "../../node_modules/.cache/node-compile"),
 };

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { type App, type AppOptions, createApp } from "../src/app.ts";
-import { createLogger } from "../src/telemetry/logger.ts";
-import { type MintOptions, mintToken } from "../src/rpc/auth/mint-token.ts";
-import { SCOPES } from "../src/rpc/auth/permissions.ts";
-import { createTokenVerifier } from "../src/rpc/auth/token-verifier.ts";
+import { type App, type AppOptions, createApp } from "../../server/src/app.ts";
+import { createLogger } from "../../server/src/telemetry/logger.ts";
+import { type MintOptions, mintToken } from "../../server/src/rpc/auth/mint-token.ts";
+import { SCOPES } from "../../server/src/rpc/auth/permissions.ts";
+import { createTokenVerifier } from "../../server/src/rpc/auth/token-verifier.ts";
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;

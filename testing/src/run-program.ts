@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll } from "vitest";
-import { childEnv } from "../../test/child-env.ts";
+import { childEnv } from "./child-env.ts";
 import { testCa } from "./matrix.ts";
 
 /** The repository. */

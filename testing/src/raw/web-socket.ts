@@ -4,7 +4,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 import { type ClientOptions, WebSocket } from "ws";
-import type { TestServer } from "./harness.ts";
+import type { TestServer } from "../start-server.ts";
 
 export const CHAT = "/stream.v1.StreamService/BidirectionalStream";
 export const UPLOAD = "/stream.v1.StreamService/ClientStream";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { childEnv } from "../../test/child-env.ts";
+import { childEnv } from "./child-env.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -29,7 +29,7 @@ export interface ProcessOptions {
 /** Starts the server as its own process, on a free port. */
 export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOptions = {}): Promise<ServerProcess> {
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
-  const main = join(import.meta.dirname, "../src/main.ts");
+  const main = join(import.meta.dirname, "../../server/src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
   const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
     env: { ...childEnv, PORT: "0", DATABASE_URL: databaseUrl, ...env },
