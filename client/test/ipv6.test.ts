@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import { startServer } from "../../testing/src/start-server.ts";
 import { testCa, testCertificate } from "../../testing/src/matrix.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall } from "./command-line.ts";
+import { rollcall } from "../../cli/test/command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
 
 checkEachForLeaks();

@@ -11,7 +11,7 @@ import { createCertificateAuthority, createSelfSigned } from "../../testing/src/
 import { startServer, until } from "../../testing/src/start-server.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall, rollcallInside } from "./command-line.ts";
+import { rollcall, rollcallInside } from "../../cli/test/command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
 import { listen } from "./proxy.ts";
 

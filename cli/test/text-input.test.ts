@@ -8,8 +8,8 @@ import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { startServer, until } from "../../testing/src/start-server.ts";
 import { childEnv } from "../../testing/src/child-env.ts";
-import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "../../client/src/index.ts";
+import { createRollcallClient } from "../../client/src/node/index.ts";
 import { main, rollcall } from "./command-line.ts";
 
 const NOT_UTF8 = "is not UTF-8: convert it to UTF-8";

@@ -10,7 +10,7 @@ import { expect, test } from "vitest";
 import { createTokenVerifier, loadDevelopmentKey } from "../../server/src/index.ts";
 import { startServer, until } from "../../testing/src/start-server.ts";
 import { childEnv } from "../../testing/src/child-env.ts";
-import { runCommandLine } from "../src/node/cli/run.ts";
+import { runCommandLine } from "../src/run.ts";
 import { rollcall, rollcallInside } from "./command-line.ts";
 
 const UUID = "[0-9a-f-]{36}";
@@ -357,7 +357,7 @@ test("wrong usage is JSON too where that is asked for", async () => {
 });
 
 test("--version prints the package's", async () => {
-  const { version } = JSON.parse(await readFile(join(import.meta.dirname, "../package.json"), "utf8"));
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, "../../client/package.json"), "utf8"));
   expect(await rollcall(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
 });
 
@@ -378,7 +378,7 @@ test.runIf(existsSync("/dev/full"))(
   "an output that can't be written is a failure, and one that is closed is not",
   async () => {
     const run = async (redirection: string) => {
-      const main = join(import.meta.dirname, "../src/node/cli/main.ts");
+      const main = join(import.meta.dirname, "../src/main.ts");
       const script = `"$0" "$1" --help ${redirection}; echo "code \${PIPESTATUS[0]}"`;
       return promisify(execFile)("bash", ["-c", script, process.execPath, main]);
     };

@@ -32,7 +32,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdout,
   stderr,
   env,
-  rootDir: resolve(import.meta.dirname, "../../../.."),
+  rootDir: resolve(import.meta.dirname, "../.."),
   signal: controller.signal,
 });
 process.exitCode = code === Exit.interrupted ? interruptedCode : code;

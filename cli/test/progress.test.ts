@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { bytesText, durationText, startProgress } from "../src/node/cli/progress.ts";
+import { bytesText, durationText, startProgress } from "../src/progress.ts";
 
 /** What a terminal, or a pipe, is sent while 300 of 1000 KiB go by. */
 async function show(isTTY: boolean): Promise<string> {

@@ -4,7 +4,7 @@ import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
 import Table from "cli-table3";
-import { RollcallError, ValidationError } from "../../errors.ts";
+import { RollcallError, ValidationError } from "../../client/src/errors.ts";
 import type { Output } from "./io.ts";
 
 const COLUMNS = ["ID", "E-MAIL", "NAME", "CREATED"];

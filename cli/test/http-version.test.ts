@@ -6,7 +6,7 @@ import { Code } from "@connectrpc/connect";
 import { expect, test } from "vitest";
 import { createCertificateAuthority } from "../../testing/src/certificates.ts";
 import { startServer } from "../../testing/src/start-server.ts";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { createRollcallClient, type NodeRollcallClientOptions } from "../../client/src/node/index.ts";
 import { rollcall } from "./command-line.ts";
 import { startHttp1Proxy } from "./http1-proxy.ts";
 

@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { childEnv } from "../../testing/src/child-env.ts";
-import { runCommandLine } from "../src/node/cli/run.ts";
+import { runCommandLine } from "../src/run.ts";
 
-export const main = join(import.meta.dirname, "../src/node/cli/main.ts");
+export const main = join(import.meta.dirname, "../src/main.ts");
 
 export interface CommandResult {
   readonly code: number | null;

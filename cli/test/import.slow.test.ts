@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startServer, until } from "../../testing/src/start-server.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcallClient } from "../../client/src/node/index.ts";
 import { rollcall } from "./command-line.ts";
 
 async function startImport() {

@@ -1,8 +1,8 @@
 import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { TOKEN_FAULT, toBearerToken } from "../../bearer-token.ts";
-import { MAX_TIMEOUT_MS } from "../../options.ts";
-import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../create-client.ts";
+import { TOKEN_FAULT, toBearerToken } from "../../client/src/bearer-token.ts";
+import { MAX_TIMEOUT_MS } from "../../client/src/options.ts";
+import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../../client/src/node/create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
 import { explainHttp } from "./http-hint.ts";
 import type { Io } from "./io.ts";
