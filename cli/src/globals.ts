@@ -1,6 +1,6 @@
 import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { TOKEN_FAULT, toBearerToken } from "../../client/src/bearer-token.ts";
+import { TOKEN_FAULT, toBearerToken } from "../../client/src/internal/bearer-token.ts";
 import { MAX_TIMEOUT_MS } from "../../client/src/options.ts";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../../client/src/node/create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";

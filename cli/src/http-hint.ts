@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findCause } from "../../client/src/not-sent.ts";
+import { findCause } from "../../client/src/internal/not-sent.ts";
 import { HttpVersionError } from "../../client/src/node/http/http-version-error.ts";
 
 /** Adds to an error what helps where a proxy speaks another HTTP than the command; any other error stays as it is. */

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../../client/package.json" with { type: "json" };
-import { withoutTokens } from "../../client/src/bearer-token.ts";
+import { withoutTokens } from "../../client/src/internal/bearer-token.ts";
 import { checkArguments } from "./arguments.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";

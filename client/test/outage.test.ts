@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { startServer, until } from "../../testing/src/start-server.ts";
 import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { findNotSent } from "../src/not-sent.ts";
+import { findNotSent } from "../src/internal/not-sent.ts";
 import { freePort } from "./free-port.ts";
 import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
 import { startProxy } from "./proxy.ts";

@@ -5,7 +5,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { createServer } from "vite";
 import { expect, test, vi } from "vitest";
-import { createBrowserTransport } from "../../client/src/browser-transport.ts";
+import { createBrowserTransport } from "../../client/src/transports/browser.ts";
 import { startServer } from "../../testing/src/start-server.ts";
 
 test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the server on %s too", async (host) => {

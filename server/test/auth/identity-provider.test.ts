@@ -7,7 +7,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
-import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
+import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
 import { childEnv } from "../../../testing/src/child-env.ts";
 import { until } from "../../../testing/src/start-server.ts";
 import { audience, issuer, startIdentityProvider, startTrusting } from "./identity-provider.ts";

@@ -8,7 +8,7 @@ import { BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { base64url } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
+import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
 import { createTokenVerifier } from "../../src/rpc/auth/token-verifier.ts";
 import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
 import { cells, createCellTransport, errorOf, http2Cells, startServerFor, testCa } from "../../../testing/src/matrix.ts";

@@ -3,7 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { expect } from "vitest";
-import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
+import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
 import { startServer } from "../../../testing/src/start-server.ts";
 import { heldBytes } from "../../../testing/src/memory.ts";
 

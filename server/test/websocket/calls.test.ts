@@ -7,7 +7,7 @@ import { ErrorInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { describe, expect, test } from "vitest";
-import { createBrowserTransport } from "../../../client/src/browser-transport.ts";
+import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
 import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
 import { errorOf } from "../../../testing/src/matrix.ts";
 import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RequestNotSentError } from "./not-sent.ts";
+import { RequestNotSentError } from "../internal/not-sent.ts";
 
 /** Flag of the frame that holds the headers, and its prefix: the flag and a length of 32 bits. */
 const HEADER_FRAME = 0x80;
