@@ -8,7 +8,7 @@ import { run } from "../../testing/src/run-program.ts";
 import { startServer, type TestServer } from "../../testing/src/start-server.ts";
 import { testCa } from "../../testing/src/matrix.ts";
 import { launchChromium } from "../../testing/src/chromium.ts";
-import { commandsFor, quote, uploadCommands } from "../src/streams/commands.ts";
+import { commandsFor, quote, uploadCommands } from "../src/calls/shell-commands.ts";
 import { openApp } from "./open-app.ts";
 
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;

@@ -1,11 +1,11 @@
-import "./streams.css";
+import "../calls/calls.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { BASE_URL } from "../base.ts";
-import { Button } from "../components/button.tsx";
-import { describeError } from "../errors.ts";
-import { CallPanel } from "./call-panel.tsx";
-import { commandsFor } from "./commands.ts";
+import { Button } from "../ui/button.tsx";
+import { describeError } from "../api/errors.ts";
+import { CallPanel } from "../calls/call-panel.tsx";
+import { commandsFor } from "../calls/shell-commands.ts";
 import { useConversation } from "./use-conversation.ts";
 
 const { bidirectionalStream } = StreamService.method;

@@ -2,7 +2,7 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
-import { type FieldErrors, groupByField } from "./errors.ts";
+import { type FieldErrors, groupByField } from "../errors.ts";
 
 const validator = createValidator();
 

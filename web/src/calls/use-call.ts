@@ -1,6 +1,6 @@
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { useFirstSign } from "../components/use-first-sign.ts";
+import { useFirstSign } from "../ui/use-first-sign.ts";
 import { CallRecord, type CallSnapshot, recordKey } from "./call-record.ts";
 import { preloadTransport } from "./streams-client.ts";
 

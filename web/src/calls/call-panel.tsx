@@ -1,9 +1,9 @@
 import { Tabs } from "@base-ui/react/tabs";
 import type { DescMethod } from "@bufbuild/protobuf";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { CopyButton } from "../components/copy-button.tsx";
+import { CopyButton } from "../ui/copy-button.tsx";
 import type { CallSnapshot, Field } from "./call-record.ts";
-import type { Commands } from "./commands.ts";
+import type { Commands } from "./shell-commands.ts";
 
 const KINDS = {
   unary: "unary",

@@ -1,7 +1,7 @@
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import type { FieldErrors } from "./errors.ts";
+import type { FieldErrors } from "../errors.ts";
 
-const importRules = () => import("./validate-message.ts");
+const importRules = () => import("./validator.ts");
 
 /** Loads the rules ahead of their use; where it can't, {@link checkRules} tells no difference. */
 export function loadRules(): void {
