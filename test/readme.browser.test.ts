@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { join } from "node:path";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
-import { startServer } from "../testing/src/start-server.ts";
-import { launchChromium } from "../testing/src/chromium.ts";
-import { examplesIn } from "../testing/src/readme-examples.ts";
 
 const root = join(import.meta.dirname, "..");
 

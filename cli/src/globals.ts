@@ -1,8 +1,7 @@
+import { MAX_TIMEOUT_MS, TOKEN_FAULT, toBearerToken } from "@rollcall/client";
+import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
 import { parseDuration } from "@rollcall/server/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { TOKEN_FAULT, toBearerToken } from "../../client/src/internal/bearer-token.ts";
-import { MAX_TIMEOUT_MS } from "../../client/src/options.ts";
-import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "../../client/src/node/create-client.ts";
 import { InterruptedError, UsageError } from "./exit.ts";
 import { explainHttp } from "./http-hint.ts";
 import type { Io } from "./io.ts";

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findCause } from "../../client/src/internal/not-sent.ts";
-import { HttpVersionError } from "../../client/src/node/http/http-version-error.ts";
+import { findCause } from "@rollcall/client";
+import { HttpVersionError } from "@rollcall/client/node";
 
 /** Adds to an error what helps where a proxy speaks another HTTP than the command; any other error stays as it is. */
 export function explainHttp(error: unknown, protocol: "grpc" | "grpc-web" | "connect"): unknown {

@@ -2,9 +2,9 @@ import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { RollcallError, ValidationError } from "@rollcall/client";
 import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
 import Table from "cli-table3";
-import { RollcallError, ValidationError } from "../../client/src/errors.ts";
 import type { Output } from "./io.ts";
 
 const COLUMNS = ["ID", "E-MAIL", "NAME", "CREATED"];

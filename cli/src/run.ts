@@ -1,6 +1,6 @@
+import { withoutTokens } from "@rollcall/client";
 import { Command, CommanderError } from "commander";
-import packageJson from "../../client/package.json" with { type: "json" };
-import { withoutTokens } from "../../client/src/internal/bearer-token.ts";
+import packageJson from "../package.json" with { type: "json" };
 import { checkArguments } from "./arguments.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";

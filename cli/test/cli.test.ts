@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
+import { createTokenVerifier, loadDevelopmentKey } from "@rollcall/server";
+import { childEnv } from "@rollcall/testing/child-env";
+import { rollcall, rollcallInside } from "@rollcall/testing/command-line";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createTokenVerifier, loadDevelopmentKey } from "../../server/src/index.ts";
-import { startServer, until } from "../../testing/src/start-server.ts";
-import { childEnv } from "../../testing/src/child-env.ts";
 import { runCommandLine } from "../src/run.ts";
-import { rollcall, rollcallInside } from "./command-line.ts";
 
 const UUID = "[0-9a-f-]{36}";
 

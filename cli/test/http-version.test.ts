@@ -3,11 +3,11 @@ import http2 from "node:http2";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
+import { createRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { rollcall } from "@rollcall/testing/command-line";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../testing/src/certificates.ts";
-import { startServer } from "../../testing/src/start-server.ts";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../../client/src/node/index.ts";
-import { rollcall } from "./command-line.ts";
 import { startHttp1Proxy } from "./http1-proxy.ts";
 
 const ANSWER = "the server, or a proxy in front of it, does not speak HTTP/";

@@ -1,8 +1,8 @@
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../testing/src/start-server.ts";
 import { startTerminal } from "./terminal.ts";
 
 async function startImport(rows: readonly string[], columns: number) {

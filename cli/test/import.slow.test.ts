@@ -2,10 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createRollcallClient } from "@rollcall/client/node";
+import { rollcall } from "@rollcall/testing/command-line";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../testing/src/start-server.ts";
-import { createRollcallClient } from "../../client/src/node/index.ts";
-import { rollcall } from "./command-line.ts";
 
 async function startImport() {
   const server = await startServer();

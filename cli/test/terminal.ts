@@ -1,7 +1,7 @@
 import { type IPty, spawn } from "@lydell/node-pty";
+import { main } from "@rollcall/testing/command-line";
+import { until } from "@rollcall/testing/start-server";
 import xterm from "@xterm/headless";
-import { until } from "../../testing/src/start-server.ts";
-import { main } from "./command-line.ts";
 
 /** A stopped program whose terminal has been silent for so long has nothing on its way. */
 const QUIET_MS = 100;

@@ -5,12 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
+import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "@rollcall/client";
+import { createRollcallClient } from "@rollcall/client/node";
+import { childEnv } from "@rollcall/testing/child-env";
+import { main, rollcall } from "@rollcall/testing/command-line";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../testing/src/start-server.ts";
-import { childEnv } from "../../testing/src/child-env.ts";
-import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "../../client/src/index.ts";
-import { createRollcallClient } from "../../client/src/node/index.ts";
-import { main, rollcall } from "./command-line.ts";
 
 const NOT_UTF8 = "is not UTF-8: convert it to UTF-8";
 

@@ -1,10 +1,10 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { callHook } from "./internal/call-hook.ts";
 import { createAuthInterceptor, type GetToken } from "./interceptors/auth.ts";
 import { createLoggingInterceptor } from "./interceptors/logging.ts";
 import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
 import { createRetryInterceptor } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
+import { callHook } from "./internal/call-hook.ts";
 import type { Logger } from "./internal/logger.ts";
 import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
 

@@ -7,11 +7,11 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rollcall } from "@rollcall/testing/command-line";
+import { testCa, testCertificate } from "@rollcall/testing/matrix";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../testing/src/start-server.ts";
-import { testCa, testCertificate } from "../../testing/src/matrix.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall } from "../../cli/test/command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
 
 checkEachForLeaks();

@@ -1,9 +1,9 @@
 import type { ConnectError, Interceptor, Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { AppOptions } from "@rollcall/server";
 import { expect } from "vitest";
 import { createCertificateAuthority } from "./certificates.ts";
-import type { AppOptions } from "../../server/src/app.ts";
 import { startServer, type TestServer } from "./start-server.ts";
 
 /** How a client reaches the server: the matrix's one axis. */

@@ -7,8 +7,8 @@ import {
   type StringValueSchema,
 } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
-import type { AppOptions } from "../../server/src/app.ts";
-import { methodName } from "../../server/src/rpc/auth/permissions.ts";
+import type { AppOptions } from "@rollcall/server";
+import { methodName } from "@rollcall/server";
 
 interface ProbeMethod<Kind extends string> {
   methodKind: Kind;

@@ -1,9 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { type App, type AppOptions, createApp } from "../../server/src/app.ts";
-import { createLogger } from "../../server/src/telemetry/logger.ts";
-import { type MintOptions, mintToken } from "../../server/src/rpc/auth/mint-token.ts";
-import { SCOPES } from "../../server/src/rpc/auth/permissions.ts";
-import { createTokenVerifier } from "../../server/src/rpc/auth/token-verifier.ts";
+import {
+  type App,
+  type AppOptions,
+  createApp,
+  createLogger,
+  createTokenVerifier,
+  type MintOptions,
+  mintToken,
+  SCOPES,
+} from "@rollcall/server";
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;

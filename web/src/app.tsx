@@ -1,9 +1,9 @@
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
-import { Crash } from "./ui/crash.tsx";
-import { Shell } from "./ui/shell.tsx";
 import { useSessionState } from "./session/session.ts";
 import { SignInPage } from "./session/sign-in-page.tsx";
+import { Crash } from "./ui/crash.tsx";
+import { Shell } from "./ui/shell.tsx";
 
 const UsersPage = lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage }));
 const QueryPage = lazy(async () => ({ default: (await import("./query/query-page.tsx")).QueryPage }));

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { testCa } from "@rollcall/testing/matrix";
+import { run } from "@rollcall/testing/run-program";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
-import { run } from "../../testing/src/run-program.ts";
-import { startServer, type TestServer } from "../../testing/src/start-server.ts";
-import { testCa } from "../../testing/src/matrix.ts";
-import { launchChromium } from "../../testing/src/chromium.ts";
 import { commandsFor, quote, uploadCommands } from "../src/calls/shell-commands.ts";
 import { openApp } from "./open-app.ts";
 

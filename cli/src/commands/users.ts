@@ -1,7 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
+import { randomId } from "@rollcall/client";
 import { ListUsersResponseSchema, type User } from "@rollcall/gen/user/v1/user";
 import type { Command } from "commander";
-import { randomId } from "../../../client/src/internal/random-id.ts";
 import { UsageError } from "../exit.ts";
 import { type Globals, integer, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";

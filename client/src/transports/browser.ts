@@ -1,11 +1,11 @@
 import type { Transport } from "@connectrpc/connect";
 import { createTransport as createGrpcWebTransport } from "@connectrpc/connect/protocol-grpc-web";
-import { withCheckedHeaders } from "../internal/checked-headers.ts";
-import { createFetchTransport, type FetchTransportOptions } from "./fetch.ts";
-import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
+import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
+import { createFetchTransport, type FetchTransportOptions } from "./fetch.ts";
+import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 
 export interface BrowserTransportOptions extends FetchTransportOptions {
   /** Largest message to take from a WebSocket, in bytes. Default 4 MiB. */

@@ -1,10 +1,10 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { withCheckedHeaders } from "../internal/checked-headers.ts";
-import { fetchAnswer } from "../internal/foreign-answer.ts";
 import { mapErrors } from "../interceptors/map-errors.ts";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
+import { withCheckedHeaders } from "../internal/checked-headers.ts";
+import { fetchAnswer } from "../internal/foreign-answer.ts";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 

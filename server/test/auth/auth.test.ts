@@ -2,10 +2,10 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { base64url, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
 import { createTokenVerifier } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
 
 const transports = {
   grpc: createGrpcTransport,

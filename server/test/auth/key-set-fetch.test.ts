@@ -2,11 +2,11 @@ import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
+import { errorOf } from "@rollcall/testing/matrix";
+import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { TokenKeys } from "../../src/rpc/auth/token-verifier.ts";
-import { until } from "../../../testing/src/start-server.ts";
 import { type IdentityProvider, startIdentityProvider, startTrusting } from "./identity-provider.ts";
-import { errorOf } from "../../../testing/src/matrix.ts";
 
 describe("a fetch of the keys is bounded", () => {
   /** Starts a server whose provider answers so, and makes a call. Resolves with the reason in the log. */

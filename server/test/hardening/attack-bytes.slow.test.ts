@@ -6,13 +6,22 @@ import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ClientStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { withProbe } from "@rollcall/testing/probe-service";
+import {
+  frame,
+  HEADERS,
+  postTo,
+  RawHttp2,
+  REFUSED_STREAM,
+  RST_STREAM,
+  uint32,
+  WINDOW_UPDATE,
+} from "@rollcall/testing/raw/http2";
+import { openRawSocket } from "@rollcall/testing/raw/web-socket";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { frame, HEADERS, postTo, RawHttp2, REFUSED_STREAM, RST_STREAM, uint32, WINDOW_UPDATE } from "../../../testing/src/raw/http2.ts";
-import { openRawSocket } from "../../../testing/src/raw/web-socket.ts";
 import { startMeasuredServer } from "../lifecycle/server-process.ts";
+import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
 
 /** A message as an envelope of gRPC, compressed or not. */
 function envelopeOf(message: Uint8Array, coding: "identity" | "br"): Buffer {

@@ -1,9 +1,9 @@
+import { HEADERS, RST_STREAM } from "@rollcall/testing/raw/http2";
+import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { startMeasuredServer } from "../lifecycle/server-process.ts";
 import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
 import { startBystander } from "./bystander.ts";
-import { until } from "../../../testing/src/start-server.ts";
-import { HEADERS, RST_STREAM } from "../../../testing/src/raw/http2.ts";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
 
 const MIB = 1024 ** 2;
 const lifted = { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 };

@@ -3,10 +3,10 @@ import http2 from "node:http2";
 import { BlockList, connect, type Socket } from "node:net";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { createCellTransport, http2Cells, startServerFor } from "@rollcall/testing/matrix";
+import { frame, HEADERS, headerBlock, PING, RawHttp2 } from "@rollcall/testing/raw/http2";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { createCellTransport, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
-import { frame, HEADERS, headerBlock, PING, RawHttp2 } from "../../../testing/src/raw/http2.ts";
 
 /** Resolves when the socket has ended, whoever ended it. */
 function ended(socket: Socket): Promise<void> {

@@ -3,11 +3,11 @@ import { connect } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
+import { DATA, END_STREAM, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2 } from "@rollcall/testing/raw/http2";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { smallFrames } from "./attacks-http2.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { DATA, END_STREAM, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2 } from "../../../testing/src/raw/http2.ts";
 import { startMeasuredServer } from "../lifecycle/server-process.ts";
+import { smallFrames } from "./attacks-http2.ts";
 
 const MIB = 1024 ** 2;
 const lifted = { burst: 1e12, perSecond: 0 };

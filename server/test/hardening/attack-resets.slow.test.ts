@@ -1,10 +1,19 @@
 import { once } from "node:events";
 import http2 from "node:http2";
+import { withProbe } from "@rollcall/testing/probe-service";
+import {
+  CANCEL,
+  ENHANCE_YOUR_CALM,
+  frame,
+  HEADERS,
+  postTo,
+  RawHttp2,
+  RST_STREAM,
+  uint32,
+} from "@rollcall/testing/raw/http2";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { headerChurn, hpackBomb, rapidReset } from "./attacks-http2.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { CANCEL, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2, RST_STREAM, uint32 } from "../../../testing/src/raw/http2.ts";
 
 const lifted = { burst: 1e12, perSecond: 0 };
 const GET_USER = "/user.v1.UserService/GetUser";

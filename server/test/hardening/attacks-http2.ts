@@ -11,7 +11,7 @@ import {
   RawHttp2,
   RST_STREAM,
   uint32,
-} from "../../../testing/src/raw/http2.ts";
+} from "@rollcall/testing/raw/http2";
 
 const GET_USER = "/user.v1.UserService/GetUser";
 

@@ -4,9 +4,9 @@ import { gzipSync } from "node:zlib";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 /** Sends a body in chunks of one byte, and gives the response. */
 async function sendByteByByte(server: TestServer, path: string, contentType: string, body: Buffer) {

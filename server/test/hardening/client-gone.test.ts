@@ -2,13 +2,13 @@
 import { constants } from "node:http2";
 import net from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "@rollcall/testing/open-request";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { begin, body } from "@rollcall/testing/raw/web-socket";
+import { startProcess } from "@rollcall/testing/start-process";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../../../testing/src/open-request.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
-import { begin, body } from "../../../testing/src/raw/web-socket.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";

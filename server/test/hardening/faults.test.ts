@@ -2,11 +2,11 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "@rollcall/testing/open-request";
+import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { begin, body, HALF_CLOSE } from "@rollcall/testing/raw/web-socket";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "../../../testing/src/open-request.ts";
-import { type ProbeHandlers, withProbe } from "../../../testing/src/probe-service.ts";
-import { begin, body, HALF_CLOSE } from "../../../testing/src/raw/web-socket.ts";
 
 /** Cuts a character in two, as messages do that quote a part of what was sent. */
 const HALF_A_CHARACTER = "cut here: \ud83d";

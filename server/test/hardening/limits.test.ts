@@ -7,9 +7,9 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
 
 /** A plaintext connection to which the bytes have been written, and what has come back. */
 function connectWith(port: number, bytes: string) {

@@ -5,10 +5,10 @@ import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import type { Cursor, UserRepository } from "../../src/repository/user-repository.ts";
-import { startServer } from "../../../testing/src/start-server.ts";
 
 const USERS = 500_000;
 /**

@@ -8,14 +8,14 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { createBrowserTransport } from "@rollcall/client";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { connectErrorOf, GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawRequest } from "@rollcall/testing/raw/http";
+import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "@rollcall/testing/raw/http2";
+import { HALF_CLOSE, openRawSocket } from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { connectErrorOf, GrpcJsClient } from "../../../testing/src/grpc-js.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
-import { rawRequest } from "../../../testing/src/raw/http.ts";
-import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "../../../testing/src/raw/http2.ts";
-import { HALF_CLOSE, openRawSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const refused = { code: Code.Unavailable, rawMessage: "server is overloaded" };

@@ -1,6 +1,7 @@
 /** What a refused call leaves on its connection: nothing. */
+
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../../testing/src/start-server.ts";
 import { liveBytes, openRefused, REFUSALS, timers } from "./refused-calls.ts";
 
 const rows = (["1.1", "2"] as const).flatMap((httpVersion) => REFUSALS.map((refusal) => ({ ...refusal, httpVersion })));

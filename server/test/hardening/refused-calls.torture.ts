@@ -1,6 +1,7 @@
 /** A hundred thousand refused calls of each kind on one connection: memory and pace stay flat. */
+
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../../testing/src/start-server.ts";
 import { liveBytes, openRefused, REFUSALS, timers } from "./refused-calls.ts";
 
 test.each(REFUSALS)("100,000 calls answered $status", { timeout: 600_000 }, async (refusal) => {

@@ -3,7 +3,7 @@ import { Agent, request } from "node:http";
 import http2 from "node:http2";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { TestServer } from "../../../testing/src/start-server.ts";
+import type { TestServer } from "@rollcall/testing/start-server";
 
 /** Every kind of request that is refused with its body unread, by its HTTP status. */
 export const REFUSALS = [

@@ -1,5 +1,5 @@
+import { heldBytes } from "@rollcall/testing/memory";
 import { expect, test } from "vitest";
-import { heldBytes } from "../../../testing/src/memory.ts";
 import { heldDuringUpload, uploadTransports } from "./upload-memory.ts";
 
 const MIB = 1024 ** 2;

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
+import { createBrowserTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { heldBytes } from "@rollcall/testing/memory";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect } from "vitest";
-import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
-import { startServer } from "../../../testing/src/start-server.ts";
-import { heldBytes } from "../../../testing/src/memory.ts";
 
 /** Each way to send an upload, by its name. */
 export const uploadTransports: readonly [string, (baseUrl: string) => Transport][] = [

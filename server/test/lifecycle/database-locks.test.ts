@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { childEnv } from "@rollcall/testing/child-env";
+import { until } from "@rollcall/testing/start-server";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { childEnv } from "../../../testing/src/child-env.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { until } from "../../../testing/src/start-server.ts";
 
 let folder: string;
 let path: string;

@@ -10,10 +10,10 @@ import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect
 import { Metadata } from "@grpc/grpc-js";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
-import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
-import { until } from "../../../testing/src/start-server.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
 
 const LIST = "/user.v1.UserService/ListUsers";
 /** Of one HTTP/2 connection; the server lets it have 256. */

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startProcess } from "@rollcall/testing/start-process";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { startProcess } from "../../../testing/src/start-process.ts";
 
 const CREATES = 600;
 const IN_FLIGHT = 64;

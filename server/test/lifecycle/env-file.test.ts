@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { childEnv } from "@rollcall/testing/child-env";
 import { afterAll, expect, test } from "vitest";
-import { childEnv } from "../../../testing/src/child-env.ts";
 
 const repository = join(import.meta.dirname, "../../..");
 const roots = mkdtempSync(join(tmpdir(), "rollcall-env-"));

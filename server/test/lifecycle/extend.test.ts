@@ -4,11 +4,11 @@ import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { Permissions } from "../../src/rpc/auth/permissions.ts";
 import { principalKey } from "../../src/rpc/context.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 const { routes } = withProbe({
   unary: ({ value }, { values }) =>

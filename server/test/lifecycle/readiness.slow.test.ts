@@ -5,10 +5,10 @@ import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startProcess } from "@rollcall/testing/start-process";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
 
 let folder: string;
 let path: string;

@@ -2,7 +2,7 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { startServer } from "../../../testing/src/start-server.ts";
+import { startServer } from "@rollcall/testing/start-server";
 
 const server = await startServer(JSON.parse(process.argv[2] ?? "{}"));
 const headers = await server.auth();

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../src/app.ts";
-import { until } from "../../../testing/src/start-server.ts";
 
 export interface ServerProcessOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;

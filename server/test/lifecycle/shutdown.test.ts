@@ -5,11 +5,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { startProcess } from "@rollcall/testing/start-process";
+import { startServer as startTestServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
 import { defaultConnectionLimits } from "../../src/transport/port/servers.ts";
-import { startServer as startTestServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
 
 /** A server that waits for idle connections as it does in production. */
 function startServer(options: Partial<AppOptions>): Promise<TestServer> {

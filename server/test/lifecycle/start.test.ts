@@ -4,10 +4,10 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { childEnv } from "@rollcall/testing/child-env";
+import { startProcess } from "@rollcall/testing/start-process";
 import { afterAll, describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
-import { childEnv } from "../../../testing/src/child-env.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));

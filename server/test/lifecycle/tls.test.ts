@@ -5,10 +5,10 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { startProcess } from "@rollcall/testing/start-process";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { startProcess } from "../../../testing/src/start-process.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const stranger = await createCertificateAuthority("Other CA");

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 /** A folder with a page and its one asset, which goes with the `await using` block. */
 async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(name: string): Promise<void> }> {

@@ -6,10 +6,10 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
+import { type CommandResult, root, run, writeCaFile } from "@rollcall/testing/run-program";
+import type { TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type CommandResult, root, run, writeCaFile } from "../../../testing/src/run-program.ts";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
 
 const { http1, h2c, tlsH2 } = connections;
 const caFile = writeCaFile();

@@ -14,10 +14,10 @@ import {
   StreamService,
 } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { connectErrorOf, GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { authenticate, type Connection, connections, startServerFor, testCa } from "@rollcall/testing/matrix";
+import type { TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { connectErrorOf, GrpcJsClient } from "../../../testing/src/grpc-js.ts";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { authenticate, type Connection, connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
 
 describe.each([connections.h2c, connections.tlsH2])("grpc-js: gRPC over $connection", (connection) => {
   test("unary", async () => {

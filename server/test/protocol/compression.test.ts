@@ -2,8 +2,6 @@
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { describe, expect, test } from "vitest";
-import { type TestServer, until } from "../../../testing/src/start-server.ts";
 import {
   type Cell,
   connections,
@@ -12,9 +10,11 @@ import {
   http2Cells,
   protocolCells,
   startServerFor,
-} from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
-import { rawRequest } from "../../../testing/src/raw/http.ts";
+} from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawRequest } from "@rollcall/testing/raw/http";
+import { type TestServer, until } from "@rollcall/testing/start-server";
+import { describe, expect, test } from "vitest";
 
 const value = "compressible ".repeat(10_000);
 const encodings = { gzip: compressionGzip, br: compressionBrotli };

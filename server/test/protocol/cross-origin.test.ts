@@ -2,10 +2,10 @@
 
 import { once } from "node:events";
 import { connect } from "node:http2";
+import { testCa, testCertificate } from "@rollcall/testing/matrix";
+import { openSocket } from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { testCa, testCertificate } from "../../../testing/src/matrix.ts";
-import { openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const PATH = "/user.v1.UserService/ListUsers";
 const FRIEND = "https://friend.example";

@@ -1,8 +1,9 @@
 /** curl: Connect as plain HTTP with JSON. */
+
+import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
+import { run, writeCaFile } from "@rollcall/testing/run-program";
+import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { run, writeCaFile } from "../../../testing/src/run-program.ts";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
 
 const { http1, h2c, tlsHttp1, tlsH2 } = connections;
 const caFile = writeCaFile();

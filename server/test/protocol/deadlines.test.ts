@@ -2,13 +2,20 @@
 
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import {
+  connectJson,
+  connectStream,
+  grpc,
+  grpcWeb,
+  type HandProtocol,
+  openRequest,
+} from "@rollcall/testing/open-request";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { begin, body } from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
 import { InvalidTokenError } from "../../src/rpc/auth/token-verifier.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { connectJson, connectStream, grpc, grpcWeb, type HandProtocol, openRequest } from "../../../testing/src/open-request.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { begin, body } from "../../../testing/src/raw/web-socket.ts";
 
 const PROBE = "/probe.v1.ProbeService";
 /** Begins an envelope, and makes no message whole. */

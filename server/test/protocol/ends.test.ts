@@ -1,9 +1,9 @@
 /** How a call ends early: by its deadline or its caller, with the handler told at once. */
 import { type Client, Code, createClient, type HandlerContext } from "@connectrpc/connect";
+import { cells, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
+import { type ProbeHandlers, ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { until } from "../../../testing/src/start-server.ts";
-import { cells, createCellTransport, errorOf, startServerFor } from "../../../testing/src/matrix.ts";
-import { type ProbeHandlers, ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 interface CallOptions {
   signal?: AbortSignal;

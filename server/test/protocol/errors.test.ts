@@ -3,9 +3,9 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 describe.each(cells)("$protocol over $connection", (cell) => {
   test("bad fields: invalid_argument with every violation in a BadRequest", async () => {

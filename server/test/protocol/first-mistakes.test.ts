@@ -4,8 +4,8 @@ import { once } from "node:events";
 import { connect } from "node:http2";
 import { buffer } from "node:stream/consumers";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
 
 const USERS = "/user.v1.UserService";
 const STREAMS = "/stream.v1.StreamService";

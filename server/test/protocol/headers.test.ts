@@ -1,12 +1,12 @@
 /** Media types and content codings: by the names and weights that HTTP gives them, in every protocol. */
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { connections, startServerFor } from "@rollcall/testing/matrix";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { rawCall } from "@rollcall/testing/raw/call";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
+import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { until } from "../../../testing/src/start-server.ts";
-import { connections, startServerFor } from "../../../testing/src/matrix.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { rawCall } from "../../../testing/src/raw/call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 const value = "compressible ".repeat(1_000);
 /** Echoes; a stream's answer is the last message. */

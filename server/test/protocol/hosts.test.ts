@@ -2,9 +2,9 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
+import { exchangeToEnd } from "@rollcall/testing/raw/http";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { exchangeToEnd } from "../../../testing/src/raw/http.ts";
 
 const DELETE_USER = "/user.v1.UserService/DeleteUser";
 

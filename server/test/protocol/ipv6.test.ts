@@ -4,11 +4,11 @@ import http2 from "node:http2";
 import { createClient } from "@connectrpc/connect";
 import { Metadata } from "@grpc/grpc-js";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { cells, createCellTransport, testCa, testCertificate } from "@rollcall/testing/matrix";
+import { openSocket } from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
-import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
-import { cells, createCellTransport, testCa, testCertificate } from "../../../testing/src/matrix.ts";
-import { openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const LIST_USERS = "/user.v1.UserService/ListUsers";
 

@@ -1,11 +1,11 @@
 /** JSON as people and programs write it: UTF-8 alone, no field by a wrong name, envelopes where they belong. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { type Outcome, rawCall } from "@rollcall/testing/raw/call";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
+import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { type Outcome, rawCall } from "../../../testing/src/raw/call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 const byVersion = { "connect-protocol-version": "1" };
 

@@ -5,8 +5,8 @@ import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
 import { type BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { cells, createCellTransport, http2Cells, startServerFor } from "@rollcall/testing/matrix";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
 
 const kinds: Record<string, (transport: Transport) => Promise<void>> = {
   async unary(transport) {

@@ -3,11 +3,11 @@ import { Agent } from "node:http";
 import { type Client, Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { cells, connections, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawRequest } from "@rollcall/testing/raw/http";
+import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { until } from "../../../testing/src/start-server.ts";
-import { cells, connections, createCellTransport, errorOf, startServerFor } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
-import { rawRequest } from "../../../testing/src/raw/http.ts";
 
 const readMaxBytes = 1_024;
 /** With its envelope's tag and length, or JSON's quotes, just below the limit. */

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
 import { buffer } from "node:stream/consumers";
+import { exchangeToEnd } from "@rollcall/testing/raw/http";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { exchangeToEnd } from "../../../testing/src/raw/http.ts";
 
 /** An answer that is said to be JSON in the contract's form, with the request's id. */
 function parse(answer: string) {

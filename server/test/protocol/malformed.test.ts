@@ -1,12 +1,12 @@
 /** Requests that can't be read: their senders' fault in every protocol, with a code that says so and no error in the log. */
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { type Outcome, rawCall } from "@rollcall/testing/raw/call";
+import { begin, HALF_CLOSE, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
+import { type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { type TestServer, until } from "../../../testing/src/start-server.ts";
-import { type Connection, connections, startServerFor } from "../../../testing/src/matrix.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { type Outcome, rawCall } from "../../../testing/src/raw/call.ts";
-import { begin, HALF_CLOSE, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 /** google.protobuf.StringValue "abc". */
 const message = Buffer.from("\n\x03abc");

@@ -3,13 +3,20 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { GrpcJsClient } from "@rollcall/testing/grpc-js";
+import {
+  cells,
+  connections,
+  createCellTransport,
+  errorOf,
+  protocolCells,
+  startServerFor,
+} from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawCall } from "@rollcall/testing/raw/call";
+import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
+import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { GrpcJsClient } from "../../../testing/src/grpc-js.ts";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { cells, connections, createCellTransport, errorOf, protocolCells, startServerFor } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
-import { rawCall } from "../../../testing/src/raw/call.ts";
-import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "../../../testing/src/raw/web-socket.ts";
 
 /** Fails with what `thrown` makes, at once, after a message, and when it has read a stream. */
 function failing(thrown: () => unknown) {

@@ -7,9 +7,9 @@ import {
   encodeBinaryHeader,
   type HandlerContext,
 } from "@connectrpc/connect";
+import { cells, createCellTransport, errorOf, http2Cells, startServerFor } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { describe, expect, test } from "vitest";
-import { cells, createCellTransport, errorOf, http2Cells, startServerFor } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 const bytes = Uint8Array.of(0, 1, 127, 128, 255);
 

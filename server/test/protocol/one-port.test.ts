@@ -6,9 +6,9 @@ import tls from "node:tls";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../testing/src/certificates.ts";
-import { startServer, until } from "../../../testing/src/start-server.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const hosts = ["localhost", "127.0.0.1", "::1"];

@@ -2,11 +2,11 @@
 import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { cells, connections, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawRequest } from "@rollcall/testing/raw/http";
+import { type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { type TestServer, until } from "../../../testing/src/start-server.ts";
-import { cells, connections, createCellTransport, errorOf, startServerFor } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
-import { rawRequest } from "../../../testing/src/raw/http.ts";
 
 /** The line of the one call that the server has had. */
 function accessLine(server: TestServer): Promise<Record<string, unknown>> {

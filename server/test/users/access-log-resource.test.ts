@@ -1,8 +1,8 @@
 import { ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../../testing/src/start-server.ts";
 
 test.each<[string, (baseUrl: string) => Transport]>([
   ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],

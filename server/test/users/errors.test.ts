@@ -14,9 +14,9 @@ import {
 } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { startServer, type TestServer } from "../../../testing/src/start-server.ts";
 
 async function clients(server: TestServer) {
   const headers = await server.auth();

@@ -4,8 +4,8 @@ import { field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/va
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, UserService } from "@rollcall/gen/user/v1/user";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../../testing/src/start-server.ts";
 
 const validator = createValidator();
 

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { Streams } from "../../src/service/streams.ts";
-import { startServer } from "../../../testing/src/start-server.ts";
 import { uploadTransports } from "../hardening/upload-memory.ts";
 
 test("a query gives ten results, unless it is set up otherwise", async () => {

@@ -5,11 +5,21 @@ import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { connections, startServerFor, testCa } from "@rollcall/testing/matrix";
+import { withProbe } from "@rollcall/testing/probe-service";
+import {
+  begin,
+  CHAT,
+  chunk,
+  HALF_CLOSE,
+  headerBlock,
+  openSocket,
+  PROBE,
+  say,
+  UPLOAD,
+} from "@rollcall/testing/raw/web-socket";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
-import { begin, CHAT, chunk, HALF_CLOSE, headerBlock, openSocket, PROBE, say, UPLOAD } from "../../../testing/src/raw/web-socket.ts";
 
 describe("the handshake", () => {
   test.each([

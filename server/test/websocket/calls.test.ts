@@ -3,14 +3,14 @@ import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
+import { createBrowserTransport } from "@rollcall/client";
 import { ErrorInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { errorOf } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { createBrowserTransport } from "../../../client/src/transports/browser.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { errorOf } from "../../../testing/src/matrix.ts";
-import { ProbeService, withProbe } from "../../../testing/src/probe-service.ts";
 
 /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
 function clientsOf(server: TestServer) {

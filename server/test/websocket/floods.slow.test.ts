@@ -4,12 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
-import { WebSocket } from "ws";
-import { isTurnOver } from "../../src/runtime/loop-turn.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { connections, startServerFor, testCa } from "../../../testing/src/matrix.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
+import { connections, startServerFor, testCa } from "@rollcall/testing/matrix";
+import { withProbe } from "@rollcall/testing/probe-service";
 import {
   begin,
   body,
@@ -22,7 +18,11 @@ import {
   PROBE,
   say,
   UPLOAD,
-} from "../../../testing/src/raw/web-socket.ts";
+} from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
+import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { isTurnOver } from "../../src/runtime/loop-turn.ts";
 
 describe("a frame that is not complete", () => {
   // Of 60,000 bytes, of which few ever come.

@@ -1,8 +1,8 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { grpc } from "@improbable-eng/grpc-web";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../../testing/src/start-server.ts";
 
 const { bidirectionalStream, clientStream } = StreamService.method;
 type Streaming = typeof bidirectionalStream | typeof clientStream;

@@ -3,12 +3,12 @@ import { connect } from "node:net";
 import { buffer } from "node:stream/consumers";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { type RawResponse, rawRequest } from "@rollcall/testing/raw/http";
+import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "@rollcall/testing/raw/web-socket";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import type { AppOptions } from "../../src/app.ts";
-import { startServer, type TestServer, until } from "../../../testing/src/start-server.ts";
-import { type RawResponse, rawRequest } from "../../../testing/src/raw/http.ts";
-import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "../../../testing/src/raw/web-socket.ts";
 
 const callLines = (server: TestServer) => server.log.filter(({ msg }) => msg === "call");
 const method = CHAT.slice(1);

@@ -1,5 +1,5 @@
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../../testing/src/start-server.ts";
 import { storm } from "./web-socket-storm.ts";
 
 // As many as it once took for four to be refused.

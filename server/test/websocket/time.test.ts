@@ -3,10 +3,7 @@ import { connect } from "node:net";
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code } from "@connectrpc/connect";
-import { describe, expect, test } from "vitest";
-import { WebSocket } from "ws";
-import { startServer, until } from "../../../testing/src/start-server.ts";
-import { withProbe } from "../../../testing/src/probe-service.ts";
+import { withProbe } from "@rollcall/testing/probe-service";
 import {
   begin,
   CHAT,
@@ -18,7 +15,10 @@ import {
   PROBE,
   say,
   UPLOAD,
-} from "../../../testing/src/raw/web-socket.ts";
+} from "@rollcall/testing/raw/web-socket";
+import { startServer, until } from "@rollcall/testing/start-server";
+import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 
 describe("time", () => {
   test("a client that answers no ping is cut off; one that does is not", async () => {

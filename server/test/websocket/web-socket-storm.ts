@@ -5,8 +5,8 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { BidiRequestSchema } from "@rollcall/gen/stream/v1/stream";
-import type { TestServer } from "../../../testing/src/start-server.ts";
-import { body, CHAT, HALF_CLOSE } from "../../../testing/src/raw/web-socket.ts";
+import { body, CHAT, HALF_CLOSE } from "@rollcall/testing/raw/web-socket";
+import type { TestServer } from "@rollcall/testing/start-server";
 
 /** For an answer to come, and for what breaks off to be given up. In milliseconds. */
 const ANSWER_TIMEOUT_MS = 20_000;

@@ -4,8 +4,8 @@ import { request as httpsRequest } from "node:https";
 import { buffer } from "node:stream/consumers";
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { TestServer } from "../start-server.ts";
 import { type Connection, testCa } from "../matrix.ts";
+import type { TestServer } from "../start-server.ts";
 
 /** What a call sends, byte by byte. */
 export interface RawCall {

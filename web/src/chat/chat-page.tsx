@@ -1,11 +1,11 @@
 import "../calls/calls.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { BASE_URL } from "../base.ts";
-import { Button } from "../ui/button.tsx";
 import { describeError } from "../api/errors.ts";
+import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import { commandsFor } from "../calls/shell-commands.ts";
+import { Button } from "../ui/button.tsx";
 import { useConversation } from "./use-conversation.ts";
 
 const { bidirectionalStream } = StreamService.method;

@@ -1,9 +1,9 @@
 import { type Chat, openChat } from "@rollcall/client";
 import { useEffect, useRef, useState } from "react";
-import { announce } from "../ui/announcer.tsx";
 import { MAX_PRINTED_MESSAGES } from "../calls/shell-commands.ts";
 import { streams } from "../calls/streams-client.ts";
 import { type RecordedCall, useCall } from "../calls/use-call.ts";
+import { announce } from "../ui/announcer.tsx";
 
 /** Lines that are kept of a conversation. */
 const MAX_LINES = 1_000;

@@ -1,14 +1,14 @@
 import "../calls/calls.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
-import { BASE_URL } from "../base.ts";
-import { Button } from "../ui/button.tsx";
 import { describeError, fieldErrors } from "../api/errors.ts";
 import { checkRules } from "../api/rules/index.ts";
+import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import { commandsFor, quote } from "../calls/shell-commands.ts";
 import { streams } from "../calls/streams-client.ts";
 import { useCall } from "../calls/use-call.ts";
+import { Button } from "../ui/button.tsx";
 
 const { serverStream } = StreamService.method;
 

@@ -3,16 +3,16 @@ import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type DragEvent, useEffect, useRef, useState } from "react";
-import { BASE_URL } from "../base.ts";
-import { Button } from "../ui/button.tsx";
-import { CopyButton } from "../ui/copy-button.tsx";
 import { describeError } from "../api/errors.ts";
-import { formatBytes, formatRate } from "../ui/bytes.ts";
+import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import type { CallSnapshot } from "../calls/call-record.ts";
 import { uploadCommands } from "../calls/shell-commands.ts";
 import { streams } from "../calls/streams-client.ts";
 import { useCall } from "../calls/use-call.ts";
+import { Button } from "../ui/button.tsx";
+import { formatBytes, formatRate } from "../ui/bytes.ts";
+import { CopyButton } from "../ui/copy-button.tsx";
 
 const { clientStream } = StreamService.method;
 

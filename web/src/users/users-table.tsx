@@ -1,9 +1,9 @@
 import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { UseQueryResult } from "@tanstack/react-query";
+import { describeError } from "../api/errors.ts";
 import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { Time } from "../ui/time.tsx";
-import { describeError } from "../api/errors.ts";
 import { useExpected } from "./use-users.ts";
 
 export interface UsersTableProps {

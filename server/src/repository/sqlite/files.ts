@@ -1,7 +1,7 @@
 import { type BigIntStats, statSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { findDamage } from "./find-damage.ts";
 import { isCorrupt } from "./errors.ts";
+import { findDamage } from "./find-damage.ts";
 
 /** The smallest page of SQLite: a shorter file was cut. In bytes. */
 const MIN_FILE_BYTES = 512n;

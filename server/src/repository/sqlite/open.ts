@@ -2,12 +2,12 @@ import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, stat
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../runtime/sleep-sync.ts";
+import { isBusy, isCorrupt } from "./errors.ts";
 import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
 import { findDamage } from "./find-damage.ts";
 import { sqliteMigrations } from "./migrations.ts";
 import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 import { areSearchKeysCurrent, type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
-import { isBusy, isCorrupt } from "./errors.ts";
 
 /** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, test } from "vitest";
+import { describeUserRepository } from "../user-repository.contract.ts";
 import { APPLICATION_ID } from "./recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
-import { describeUserRepository } from "../user-repository.contract.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,12 +1,17 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { DatabaseUnavailableError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../../domain/errors.ts";
+import {
+  DatabaseUnavailableError,
+  InvalidArgumentError,
+  StaleUserError,
+  UserNotFoundError,
+} from "../../domain/errors.ts";
 import { searchKey, type User } from "../../domain/user.ts";
+import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
+import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open.ts";
-import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { SqliteUserList, USER_COLUMNS } from "./user-list.ts";
 import { SqliteWatch } from "./watch.ts";
-import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
 import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests removed with each create: more than are added, so they can't pile up. */

@@ -2,8 +2,8 @@ import { encodeEnvelope, type UniversalHandler, type UniversalServerResponse } f
 import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
 import { createTrailerSerialization, trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
 import { callKey } from "../context.ts";
-import { jsonError } from "./explain-refusals.ts";
 import { internalError } from "../record/call-record.ts";
+import { jsonError } from "./explain-refusals.ts";
 
 /**
  * The same handler, which never throws, nor does the body of its answer: what goes

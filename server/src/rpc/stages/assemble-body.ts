@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { isByteStream } from "./byte-stream.ts";
 import { type Connection, connectionKey } from "../context.ts";
+import { isByteStream } from "./byte-stream.ts";
 
 /** Content types whose bodies are envelopes. */
 const ENVELOPED = /^application\/(?:grpc|connect\+)/i;

@@ -3,9 +3,9 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { abortableEach } from "../../runtime/abortable.ts";
-import { isByteStream } from "./byte-stream.ts";
 import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
+import { isByteStream } from "./byte-stream.ts";
 
 /** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
 export const MAX_TIMER_MS = 2_147_483_647;

@@ -12,8 +12,8 @@ import {
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
-import { deflateInLine, inflateInLine } from "./coding-work.ts";
 import { malformed } from "../malformed.ts";
+import { deflateInLine, inflateInLine } from "./coding-work.ts";
 
 /**
  * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a

@@ -13,9 +13,9 @@ import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-g
 import type { Logger } from "pino";
 import { retryInfo } from "../../rpc/errors.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
+import { isOverBudget } from "../port/connection-guard.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
-import { isOverBudget } from "../port/connection-guard.ts";
 import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 

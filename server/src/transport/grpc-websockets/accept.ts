@@ -6,12 +6,12 @@ import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
+import { defaultRequestTimeouts, type RequestTimeouts } from "../fastify/request-timeouts.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
+import { hasOpenRequests } from "../port/pipelining.ts";
 import { SocketCall } from "./call.ts";
 import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./refusal.ts";
-import { hasOpenRequests } from "../port/pipelining.ts";
-import { defaultRequestTimeouts, type RequestTimeouts } from "../fastify/request-timeouts.ts";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;

@@ -8,13 +8,13 @@ import { callKey } from "../../rpc/context.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission, Arrival } from "../admission/admission.ts";
 import { refusalErrors } from "../admission/admit-calls.ts";
+import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 import { connectionContext, peerOf } from "../port/connection.ts";
 import { connectionHooks, countWebSocket } from "../port/connection-guard.ts";
 import { PushedBody } from "./body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./header.ts";
 import { SocketHolds } from "./holds.ts";
 import { sendResponse } from "./send.ts";
-import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 
 /** First byte of a client's frame: more of the body, or its end. */
 const BODY = 0x00;

@@ -1,7 +1,7 @@
 import { nextTurn } from "../../runtime/loop-turn.ts";
+import { FairLine } from "../admission/fair-line.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
-import { FairLine } from "../admission/fair-line.ts";
 
 /** How long a call counts as one whose answer is being made: slow ones hold up nobody. */
 const FRESH_MS = 10;

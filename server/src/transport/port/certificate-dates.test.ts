@@ -1,5 +1,5 @@
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createCertificateAuthority } from "../../../../testing/src/certificates.ts";
 import { createLogger } from "../../telemetry/logger.ts";
 import { watchCertificateDates } from "./certificate-dates.ts";
 

@@ -1,5 +1,5 @@
+import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { until } from "../../../../testing/src/start-server.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { CALL_BYTES } from "./call-bytes.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";

@@ -6,8 +6,8 @@ import { ByteBudget } from "./byte-budget.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { guardSession } from "./guard-session.ts";
-import type { ConnectionLimits } from "./servers.ts";
 import { RefusalLog } from "./refusal-log.ts";
+import type { ConnectionLimits } from "./servers.ts";
 
 export interface Guards {
   /** Counts a new connection. Returns false, and destroys it, when its address has too many. */

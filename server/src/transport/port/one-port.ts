@@ -11,6 +11,7 @@ import { createGuards } from "./guards.ts";
 import { createHandshakeLog } from "./handshake-log.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
+import { boundPipelining } from "./pipelining.ts";
 import {
   type ConnectionLimits,
   createHttp1Server,
@@ -18,7 +19,6 @@ import {
   SOCKET_OPTIONS,
   type TlsOptions,
 } from "./servers.ts";
-import { boundPipelining } from "./pipelining.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
 /** What a connection's streams together may send before it is read: the lever of upload speed. */

@@ -2,10 +2,10 @@ import { METHODS, type RequestListener, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { requestIdFrom } from "../../runtime/request-id.ts";
+import { errorBody } from "../fastify/reply-error.ts";
 import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
-import { errorBody } from "../fastify/reply-error.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
 /** For an answer to what is no request to leave, in milliseconds. */

@@ -1,5 +1,5 @@
+import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { until } from "../../../../testing/src/start-server.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 test("a bucket gives its burst, then nothing, and what comes back with time", async () => {

@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
-import { childEnv } from "../../testing/src/child-env.ts";
-import { runCommandLine } from "../src/run.ts";
+import { runCommandLine } from "@rollcall/cli/run";
+import { childEnv } from "./child-env.ts";
 
-export const main = join(import.meta.dirname, "../src/main.ts");
+export const main = join(import.meta.dirname, "../../cli/src/main.ts");
 
 export interface CommandResult {
   readonly code: number | null;
