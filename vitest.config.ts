@@ -2,12 +2,12 @@ import { defineConfig } from "vitest/config";
 
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
 /** What looks at the first time that a process does something. */
-const isolatedTests = ["{server,client}/test/**/*.isolated.test.ts"];
+const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
 /**
  * What takes long or measures memory: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out.
  * Each file has a process of its own, whose memory holds nothing of others.
  */
-const slowTests = ["{server,client}/test/**/*.slow.test.ts"];
+const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
 
 export default defineConfig({
   test: {
@@ -23,13 +23,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "browser", include: browserTests, globalSetup: "test/browser-setup.ts" },
+        test: { name: "browser", include: browserTests, globalSetup: "testing/src/browser-setup.ts" },
       },
       {
         extends: true,
         test: {
           name: "system",
-          include: ["{server,client,test}/test/**/*.test.ts", "test/*.test.ts"],
+          include: ["{server,client,cli}/test/**/*.test.ts", "test/*.test.ts"],
           exclude: [...browserTests, ...isolatedTests, ...slowTests],
         },
       },
@@ -43,7 +43,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "unit", include: ["{pem,server,client,web,scripts}/src/**/*.test.ts", "scripts/*.test.ts"] },
+        test: { name: "unit", include: ["{pem,server,client,cli,web,testing}/src/**/*.test.ts", "scripts/*.test.ts"] },
       },
     ],
   },

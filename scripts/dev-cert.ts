@@ -1,7 +1,7 @@
 /** `pnpm dev:cert`: a local certificate authority, and certificates of it for localhost and for a client, into .cert. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Credentials, createCertificateAuthority } from "./certificates.ts";
+import { type Credentials, createCertificateAuthority } from "@rollcall/testing/certificates";
 
 const folder = join(import.meta.dirname, "../.cert");
 mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { join } from "node:path";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
-import { startServer } from "../server/test/harness.ts";
-import { launchChromium } from "./chromium.ts";
-import { examplesIn } from "./readme-examples.ts";
 
 const root = join(import.meta.dirname, "..");
 

@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { childEnv } from "@rollcall/testing/child-env";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startServer, type TestServer } from "../server/test/harness.ts";
-import { childEnv } from "./child-env.ts";
-import { examplesIn } from "./readme-examples.ts";
 
 const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");

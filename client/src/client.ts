@@ -11,8 +11,8 @@ import {
   UserService,
 } from "@rollcall/gen/user/v1/user";
 import { toRollcallError } from "./errors.ts";
+import { randomId } from "./internal/random-id.ts";
 import { MAX_TIMEOUT_MS } from "./options.ts";
-import { randomId } from "./random-id.ts";
 import { explainDeadline } from "./retry/last-fault.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";

@@ -1,12 +1,12 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
-import { withCheckedHeaders } from "./checked-headers.ts";
 import { RollcallClient } from "./client.ts";
-import { createFetchFaultInterceptors } from "./fetch-transport.ts";
-import { fetchAnswer } from "./foreign-answer.ts";
+import { withCheckedHeaders } from "./internal/checked-headers.ts";
+import { fetchAnswer } from "./internal/foreign-answer.ts";
+import { parseServerAddress } from "./internal/server-address.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
-import { parseServerAddress } from "./server-address.ts";
 import { createSha256 } from "./streams/sha256.ts";
+import { createFetchFaultInterceptors } from "./transports/fetch.ts";
 
 export interface RollcallClientOptions extends CommonClientOptions {
   /** Where the server is, as `https://rollcall.example.com`. */

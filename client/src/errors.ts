@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
-import { findForeignAnswer } from "./foreign-answer.ts";
+import { findForeignAnswer } from "./internal/foreign-answer.ts";
 
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";

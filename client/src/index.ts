@@ -1,4 +1,3 @@
-export { type BrowserTransportOptions, createBrowserTransport } from "./browser-transport.ts";
 export { type NewUser, RollcallClient, type UserChanges, type UserQuery } from "./client.ts";
 export { createRollcallClient, type RollcallClientOptions } from "./create-client.ts";
 export {
@@ -12,17 +11,17 @@ export {
   UserNotFoundError,
   ValidationError,
 } from "./errors.ts";
-export { createFetchTransport, type FetchTransportOptions } from "./fetch-transport.ts";
-export { ForeignAnswerError, findForeignAnswer } from "./foreign-answer.ts";
 export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
 export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
 export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";
 export { createRetryInterceptor } from "./interceptors/retry.ts";
 export { createTracingInterceptor, type TracedCall, type TraceHook } from "./interceptors/tracing.ts";
-export type { Logger } from "./logger.ts";
-export { RequestNotSentError } from "./not-sent.ts";
-export type { CommonClientOptions } from "./options.ts";
-export { randomId } from "./random-id.ts";
+export { TOKEN_FAULT, toBearerToken, withoutTokens } from "./internal/bearer-token.ts";
+export { ForeignAnswerError, findForeignAnswer } from "./internal/foreign-answer.ts";
+export type { Logger } from "./internal/logger.ts";
+export { findCause, RequestNotSentError } from "./internal/not-sent.ts";
+export { randomId } from "./internal/random-id.ts";
+export { type CommonClientOptions, MAX_TIMEOUT_MS } from "./options.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
 export { type Chat, openChat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
@@ -35,3 +34,5 @@ export {
   type UploadSource,
   upload,
 } from "./streams/upload.ts";
+export { type BrowserTransportOptions, createBrowserTransport } from "./transports/browser.ts";
+export { createFetchTransport, type FetchTransportOptions } from "./transports/fetch.ts";

@@ -1,11 +1,11 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { callHook } from "./call-hook.ts";
 import { createAuthInterceptor, type GetToken } from "./interceptors/auth.ts";
 import { createLoggingInterceptor } from "./interceptors/logging.ts";
 import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
 import { createRetryInterceptor } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
-import type { Logger } from "./logger.ts";
+import { callHook } from "./internal/call-hook.ts";
+import type { Logger } from "./internal/logger.ts";
 import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
 import {
   EmailTakenError,
   StaleUserError,

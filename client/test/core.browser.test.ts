@@ -1,9 +1,9 @@
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import type { RollcallClientOptions } from "../src/index.ts";
 import { bundle } from "./bundle.ts";
 import { expectedOfCore, type runCoreScenario } from "./core-scenario.ts";

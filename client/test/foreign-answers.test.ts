@@ -1,8 +1,8 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
 import {
   createFetchTransport,
   createRollcallClient,

@@ -2,8 +2,8 @@ import { Code, ConnectError, createClient, type Interceptor } from "@connectrpc/
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../server/test/harness.ts";
 import {
   createAuthInterceptor,
   createLoggingInterceptor,

@@ -7,11 +7,11 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { rollcall } from "@rollcall/testing/command-line";
+import { testCa, testCertificate } from "@rollcall/testing/matrix";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { testCa, testCertificate } from "../../server/test/matrix.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall } from "./command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
 
 checkEachForLeaks();

@@ -1,5 +1,5 @@
+import { until } from "@rollcall/testing/start-server";
 import { afterEach, beforeEach } from "vitest";
-import { until } from "../../server/test/harness.ts";
 
 const KINDS = /^(TCPSocketWrap|TLSWrap|Timeout|PipeWrap|TCPConnectWrap|HTTP2SESSION)/i;
 

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
 import type { RetryEvent } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./leaks.ts";

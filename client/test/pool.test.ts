@@ -5,8 +5,8 @@ import { Code, type ConnectError, type ConnectRouter } from "@connectrpc/connect
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./free-port.ts";

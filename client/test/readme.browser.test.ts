@@ -1,10 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
-import { examplesIn } from "../../test/readme-examples.ts";
 import { startExample } from "./example-folder.ts";
 
 test("the README's page in Chromium", async () => {

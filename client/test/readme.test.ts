@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { childEnv } from "@rollcall/testing/child-env";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
-import { startServer } from "../../server/test/harness.ts";
-import { childEnv } from "../../test/child-env.ts";
-import { examplesIn } from "../../test/readme-examples.ts";
 import { startExample } from "./example-folder.ts";
 
 const packageDir = join(import.meta.dirname, "..");

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import { mintToken, SCOPES } from "../../server/src/index.ts";
-import { childEnv } from "../../test/child-env.ts";
+import { mintToken, SCOPES } from "@rollcall/server";
+import { childEnv } from "@rollcall/testing/child-env";
 
 const main = join(import.meta.dirname, "../../server/src/main.ts");
 const AUTH_SECRET = "a secret of the tests, long enough";

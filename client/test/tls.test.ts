@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import tls from "node:tls";
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { createCertificateAuthority, createSelfSigned } from "@rollcall/testing/certificates";
+import { rollcall, rollcallInside } from "@rollcall/testing/command-line";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createCertificateAuthority, createSelfSigned } from "../../scripts/certificates.ts";
-import { startServer, until } from "../../server/test/harness.ts";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { rollcall, rollcallInside } from "./command-line.ts";
 import { checkEachForLeaks } from "./leaks.ts";
 import { listen } from "./proxy.ts";
 

@@ -2,9 +2,9 @@ import { inspect } from "node:util";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { errorOf } from "@rollcall/testing/matrix";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startServer, type TestServer, until } from "../../server/test/harness.ts";
-import { errorOf } from "../../server/test/matrix.ts";
 import {
   createAuthInterceptor,
   createBrowserTransport,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { heldBytes } from "@rollcall/testing/memory";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { heldBytes } from "../../server/test/memory.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 
 const CHUNK_BYTES = 65_536;

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { fileFault, findPairFault, readCertificates, readPrivateKey, toPem } from "./index.ts";
 
 const authority = await createCertificateAuthority("Test CA");

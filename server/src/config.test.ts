@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { BlockList } from "node:net";
 import { join } from "node:path";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { describe, expect, test } from "vitest";
-import { createCertificateAuthority } from "../../scripts/certificates.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { parseConfig } from "./config.ts";
 

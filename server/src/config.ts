@@ -5,11 +5,11 @@ import { isLoopback, parseHost } from "./config/host.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
-import { addToBlockList } from "./http/addresses.ts";
-import { DEFAULT_MAX_CALLS } from "./http/admission.ts";
-import type { ConnectionLimits } from "./http/node-servers.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/bound-deadline.ts";
+import { MAX_TIMER_MS } from "./rpc/stages/bound-deadline.ts";
+import { DEFAULT_MAX_CALLS } from "./transport/admission/admission.ts";
+import { addToBlockList } from "./transport/port/addresses.ts";
+import type { ConnectionLimits } from "./transport/port/servers.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {

@@ -3,16 +3,14 @@ export { ConfigError } from "./config/config-error.ts";
 export { readEnvFile } from "./config/env-file.ts";
 export { parseTokenSettings } from "./config.ts";
 export { loadDevelopmentKey } from "./development-key.ts";
+export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
 export type { Principal } from "./domain/principal.ts";
-export type { GrpcWebSocketsLimits } from "./http/grpc-websockets.ts";
-export type { ConnectionLimits, TlsOptions } from "./http/node-servers.ts";
-export type { RequestTimeouts } from "./http/request-timeouts.ts";
-export type { DatabaseNotice } from "./repository/open-sqlite.ts";
-export { DatabaseOpenError } from "./repository/recognise-sqlite.ts";
-export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite-user-repository.ts";
+export type { DatabaseNotice } from "./repository/sqlite/open.ts";
+export { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
+export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";
 export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
-export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
+export { methodName, type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
 export { KeysUnavailableError } from "./rpc/auth/provider-keys.ts";
 export {
   createTokenVerifier,
@@ -24,3 +22,7 @@ export {
 } from "./rpc/auth/token-verifier.ts";
 export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";
+export { createLogger } from "./telemetry/logger.ts";
+export type { RequestTimeouts } from "./transport/fastify/request-timeouts.ts";
+export type { GrpcWebSocketsLimits } from "./transport/grpc-websockets/accept.ts";
+export type { ConnectionLimits, TlsOptions } from "./transport/port/servers.ts";

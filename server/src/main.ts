@@ -6,14 +6,14 @@ import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
 import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
-import { createLogger } from "./logger.ts";
-import { describeOpenFile } from "./repository/file-access.ts";
-import { DatabaseOpenError } from "./repository/recognise-sqlite.ts";
-import { openSqliteUserRepository } from "./repository/sqlite-user-repository.ts";
+import { describeOpenFile } from "./repository/sqlite/file-access.ts";
+import { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
+import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import { mintToken } from "./rpc/auth/mint-token.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
 import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
 import { createLineBatch } from "./telemetry/line-batch.ts";
+import { createLogger } from "./telemetry/logger.ts";
 import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;

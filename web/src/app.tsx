@@ -1,14 +1,14 @@
 import { lazy, Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
-import { Crash } from "./components/crash.tsx";
-import { Shell } from "./components/shell.tsx";
 import { useSessionState } from "./session/session.ts";
 import { SignInPage } from "./session/sign-in-page.tsx";
+import { Crash } from "./ui/crash.tsx";
+import { Shell } from "./ui/shell.tsx";
 
 const UsersPage = lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage }));
-const QueryPage = lazy(async () => ({ default: (await import("./streams/query-page.tsx")).QueryPage }));
-const UploadPage = lazy(async () => ({ default: (await import("./streams/upload-page.tsx")).UploadPage }));
-const ChatPage = lazy(async () => ({ default: (await import("./streams/chat-page.tsx")).ChatPage }));
+const QueryPage = lazy(async () => ({ default: (await import("./query/query-page.tsx")).QueryPage }));
+const UploadPage = lazy(async () => ({ default: (await import("./upload/upload-page.tsx")).UploadPage }));
+const ChatPage = lazy(async () => ({ default: (await import("./chat/chat-page.tsx")).ChatPage }));
 
 /** The whole app: the sign-in page, or the pages of who is signed in. */
 export function App() {

@@ -1,4 +1,4 @@
-import "./style.css";
+import "./ui/style.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Router } from "wouter";

@@ -1,9 +1,9 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
 import { type OpenApp, openApp } from "./open-app.ts";
 import { button } from "./stream-pages.ts";
 

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { testCa } from "@rollcall/testing/matrix";
+import { run } from "@rollcall/testing/run-program";
+import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
-import { run } from "../../server/test/commands.ts";
-import { startServer, type TestServer } from "../../server/test/harness.ts";
-import { testCa } from "../../server/test/matrix.ts";
-import { launchChromium } from "../../test/chromium.ts";
-import { commandsFor, quote, uploadCommands } from "../src/streams/commands.ts";
+import { commandsFor, quote, uploadCommands } from "../src/calls/shell-commands.ts";
 import { openApp } from "./open-app.ts";
 
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;

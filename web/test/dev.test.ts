@@ -1,12 +1,12 @@
 import { request } from "node:http";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
+import { createBrowserTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer } from "@rollcall/testing/start-server";
 import { createServer } from "vite";
 import { expect, test, vi } from "vitest";
-import { createBrowserTransport } from "../../client/src/browser-transport.ts";
-import { startServer } from "../../server/test/harness.ts";
 
 test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the server on %s too", async (host) => {
   await using server = await startServer({ host });

@@ -1,6 +1,6 @@
+import { INSECURE_HOST, launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { INSECURE_HOST, launchChromium } from "../../test/chromium.ts";
 import { openApp } from "./open-app.ts";
 import { button, choose, say } from "./stream-pages.ts";
 import { fillForm, names } from "./users-page.ts";

@@ -1,6 +1,6 @@
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp } from "./open-app.ts";
 import { button, say } from "./stream-pages.ts";
 

@@ -1,8 +1,8 @@
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp } from "./open-app.ts";
 import { button, chooseLarge } from "./stream-pages.ts";
 

@@ -1,12 +1,11 @@
 import { join } from "node:path";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import type { AppOptions, MintOptions } from "@rollcall/server";
+import { connections, createCellTransport, protocols, startServerFor } from "@rollcall/testing/matrix";
+import type { TestServer } from "@rollcall/testing/start-server";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
-import type { AppOptions } from "../../server/src/app.ts";
-import type { MintOptions } from "../../server/src/rpc/auth/mint-token.ts";
-import type { TestServer } from "../../server/test/harness.ts";
-import { connections, createCellTransport, protocols, startServerFor } from "../../server/test/matrix.ts";
 
 export const WEB_ROOT = join(import.meta.dirname, "../dist");
 

@@ -1,6 +1,6 @@
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
 import { type OpenApp, type OpenOptions, openApp } from "./open-app.ts";
 import { type ProxyOptions, startProxy } from "./proxy.ts";
 import { button, choose, fact, say } from "./stream-pages.ts";

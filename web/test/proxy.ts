@@ -3,7 +3,7 @@ import * as http from "node:http";
 import * as https from "node:https";
 import type { AddressInfo } from "node:net";
 import { type Duplex, Transform } from "node:stream";
-import { testCa, testCertificate } from "../../server/test/matrix.ts";
+import { testCa, testCertificate } from "@rollcall/testing/matrix";
 
 export interface Proxy extends AsyncDisposable {
   readonly url: string;

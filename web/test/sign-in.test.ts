@@ -1,7 +1,7 @@
+import { openSqliteUserRepository } from "@rollcall/server";
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import { type OpenApp, openApp, SCHEMES } from "./open-app.ts";
 import { say } from "./stream-pages.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp, SCHEMES } from "./open-app.ts";
 import { startProxy } from "./proxy.ts";
 import { button, choose, chooseLarge, fact, say } from "./stream-pages.ts";

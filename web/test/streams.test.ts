@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { startServer, until } from "@rollcall/testing/start-server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startServer, until } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp, SCHEMES } from "./open-app.ts";
 import { startProxy } from "./proxy.ts";
 import { button, choose, chooseLarge, fact, panel, say } from "./stream-pages.ts";

@@ -1,6 +1,6 @@
+import type { UserRepository } from "@rollcall/server";
+import { openSqliteUserRepository } from "@rollcall/server";
 import type { Page } from "playwright-core";
-import { openSqliteUserRepository } from "../../server/src/repository/sqlite-user-repository.ts";
-import type { UserRepository } from "../../server/src/repository/user-repository.ts";
 
 export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
 export const names = (page: Page) => page.locator("tbody th").allInnerTexts();

@@ -1,7 +1,7 @@
+import { launchChromium } from "@rollcall/testing/chromium";
+import type { TestServer } from "@rollcall/testing/start-server";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { TestServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp, SCHEMES } from "./open-app.ts";
 
 import { fillForm, names } from "./users-page.ts";

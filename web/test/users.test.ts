@@ -1,9 +1,9 @@
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { DatabaseUnavailableError, InvalidArgumentError } from "@rollcall/server";
+import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { DatabaseUnavailableError, InvalidArgumentError } from "../../server/src/domain/errors.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp, SCHEMES } from "./open-app.ts";
 
 import { fillForm, names, repositoryWith, rows } from "./users-page.ts";

@@ -2,9 +2,9 @@ import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startServer } from "../../server/test/harness.ts";
-import { launchChromium } from "../../test/chromium.ts";
 import { openApp, WEB_ROOT } from "./open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { TOKEN_FAULT, toBearerToken } from "../bearer-token.ts";
-import { findForeignAnswer } from "../foreign-answer.ts";
-import { untilAborted } from "../until-aborted.ts";
+import { TOKEN_FAULT, toBearerToken } from "../internal/bearer-token.ts";
+import { findForeignAnswer } from "../internal/foreign-answer.ts";
+import { untilAborted } from "../internal/until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {

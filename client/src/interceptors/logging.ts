@@ -1,6 +1,6 @@
 import { Code, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { Logger } from "../logger.ts";
+import type { Logger } from "../internal/logger.ts";
 import { explainDeadline } from "../retry/last-fault.ts";
 import { methodName, observeCall } from "./observe-call.ts";
 

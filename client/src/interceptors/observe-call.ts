@@ -5,7 +5,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { callHook } from "../call-hook.ts";
+import { callHook } from "../internal/call-hook.ts";
 
 export type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;

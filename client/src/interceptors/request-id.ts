@@ -1,5 +1,5 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { randomId } from "../random-id.ts";
+import { randomId } from "../internal/random-id.ts";
 
 /** The ids that the server keeps: printable ASCII without spaces or quotes. */
 const VALID = /^[\w.:/+=@-]{1,128}$/;

@@ -1,9 +1,9 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { callHook } from "../call-hook.ts";
-import { delay } from "../delay.ts";
-import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../not-sent.ts";
+import { callHook } from "../internal/call-hook.ts";
+import { delay } from "../internal/delay.ts";
+import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../internal/not-sent.ts";
 import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 import { methodName } from "./observe-call.ts";

@@ -1,5 +1,5 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
-import { callHook } from "../call-hook.ts";
+import { callHook } from "../internal/call-hook.ts";
 import { methodName, observeCall } from "./observe-call.ts";
 
 /** A call that begins. */

@@ -4,11 +4,11 @@ import { createTransport as createConnect } from "@connectrpc/connect/protocol-c
 import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
 import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { withCheckedHeaders } from "../checked-headers.ts";
-import { rejectForeignAnswers } from "../foreign-answer.ts";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
-import { parseServerAddress } from "../server-address.ts";
+import { withCheckedHeaders } from "../internal/checked-headers.ts";
+import { rejectForeignAnswers } from "../internal/foreign-answer.ts";
+import { parseServerAddress } from "../internal/server-address.ts";
 import { createHttp1Client } from "./http/http1-client.ts";
 import { createHttp2Client } from "./http/http2-client.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";

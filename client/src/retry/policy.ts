@@ -1,6 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
-import { findConnectionLost, findNotSent } from "../not-sent.ts";
+import { findConnectionLost, findNotSent } from "../internal/not-sent.ts";
 
 /** A failed attempt that is about to be repeated. */
 export interface RetryEvent {

@@ -1,6 +1,6 @@
 import { ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { delay } from "../delay.ts";
+import { delay } from "../internal/delay.ts";
 import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
 
 export interface ResumeOptions<T, C> {

@@ -1,6 +1,6 @@
 import { createPrivateKey } from "node:crypto";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { expect, test } from "vitest";
-import { createCertificateAuthority } from "../../../scripts/certificates.ts";
 import { createReader } from "./reader.ts";
 import { parseTls } from "./tls.ts";
 

@@ -3,7 +3,7 @@ import { create, fromBinary, fromJsonString, isMessage, toBinary, toJsonString }
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "./auth/permissions.ts";
-import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./strict-json.ts";
+import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./stages/strict-json.ts";
 
 /** A handler as a service implements it: of one message or of a stream of them, likewise in its answer. */
 export type Implementation = (request: never, context: HandlerContext) => unknown;

@@ -1,8 +1,8 @@
 import type { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
-import { toJsonText } from "../logger.ts";
 import type { CallFacts, CallObserver, Outcome } from "../rpc/record/call-record.ts";
+import { toJsonText } from "./logger.ts";
 
 /** Takes whole lines of the log. */
 export interface LogOutput {

@@ -1,5 +1,5 @@
 import { type FormEvent, useEffect, useState } from "react";
-import { Button } from "../components/button.tsx";
+import { Button } from "../ui/button.tsx";
 import { type SessionState, signIn } from "./session.ts";
 import { storesTokens } from "./token-store.ts";
 

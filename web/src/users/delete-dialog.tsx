@@ -1,7 +1,7 @@
 import { AlertDialog } from "@base-ui/react/alert-dialog";
 import type { User } from "@rollcall/gen/user/v1/user";
 import { type RefObject, useRef } from "react";
-import { Button } from "../components/button.tsx";
+import { Button } from "../ui/button.tsx";
 
 export interface DeleteDialogProps {
   user: User;

@@ -1,11 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { User } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
-import { announce } from "../components/announcer.tsx";
-import { Button } from "../components/button.tsx";
-import { useFirstSign } from "../components/use-first-sign.ts";
-import { describeError, isOutcomeUnknown } from "../errors.ts";
+import { describeError, isOutcomeUnknown } from "../api/errors.ts";
 import { useSession } from "../session/session.ts";
+import { announce } from "../ui/announcer.tsx";
+import { Button } from "../ui/button.tsx";
+import { useFirstSign } from "../ui/use-first-sign.ts";
 import { SearchField } from "./search-field.tsx";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
 import { PAGE_SIZES, useView } from "./use-view.ts";

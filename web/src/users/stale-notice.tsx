@@ -1,9 +1,9 @@
 import { Dialog } from "@base-ui/react/dialog";
 import type { User } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef } from "react";
-import { Button } from "../components/button.tsx";
-import { Time } from "../components/time.tsx";
-import { describeError } from "../errors.ts";
+import { describeError } from "../api/errors.ts";
+import { Button } from "../ui/button.tsx";
+import { Time } from "../ui/time.tsx";
 import { type UserDraft, useCurrentUser } from "./use-users.ts";
 
 export interface StaleNoticeProps {

@@ -5,9 +5,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { randomId } from "@rollcall/client";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, type User } from "@rollcall/gen/user/v1/user";
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { Button } from "../components/button.tsx";
-import { type FieldErrors, fieldErrors } from "../errors.ts";
-import { checkRules, loadRules } from "../rules.ts";
+import { type FieldErrors, fieldErrors } from "../api/errors.ts";
+import { checkRules, loadRules } from "../api/rules/index.ts";
+import { Button } from "../ui/button.tsx";
 import { StaleNotice } from "./stale-notice.tsx";
 import { changeRequest, type FailedChange, type UserChange, type UserDraft, useDirectory } from "./use-users.ts";
 

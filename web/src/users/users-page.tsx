@@ -1,7 +1,7 @@
 import "./users.css";
 import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { queryClient, transport } from "../api.ts";
+import { queryClient, transport } from "../api/api.ts";
 import { Directory } from "./directory.tsx";
 
 /** The directory of users, with what it needs to ask the server. */

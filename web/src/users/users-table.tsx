@@ -1,9 +1,9 @@
 import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { UseQueryResult } from "@tanstack/react-query";
-import { Button } from "../components/button.tsx";
-import { CopyButton } from "../components/copy-button.tsx";
-import { Time } from "../components/time.tsx";
-import { describeError } from "../errors.ts";
+import { describeError } from "../api/errors.ts";
+import { Button } from "../ui/button.tsx";
+import { CopyButton } from "../ui/copy-button.tsx";
+import { Time } from "../ui/time.tsx";
 import { useExpected } from "./use-users.ts";
 
 export interface UsersTableProps {

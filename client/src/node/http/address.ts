@@ -1,4 +1,4 @@
-import { ConnectionLostError, findCause } from "../../not-sent.ts";
+import { ConnectionLostError, findCause } from "../../internal/not-sent.ts";
 import { speaksTls } from "./speaks-tls.ts";
 import { HandshakeRefusedError } from "./tls-faults.ts";
 

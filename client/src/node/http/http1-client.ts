@@ -3,7 +3,7 @@ import https from "node:https";
 import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
-import { findNotSent } from "../../not-sent.ts";
+import { findNotSent } from "../../internal/not-sent.ts";
 import { Address } from "./address.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";

@@ -1,7 +1,7 @@
 import http2, { type ClientHttp2Stream, type OutgoingHttpHeaders } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalClientRequest, UniversalClientResponse } from "@connectrpc/connect/protocol";
-import { findNotSent } from "../../not-sent.ts";
+import { findNotSent } from "../../internal/not-sent.ts";
 import { toNodeHeaders, toWebHeaders } from "./headers.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Http2Connection, OpenStream } from "./http2-connection.ts";

@@ -1,4 +1,4 @@
-import { findNotSent } from "../../not-sent.ts";
+import { findNotSent } from "../../internal/not-sent.ts";
 import { Address } from "./address.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import { closedError, type TlsClientOptions, toFinal } from "./open-socket.ts";

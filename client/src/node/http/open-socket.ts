@@ -1,7 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { RequestNotSentError } from "../../not-sent.ts";
+import { RequestNotSentError } from "../../internal/not-sent.ts";
 import { explainAlert, HttpVersionError } from "./http-version-error.ts";
 import { closedInHandshake, tlsFaultOf } from "./tls-faults.ts";
 

@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { callHook } from "../../call-hook.ts";
-import { findNotSent, RequestNotSentError, WAIT_WITHOUT_DEADLINE_MS } from "../../not-sent.ts";
+import { callHook } from "../../internal/call-hook.ts";
+import { findNotSent, RequestNotSentError, WAIT_WITHOUT_DEADLINE_MS } from "../../internal/not-sent.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import type { ReplayableBody } from "./replayable-body.ts";
 

@@ -2,8 +2,8 @@ import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { methodName } from "../auth/permissions.ts";
-import { isByteStream } from "../byte-stream.ts";
 import { callKey, connectionKey } from "../context.ts";
+import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
 
 export interface ObserveCallsOptions {

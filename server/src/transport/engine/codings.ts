@@ -1,6 +1,6 @@
 import type { Compression } from "@connectrpc/connect/protocol";
-import { acceptCompression } from "../../rpc/compression.ts";
-import { chooseCoding, codingOf } from "../../rpc/content-coding.ts";
+import { acceptCompression } from "../../rpc/stages/compression.ts";
+import { chooseCoding, codingOf } from "../../rpc/stages/content-coding.ts";
 
 /** Smaller messages are sent as they are, in bytes: a coding would cost more than it saves. */
 export const MIN_CODED_BYTES = 1_024;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { dropRestWhenAnswered } from "../../http/unread-rest.ts";
+import { dropRestWhenAnswered } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 /** A request and its response of Node's HTTP/1.1. */

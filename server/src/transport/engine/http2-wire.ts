@@ -1,6 +1,6 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
-import { gatherPieces } from "../../http/gather-pieces.ts";
-import { endWhenSent } from "../../http/unread-rest.ts";
+import { gatherPieces } from "../port/gather-pieces.ts";
+import { endWhenSent } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });

@@ -1,0 +1,200 @@
+import { createHash } from "node:crypto";
+import { extname } from "node:path";
+import type { ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import type { RetryEvent } from "@rollcall/client";
+import { EmailTakenError, ValidationError } from "@rollcall/client";
+import type { NodeRollcallClientOptions } from "@rollcall/client/node";
+import { type Command, Option } from "commander";
+import { countLines } from "../count-lines.ts";
+import { PartlyDoneError, UsageError } from "../exit.ts";
+import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
+import { type ImportFormat, type ImportLine, type LineRange, readImport } from "../import-lines.ts";
+import { openInput } from "../input.ts";
+import type { Io } from "../io.ts";
+import { type ErrorReport, reportOf, reportText } from "../output.ts";
+import { type ProgressUnit, startProgress } from "../progress.ts";
+import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
+
+const DEFAULT_CONCURRENCY = 64;
+
+/** An import outlasts a restart of the server: rather wait than give up. */
+const patience = {
+  timeoutMs: 60_000,
+  retry: { maxAttempts: 20, initialDelayMs: 200, budget: { maxTokens: 10_000 } },
+} satisfies Partial<NodeRollcallClientOptions>;
+
+/** In users. */
+interface Counts {
+  /** By this run, or by an earlier one of the same file. */
+  created: number;
+  /** Their e-mails are in the directory already, and `--skip-existing` says that this is fine. */
+  skipped: number;
+  failed: number;
+}
+
+const USERS: ProgressUnit = {
+  amount: (count) => Math.round(count).toLocaleString("en"),
+  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
+};
+
+interface ImportOptions {
+  format?: ImportFormat;
+  concurrency: number;
+  skipExisting?: boolean;
+}
+
+export function addImportCommand(users: Command, io: Io): void {
+  users
+    .command("import <file>")
+    .description(
+      "add the users of a file, or of standard input (-), in UTF-8: JSON Lines, as users list --all --json prints " +
+        "them, or CSV with commas whose first line names the columns email and name. To run it again within a day, " +
+        "after whatever ended it, goes on and adds nobody twice",
+    )
+    .addOption(new Option("--format <name>", "default: by the file's extension").choices(["csv", "jsonl"]))
+    .option("--skip-existing", "pass over users whose e-mail is in the directory already")
+    .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
+    .action(async (path: string, { format = formatOf(path), ...options }: ImportOptions, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      await sizeOfFile(path);
+      const counts: Counts = { created: 0, skipped: 0, failed: 0 };
+      await runImport({ ...options, path, format, globals, io, counts });
+      io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${textOf(counts)}.\n`);
+      if (counts.failed > 0) throw new PartlyDoneError(`${counts.failed} users failed`);
+    });
+}
+
+/** The import's call and what it shows of itself; the bar is gone when it ends, however it ends. */
+async function runImport(
+  run: ImportOptions & { path: string; format: ImportFormat; globals: Globals; io: Io; counts: Counts },
+): Promise<void> {
+  const { path, format, globals, io, counts } = run;
+  const whenInterrupted = () => `canceled: ${textOf(counts)}; run it again to go on`;
+  const lineCount = await countLines(path, io.signal);
+  // The first line of CSV is no user.
+  const total = lineCount && lineCount - (format === "csv" ? 1 : 0);
+  using progress = startProgress(io.stderr, total, USERS);
+  const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
+  const writeError = (range: LineRange, report: ErrorReport) =>
+    note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
+  let isWaiting = false;
+  const tellOfWait = (error: ConnectError) => {
+    // Once for all that wait for the same server.
+    if (!isWaiting) note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
+    isWaiting = true;
+  };
+  const onDone = () => {
+    isWaiting = false;
+    progress.update(counts.created + counts.skipped + counts.failed);
+  };
+  const importAll = async (call: CommandCall) => {
+    const reading = createLinkedAbortController(io.signal);
+    const lines = readImport(openInput(path, io, reading.signal), format);
+    try {
+      await importLines(lines, call, { ...run, reading, writeError, onDone });
+    } catch (error) {
+      const isStopped = !io.signal.aborted && !(error instanceof UsageError);
+      if (isStopped) progress.note(`stopped: ${textOf(counts)}; run it again to go on`);
+      throw error;
+    } finally {
+      reading.abort();
+    }
+  };
+  const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => tellOfWait(error) };
+  await withClient(globals, io, whenInterrupted, importAll, {
+    ...patience,
+    retry,
+    pool: { onUnreachable: tellOfWait },
+  });
+}
+
+function textOf({ created, skipped, failed }: Counts): string {
+  return `${created} users created, ${skipped} skipped, ${failed} failed`;
+}
+
+interface ImportRun extends ImportOptions {
+  readonly counts: Counts;
+  /** Aborted: an input that is slow to come is not waited for. */
+  readonly reading: AbortController;
+  writeError(range: LineRange, report: ErrorReport): void;
+  onDone(): void;
+}
+
+async function importLines(
+  lines: AsyncGenerator<ImportLine>,
+  call: CommandCall,
+  { counts, concurrency, skipExisting, reading, writeError, onDone }: ImportRun,
+): Promise<void> {
+  let fault: { error: unknown } | undefined;
+  const work = async () => {
+    while (!fault) {
+      let line: ImportLine | undefined;
+      try {
+        // Each worker takes the next line of the one generator.
+        const next = await lines.next();
+        if (next.done) return;
+        line = next.value;
+        await importLine(line, call);
+        counts.created += 1;
+      } catch (error) {
+        if (!line || !isFaultOfLine(error)) {
+          fault ??= { error };
+          reading.abort();
+          return;
+        }
+        if (skipExisting && error instanceof EmailTakenError) counts.skipped += 1;
+        else {
+          counts.failed += 1;
+          writeError({ line: line.line, lastLine: line.lastLine }, reportOf(error));
+        }
+      }
+      onDone();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, work));
+  } finally {
+    await lines.return(undefined);
+  }
+  if (fault) throw fault.error;
+}
+
+/** @throws LineError, or what the server answers. */
+async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
+  if ("problem" in line) throw new LineError(line.problem);
+  const { email, name } = line;
+  await client.createUser({ email, name, requestId: requestIdOf(email, name) }, options);
+}
+
+function rangeText({ line, lastLine }: LineRange): string {
+  return line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
+}
+
+class LineError extends Error {
+  override name = "LineError";
+}
+
+/** Whether the next line can fare better. */
+function isFaultOfLine(error: unknown): boolean {
+  return error instanceof LineError || error instanceof ValidationError || error instanceof EmailTakenError;
+}
+
+/** The same for the same row, in every run: the server answers a repetition with the user it has made. */
+function requestIdOf(email: string, name: string): string {
+  const hash = createHash("sha256").update(JSON.stringify([email, name]));
+  return `import:${hash.digest("base64url")}`;
+}
+
+function formatOf(path: string): ImportFormat {
+  if (path === STANDARD_INPUT) throw new UsageError("standard input needs --format csv or --format jsonl");
+  switch (extname(path).toLowerCase()) {
+    case ".csv":
+      return "csv";
+    case ".jsonl":
+    case ".ndjson":
+      return "jsonl";
+    default:
+      throw new UsageError("the file's format is not known by its extension: add --format csv or --format jsonl");
+  }
+}

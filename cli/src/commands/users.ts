@@ -1,0 +1,116 @@
+import { toJson } from "@bufbuild/protobuf";
+import { randomId } from "@rollcall/client";
+import { ListUsersResponseSchema, type User } from "@rollcall/gen/user/v1/user";
+import type { Command } from "commander";
+import { UsageError } from "../exit.ts";
+import { type Globals, integer, withClient } from "../globals.ts";
+import type { Io } from "../io.ts";
+import { userToJson, writeUsers } from "../output.ts";
+import { addImportCommand } from "./import.ts";
+
+const NOTHING_CHANGED = "canceled; nothing was changed";
+
+export function addUsersCommands(program: Command, io: Io): void {
+  const users = program.command("users").description("the user directory");
+  const writeUser = (user: User, { json }: Globals) => {
+    if (json) io.stdout.write(`${userToJson(user)}\n`);
+    else writeUsers(io.stdout, [user]);
+  };
+
+  users
+    .command("create")
+    .description("add a user")
+    .requiredOption("--email <address>", "unique in the directory, in any case of its letters")
+    .requiredOption("--name <name>", "1 to 200 characters")
+    .option("--request-id <id>", "repeating the command with the same id within a day creates no second user")
+    .action(async ({ email, name, requestId = randomId() }, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      const whenInterrupted = () =>
+        `canceled; whether the user was created is not known: repeat the command with --request-id ${requestId}`;
+      await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        writeUser(await client.createUser({ email, name, requestId }, options), globals);
+      });
+    });
+
+  users
+    .command("get <id>")
+    .description("show a user")
+    .action(async (id: string, _options, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      await withClient(
+        globals,
+        io,
+        () => NOTHING_CHANGED,
+        async ({ client, options }) => {
+          writeUser(await client.getUser(id, options), globals);
+        },
+      );
+    });
+
+  users
+    .command("list")
+    .description("show users in the order of their creation; --json with --all prints a user a line")
+    .option("--page-size <n>", "at most this many, up to 1000 (default: 50)", integer(1, 1_000))
+    .option("--page-token <token>", "the page after the one that gave this token")
+    .option("--filter <prefix>", "only users whose e-mail or name starts with this")
+    .option("--all", "all pages")
+    .action(async ({ pageSize, pageToken, filter, all }, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      if (all && pageToken !== undefined) throw new UsageError("--all and --page-token exclude each other");
+      await withClient(
+        globals,
+        io,
+        () => NOTHING_CHANGED,
+        async ({ client, options }) => {
+          for (let token: string = pageToken ?? ""; ; ) {
+            const page = await client.listUsers(
+              { pageSize: pageSize ?? (all ? 1_000 : 0), pageToken: token, filter },
+              options,
+            );
+            if (!globals.json) writeUsers(io.stdout, page.users);
+            else if (all) for (const user of page.users) io.stdout.write(`${userToJson(user)}\n`);
+            else
+              io.stdout.write(
+                `${JSON.stringify(toJson(ListUsersResponseSchema, page, { alwaysEmitImplicit: true }))}\n`,
+              );
+            token = page.nextPageToken;
+            if (token === "") return;
+            if (!all) {
+              if (!globals.json) io.stderr.write(`There are more: --all, or --page-token ${token}\n`);
+              return;
+            }
+          }
+        },
+      );
+    });
+
+  users
+    .command("update <id>")
+    .description("change a user")
+    .option("--email <address>", "new e-mail")
+    .option("--name <name>", "new name")
+    .option("--etag <etag>", "only if the user still has this etag")
+    .action(async (id: string, { email, name, etag }, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      if (email === undefined && name === undefined) throw new UsageError("give --email, --name or both");
+      const whenInterrupted = () => `canceled; whether the user was changed is not known: see rollcall users get ${id}`;
+      await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        writeUser(await client.updateUser(id, { email, name, etag }, options), globals);
+      });
+    });
+
+  users
+    .command("delete <id>")
+    .description("remove a user")
+    .option("--etag <etag>", "only if the user still has this etag")
+    .action(async (id: string, { etag }, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      const whenInterrupted = () => `canceled; whether the user was removed is not known: see rollcall users get ${id}`;
+      await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        await client.deleteUser(id, { etag, ...options });
+        io.stdout.write(globals.json ? `${JSON.stringify({ success: true })}\n` : `Removed ${id}\n`);
+      });
+    });
+
+  addImportCommand(users, io);
+}

@@ -1,0 +1,67 @@
+import { toJson } from "@bufbuild/protobuf";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { RollcallError, ValidationError } from "@rollcall/client";
+import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
+import Table from "cli-table3";
+import type { Output } from "./io.ts";
+
+const COLUMNS = ["ID", "E-MAIL", "NAME", "CREATED"];
+
+/** Users as a table on a terminal, one a line with tabs between its fields elsewhere. */
+export function writeUsers(output: Output, users: readonly User[]): void {
+  const rows = users.map(({ id, email, name, createdAt }) =>
+    [id, email, name, createdAt ? timestampDate(createdAt).toISOString() : ""].map(printable),
+  );
+  if (output.isTTY) {
+    const table = new Table({ head: COLUMNS, style: { head: [], border: [], compact: true } });
+    table.push(...rows);
+    output.write(`${table}\n`);
+  } else {
+    for (const row of rows) output.write(`${row.join("\t")}\n`);
+  }
+}
+
+export function userToJson(user: User): string {
+  return JSON.stringify(toJson(UserSchema, user));
+}
+
+/** An error as its code, its message and what is wrong with each field. */
+export interface ErrorReport {
+  /** As `not_found`; undefined for an error of this machine. */
+  readonly code: string | undefined;
+  readonly message: string;
+  readonly violations: readonly { readonly field: string; readonly description: string }[];
+}
+
+export function reportOf(error: unknown): ErrorReport {
+  const violations = error instanceof ValidationError ? error.violations : [];
+  if (error instanceof RollcallError) {
+    return { code: codeToString(error.code), message: plainMessage(error.message), violations };
+  }
+  if (error instanceof ConnectError) {
+    return { code: codeToString(error.code), message: plainMessage(error.rawMessage), violations };
+  }
+  return { code: undefined, message: plainMessage(error instanceof Error ? error.message : String(error)), violations };
+}
+
+/** The library's words for the command's options: `--ca` for `tls.ca`. */
+function plainMessage(message: string): string {
+  return message.replace(/\btls\.(ca|cert|key)\b/g, "--$1");
+}
+
+/** `code: message`, and a line for each field that is wrong. */
+export function reportText({ code, message, violations }: ErrorReport): string {
+  const first = code === undefined ? message : `${code}: ${message}`;
+  const lines = [first, ...violations.map(({ field, description }) => `  ${field}: ${description}`)];
+  return lines
+    .flatMap((line) => line.split("\n"))
+    .map(printable)
+    .join("\n");
+}
+
+/** Without control characters: what users are called must not steer a terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, "\uFFFD");
+}

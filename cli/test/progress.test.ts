@@ -1,0 +1,46 @@
+import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { bytesText, durationText, startProgress } from "../src/progress.ts";
+
+/** What a terminal, or a pipe, is sent while 300 of 1000 KiB go by. */
+async function show(isTTY: boolean): Promise<string> {
+  const output = Object.assign(new PassThrough(), { isTTY, columns: 100, cursorTo() {}, clearLine() {} });
+  {
+    using progress = startProgress(output, 1_024_000);
+    progress.update(307_200);
+    progress.note("line 7: is not JSON");
+  }
+  output.end();
+  return text(output);
+}
+
+test("a terminal gets a bar with rate and remaining time, and notes between", async () => {
+  const shown = await show(true);
+  expect(shown).toContain("█");
+  expect(shown).toMatch(/30% {2}300\.0 KiB of 1000\.0 KiB {2}\d+(\.\d)? \w+\/s {2}\d+s left/);
+  expect(shown).toContain("line 7: is not JSON\n");
+});
+
+test("anything else gets the notes alone", async () => {
+  expect(await show(false)).toBe("line 7: is not JSON\n");
+});
+
+test("amounts and durations are easy to read", () => {
+  expect([0, 1, 1_023, 1_024, 1_536, 3 * 1024 ** 3].map(bytesText)).toEqual([
+    "0 B",
+    "1 B",
+    "1023 B",
+    "1.0 KiB",
+    "1.5 KiB",
+    "3.0 GiB",
+  ]);
+  expect([0.2, 59, 60, 185, 3_600, 7_650].map(durationText)).toEqual([
+    "1s",
+    "59s",
+    "1m 00s",
+    "3m 05s",
+    "1h 00m",
+    "2h 07m",
+  ]);
+});

@@ -1,0 +1,76 @@
+import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { mapErrors } from "../interceptors/map-errors.ts";
+import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
+import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
+import { withCheckedHeaders } from "../internal/checked-headers.ts";
+import { fetchAnswer } from "../internal/foreign-answer.ts";
+import { RequestNotSentError } from "../internal/not-sent.ts";
+import { parseServerAddress } from "../internal/server-address.ts";
+
+export interface FetchTransportOptions {
+  /** Where the server is, as `https://rollcall.example.com`. */
+  baseUrl: string;
+  /** Around every call; the first is the outermost. */
+  interceptors?: Interceptor[];
+  /** Deadline of calls that set none, in milliseconds. Default: the server's. */
+  defaultTimeoutMs?: number;
+}
+
+/**
+ * Unary and server-streaming calls by the Connect protocol over fetch, reads as GET: all that fetch can carry.
+ *
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
+ */
+export function createFetchTransport({ interceptors = [], baseUrl, ...options }: FetchTransportOptions): Transport {
+  return withCheckedHeaders(
+    createConnectTransport({
+      ...options,
+      baseUrl: parseServerAddress(baseUrl).href,
+      fetch: fetchAnswer,
+      interceptors: [...interceptors, ...createFetchFaultInterceptors()],
+      useBinaryFormat: true,
+      useHttpGet: true,
+    }),
+  );
+}
+
+/**
+ * Innermost, around a transport over fetch: they refuse what can't be sent as it is, and turn what fetch and Connect
+ * report of the wire into codes.
+ */
+export function createFetchFaultInterceptors(): Interceptor[] {
+  return [createWellFormedInterceptor(), reportNetworkErrors, createResponseFaultInterceptor()];
+}
+
+/** Turns what fetch throws when the network fails, a TypeError in the browser's own words, into unavailable. */
+const reportNetworkErrors: Interceptor = (next) => async (request) => {
+  try {
+    const response = await next(request);
+    return response.stream ? { ...response, message: mapErrors(response.message, toUnavailable) } : response;
+  } catch (error) {
+    throw toUnavailable(error);
+  }
+};
+
+function toUnavailable(error: unknown): unknown {
+  const cause = error instanceof ConnectError ? error.cause : error;
+  if (!(cause instanceof TypeError)) return error;
+  const { code = "", message = "" } = (cause.cause ?? {}) as { code?: string; message?: string };
+  if (!NOT_CONNECTED.has(code)) return new ConnectError("network error", Code.Unavailable, undefined, undefined, cause);
+  const notSent = new RequestNotSentError(`network error: ${message || code}`, { cause });
+  return new ConnectError(notSent.message, Code.Unavailable, undefined, undefined, notSent);
+}
+
+/**
+ * The errors of Node's fetch where no connection was made. Browsers do not tell a refused
+ * connection from one that was lost under a call: there, either may have reached the server.
+ */
+const NOT_CONNECTED: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);

@@ -1,0 +1,204 @@
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { User } from "../../domain/user.ts";
+import { sqliteMigrations } from "./migrations.ts";
+import type { DatabaseNotice } from "./open.ts";
+import { APPLICATION_ID } from "./recognise-sqlite.ts";
+import { openSqliteUserRepository } from "./user-repository.ts";
+
+let parent: string;
+let folder: string;
+let path: string;
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), "rollcall-"));
+  folder = join(parent, "data");
+  path = join(folder, "users.db");
+});
+afterEach(() => rmSync(parent, { recursive: true }));
+
+function open(notices: DatabaseNotice[] = []) {
+  const users = openSqliteUserRepository({ path, onNotice: (notice) => notices.push(notice) });
+  return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
+}
+
+function makeWith(sql: string): void {
+  mkdirSync(folder, { recursive: true });
+  const database = new DatabaseSync(path);
+  database.exec(sql);
+  database.close();
+}
+
+function pragma(name: string): unknown {
+  const database = new DatabaseSync(path);
+  const value = database.prepare(`PRAGMA ${name}`).get()?.[name];
+  database.close();
+  return value;
+}
+
+/** Names, modes and digests of all files in the folder. */
+function contents(): unknown[] {
+  return readdirSync(folder).map((name) => {
+    const file = join(folder, name);
+    return [name, statSync(file).mode, createHash("sha256").update(readFileSync(file)).digest("hex")];
+  });
+}
+
+const user = (id: string, name = "A"): User => {
+  return { id, email: `${id}@example.com`, name, createdAtMs: 1, updatedAtMs: 1, version: 1 };
+};
+
+describe("another program's database is refused, and nothing of it is changed", () => {
+  const tables = "CREATE TABLE users (id, secrets); CREATE TABLE notes (text); INSERT INTO notes VALUES ('x')";
+  test.each([
+    ["with a rollback journal", tables],
+    ["in WAL mode", `PRAGMA journal_mode = WAL; ${tables}`],
+    ["without tables", "PRAGMA application_id = 7"],
+    ["with a version like ours", `PRAGMA user_version = 2; ${tables}`],
+  ])("%s", (_name, sql) => {
+    makeWith(sql);
+    const before = contents();
+    expect(() => open()).toThrow(`${path} is another program's database; set DATABASE_URL to a file of Rollcall's own`);
+    expect(contents()).toEqual(before);
+  });
+
+  test("whose content is in its log, as a crash leaves it", () => {
+    const running = join(parent, "running");
+    mkdirSync(running);
+    const program = new DatabaseSync(join(running, "users.db"));
+    program.exec(`PRAGMA journal_mode = WAL; ${tables}`);
+    cpSync(running, folder, { recursive: true });
+    program.close();
+    rmSync(`${path}-shm`);
+    const isOfTheirs = (entry: unknown) => !String(entry).startsWith("users.db-shm");
+    const before = contents();
+    expect(before).toHaveLength(2);
+    expect(() => open()).toThrow("another program's database");
+    // The index of the log is made anew by whoever opens it.
+    expect(contents().filter(isOfTheirs)).toEqual(before);
+  });
+});
+
+describe("a database of ours", () => {
+  test.each([1, 2])("of version %i, which had no application id, is opened and gets one", async (version) => {
+    makeWith(
+      `PRAGMA journal_mode = WAL; ${sqliteMigrations.slice(0, version).join("")}; PRAGMA user_version = ${version}`,
+    );
+    {
+      await using users = open();
+      await users.insert(user("1"));
+    }
+    expect(pragma("application_id")).toBe(APPLICATION_ID);
+    await using users = open();
+    expect(await users.find("1")).toEqual(user("1"));
+  });
+
+  test("that an empty file stands for is made", async () => {
+    makeWith("");
+    await using users = open();
+    await users.insert(user("1"));
+  });
+
+  test("that a crash left with everything in its log is opened", async () => {
+    const running = join(parent, "running");
+    {
+      await using users = openDisposable(join(running, "users.db"));
+      await users.insert(user("1"));
+      cpSync(running, folder, { recursive: true });
+    }
+    await using users = open();
+    expect(await users.find("1")).toEqual(user("1"));
+  });
+
+  test("that is damaged is not opened", async () => {
+    await open().close();
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(7, 4_096));
+    expect(() => open()).toThrow(/users\.db is damaged.* \(.*\); put a backup in its place/);
+  });
+
+  function openDisposable(file: string) {
+    const users = openSqliteUserRepository({ path: file });
+    return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
+  }
+});
+
+test("a path that can't be a file says so", () => {
+  writeFileSync(folder, "");
+  expect(() => open()).toThrow(`${path} can't be made (`);
+  rmSync(folder);
+  mkdirSync(path, { recursive: true });
+  expect(() => open()).toThrow(`${path} is not a file`);
+});
+
+describe.skipIf(process.platform === "win32")("modes", () => {
+  const mode = (file: string) => statSync(file).mode & 0o777;
+
+  test("let nobody but the owner read the database, its log and the folder", async () => {
+    await using users = open();
+    await users.insert(user("1"));
+    expect(mode(folder)).toBe(0o700);
+    expect(["", "-wal", "-shm"].map((suffix) => mode(path + suffix))).toEqual([0o600, 0o600, 0o600]);
+    // A control: SQLite by itself makes files that all can read.
+    const control = join(folder, "control.db");
+    using database = new DatabaseSync(control);
+    database.exec("CREATE TABLE t (a)");
+    expect(mode(control)).toBe(0o644 & ~process.umask());
+  });
+
+  test.each([
+    { folderMode: 0o700, fileMode: 0o644, words: undefined },
+    { folderMode: 0o755, fileMode: 0o640, words: undefined },
+    { folderMode: 0o755, fileMode: 0o644, words: "users.db can be read by every user" },
+    { folderMode: 0o777, fileMode: 0o600, words: "data can be written by every user" },
+  ])("of $folderMode and $fileMode are reported, and left: $words", async ({ folderMode, fileMode, words }) => {
+    await open().close();
+    chmodSync(folder, folderMode);
+    chmodSync(path, fileMode);
+    const notices: DatabaseNotice[] = [];
+    await using _users = open(notices);
+    expect(notices).toEqual(words ? [{ level: "warn", message: expect.stringContaining(words) }] : []);
+    expect([mode(folder), mode(path)]).toEqual([folderMode, fileMode]);
+  });
+});
+
+test("the log shrinks again once another process's long read has ended", async () => {
+  const limitBytes = 16 * 1024 ** 2;
+  const notices: DatabaseNotice[] = [];
+  await using users = open(notices);
+  const logBytes = () => statSync(`${path}-wal`).size;
+  let count = 0;
+  const write = () => users.insert(user(`${count++}`, "x".repeat(200_000)));
+  // Without a reader it is used again and again.
+  for (let i = 0; i < 60; i++) await write();
+  expect(logBytes()).toBeLessThan(limitBytes);
+
+  const reader = new DatabaseSync(path, { readOnly: true });
+  reader.exec("BEGIN");
+  reader.prepare("SELECT count(*) FROM users").get();
+  while (logBytes() < 65 * 1024 ** 2) await write();
+  await users.ping();
+  expect(notices).toEqual([
+    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process reads/) },
+  ]);
+  reader.close();
+  const grownBytes = logBytes();
+  // The first moves the log into the database, the second begins it anew.
+  for (let i = 0; i < 2; i++) await write();
+  console.log(`the log had ${grownBytes} bytes beside a reader, and ${logBytes()} after it`);
+  expect(logBytes()).toBeLessThanOrEqual(limitBytes);
+  expect(notices.at(-1)).toEqual({ level: "info", message: expect.stringMatching(/users\.db-wal has 1\d MiB again/) });
+});

@@ -1,0 +1,164 @@
+import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { sleepSync } from "../../runtime/sleep-sync.ts";
+import { isBusy, isCorrupt } from "./errors.ts";
+import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
+import { findDamage } from "./find-damage.ts";
+import { sqliteMigrations } from "./migrations.ts";
+import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
+import { areSearchKeysCurrent, type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
+
+/** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
+const MIN_SQLITE_VERSION = [3, 51, 0] as const;
+/** What the log (WAL) is cut to once a reader has let it grow. SQLite starts it anew at some 4 MiB. In bytes. */
+const JOURNAL_SIZE_LIMIT = 16 * 1024 ** 2;
+const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
+const LOCK_RETRY_MS = 20;
+/** For how long a lock is waited for without a word. In milliseconds. */
+const QUIET_WAIT_MS = 1_000;
+
+/** An event of the database, in words for the log. */
+export interface DatabaseNotice {
+  readonly level: "error" | "warn" | "info";
+  readonly message: string;
+}
+
+export interface OpenSqliteOptions {
+  /** Called when users keep an old key of their e-mail, since older users' e-mails have become equal to theirs. */
+  onEqualEmails?: ((emails: EqualEmails) => void) | undefined;
+  /** Called when the database gets lost, damaged or well again, and with what endangers it. */
+  onNotice?: ((notice: DatabaseNotice) => void) | undefined;
+  /** How long to wait for another process that has the database locked, in milliseconds. Default 10 s. */
+  lockTimeoutMs?: number | undefined;
+}
+
+/**
+ * Opens a database file, made with its folder when missing and for its owner alone, or
+ * ":memory:"; brings its schema up to date and checks that it is sound and durable.
+ * Holds the thread for as long as another process has it locked.
+ *
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
+ */
+export function openSqlite(path: string, options: OpenSqliteOptions = {}): DatabaseSync {
+  const { lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS, onNotice } = options;
+  if (path !== ":memory:") createFile(path);
+  const startedAtMs = performance.now();
+  for (let hasNoticed = false; ; ) {
+    try {
+      const database = tryOpen(path, options);
+      const openAccess = path === ":memory:" ? [] : [describeOpenFolder(dirname(path)), describeOpenFile(path)];
+      for (const message of openAccess) if (message) onNotice?.({ level: "warn", message });
+      return database;
+    } catch (error) {
+      const waitedMs = performance.now() - startedAtMs;
+      if (!isBusy(error) || waitedMs >= lockTimeoutMs) throw explain(path, error, waitedMs);
+      if (!hasNoticed && waitedMs > QUIET_WAIT_MS) {
+        hasNoticed = true;
+        onNotice?.({ level: "warn", message: `waiting for another process that has ${path} locked` });
+      }
+    }
+    sleepSync(LOCK_RETRY_MS);
+  }
+}
+
+/**
+ * Makes an empty file where there is none: SQLite would make one that everybody can
+ * read, and its log alike. Never opens a file that is there: to close it would give up
+ * the locks of every other connection in this process.
+ */
+function createFile(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
+  } catch (error) {
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    throw new DatabaseOpenError(`${path} can't be made (${code})`, { cause: error });
+  }
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+  } catch (error) {
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    throw new DatabaseOpenError(`${path} can't be read and written (${code})`, { cause: error });
+  }
+  if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
+}
+
+function tryOpen(path: string, { onEqualEmails }: OpenSqliteOptions): DatabaseSync {
+  if (path !== ":memory:") inspectFile(path);
+  const database = new DatabaseSync(path);
+  try {
+    configure(database, path);
+    const equalEmails = isCurrent(database) ? undefined : migrate(database, path);
+    const damage = path === ":memory:" ? undefined : findDamage(database, statSync(path).size);
+    if (damage) throw new DatabaseOpenError(`${path} is damaged (${damage}); put a backup in its place`);
+    if (equalEmails?.count) onEqualEmails?.(equalEmails);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function explain(path: string, error: unknown, waitedMs: number): unknown {
+  if (error instanceof DatabaseOpenError || !(error instanceof Error)) return error;
+  const words = () => {
+    if (isBusy(error)) {
+      const seconds = Math.round(waitedMs / 1_000);
+      return `has been locked by another process for ${seconds} s; end that process, or what it does, and start again`;
+    }
+    if (isCorrupt(error)) return `is damaged, or not a database (${error.message}); put a backup in its place`;
+    return `can't be opened (${error.message})`;
+  };
+  return new DatabaseOpenError(`${path} ${words()}`, { cause: error });
+}
+
+/** Sets what durability rests on, and asserts that SQLite took it: it ignores a PRAGMA that it can't follow. */
+function configure(database: DatabaseSync, path: string): void {
+  const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const [minMajor, minMinor, minPatch] = MIN_SQLITE_VERSION;
+  if ((major - minMajor || minor - minMinor || patch - minPatch) < 0) {
+    throw new Error(`SQLite ${MIN_SQLITE_VERSION.join(".")} or newer is needed; this is ${version}`);
+  }
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+  database.exec(`PRAGMA journal_size_limit = ${JOURNAL_SIZE_LIMIT}`);
+  const expected = {
+    journal_mode: path === ":memory:" ? "memory" : "wal",
+    synchronous: 2,
+    // The event loop would wait too: `GroupCommit` and `openSqlite` wait by themselves.
+    busy_timeout: 0,
+    journal_size_limit: JOURNAL_SIZE_LIMIT,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    const actual = pragma(database, name);
+    if (actual !== value) throw new Error(`PRAGMA ${name} is ${actual}; ${value} is needed`);
+  }
+}
+
+/** Whether there is nothing to write: then another process may have the database locked. */
+function isCurrent(database: DatabaseSync): boolean {
+  return (
+    pragma(database, "application_id") === APPLICATION_ID &&
+    pragma(database, "user_version") === sqliteMigrations.length &&
+    areSearchKeysCurrent(database)
+  );
+}
+
+function migrate(database: DatabaseSync, path: string): EqualEmails {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    // Another process may have been here since the file was looked at.
+    recognise(database, path);
+    for (const step of sqliteMigrations.slice(Number(pragma(database, "user_version")))) database.exec(step);
+    const equalEmails = refreshSearchKeys(database);
+    database.exec(`
+      PRAGMA application_id = ${APPLICATION_ID};
+      PRAGMA user_version = ${sqliteMigrations.length};
+      COMMIT`);
+    return equalEmails;
+  } catch (error) {
+    if (database.isTransaction) database.exec("ROLLBACK");
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { sqliteMigrations } from "./migrations.ts";
+
+/** "Roll": marks a database file as ours (https://sqlite.org/fileformat.html#application_id). */
+export const APPLICATION_ID = 0x526f6c6c;
+/** Schema versions up to this one were released before there was an application id. */
+const LAST_VERSION_WITHOUT_ID = 2;
+const FIRST_TABLES = ["create_requests", "secrets", "users"];
+
+/** A database can't be opened; the message says why and what to do, and has its path. */
+export class DatabaseOpenError extends Error {
+  override name = "DatabaseOpenError";
+}
+
+/** Reads a PRAGMA of one value. */
+export function pragma(database: DatabaseSync, name: string): unknown {
+  return Object.values(database.prepare(`PRAGMA ${name}`).get() ?? {})[0];
+}
+
+/**
+ * Looks at a database file without changing anything in it or beside it. SQLite would
+ * change the journal of another program's database by opening and closing it.
+ *
+ * The first look ignores what is only in the log, and takes no lock; it decides about
+ * any file that was closed well. Where a look fails, the opening itself reports why.
+ *
+ * @throws DatabaseOpenError when it is another program's, or a newer Rollcall's.
+ */
+export function inspectFile(path: string): void {
+  for (const query of ["immutable=1", "mode=ro"]) {
+    const url = pathToFileURL(path);
+    url.search = query;
+    try {
+      using database = new DatabaseSync(url, { readOnly: true });
+      recognise(database, path);
+    } catch (error) {
+      if (error instanceof DatabaseOpenError) throw error;
+    }
+  }
+}
+
+/**
+ * Accepts an empty database and one of ours.
+ *
+ * @throws DatabaseOpenError when it is another program's, or a newer Rollcall's.
+ */
+export function recognise(database: DatabaseSync, path: string): void {
+  const id = Number(pragma(database, "application_id"));
+  const version = Number(pragma(database, "user_version"));
+  const isOurs = id === APPLICATION_ID || (id === 0 && isEmptyOrEarly(database, version));
+  if (!isOurs) {
+    throw new DatabaseOpenError(`${path} is another program's database; set DATABASE_URL to a file of Rollcall's own`);
+  }
+  if (version > sqliteMigrations.length) {
+    throw new DatabaseOpenError(`${path} was made by a newer version of Rollcall; start that version`);
+  }
+}
+
+/** Whether a database without an application id is empty, or of a version that set none. */
+function isEmptyOrEarly(database: DatabaseSync, version: number): boolean {
+  const names = database
+    .prepare("SELECT name FROM sqlite_schema")
+    .all()
+    .map(({ name }) => name);
+  if (version === 0) return names.length === 0;
+  return version <= LAST_VERSION_WITHOUT_ID && FIRST_TABLES.every((table) => names.includes(table));
+}

@@ -1,0 +1,69 @@
+import type { DatabaseSync } from "node:sqlite";
+import { searchKey } from "../../domain/user.ts";
+
+/** Counts up with every change of {@link searchKey}; characters that Unicode adds change it as well. */
+const SEARCH_KEYS = `2, Unicode ${process.versions.unicode}`;
+const ROWS_AT_ONCE = 1_000;
+/** Most ids that are reported. */
+const MAX_REPORTED = 100;
+
+/** E-mails that were different once and are now the same. */
+export interface EqualEmails {
+  /** How many users keep their old key. */
+  readonly count: number;
+  /** Their ids, up to 100. */
+  readonly userIds: readonly string[];
+}
+
+interface Row {
+  row: number;
+  id: string;
+  email: string;
+  emailKey: string;
+  name: string;
+  nameKey: string;
+  createdAtMs: number;
+}
+
+/** Whether {@link refreshSearchKeys} has nothing to do. */
+export function areSearchKeysCurrent(database: DatabaseSync): boolean {
+  return database.prepare("SELECT value FROM properties WHERE name = 'search_keys'").get()?.value === SEARCH_KEYS;
+}
+
+/**
+ * Makes the search keys anew where they were made another way, by an earlier Rollcall
+ * or with an earlier Unicode. Runs in the caller's transaction. Takes about a second
+ * for a million users, and some seconds more when all of them need it.
+ *
+ * Where e-mails become the same, the user that has the key already keeps it, else the
+ * oldest gets it. The others keep their old keys: they stay as they are and can be
+ * changed, but are not found by their e-mails, which nobody else can take. The contract
+ * lets only ASCII in, which no change concerns; so there are such users only where they
+ * came past its rules.
+ */
+export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
+  if (areSearchKeysCurrent(database)) return { count: 0, userIds: [] };
+  // The keys of ASCII are the same in every version.
+  const select = database.prepare(`
+    SELECT rowid AS row, id, email, email_key AS emailKey, name, name_key AS nameKey, created_at_ms AS createdAtMs
+    FROM users INDEXED BY users_by_creation
+    WHERE (created_at_ms, id) > (?, ?) AND (email GLOB '*[^ -~]*' OR name GLOB '*[^ -~]*')
+    ORDER BY created_at_ms, id LIMIT ?`);
+  const updateName = database.prepare("UPDATE users SET name_key = ? WHERE rowid = ?");
+  const updateEmail = database.prepare("UPDATE OR IGNORE users SET email_key = ? WHERE rowid = ?");
+  let count = 0;
+  const userIds: string[] = [];
+  let rows: Row[] = [];
+  do {
+    const { createdAtMs, id } = rows.at(-1) ?? { createdAtMs: -1, id: "" };
+    rows = select.all(createdAtMs, id, ROWS_AT_ONCE) as unknown as Row[];
+    for (const { row, id, email, emailKey, name, nameKey } of rows) {
+      if (nameKey !== searchKey(name)) updateName.run(searchKey(name), row);
+      if (emailKey === searchKey(email) || updateEmail.run(searchKey(email), row).changes === 1) continue;
+      count += 1;
+      if (userIds.length < MAX_REPORTED) userIds.push(id);
+    }
+  } while (rows.length === ROWS_AT_ONCE);
+  database.prepare("INSERT OR REPLACE INTO properties VALUES ('search_keys', ?)").run(SEARCH_KEYS);
+  return { count, userIds };
+}

@@ -1,0 +1,228 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import {
+  DatabaseUnavailableError,
+  InvalidArgumentError,
+  StaleUserError,
+  UserNotFoundError,
+} from "../../domain/errors.ts";
+import { searchKey, type User } from "../../domain/user.ts";
+import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
+import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { type OpenSqliteOptions, openSqlite } from "./open.ts";
+import { SqliteUserList, USER_COLUMNS } from "./user-list.ts";
+import { SqliteWatch } from "./watch.ts";
+import { WriteCheck } from "./write-check.ts";
+
+/** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
+const PURGED_WITH_EACH_CREATE = 4;
+
+export interface SqliteOptions extends OpenSqliteOptions {
+  /** A file, made with its folder when missing, or ":memory:". */
+  path: string;
+}
+
+/**
+ * Opens the database, brings its schema up to date, checks that it is durable and watches its files.
+ *
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
+ */
+export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
+  const database = openSqlite(path, options);
+  return new SqliteUserRepository(database, new SqliteWatch({ database, path, onNotice: options.onNotice }));
+}
+
+class SqliteUserRepository implements UserRepository {
+  readonly #database: DatabaseSync;
+  readonly #watch: SqliteWatch;
+  readonly #writes: GroupCommit;
+  readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
+  readonly #list: SqliteUserList;
+  readonly #statements: ReturnType<typeof prepareStatements>;
+
+  constructor(database: DatabaseSync, watch: SqliteWatch) {
+    this.#database = database;
+    this.#watch = watch;
+    this.#statements = prepareStatements(database);
+    this.#list = new SqliteUserList(database);
+    this.#writes = new GroupCommit(database, {
+      maxBatch: 1_024,
+      maxHoldMs: 5,
+      maxPending: 16_384,
+      isUnavailable: (error) => isUnavailable(error) || isCorrupt(error),
+      isBusy,
+      busyTimeoutMs: 1_000,
+      verify: () => watch.check(),
+    });
+  }
+
+  async find(id: string): Promise<User | undefined> {
+    return this.#read(() => this.#find(id));
+  }
+
+  async list(options: ListOptions): Promise<User[]> {
+    return this.#use(() => this.#list.page(options));
+  }
+
+  insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
+    return this.#write(() => {
+      const replayed = idempotencyKey && this.#replay(idempotencyKey);
+      if (replayed) return replayed;
+      this.#statements.insert.run(
+        user.id,
+        user.email,
+        searchKey(user.email),
+        user.name,
+        searchKey(user.name),
+        user.createdAtMs,
+        user.updatedAtMs,
+        user.version,
+      );
+      if (idempotencyKey) this.#remember(idempotencyKey, user);
+      return user;
+    });
+  }
+
+  update(id: string, change: UserChange, expectedVersion?: number): Promise<User> {
+    return this.#write(() => {
+      const user = this.#expect(id, expectedVersion);
+      const updated: User = {
+        ...user,
+        email: change.email ?? user.email,
+        name: change.name ?? user.name,
+        // A clock that was set back never makes a user older than itself.
+        updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
+        version: user.version + 1,
+      };
+      const { email, name, updatedAtMs, version } = updated;
+      // An e-mail that stays keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
+      const emailKey = email === user.email ? null : searchKey(email);
+      this.#statements.update.run(email, emailKey, name, searchKey(name), updatedAtMs, version, id);
+      return updated;
+    });
+  }
+
+  delete(id: string, expectedVersion?: number): Promise<void> {
+    return this.#write(() => {
+      this.#expect(id, expectedVersion);
+      this.#statements.delete.run(id);
+    });
+  }
+
+  async pageTokenKey(): Promise<Uint8Array> {
+    return this.#read(() => this.#statements.secret.get("page_token_key")?.value as Uint8Array);
+  }
+
+  async ping(): Promise<void> {
+    this.#watch.check();
+    this.#read(() => this.#statements.ping.get());
+    try {
+      await this.#writeCheck.run();
+    } catch (error) {
+      // The write may have met a database that is damaged or gone, which says more.
+      this.#watch.assertUsable();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#database.isOpen) return;
+    this.#writes.flush();
+    this.#watch.close();
+    this.#database.close();
+  }
+
+  #find(id: string): User | undefined {
+    return this.#statements.find.get(id) as unknown as User | undefined;
+  }
+
+  /** The user, if it is there and, where a version is expected, has that one. */
+  #expect(id: string, expectedVersion: number | undefined): User {
+    const user = this.#find(id);
+    if (!user) throw new UserNotFoundError(id);
+    if (expectedVersion !== undefined && expectedVersion !== user.version) throw new StaleUserError(id);
+    return user;
+  }
+
+  /** Runs what uses the database, if that is usable; translates SQLite's errors. */
+  #read<T>(query: () => T): T {
+    this.#watch.assertUsable();
+    try {
+      return query();
+    } catch (error) {
+      throw this.#watch.explain(error);
+    }
+  }
+
+  /** The same for work that takes several turns. */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    this.#watch.assertUsable();
+    try {
+      return await work();
+    } catch (error) {
+      throw this.#watch.explain(error);
+    }
+  }
+
+  async #write<T>(write: () => T): Promise<T> {
+    try {
+      const result = await this.#run(write);
+      this.#writeCheck.succeeded();
+      return result;
+    } catch (error) {
+      // Without a cause, too many writes waited: the database is well.
+      if (error instanceof DatabaseUnavailableError && error.cause) this.#writeCheck.failed(error);
+      throw error;
+    }
+  }
+
+  #run<T>(write: () => T): Promise<T> {
+    return this.#use(() => this.#writes.run(write));
+  }
+
+  /** What the same request made before, if it was seen. */
+  #replay({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey): User | undefined {
+    const record = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
+    if (!record) return undefined;
+    if (record.requestHash !== requestHash) {
+      const description = "was used for a different request";
+      throw new InvalidArgumentError("request_id was used for a different request", [
+        { field: "request_id", description },
+      ]);
+    }
+    return JSON.parse(String(record.response)) as User;
+  }
+
+  #remember({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey, user: User): void {
+    this.#statements.purgeRequests.run(notBeforeMs, PURGED_WITH_EACH_CREATE);
+    this.#statements.insertRequest.run(principal, requestId, requestHash, JSON.stringify(user), user.createdAtMs);
+  }
+}
+
+function prepareStatements(database: DatabaseSync) {
+  const prepare = (sql: string): StatementSync => database.prepare(sql);
+  return {
+    find: prepare(`SELECT ${USER_COLUMNS} FROM users WHERE id = ?`),
+    insert: prepare(`
+      INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
+    update: prepare(`
+      UPDATE users SET email = ?, email_key = coalesce(?, email_key), name = ?, name_key = ?, updated_at_ms = ?, version = ?
+      WHERE id = ?`),
+    delete: prepare("DELETE FROM users WHERE id = ?"),
+    findRequest: prepare(`
+      SELECT request_hash AS requestHash, response FROM create_requests
+      WHERE principal = ? AND request_id = ? AND created_at_ms >= ?`),
+    insertRequest: prepare(`
+      INSERT OR REPLACE INTO create_requests (principal, request_id, request_hash, response, created_at_ms)
+      VALUES (?, ?, ?, ?, ?)`),
+    purgeRequests: prepare(`
+      DELETE FROM create_requests WHERE (principal, request_id) IN (
+        SELECT principal, request_id FROM create_requests WHERE created_at_ms < ? ORDER BY created_at_ms LIMIT ?
+      )`),
+    secret: prepare("SELECT value FROM secrets WHERE name = ?"),
+    ping: prepare("SELECT 1 FROM users LIMIT 1"),
+    // Random, since SQLite leaves out of the log what stays as it is.
+    writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
+  };
+}

@@ -1,0 +1,106 @@
+import type { DatabaseSync } from "node:sqlite";
+import { DatabaseCorruptError, DatabaseMissingError } from "../../domain/errors.ts";
+import { isCorrupt, toDomainError } from "./errors.ts";
+import { type FileProblem, SqliteFiles } from "./files.ts";
+import type { DatabaseNotice } from "./open.ts";
+
+const CHECK_INTERVAL_MS = 1_000;
+/** A log of this size is worth a line: another process has been reading one state of the database for long. In bytes. */
+const LARGE_LOG_BYTES = 64 * 1024 ** 2;
+
+/** What to do. */
+const HELP: Readonly<Record<FileProblem["kind"], string>> = {
+  missing: "put the file back, or start again to use what is there",
+  corrupt: "stop the server, put a backup in its place and start again",
+};
+
+export interface SqliteWatchOptions {
+  readonly database: DatabaseSync;
+  /** The database's file, or ":memory:". */
+  readonly path: string;
+  readonly onNotice?: ((notice: DatabaseNotice) => void) | undefined;
+}
+
+/**
+ * Whether an open database is still the one at its path, and sound. Looks once a second,
+ * and whenever it is asked to. Nothing is read or written while it is not: a missing
+ * database is served again when its own file comes back; a damaged one needs a restart.
+ * The log gets one line when that changes, not one for each call.
+ */
+export class SqliteWatch {
+  readonly #path: string;
+  /** Undefined for a database in memory, and for one that was closed. */
+  #files: SqliteFiles | undefined;
+  readonly #onNotice: (notice: DatabaseNotice) => void;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #problem: FileProblem | undefined;
+  #hasLargeLog = false;
+
+  constructor({ database, path, onNotice = () => {} }: SqliteWatchOptions) {
+    this.#path = path;
+    this.#onNotice = onNotice;
+    if (path === ":memory:") return;
+    this.#files = new SqliteFiles(database, path, (message) => onNotice({ level: "warn", message }));
+    this.#timer = setInterval(() => this.#look(), CHECK_INTERVAL_MS).unref();
+  }
+
+  /**
+   * Goes by what was seen last.
+   *
+   * @throws DatabaseMissingError | DatabaseCorruptError
+   */
+  assertUsable(): void {
+    if (this.#problem) throw this.#problem.kind === "corrupt" ? new DatabaseCorruptError() : new DatabaseMissingError();
+  }
+
+  /**
+   * Looks at the files first.
+   *
+   * @throws DatabaseMissingError | DatabaseCorruptError
+   */
+  check(): void {
+    this.#look();
+    this.assertUsable();
+  }
+
+  /** The error to throw for one of SQLite's; remembers damage that it reports. */
+  explain(error: unknown): unknown {
+    if (!isCorrupt(error)) return toDomainError(error);
+    this.#change({ kind: "corrupt", message: `${this.#path} is damaged (${(error as Error).message})` });
+    return new DatabaseCorruptError();
+  }
+
+  /** Looks no more. */
+  close(): void {
+    this.#files = undefined;
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    if (!this.#files || this.#problem?.kind === "corrupt") return;
+    this.#change(this.#files.check());
+    this.#watchLog(this.#files.logBytes);
+  }
+
+  #change(problem: FileProblem | undefined): void {
+    if (this.#problem?.kind === "corrupt" || problem?.message === this.#problem?.message) return;
+    this.#problem = problem;
+    this.#onNotice(
+      problem
+        ? { level: "error", message: `${problem.message}: nothing is read or written; ${HELP[problem.kind]}` }
+        : { level: "info", message: `${this.#path} is back; it is served again` },
+    );
+  }
+
+  #watchLog(bytes: number): void {
+    const isLarge = bytes > LARGE_LOG_BYTES;
+    if (isLarge === this.#hasLargeLog) return;
+    this.#hasLargeLog = isLarge;
+    const log = `${this.#path}-wal has ${Math.round(bytes / 1024 ** 2)} MiB`;
+    this.#onNotice(
+      isLarge
+        ? { level: "warn", message: `${log}: another process reads the database for long` }
+        : { level: "info", message: `${log} again` },
+    );
+  }
+}

@@ -1,0 +1,212 @@
+import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } from "@connectrpc/connect";
+import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Logger } from "pino";
+import { abortable } from "../runtime/abortable.ts";
+import type { Streams } from "../service/streams.ts";
+import type { Users } from "../service/users.ts";
+import { createAuthGate, type Gate } from "./auth/gate.ts";
+import { methodName, type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import type { TokenVerifier } from "./auth/token-verifier.ts";
+import { callKey, connectionKey, principalKey } from "./context.ts";
+import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
+import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
+import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
+import { createValidate, createValidationInterceptor, type Validate } from "./interceptors/validation.ts";
+import { createMethodPlan, type Implementation, type MethodPlan } from "./method-plan.ts";
+import type { CallObserver, CallRecord } from "./record/call-record.ts";
+import { observeCalls } from "./record/observe-calls.ts";
+import { answerFaults } from "./stages/answer-faults.ts";
+import { assembleBodies } from "./stages/assemble-body.ts";
+import { createDeadlineStage } from "./stages/bound-deadline.ts";
+import { type CodingLine, createCodingLine } from "./stages/coding-work.ts";
+import { acceptCompression } from "./stages/compression.ts";
+import { normalizeCodings, refuseUnknownCoding } from "./stages/content-coding.ts";
+import { explainRefusals } from "./stages/explain-refusals.ts";
+import { checkGetRequest } from "./stages/get-request.ts";
+import { normalizeMediaType } from "./stages/media-type.ts";
+import { refusePlainJson } from "./stages/plain-json.ts";
+import { mountTwice } from "./stages/twin-router.ts";
+import { streamHandlers } from "./stream/handlers.ts";
+import { userHandlers } from "./user/handlers.ts";
+
+/**
+ * No valid request of the directory has a hundredth of it. A message costs memory
+ * and time before its rules refuse it, and a connection may send many at once.
+ */
+const MAX_USER_MESSAGE_BYTES = 256 * 1_024;
+
+export interface RpcOptions {
+  users: Users;
+  streams: Streams;
+  /** Mounts further services, behind the same gate and interceptors. */
+  routes?: ((router: ConnectRouter) => void) | undefined;
+  /** What the further services' methods ask for; one that is not listed is denied. */
+  permissions?: Permissions | undefined;
+  /** Whom to let in; false lets in everybody, for tests. */
+  auth: TokenVerifier | false;
+  /** Whether requests are checked against the rules in their contract. */
+  validation: boolean;
+  /** Largest message that is taken, in bytes, before and after decompression. */
+  maxMessageBytes: number;
+  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  codingThreads?: number | undefined;
+  defaultTimeoutMs: number;
+  maxTimeoutMs: number;
+  /** Types that JSON needs to read and write google.protobuf.Any. */
+  jsonRegistry?: Registry | undefined;
+  /** Ends all calls, with its reason, when aborted. */
+  shutdownSignal: AbortSignal;
+  /** Called one after the other at the end of each call. */
+  observers: readonly CallObserver[];
+  logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+}
+
+export type RpcRoutes = ConnectRouterOptions & {
+  routes(router: ConnectRouter): void;
+  /** The same services and steps for calls that Connect does not carry. */
+  readonly direct: DirectChain;
+};
+
+/** The chain's steps as functions, and what is composed of them for each method, once it is mounted. */
+export interface DirectChain {
+  /** By path. */
+  readonly plans: ReadonlyMap<string, MethodPlan>;
+  readonly gate: Gate;
+  /** Whether everybody is let in. */
+  readonly isOpen: boolean;
+  readonly validate: Validate;
+  readonly codingLine: CodingLine;
+  readonly maxTimeoutMs: number;
+  readonly shutdownSignal: AbortSignal;
+  readonly observers: readonly CallObserver[];
+  readonly logger: Logger;
+}
+
+/**
+ * All services with the chain that each call goes through, whatever server carries
+ * them. In this order:
+ *
+ * 1. record of the call, with its observers at the end (`observeCalls`)
+ * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
+ *    refusals (`explainRefusals`)
+ * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
+ *    `normalizeCodings`)
+ * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
+ *    shutdown
+ * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
+ * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
+ *    turn (`createCodingLine`), limits, parsing, of JSON by its author (`mountTwice`)
+ * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
+ * 8. the call's end, even if its handler does not listen; token's expiry
+ * 9. validation by the contract's rules
+ * 10. handler
+ */
+export function createRpcRoutes(options: RpcOptions): RpcRoutes {
+  const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
+  const userMaxBytes = Math.min(options.maxMessageBytes, MAX_USER_MESSAGE_BYTES);
+  const permissions = { ...options.permissions, ...rollcallPermissions };
+  const gate = auth ? createAuthGate({ verifyToken: auth, permissions, logger, now }) : () => undefined;
+  const validate = validation ? createValidate([UserService, StreamService]) : () => {};
+  const plans = new Map<string, MethodPlan>();
+  const codingLine = createCodingLine(options.codingThreads);
+  const boundDeadline = createDeadlineStage(options);
+  const routerOptions: ConnectRouterOptions = {
+    acceptCompression,
+    readMaxBytes: options.maxMessageBytes,
+    maxTimeoutMs,
+    ...(jsonRegistry && { jsonOptions: { registry: jsonRegistry } }),
+    interceptors: [
+      createMalformedRequestsInterceptor(),
+      createRecoveryInterceptor(),
+      createDeadlineInterceptor({ now }),
+      ...(validation ? [createValidationInterceptor(validate)] : []),
+    ],
+    async requestGate(context) {
+      const call = context.values.get(callKey);
+      if (call) {
+        call.protocol = context.protocolName;
+        reportOutcome(context, call);
+      }
+      const { refusal, onAdmitted } = context.values.get(connectionKey);
+      if (refusal) throw refusal;
+      const principal = await authenticate(context);
+      context.values.set(principalKey, principal);
+      if (call) call.principal = principal;
+      refuseUnknownCoding(context);
+      checkGetRequest(context);
+      if (call) call.isReadingRequest = true;
+      onAdmitted?.(!auth || principal !== undefined);
+    },
+  };
+  const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
+    const { requestId, authorizationCount = 1 } = values.get(connectionKey);
+    const authorization = requestHeader.get("authorization") ?? undefined;
+    const principal = gate({ method: methodName(method), requestId, authorization, authorizationCount });
+    return principal instanceof Promise ? abortable(principal, signal) : principal;
+  };
+  const plan = (
+    method: DescMethod,
+    implementation: MethodImpl<DescMethod>,
+    { readMaxBytes, jsonOptions, ...others }: Partial<UniversalHandlerOptions> = {},
+  ) => {
+    // Whoever mounts a method with interceptors or formats of its own has it carried by Connect.
+    if (Object.keys(others).length > 0) return;
+    const planned = createMethodPlan(method, implementation as Implementation, {
+      jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
+      maxBytes: readMaxBytes ?? options.maxMessageBytes,
+      defaultTimeoutMs: method.methodKind === "unary" ? options.defaultTimeoutMs : maxTimeoutMs,
+    });
+    plans.set(planned.path, planned);
+  };
+  return {
+    ...routerOptions,
+    direct: {
+      plans,
+      gate,
+      isOpen: !auth,
+      validate,
+      codingLine,
+      maxTimeoutMs,
+      shutdownSignal: options.shutdownSignal,
+      observers,
+      logger,
+    },
+    routes(router) {
+      const mount = (twin: ConnectRouter) => {
+        twin.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
+        twin.service(StreamService, streamHandlers(options.streams));
+        options.routes?.(twin);
+      };
+      mountTwice(router, routerOptions, mount, plan);
+      for (const [index, handler] of router.handlers.entries()) {
+        const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
+        const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));
+        const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named)), { observers, logger });
+      }
+    },
+  };
+}
+
+/** What Connect's own contexts have, and the type that handlers see does not. */
+type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
+
+/**
+ * Reports to the record with which error Connect ends a call: it aborts the call's
+ * context with the error before it writes it. For what fails outside of the
+ * interceptors, such as a request that can't be parsed or a response that can't be
+ * encoded, there is no other place: the context's signal may have been aborted before.
+ */
+function reportOutcome(context: HandlerContext, call: CallRecord): void {
+  const abortable = context as AbortableContext;
+  const { abort } = abortable;
+  abortable.abort = (reason) => {
+    call.failInProtocol(reason);
+    abort.call(abortable, reason);
+  };
+}

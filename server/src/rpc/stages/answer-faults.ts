@@ -1,0 +1,98 @@
+import { encodeEnvelope, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
+import { createTrailerSerialization, trailerFlag } from "@connectrpc/connect/protocol-grpc-web";
+import { callKey } from "../context.ts";
+import { internalError } from "../record/call-record.ts";
+import { jsonError } from "./explain-refusals.ts";
+
+/**
+ * The same handler, which never throws, nor does the body of its answer: what goes
+ * wrong where no protocol can say so, as while a status is written, still ends the
+ * call with a status, in the form of the caller's protocol. The log has the cause. It
+ * stands inside of `observeCalls`, whose record it reports to.
+ */
+export function answerFaults(handler: UniversalHandler): UniversalHandler {
+  const answered = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
+    const contentType = request.header.get("content-type") ?? "";
+    const report = (error: unknown) => request.contextValues?.get(callKey)?.failInServer(error);
+    try {
+      const response = await handler(request);
+      if (!response.body) return response;
+      const trailer = response.trailer;
+      return { ...response, body: endWithStatus(response.body, contentType, trailer, report) };
+    } catch (error) {
+      report(error);
+      return faultResponse(contentType);
+    }
+  };
+  return Object.assign(answered, handler);
+}
+
+/** A whole answer that says that the server is at fault: 500 over Connect, a status over gRPC and gRPC-Web. */
+export function faultResponse(contentType: string): UniversalServerResponse {
+  const end = faultEnd(contentType);
+  if (!end) return { status: 500, ...jsonError(internalError()) };
+  const trailer = isGrpc(contentType) ? grpcStatus() : undefined;
+  const header = new Headers({ "content-type": contentType });
+  return { status: 200, header, body: end(), ...(trailer && { trailer }) };
+}
+
+/** The same chunks; where they fail, the end that tells so, if the protocol has one for an answer that has begun. */
+function endWithStatus(
+  chunks: AsyncIterable<Uint8Array>,
+  contentType: string,
+  trailer: Headers | undefined,
+  report: (error: unknown) => unknown,
+): AsyncIterable<Uint8Array> {
+  const end = faultEnd(contentType);
+  return {
+    [Symbol.asyncIterator]() {
+      let iterator = chunks[Symbol.asyncIterator]();
+      return {
+        async next() {
+          try {
+            return await iterator.next();
+          } catch (error) {
+            if (!end) throw error;
+            report(error);
+            for (const [name, value] of grpcStatus()) trailer?.set(name, value);
+            iterator = end()[Symbol.asyncIterator]();
+            return iterator.next();
+          }
+        },
+        async return(value) {
+          return (await iterator.return?.(value)) ?? { done: true, value };
+        },
+        async throw(error) {
+          return (await iterator.throw?.(error)) ?? Promise.reject(error);
+        },
+      };
+    },
+  };
+}
+
+/** What ends the body of a failed answer; undefined where only the HTTP status can tell. */
+function faultEnd(contentType: string): (() => AsyncIterable<Uint8Array>) | undefined {
+  if (isGrpc(contentType)) return async function* () {};
+  if (/^application\/grpc-web/i.test(contentType)) {
+    return async function* () {
+      yield encodeEnvelope(trailerFlag, createTrailerSerialization().serialize(grpcStatus()));
+    };
+  }
+  if (/^application\/connect\+/i.test(contentType)) {
+    return async function* () {
+      const end = { metadata: new Headers(), error: internalError() };
+      yield encodeEnvelope(endStreamFlag, createEndStreamSerialization(undefined).serialize(end));
+    };
+  }
+  return undefined;
+}
+
+function isGrpc(contentType: string): boolean {
+  return /^application\/grpc(?:$|[+;\s])/i.test(contentType);
+}
+
+function grpcStatus(): Headers {
+  const { code, rawMessage } = internalError();
+  return new Headers({ "grpc-status": String(code), "grpc-message": encodeURIComponent(rawMessage) });
+}

@@ -1,0 +1,97 @@
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
+import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
+import { abortableEach } from "../../runtime/abortable.ts";
+import { callKey } from "../context.ts";
+import type { CallRecord } from "../record/call-record.ts";
+import { isByteStream } from "./byte-stream.ts";
+
+/** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
+export const MAX_TIMER_MS = 2_147_483_647;
+
+/** Digits that gRPC has for a timeout's value. */
+const GRPC_MAX_VALUE = 99_999_999;
+
+export interface DeadlineOptions {
+  /** Of a unary call whose client sets none, in milliseconds. */
+  defaultTimeoutMs: number;
+  /** Of every other call, and the longest that a client gets, in milliseconds; at most {@link MAX_TIMER_MS}. */
+  maxTimeoutMs: number;
+  /** Ends all calls, with its reason, when aborted. */
+  shutdownSignal: AbortSignal;
+}
+
+/**
+ * Returns a stage that ends every call in time, counted from its headers: by its
+ * client's deadline, else by the server's, and all calls at shutdown. Whoever waits
+ * for the call's body then gets the error at once, however much of it is missing.
+ *
+ * A client that asks for more than `maxTimeoutMs` is served, not refused: a very long
+ * deadline is how some libraries say that there is none. The stage stands inside of
+ * `observeCalls`, whose record it needs.
+ */
+export function createDeadlineStage(options: DeadlineOptions): (handler: UniversalHandler) => UniversalHandler {
+  const { defaultTimeoutMs, maxTimeoutMs, shutdownSignal } = options;
+  // One listener for all calls: a signal looks through all of its listeners to remove one.
+  const calls = new Set<CallRecord>();
+  shutdownSignal.addEventListener("abort", () => {
+    for (const call of calls) call.abort(shutdownSignal.reason);
+  });
+  return (handler) => {
+    const serverTimeoutMs = handler.method.methodKind === "unary" ? defaultTimeoutMs : maxTimeoutMs;
+    const bounded: typeof handler = Object.assign(({ body, ...request }: Parameters<UniversalHandler>[0]) => {
+      const call = callOf(request.contextValues);
+      const timeoutMs = limitTimeout(request.header, maxTimeoutMs) ?? serverTimeoutMs;
+      call.deadlineAtMs = call.startedAtMs + timeoutMs;
+      // A call that has waited may be late already; Node warns of a negative time.
+      const leftMs = Math.max(0, call.deadlineAtMs - performance.now());
+      const timer = setTimeout(() => call.abort(deadlineExceeded()), leftMs);
+      call.onEnd(() => {
+        clearTimeout(timer);
+        calls.delete(call);
+      });
+      calls.add(call);
+      if (shutdownSignal.aborted) call.abort(shutdownSignal.reason);
+      return handler({ ...request, body: isByteStream(body) ? abortableEach(body, request.signal) : body });
+    }, handler);
+    return bounded;
+  };
+}
+
+/** Throws what a call has ended with, if it has: nothing more is to be started for it. */
+export function throwIfOver(values: ContextValues, signal: AbortSignal): void {
+  signal.throwIfAborted();
+  // A busy loop runs its timers late.
+  const deadlineAtMs = values.get(callKey)?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
+  if (performance.now() >= deadlineAtMs) throw deadlineExceeded();
+}
+
+function deadlineExceeded(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
+function callOf(values: ContextValues | undefined): CallRecord {
+  const call = values?.get(callKey);
+  if (!call) throw new Error("a call has to be observed before it gets a deadline");
+  return call;
+}
+
+/**
+ * The client's timeout in milliseconds, at most `maxTimeoutMs`, which is then also in
+ * the header; undefined where there is none, or none that can be read.
+ */
+function limitTimeout(header: Headers, maxTimeoutMs: number): number | undefined {
+  const isGrpc = /^application\/grpc/i.test(header.get("content-type") ?? "");
+  const name = isGrpc ? "grpc-timeout" : "connect-timeout-ms";
+  const parse = isGrpc ? parseGrpcTimeout : parseConnectTimeout;
+  const { timeoutMs } = parse(header.get(name), Number.POSITIVE_INFINITY);
+  if (timeoutMs === undefined || timeoutMs <= maxTimeoutMs) return timeoutMs;
+  header.set(name, isGrpc ? toGrpcTimeout(maxTimeoutMs) : String(maxTimeoutMs));
+  return maxTimeoutMs;
+}
+
+/** As gRPC over HTTP/2 writes it: at most eight digits and a unit. */
+function toGrpcTimeout(timeoutMs: number): string {
+  return timeoutMs <= GRPC_MAX_VALUE ? `${timeoutMs}m` : `${Math.floor(timeoutMs / 1_000)}S`;
+}

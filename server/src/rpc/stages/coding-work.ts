@@ -1,0 +1,113 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { availableParallelism } from "node:os";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { nextTurn } from "../../runtime/loop-turn.ts";
+import { Permits } from "../../runtime/permits.ts";
+import { type Connection, connectionKey, principalKey } from "../context.ts";
+
+type Request = Parameters<UniversalHandler>[0];
+type Inflated = Uint8Array<ArrayBuffer>;
+
+/** The call that a message belongs to. */
+export type CodedCall = Pick<Request, "signal" | "contextValues">;
+
+/** What a coding works for. Connect passes it nothing but bytes. */
+interface Work {
+  readonly request: CodedCall;
+  readonly permits: Permits;
+  /** Of the last message that was inflated, which is kept until the next. */
+  keptBytes: number;
+}
+
+const storage = new AsyncLocalStorage<Work>();
+
+/** Large messages that are inflated or deflated at once, by default: one core is left for the event loop. */
+const defaultThreads = Math.max(1, availableParallelism() - 1);
+
+export interface CodingLine {
+  /** The same handler, whose calls take turns in {@link inflateInLine}. */
+  stage(handler: UniversalHandler): UniversalHandler;
+  /** Inflates or deflates for a call that no stage has lined up. */
+  run<T>(call: CodedCall, work: () => Promise<T>): Promise<T>;
+}
+
+/** @param threads Large messages that are inflated or deflated at once. */
+export function createCodingLine(threads = defaultThreads): CodingLine {
+  const permits = new Permits(threads);
+  return {
+    stage(handler) {
+      const linedUp = async (request: Request) => {
+        const work = { request, permits, keptBytes: 0 };
+        const response = await storage.run(work, handler, request);
+        // A bidirectional stream reads its requests while its answer is read.
+        return response.body ? { ...response, body: runEach(response.body, work) } : response;
+      };
+      return Object.assign(linedUp, handler);
+    },
+    run: (call, work) => storage.run({ request: call, permits, keptBytes: 0 }, work),
+  };
+}
+
+function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = chunks[Symbol.asyncIterator]();
+      return {
+        next: () => storage.run(work, () => iterator.next()),
+        return: async (value) => (await iterator.return?.(value)) ?? { done: true, value },
+        throw: (error) => iterator.throw?.(error) ?? Promise.reject(error),
+      };
+    },
+  };
+}
+
+/**
+ * Inflates a large message on another thread when its caller's turn has come: 25 bytes
+ * of brotli become 4 MiB, and a client may send thousands at once. The next one begins
+ * after the loop has turned, so that what comes of this one, which is parsed and
+ * handled at once, is followed by others' work and never piles up.
+ *
+ * @param maxBytes Of the message, which then counts as kept.
+ * @throws The reason of the call's signal, when that is aborted before the work begins.
+ */
+export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
+  const work = storage.getStore();
+  if (!work) return inflate();
+  const { keep, room } = connectionOf(work) ?? {};
+  for (;;) {
+    await enter(work);
+    const waiting = room?.(maxBytes);
+    if (!waiting) break;
+    work.permits.release();
+    await waiting;
+  }
+  try {
+    const message = await inflate();
+    keep?.(message.byteLength - work.keptBytes);
+    work.keptBytes = message.byteLength;
+    return message;
+  } finally {
+    leave(work);
+  }
+}
+
+/** Deflates a large message on another thread when its caller's turn has come. */
+export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<Inflated> {
+  const work = storage.getStore();
+  if (!work) return deflate();
+  await enter(work);
+  return deflate().finally(() => work.permits.release());
+}
+
+function connectionOf({ request }: Work): Connection | undefined {
+  return request.contextValues?.get(connectionKey);
+}
+
+function enter(work: Work): Promise<void> {
+  const { request, permits } = work;
+  return permits.acquire(request.signal, request.contextValues?.get(principalKey)?.subject ?? connectionOf(work)?.peer);
+}
+
+function leave({ permits }: Work): void {
+  nextTurn().then(() => permits.release());
+}

@@ -1,0 +1,122 @@
+import { promisify } from "node:util";
+import {
+  brotliCompress,
+  brotliDecompress,
+  brotliDecompressSync,
+  constants,
+  gunzip,
+  gunzipSync,
+  gzip,
+  type ZlibOptions,
+} from "node:zlib";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
+import { malformed } from "../malformed.ts";
+import { deflateInLine, inflateInLine } from "./coding-work.ts";
+
+/**
+ * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a
+ * page of users: a client that accepts nothing else could stop the server.
+ */
+const BROTLI_QUALITY = 4;
+
+/** The code of zlib's error when there is more than `maxOutputLength`. */
+const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
+
+/** Refuses bytes behind the end, which would be lost. In gzip's format they may be a further member. */
+const rejectGarbageAfterEnd = true;
+
+/**
+ * Larger messages are inflated and deflated by other threads, a few at once (`inflateInLine`).
+ * Up to here, in bytes, both take some 0.1 ms, and the way to a thread and back as long.
+ */
+const MAX_SMALL_BYTES = 32 * 1_024;
+
+/** What zlib inflates of a large message at a time, in bytes: each piece takes a way to a thread and back. */
+const CHUNK_BYTES = 256 * 1_024;
+
+interface Coding {
+  readonly name: string;
+  compress(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>>;
+  decompress(bytes: Uint8Array, options: InflateOptions): Promise<Uint8Array<ArrayBuffer>>;
+  decompressSync(bytes: Uint8Array, options: InflateOptions): Uint8Array<ArrayBuffer>;
+}
+
+type InflateOptions = Pick<ZlibOptions, "maxOutputLength" | "chunkSize" | "rejectGarbageAfterEnd">;
+
+const compressGzip = promisify(gzip);
+const compressBrotli = promisify(brotliCompress);
+const decompressBrotli = promisify(brotliDecompress);
+
+/** What the server understands and offers, best first. */
+export const acceptCompression: Compression[] = [
+  createCompression({
+    name: "gzip",
+    compress: (bytes) => compressGzip(bytes),
+    decompress: promisify(gunzip),
+    decompressSync: gunzipSync,
+  }),
+  createCompression({
+    name: "br",
+    compress: (bytes) => compressBrotli(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
+    decompress: (bytes, options) => decompressBrotli(bytes, { ...options, rejectGarbageAfterEnd }),
+    decompressSync: (bytes, options) => brotliDecompressSync(bytes, { ...options, rejectGarbageAfterEnd }),
+  }),
+];
+
+/** The names of {@link acceptCompression}, as headers list them. */
+export const acceptedEncodings: string = acceptCompression.map(({ name }) => name).join(",");
+
+function createCompression(coding: Coding): Compression {
+  const { name } = coding;
+  return {
+    name,
+    compress: (bytes) =>
+      bytes.byteLength > MAX_SMALL_BYTES ? deflateInLine(() => coding.compress(bytes)) : coding.compress(bytes),
+    async decompress(bytes, readMaxBytes) {
+      // An empty message may be sent with the compressed flag and no bytes.
+      if (bytes.byteLength === 0) return new Uint8Array();
+      const fail = (error: unknown): never => {
+        throw toDecompressionError(error, name, readMaxBytes);
+      };
+      return (
+        (await inflateSmall(coding, bytes, readMaxBytes).catch(fail)) ??
+        (await inflateInLine(
+          () => coding.decompress(bytes, { maxOutputLength: readMaxBytes, chunkSize: CHUNK_BYTES }).catch(fail),
+          readMaxBytes,
+        ))
+      );
+    },
+  };
+}
+
+/** Inflates a message in this turn of the event loop or a later one; undefined if it turns out to be large. */
+async function inflateSmall(
+  coding: Coding,
+  bytes: Uint8Array,
+  maxBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (bytes.byteLength > MAX_SMALL_BYTES) return undefined;
+  if (!hasTimeInTurn()) await timeInTurn();
+  try {
+    return coding.decompressSync(bytes, { maxOutputLength: Math.min(maxBytes, MAX_SMALL_BYTES) });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === TOO_LARGE && maxBytes > MAX_SMALL_BYTES) return undefined;
+    throw error;
+  }
+}
+
+function toDecompressionError(error: unknown, name: string, maxBytes: number): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case TOO_LARGE:
+      return new ConnectError(`message is larger than ${maxBytes} bytes after decompression`, Code.ResourceExhausted);
+    // Ours: there is no memory left.
+    case "Z_MEM_ERROR":
+      return new ConnectError("internal server error", Code.Internal, undefined, undefined, error);
+    case "Z_BUF_ERROR":
+      return malformed(`${name} data ends too early`, "unparsable", error);
+    default:
+      return malformed(`malformed ${name} data`, "unparsable", error);
+  }
+}

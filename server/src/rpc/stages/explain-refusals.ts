@@ -1,0 +1,70 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
+import { ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import { callKey } from "../context.ts";
+
+type Request = Parameters<UniversalHandler>[0];
+
+/**
+ * The same handler, whose bare refusals say what to send instead, as Connect's JSON
+ * error: the wrong content type (415), the wrong verb (405, with Allow), the wrong
+ * HTTP version (505). A refused token gets its challenge (RFC 6750, 3).
+ */
+export function explainRefusals(handler: UniversalHandler): UniversalHandler {
+  const explained = async (request: Request): Promise<UniversalServerResponse> => {
+    const response = await handler(request);
+    if (response.status === 200) return response;
+    const header = new Headers(response.header);
+    if (response.status === 401) header.set("www-authenticate", "Bearer");
+    const error = response.body ? undefined : refusalOf(response.status, request, handler.method);
+    if (!error) return { ...response, header };
+    if (response.status === 405) header.set("allow", verbsOf(handler.method).join(", "));
+    request.contextValues?.get(callKey)?.fail(error);
+    return { ...response, ...jsonError(error, header) };
+  };
+  return Object.assign(explained, handler);
+}
+
+/** Body and header of an answer that is Connect's JSON error. */
+export function jsonError(error: ConnectError, header: Headers = new Headers()) {
+  const bytes = errorToJsonBytes(error, undefined);
+  // With a charset it is for people alone: a gRPC client that looks for Connect's own errors does not take it for one.
+  header.set("content-type", "application/json; charset=utf-8");
+  header.set("content-length", String(bytes.byteLength));
+  return {
+    header,
+    body: (async function* () {
+      yield bytes;
+    })(),
+  };
+}
+
+function refusalOf(status: number, request: Request, method: DescMethod): ConnectError | undefined {
+  const { name } = method;
+  // As clients of Connect and gRPC translate the status, whatever the body says.
+  const code = codeFromHttpStatus(status);
+  switch (status) {
+    case 415:
+      return new ConnectError(contentToSend(request, method), code);
+    case 405:
+      return new ConnectError(`${name} takes ${verbsOf(method).join(" and ")}`, code);
+    case 505:
+      return new ConnectError(`${name} is a bidi stream: it needs HTTP/2 or a WebSocket`, code);
+    default:
+      return undefined;
+  }
+}
+
+function contentToSend(request: Request, { name, methodKind }: DescMethod): string {
+  if (request.method === "GET") return "add encoding=json and message={} to the query";
+  if (methodKind === "unary") return "send content-type: application/json";
+  return `${name} is a stream: send content-type: application/connect+json`;
+}
+
+/** The methods of HTTP that an RPC takes: Connect reads by GET what has no side effects, if it is unary. */
+function verbsOf({ idempotency, methodKind }: DescMethod): string[] {
+  const isRead = idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && methodKind === "unary";
+  return isRead ? ["POST", "GET"] : ["POST"];
+}

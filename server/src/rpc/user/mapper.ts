@@ -1,0 +1,29 @@
+import { create } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type UpdateUserRequest, type User as UserMessage, UserSchema } from "@rollcall/gen/user/v1/user";
+import { etagOf, type User, type UserFields } from "../../domain/user.ts";
+
+/** A user as the contract has it. */
+export function toUserMessage(user: User): UserMessage {
+  return create(UserSchema, {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    createdAt: timestampFromMs(user.createdAtMs),
+    updatedAt: timestampFromMs(user.updatedAtMs),
+    etag: etagOf(user),
+  });
+}
+
+/**
+ * The fields that an update changes (AIP-134): those its mask names, or, without
+ * a mask or with an empty one, those that are populated.
+ */
+export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Partial<UserFields> {
+  const paths = updateMask?.paths ?? [];
+  const changes = (path: string, value: string) =>
+    paths.length > 0 ? paths.includes(path) || paths.includes("*") : value !== "";
+  const changesEmail = changes("email", email);
+  const changesName = changes("name", name);
+  return { ...(changesEmail && { email }), ...(changesName && { name }) };
+}

@@ -1,0 +1,231 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import {
+  constants,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
+import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
+import type { Logger } from "pino";
+import { retryInfo } from "../../rpc/errors.ts";
+import { requestIdFrom } from "../../runtime/request-id.ts";
+import { isOverBudget } from "../port/connection-guard.ts";
+import type { Admission, Arrival } from "./admission.ts";
+import { noteArrival } from "./arrival-time.ts";
+import { createRefusal } from "./refusal.ts";
+import { RefusedRequests } from "./refused-requests.ts";
+
+const RETRY_AFTER_MS = 1_000;
+/** Of the lines about refused calls: one for each would be a load of its own. */
+const LOG_INTERVAL_MS = 1_000;
+/** Who asks whether the server is well wants to know most while it is busy. */
+const EXEMPT_SERVICE = "grpc.health.v1.Health";
+
+/** What calls are refused with, by the reason. */
+export const refusalErrors = {
+  overloaded: new ConnectError("server is overloaded", Code.Unavailable, undefined, [
+    retryInfo(RETRY_AFTER_MS / 1_000),
+  ]),
+  expired: new ConnectError("the operation timed out", Code.DeadlineExceeded),
+};
+const refusals = {
+  overloaded: createRefusal(refusalErrors.overloaded, RETRY_AFTER_MS),
+  expired: createRefusal(refusalErrors.expired),
+};
+
+export interface AdmitCallsOptions {
+  admission: Admission;
+  /** @returns What a request's target has behind it, for each path of a method. */
+  handlerOf(path: string): UniversalHandler | undefined;
+  /** Added to the answer of a refused call: what else the app's answers carry. */
+  extraHeaders(origin: string | undefined): Readonly<Record<string, string>>;
+  logger: Logger;
+}
+
+type Request = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+export interface AdmittedCalls {
+  /** The listener that lets calls in, or answers them. */
+  readonly listener: RequestListener;
+  /**
+   * Answers a call over HTTP/2 that would be refused, before Node makes a request and a
+   * response of its stream: refusing has to cost far less than serving.
+   *
+   * @returns Whether it has.
+   */
+  refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
+  /** Answers a call over HTTP/2 that the admission has refused. */
+  answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
+}
+
+/**
+ * The same listener, to whom calls come that the admission lets in. It stands ahead
+ * of everything else, token and routing included. What is no call, such as a probe,
+ * passes.
+ */
+export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): AdmittedCalls {
+  const { admission, handlerOf, extraHeaders } = options;
+  const countRefused = createRefusedLog(options);
+  const refused = new RefusedRequests();
+  const isExempt = (method: UniversalHandler, verb: string | undefined) =>
+    method.service.typeName === EXEMPT_SERVICE || verb === "OPTIONS";
+  const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
+    if (stream.destroyed) return;
+    countRefused(reason);
+    // Nobody else listens, and what its client resets it with is no concern of ours.
+    stream.on("error", () => {});
+    // Its client does not read its answers: no further one is written.
+    if (stream.session && isOverBudget(stream.session)) {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      return;
+    }
+    answerStream(stream, headers, reason, extraHeaders(headers.origin));
+    refused.addStream(stream);
+  };
+  const refuseStream: AdmittedCalls["refuseStream"] = (stream, headers) => {
+    const method = handlerOf(headers[":path"] ?? "");
+    const { session } = stream;
+    if (!method || !session || isExempt(method, headers[":method"])) return false;
+    if (admission.hasPlace(session, method.method.methodKind !== "unary")) return false;
+    answerRefused(stream, headers, "overloaded");
+    return true;
+  };
+  const listener: RequestListener = (request, response) => {
+    const method = handlerOf(request.url ?? "") ?? handlerOf(pathOf(request.url ?? ""));
+    if (!method || isExempt(method, request.method)) return handler(request, response);
+    noteArrival(request);
+    const arrival = new HttpArrival(request, response, {
+      isStream: method.method.methodKind !== "unary",
+      start: () => handler(request, response),
+      refuse(reason) {
+        countRefused(reason);
+        answer(request, response, reason, extraHeaders(request.headers.origin));
+        refused.add(request);
+      },
+    });
+    // Nothing of an answer leaves before this turn of the loop ends.
+    if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
+  };
+  return { listener, refuseStream, answerRefused };
+}
+
+/** The path that a request's target is routed by, whichever way it is written (RFC 9112, 3.2; RFC 3986, 6.2.2.2). */
+function pathOf(target: string): string {
+  const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
+  if (!path.includes("%")) return path;
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
+
+interface HttpArrivalOptions {
+  isStream: boolean;
+  start(): void;
+  refuse(reason: "overloaded" | "expired"): void;
+}
+
+/** A call by a request of HTTP/1.1 or HTTP/2. */
+class HttpArrival implements Arrival {
+  readonly #request: Request;
+  readonly #response: Response;
+  readonly isStream: boolean;
+  readonly connection: object;
+  readonly start: () => void;
+  readonly refuse: HttpArrivalOptions["refuse"];
+
+  constructor(request: Request, response: Response, { isStream, start, refuse }: HttpArrivalOptions) {
+    this.#request = request;
+    this.#response = response;
+    this.isStream = isStream;
+    this.connection = ("stream" in request ? request.stream.session : undefined) ?? request.socket;
+    this.start = start;
+    this.refuse = refuse;
+  }
+
+  timeoutMs(): number | undefined {
+    const { headers } = this.#request;
+    const first = (name: string) => {
+      const value = headers[name];
+      return typeof value === "string" ? value : null;
+    };
+    const grpc = parseGrpcTimeout(first("grpc-timeout"), Number.POSITIVE_INFINITY).timeoutMs;
+    return grpc ?? parseConnectTimeout(first("connect-timeout-ms"), Number.POSITIVE_INFINITY).timeoutMs;
+  }
+
+  isGone(): boolean {
+    return "stream" in this.#request ? this.#request.stream.destroyed : this.#request.socket.destroyed;
+  }
+
+  isAnswered(): boolean {
+    // A unary answer is whole when it begins to leave, however long its reader takes; a stream's has only begun.
+    return this.isStream ? this.#response.writableEnded : this.#response.headersSent;
+  }
+
+  progress(): "receiving" | "working" | "answered" {
+    if (this.isAnswered()) return "answered";
+    const request = this.#request;
+    const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
+    return isWhole || request.complete ? "working" : "receiving";
+  }
+
+  evict(): void {
+    const request = this.#request;
+    // Says that nothing has been done for the call, and that it may be sent again (RFC 9113, 8.7).
+    if ("stream" in request) request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+    else request.socket.destroy();
+  }
+}
+
+/** Writes the answer of a refused call, without a glance at what else its request says. */
+function answer(
+  request: Request,
+  response: Response,
+  reason: "overloaded" | "expired",
+  extraHeaders: Readonly<Record<string, string>>,
+): void {
+  if ("stream" in request) {
+    if (!request.stream.destroyed) answerStream(request.stream, request.headers, reason, extraHeaders);
+  } else if ("assignSocket" in response) {
+    const { status, headers, body } = refusals[reason](request.headers["content-type"] ?? "");
+    const own = { "x-request-id": requestIdFrom(request.headers["x-request-id"]), ...extraHeaders };
+    response.writeHead(status, { ...headers, ...own, "content-length": String(body?.byteLength ?? 0) });
+    response.end(body ?? "");
+  }
+}
+
+function answerStream(
+  stream: ServerHttp2Stream,
+  requestHeaders: IncomingHttpHeaders,
+  reason: "overloaded" | "expired",
+  extraHeaders: Readonly<Record<string, string>>,
+): void {
+  const { status, headers, body } = refusals[reason](requestHeaders["content-type"] ?? "");
+  const requestId = requestIdFrom(requestHeaders["x-request-id"]);
+  stream.respond(
+    { ":status": status, ...headers, "x-request-id": requestId, ...extraHeaders },
+    { endStream: body === undefined },
+  );
+  if (body) stream.end(body);
+}
+
+/** Counts refused calls; a line tells of all those of a second. */
+function createRefusedLog({ admission, logger }: AdmitCallsOptions): (reason: "overloaded" | "expired") => void {
+  let counts: Record<"overloaded" | "expired", number> | undefined;
+  return (reason) => {
+    if (!counts) {
+      counts = { overloaded: 0, expired: 0 };
+      setTimeout(() => {
+        logger.warn({ ...counts, calls: admission.calls, streams: admission.streams }, "calls refused");
+        counts = undefined;
+      }, LOG_INTERVAL_MS).unref();
+    }
+    counts[reason] += 1;
+  };
+}

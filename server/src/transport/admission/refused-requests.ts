@@ -1,0 +1,88 @@
+import type { IncomingMessage } from "node:http";
+import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import { countAnswer } from "../port/connection-guard.ts";
+
+/** How often it is looked whether the rest of refused requests has arrived, or their answers have left. */
+const CHECK_INTERVAL_MS = 100;
+/** What is read and dropped behind an HTTP/1.1 answer, before its connection is closed. */
+const MAX_REST_MS = 5_000;
+const MAX_REST_BYTES = 1024 ** 2;
+
+interface Rest {
+  readonly request: IncomingMessage;
+  readonly sinceMs: number;
+  /** Of the connection, when the request was refused. */
+  readonly bytesRead: number;
+}
+
+/**
+ * Ends requests that were answered before their bodies were read, all of them by
+ * one timer. HTTP/2 resets the stream (RFC 9113, 8.1). An HTTP/1.1 client would
+ * lose the answer with its connection, so what it sends is dropped for a while.
+ */
+export class RefusedRequests {
+  readonly #streams = new Set<ServerHttp2Stream>();
+  readonly #rests = new Set<Rest>();
+  /** Streams whose answers count from the first look on: mostly they have left by then. */
+  readonly #uncounted: ServerHttp2Stream[] = [];
+  #isScheduled = false;
+
+  /** @param request Whose answer has been given; what is left of it is dropped. */
+  add(request: IncomingMessage | Http2ServerRequest): void {
+    if ("stream" in request) {
+      this.#addStream(request.stream);
+      return;
+    }
+    request.resume();
+    this.#rests.add({ request, sinceMs: performance.now(), bytesRead: request.socket.bytesRead });
+    this.#schedule();
+  }
+
+  /** @param stream Whose answer was given before a request was made of it; what is left of that is dropped. */
+  addStream(stream: ServerHttp2Stream): void {
+    this.#uncounted.push(stream);
+    this.#addStream(stream);
+  }
+
+  #addStream(stream: ServerHttp2Stream): void {
+    stream.resume();
+    this.#streams.add(stream);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    // Mostly the rest has arrived with the headers, and the answer leaves with this turn of the loop.
+    setImmediate(() => this.#check());
+  }
+
+  #check(): void {
+    for (const stream of this.#streams) if (isEnded(stream)) this.#streams.delete(stream);
+    for (const stream of this.#uncounted) if (!isEnded(stream)) countAnswer(stream);
+    this.#uncounted.length = 0;
+    for (const rest of this.#rests) if (isEndedOrCut(rest)) this.#rests.delete(rest);
+    this.#isScheduled = this.#streams.size + this.#rests.size > 0;
+    if (this.#isScheduled) setTimeout(() => this.#check(), CHECK_INTERVAL_MS).unref();
+  }
+}
+
+/** Resets a stream once its answer has left: a reset overtakes what has not. */
+function isEnded(stream: ServerHttp2Stream): boolean {
+  if (stream.destroyed) return true;
+  const { localClose, remoteClose } = stream.state;
+  if (localClose !== 1) return false;
+  if (remoteClose !== 1) {
+    stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.destroy();
+  }
+  return true;
+}
+
+function isEndedOrCut({ request, sinceMs, bytesRead }: Rest): boolean {
+  const { socket } = request;
+  if (request.complete || socket.destroyed) return true;
+  if (performance.now() - sinceMs < MAX_REST_MS && socket.bytesRead - bytesRead < MAX_REST_BYTES) return false;
+  socket.destroy();
+  return true;
+}

@@ -1,0 +1,106 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { faultResponse } from "../../rpc/stages/answer-faults.ts";
+import { arrivalOf } from "../admission/arrival-time.ts";
+import { connectionContext } from "../port/connection.ts";
+import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
+import { countHeaders } from "../port/raw-headers.ts";
+import { RequestBody } from "./request-body.ts";
+import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
+import { GONE, ResponseWriter } from "./write-response.ts";
+
+/** Base of the URLs that handlers see. The authority that a client sends decides nothing, and need not fit into a URL. */
+const BASE_URL = "http://localhost";
+
+type Request = IncomingMessage | Http2ServerRequest;
+
+export interface CarryOptions {
+  handler: UniversalHandler;
+  requestId: string;
+  /** Address of the other end. */
+  peer: string;
+  /** Sent with the answer, beside its own. */
+  headers: OutgoingHttpHeaders;
+  timeouts: RequestTimeouts;
+  logger: Logger;
+}
+
+/**
+ * Carries one call between a request of either HTTP version and its method's handler.
+ * Every call gets an answer: what fails in here is a fault of the server's, which is
+ * logged, and never a 200.
+ */
+export async function carryCall(
+  request: Request,
+  response: ServerResponse | Http2ServerResponse,
+  options: CarryOptions,
+): Promise<void> {
+  const { handler, requestId, peer, headers, timeouts, logger } = options;
+  const { methodKind } = handler.method;
+  const body = new RequestBody(request);
+  const abort = new AbortController();
+  const writer = new ResponseWriter(
+    response,
+    () => abort.abort(GONE),
+    () => callBytesOf(request)?.recount(),
+  );
+  boundRequest(request, response, {
+    timeouts,
+    methodKind,
+    onLate() {
+      // An upload that nobody asks for waits for its handler, not for its client.
+      if (methodKind === "client_streaming" && !body.isAwaited) return;
+      body.fail(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+    },
+  });
+  try {
+    const answer = await handler({
+      httpVersion: request.httpVersion,
+      method: request.method ?? "",
+      url: BASE_URL + handler.requestPath + queryOf(request.url ?? ""),
+      header: headersOf(request),
+      body,
+      signal: abort.signal,
+      contextValues: connectionContext({
+        ...connectionHooks(request),
+        requestId,
+        peer,
+        startedAtMs: arrivalOf(request),
+        authorizationCount: countHeaders(request.rawHeaders, "authorization"),
+      }),
+    });
+    await writer.write(answer, headers);
+  } catch (error) {
+    if (writer.isGone) return;
+    logger.error({ requestId, path: handler.requestPath, err: error }, "call failed");
+    const fault = faultResponse(request.headers["content-type"] ?? "");
+    if (!response.headersSent) await writer.write(fault, headers).catch(() => cut(request));
+    else if (fault.trailer) writer.end(fault.trailer);
+    else cut(request);
+  }
+}
+
+function queryOf(url: string): string {
+  const start = url.indexOf("?");
+  return start < 0 ? "" : url.slice(start);
+}
+
+/** All fields as they came: of one that must be single, and came twice, both are seen. */
+function headersOf({ rawHeaders }: Request): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    // HTTP/2's own fields, such as `:path`.
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
+  }
+  return headers;
+}
+
+/** Ends a request whose answer can't be completed, so that nobody takes it for a whole one. */
+function cut(request: Request): void {
+  if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+  else request.socket.destroy();
+}

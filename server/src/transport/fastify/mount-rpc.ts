@@ -1,0 +1,59 @@
+import { createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { FastifyInstance, FastifyReply } from "fastify";
+import type { Logger } from "pino";
+import type { RpcRoutes } from "../../rpc/chain.ts";
+import { carryCall } from "./carry-call.ts";
+import type { RequestTimeouts } from "./request-timeouts.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Address of the other end. */
+    peer: string;
+    /** Whether it has become a call, which the access log has. */
+    isCall: boolean;
+  }
+}
+
+export interface RpcMountOptions {
+  timeouts: RequestTimeouts;
+  logger: Logger;
+}
+
+/**
+ * Mounts the RPC services on Fastify: the one place where the two meet. A request
+ * leaves Fastify behind its hooks, ahead of its body, which is the call's to read.
+ *
+ * @returns The methods' handlers by their paths, for whatever else carries calls.
+ */
+export function mountRpc(
+  app: FastifyInstance,
+  rpc: RpcRoutes,
+  options: RpcMountOptions,
+): ReadonlyMap<string, UniversalHandler> {
+  const router = createConnectRouter(rpc);
+  rpc.routes(router);
+  const handlers = new Map<string, UniversalHandler>();
+  for (const handler of router.handlers) {
+    handlers.set(handler.requestPath, handler);
+    app.all(handler.requestPath, {
+      async onRequest(request, reply) {
+        reply.hijack();
+        request.isCall = true;
+        const { raw, id: requestId, peer } = request;
+        await carryCall(raw, reply.raw, { ...options, handler, requestId, peer, headers: headersOf(reply) });
+      },
+      handler: () => {},
+    });
+  }
+  return handlers;
+}
+
+/** What hooks have set, which Fastify sends with its own answers only. */
+function headersOf(reply: FastifyReply): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (value !== undefined) headers[name] = typeof value === "number" ? String(value) : value;
+  }
+  return headers;
+}

@@ -1,0 +1,167 @@
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import { Code } from "@connectrpc/connect";
+import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { Logger } from "pino";
+import { type WebSocket, WebSocketServer } from "ws";
+import { requestIdFrom } from "../../runtime/request-id.ts";
+import type { Admission } from "../admission/admission.ts";
+import { defaultRequestTimeouts, type RequestTimeouts } from "../fastify/request-timeouts.ts";
+import { BoundedLines } from "../port/bounded-lines.ts";
+import { peerOf } from "../port/connection.ts";
+import { hasOpenRequests } from "../port/pipelining.ts";
+import { SocketCall } from "./call.ts";
+import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./refusal.ts";
+
+/** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
+const FRAME_OVERHEAD_BYTES = 64 * 1_024;
+/**
+ * A frame that is not complete waits in the parts in which it arrived, each of which
+ * costs much more than a byte. A packet of the smallest usual network has 512 bytes.
+ */
+const MIN_PART_BYTES = 512;
+/** Parts of one WebSocket message: browsers split a large one into some dozens. */
+const MAX_FRAGMENTS = 1_024;
+/** Beyond this many bytes not yet taken by a client, its pings go unanswered, so that a flood of them fills no memory. */
+const PONG_LIMIT_BYTES = 1024 ** 2;
+const MAX_UNANSWERED_PINGS = 2;
+/** For a client to answer a close; then the connection is cut. */
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Bounds of a WebSocket, beside those of every connection and call. */
+export interface GrpcWebSocketsLimits {
+  /** Largest header block, in bytes. Default 16 KiB. */
+  maxHeaderBytes: number;
+  /** For the header block to arrive, in milliseconds. Default 5 s. */
+  headerTimeoutMs: number;
+  /** Between two pings; a client that answers neither of two is cut off. In milliseconds, default 30 s. */
+  pingIntervalMs: number;
+}
+
+const defaultGrpcWebSocketsLimits: GrpcWebSocketsLimits = {
+  maxHeaderBytes: 16 * 1_024,
+  headerTimeoutMs: 5_000,
+  pingIntervalMs: 30_000,
+};
+
+export interface GrpcWebSocketsOptions {
+  /** Of all methods, whatever their kind, by their paths. */
+  handlers: ReadonlyMap<string, UniversalHandler>;
+  /** Origins whose pages may open a socket, beside the server's own. */
+  origins: readonly string[];
+  /** Largest message, in bytes. */
+  maxMessageBytes: number;
+  limits?: Partial<GrpcWebSocketsLimits> | undefined;
+  timeouts?: Partial<RequestTimeouts> | undefined;
+  /** Lets calls in, as it does those of other connections. */
+  admission: Admission;
+  /** Lines about refused requests for a WebSocket, at most, a second. Default 100. */
+  refusedLinesPerSecond?: number | undefined;
+  logger: Logger;
+}
+
+export interface GrpcWebSockets {
+  /** Refuses new sockets and closes those without a call; a call under way ends by itself, and its socket with it. */
+  drain(): void;
+}
+
+/**
+ * Carries calls over WebSockets, for browsers, whose fetch can neither stream a
+ * request nor read an answer meanwhile: the `grpc-websockets` subprotocol of
+ * improbable-eng/grpc-web, one socket a call, at the call's own path.
+ *
+ * The server must take only `Upgrade: websocket` for an upgrade.
+ */
+export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
+  const { handlers, origins, maxMessageBytes, admission, logger } = options;
+  const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
+  const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
+  const callOptions = { ...limits, timeouts, admission, logger };
+  const calls = new Map<WebSocket, SocketCall>();
+  /** Pings since a socket last gave a sign. */
+  const unanswered = new WeakMap<WebSocket, number>();
+  const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond);
+  let draining = false;
+  const serverOptions = {
+    noServer: true,
+    clientTracking: false,
+    handleProtocols: () => SUBPROTOCOL,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: maxMessageBytes + FRAME_OVERHEAD_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: Math.ceil((maxMessageBytes + FRAME_OVERHEAD_BYTES) / MIN_PART_BYTES),
+    closeTimeout: CLOSE_TIMEOUT_MS,
+  };
+  const webSockets = new WebSocketServer(serverOptions);
+  const pinging = setInterval(() => {
+    for (const ws of calls.keys()) {
+      // What is not read, for its handler is slow, can't be seen to answer.
+      const pings = ws.isPaused ? 0 : (unanswered.get(ws) ?? 0);
+      unanswered.set(ws, pings + 1);
+      if (pings < MAX_UNANSWERED_PINGS) ws.ping();
+      else ws.terminate();
+    }
+  }, limits.pingIntervalMs).unref();
+
+  const refuse = (request: IncomingMessage, socket: Duplex, { status, code, message }: UpgradeRefusal) => {
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    const path = pathOf(request).slice(0, 200);
+    const origin = request.headers.origin?.slice(0, 200);
+    refusedLines.info({ requestId, path, origin, status, peer: peerOf(request) });
+    endWithError(socket, requestId, { status, code, message });
+  };
+  webSockets.on("wsClientError", ({ message }: Error, socket: Duplex, request: IncomingMessage) => {
+    refuse(request, socket, { status: 400, code: Code.InvalidArgument, message });
+  });
+
+  const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // Whatever is said now would come ahead of the answers, which the client would take for each other.
+    if (hasOpenRequests(socket)) {
+      socket.destroy();
+      return;
+    }
+    const handler = handlers.get(pathOf(request));
+    const refusal = draining ? REFUSALS.draining : refusalOf(request, handler !== undefined, origins);
+    if (refusal || !handler) return refuse(request, socket, refusal ?? REFUSALS.path);
+
+    webSockets.handleUpgrade(request, socket, head, (ws) => begin(ws, request, handler));
+  };
+  /** A function of its own, so that nothing that lives as long as the socket keeps the request in its closure. */
+  const begin = (ws: WebSocket, request: IncomingMessage, handler: UniversalHandler) => {
+    calls.set(ws, new SocketCall(ws, request, handler, callOptions));
+    ws.once("close", () => calls.delete(ws));
+    for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
+    answerLatestPing(ws);
+  };
+  server.on("upgrade", accept);
+
+  return {
+    drain() {
+      draining = true;
+      clearInterval(pinging);
+      for (const call of calls.values()) call.goAway();
+    },
+  };
+}
+
+/**
+ * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3):
+ * one for each would cost a flood's victim more than its sender.
+ */
+function answerLatestPing(ws: WebSocket): void {
+  let latest: Buffer | undefined;
+  ws.on("ping", (data) => {
+    if (latest === undefined) {
+      setImmediate(() => {
+        if (ws.readyState === ws.OPEN && ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(latest);
+        latest = undefined;
+      });
+    }
+    latest = data;
+  });
+}
+
+function pathOf({ url = "" }: IncomingMessage): string {
+  return url.split("?", 1)[0] ?? "";
+}

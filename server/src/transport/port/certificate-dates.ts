@@ -1,0 +1,87 @@
+import type { X509Certificate } from "node:crypto";
+import { readCertificates } from "@rollcall/pem";
+import type { Logger } from "pino";
+import type { TlsOptions } from "./servers.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1_000;
+/** A certificate with less left is warned of: by then, those that are renewed by a program have been. */
+const SOON_MS = 14 * DAY_MS;
+/** The same, as a part of a certificate's whole life, for those that live for days only. */
+const SOON_PART = 1 / 4;
+/** A bundle's certificates that a line names, by their numbers. */
+const MAX_NUMBERS = 10;
+
+export interface CertificateDatesOptions {
+  tls: TlsOptions;
+  logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+}
+
+export interface CertificateDates {
+  /** Looks at the dates now, and once a day until `stop`. */
+  start(): void;
+  stop(): void;
+}
+
+/**
+ * Warns of certificates that have expired, will soon, or are not valid yet: the server's own with
+ * its chain, and the authorities of clients. Clients refuse such a server, without a word to it.
+ *
+ * @throws PemError when one of them can't be read.
+ */
+export function watchCertificateDates({ tls, logger, now }: CertificateDatesOptions): CertificateDates {
+  const sources = Object.entries({ server: tls.cert, clientCa: tls.clientCa }).flatMap(([of, pem]) =>
+    pem === undefined ? [] : [{ of, certificates: readCertificates(pem.toString()) }],
+  );
+  const check = () => {
+    for (const { of, certificates } of sources) {
+      const states = certificates.map((certificate) => stateOf(certificate, now()));
+      for (const [state, { level, message }] of Object.entries(WARNINGS)) {
+        const numbers = states.flatMap((each, index) => (each === state ? [index] : []));
+        const concerned = numbers.map((index) => certificates[index] as X509Certificate);
+        if (concerned.length === 0) continue;
+        logger[level](
+          {
+            of,
+            certificates: numbers.slice(0, MAX_NUMBERS).map((index) => index + 1),
+            count: concerned.length,
+            notBefore: isoTime(Math.max(...concerned.map(({ validFromDate }) => validFromDate.getTime()))),
+            notAfter: isoTime(Math.min(...concerned.map(({ validToDate }) => validToDate.getTime()))),
+          },
+          message,
+        );
+      }
+    }
+  };
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    start() {
+      check();
+      timer ??= setInterval(check, DAY_MS).unref();
+    },
+    stop() {
+      clearInterval(timer);
+      timer = undefined;
+    },
+  };
+}
+
+type State = "expired" | "notYetValid" | "expiresSoon";
+
+const WARNINGS: Readonly<Record<State, { level: "error" | "warn"; message: string }>> = {
+  expired: { level: "error", message: "certificate has expired" },
+  notYetValid: { level: "error", message: "certificate is not valid yet" },
+  expiresSoon: { level: "warn", message: "certificate expires soon" },
+};
+
+function stateOf({ validFromDate, validToDate }: X509Certificate, nowMs: number): State | undefined {
+  const [fromMs, toMs] = [validFromDate.getTime(), validToDate.getTime()];
+  if (nowMs > toMs) return "expired";
+  if (nowMs < fromMs) return "notYetValid";
+  return toMs - nowMs < Math.min(SOON_MS, (toMs - fromMs) * SOON_PART) ? "expiresSoon" : undefined;
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,113 @@
+import { until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+import { ByteBudget } from "./byte-budget.ts";
+import { CALL_BYTES } from "./call-bytes.ts";
+import { ConnectionBytes } from "./connection-bytes.ts";
+
+function createCall(queued = 0, unsent = 0) {
+  const call = { queued, ended: 0, queuedBytes: () => call.queued, unsentBytes: () => unsent, end: () => call.ended++ };
+  return call;
+}
+
+test("what the calls of a connection hold is counted until they are closed", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: CALL_BYTES + 100, maxProcessBytes: 10 * CALL_BYTES });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const first = connection.open(createCall(60, 60));
+  const second = connection.open(createCall(30));
+  await first.hold(0);
+  expect(first.hold(20)).toBe(undefined);
+  connection.sum();
+  const heldBytes = CALL_BYTES + 110;
+  expect([connection.heldBytes, budget.heldBytes, connection.isOver]).toEqual([heldBytes, heldBytes, true]);
+  expect(connection.mayBegin()).toBe(false);
+  first.hold(-20);
+  first.close();
+  expect([connection.heldBytes, budget.heldBytes, connection.mayBegin()]).toEqual([30, 30, true]);
+  second.close();
+  expect([connection.heldBytes, budget.heldBytes, budget.connections.size]).toEqual([0, 0, 0]);
+});
+
+test("over the budget only the eldest message grows, and the next one when that is complete", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000 });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const eldest = connection.open(createCall());
+  const next = connection.open(createCall());
+  expect(eldest.hold(60)).toBe(undefined);
+  let mayGrow = false;
+  const waiting = next.hold(60)?.then(() => {
+    mayGrow = true;
+  });
+  expect(eldest.hold(60)).toBe(undefined);
+  await Promise.resolve();
+  expect(mayGrow).toBe(false);
+  eldest.hold(-120);
+  await waiting;
+  expect(mayGrow).toBe(true);
+});
+
+test("a process that holds too much keeps back the connections that hold more than their share", () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 1e9, maxProcessBytes: 200_000 });
+  const [greedy, modest] = [0, 0].map(() => new ConnectionBytes(budget, () => 0));
+  greedy?.open(createCall(190_000));
+  modest?.open(createCall(20_000));
+  greedy?.sum();
+  modest?.sum();
+  expect([greedy?.isOver, modest?.isOver]).toEqual([true, false]);
+});
+
+test("complete messages are kept up to a multiple; those of the same size take their places", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000_000 });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const [eldest, second, third] = [
+    connection.open(createCall()),
+    connection.open(createCall()),
+    connection.open(createCall()),
+  ];
+  eldest.keep(500);
+  second.keep(500);
+  expect([connection.keptBytes, budget.heldBytes, connection.isOver, connection.keepsTooMuch]).toEqual([
+    1_000,
+    1_000,
+    false,
+    true,
+  ]);
+  expect([eldest.room(600), second.room(500)]).toEqual([undefined, undefined]);
+  let hasRoom = false;
+  const waiting = third.room(500)?.then(() => {
+    hasRoom = true;
+  });
+  await Promise.resolve();
+  expect(hasRoom).toBe(false);
+  eldest.close();
+  await waiting;
+  expect(hasRoom).toBe(true);
+  second.close();
+  third.close();
+  expect([connection.keptBytes, budget.heldBytes]).toEqual([0, 0]);
+});
+
+test("of those who wait, as many go on as there is room for, the eldest first", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxProcessBytes: 1e9 });
+  const connection = new ConnectionBytes(budget, () => 0);
+  const large = connection.open(createCall());
+  large.hold(950_000);
+  const goingOn: number[] = [];
+  const calls = Array.from({ length: 20 }, () => connection.open(createCall()));
+  for (const [index, call] of calls.entries()) void call.hold(100_000)?.then(() => goingOn.push(index));
+  large.hold(-850_000);
+  large.close();
+  for (const call of calls.slice(12)) call.close();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  // Twelve hold 1.2 MB: of them only the eldest may go on. The others that have gone on are over.
+  expect(goingOn.filter((index) => index < 12)).toEqual([0]);
+  for (const call of calls.slice(6, 12)) call.close();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  // Six hold 0.6 MB, and each that goes on takes 32 KiB.
+  expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
+  // Which they need not keep where nothing comes.
+  await until(() => {
+    connection.sum();
+    return connection.heldBytes === 600_000;
+  });
+});

@@ -1,0 +1,173 @@
+import type { IncomingMessage } from "node:http";
+import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import type { Connection } from "../../rpc/context.ts";
+import type { Address } from "./addresses.ts";
+import type { CallBytes } from "./call-bytes.ts";
+import type { ConnectionBytes } from "./connection-bytes.ts";
+import { type Allowance, TokenBucket } from "./token-bucket.ts";
+
+/** Smaller than the head of an empty gRPC message: no client cuts a body like that, again and again. */
+const TINY_BYTES = 5;
+/** What a request's header may have before it counts against the address, in bytes. */
+const FREE_HEADER_BYTES = 1_024;
+
+/** Bytes of bodies that arrive between two sums of what the connection holds. */
+const BYTES_PER_SUM = 16 * 1_024;
+/**
+ * How often over its budget a connection ends: only a client can get there that does
+ * not keep to the windows which it was given.
+ */
+const MAX_TIMES_OVER = 6;
+
+/** What is known of a connection, and what it may still do. */
+export class ConnectionGuard {
+  readonly bytes: ConnectionBytes;
+  /** Address and port of the other end. */
+  readonly peer: string;
+  readonly #address: Address;
+  readonly #tinyPieces: TokenBucket;
+  readonly #cut: (reason: string) => void;
+  /** Requests of HTTP/1.1 that have not begun yet, in their order. */
+  readonly line: (() => void)[] = [];
+  /** Called when more of a body has arrived. */
+  onUpload: () => void = () => {};
+  /** All that bodies have had, in bytes. */
+  arrivedBytes = 0;
+  #summedAtBytes = 0;
+  #isAdmitted = false;
+  #isCut = false;
+
+  /** @param cut Ends the connection, for a client that floods it. */
+  constructor(
+    peer: string,
+    address: Address,
+    bytes: ConnectionBytes,
+    tinyPieces: Allowance,
+    cut: (reason: string) => void,
+  ) {
+    this.peer = peer;
+    this.#address = address;
+    this.bytes = bytes;
+    this.#tinyPieces = new TokenBucket(tinyPieces);
+    this.#cut = cut;
+  }
+
+  /** The gate has let a call of the connection in: from now on its client is known. */
+  admit(): void {
+    this.#isAdmitted = true;
+  }
+
+  get isAdmitted(): boolean {
+    return this.#isAdmitted;
+  }
+
+  /** A piece of a body has arrived. */
+  onPiece(bytes: number): void {
+    const tinyPieces = this.#isAdmitted ? this.#tinyPieces : this.#address.tinyPieces;
+    if (bytes < TINY_BYTES && !tinyPieces.spend(1)) this.#end("body in tiny pieces");
+    this.arrivedBytes += bytes;
+    if (this.arrivedBytes - this.#summedAtBytes < BYTES_PER_SUM) return;
+    this.#summedAtBytes = this.arrivedBytes;
+    this.onUpload();
+    this.bytes.sum();
+    if (this.bytes.heldBytes > MAX_TIMES_OVER * this.bytes.budget.options.maxConnectionBytes)
+      this.#end("unread bodies");
+  }
+
+  /** A request's header has arrived; its size is that of RFC 9113, 6.5.2. */
+  onHeader(bytes: number): void {
+    if (this.#isAdmitted || bytes <= FREE_HEADER_BYTES) return;
+    if (!this.#address.largeHeaders.spend(bytes - FREE_HEADER_BYTES)) this.#end("large headers");
+  }
+
+  /** A stream was reset, by its client or for what its client did. */
+  onReset(): void {
+    if (!this.#isAdmitted && !this.#address.resets.spend(1)) this.#end("rapid reset");
+  }
+
+  #end(reason: string): void {
+    if (this.#isCut) return;
+    this.#isCut = true;
+    this.#cut(reason);
+  }
+}
+
+const guards = new WeakMap<object, ConnectionGuard>();
+const calls = new WeakMap<object, CallBytes>();
+
+/** What identifies the connection that a request came over: a session or a socket. */
+export function connectionOf(request: IncomingMessage | Http2ServerRequest): object | undefined {
+  return "stream" in request ? request.stream?.session : request.socket;
+}
+
+/** Remembers the guard of a session or a socket. */
+export function setGuard(connection: object, guard: ConnectionGuard): void {
+  guards.set(connection, guard);
+}
+
+export function guardOf(connection: object | undefined): ConnectionGuard | undefined {
+  return connection && guards.get(connection);
+}
+
+/** What counts the bytes of a request's call. */
+export function callBytesOf(request: object): CallBytes | undefined {
+  return calls.get(request);
+}
+
+/** Remembers what counts the bytes of a request's call. */
+export function setCallBytes(request: object, bytes: CallBytes): void {
+  calls.set(request, bytes);
+}
+
+/** Whether a session or a socket has many calls under way, or holds much. */
+export function isHeavy(connection: object): boolean {
+  return guardOf(connection)?.bytes.isHeavy ?? false;
+}
+
+/** Whether a session or a socket holds too much for a further call. */
+export function isOverBudget(connection: object): boolean {
+  return guardOf(connection)?.bytes.isOver ?? false;
+}
+
+/** Counts the answer of a call that was refused ahead of its request, until it has been read. */
+export function countAnswer(stream: ServerHttp2Stream): void {
+  const call = guardOf(stream.session)?.bytes.open({
+    queuedBytes: () => stream.readableLength + stream.writableLength,
+    unsentBytes: () => stream.writableLength,
+    end: () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
+  });
+  if (call) stream.once("close", () => call.close());
+}
+
+/**
+ * Counts the bytes of a call that a WebSocket carries, until its socket closes.
+ *
+ * @param waitingBytes What of its request waits for the handler.
+ * @param unsentBytes What of its answer has not been given to the socket.
+ */
+export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => number, unsentBytes: () => number): void {
+  const { socket } = upgrade;
+  const call = guardOf(socket)?.bytes.open({
+    queuedBytes: () => waitingBytes() + unsentBytes() + socket.writableLength,
+    unsentBytes: () => unsentBytes() + socket.writableLength,
+    end: () => socket.destroy(),
+  });
+  if (!call) return;
+  setCallBytes(upgrade, call);
+  socket.on("data", () => call.moved());
+  socket.once("close", () => call.close());
+}
+
+/** What the call of a request tells its connection. */
+export function connectionHooks(
+  request: IncomingMessage | Http2ServerRequest,
+): Pick<Connection, "onAdmitted" | "hold" | "keep" | "room"> {
+  const guard = guardOf(connectionOf(request));
+  const bytes = calls.get(request);
+  return {
+    onAdmitted: (isKnown) => isKnown && guard?.admit(),
+    hold: bytes && ((deltaBytes) => bytes.hold(deltaBytes)),
+    keep: bytes && ((deltaBytes) => bytes.keep(deltaBytes)),
+    room: bytes && ((size) => bytes.room(size)),
+  };
+}

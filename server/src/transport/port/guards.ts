@@ -1,0 +1,69 @@
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { Logger } from "pino";
+import { Addresses } from "./addresses.ts";
+import { ByteBudget } from "./byte-budget.ts";
+import { peerOf } from "./connection.ts";
+import { ConnectionBytes } from "./connection-bytes.ts";
+import { ConnectionGuard, setGuard } from "./connection-guard.ts";
+import { guardSession } from "./guard-session.ts";
+import { RefusalLog } from "./refusal-log.ts";
+import type { ConnectionLimits } from "./servers.ts";
+
+export interface Guards {
+  /** Counts a new connection. Returns false, and destroys it, when its address has too many. */
+  admit(socket: Socket): boolean;
+  /** Logs a connection that Node.js has dropped, since the server has too many. */
+  noteDropped(address: string | undefined): void;
+  guardHttp1(socket: Socket): void;
+  guardHttp2(session: ServerHttp2Session, socket: Socket): void;
+}
+
+/** Bounds what connections may do before they are known, what they hold, and how many one address has. */
+export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
+  const log = new RefusalLog(logger);
+  const addresses = new Addresses({
+    ...limits,
+    onRefused: (address) => log.note("connections refused: one address has too many", { address }),
+  });
+  const budget = new ByteBudget({
+    maxConnectionBytes: limits.maxConnectionBytes,
+    maxProcessBytes: limits.maxHeldBytes,
+    onEnded: () => log.note("calls ended: they did not move while too many bytes were held", {}),
+  });
+  const cutBy = (address: string | undefined, cut: () => void) => (reason: string) => {
+    log.note("connections ended: abuse", { address, reason });
+    cut();
+  };
+  const create = (socket: Socket, bytes: ConnectionBytes, cut: (reason: string) => void) => {
+    const address = addresses.of(socket.remoteAddress);
+    return new ConnectionGuard(peerOf({ socket }), address, bytes, limits.tinyPieces, cut);
+  };
+  return {
+    admit: (socket) => addresses.admit(socket),
+    noteDropped: (address) => log.note("connections refused: the server has too many", { address }),
+    guardHttp1(socket) {
+      const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
+      const cut = cutBy(socket.remoteAddress, () => socket.destroy());
+      setGuard(socket, create(socket, bytes, cut));
+    },
+    guardHttp2(session, socket) {
+      const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
+      const cut = cutBy(socket.remoteAddress, () => {
+        session.destroy(new Error("abuse"), constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      });
+      const guard = create(socket, bytes, cut);
+      setGuard(session, guard);
+      guardSession(session, socket, guard, limits.handshakeTimeoutMs);
+    },
+  };
+}
+
+/**
+ * What the kernel has taken of what was written, in bytes. `bytesWritten` alone counts
+ * what waits; its handle knows, which Node.js itself asks when a socket times out.
+ */
+function sentBytes(socket: Socket): number {
+  const { _handle: handle } = socket as Socket & { _handle?: { bytesWritten: number; writeQueueSize: number } | null };
+  return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
+}

@@ -1,0 +1,180 @@
+import { once } from "node:events";
+import type http from "node:http";
+import type http2 from "node:http2";
+import net from "node:net";
+import { TLSSocket } from "node:tls";
+import type { Logger } from "pino";
+import { acceptPlaintext } from "./accept-plaintext.ts";
+import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
+import { guardRequests } from "./guard-requests.ts";
+import { createGuards } from "./guards.ts";
+import { createHandshakeLog } from "./handshake-log.ts";
+import { IdleConnections } from "./idle-connections.ts";
+import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
+import { boundPipelining } from "./pipelining.ts";
+import {
+  type ConnectionLimits,
+  createHttp1Server,
+  createHttp2Server,
+  SOCKET_OPTIONS,
+  type TakeStream,
+  type TlsOptions,
+} from "./servers.ts";
+import { keepSessionAlive } from "./session-keepalive.ts";
+
+/** What a connection's streams together may send before it is read: the lever of upload speed. */
+const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
+/** How often a closing server looks for connections to close, within the time that makes them idle. */
+const REAPS_PER_IDLE_TIME = 10;
+/** How long a new connection may be silent while the server closes, in milliseconds. */
+const SILENCE_TIMEOUT_MS = 1_000;
+
+export interface OnePortOptions {
+  /** Serve TLS instead of plaintext. */
+  tls?: TlsOptions | undefined;
+  limits: ConnectionLimits;
+  /** Gets each HTTP/2 stream ahead of the handler; where it returns true, it has answered it. */
+  takeStream: TakeStream;
+  /** Connections still busy this many milliseconds after `close` are cut. */
+  closeTimeoutMs: number;
+  logger: Logger;
+}
+
+export interface OnePort {
+  /**
+   * Its `close` stops listening, tells clients to go away, lets what is under way
+   * finish, what was sent before they knew included, and cuts what is left after
+   * closeTimeoutMs.
+   */
+  readonly server: http.Server;
+  /** Takes connections from a further address too, such as the other loopback family's. */
+  listenAlso(address: net.ListenOptions): Promise<void>;
+}
+
+/**
+ * An HTTP server that speaks HTTP/1.1 and HTTP/2 on one port: told apart by ALPN
+ * with TLS, by the client's connection preface (RFC 9113, 3.4) without.
+ *
+ * It is a real `http.Server` or `https.Server`, so that Node's own limits and
+ * timeouts apply; only the step from a connection to a protocol is replaced. An
+ * HTTP/2 server that never listens takes over the connections that speak it.
+ */
+export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
+  const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
+  const guards = createGuards(limits, logger);
+  const guarded = guardRequests(handler);
+  const idle = new IdleConnections(limits.idleBeforeCloseMs);
+  const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
+  const http2Server = createHttp2Server(guarded, limits, takeStream);
+  // What Node would refuse with an empty answer is a request like others: an expectation that nobody knows, which may be
+  // ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
+  for (const each of [server, http2Server]) {
+    each.on("checkExpectation", (request, response) => each.emit("request", request, response));
+  }
+  http2Server.on("connect", (request, response) => http2Server.emit("request", request, response));
+  const connectionEvent = tls ? "secureConnection" : "connection";
+  const [acceptHttp1] = server.listeners(connectionEvent);
+  if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
+  server.removeAllListeners(connectionEvent);
+  /** Connections that have not said yet what they speak; a TLS socket and the one below it have the same name. */
+  const undecided = new Map<string, { socket: net.Socket; sinceMs: number }>();
+  const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
+  const accept = (socket: net.Socket, isHttp2: boolean) => {
+    undecided.delete(nameOf(socket));
+    if (isHttp2) acceptHttp2(socket);
+    else {
+      guards.guardHttp1(socket);
+      acceptHttp1.call(server, socket);
+    }
+  };
+  const acceptHttp2 = (socket: net.Socket) => {
+    // The session begins at once, and gives its socket to nobody.
+    http2Server.once("session", (session) => {
+      guards.guardHttp2(session, socket);
+      sessions.set(session, socket);
+      session.once("close", () => sessions.delete(session));
+      if (socket instanceof TLSSocket) describePeer(session, socket);
+      // The connection was made when the server had begun to close.
+      if (isClosing) drainSession(session, socket);
+    });
+    http2Server.emit("connection", socket instanceof TLSSocket ? shareTlsSocket(socket) : socket);
+  };
+
+  if (tls) {
+    server.on("tlsClientError", createHandshakeLog(logger));
+    server.on(connectionEvent, (socket: TLSSocket) => accept(socket, socket.alpnProtocol === "h2"));
+  } else {
+    server.on(connectionEvent, (socket: net.Socket) => {
+      acceptPlaintext(socket, limits.handshakeTimeoutMs, (isHttp2) => accept(socket, isHttp2));
+    });
+  }
+
+  const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
+  let isClosing = false;
+  http2Server.on("session", (session) => {
+    session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
+    keepSessionAlive(session, limits.idleTimeoutMs);
+  });
+
+  const sockets = new Set<net.Socket>();
+  let accepted = 0;
+  server.on("connection", (socket: net.Socket) => {
+    if (!guards.admit(socket)) return;
+    const name = nameOf(socket);
+    accepted += 1;
+    sockets.add(socket);
+    undecided.set(name, { socket, sinceMs: performance.now() });
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (undecided.get(name)?.socket === socket) undecided.delete(name);
+    });
+  });
+
+  server.on("drop", (dropped) => guards.noteDropped(dropped?.remoteAddress));
+
+  const listeners: net.Server[] = [];
+  const closeHttpServer = server.close.bind(server);
+  const stopListening = async (): Promise<void> => {
+    for (const listener of [server, ...listeners]) shrinkBacklog(listener);
+    await untilNobodyWaits(() => accepted);
+    // Node's own close would cut every connection that waits for its next request, and stop its check of timeouts.
+    const closed = [server, ...listeners].map((listener) => {
+      return new Promise<void>((resolve) => net.Server.prototype.close.call(listener, () => resolve()));
+    });
+    await Promise.all(closed);
+  };
+  server.close = (callback) => {
+    isClosing = true;
+    const reaper = setInterval(() => {
+      idle.closeLongIdle();
+      const silentSinceMs = performance.now() - SILENCE_TIMEOUT_MS;
+      for (const { socket, sinceMs } of undecided.values()) {
+        if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
+      }
+    }, limits.idleBeforeCloseMs / REAPS_PER_IDLE_TIME);
+    const cutter = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, closeTimeoutMs);
+    for (const [session, socket] of sessions) drainSession(session, socket);
+    stopListening().then(() => {
+      clearInterval(reaper);
+      clearTimeout(cutter);
+      // Its timers; the rest is closed.
+      closeHttpServer(() => callback?.());
+    });
+    return server;
+  };
+
+  return {
+    server,
+    async listenAlso(address) {
+      const listener = net.createServer({ ...SOCKET_OPTIONS, allowHalfOpen: true });
+      listener.maxConnections = limits.maxConnections;
+      listener.on("connection", (socket) => server.emit("connection", socket));
+      listener.on("drop", (dropped) => server.emit("drop", dropped));
+      listener.listen(address);
+      await once(listener, "listening");
+      listeners.push(listener);
+    },
+  };
+}

@@ -1,0 +1,118 @@
+import { METHODS, type RequestListener, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import { Code } from "@connectrpc/connect";
+import { requestIdFrom } from "../../runtime/request-id.ts";
+import { errorBody } from "../fastify/reply-error.ts";
+import type { BoundedLines } from "./bounded-lines.ts";
+import { peerOf } from "./connection.ts";
+import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
+import { dropRestWhenAnswered } from "./unread-rest.ts";
+
+/** For an answer to what is no request to leave, in milliseconds. */
+const ANSWER_TIMEOUT_MS = 5_000;
+
+export interface RawRefusalsOptions {
+  /** Largest header list, in bytes as {@link headerListSize} counts them. */
+  maxHeaderBytes: number;
+  /** For the rest of a refused request, in milliseconds. */
+  bodyTimeoutMs: number;
+  refusedLines: BoundedLines;
+}
+
+/**
+ * The same handler, to whom only requests come that a framework knows what to do with:
+ * with a header of bounded size, and a method that HTTP/1.1's parser knows, where HTTP/2
+ * lets any pass. One limit and one answer for both versions.
+ */
+export function refuseUnknown(handler: RequestListener, options: RawRefusalsOptions): RequestListener {
+  const { maxHeaderBytes, bodyTimeoutMs, refusedLines } = options;
+  return (request, response) => {
+    const refusal =
+      headerListSize(request.rawHeaders) > maxHeaderBytes
+        ? headerTooLarge(maxHeaderBytes)
+        : !isServed(request.method ?? "") && unknownMethod;
+    if (!refusal) return handler(request, response);
+    const { status, code, message } = refusal;
+    const requestId = requestIdFrom(request.headers["x-request-id"]);
+    const path = request.url?.split("?", 1)[0]?.slice(0, 200);
+    refusedLines.info({ requestId, path, status, peer: peerOf(request) });
+    const body = errorBody(code, message);
+    dropRestWhenAnswered(request, response, bodyTimeoutMs);
+    response.writeHead(status, jsonHeaders(requestId, body)).end(body);
+  };
+}
+
+/** A tunnel (CONNECT) is nothing that is served here; over HTTP/1.1 Node closes its connection. */
+function isServed(method: string): boolean {
+  return method !== "CONNECT" && METHODS.includes(method);
+}
+
+/**
+ * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
+ * connection. Nothing is said where it could be taken for the answer to another request.
+ */
+export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
+  return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    // Its request has its answer, and its line in the log. A second answer would be taken for the next request's.
+    if (isSendingAnswered(socket)) {
+      socket.destroySoon();
+      return;
+    }
+    // Any other error is of a connection that broke, or of a handshake that failed.
+    const isHttp = error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code?.startsWith("HPE_");
+    // A client that has gone in the middle of a call is the call's matter.
+    const hasGone = error.code === "HPE_INVALID_EOF_STATE" && hasOpenRequests(socket);
+    if (!isHttp || hasGone || !socket.writable || !mayAnswerBrokenRequest(socket)) {
+      socket.destroy();
+      return;
+    }
+    const { status, code, message } = refusalOf(error, maxHeaderBytes);
+    const requestId = requestIdFrom(undefined);
+    refusedLines.info({ requestId, status, reason: error.code, peer: peerOf({ socket }) });
+    const body = errorBody(code, message);
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n`;
+    for (const [name, value] of Object.entries(jsonHeaders(requestId, body))) head += `${name}: ${value}\r\n`;
+    // Node destroys a socket at its timeout.
+    socket.setTimeout(ANSWER_TIMEOUT_MS);
+    socket.end(`${head}\r\n${body}`, () => socket.destroy());
+  };
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly code: Code;
+  readonly message: string;
+}
+
+const unknownMethod: Refusal = { status: 501, code: Code.Unimplemented, message: "no such HTTP method" };
+
+function headerTooLarge(maxBytes: number): Refusal {
+  return { status: 431, code: Code.ResourceExhausted, message: `header is larger than ${maxBytes} bytes` };
+}
+
+function refusalOf(error: NodeJS.ErrnoException, maxHeaderBytes: number): Refusal {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return headerTooLarge(maxHeaderBytes);
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return { status: 413, code: Code.ResourceExhausted, message: "chunk extensions are too large" };
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return { status: 408, code: Code.DeadlineExceeded, message: "the header did not arrive in time" };
+    default:
+      return { status: 400, code: Code.InvalidArgument, message: "malformed request" };
+  }
+}
+
+function jsonHeaders(requestId: string, body: string): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    "content-length": String(Buffer.byteLength(body)),
+    "x-content-type-options": "nosniff",
+    "x-request-id": requestId,
+  };
+}
+
+/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+function headerListSize(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
+}

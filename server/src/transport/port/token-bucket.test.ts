@@ -1,0 +1,12 @@
+import { until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+import { TokenBucket } from "./token-bucket.ts";
+
+test("a bucket gives its burst, then nothing, and what comes back with time", async () => {
+  const bucket = new TokenBucket({ burst: 3, perSecond: 20 });
+  expect(bucket.isFull).toBe(true);
+  expect([bucket.spend(2), bucket.spend(1)]).toEqual([true, true]);
+  expect(bucket.spend(3)).toBe(false);
+  await until(() => bucket.isFull);
+  expect(bucket.spend(3)).toBe(true);
+});

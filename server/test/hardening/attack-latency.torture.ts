@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { startMeasuredServer } from "../lifecycle/server-process.ts";
+import { type AttackResult, headerChurn, hpackBomb, madeYouReset, rapidReset, smallFrames } from "./attacks-http2.ts";
+import { type Latency, startBystander } from "./bystander.ts";
+
+const DURATION_MS = 3_000;
+const unbounded = { burst: 1e12, perSecond: 0 };
+const lifted = { tinyPieces: unbounded, strangerResets: unbounded, strangerHeaderBytes: unbounded };
+
+type Attack = (port: number, headers: { authorization: string }) => Promise<AttackResult>;
+
+/** How long others' calls take while a server is attacked, and what that costs it. */
+async function measure(limits: object, attack: Attack | undefined): Promise<Latency & { grownMiB: number }> {
+  await using server = await startMeasuredServer({ limits });
+  const before = await server.memoryBytes();
+  const bystander = await startBystander(server.url, server.headers);
+  const startedAtMs = performance.now();
+  do {
+    if (attack) await attack(server.port, server.headers);
+    else await new Promise((resolve) => setTimeout(resolve, DURATION_MS));
+  } while (performance.now() - startedAtMs < DURATION_MS);
+  const latency = await bystander.stop();
+  return { ...latency, grownMiB: Math.round(((await server.peakBytes()) - before) / 1024 ** 2) };
+}
+
+describe.each<[string, Attack]>([
+  ["rapid reset", (port) => rapidReset(port, DURATION_MS)],
+  ["made you reset", (port) => madeYouReset(port, DURATION_MS)],
+  ["headers of 12 kB", (port) => headerChurn(port, DURATION_MS)],
+  ["headers by reference", (port) => hpackBomb(port, DURATION_MS)],
+  [
+    "frames of one byte with a token",
+    (port, headers) => smallFrames(port, DURATION_MS, { frameBytes: 1, streams: 6, headers: { ...headers } }),
+  ],
+])("%s", (name, attack) => {
+  test("leaves others as quick as without the limits, or quicker, and fails none of their calls", async () => {
+    const quiet = await measure({}, undefined);
+    const guarded = await measure({}, attack);
+    const open = await measure(lifted, attack);
+    console.log(name, JSON.stringify({ quiet, guarded, open }));
+    expect(guarded.failures).toBe(0);
+    // Room for a machine that does something else meanwhile.
+    expect(guarded.p99Ms).toBeLessThan(Math.max(open.p99Ms, 3 * quiet.p99Ms));
+  }, 60_000);
+});

@@ -1,0 +1,255 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { startServer } from "@rollcall/testing/start-server";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+import type { Cursor, UserRepository } from "../../src/repository/user-repository.ts";
+
+const USERS = 500_000;
+/**
+ * How many times longer the one query held the loop than any turn may. Turns take
+ * some 5 ms and the query a second; the rest is room for garbage collections and for
+ * the test's own clients, which share the thread.
+ */
+const TIMES_SHORTER = 20;
+
+let folder: string;
+let path: string;
+let repository: UserRepository;
+let control: Control;
+/** For how long one query for one letter held the loop, in milliseconds. */
+let controlMs: number;
+
+interface Control {
+  /** The page by one query that sorts all that match, as this server had it; resolves with its processor time in milliseconds. */
+  holdMs(prefix: string, limit: number): number;
+  /** Ids of the page, by a query that is simple to be right. */
+  ids(prefix: string, after: Cursor, limit: number): string[];
+  close(): void;
+}
+
+/** The younger half have e-mails and names with p…, in no order; a thousand others are spread evenly. */
+function fill(): void {
+  const database = new DatabaseSync(path);
+  database.exec(`
+    PRAGMA synchronous = OFF;
+    PRAGMA cache_size = -200000;
+    BEGIN;
+    INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
+    WITH RECURSIVE counter (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM counter WHERE i + 1 < ${USERS})
+    SELECT printf('%08x-0000-7000-8000-%012x', i / 16, i), email, email, name, name, 1e12 + i / 10, 1e12 + i / 10, 1
+    FROM (
+      SELECT i,
+        printf('%s%08x@example.com', iif(i < ${USERS / 2}, 'user', 'p'), i * 2654435761 % 4294967296) AS email,
+        CASE WHEN i % 500 = 0 THEN 'rare ' WHEN i < ${USERS / 2} THEN 'anna ' ELSE 'paul ' END || i AS name
+      FROM counter
+    );
+    COMMIT`);
+  database.close();
+}
+
+function createControl(): Control {
+  const database = new DatabaseSync(path);
+  const sorting = database.prepare(`
+    SELECT id FROM users
+    WHERE id IN (
+      SELECT id FROM users WHERE email_key >= ? AND email_key < ?
+      UNION ALL
+      SELECT id FROM users WHERE name_key >= ? AND name_key < ?
+    )
+    ORDER BY created_at_ms, id LIMIT ?`);
+  const simple = database.prepare(`
+    SELECT id FROM users INDEXED BY users_by_creation
+    WHERE (created_at_ms, id) > (?, ?) AND (substr(email, 1, ?) = ? OR substr(name, 1, ?) = ?)
+    ORDER BY created_at_ms, id LIMIT ?`);
+  return {
+    holdMs(prefix, limit) {
+      const end = `${prefix}\u{10FFFF}`;
+      const startedAt = process.threadCpuUsage();
+      sorting.all(prefix, end, prefix, end, limit);
+      return cpuMsSince(startedAt);
+    },
+    ids(prefix, { createdAtMs, id }, limit) {
+      const { length } = prefix;
+      return simple.all(createdAtMs, id, length, prefix, length, prefix, limit).map((row) => String(row.id));
+    },
+    close: () => database.close(),
+  };
+}
+
+function cpuMsSince(startedAt: NodeJS.CpuUsage): number {
+  const { user, system } = process.threadCpuUsage(startedAt);
+  return (user + system) / 1_000;
+}
+
+/** Runs `work`; resolves with the processor time of the longest turns of the event loop meanwhile, in milliseconds. */
+async function longestTurns(work: () => Promise<unknown>): Promise<number[]> {
+  const turnsMs: number[] = [];
+  let done = false;
+  let startedAt = process.threadCpuUsage();
+  const turn = () => {
+    turnsMs.push(cpuMsSince(startedAt));
+    startedAt = process.threadCpuUsage();
+    if (!done) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await work();
+  done = true;
+  await new Promise((resolve) => setImmediate(resolve));
+  return turnsMs.sort((a, b) => b - a).slice(0, 10);
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+  path = join(folder, "users.db");
+  await openSqliteUserRepository({ path }).close();
+  fill();
+  repository = openSqliteUserRepository({ path });
+  control = createControl();
+  controlMs = control.holdMs("p", 51);
+});
+
+afterAll(async () => {
+  control.close();
+  await repository.close();
+  rmSync(folder, { recursive: true });
+});
+
+const BEGINNING = { createdAtMs: -1, id: "" };
+const MIDDLE = { createdAtMs: 1e12 + USERS / 20 - 1, id: "" };
+const NEARLY_END = { createdAtMs: 1e12 + USERS / 10 - 10, id: "" };
+
+describe(`with ${USERS} users`, () => {
+  test("no page, filter or place holds the event loop, and each gives what one query gives", async () => {
+    const turns: [string, number][] = [];
+    for (const prefix of ["", "p", "rare", "u", "user4999", "p1", "anna 1", "nobody"]) {
+      for (const [place, after] of Object.entries({ BEGINNING, MIDDLE, NEARLY_END })) {
+        for (const limit of [51, 1_001]) {
+          const page = `"${prefix}" from ${place}, ${limit}`;
+          let ids: string[] = [];
+          const [ms = 0] = await longestTurns(async () => {
+            ids = (await repository.list({ after, limit, prefix })).map(({ id }) => id);
+          });
+          turns.push([page, ms]);
+          expect(ids, page).toEqual(control.ids(prefix, after, limit));
+        }
+      }
+    }
+    const [page, ms] = turns.toSorted(([, a], [, b]) => b - a)[0] ?? [];
+    console.log(`longest turn ${ms} ms (${page}), the one query ${controlMs} ms`);
+    expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
+  });
+
+  test("a search holds no transaction between its turns, so the log can be emptied meanwhile", async () => {
+    const other = new DatabaseSync(path);
+    const isKept = () => {
+      other.exec("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(8))");
+      return other.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.busy === 1;
+    };
+    const reader = new DatabaseSync(path);
+    reader.exec("BEGIN");
+    reader.prepare("SELECT 1 FROM users").get();
+    expect(isKept()).toBe(true);
+    reader.close();
+
+    let isSearching = true;
+    const search = repository.list({ after: undefined, limit: 1_001, prefix: "p" }).finally(() => {
+      isSearching = false;
+    });
+    let checks = 0;
+    for (; isSearching; checks++) {
+      expect(isKept()).toBe(false);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await search;
+    other.close();
+    expect(checks).toBeGreaterThan(10);
+  });
+
+  test("a crowd of searches holds it no longer than one", async () => {
+    const [ms] = await longestTurns(() =>
+      Promise.all(
+        Array.from({ length: 40 }, (_, index) => {
+          const prefix = ["p", "user", "", "rare"][index % 4] ?? "";
+          return repository.list({ after: undefined, limit: 1_001, prefix });
+        }),
+      ),
+    );
+    console.log(`longest turn ${ms} ms, the one query ${controlMs} ms`);
+    expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
+  });
+
+  test("a crowd of writes shares it with others", async () => {
+    const [ms] = await longestTurns(() =>
+      Promise.all(
+        Array.from({ length: 1_024 }, (_, index) => {
+          const user = { id: `new-${index}`, email: `new-${index}@example.com`, name: `New ${index}` };
+          const key = { principal: "ada", requestId: `${index}`, requestHash: "", notBeforeMs: 0 };
+          return repository.insert({ ...user, createdAtMs: 2e12, updatedAtMs: 2e12, version: 1 }, key);
+        }),
+      ),
+    );
+    console.log(`longest turn ${ms} ms, the one query ${controlMs} ms`);
+    expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
+  });
+
+  test.each<[string, (baseUrl: string) => Transport]>([
+    ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],
+    ["gRPC-Web", (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" })],
+    ["Connect", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false })],
+    ["Connect by GET", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2", useHttpGet: true })],
+  ])("four clients that search for one letter over %s stall nobody", async (_protocol, connect) => {
+    await using server = await startServer({ repository: openSqliteUserRepository({ path }) });
+    const users = createClient(UserService, connect(server.url));
+    const headers = await server.auth();
+    const first = await users.listUsers({ filter: "P" }, { headers });
+    expect(first.users[0]?.name).toBe(`rare ${USERS / 2}`);
+    const turnsMs = await longestTurns(() =>
+      Promise.all(
+        Array.from({ length: 4 }, async () => {
+          for (let round = 0; round < 3; round++) {
+            expect((await users.listUsers({ filter: "p" }, { headers })).users).toHaveLength(50);
+          }
+        }),
+      ),
+    );
+    console.log(`longest turns ${turnsMs} ms, the one query ${controlMs} ms`);
+    // Every search would make one; what is compiled or collected for the first time makes few.
+    expect(turnsMs[3]).toBeLessThan(controlMs / TIMES_SHORTER);
+  });
+
+  test("a search whose caller has gone stops", async () => {
+    await using server = await startServer({ repository: openSqliteUserRepository({ path }) });
+    const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
+    const headers = await server.auth();
+    const search = async () => {
+      const startedAt = process.threadCpuUsage();
+      await users.listUsers({ filter: "p" }, { headers });
+      return cpuMsSince(startedAt);
+    };
+    await search();
+    const aloneMs = await search();
+    const gone = Array.from({ length: 100 }, (_, index) =>
+      // By deadline and by leaving.
+      index % 2
+        ? users.listUsers({ filter: "p" }, { headers, timeoutMs: 100 })
+        : users.listUsers({ filter: "p" }, { headers, signal: AbortSignal.timeout(100) }),
+    );
+    const outcomes = await Promise.allSettled(gone);
+    const codes = outcomes.map((outcome) =>
+      outcome.status === "rejected" ? Code[ConnectError.from(outcome.reason).code] : "OK",
+    );
+    const over = codes.filter((code) => code !== "OK").length;
+    expect(over).toBeGreaterThan(50);
+    expect(new Set(codes)).toContain("DeadlineExceeded");
+    // Those that went on would take their time now: as many times as much as there are of them.
+    const afterMs = await search();
+    console.log(`a search takes ${aloneMs} ms alone, ${afterMs} ms after ${over} were left`);
+    expect(afterMs).toBeLessThan((aloneMs * over) / 4);
+  });
+});

@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { childEnv } from "@rollcall/testing/child-env";
+import { until } from "@rollcall/testing/start-server";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+  path = join(folder, "users.db");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Starts a process that opens the database when told to. */
+async function startOpener() {
+  const program = join(import.meta.dirname, "open-database-main.ts");
+  const child = spawn(process.execPath, [program, path], { env: childEnv, stdio: ["pipe", "pipe", "inherit"] });
+  const exited = once(child, "exit");
+  let output = "";
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  await until(() => output.includes("here"));
+  return {
+    open: () => child.stdin.write("go\n"),
+    output: () => output,
+    async [Symbol.asyncDispose]() {
+      child.stdin.end();
+      await exited;
+    },
+  };
+}
+
+test("eight processes that open one new database at the same time all get it", async () => {
+  await using stack = new AsyncDisposableStack();
+  const openers = await Promise.all(Array.from({ length: 8 }, startOpener));
+  for (const opener of openers) stack.use(opener);
+  for (const opener of openers) opener.open();
+  await until(() => openers.every(({ output }) => /opened|failed/.test(output())));
+  expect(openers.map(({ output }) => output())).toEqual(openers.map(() => "here\nopened\n"));
+});
+
+test("a start waits for a process that has a new database locked, and says so", async () => {
+  await using opener = await startOpener();
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN IMMEDIATE");
+  opener.open();
+  await until(() => opener.output().includes(`waiting for another process that has ${path} locked`));
+  expect(opener.output()).not.toMatch(/opened|failed/);
+  holder.exec("ROLLBACK");
+  holder.close();
+  await until(() => opener.output().endsWith("opened\n"));
+});
+
+test("a lock that stays ends a start that has something to write, and no other", async () => {
+  await openSqliteUserRepository({ path }).close();
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN IMMEDIATE");
+  const open = () => openSqliteUserRepository({ path, lockTimeoutMs: 300 });
+  await open().close();
+  holder.exec("PRAGMA user_version = 1; DROP TABLE properties; COMMIT; BEGIN IMMEDIATE");
+  expect(open).toThrow(/users\.db has been locked by another process for \d+ s; end that process/);
+  holder.exec("ROLLBACK");
+  holder.close();
+  await open().close();
+});
+
+test("each write waits for another process's transaction for its own time, however many wait with it", async () => {
+  const users = openSqliteUserRepository({ path });
+  const insert = (number: number) => {
+    const user = {
+      id: `${number}`,
+      email: `${number}@example.com`,
+      name: "A",
+      createdAtMs: 1,
+      updatedAtMs: 1,
+      version: 1,
+    };
+    return users.insert(user).then(
+      () => undefined,
+      (error: Error) => ({ error, atMs: performance.now() }),
+    );
+  };
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN IMMEDIATE");
+  const startedAtMs = performance.now();
+  // More than three transactions take.
+  const refusals = await Promise.all(Array.from({ length: 4_000 }, (_, number) => insert(number)));
+  expect(refusals.filter((refusal) => refusal?.error.message !== "database unavailable")).toEqual([]);
+  const waitsMs = refusals.map((refusal) => (refusal?.atMs ?? 0) - startedAtMs);
+  expect(Math.max(...waitsMs)).toBeLessThan(2 * Math.min(...waitsMs));
+
+  // One that has tried in vain gets its turn when the lock goes in time.
+  const late = insert(5_000);
+  await new Promise((resolve) => setImmediate(resolve));
+  holder.exec("ROLLBACK");
+  holder.close();
+  expect(await late).toBeUndefined();
+  await users.close();
+});

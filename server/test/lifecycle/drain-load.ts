@@ -1,0 +1,202 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import http from "node:http";
+import http2 from "node:http2";
+import https from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { Metadata } from "@grpc/grpc-js";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
+
+const LIST = "/user.v1.UserService/ListUsers";
+/** Of one HTTP/2 connection; the server lets it have 256. */
+const STREAMS_PER_CONNECTION = 250;
+
+export interface DrainResult {
+  /** Calls that were answered, before the stop and after it. */
+  answered: number;
+  answeredAfterSignal: number;
+  /** What went wrong with calls that had a connection, by client. */
+  failures: string[];
+  /**
+   * Calls on connections that were reset. The kernel does that to a connection that it
+   * takes between a listener's last look and its close, of which Node is not told.
+   */
+  resets: string[];
+  /** Open streams that ended well, after the stop had begun. */
+  streamsFinished: number;
+  exitCode: number | null;
+}
+
+/**
+ * Stops a server, its own process, while clients of every kind call it as fast as
+ * they can, some of them by a new connection each time, and streams are open. A
+ * client whose connection is refused goes elsewhere, and is done here; whatever
+ * else happens to a call is a failure.
+ */
+export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<DrainResult> {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+  const authority = tls ? await createCertificateAuthority("Test CA") : undefined;
+  const env: Record<string, string> = { SHUTDOWN_GRACE_MS: "10000", LOG_LEVEL: "warn" };
+  if (authority) {
+    const { cert, key } = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
+    env.TLS_CERT_FILE = join(folder, "cert.pem");
+    env.TLS_KEY_FILE = join(folder, "key.pem");
+    writeFileSync(env.TLS_CERT_FILE, cert);
+    writeFileSync(env.TLS_KEY_FILE, key);
+  }
+  await using server = await startProcess({ env, folder });
+  const { url, headers } = server;
+  const ca = authority?.cert;
+  const result: DrainResult = {
+    answered: 0,
+    answeredAfterSignal: 0,
+    failures: [],
+    resets: [],
+    streamsFinished: 0,
+    exitCode: null,
+  };
+  let hasSignal = false;
+  let hasRefused = 0;
+
+  /** Calls without a pause until the connection is refused, or a call fails. */
+  const loop = async (name: string, call: () => Promise<unknown>) => {
+    for (;;) {
+      try {
+        await call();
+        result.answered += 1;
+        if (hasSignal) result.answeredAfterSignal += 1;
+      } catch (error) {
+        if (hasSignal && hasCode(error, "ECONNREFUSED")) break;
+        const failures = hasSignal && hasCode(error, "ECONNRESET") ? result.resets : result.failures;
+        failures.push(`${name}: ${describe(error)}`);
+        break;
+      }
+    }
+    hasRefused += 1;
+  };
+
+  const nodeOptions = { ca };
+  const loops: Promise<void>[] = [];
+  const clients: Disposable[] = [];
+  for (let i = 0; i < 4; i++) {
+    const grpcJs = new GrpcJsClient(Number(new URL(url).port), Metadata.fromHttp2Headers(headers), ca, {
+      "grpc.enable_retries": 0,
+      "grpc.use_local_subchannel_pool": 1,
+    });
+    clients.push(grpcJs);
+    for (let k = 0; k < 4; k++) loops.push(loop("grpc-js", () => grpcJs.unary(UserService.method.listUsers, {})));
+  }
+  const transports = [
+    createGrpcTransport({ baseUrl: url, nodeOptions }),
+    createConnectTransport({ baseUrl: url, httpVersion: "2", nodeOptions }),
+  ];
+  for (const [i, transport] of transports.entries()) {
+    const users = createClient(UserService, transport);
+    for (let k = 0; k < 4; k++) loops.push(loop(`connect-node ${i}`, () => users.listUsers({}, { headers })));
+  }
+  const agent = new (tls ? https : http).Agent({ keepAlive: true, ...nodeOptions });
+  for (let k = 0; k < 4; k++) {
+    loops.push(loop("HTTP/1.1, kept", () => post(`${url}${LIST}`, headers, agent)));
+    loops.push(
+      loop("HTTP/1.1, new", () => post(`${url}${LIST}`, headers, new (tls ? https : http).Agent(nodeOptions))),
+    );
+  }
+  for (let k = 0; k < 2; k++) loops.push(loop("HTTP/2, new", () => callOnNewSession(url, headers, ca)));
+
+  // Conversations that wait, and that their clients end once the stop has begun.
+  const mayEnd = Promise.withResolvers<void>();
+  const streams: Promise<unknown>[] = [];
+  let open = 0;
+  for (let first = 0; first < openStreams; first += STREAMS_PER_CONNECTION) {
+    const chats = createClient(StreamService, createGrpcTransport({ baseUrl: url, nodeOptions }));
+    for (let i = first; i < Math.min(first + STREAMS_PER_CONNECTION, openStreams); i++) {
+      const requests = (async function* () {
+        yield { message: "hello" };
+        await mayEnd.promise;
+        yield { message: "goodbye" };
+      })();
+      const chat = async () => {
+        let replies = 0;
+        for await (const _ of chats.bidirectionalStream(requests, { headers })) if (++replies === 1) open += 1;
+        if (replies === 2) result.streamsFinished += 1;
+      };
+      streams.push(chat().catch((error) => result.failures.push(`stream: ${describe(error)}`)));
+    }
+  }
+  await until(() => open === openStreams && result.answered > 200);
+  hasSignal = true;
+  server.process.kill("SIGTERM");
+  await until(() => hasRefused === loops.length);
+  mayEnd.resolve();
+  await Promise.all([...loops, ...streams]);
+  result.exitCode = await server.exited;
+  for (const client of clients) client[Symbol.dispose]();
+  agent.destroy();
+  rmSync(folder, { recursive: true });
+  return result;
+}
+
+function post(url: string, headers: Record<string, string>, agent: http.Agent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { request } = url.startsWith("https") ? https : http;
+    const outgoing = request(url, {
+      method: "POST",
+      agent,
+      headers: { ...headers, "content-type": "application/json", "content-length": "2" },
+    });
+    outgoing.on("error", reject);
+    outgoing.on("response", (response) => {
+      response.resume().on("error", reject);
+      response.on("end", () => {
+        if (response.statusCode === 200) resolve();
+        else reject(new Error(`status ${response.statusCode}`));
+      });
+    });
+    outgoing.end("{}");
+  });
+}
+
+async function callOnNewSession(url: string, headers: Record<string, string>, ca: string | undefined): Promise<void> {
+  const session = http2.connect(url, { ca });
+  const failed = new Promise<never>((_resolve, reject) => session.once("error", reject));
+  failed.catch(() => {});
+  const stream = session.request({
+    ":method": "POST",
+    ":path": LIST,
+    "content-type": "application/json",
+    ...headers,
+  });
+  stream.on("error", () => {});
+  stream.end("{}");
+  stream.resume();
+  const [response] = (await Promise.race([
+    once(stream, "response"),
+    once(stream, "close").then(() => Promise.race([failed, [{ ":status": `none, reset ${stream.rstCode}` }]])),
+    failed,
+  ])) as [http2.IncomingHttpHeaders];
+  if (Number(response[":status"]) !== 200) throw new Error(`status ${response[":status"]}`);
+  if (!stream.closed) await once(stream, "close");
+  session.close();
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && cause.code === code) return true;
+    if (cause instanceof AggregateError && cause.errors.every((each) => hasCode(each, code))) return true;
+    if (cause.message.includes(code)) return true;
+  }
+  return false;
+}
+
+function describe(error: unknown): string {
+  const { code, rawMessage, cause } = ConnectError.from(error);
+  return `${Code[code]} ${rawMessage} ${(error as NodeJS.ErrnoException).code ?? ""} ${cause ?? ""}`.slice(0, 300);
+}

@@ -1,0 +1,164 @@
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
+import { childEnv } from "@rollcall/testing/child-env";
+import { startProcess } from "@rollcall/testing/start-process";
+import { afterAll, describe, expect, test } from "vitest";
+
+const main = join(import.meta.dirname, "../../src/main.ts");
+const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A start that is expected to fail. */
+function failingStart(env: Record<string, string>) {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [main], {
+    env: { ...childEnv, DATABASE_URL: "sqlite::memory:", PORT: "0", ...env },
+    encoding: "utf8",
+  });
+  return { status, stderr, stdout };
+}
+
+/** Node.js and npm are all that tests may need. */
+const hasCurl = spawnSync("curl", ["--version"]).error === undefined;
+
+async function shell(script: string): Promise<string> {
+  const child = spawn("sh", ["-c", script], { stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  for await (const chunk of child.stdout) output += chunk;
+  return output;
+}
+
+describe("a start on loopback without keys", () => {
+  test("prints a link that signs in and a curl line that works when pasted", async ({ skip }) => {
+    skip(!hasCurl, "curl is not installed");
+    await using server = await startProcess();
+    expect(server.output()).toContain(`Sign in   ${server.url}/#token=`);
+    const curl = /(curl [^\n]*\\\n[^\n]*)\n/.exec(server.output())?.[1] ?? "";
+    expect(JSON.parse(await shell(`${curl} -sS`))).toEqual({});
+  });
+
+  test("keeps its key beside the database, for its owner alone, so that tokens outlive a restart", async () => {
+    const { headers } = await startProcess({ folder }).then(async (first) => {
+      await first[Symbol.asyncDispose]();
+      return first;
+    });
+    expect(statSync(join(folder, "development.key")).mode & 0o777).toBe(0o600);
+    await using second = await startProcess({ folder });
+    const list = (authorization: string) =>
+      fetch(`${second.url}/user.v1.UserService/ListUsers`, {
+        method: "POST",
+        headers: { authorization, "content-type": "application/json" },
+        body: "{}",
+      });
+    expect((await list(headers.authorization)).status).toBe(200);
+    await using other = await startProcess();
+    expect((await list(other.headers.authorization)).status).toBe(401);
+    expect(second.output()).not.toContain(readFileSync(join(folder, "development.key"), "utf8"));
+  });
+
+  test("serves TLS with the certificate that it is given", async ({ skip }) => {
+    skip(!hasCurl, "curl is not installed");
+    const authority = await createCertificateAuthority("Test CA");
+    const { cert, key } = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
+    const write = (name: string, text: string) => {
+      writeFileSync(join(folder, name), text);
+      return join(folder, name);
+    };
+    const env = { TLS_CERT_FILE: write("cert.pem", cert), TLS_KEY_FILE: write("key.pem", key) };
+    await using server = await startProcess({ env });
+    const ca = write("ca.pem", authority.cert);
+    expect(await shell(`curl -sS --cacert ${ca} ${server.url}/healthz`)).toBe('{"status":"ok"}');
+    const curl = /(curl [^\n]*\\\n[^\n]*)\n/.exec(server.output())?.[1] ?? "";
+    expect(JSON.parse(await shell(`${curl} -sS`))).toEqual({});
+  });
+});
+
+describe("a start that must not be", () => {
+  test("lists every wrong setting, one a line, and exits with 2", () => {
+    const { status, stderr, stdout } = failingStart({ PORT: "x", LOG_LEVEL: "loud", AUTH_SECRET: "short" });
+    expect(status).toBe(2);
+    expect(stdout).toBe("");
+    expect(
+      stderr
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(":")[0]),
+    ).toEqual(["PORT", "AUTH_SECRET", "LOG_LEVEL"]);
+    expect(stderr).not.toContain("short");
+  });
+
+  test("on a host that others reach names what is missing", () => {
+    const { status, stderr } = failingStart({ HOST: "0.0.0.0" });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^AUTH_SECRET: .*\nTLS_CERT_FILE: .*ALLOW_PLAINTEXT=true.*\n$/);
+  });
+
+  test("with files of TLS that can't be used says why", () => {
+    const empty = join(folder, "empty.pem");
+    writeFileSync(empty, "");
+    const env = { TLS_CERT_FILE: empty, TLS_KEY_FILE: empty, TLS_CLIENT_CA_FILE: folder };
+    expect(failingStart(env)).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: [
+        `TLS_CERT_FILE: ${empty} is empty`,
+        `TLS_KEY_FILE: ${empty} is empty`,
+        `TLS_CLIENT_CA_FILE: ${folder} is a folder, not a file\n`,
+      ].join("\n"),
+    });
+  });
+
+  test("on a port in use says so and exits with 1", async () => {
+    const holder = net.createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => holder.once("listening", resolve));
+    const { port } = holder.address() as net.AddressInfo;
+    const { status, stdout } = failingStart({ PORT: String(port) });
+    holder.close();
+    expect(status).toBe(1);
+    expect(stdout).toContain(`EADDRINUSE`);
+  });
+
+  test.each([
+    [
+      "no database",
+      "x".repeat(4_096),
+      "is damaged, or not a database (file is not a database); put a backup in its place",
+    ],
+    [
+      "another program's database",
+      foreignDatabase(),
+      "is another program's database; set DATABASE_URL to a file of Rollcall's own",
+    ],
+  ])("on a file that is %s says so in one line and exits with 1", (_name, bytes, words) => {
+    const path = join(folder, "no.db");
+    writeFileSync(path, bytes);
+    const { status, stdout, stderr } = failingStart({ DATABASE_URL: `sqlite:${path}` });
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    const { time, ...line } = JSON.parse(stdout);
+    expect(line).toEqual({ level: "fatal", msg: `can't start: ${path} ${words}` });
+  });
+
+  test("on a development key that is none says so in one line and exits with 1", () => {
+    const keyFolder = join(folder, "key");
+    mkdirSync(keyFolder);
+    writeFileSync(join(keyFolder, "development.key"), "no key");
+    const { status, stdout } = failingStart({ DATABASE_URL: `sqlite:${join(keyFolder, "users.db")}` });
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({
+      level: "fatal",
+      msg: expect.stringContaining("development.key does not hold a development key; remove it"),
+    });
+  });
+});
+
+function foreignDatabase(): Uint8Array {
+  const path = join(folder, "foreign.db");
+  const database = new DatabaseSync(path);
+  database.exec("CREATE TABLE notes (text)");
+  database.close();
+  return readFileSync(path);
+}

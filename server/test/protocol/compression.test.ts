@@ -1,0 +1,138 @@
+/** Compression of requests and of responses, asserted on what was on the wire. */
+import { brotliCompressSync, gzipSync } from "node:zlib";
+import { Code, createClient, type Transport } from "@connectrpc/connect";
+import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import {
+  type Cell,
+  connections,
+  createCellTransport,
+  errorOf,
+  http2Cells,
+  protocolCells,
+  startServerFor,
+} from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawRequest } from "@rollcall/testing/raw/http";
+import { type TestServer, until } from "@rollcall/testing/start-server";
+import { describe, expect, test } from "vitest";
+
+const value = "compressible ".repeat(10_000);
+const encodings = { gzip: compressionGzip, br: compressionBrotli };
+const zstd = { ...compressionGzip, name: "zstd" };
+
+/** Where the encoding of messages stands: HTTP's own header for Connect's unary calls alone. */
+function encodingHeader({ logName }: Cell, kind: "unary" | "stream"): string {
+  if (logName !== "connect") return "grpc-encoding";
+  return kind === "unary" ? "content-encoding" : "connect-content-encoding";
+}
+
+/** Echoes; `requestEncoding` gets, by kind, what the handlers were told. */
+function startEcho(cell: Cell, requestEncoding: Record<string, string | null> = {}): Promise<TestServer> {
+  return startServerFor(
+    cell,
+    withProbe({
+      unary(request, { requestHeader }) {
+        requestEncoding.unary = requestHeader.get(encodingHeader(cell, "unary"));
+        return { value: request.value };
+      },
+      async *bidiStream(requests, { requestHeader }) {
+        requestEncoding.stream = requestHeader.get(encodingHeader(cell, "stream"));
+        yield* requests;
+      },
+    }),
+  );
+}
+
+const rows = http2Cells.flatMap((cell) => Object.keys(encodings).map((encoding) => ({ ...cell, encoding })));
+
+describe.each(rows)("$protocol over $connection, $encoding", ({ encoding, ...cell }) => {
+  const compression = encodings[encoding as keyof typeof encodings];
+
+  test.each(["unary", "stream"] as const)("%s: request compressed, response not", async (kind) => {
+    const requestEncoding: Record<string, string | null> = {};
+    await using server = await startEcho(cell, requestEncoding);
+    const transport = await createCellTransport(server, cell, {
+      sendCompression: compression,
+      acceptCompression: [zstd],
+    });
+    const { header, line } = await echo(transport, server.log, kind);
+    expect(requestEncoding[kind]).toBe(encoding);
+    expect(line.requestBytes).toBeLessThan(value.length / 10);
+    expect(header.get(encodingHeader(cell, kind))).toBe(null);
+    expect(line.responseBytes).toBeGreaterThan(value.length);
+  });
+
+  test.each(["unary", "stream"] as const)("%s: response compressed, request not", async (kind) => {
+    const requestEncoding: Record<string, string | null> = {};
+    await using server = await startEcho(cell, requestEncoding);
+    // A client that takes nothing else.
+    const transport = await createCellTransport(server, cell, { acceptCompression: [compression] });
+    const { header, line } = await echo(transport, server.log, kind);
+    expect(requestEncoding[kind]).toBe(null);
+    expect(line.requestBytes).toBeGreaterThan(value.length);
+    expect(header.get(encodingHeader(cell, kind))).toBe(encoding);
+    expect(line.responseBytes).toBeLessThan(value.length / 10);
+  });
+});
+
+describe.each(protocolCells)("$protocol", (cell) => {
+  test.each(["unary", "stream"] as const)("%s: what the server does not offer is not used", async (kind) => {
+    await using server = await startEcho(cell);
+    const transport = await createCellTransport(server, cell, { acceptCompression: [zstd] });
+    const { header, line } = await echo(transport, server.log, kind);
+    expect(header.get(encodingHeader(cell, kind))).toBe(null);
+    expect(line.responseBytes).toBeGreaterThan(value.length);
+  });
+
+  test("a request in an encoding that the server lacks is unimplemented, and told what it has", async () => {
+    await using server = await startEcho(cell);
+    const probe = createClient(ProbeService, await createCellTransport(server, cell, { sendCompression: zstd }));
+    for (const call of [() => probe.unary({ value }), () => Array.fromAsync(probe.bidiStream(twoMessages()))]) {
+      const error = await errorOf(call());
+      expect(error.code).toBe(Code.Unimplemented);
+      expect(error.message).toMatch(/"zstd".*gzip,br/);
+    }
+  });
+});
+
+/** Sends the value and gets it back; the header of the response, and the call's line in the log. */
+async function echo(transport: Transport, log: TestServer["log"], kind: "unary" | "stream") {
+  const probe = createClient(ProbeService, transport);
+  let header = new Headers();
+  const onHeader = (received: Headers) => {
+    header = received;
+  };
+  const answers =
+    kind === "unary"
+      ? [await probe.unary({ value }, { onHeader })]
+      : await Array.fromAsync(probe.bidiStream(twoMessages(), { onHeader }));
+  for (const answer of answers) expect(answer.value).toBe(value);
+  const line = await until(() => log.find(({ msg }) => msg === "call"));
+  return { header, line };
+}
+
+async function* twoMessages() {
+  yield { value };
+  yield { value };
+}
+
+describe("Connect JSON over HTTP/1.1", () => {
+  const json = JSON.stringify(value);
+
+  test.each([
+    { encoding: "gzip", compressed: gzipSync(json) },
+    { encoding: "br", compressed: brotliCompressSync(json) },
+  ])("GET with its message in $encoding", async ({ encoding, compressed }) => {
+    await using server = await startServerFor(connections.http1, withProbe({ unary: (request) => request }));
+    const { authorization } = await server.auth();
+    const url = new URL("probe.v1.ProbeService/Unary", server.url);
+    url.search = String(
+      new URLSearchParams({
+        ...{ connect: "v1", encoding: "json", compression: encoding, base64: "1" },
+        message: compressed.toString("base64url"),
+      }),
+    );
+    const { status, body } = await rawRequest("GET", url.href, { authorization, "accept-encoding": "identity" });
+    expect({ status, body: body.toString() }).toEqual({ status: 200, body: json });
+  });
+});

@@ -1,0 +1,122 @@
+/** Errors: the same codes, messages and google.rpc details, whatever the protocol. */
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { describe, expect, test } from "vitest";
+
+describe.each(cells)("$protocol over $connection", (cell) => {
+  test("bad fields: invalid_argument with every violation in a BadRequest", async () => {
+    await using server = await startServerFor(cell);
+    const users = createClient(UserService, await createCellTransport(server, cell));
+    const error = await errorOf(users.createUser({ email: "ada", name: "", requestId: "two words" }));
+    expect(error).toMatchObject({ code: Code.InvalidArgument, rawMessage: "validation failed" });
+    expect(error.details).toHaveLength(1);
+    expect(error.findDetails(BadRequestSchema)[0]?.fieldViolations).toMatchObject([
+      { field: "email", description: "must be a valid email address" },
+      { field: "name", description: "must not be empty" },
+      { field: "request_id", description: "must be printable ASCII" },
+    ]);
+  });
+
+  test("a bad field of a stream's request: the same", async () => {
+    await using server = await startServerFor(cell);
+    const streams = createClient(StreamService, await createCellTransport(server, cell));
+    const error = await errorOf(Array.fromAsync(streams.serverStream({ query: "" })));
+    expect(error).toMatchObject({ code: Code.InvalidArgument, rawMessage: "query is required" });
+    expect(error.findDetails(BadRequestSchema)).toMatchObject([{ fieldViolations: [{ field: "query" }] }]);
+  });
+
+  test("no such user: not_found with a ResourceInfo", async () => {
+    await using server = await startServerFor(cell);
+    const users = createClient(UserService, await createCellTransport(server, cell));
+    const error = await errorOf(users.getUser({ id: "none" }));
+    expect(error).toMatchObject({ code: Code.NotFound, rawMessage: "user not found" });
+    expect(error.findDetails(ResourceInfoSchema)).toMatchObject([
+      { resourceType: "user.v1.User", resourceName: "none" },
+    ]);
+  });
+
+  test("e-mail taken: already_exists with an ErrorInfo", async () => {
+    await using server = await startServerFor(cell);
+    const users = createClient(UserService, await createCellTransport(server, cell));
+    await users.createUser({ email: "ada@example.com", name: "Ada" });
+    const error = await errorOf(users.createUser({ email: "ADA@example.com", name: "Ada" }));
+    expect(error).toMatchObject({ code: Code.AlreadyExists, rawMessage: "email already in use" });
+    expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "EMAIL_TAKEN", domain: "rollcall" }]);
+  });
+
+  test("an error in the middle of a stream comes after the messages before it", async () => {
+    const handlers = withProbe({
+      async *serverStream() {
+        yield { value: "first" };
+        throw new ConnectError("enough – schön", Code.Aborted, undefined, [
+          { desc: ErrorInfoSchema, value: { reason: "ENOUGH" } },
+        ]);
+      },
+    });
+    await using server = await startServerFor(cell, handlers);
+    const probe = createClient(ProbeService, await createCellTransport(server, cell));
+    const values: string[] = [];
+    const error = await errorOf(
+      (async () => {
+        for await (const { value } of probe.serverStream({})) values.push(value);
+      })(),
+    );
+    expect(values).toEqual(["first"]);
+    expect(error).toMatchObject({ code: Code.Aborted, rawMessage: "enough – schön" });
+    expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason: "ENOUGH" }]);
+  });
+
+  test("a method that nobody serves: unimplemented", async () => {
+    await using server = await startServerFor(cell);
+    const probe = createClient(ProbeService, await createCellTransport(server, cell));
+    expect(await errorOf(probe.unary({}))).toMatchObject({ code: Code.Unimplemented });
+    expect(await errorOf(Array.fromAsync(probe.serverStream({})))).toMatchObject({ code: Code.Unimplemented });
+    expect(await errorOf(probe.clientStream(noMessages()))).toMatchObject({ code: Code.Unimplemented });
+  });
+});
+
+describe.each(protocolCells)("$protocol: a fault inside", (cell) => {
+  const thrown: readonly [string, unknown][] = [
+    ["an Error", new Error("password hunter2", { cause: new Error("hunter2 too") })],
+    ["a TypeError", new TypeError("password hunter2")],
+    ["a string", "password hunter2"],
+    ["an AbortError of another signal", new DOMException("password hunter2", "AbortError")],
+  ];
+
+  test.each(thrown)("%s thrown by a handler is internal, with nothing of the cause", async (_name, fault) => {
+    const handlers = withProbe({
+      unary() {
+        throw fault;
+      },
+      async *serverStream() {
+        yield {};
+        throw fault;
+      },
+      clientStream: () => Promise.reject(fault),
+    });
+    await using server = await startServerFor(cell, handlers);
+    const probe = createClient(ProbeService, await createCellTransport(server, cell));
+    for (const call of [
+      () => probe.unary({}),
+      () => Array.fromAsync(probe.serverStream({})),
+      () => probe.clientStream(noMessages()),
+    ]) {
+      const error = await errorOf(call());
+      expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal server error", details: [] });
+      expect(JSON.stringify([error.message, ...error.metadata])).not.toContain("hunter2");
+    }
+    // The log has it, with the id that the caller got.
+    const faults = server.log.filter(({ msg }) => msg === "call failed");
+    expect(faults).toHaveLength(3);
+    for (const fault of faults) {
+      expect(JSON.stringify(fault)).toContain("hunter2");
+      expect(fault).toMatchObject({ level: "error", requestId: expect.any(String) });
+    }
+  });
+});
+
+async function* noMessages(): AsyncIterable<Record<string, never>> {}

@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+
+interface Rule {
+  /** Rooms and files that it may import from, beside itself; from the repository's root. */
+  readonly rooms: readonly string[];
+  /** Packages that it must not import. */
+  readonly forbidden: RegExp;
+}
+
+const server = (...rooms: string[]) => rooms.map((room) => `server/src/${room}`);
+const SOCKETS = "^node:(?:http|http2|https|net|tls)$";
+const COMMAND_LINE = "commander|cli-table3";
+
+/** The import arrow: runtime <- domain <- service <- rpc <- transport <- app <- main, and the packages around it. */
+const rules: Readonly<Record<string, Rule>> = {
+  "server/src/runtime": { rooms: [], forbidden: /^(?!node:(?:timers|crypto))/ },
+  "server/src/domain": { rooms: [], forbidden: /./ },
+  "server/src/repository": { rooms: server("runtime", "domain"), forbidden: /connect|fastify|@rollcall|protobuf/ },
+  "server/src/service": {
+    rooms: server("domain", "repository/user-repository.ts"),
+    forbidden: /connect|fastify|@rollcall|protobuf|sqlite/,
+  },
+  "server/src/rpc": {
+    rooms: server("runtime", "domain", "service"),
+    forbidden: new RegExp(`fastify|sqlite|${SOCKETS}`),
+  },
+  "server/src/telemetry": {
+    rooms: server("runtime", "domain", "rpc"),
+    forbidden: new RegExp(`fastify|sqlite|${SOCKETS}`),
+  },
+  "server/src/transport": { rooms: server("runtime", "domain", "rpc"), forbidden: /sqlite/ },
+  "server/src/config": { rooms: [], forbidden: /^(?!node:|@rollcall\/pem$)/ },
+  "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
+  "client/src": {
+    rooms: [],
+    forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web)|${COMMAND_LINE}`),
+  },
+  "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
+  "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen)|fastify|^ws$/ },
+  "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/)/ },
+  "testing/src": { rooms: ["scripts/web-build.ts"], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
+};
+
+interface SourceFile {
+  /** From the repository's root. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The files of a room, without those of a room within it and without tests. */
+function filesOf(room: string): SourceFile[] {
+  const inner = Object.keys(rules).filter((other) => other.startsWith(`${room}/`));
+  return readdirSync(join(root, room), { recursive: true, encoding: "utf8" })
+    .filter((path) => /\.tsx?$/.test(path) && !/\.test\.tsx?$/.test(path))
+    .map((path) => join(room, path))
+    .filter((path) => !inner.some((other) => path.startsWith(`${other}/`)))
+    .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+}
+
+/** All imports that a rule forbids, as `file -> import`. */
+function violations(room: string, { rooms, forbidden }: Rule, files: readonly SourceFile[]): string[] {
+  return files.flatMap(({ path, text }) =>
+    [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)]
+      .map(([, name = ""]) => name)
+      .filter((name) => {
+        if (!name.startsWith(".")) return forbidden.test(name);
+        const target = join(dirname(path), name);
+        return ![room, ...rooms].some((allowed) => `${target}/`.startsWith(`${allowed}/`));
+      })
+      .map((name) => `${path} -> ${name}`),
+  );
+}
+
+test.each(Object.entries(rules))("%s imports only what the arrow allows", (room, rule) => {
+  const files = filesOf(room);
+  expect(files.length).toBeGreaterThan(0);
+  expect(violations(room, rule, files)).toEqual([]);
+});
+
+test("the arrow is seen where it is broken", () => {
+  const text = 'import fastify from "fastify";\nimport { x } from "../rpc/errors.ts";\nawait import("./user.ts");\n';
+  const room = "server/src/domain";
+  const rule = rules[room];
+  expect(rule && violations(room, rule, [{ path: `${room}/x.ts`, text }])).toEqual([
+    `${room}/x.ts -> fastify`,
+    `${room}/x.ts -> ../rpc/errors.ts`,
+  ]);
+});
+
+test.each([
+  ["server/src", ["main.ts"]],
+  ["cli/src", ["main.ts"]],
+])("in %s, %s alone uses `process`", (folder, expected) => {
+  const users = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
+    .filter((path) =>
+      /\bprocess\.(env|exit|exitCode|on|stdin|stdout|stderr|argv)\b/.test(
+        readFileSync(join(root, folder, path), "utf8"),
+      ),
+    );
+  expect(users.map((path) => relative(".", path))).toEqual(expected);
+});

@@ -1,0 +1,10 @@
+import { join } from "node:path";
+
+/**
+ * The environment of each process that a test starts: programs are found, nothing of
+ * the machine's own settings leaks in, and Node.js compiles each module once for all of them.
+ */
+export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string } = {
+  PATH: process.env.PATH ?? "",
+  NODE_COMPILE_CACHE: join(import.meta.dirname, "../../node_modules/.cache/node-compile"),
+};

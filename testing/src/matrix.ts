@@ -1,0 +1,115 @@
+import type { ConnectError, Interceptor, Transport } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import type { AppOptions } from "@rollcall/server";
+import { expect } from "vitest";
+import { createCertificateAuthority } from "./certificates.ts";
+import { startServer, type TestServer } from "./start-server.ts";
+
+/** How a client reaches the server: the matrix's one axis. */
+export interface Connection {
+  readonly connection: string;
+  readonly httpVersion: "1.1" | "2";
+  readonly tls: boolean;
+}
+
+/** What it speaks there: the other axis. */
+export interface Protocol {
+  readonly protocol: string;
+  /** As the access log names it. */
+  readonly logName: string;
+  createTransport(options: TransportOptions): Transport;
+}
+
+export type Cell = Protocol & Connection;
+
+interface TransportOptions {
+  baseUrl: string;
+  httpVersion: "1.1" | "2";
+  nodeOptions: { ca?: string };
+  interceptors: Interceptor[];
+  acceptCompression?: Compression[];
+  sendCompression?: Compression;
+  compressMinBytes?: number;
+}
+
+export const connections = {
+  http1: { connection: "HTTP/1.1", httpVersion: "1.1", tls: false },
+  h2c: { connection: "h2c", httpVersion: "2", tls: false },
+  tlsHttp1: { connection: "TLS with HTTP/1.1", httpVersion: "1.1", tls: true },
+  tlsH2: { connection: "TLS with h2", httpVersion: "2", tls: true },
+} as const satisfies Record<string, Connection>;
+
+export const protocols = {
+  grpc: { protocol: "gRPC", logName: "grpc", createTransport: createGrpcTransport },
+  grpcWeb: { protocol: "gRPC-Web", logName: "grpc-web", createTransport: createGrpcWebTransport },
+  connectProto: {
+    protocol: "Connect proto",
+    logName: "connect",
+    createTransport: (options) => createConnectTransport({ ...options, useBinaryFormat: true }),
+  },
+  connectJson: {
+    protocol: "Connect JSON",
+    logName: "connect",
+    createTransport: (options) => createConnectTransport({ ...options, useBinaryFormat: false }),
+  },
+} as const satisfies Record<string, Protocol>;
+
+/** Each protocol over each connection that can carry it: gRPC asks for HTTP/2. */
+export const cells: readonly Cell[] = Object.values(protocols).flatMap((protocol) =>
+  Object.values(connections)
+    .filter(({ httpVersion }) => protocol.protocol !== "gRPC" || httpVersion === "2")
+    .map((connection) => ({ ...protocol, ...connection })),
+);
+
+/** The cells whose connection is full duplex. */
+export const http2Cells: readonly Cell[] = cells.filter(({ httpVersion }) => httpVersion === "2");
+
+/** Each protocol once, over h2c: for what does not depend on the connection. */
+export const protocolCells: readonly Cell[] = cells.filter(({ connection }) => connection === "h2c");
+
+const authority = await createCertificateAuthority("Rollcall test CA");
+/** The certificate and key that TLS servers of the matrix have, in PEM. */
+export const testCertificate = await authority.issue({
+  commonName: "Rollcall test",
+  hosts: ["localhost", "127.0.0.1", "::1"],
+});
+
+/** The authority, in PEM, that TLS servers of the matrix have their certificate from. */
+export const testCa: string = authority.cert;
+
+/** {@link startServer}, with TLS where the connection has it. */
+export function startServerFor({ tls }: Connection, options: Partial<AppOptions> = {}): Promise<TestServer> {
+  return startServer({ ...options, ...(tls && { tls: testCertificate }) });
+}
+
+/** connect-node's client for the cell. Its calls carry a token with all scopes, unless they bring their own. */
+export async function createCellTransport(
+  server: TestServer,
+  { createTransport, httpVersion }: Cell,
+  options: Partial<TransportOptions> = {},
+): Promise<Transport> {
+  return createTransport({
+    baseUrl: server.url,
+    httpVersion,
+    nodeOptions: { ca: testCa },
+    ...options,
+    interceptors: [authenticate(await server.token()), ...(options.interceptors ?? [])],
+  });
+}
+
+/** Adds the token to calls that bring none. */
+export function authenticate(token: string): Interceptor {
+  return (next) => (request) => {
+    if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
+    return next(request);
+  };
+}
+
+/** The error that the call fails with. */
+export async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
+  return call.then(
+    () => expect.unreachable("the call succeeded"),
+    (error) => error as ConnectError,
+  );
+}

@@ -1,0 +1,67 @@
+import { randomBytes } from "node:crypto";
+import {
+  type App,
+  type AppOptions,
+  createApp,
+  createLogger,
+  createTokenVerifier,
+  type MintOptions,
+  mintToken,
+  SCOPES,
+} from "@rollcall/server";
+
+export interface TestServer extends AsyncDisposable {
+  readonly app: App;
+  /** As `http://localhost:4711`. */
+  readonly url: string;
+  readonly port: number;
+  /** All that the server has logged, parsed. */
+  readonly log: Record<string, unknown>[];
+  /** A token that the server takes; all scopes, an hour, unless told otherwise. */
+  token(options?: Partial<MintOptions>): Promise<string>;
+  /** `{ authorization: "Bearer …" }` of such a token. */
+  auth(options?: Partial<MintOptions>): Promise<{ authorization: string }>;
+}
+
+/** Boots the real server on a free port; it stops at the end of the `await using` block. */
+export async function startServer(options: Partial<AppOptions> = {}): Promise<TestServer> {
+  const secret = randomBytes(32);
+  const log: Record<string, unknown>[] = [];
+  const app = await createApp({
+    auth: createTokenVerifier({ keys: { secret }, now: options.now }),
+    streams: { resultIntervalMs: 1 },
+    shutdownGraceMs: 500,
+    logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
+    ...options,
+    // A test that is over has no request on its way, so its clients' connections need not be waited for.
+    limits: { idleBeforeCloseMs: 0, ...options.limits },
+  });
+  const { url, port } = await app.listen();
+  const mint = (minting?: Partial<MintOptions>) =>
+    mintToken({ secret, subject: "tester", scopes: SCOPES, ttlSeconds: 3_600, ...minting });
+  // Tests of raw requests ask for one with each of them.
+  let usual: Promise<string> | undefined;
+  const token: TestServer["token"] = (minting) => {
+    if (minting) return mint(minting);
+    usual ??= mint();
+    return usual;
+  };
+  return {
+    app,
+    url,
+    port,
+    log,
+    token,
+    auth: async (minting) => ({ authorization: `Bearer ${await token(minting)}` }),
+    [Symbol.asyncDispose]: () => app.close(),
+  };
+}
+
+/** Waits until `check` returns something, and returns that; the test's own time limit bounds it. */
+export async function until<T>(check: () => T | undefined | false): Promise<T> {
+  for (;;) {
+    const result = check();
+    if (result !== undefined && result !== false) return result;
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

@@ -1,0 +1,24 @@
+import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
+import { create } from "@bufbuild/protobuf";
+import { pathToString } from "@bufbuild/protobuf/reflect";
+import { createValidator } from "@bufbuild/protovalidate";
+import { type FieldErrors, groupByField } from "../errors.ts";
+
+const validator = createValidator();
+
+/**
+ * What is wrong with a message by the rules in its contract, which are those that
+ * the server checks. Large: import it only when there is something to check.
+ */
+export function validateMessage<M extends DescMessage>(schema: M, init: MessageInitShape<M>): FieldErrors {
+  const result = validator.validate(schema, create(schema, init));
+  if (result.kind === "error") throw result.error;
+  const { violations = [] } = result;
+  return groupByField(
+    violations.map(({ field, ruleId, message }) => ({
+      // As the server does: the id of a rule over the whole message starts with the field that it blames.
+      field: field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join(),
+      message,
+    })),
+  );
+}

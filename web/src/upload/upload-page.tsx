@@ -1,0 +1,180 @@
+import "../calls/calls.css";
+import { ConnectError } from "@connectrpc/connect";
+import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { type DragEvent, useEffect, useRef, useState } from "react";
+import { describeError } from "../api/errors.ts";
+import { BASE_URL } from "../base.ts";
+import { CallPanel } from "../calls/call-panel.tsx";
+import type { CallSnapshot } from "../calls/call-record.ts";
+import { uploadCommands } from "../calls/shell-commands.ts";
+import { streams } from "../calls/streams-client.ts";
+import { useCall } from "../calls/use-call.ts";
+import { Button } from "../ui/button.tsx";
+import { formatBytes, formatRate } from "../ui/bytes.ts";
+import { CopyButton } from "../ui/copy-button.tsx";
+
+const { clientStream } = StreamService.method;
+
+interface Upload {
+  readonly file: File;
+  readonly sentBytes: number;
+  /** SHA-256 in hexadecimal: of what was sent, and of what the server received. */
+  readonly checksums?: { readonly here: string; readonly there: string };
+  /** What is wrong, other than with the call itself. */
+  readonly problem?: string;
+}
+
+/** Client streaming: a file goes up in chunks, and its checksum is compared. */
+export function UploadPage() {
+  const call = useCall();
+  const input = useRef<HTMLInputElement>(null);
+  const [shown, setShown] = useState<Upload>();
+  const [dropProblem, setDropProblem] = useState<string>();
+  const [isOver, setIsOver] = useState(false);
+  const { snapshot, running } = call;
+  const isDone = shown?.checksums !== undefined;
+  usePreventedDrops();
+  // What is said of a drop while a file goes up is of no use once that has ended.
+  useEffect(() => {
+    if (!running) setDropProblem(undefined);
+  }, [running]);
+
+  const start = async (file: File | undefined) => {
+    if (!file || running) return;
+    setDropProblem(undefined);
+    setShown({ file, sentBytes: 0 });
+    const update = (change: Partial<Upload>) => setShown((before) => before && { ...before, ...change });
+    const onProgress = ({ sentBytes }: { sentBytes: number }) => update({ sentBytes });
+    try {
+      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(false), onProgress });
+      update({ checksums: { here: checksum, there: checksum } });
+    } catch (error) {
+      if (error instanceof ChecksumMismatchError) update({ checksums: { here: error.sent, there: error.received } });
+      // The call's record has what the call failed with, and the page shows it from there.
+      else if (!(error instanceof ConnectError || error instanceof RollcallError)) {
+        update({ problem: "The file can't be read: it is a folder, or was changed or removed since it was chosen." });
+      }
+    }
+  };
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setIsOver(false);
+    const { files } = event.dataTransfer;
+    if (running) setDropProblem("Wait for this file, or cancel it, before the next one.");
+    else if (files.length > 1) setDropProblem("One file at a time, please.");
+    else void start(files[0]);
+  };
+
+  return (
+    <div className="with-panel">
+      <section>
+        <h1>Upload</h1>
+        <p className="lead">A file goes up in pieces; the server keeps none, and answers with what it counted.</p>
+        {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is for the mouse; the button inside does the same */}
+        <div
+          className="drop-zone"
+          data-over={isOver || undefined}
+          onDragOver={(event) => {
+            event.preventDefault();
+            setIsOver(true);
+          }}
+          onDragLeave={() => setIsOver(false)}
+          onDrop={drop}
+        >
+          <p>Drop a file here, or</p>
+          <Button className="primary" isOff={running} onClick={() => input.current?.click()}>
+            Choose a file
+          </Button>
+          <input
+            ref={input}
+            type="file"
+            className="visually-hidden"
+            aria-label="File"
+            tabIndex={-1}
+            onChange={(event) => {
+              void start(event.target.files?.[0]);
+              event.target.value = "";
+            }}
+          />
+        </div>
+        <progress aria-label="Upload" value={isDone ? 1 : fractionOf(shown)} max={1} />
+        <div className="status-row">
+          <p className="status" role="status">
+            {dropProblem ?? shown?.problem ?? (snapshot && stateOf(snapshot))}
+          </p>
+          <Button isOff={!running} onClick={call.cancel}>
+            Cancel
+          </Button>
+        </div>
+        <dl className="facts card">
+          <div>
+            <dt>File</dt>
+            <dd>{shown?.file.name ?? "–"}</dd>
+          </div>
+          <div>
+            <dt>Sent</dt>
+            <dd className="numeric">
+              {shown ? `${formatBytes(shown.sentBytes)} of ${formatBytes(shown.file.size)}` : "–"}
+            </dd>
+          </div>
+          <div>
+            <dt>Rate</dt>
+            <dd className="numeric">
+              {shown && snapshot?.durationMs ? formatRate((shown.sentBytes * 1_000) / snapshot.durationMs) : "–"}
+            </dd>
+          </div>
+          <Checksum title="SHA-256 here" value={shown?.checksums?.here} />
+          <Checksum title="SHA-256 there" value={shown?.checksums?.there} />
+        </dl>
+        <p className="verdict" role="status">
+          {shown?.checksums && verdictOf(shown.checksums)}
+        </p>
+      </section>
+      <CallPanel
+        method={clientStream}
+        snapshot={snapshot}
+        commands={uploadCommands(BASE_URL, clientStream, shown?.file.name ?? "photo.jpg")}
+      />
+    </div>
+  );
+}
+
+/** A file that is dropped beside its place is not opened in the page's stead. */
+function usePreventedDrops(): void {
+  useEffect(() => {
+    const prevent = (event: Event) => event.preventDefault();
+    addEventListener("dragover", prevent);
+    addEventListener("drop", prevent);
+    return () => {
+      removeEventListener("dragover", prevent);
+      removeEventListener("drop", prevent);
+    };
+  }, []);
+}
+
+function Checksum({ title, value }: { title: string; value: string | undefined }) {
+  return (
+    <div>
+      <dt>{title}</dt>
+      <dd className="checksum">
+        <code>{value ?? "–"}</code>
+        {value && <CopyButton text={value} label={`Copy ${title}`} />}
+      </dd>
+    </div>
+  );
+}
+
+function fractionOf(upload: Upload | undefined): number {
+  return upload ? upload.sentBytes / Math.max(upload.file.size, 1) : 0;
+}
+
+function stateOf({ state, error, sent }: CallSnapshot): string {
+  if (error) return describeError(error);
+  if (state !== "running") return "Uploaded.";
+  return sent > 0 ? "Uploading…" : "Opening a WebSocket…";
+}
+
+function verdictOf({ here, there }: NonNullable<Upload["checksums"]>): string {
+  return here === there ? "✓ The server received exactly this file." : "✗ The server received something else.";
+}
