@@ -55,6 +55,7 @@ test("nothing set gives the defaults, on loopback with a development key", () =>
     shutdownDelayMs: 0,
     shutdownGraceMs: 10_000,
     limits: { maxConnectionsPerAddress: 1_024, trustedProxies: expect.any(BlockList) },
+    rpcEngine: "direct",
     logLevel: "info",
   });
 });
@@ -86,6 +87,7 @@ test("what is set is taken, and an empty variable is not set", () => {
     MAX_CALLS: "200",
     SHUTDOWN_DELAY_MS: "5000",
     CORS_ORIGINS: "https://a.example, http://localhost:5173",
+    RPC_ENGINE: "stock",
     LOG_LEVEL: "",
   });
   expect(config).toMatchObject({
@@ -102,6 +104,7 @@ test("what is set is taken, and an empty variable is not set", () => {
     corsOrigins: ["https://a.example", "http://localhost:5173"],
     maxCalls: 200,
     shutdownDelayMs: 5_000,
+    rpcEngine: "stock",
     logLevel: "info",
   });
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
@@ -144,6 +147,7 @@ test("every problem is told at once, by the variable's name", () => {
     MAX_MESSAGE_BYTES: "4M",
     MAX_CALLS: "0",
     SHUTDOWN_DELAY_MS: "5 seconds",
+    RPC_ENGINE: "fast",
     LOG_LEVEL: "loud",
     CORS_ORIGINS: "*,https://a.example/",
   });
@@ -156,6 +160,7 @@ test("every problem is told at once, by the variable's name", () => {
     "MAX_MESSAGE_BYTES",
     "MAX_CALLS",
     "SHUTDOWN_DELAY_MS",
+    "RPC_ENGINE",
     "LOG_LEVEL",
   ]);
 });
