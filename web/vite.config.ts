@@ -25,7 +25,10 @@ export default defineConfig({
   plugins: [react()],
   resolve: {
     alias: {
-      "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": join(import.meta.dirname, "src/api/rules/schema-stub.ts"),
+      "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": join(
+        import.meta.dirname,
+        "src/api/rules/schema-stub.ts",
+      ),
     },
   },
   build: {
