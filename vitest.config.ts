@@ -43,7 +43,10 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "unit", include: ["{pem,server,client,cli,web,testing}/src/**/*.test.ts", "scripts/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["{pem,server,client,cli,web,testing,bench}/src/**/*.test.ts", "scripts/*.test.ts"],
+        },
       },
     ],
   },

@@ -5,7 +5,7 @@ import { UploadTooLargeError } from "../domain/errors.ts";
 export interface StreamsOptions {
   /** Results that a query gives. Default 10. */
   resultCount?: number | undefined;
-  /** Milliseconds between two results. Default 100. */
+  /** Milliseconds between two results; 0 for as fast as they are read. Default 100. */
   resultIntervalMs?: number | undefined;
   /** Largest upload in bytes, all chunks together. Default 16 GiB. */
   maxUploadBytes?: number | undefined;
@@ -38,7 +38,7 @@ export class Streams {
   /** Gives results one after the other; throws the signal's AbortError as soon as it is aborted. */
   async *search(query: string, signal: AbortSignal): AsyncIterable<SearchResult> {
     for (let sequence = 0; sequence < this.#resultCount; sequence++) {
-      if (sequence > 0) await delay(this.#resultIntervalMs, undefined, { signal });
+      if (sequence > 0 && this.#resultIntervalMs > 0) await delay(this.#resultIntervalMs, undefined, { signal });
       signal.throwIfAborted();
       yield { data: `Result ${sequence} for query: ${query}`, sequence };
     }

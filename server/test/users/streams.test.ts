@@ -16,6 +16,15 @@ test("a query gives ten results, unless it is set up otherwise", async () => {
   expect(await Array.fromAsync(few)).toHaveLength(2);
 });
 
+test("results without an interval wait for no timer", async () => {
+  let hasTurned = false;
+  setImmediate(() => {
+    hasTurned = true;
+  });
+  await Array.fromAsync(new Streams({ resultIntervalMs: 0 }).search("q", new AbortController().signal));
+  expect(hasTurned).toBe(false);
+});
+
 test("a query stops at once when it is aborted", async () => {
   const controller = new AbortController();
   const results = new Streams({ resultIntervalMs: 3_600_000 }).search("q", controller.signal)[Symbol.asyncIterator]();

@@ -1,0 +1,7 @@
+/** The limit of WebSockets in Node.js: the package ws alone, which Rollcall's are built on too. */
+import { WebSocketServer } from "ws";
+import { readSettings } from "./shared/settings.ts";
+
+const { port } = readSettings();
+const server = new WebSocketServer({ host: "127.0.0.1", port, perMessageDeflate: false });
+server.on("connection", (socket) => socket.once("message", (message) => socket.send(message)));

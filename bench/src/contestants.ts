@@ -1,0 +1,53 @@
+/** How a contestant is asked for a user over HTTP/1.1; `rpc` is Connect or gRPC. */
+export type Api = "rpc" | "rest" | "trpc";
+
+/** A program that is measured. */
+export interface Contestant {
+  readonly name: string;
+  /** For tables and charts. */
+  readonly label: string;
+  /** A file of `contestants`, the server's bundle, or the folder of a Go program. */
+  readonly program: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly api: Api;
+  /** Whether its answers are constant, so that only their form can be checked. */
+  readonly isLimit: boolean;
+  /** Whether it is Rollcall, which gets its users by calls. */
+  readonly isRollcall: boolean;
+}
+
+const ROLLCALL_BUNDLE = "../../server/dist/main.js";
+const SAME_WORK = { BENCH_SAME_WORK: "true" };
+
+const contestants = [
+  limit("bare-http2", "node:http2, bare", "bare-http2.ts"),
+  limit("bare-http2-sha256", "node:http2, bare, SHA-256", "bare-http2.ts", { BENCH_HASHES: "true" }),
+  limit("bare-http", "node:http, bare", "bare-http.ts"),
+  limit("bare-ws", "ws, bare", "bare-ws.ts"),
+  rollcall("rollcall", "Rollcall", { RPC_ENGINE: "direct" }),
+  rollcall("rollcall-memory", "Rollcall, in memory", { RPC_ENGINE: "direct", DATABASE_URL: "sqlite::memory:" }),
+  rollcall("rollcall-stock", "Rollcall, stock carrier", { RPC_ENGINE: "stock" }),
+  ...framework("connect-fastify", "connect-fastify"),
+  ...framework("grpc-js", "@grpc/grpc-js"),
+  ...framework("nice-grpc", "nice-grpc"),
+  ...framework("fastify", "Fastify JSON route", "rest"),
+  ...framework("trpc", "tRPC", "trpc"),
+  { ...limit("grpc-go", "grpc-go, bare handlers", "grpc-go"), isLimit: false },
+];
+
+/** All contestants by their names. */
+export const contestantsByName: ReadonlyMap<string, Contestant> = new Map(contestants.map((one) => [one.name, one]));
+
+function limit(name: string, label: string, program: string, env: Contestant["env"] = {}): Contestant {
+  return { name, label, program, env, api: "rpc", isLimit: true, isRollcall: false };
+}
+
+function rollcall(name: string, label: string, env: Contestant["env"]): Contestant {
+  return { name, label, program: ROLLCALL_BUNDLE, env, api: "rpc", isLimit: false, isRollcall: true };
+}
+
+/** A framework twice: its handlers alone, and with the work that Rollcall does. */
+function framework(name: string, label: string, api: Api = "rpc"): Contestant[] {
+  const bare = { ...limit(name, `${label}, bare handlers`, `${name}.ts`), api, isLimit: false };
+  return [bare, { ...bare, name: `${name}-work`, label: `${label}, same work`, env: SAME_WORK }];
+}

@@ -1,0 +1,55 @@
+import type { Entry, Results, WorkloadResult } from "./results.ts";
+import type { Spread } from "./statistics.ts";
+import type { Metric } from "./workloads/workload.ts";
+
+/** Writes where and how a run took place, and what it left out. */
+export function writeHead({ machine, options, leftOut, startedAt, commit }: Results): string {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const pinning = machine.isPinned ? "server and load on a core each" : "server and load on any core";
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, ${machine.system}; ${pinning}`,
+    versions.join(", "),
+    `${options.rounds} ${options.rounds === 1 ? "round" : "rounds"} of ${options.seconds} s in turn: median (least to greatest); ${startedAt}, commit ${commit ?? "unknown"}`,
+    ...leftOut,
+  ].join("\n");
+}
+
+/** Writes the table of a workload. */
+export function writeTable({ title, metrics, entries }: WorkloadResult): string {
+  const hasRatio = (ratio: "ofHttp2" | "ofHttp") => entries.some((entry) => entry[ratio] !== undefined);
+  const columns: [string, (entry: Entry) => string][] = [
+    [title, ({ label }) => label],
+    ...metrics.map((metric): [string, (entry: Entry) => string] => [
+      metric.title,
+      ({ values }) => formatSpread(values[metric.name], metric),
+    ]),
+  ];
+  if (hasRatio("ofHttp2")) columns.push(["of node:http2", ({ ofHttp2 }) => formatRatio(ofHttp2)]);
+  if (hasRatio("ofHttp")) columns.push(["of node:http", ({ ofHttp }) => formatRatio(ofHttp)]);
+  const rows = [
+    columns.map(([header]) => header),
+    ...entries.map((entry) => columns.map(([, format]) => format(entry))),
+  ];
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))),
+  );
+  const rule = widths.map((width) => "-".repeat(width));
+  return [lines[0] ?? [], rule, ...lines.slice(1)].map((cells) => cells.join("  ")).join("\n");
+}
+
+/** Writes a median with its least and greatest, or a dash. */
+export function formatSpread(spread: Spread | undefined, { digits }: Pick<Metric, "digits">): string {
+  if (!spread) return "–";
+  const [median, min, max] = [spread.median, spread.min, spread.max].map((value) => formatNumber(value, digits));
+  return min === max ? `${median}` : `${median} (${min} to ${max})`;
+}
+
+/** Writes a number with thousands apart. */
+export function formatNumber(value: number, digits: number): string {
+  return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function formatRatio(ratio: number | undefined): string {
+  return ratio === undefined ? "–" : ratio.toFixed(3);
+}

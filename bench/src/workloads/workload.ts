@@ -1,0 +1,39 @@
+import type { Contestant } from "../contestants.ts";
+import type { Context } from "../context.ts";
+
+/** Something that a workload measures. */
+export interface Metric {
+  readonly name: string;
+  readonly title: string;
+  readonly unit: string;
+  /** Digits behind the point. */
+  readonly digits: number;
+  /** Whether it is compared with the bare limits. */
+  readonly isRate?: boolean;
+}
+
+/** One round's figures, by the names of the metrics; one that can't be had here is left out. */
+export type Sample = Readonly<Record<string, number | undefined>>;
+
+/** A contestant that is ready to be measured, round by round. */
+export interface Session extends AsyncDisposable {
+  measure(): Promise<Sample>;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly title: string;
+  readonly metrics: readonly Metric[];
+  /** Names of contestants, in the order of the table. */
+  readonly contestants: readonly string[];
+  /** The contestant that is the limit of node:http2. Default `bare-http2`. */
+  readonly limit?: string | undefined;
+  readonly needsH2load: boolean;
+  /** Starts and checks a contestant, and warms it up. */
+  open(context: Context, contestant: Contestant): Promise<Session>;
+}
+
+/** CPU time of the contestant, for one call, message or MB. */
+export function cpuMetric(of: string): Metric {
+  return { name: "cpuMicros", title: `CPU µs a ${of}`, unit: "µs", digits: of === "message" ? 2 : 1 };
+}
