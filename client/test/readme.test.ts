@@ -50,7 +50,7 @@ test.each(examples("sh").map((code, index) => ({ number: index + 1, code, expect
   async ({ code, expected }) => {
     await using folder = await startExample();
     await using server = await startServer();
-    const command = `rollcall() { "${process.execPath}" "${join(packageDir, "src/node/cli/main.ts")}" "$@"; }`;
+    const command = `rollcall() { "${process.execPath}" "${join(packageDir, "../cli/src/main.ts")}" "$@"; }`;
     const env = { TOKEN: await server.token(), ROLLCALL_ADDRESS: server.url };
     expect(await run("sh", ["-ec", `${command}\n${code}`], folder.path, env)).toMatch(expected);
   },

@@ -134,6 +134,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const certificateDates = options.tls && watchCertificateDates({ tls: options.tls, logger, now });
   const shutdown = new AbortController();
   let draining = false;
+  let isClosing = false;
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
@@ -148,7 +149,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     isHeavy,
   );
   const carry: RequestListener = (request, response) => {
-    if (request.httpVersionMajor === 1 && engine?.takeRequest(request, response)) return;
+    // Fastify asks clients to close their connections while it closes.
+    if (request.httpVersionMajor === 1 && !isClosing && engine?.takeRequest(request, response)) return;
     handle(request, response);
   };
   const admitted = admitCalls(carry, {
@@ -278,6 +280,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       const graceTimer = setTimeout(() => {
         shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
       }, shutdownGraceMs);
+      isClosing = true;
       webSockets.drain();
       try {
         await app.close();

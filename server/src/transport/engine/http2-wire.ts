@@ -52,8 +52,7 @@ export class Http2Wire implements Wire {
     const stream = this.#stream;
     if (!receiver || stream.closed) return;
     if (hasArrived(stream)) {
-      const bytes: Buffer | null = stream.read();
-      if (bytes) {
+      for (let bytes: Buffer | null = stream.read(); bytes; bytes = stream.read()) {
         this.#counter.onPiece(bytes.byteLength);
         receiver.onData(bytes);
       }
