@@ -18,6 +18,8 @@ export interface RequestMessagesOptions {
   read(bytes: Uint8Array, flags: number): Message | undefined | Promise<Message | undefined>;
   /** Counts what is held of a message that is not complete. Where it returns a promise, more may be read when that resolves. */
   hold(deltaBytes: number): Promise<void> | undefined;
+  /** The handler needs no message any more, the last that it has got included. */
+  onRead(): void;
   /** Has the wire wait, or go on. */
   pause(): void;
   resume(): void;
@@ -53,7 +55,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
 
   /** Whether the handler waits for the client. */
   get isAwaited(): boolean {
-    return this.#waiters.length > 0 && !this.#isBusy;
+    return this.#waiters.length > 0 && !this.#isBusy && !this.#isHeld;
   }
 
   get queuedBytes(): number {
@@ -108,6 +110,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
   #letGo(): void {
     this.#reader.clear();
     this.#hold();
+    this.#options.onRead();
     if (!this.#isEnded) this.#options.pause();
   }
 
@@ -141,8 +144,10 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
       }
       const error = this.#endError();
       if (error !== undefined) waiter.reject(error);
-      else if (this.#isClosed || this.#isEnded) waiter.resolve({ done: true, value: undefined });
-      else return;
+      else if (this.#isClosed || this.#isEnded) {
+        this.#options.onRead();
+        waiter.resolve({ done: true, value: undefined });
+      } else return;
       this.#waiters.shift();
     }
   }

@@ -35,6 +35,7 @@ export class StreamCall extends Call<StreamForm> {
       maxBytes: plan.maxBytes,
       read: (bytes, flags) => this.#read(bytes, flags),
       hold: (deltaBytes) => this.count().hold(deltaBytes),
+      onRead: () => this.#keep(0),
       pause: () => wire.pause(),
       resume: () => wire.resume(),
     });
@@ -98,6 +99,7 @@ export class StreamCall extends Call<StreamForm> {
   }
 
   #keep(bytes: number): void {
+    if (bytes === this.#keptBytes) return;
     this.count().keep(bytes - this.#keptBytes);
     this.#keptBytes = bytes;
   }
