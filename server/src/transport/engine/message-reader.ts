@@ -1,8 +1,12 @@
 import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "./envelope.ts";
 import { GrowingBuffer } from "./growing-buffer.ts";
 
-/** A message of up to so many bytes gets all of its buffer at once: most are on their way already. */
-const MAX_INITIAL_BYTES = 64 * 1_024;
+/**
+ * A message gets room for several times what has come of it, up to so many bytes, so
+ * that one of the usual sizes is copied once; beyond that its room doubles.
+ */
+const AHEAD_FACTOR = 8;
+const MAX_AHEAD_BYTES = 128 * 1_024;
 /** Smaller pieces are copied if they have to wait: each may be all that is left of a read of 64 KiB. */
 const MIN_SLICE_BYTES = 4 * 1_024;
 
@@ -98,7 +102,7 @@ export class MessageReader {
       return bytes.byteLength;
     }
     const rest = bytes.subarray(used, used + size - part.length);
-    part.append(rest, size, MAX_INITIAL_BYTES);
+    part.append(rest, size, Math.min(AHEAD_FACTOR * (part.length + rest.byteLength), MAX_AHEAD_BYTES));
     used += rest.byteLength;
     if (part.length === size) {
       this.#part = undefined;
