@@ -85,6 +85,8 @@ export interface DirectChain {
   readonly shutdownSignal: AbortSignal;
   readonly observers: readonly CallObserver[];
   readonly logger: Logger;
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
 }
 
 /**
@@ -175,6 +177,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       shutdownSignal: options.shutdownSignal,
       observers,
       logger,
+      now,
     },
     routes(router) {
       const mount = (twin: ConnectRouter) => {

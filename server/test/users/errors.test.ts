@@ -136,11 +136,11 @@ test("a user that is not there is not found, and named", async () => {
   await using server = await startServer();
   const { users } = await clients(server);
   for (const call of [
-    users.getUser({ id: "x" }),
-    users.updateUser({ id: "x", name: "A" }),
-    users.deleteUser({ id: "x" }),
+    () => users.getUser({ id: "x" }),
+    () => users.updateUser({ id: "x", name: "A" }),
+    () => users.deleteUser({ id: "x" }),
   ]) {
-    const { code, message, error } = await failure(call);
+    const { code, message, error } = await failure(call());
     expect({ code, message }).toEqual({ code: "NotFound", message: "user not found" });
     expect(error.findDetails(ResourceInfoSchema)).toMatchObject([{ resourceType: "user.v1.User", resourceName: "x" }]);
   }

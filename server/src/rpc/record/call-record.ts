@@ -10,6 +10,9 @@ import { makeSendable } from "../sendable-error.ts";
 /** Longest id of a resource, in characters: a caller may have made it up, and it goes into each log line. */
 const MAX_RESOURCE_LENGTH = 128;
 
+/** Made once: the stack of an error costs more than most calls. */
+const CALL_ENDED = new ConnectError("the call has ended", Code.Canceled);
+
 /** A call as observers see it. */
 export interface CallFacts {
   /** Also in the response's `x-request-id`. */
@@ -190,6 +193,11 @@ export class CallRecord implements CallFacts {
         this.#log("error", error);
       }
     }
+  }
+
+  /** Aborts the signal of a call that has ended: its handler may have left something running. */
+  release(): void {
+    this.#controller?.abort(CALL_ENDED);
   }
 
   #codeOf(status: number | undefined, isComplete: boolean): Code | undefined {

@@ -27,8 +27,8 @@ const defaultThreads = Math.max(1, availableParallelism() - 1);
 export interface CodingLine {
   /** The same handler, whose calls take turns in {@link inflateInLine}. */
   stage(handler: UniversalHandler): UniversalHandler;
-  /** Inflates or deflates for a call that no stage has lined up. */
-  run<T>(call: CodedCall, work: () => Promise<T>): Promise<T>;
+  /** Returns what inflates and deflates for a call that no stage has lined up, one message at a time. */
+  open(call: CodedCall): <T>(work: () => Promise<T>) => Promise<T>;
 }
 
 /** @param threads Large messages that are inflated or deflated at once. */
@@ -44,7 +44,10 @@ export function createCodingLine(threads = defaultThreads): CodingLine {
       };
       return Object.assign(linedUp, handler);
     },
-    run: (call, work) => storage.run({ request: call, permits, keptBytes: 0 }, work),
+    open(call) {
+      const work = { request: call, permits, keptBytes: 0 };
+      return (code) => storage.run(work, code);
+    },
   };
 }
 

@@ -3,7 +3,19 @@ import { type ContextValues, createContextValues, type HandlerContext } from "@c
 import { callKey, connectionKey, principalKey } from "../../rpc/context.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
+import type { CallBytes } from "../port/call-bytes.ts";
 import type { Wire } from "./wire.ts";
+
+export interface CallContextOptions {
+  plan: MethodPlan;
+  protocolName: string;
+  wire: Wire;
+  record: CallRecord;
+  /** Whether the client has set a deadline. */
+  hasTimeout: boolean;
+  /** Counts what the call holds. */
+  bytes(): CallBytes;
+}
 
 /** What handlers get beside their request. Nothing is made of it that nobody asks for. */
 export class CallContext implements HandlerContext {
@@ -13,17 +25,19 @@ export class CallContext implements HandlerContext {
   readonly #wire: Wire;
   readonly #record: CallRecord;
   readonly #hasTimeout: boolean;
+  readonly #bytes: () => CallBytes;
   #requestHeader: Headers | undefined;
   #responseHeader: Headers | undefined;
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  constructor({ method }: MethodPlan, protocolName: string, wire: Wire, record: CallRecord, hasTimeout: boolean) {
-    this.method = method;
+  constructor({ plan, protocolName, wire, record, hasTimeout, bytes }: CallContextOptions) {
+    this.method = plan.method;
     this.protocolName = protocolName;
     this.#wire = wire;
     this.#record = record;
     this.#hasTimeout = hasTimeout;
+    this.#bytes = bytes;
   }
 
   get service(): DescService {
@@ -61,7 +75,12 @@ export class CallContext implements HandlerContext {
     if (this.#values) return this.#values;
     const { requestId, peer, principal } = this.#record;
     this.#values = createContextValues()
-      .set(connectionKey, { requestId, peer })
+      .set(connectionKey, {
+        requestId,
+        peer,
+        keep: (deltaBytes) => this.#bytes().keep(deltaBytes),
+        room: (bytes) => this.#bytes().room(bytes),
+      })
       .set(callKey, this.#record)
       .set(principalKey, principal);
     return this.#values;

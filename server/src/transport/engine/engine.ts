@@ -11,10 +11,13 @@ import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/guard-session.ts";
 import { startInTurn } from "../port/start-in-turn.ts";
+import type { Abortable, CallOptions } from "./call.ts";
 import { requestCoding } from "./codings.ts";
-import { unaryForms } from "./forms.ts";
+import { type UnaryForm, unaryForms } from "./forms.ts";
 import { Http1Wire } from "./http1-wire.ts";
 import { Http2Wire } from "./http2-wire.ts";
+import { StreamCall } from "./stream-call.ts";
+import { type StreamForm, streamForms } from "./stream-forms.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 export interface EngineOptions {
@@ -47,7 +50,7 @@ export interface Engine {
 export function createEngine(options: EngineOptions): Engine {
   const { chain, admission, maxHeaderBytes, timeouts, answerRefused } = options;
   const { plans, shutdownSignal } = chain;
-  const calls = new Set<UnaryCall>();
+  const calls = new Set<Abortable>();
   const shared = { chain, calls, admission, timeouts };
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
@@ -55,9 +58,10 @@ export function createEngine(options: EngineOptions): Engine {
   /** What a call's path and content type stand for, if the engine carries such calls. */
   const find = (path: string | undefined, method: string | undefined, contentType: string | undefined) => {
     const plan = plans.get(path ?? "");
-    if (plan?.method.methodKind !== "unary" || method !== "POST") return undefined;
-    const form = unaryForms.get(contentType ?? "");
-    return form && { plan, form };
+    if (!plan || method !== "POST") return undefined;
+    const isStream = plan.method.methodKind !== "unary";
+    const form = isStream ? streamForms.get(contentType ?? "") : unaryForms.get(contentType ?? "");
+    return form && { plan, form, isStream };
   };
   const open = (plan: MethodPlan, requestId: string | string[] | undefined, peer: string, startedAtMs: number) =>
     new CallRecord({
@@ -73,8 +77,8 @@ export function createEngine(options: EngineOptions): Engine {
       const { headers, socket } = request;
       const found = find(request.url, request.method, headers["content-type"]);
       // A page's call needs its origin looked at, and gets headers for its browser.
-      if (!found || found.form.protocol === "grpc" || headers.origin !== undefined || !hasValidHost(request))
-        return false;
+      if (!found || found.isStream || found.form.protocol === "grpc") return false;
+      if (headers.origin !== undefined || !hasValidHost(request)) return false;
       const { plan, form } = found;
       const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs);
       const coding = requestCoding(wire.header(form.encodingHeader));
@@ -82,7 +86,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (coding === null || !guard) return false;
       const record = open(plan, headers["x-request-id"], guard.peer, arrivalOf(request));
       const bytes = callBytesOf(request);
-      const call = new UnaryCall({
+      const call = openCall({
         ...shared,
         plan,
         form,
@@ -101,15 +105,15 @@ export function createEngine(options: EngineOptions): Engine {
     takeStream(stream, headers, rawHeaders) {
       const found = find(headers[":path"], headers[":method"], headers["content-type"]);
       if (!found || headers.origin !== undefined) return false;
-      const { plan, form } = found;
+      const { plan, form, isStream } = found;
       const coding = requestCoding(headers[form.encodingHeader]);
       if (coding === null || headerListSize(rawHeaders) > maxHeaderBytes) return false;
       const { session } = stream;
       const guard = guardOf(session);
-      if (!session || !guard || !admission.hasPlace(session, false)) return false;
+      if (!session || !guard || !admission.hasPlace(session, isStream)) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
       const record = open(plan, headers["x-request-id"], guard.peer, performance.now());
-      const call = new UnaryCall({
+      const call = openCall({
         ...shared,
         plan,
         form,
@@ -129,4 +133,12 @@ export function createEngine(options: EngineOptions): Engine {
       return true;
     },
   };
+}
+
+function openCall(options: CallOptions<UnaryForm | StreamForm>): UnaryCall | StreamCall {
+  return isOfStream(options) ? new StreamCall(options) : new UnaryCall(options as CallOptions<UnaryForm>);
+}
+
+function isOfStream(options: CallOptions<UnaryForm | StreamForm>): options is CallOptions<StreamForm> {
+  return "endFlag" in options.form;
 }

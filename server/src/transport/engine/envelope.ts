@@ -15,10 +15,25 @@ export function envelope(flags: number, message: Uint8Array): Buffer {
   return bytes;
 }
 
+/** Puts messages into envelopes, one behind the other. @param size Of all of them, with their envelopes. */
+export function envelopes(messages: readonly Uint8Array[], size: number): Buffer {
+  const bytes = Buffer.allocUnsafe(size);
+  let end = 0;
+  for (const message of messages) {
+    bytes[end] = 0;
+    bytes.writeUInt32BE(message.byteLength, end + 1);
+    bytes.set(message, end + ENVELOPE_HEADER_BYTES);
+    end += ENVELOPE_HEADER_BYTES + message.byteLength;
+  }
+  return bytes;
+}
+
 /** Size of the message in the envelope that begins these bytes; 0 while its header is not complete. */
-export function sizeInEnvelope(bytes: Uint8Array): number {
-  const [, a = 0, b = 0, c = 0, d] = bytes;
-  return d === undefined ? 0 : a * 0x1000000 + ((b << 16) | (c << 8) | d);
+export function sizeInEnvelope(bytes: Uint8Array, start = 0): number {
+  const d = bytes[start + 4];
+  if (d === undefined) return 0;
+  const [a, b, c] = [bytes[start + 1] ?? 0, bytes[start + 2] ?? 0, bytes[start + 3] ?? 0];
+  return a * 0x1000000 + ((b << 16) | (c << 8) | d);
 }
 
 /**
@@ -34,9 +49,7 @@ export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uin
   const end = ENVELOPE_HEADER_BYTES + sizeInEnvelope(body);
   if (body.byteLength < end) throw endsWithin();
   const isCompressed = ((body[0] ?? 0) & COMPRESSED) !== 0;
-  if (isCompressed && !isCoded) {
-    throw malformed("a message is flagged as compressed, but the request names no encoding", "framing");
-  }
+  if (isCompressed && !isCoded) throw withoutCoding();
   if (body.byteLength > end) {
     if (body.byteLength < end + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body.subarray(end))) throw endsWithin();
     throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
@@ -44,6 +57,12 @@ export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uin
   return { message: body.subarray(ENVELOPE_HEADER_BYTES), isCompressed };
 }
 
-function endsWithin(): ConnectError {
+/** The error of a message that is flagged as compressed where the headers name no coding. */
+export function withoutCoding(): ConnectError {
+  return malformed("a message is flagged as compressed, but the request names no encoding", "framing");
+}
+
+/** The error of a body that ends before a message does. */
+export function endsWithin(): ConnectError {
   return new ConnectError("the request ends within a message", Code.InvalidArgument);
 }

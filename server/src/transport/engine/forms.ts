@@ -14,20 +14,26 @@ import { COMPRESSED, envelope } from "./envelope.ts";
 import type { Wire } from "./wire.ts";
 
 /** Flag of the envelope that holds gRPC-Web's trailers. */
-const TRAILERS = 0x80;
+export const TRAILERS = 0x80;
 const trailerSerialization = createTrailerSerialization();
-const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0" });
+export const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0" });
 
-/** How one protocol reads and writes unary calls in one format. */
-export interface UnaryForm {
+/** How one protocol reads and writes calls in one format. */
+export interface CallForm {
   readonly protocol: "grpc" | "grpc-web" | "connect";
-  readonly isEnveloped: boolean;
   /** Names the coding of the request's messages, and those that the client takes. */
   readonly encodingHeader: string;
   readonly acceptHeader: string;
   codecOf(plan: MethodPlan, wire: Wire): Codec;
   /** The client's deadline, or why it can't be read. */
   parseTimeout(wire: Wire): { timeoutMs?: number | undefined; error?: ConnectError | undefined };
+  /** Answers with an error alone. @returns The size of the body, in bytes. */
+  sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
+}
+
+/** The same of calls with one message each way. */
+export interface UnaryForm extends CallForm {
+  readonly isEnveloped: boolean;
   /**
    * Answers with a message.
    *
@@ -41,10 +47,9 @@ export interface UnaryForm {
     context: CallContext | undefined,
     coding: string | undefined,
   ): number;
-  sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
 }
 
-function grpcForm(format: "binary" | "json", contentType: string): UnaryForm {
+export function grpcForm(format: "binary" | "json", contentType: string): UnaryForm {
   return {
     protocol: "grpc",
     isEnveloped: true,
@@ -74,7 +79,7 @@ function grpcForm(format: "binary" | "json", contentType: string): UnaryForm {
 }
 
 /** gRPC-Web ends its body with the trailers, in an envelope of their own. */
-function grpcWebForm(format: "binary" | "json", contentType: string): UnaryForm {
+export function grpcWebForm(format: "binary" | "json", contentType: string): UnaryForm {
   const end = (wire: Wire, headers: string[], context: CallContext | undefined, parts: Uint8Array[]) => {
     headers.push("content-type", contentType);
     if (context?.ownHeader) addHeaders(headers, context.ownHeader);
@@ -100,11 +105,11 @@ function grpcWebForm(format: "binary" | "json", contentType: string): UnaryForm 
   };
 }
 
-function trailerEnvelope(trailers: Headers): Buffer {
+export function trailerEnvelope(trailers: Headers): Buffer {
   return envelope(TRAILERS, trailerSerialization.serialize(trailers));
 }
 
-function connectForm(format: "binary" | "json", contentType: string): UnaryForm {
+export function connectForm(format: "binary" | "json", contentType: string): UnaryForm {
   return {
     protocol: "connect",
     isEnveloped: false,
@@ -136,7 +141,7 @@ function connectForm(format: "binary" | "json", contentType: string): UnaryForm 
   };
 }
 
-function addHeaders(target: string[], headers: Headers, prefix = ""): void {
+export function addHeaders(target: string[], headers: Headers, prefix = ""): void {
   for (const [name, value] of headers) {
     // Node would let a value pass that HTTP can't carry, and clients drop the connection.
     validateHeaderValue(name, value);
@@ -144,7 +149,7 @@ function addHeaders(target: string[], headers: Headers, prefix = ""): void {
   }
 }
 
-function toTrailers(headers: Headers): Record<string, string> {
+export function toTrailers(headers: Headers): Record<string, string> {
   const trailers: Record<string, string> = {};
   for (const [name, value] of headers) {
     validateHeaderValue(name, value);
@@ -159,7 +164,7 @@ function addOwn(headers: string[], context: CallContext | undefined): void {
   if (context?.ownTrailer) addHeaders(headers, context.ownTrailer, "trailer-");
 }
 
-const WEB_OK = trailerEnvelope(new Headers(GRPC_OK));
+export const WEB_OK = trailerEnvelope(new Headers(GRPC_OK));
 
 /** The forms of plain content types; any other content type is told apart elsewhere. */
 export const unaryForms: ReadonlyMap<string, UnaryForm> = new Map([

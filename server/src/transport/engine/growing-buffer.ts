@@ -20,10 +20,20 @@ export class GrowingBuffer {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  append(bytes: Uint8Array): void {
+  get length(): number {
+    return this.#length;
+  }
+
+  /**
+   * @param maxBytes As the constructor's, once more is known.
+   * @param minBytes Room that is made at once, up to `maxBytes`, where there is too little.
+   */
+  append(bytes: Uint8Array, maxBytes = this.#maxBytes, minBytes = 0): void {
     const length = this.#length + bytes.byteLength;
     if (length > this.#buffer.byteLength) {
-      const larger = new Uint8Array(Math.max(length, Math.min(this.#buffer.byteLength * 2, this.#maxBytes)));
+      const size = Math.max(length, Math.min(Math.max(this.#buffer.byteLength * 2, minBytes), maxBytes));
+      // Not filled with zeros, of which nobody would see any.
+      const larger = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       larger.set(this.bytes);
       this.#buffer = larger;
     }

@@ -18,6 +18,10 @@ export class Http2Wire implements Wire {
   readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
   #trailers: Record<string, string> | undefined;
+  /** What of the body waits to be joined, in bytes. */
+  #joinedBytes: (() => number) | undefined;
+  #isDrainWatched = false;
+  #isBounded = false;
 
   /** @param counter Gets the length of each piece of the body as it arrives, in bytes. */
   constructor(
@@ -34,7 +38,10 @@ export class Http2Wire implements Wire {
     stream.on("error", ignore);
     if (hasArrived(stream)) return;
     // Ahead of the gate, too: what a stranger sends never waits in small pieces.
-    gatherPieces(stream, { onPiece: (bytes) => counter.onPiece(bytes), isDone: () => stream.writableEnded });
+    this.#joinedBytes = gatherPieces(stream, {
+      onPiece: (bytes) => counter.onPiece(bytes),
+      isDone: () => stream.writableEnded,
+    });
   }
 
   header(name: string): string | undefined {
@@ -52,8 +59,11 @@ export class Http2Wire implements Wire {
     const stream = this.#stream;
     if (!receiver || stream.closed) return;
     if (hasArrived(stream)) {
-      for (let bytes: Buffer | null = stream.read(); bytes; bytes = stream.read()) {
-        this.#counter.onPiece(bytes.byteLength);
+      // Node gives one piece at a time.
+      while (stream.readableLength > 0) {
+        const bytes: Buffer | null = stream.read();
+        if (!bytes) break;
+        if (!this.#joinedBytes) this.#counter.onPiece(bytes.byteLength);
         receiver.onData(bytes);
       }
       receiver.onEnd();
@@ -88,7 +98,12 @@ export class Http2Wire implements Wire {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#stream.write(bytes);
+    const hasRoom = this.#stream.write(bytes);
+    if (!hasRoom && !this.#isDrainWatched) {
+      this.#isDrainWatched = true;
+      this.#stream.on("drain", () => this.#receiver?.onDrain());
+    }
+    return hasRoom;
   }
 
   end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void {
@@ -113,14 +128,18 @@ export class Http2Wire implements Wire {
   }
 
   cutWhenStalled(timeoutMs: number): void {
+    if (this.#isBounded) return;
+    this.#isBounded = true;
     const stream = this.#stream;
-    stream.setTimeout(timeoutMs, () => {
+    stream.on("timeout", () => {
       if (stream.writableLength > 0) stream.close(constants.NGHTTP2_CANCEL);
+      else stream.setTimeout(timeoutMs);
     });
+    stream.setTimeout(timeoutMs);
   }
 
   get queuedBytes(): number {
-    return this.#stream.readableLength + this.#stream.writableLength;
+    return this.#stream.readableLength + (this.#joinedBytes?.() ?? 0) + this.#stream.writableLength;
   }
 
   get unsentBytes(): number {

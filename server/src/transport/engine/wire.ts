@@ -20,7 +20,7 @@ export interface Wire {
   respond(status: number, headers: string[]): void;
   /** Sends a whole answer without a body. */
   respondAndEnd(status: number, headers: string[]): void;
-  /** Returns false when the reader is slow: `onDrain` tells when there is room again. */
+  /** Returns false when the reader is slow: `onDrain` reports when there is room again. */
   write(bytes: Uint8Array): boolean;
   /** Ends the answer, with trailers where there are some. */
   end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void;

@@ -1,0 +1,358 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import type { Principal } from "../../domain/principal.ts";
+import type { DirectChain } from "../../rpc/chain.ts";
+import type { MethodPlan } from "../../rpc/method-plan.ts";
+import type { CallRecord } from "../../rpc/record/call-record.ts";
+import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
+import type { Admission, Arrival } from "../admission/admission.ts";
+import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
+import type { CallBytes } from "../port/call-bytes.ts";
+import type { ConnectionGuard } from "../port/connection-guard.ts";
+import { countHeaders } from "../port/raw-headers.ts";
+import { CallContext } from "./context.ts";
+import type { CallForm } from "./forms.ts";
+import type { BodyReceiver, Wire } from "./wire.ts";
+
+/** Flags of an envelope that mean something: compressed, end of stream. */
+const MAX_FLAGS = 3;
+
+export interface CallOptions<Form extends CallForm = CallForm> {
+  chain: DirectChain;
+  /** Calls under way, of which this becomes one. */
+  calls: Set<Abortable>;
+  admission: Admission;
+  timeouts: RequestTimeouts;
+  plan: MethodPlan;
+  form: Form;
+  /** Of the request's messages. */
+  coding: Compression | undefined;
+  wire: Wire;
+  record: CallRecord;
+  guard: ConnectionGuard;
+  connection: object;
+  /** Counts what the call holds, where its carrier has begun to. */
+  bytes?: CallBytes | undefined;
+  /** Answers a call that was not let in. */
+  answerRefused(reason: "overloaded" | "expired"): void;
+}
+
+/** What is ended at shutdown. */
+export interface Abortable {
+  abort(error: ConnectError): void;
+}
+
+/** What calls of all kinds have in common: their clock, the gate, what they hold, and their end, once. */
+export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
+  abstract readonly isStream: boolean;
+  protected readonly options: CallOptions<Form>;
+  protected isReceived = false;
+  protected isDone = false;
+  protected context: CallContext | undefined;
+  #timeoutMs: number | undefined;
+  #deadline: NodeJS.Timeout | undefined;
+  #bodyTimer: NodeJS.Timeout | undefined;
+  #bytes: CallBytes | undefined;
+  #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
+  #hasStarted = false;
+
+  constructor(options: CallOptions<Form>) {
+    this.options = options;
+    this.#bytes = options.bytes;
+  }
+
+  get connection(): object {
+    return this.options.connection;
+  }
+
+  timeoutMs(): number | undefined {
+    const { form, wire } = this.options;
+    return form.parseTimeout(wire).timeoutMs;
+  }
+
+  isGone(): boolean {
+    return this.options.wire.isClosed;
+  }
+
+  isAnswered(): boolean {
+    return this.isDone;
+  }
+
+  progress(): "receiving" | "working" | "answered" {
+    if (this.isDone) return "answered";
+    return this.isReceived ? "working" : "receiving";
+  }
+
+  evict(): void {
+    this.options.wire.refuse();
+  }
+
+  refuse(reason: "overloaded" | "expired"): void {
+    this.isDone = true;
+    this.options.answerRefused(reason);
+  }
+
+  /** Begins the call: its clock, then the gate. */
+  start(): void {
+    const { chain, calls, form, wire, plan, record, guard } = this.options;
+    this.#hasStarted = true;
+    if (!this.#bytes) guard.bytes.uncountedCalls += 1;
+    record.protocol = form.protocol;
+    calls.add(this);
+    try {
+      const { timeoutMs, error } = form.parseTimeout(wire);
+      this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
+      record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
+      // A call that has waited may be late already; Node warns of a negative time.
+      this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      const principal = chain.gate({
+        method: plan.name,
+        requestId: record.requestId,
+        authorization: wire.header("authorization"),
+        authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
+      });
+      if (error) throw error;
+      if (principal instanceof Promise) {
+        principal.then(
+          (known) => this.#admit(known),
+          (refusal: unknown) => this.failInProtocol(refusal),
+        );
+      } else this.#admit(principal);
+    } catch (error) {
+      this.failInProtocol(error);
+    }
+  }
+
+  /** Ends the call with an error, whatever it waits for. */
+  abort(error: ConnectError): void {
+    this.options.record.abort(error);
+    this.failInProtocol(error);
+  }
+
+  #admit(principal: Principal | undefined): void {
+    if (this.isDone) return;
+    const { guard, record, chain } = this.options;
+    record.principal = principal;
+    if (principal || chain.isOpen) guard.admit();
+    const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
+    if (waiting) waiting.then(() => this.isDone || this.begin());
+    else this.begin();
+  }
+
+  /** Begins to read a request that the gate has let in. */
+  protected abstract begin(): void;
+
+  /** Bounds the time that the body of a request with one message may take. */
+  protected boundBody(): void {
+    const { record, timeouts } = this.options;
+    if (record.deadlineAtMs - performance.now() <= timeouts.bodyTimeoutMs) return;
+    this.#bodyTimer = setTimeout(failLate, timeouts.bodyTimeoutMs, this);
+  }
+
+  /** Ends the call at the caller's own end, if that comes before the deadline. */
+  protected boundBy(leftMs: number, reason: () => ConnectError): void {
+    if (performance.now() + leftMs >= this.options.record.deadlineAtMs) return;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.abort(reason()), Math.max(0, leftMs));
+  }
+
+  /** More of the request has come. */
+  protected moved(): void {
+    this.#bytes?.moved();
+  }
+
+  abstract onData(bytes: Uint8Array): void;
+
+  /** Whether a body of envelopes does not begin like plain JSON; if it does, the call has failed. */
+  protected beginsEnveloped(bytes: Uint8Array): boolean {
+    const [flags = 0] = bytes;
+    if (flags <= MAX_FLAGS) return true;
+    try {
+      assertEnveloped(flags, this.options.wire.header("content-type") ?? "", !this.isStream);
+      return true;
+    } catch (error) {
+      this.failInProtocol(error);
+      return false;
+    }
+  }
+
+  onEnd(): void {
+    if (this.isDone) return;
+    this.isReceived = true;
+    clearTimeout(this.#bodyTimer);
+    this.onReceived();
+  }
+
+  /** The request is whole. */
+  protected abstract onReceived(): void;
+
+  onDrain(): void {}
+
+  onClose(): void {
+    this.options.admission.leave(this);
+    this.#bytes?.close();
+    if (!this.isDone && this.#hasStarted) this.#endGone();
+  }
+
+  #endGone(): void {
+    const { record } = this.options;
+    const gone = new ConnectError("the call was canceled", Code.Canceled);
+    record.abort(gone);
+    this.#finish(gone);
+    record.end(undefined, false);
+  }
+
+  /** Ends the call if its client has gone, of which the wire reports a moment later. Returns whether it is over. */
+  protected isOver(): boolean {
+    const { wire } = this.options;
+    if (!this.isDone && wire.isClosed) {
+      this.#endGone();
+      if (!this.isReceived) wire.dropRest();
+    }
+    return this.isDone;
+  }
+
+  /** The counter of what the call holds, once it holds something. */
+  protected count(): CallBytes {
+    if (this.#bytes) return this.#bytes;
+    const { guard, wire } = this.options;
+    this.#bytes = guard.bytes.open({
+      queuedBytes: () => this.queuedBytes + wire.queuedBytes,
+      unsentBytes: () => wire.unsentBytes,
+      end: () => wire.cutOff(),
+    });
+    if (this.#hasStarted && !this.isDone) guard.bytes.uncountedCalls -= 1;
+    return this.#bytes;
+  }
+
+  /** What the call keeps in queues of its own, in bytes. */
+  protected get queuedBytes(): number {
+    return 0;
+  }
+
+  /** Inflates or deflates in the call's turn. */
+  protected inTurn(work: () => Promise<Uint8Array>): Promise<Uint8Array> {
+    const { chain, record } = this.options;
+    this.#inLine ??= chain.codingLine.open({ signal: record.signal, contextValues: this.makeContext().values });
+    return this.#inLine(work);
+  }
+
+  protected makeContext(): CallContext {
+    const { plan, form, wire, record } = this.options;
+    this.context ??= new CallContext({
+      plan,
+      protocolName: form.protocol,
+      wire,
+      record,
+      hasTimeout: this.#timeoutMs !== undefined,
+      bytes: () => this.count(),
+    });
+    return this.context;
+  }
+
+  /** Throws what a call has ended with: no handler starts for a call that is over. */
+  protected throwIfOver(): void {
+    // A busy loop runs its timers late.
+    if (performance.now() >= this.options.record.deadlineAtMs) throw deadlineExceeded();
+  }
+
+  protected failInHandler(thrown: unknown): void {
+    if (this.isDone) return;
+    const { record } = this.options;
+    const error = record.failInHandler(thrown, record.signal);
+    record.failInProtocol(error);
+    this.#sendError(error);
+  }
+
+  protected failInProtocol(error: unknown): void {
+    if (this.isDone) return;
+    if (error instanceof ConnectError) {
+      this.options.record.failInProtocol(error);
+      this.#sendError(error);
+    } else this.failInServer(error);
+  }
+
+  /** Ends the call for a fault of the server's; what the handler has set may be its cause. */
+  protected failInServer(fault: unknown): void {
+    this.context = undefined;
+    this.#sendError(this.options.record.failInServer(fault));
+  }
+
+  #sendError(error: ConnectError): void {
+    if (this.isOver()) return;
+    const { wire, record } = this.options;
+    try {
+      this.writeError(error);
+    } catch (fault) {
+      if (this.context) {
+        this.failInServer(fault);
+        return;
+      }
+      record.failInServer(fault);
+      wire.reset();
+    }
+    this.end(error);
+  }
+
+  /** Writes the end of a call that has failed. @throws what the wire throws for a header that can't be sent. */
+  protected abstract writeError(error: ConnectError): void;
+
+  /** Ends a call whose answer is written. */
+  protected end(error?: ConnectError): void {
+    const { wire, record } = this.options;
+    this.#finish(error);
+    this.boundAnswer();
+    if (!this.isReceived) wire.dropRest();
+    record.end(200, true);
+    record.release();
+  }
+
+  /** Bounds what the answer holds until it has left, and for how long. */
+  protected boundAnswer(): void {
+    const { wire, timeouts } = this.options;
+    if (wire.unsentBytes === 0) return;
+    this.count();
+    wire.cutWhenStalled(timeouts.stallTimeoutMs);
+  }
+
+  /** Headers that every answer has. */
+  protected headers(): string[] {
+    return ["x-content-type-options", "nosniff", "x-request-id", this.options.record.requestId];
+  }
+
+  #finish(error: ConnectError | undefined): void {
+    this.isDone = true;
+    if (!this.#bytes) this.options.guard.bytes.uncountedCalls -= 1;
+    this.options.calls.delete(this);
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#bodyTimer);
+    this.release(error);
+  }
+
+  /** Lets go of what the call holds. @param error It has ended with. */
+  protected abstract release(error: ConnectError | undefined): void;
+}
+
+function endAtDeadline(call: Abortable): void {
+  call.abort(deadlineExceeded());
+}
+
+function failLate(call: Abortable): void {
+  call.abort(tooLate());
+}
+
+function deadlineExceeded(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
+/** The error of a request whose rest has not come. */
+export function tooLate(): ConnectError {
+  return new ConnectError("the request did not arrive in time", Code.DeadlineExceeded);
+}
+
+export function tooLarge(bytes: number, maxBytes: number): ConnectError {
+  return new ConnectError(
+    `message size ${bytes} is larger than configured readMaxBytes ${maxBytes}`,
+    Code.ResourceExhausted,
+  );
+}

@@ -1,0 +1,77 @@
+import { expect, test } from "vitest";
+import { envelope } from "./envelope.ts";
+import { MessageReader } from "./message-reader.ts";
+
+const messages = ["", "a", "bc".repeat(50), "", "d".repeat(70_000), "e"].map((text) => Buffer.from(text));
+const body = Buffer.concat(messages.map((message, index) => envelope(index % 2, message)));
+
+/** What a reader makes of a body in pieces of so many bytes, of which it takes what it can in between. */
+function read(pieceBytes: number, mayWait: boolean, maxBytes = 100_000) {
+  const reader = new MessageReader(maxBytes);
+  const taken: { flags: number; text: string }[] = [];
+  const take = () => {
+    for (let message = reader.take(); message; message = reader.take()) {
+      taken.push({ flags: reader.flags, text: Buffer.from(message).toString() });
+    }
+  };
+  for (let start = 0; start < body.byteLength; start += pieceBytes) {
+    reader.push(body.subarray(start, start + pieceBytes), mayWait);
+    if (!mayWait) take();
+  }
+  const queuedBytes = reader.queuedBytes;
+  take();
+  return { reader, taken, queuedBytes };
+}
+
+const all = messages.map((message, index) => ({ flags: index % 2, text: message.toString() }));
+
+test.each([1, 2, 3, 4, 5, 6, 7, 11, 100, 5_000, body.byteLength])(
+  "reads a body in pieces of %i bytes",
+  (pieceBytes) => {
+    for (const mayWait of [false, true]) {
+      const { reader, taken, queuedBytes } = read(pieceBytes, mayWait);
+      expect(taken).toEqual(all);
+      expect(queuedBytes).toBe(mayWait ? body.byteLength : 0);
+      expect(reader).toMatchObject({ queuedBytes: 0, heldBytes: 0, isWithin: false, tooLargeBytes: undefined });
+    }
+  },
+);
+
+test.each([1, 5, 1_000, body.byteLength])(
+  "stops at a message that is too large, in pieces of %i bytes",
+  (pieceBytes) => {
+    const { reader, taken } = read(pieceBytes, true, 1_000);
+    expect(taken).toEqual(all.slice(0, 4));
+    expect(reader).toMatchObject({ queuedBytes: 0, heldBytes: 0, tooLargeBytes: 70_000 });
+  },
+);
+
+test("knows where a body ends within an envelope, its header included", () => {
+  for (let length = 1; length < 8; length++) {
+    const reader = new MessageReader(100);
+    reader.push(envelope(0, Buffer.from("abc")).subarray(0, length), false);
+    expect(reader.isWithin).toBe(length < 8);
+    expect(reader.take()).toBe(undefined);
+  }
+});
+
+test("makes no room for what only the header claims", () => {
+  const reader = new MessageReader(4 * 1024 ** 2);
+  const head = Buffer.from([0, 0, 0x3f, 0, 0]);
+  reader.push(head, false);
+  for (let bytes = 0; bytes < 100_000; bytes += 1_000) {
+    expect(reader.heldBytes).toBeLessThanOrEqual(8 * (bytes + 5));
+    reader.push(new Uint8Array(1_000), false);
+  }
+  expect(reader.heldBytes).toBeLessThan(4 * 100_000);
+});
+
+test("gives messages whose slices are copies", () => {
+  const reader = new MessageReader(100);
+  reader.push(envelope(0, Buffer.from("abc")), false);
+  const message = reader.take();
+  expect(message).not.toBeInstanceOf(Buffer);
+  const copy = message?.slice();
+  message?.fill(0);
+  expect(Buffer.from(copy ?? []).toString()).toBe("abc");
+});

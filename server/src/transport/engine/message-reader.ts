@@ -1,0 +1,126 @@
+import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "./envelope.ts";
+import { GrowingBuffer } from "./growing-buffer.ts";
+
+/**
+ * A message gets room for several times what has come of it, up to so many bytes, so
+ * that one of the usual sizes is copied once; beyond that its room doubles.
+ */
+const AHEAD_FACTOR = 8;
+const MAX_AHEAD_BYTES = 128 * 1_024;
+/** Smaller pieces are copied if they have to wait: each may be all that is left of a read of 64 KiB. */
+const MIN_SLICE_BYTES = 4 * 1_024;
+
+/**
+ * Takes a body apart into the messages in its envelopes, however the body is cut: in
+ * time that grows with its bytes, and with no object for a message before it is taken.
+ */
+export class MessageReader {
+  readonly #maxBytes: number;
+  /** Whole envelopes, as many as came together, in each. */
+  readonly #runs: Uint8Array[] = [];
+  /** Of the next envelope in the first run. */
+  #start = 0;
+  /** The beginning of an envelope. */
+  #part: GrowingBuffer | undefined;
+  #tooLargeBytes: number | undefined;
+  /** In whole envelopes that nobody has taken. */
+  queuedBytes = 0;
+  /** Of the message that was taken last. */
+  flags = 0;
+
+  /** @param maxBytes Of a message. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  /** What the beginning of a message takes up, in bytes. */
+  get heldBytes(): number {
+    return this.#part?.capacity ?? 0;
+  }
+
+  /** Whether what has come ends within an envelope. */
+  get isWithin(): boolean {
+    return this.#part !== undefined;
+  }
+
+  /** Size of a message that is too large, behind which nothing more is read. */
+  get tooLargeBytes(): number | undefined {
+    return this.#tooLargeBytes;
+  }
+
+  /** @param mayWait Whether nobody waits for what comes. */
+  push(chunk: Uint8Array, mayWait: boolean): void {
+    if (this.#tooLargeBytes !== undefined) return;
+    const isCopied = mayWait && chunk.byteLength < MIN_SLICE_BYTES;
+    // Messages may be slices of it, and a Buffer's slices are not those of other arrays.
+    const bytes = isCopied ? new Uint8Array(chunk) : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    const start = this.#part ? this.#complete(this.#part, bytes) : 0;
+    let end = start;
+    while (end + ENVELOPE_HEADER_BYTES <= bytes.byteLength) {
+      const size = this.#sizeAt(bytes, end);
+      if (size === undefined || end + size > bytes.byteLength) break;
+      end += size;
+    }
+    if (end > start) this.#queue(start === 0 && end === bytes.byteLength ? bytes : bytes.subarray(start, end));
+    if (end === bytes.byteLength || this.#tooLargeBytes !== undefined) return;
+    this.#part = new GrowingBuffer(ENVELOPE_HEADER_BYTES);
+    this.#complete(this.#part, bytes.subarray(end));
+  }
+
+  /** The next message, without its envelope. */
+  take(): Uint8Array | undefined {
+    const [run] = this.#runs;
+    if (!run) return undefined;
+    const start = this.#start + ENVELOPE_HEADER_BYTES;
+    const end = start + sizeInEnvelope(run, this.#start);
+    this.flags = run[this.#start] ?? 0;
+    this.queuedBytes -= end - this.#start;
+    this.#start = end;
+    if (end === run.byteLength) {
+      this.#runs.shift();
+      this.#start = 0;
+    }
+    return run.subarray(start, end);
+  }
+
+  /** Lets go of everything. */
+  clear(): void {
+    this.#runs.length = 0;
+    this.#part = undefined;
+    this.queuedBytes = 0;
+  }
+
+  /** Adds to the envelope that has begun. @returns Where the next one begins. */
+  #complete(part: GrowingBuffer, bytes: Uint8Array): number {
+    // First the header's end, which has the size of the rest.
+    let used = Math.max(0, Math.min(ENVELOPE_HEADER_BYTES - part.length, bytes.byteLength));
+    part.append(bytes.subarray(0, used));
+    if (part.length < ENVELOPE_HEADER_BYTES) return used;
+    const size = this.#sizeAt(part.bytes, 0);
+    if (size === undefined) {
+      this.#part = undefined;
+      return bytes.byteLength;
+    }
+    const rest = bytes.subarray(used, used + size - part.length);
+    part.append(rest, size, Math.min(AHEAD_FACTOR * (part.length + rest.byteLength), MAX_AHEAD_BYTES));
+    used += rest.byteLength;
+    if (part.length === size) {
+      this.#part = undefined;
+      this.#queue(part.bytes);
+    }
+    return used;
+  }
+
+  /** Size of the envelope that begins there; undefined for one that is too large. */
+  #sizeAt(bytes: Uint8Array, start: number): number | undefined {
+    const size = sizeInEnvelope(bytes, start);
+    if (size <= this.#maxBytes) return ENVELOPE_HEADER_BYTES + size;
+    this.#tooLargeBytes = size;
+    return undefined;
+  }
+
+  #queue(run: Uint8Array): void {
+    this.#runs.push(run);
+    this.queuedBytes += run.byteLength;
+  }
+}

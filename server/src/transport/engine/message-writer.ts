@@ -1,0 +1,79 @@
+import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
+import { COMPRESSED, ENVELOPE_HEADER_BYTES, envelope, envelopes } from "./envelope.ts";
+
+/** Of messages that are written at once, in bytes: a frame of the usual size. */
+const MAX_GATHERED_BYTES = 16 * 1_024;
+
+/**
+ * Gathers the messages of an answer that are made without a wait between them, and
+ * has them written at once: no later than when whatever made them waits.
+ */
+export class MessageWriter {
+  readonly #write: (bytes: Uint8Array) => boolean;
+  #messages: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #isScheduled = false;
+  #isFull = false;
+  #wake: (() => void) | undefined;
+
+  /** @param write Writes, and returns false where no more should be written until `onDrain`. */
+  constructor(write: (bytes: Uint8Array) => boolean) {
+    this.#write = write;
+  }
+
+  /** Adds a message. Where it returns a promise, the next may be made when that resolves. */
+  add(message: Uint8Array, isCompressed: boolean): Promise<void> | undefined {
+    if (isCompressed) {
+      this.flush();
+      this.#isFull = !this.#write(envelope(COMPRESSED, message));
+      return this.#room();
+    }
+    this.#messages.push(message);
+    this.#gatheredBytes += ENVELOPE_HEADER_BYTES + message.byteLength;
+    const isOver = isTurnOver();
+    if (isOver || this.#gatheredBytes >= MAX_GATHERED_BYTES) {
+      this.flush();
+      return this.#room() ?? (isOver ? nextTurn() : undefined);
+    }
+    if (!this.#isScheduled) {
+      this.#isScheduled = true;
+      // Behind all that handlers do without a wait.
+      process.nextTick(flush, this);
+    }
+    return this.#room();
+  }
+
+  /** Writes what is gathered. */
+  flush(): void {
+    this.#isScheduled = false;
+    const bytes = this.take();
+    if (bytes) this.#isFull = !this.#write(bytes);
+  }
+
+  /** What is gathered, which is then the taker's to write. */
+  take(): Uint8Array | undefined {
+    const [first] = this.#messages;
+    if (!first) return undefined;
+    const bytes = this.#messages.length === 1 ? envelope(0, first) : envelopes(this.#messages, this.#gatheredBytes);
+    this.#messages = [];
+    this.#gatheredBytes = 0;
+    return bytes;
+  }
+
+  /** There is room again, or nobody waits for it any more. */
+  onDrain(): void {
+    this.#isFull = false;
+    this.#wake?.();
+  }
+
+  #room(): Promise<void> | undefined {
+    if (!this.#isFull) return undefined;
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+function flush(writer: MessageWriter): void {
+  writer.flush();
+}

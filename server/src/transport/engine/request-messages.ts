@@ -1,0 +1,213 @@
+import type { Message } from "@bufbuild/protobuf";
+import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
+import { tooLarge } from "./call.ts";
+import { endsWithin } from "./envelope.ts";
+import { MessageReader } from "./message-reader.ts";
+
+/** Of whole messages that wait for the handler; over it the wire waits too. In bytes, so that it bounds their number as well. */
+const MAX_QUEUED_BYTES = 32 * 1_024;
+
+export interface RequestMessagesOptions {
+  /** Of one message, in bytes. */
+  maxBytes: number;
+  /**
+   * Makes the message of what was in an envelope; undefined for one that is no message.
+   *
+   * @throws ConnectError for a message that can't be read, or breaks a rule.
+   */
+  read(bytes: Uint8Array, flags: number): Message | undefined | Promise<Message | undefined>;
+  /** Counts what is held of a message that is not complete. Where it returns a promise, more may be read when that resolves. */
+  hold(deltaBytes: number): Promise<void> | undefined;
+  /** The handler needs no message any more, the last that it has got included. */
+  onRead(): void;
+  /** Has the wire wait, or go on. */
+  pause(): void;
+  resume(): void;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<Message, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * The messages of a request, as their handler asks for them: each is parsed when it is
+ * asked for, in a turn of the loop that has time left.
+ */
+export class RequestMessages implements AsyncIterableIterator<Message, undefined> {
+  readonly #options: RequestMessagesOptions;
+  readonly #reader: MessageReader;
+  /** Handlers that wait, mostly one. */
+  readonly #waiters: Waiter[] = [];
+  #heldBytes = 0;
+  /** While a message waits for its turn, or is inflated: those behind it wait as well. */
+  #isBusy = false;
+  #isEnded = false;
+  #isClosed = false;
+  #error: unknown;
+  #isFull = false;
+  #isHeld = false;
+
+  constructor(options: RequestMessagesOptions) {
+    this.#options = options;
+    this.#reader = new MessageReader(options.maxBytes);
+  }
+
+  /** Whether the handler waits for the client. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0 && !this.#isBusy && !this.#isHeld;
+  }
+
+  get queuedBytes(): number {
+    return this.#reader.queuedBytes;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  /** The handler reads no more: the rest stays on the wire. */
+  async return(): Promise<IteratorResult<Message, undefined>> {
+    this.#isClosed = true;
+    this.#letGo();
+    this.#serve();
+    return { done: true, value: undefined };
+  }
+
+  /** Takes a piece of the body. */
+  push(bytes: Uint8Array): void {
+    if (this.#isClosed || this.#error !== undefined) return;
+    this.#reader.push(bytes, !this.isAwaited);
+    this.#hold();
+    this.#serve();
+    if (this.#reader.queuedBytes > MAX_QUEUED_BYTES || this.#reader.tooLargeBytes !== undefined) {
+      this.#isFull = true;
+      this.#options.pause();
+    }
+  }
+
+  /** The body is complete. */
+  end(): void {
+    this.#isEnded = true;
+    this.#serve();
+  }
+
+  /** Gives the handler an error in place of what it has not read. */
+  fail(error: unknown): void {
+    if (this.#isClosed || this.#error !== undefined) return;
+    this.#error = error;
+    this.#letGo();
+    this.#serve();
+  }
+
+  #letGo(): void {
+    this.#reader.clear();
+    this.#hold();
+    this.#options.onRead();
+    if (!this.#isEnded) this.#options.pause();
+  }
+
+  #hold(): void {
+    const delta = this.#reader.heldBytes - this.#heldBytes;
+    if (delta === 0) return;
+    this.#heldBytes += delta;
+    const waiting = this.#options.hold(delta);
+    if (!waiting) return;
+    this.#isHeld = true;
+    this.#options.pause();
+    waiting.then(() => {
+      this.#isHeld = false;
+      this.#goOn();
+    });
+  }
+
+  #goOn(): void {
+    if (!this.#isFull && !this.#isHeld && !this.#isClosed && this.#error === undefined) this.#options.resume();
+  }
+
+  /** Gives who waits what is there. */
+  #serve(): void {
+    while (!this.#isBusy) {
+      const [waiter] = this.#waiters;
+      if (!waiter) return;
+      const bytes = this.#takeMessage();
+      if (bytes) {
+        this.#give(bytes, this.#reader.flags);
+        continue;
+      }
+      const error = this.#endError();
+      if (error !== undefined) waiter.reject(error);
+      else if (this.#isClosed || this.#isEnded) {
+        this.#options.onRead();
+        waiter.resolve({ done: true, value: undefined });
+      } else return;
+      this.#waiters.shift();
+    }
+  }
+
+  #takeMessage(): Uint8Array | undefined {
+    const bytes = this.#reader.take();
+    if (this.#isFull && this.#reader.queuedBytes <= MAX_QUEUED_BYTES / 2 && this.#reader.tooLargeBytes === undefined) {
+      this.#isFull = false;
+      this.#goOn();
+    }
+    return bytes;
+  }
+
+  /** Why there is nothing behind the last whole message. */
+  #endError(): unknown {
+    if (this.#error !== undefined) return this.#error;
+    if (this.#isClosed) return undefined;
+    const { tooLargeBytes } = this.#reader;
+    if (tooLargeBytes !== undefined) this.#error = tooLarge(tooLargeBytes, this.#options.maxBytes);
+    else if (this.#isEnded && this.#reader.isWithin) this.#error = endsWithin();
+    return this.#error;
+  }
+
+  #give(bytes: Uint8Array, flags: number): void {
+    if (isTurnOver()) {
+      this.#isBusy = true;
+      void nextTurn().then(() => {
+        this.#isBusy = false;
+        this.#read(bytes, flags);
+        this.#serve();
+      });
+    } else this.#read(bytes, flags);
+  }
+
+  #read(bytes: Uint8Array, flags: number): void {
+    if (this.#error !== undefined) return;
+    try {
+      const message = this.#options.read(bytes, flags);
+      if (message instanceof Promise) {
+        this.#isBusy = true;
+        message.then(
+          (inflated) => this.#settle(inflated),
+          (error: unknown) => this.#refuse(error),
+        );
+      } else if (message) this.#waiters.shift()?.resolve({ done: false, value: message });
+    } catch (error) {
+      this.#refuse(error);
+    }
+  }
+
+  #settle(message: Message | undefined): void {
+    this.#isBusy = false;
+    if (message && this.#error === undefined) this.#waiters.shift()?.resolve({ done: false, value: message });
+    this.#serve();
+  }
+
+  /** Nothing behind a message that can't be read is. */
+  #refuse(error: unknown): void {
+    this.#isBusy = false;
+    this.fail(error);
+    this.#serve();
+  }
+}

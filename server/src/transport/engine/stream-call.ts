@@ -1,0 +1,303 @@
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { toMalformed } from "../../rpc/malformed.ts";
+import { MAX_TIMER_MS } from "../../rpc/stages/bound-deadline.ts";
+import { Call, type CallOptions, tooLate } from "./call.ts";
+import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
+import { COMPRESSED, withoutCoding } from "./envelope.ts";
+import { MessageWriter } from "./message-writer.ts";
+import { RequestMessages } from "./request-messages.ts";
+import type { StreamForm } from "./stream-forms.ts";
+
+/** A message of so many bytes counts as kept while its handler has it. */
+const MIN_KEPT_BYTES = 1_024;
+
+/** One call with many messages in its request, in its answer, or in both. */
+export class StreamCall extends Call<StreamForm> {
+  readonly isStream = true;
+  readonly #messages: RequestMessages;
+  readonly #writer: MessageWriter;
+  /** Of a handler that has not come to its end. */
+  #answers: AsyncIterator<unknown> | undefined;
+  #answerCoding: Compression | undefined;
+  #uploadTimer: NodeJS.Timeout | undefined;
+  /** Of the answer, what its end takes along. */
+  #rest: Uint8Array | undefined;
+  #keptBytes = 0;
+  #hasReceived = false;
+  #hasBegun = false;
+
+  constructor(options: CallOptions<StreamForm>) {
+    super(options);
+    const { plan, wire } = options;
+    this.#messages = new RequestMessages({
+      maxBytes: plan.maxBytes,
+      read: (bytes, flags) => this.#read(bytes, flags),
+      hold: (deltaBytes) => this.count().hold(deltaBytes),
+      onRead: () => this.#keep(0),
+      pause: () => wire.pause(),
+      resume: () => wire.resume(),
+    });
+    this.#writer = new MessageWriter((bytes) => this.#write(bytes));
+  }
+
+  protected override get queuedBytes(): number {
+    return this.#messages.queuedBytes;
+  }
+
+  protected begin(): void {
+    const { record, chain, wire, plan, timeouts } = this.options;
+    const { methodKind } = plan.method;
+    const { principal } = record;
+    if (principal) this.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
+    if (methodKind === "server_streaming") {
+      this.boundBody();
+      void this.#handleOne();
+    } else {
+      if (methodKind === "client_streaming")
+        this.#uploadTimer = setTimeout(failIfAwaited, timeouts.stallTimeoutMs, this);
+      this.#handle(this.#messages);
+    }
+    if (!this.isDone) wire.receive();
+  }
+
+  onData(bytes: Uint8Array): void {
+    if (this.isDone) return;
+    this.moved();
+    this.#uploadTimer?.refresh();
+    this.options.record.requestBytes += bytes.byteLength;
+    if (!this.#hasReceived) {
+      if (bytes.byteLength === 0) return;
+      this.#hasReceived = true;
+      if (!this.beginsEnveloped(bytes)) return;
+    }
+    this.#messages.push(bytes);
+    if (this.#messages.queuedBytes > 0) this.count();
+  }
+
+  protected onReceived(): void {
+    clearTimeout(this.#uploadTimer);
+    this.#uploadTimer = undefined;
+    this.#messages.end();
+  }
+
+  /** Ends an upload whose handler waits for its client; one that nobody asks for waits for its handler. */
+  failIfAwaited(): void {
+    if (this.#messages.isAwaited) this.#messages.fail(tooLate());
+    else this.#uploadTimer?.refresh();
+  }
+
+  #read(bytes: Uint8Array, flags: number): Message | undefined | Promise<Message | undefined> {
+    if (this.#keptBytes > 0 || bytes.byteLength >= MIN_KEPT_BYTES) this.#keep(bytes.byteLength);
+    const { coding, plan, form } = this.options;
+    const isEnd = form.endFlag !== 0 && (flags & form.endFlag) === form.endFlag;
+    if ((flags & COMPRESSED) === 0) return isEnd ? undefined : this.#parse(bytes);
+    if (!coding) throw withoutCoding();
+    const inflated = this.inTurn(() => coding.decompress(bytes, plan.maxBytes));
+    return inflated.then((message) => (isEnd ? undefined : this.#parse(message)));
+  }
+
+  #keep(bytes: number): void {
+    if (bytes === this.#keptBytes) return;
+    this.count().keep(bytes - this.#keptBytes);
+    this.#keptBytes = bytes;
+  }
+
+  #parse(bytes: Uint8Array): Message {
+    const { form, plan, wire, chain } = this.options;
+    let message: Message;
+    try {
+      message = form.codecOf(plan, wire).read(bytes);
+    } catch (error) {
+      throw toMalformed(error);
+    }
+    chain.validate(plan.method.input, message);
+    return message;
+  }
+
+  async #handleOne(): Promise<void> {
+    try {
+      const request = await onlyMessage(this.#messages);
+      if (!this.isDone) this.#handle(request);
+    } catch (error) {
+      this.failInHandler(error);
+    }
+  }
+
+  #handle(request: Message | RequestMessages): void {
+    const { plan } = this.options;
+    try {
+      this.throwIfOver();
+      const answer = plan.implementation(request as never, this.makeContext());
+      if (plan.method.methodKind === "client_streaming") void this.#sendOne(answer);
+      else void this.#sendEach((answer as AsyncIterable<unknown>)[Symbol.asyncIterator]());
+    } catch (error) {
+      this.failInHandler(error);
+    }
+  }
+
+  async #sendOne(answer: unknown): Promise<void> {
+    try {
+      const message = await answer;
+      if (this.isDone) return;
+      await this.#send(message);
+      this.#complete();
+    } catch (error) {
+      this.failInHandler(error);
+    }
+  }
+
+  async #sendEach(answers: AsyncIterator<unknown>): Promise<void> {
+    this.#answers = answers;
+    try {
+      for (;;) {
+        const result = await answers.next();
+        if (result.done || this.isDone) break;
+        const waiting = this.#send(result.value);
+        if (waiting) await waiting;
+        if (this.isDone) return;
+      }
+      this.#answers = undefined;
+      this.#complete();
+    } catch (error) {
+      this.#answers = undefined;
+      this.failInHandler(error);
+    }
+  }
+
+  /** Sends a message. Where it returns a promise, the next may be made when that resolves. */
+  #send(message: unknown): Promise<void> | undefined {
+    const { form, plan, wire } = this.options;
+    let bytes: Uint8Array;
+    try {
+      bytes = form.codecOf(plan, wire).write(message as Message);
+    } catch (error) {
+      this.failInProtocol(error);
+      return undefined;
+    }
+    if (bytes.byteLength >= MIN_CODED_BYTES) {
+      this.#chooseCoding();
+      if (this.#answerCoding) return this.#compress(bytes, this.#answerCoding);
+    }
+    if (!this.#begin()) return undefined;
+    return this.#writer.add(bytes, false);
+  }
+
+  async #compress(bytes: Uint8Array, coding: Compression): Promise<void> {
+    try {
+      const shorter = await this.inTurn(() => coding.compress(bytes));
+      if (!this.isDone && this.#begin()) await this.#writer.add(shorter, true);
+    } catch (error) {
+      this.failInProtocol(error);
+    }
+  }
+
+  #chooseCoding(): void {
+    const { form, wire } = this.options;
+    this.#answerCoding ??= answerCoding(wire.header(form.acceptHeader));
+  }
+
+  #write(bytes: Uint8Array): boolean {
+    if (this.isDone) return true;
+    const { wire, record } = this.options;
+    record.responseBytes += bytes.byteLength;
+    const hasRoom = wire.write(bytes);
+    this.boundAnswer();
+    if (!hasRoom) this.count().recount();
+    return hasRoom;
+  }
+
+  /** Sends the headers, which handlers may set until there is a first message. Returns false when the call has failed for them. */
+  #begin(): boolean {
+    if (this.#hasBegun) return true;
+    if (this.isOver()) return false;
+    const { form, wire } = this.options;
+    this.#chooseCoding();
+    try {
+      form.begin(wire, this.headers(), this.context, this.#answerCoding?.name);
+      this.#hasBegun = true;
+    } catch (fault) {
+      this.failInServer(fault);
+    }
+    return this.#hasBegun;
+  }
+
+  override onDrain(): void {
+    this.#writer.onDrain();
+  }
+
+  /** Ends the answer of a handler that has come to its end. */
+  #complete(): void {
+    if (this.isOver() || !this.#begin()) return;
+    try {
+      this.#writeEnd(undefined);
+    } catch (error) {
+      this.failInServer(error);
+      return;
+    }
+    this.end();
+  }
+
+  protected writeError(error: ConnectError): void {
+    if (this.#hasBegun) this.#writeEnd(error);
+    else {
+      const { form, wire, record } = this.options;
+      record.responseBytes = form.sendError(wire, this.headers(), error, this.context);
+    }
+  }
+
+  #writeEnd(error: ConnectError | undefined): void {
+    const { form, wire, record } = this.options;
+    // A trailer that can't be sent costs none of the messages.
+    this.#rest ??= this.#writer.take();
+    record.responseBytes += form.end(wire, this.#rest, error, this.context);
+    this.#rest = undefined;
+  }
+
+  protected release(error: ConnectError | undefined): void {
+    clearTimeout(this.#uploadTimer);
+    this.#messages.fail(error ?? callEnded());
+    this.#writer.onDrain();
+    if (this.#answers) void endEarly(this.#answers);
+    this.#answers = undefined;
+  }
+}
+
+/** The message of a request that has one. @throws ConnectError for none, for more, and for a part of one. */
+async function onlyMessage(messages: RequestMessages): Promise<Message> {
+  const first = await messages.next();
+  if (first.done) {
+    throw new ConnectError("protocol error: missing input message for server-streaming method", Code.Unimplemented);
+  }
+  const second = await messages.next();
+  if (!second.done) {
+    throw new ConnectError(
+      "protocol error: received extra input message for server-streaming method",
+      Code.Unimplemented,
+    );
+  }
+  return first.value;
+}
+
+/** Ends a handler that is not wanted any more. One that ignores it may never answer. */
+async function endEarly(answers: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await answers.return?.();
+  } catch {
+    // Nobody is there to be told.
+  }
+}
+
+function failIfAwaited(call: StreamCall): void {
+  call.failIfAwaited();
+}
+
+function tokenExpired(): ConnectError {
+  return new ConnectError("token has expired", Code.Unauthenticated);
+}
+
+/** What a handler gets that reads on after its answer. */
+function callEnded(): ConnectError {
+  return new ConnectError("the call has ended", Code.Canceled);
+}
