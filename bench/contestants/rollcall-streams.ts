@@ -19,7 +19,6 @@ const app = await createApp({
   ...config,
   auth: createTokenVerifier({ keys, issuer, audience }),
   repository: openSqliteUserRepository({ path: config.databasePath }),
-  readMaxBytes: config.maxMessageBytes,
   streams: { maxUploadBytes: config.maxUploadBytes, resultCount: STREAM_MESSAGES, resultIntervalMs: 0 },
   logger: createLogger(config.logLevel, process.stdout),
 });

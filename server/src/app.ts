@@ -60,8 +60,8 @@ export interface AppOptions {
   port?: number | undefined;
   /** Serve TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
-  /** Largest message in bytes, in and out, before and after compression. Default 4 MiB. */
-  readMaxBytes?: number | undefined;
+  /** Largest message that a client may send, in bytes, before and after decompression. Default 4 MiB. */
+  maxMessageBytes?: number | undefined;
   /** What carries calls: the engine, where it can, or Connect's own carrier for all, for comparison. Default direct. */
   rpcEngine?: "direct" | "stock" | undefined;
   /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
@@ -225,7 +225,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
-  const maxMessageBytes = options.readMaxBytes ?? 4 * 1024 ** 2;
+  const { maxMessageBytes = 4 * 1024 ** 2 } = options;
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository, now, newId: randomUUIDv7 }),
     streams: new Streams(options.streams),

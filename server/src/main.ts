@@ -72,7 +72,6 @@ try {
     ...config,
     auth: createTokenVerifier({ keys, issuer, audience, logger }),
     repository,
-    readMaxBytes: config.maxMessageBytes,
     streams: { maxUploadBytes: config.maxUploadBytes },
     webRoot: existsSync(webRoot) ? webRoot : undefined,
     logger,

@@ -93,7 +93,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 
   test("a message is too large", async () => {
-    await using app = await openApp(browser, { scheme, path: "/chat", app: { readMaxBytes: 10_000 } });
+    await using app = await openApp(browser, { scheme, path: "/chat", app: { maxMessageBytes: 10_000 } });
     await say(app.page, "a".repeat(20_000));
     await expect.poll(() => fact(app.page, "State")).toBe("resource_exhausted");
     await say(app.page, "short");

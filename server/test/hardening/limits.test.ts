@@ -57,7 +57,7 @@ function codeOf(error: unknown): string {
 const getUserHead = "POST /user.v1.UserService/GetUser HTTP/1.1\r\ncontent-type: application/json\r\n";
 
 describe("the message size", () => {
-  const limits = { readMaxBytes: 4_096 };
+  const limits = { maxMessageBytes: 4_096 };
 
   async function upload(server: TestServer, chunkBytes: number) {
     const streams = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));

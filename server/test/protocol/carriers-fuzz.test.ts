@@ -196,8 +196,8 @@ const handlers: ProbeHandlers = {
 
 test(`calls made up with seed ${seed} have the same answers by both carriers`, { timeout: 120_000 }, async () => {
   const random = createRandom(seed);
-  await using direct = await startServer({ ...withProbe(handlers), rpcEngine: "direct", readMaxBytes: 100_000 });
-  await using stock = await startServer({ ...withProbe(handlers), rpcEngine: "stock", readMaxBytes: 100_000 });
+  await using direct = await startServer({ ...withProbe(handlers), rpcEngine: "direct", maxMessageBytes: 100_000 });
+  await using stock = await startServer({ ...withProbe(handlers), rpcEngine: "stock", maxMessageBytes: 100_000 });
   const [one, other] = [http2.connect(direct.url), http2.connect(stock.url)];
   const [{ authorization: ofOne }, { authorization: ofOther }] = [await direct.auth(), await stock.auth()];
   for (let i = 0; i < calls; i++) {

@@ -9,7 +9,7 @@ import { rawRequest } from "@rollcall/testing/raw/http";
 import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-const readMaxBytes = 1_024;
+const maxMessageBytes = 1_024;
 /** With its envelope's tag and length, or JSON's quotes, just below the limit. */
 const fits = "x".repeat(1_000);
 const tooLarge = "x".repeat(500_000);
@@ -45,7 +45,7 @@ const calls: Record<string, Call> = {
 
 describe.each(cells)("$protocol over $connection", (cell) => {
   test.each(Object.entries(calls))("%s: request too large", async (_kind, call) => {
-    await using server = await startServerFor(cell, { ...echo, readMaxBytes, shutdownGraceMs });
+    await using server = await startServerFor(cell, { ...echo, maxMessageBytes, shutdownGraceMs });
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
     await call(probe, fits);
     expect(await errorOf(call(probe, tooLarge))).toMatchObject({ code: Code.ResourceExhausted });
@@ -54,7 +54,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
   test.each([compressionGzip, compressionBrotli])(
     "request too large once it is decompressed: $name",
     async (compression) => {
-      await using server = await startServerFor(cell, { ...echo, readMaxBytes });
+      await using server = await startServerFor(cell, { ...echo, maxMessageBytes });
       const transport = await createCellTransport(server, cell, { sendCompression: compression, compressMinBytes: 0 });
       const probe = createClient(ProbeService, transport);
       for (const call of Object.values(calls)) {
@@ -63,7 +63,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
         expect(await errorOf(call(probe, tooLarge))).toMatchObject({ code: Code.ResourceExhausted });
         const line = await until(() => server.log.find(({ msg }) => msg === "call"));
         // As it came it was not too large.
-        expect(line.requestBytes).toBeLessThan(readMaxBytes);
+        expect(line.requestBytes).toBeLessThan(maxMessageBytes);
         expect(line).toMatchObject({ code: "resource_exhausted" });
       }
     },
@@ -72,7 +72,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
 
 describe("by hand over HTTP/1.1", () => {
   test("Connect GET: message too large", async () => {
-    await using server = await startServerFor(connections.http1, { ...echo, readMaxBytes });
+    await using server = await startServerFor(connections.http1, { ...echo, maxMessageBytes });
     const { authorization } = await server.auth();
     const get = (value: string) => {
       const query = new URLSearchParams({ connect: "v1", encoding: "json", message: JSON.stringify(value) });
@@ -87,7 +87,7 @@ describe("by hand over HTTP/1.1", () => {
   test.each(["application/grpc-web+proto", "application/connect+proto"])(
     "%s: an envelope that claims 4 GiB is refused for its claim",
     async (contentType) => {
-      await using server = await startServerFor(connections.http1, { ...echo, readMaxBytes });
+      await using server = await startServerFor(connections.http1, { ...echo, maxMessageBytes });
       const { authorization } = await server.auth();
       const send = (envelope: Uint8Array) =>
         rawRequest(

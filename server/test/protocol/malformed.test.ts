@@ -81,7 +81,7 @@ describe.each(enveloped)("$kind, $type over $connection", (row) => {
   });
 
   test("a message that is too large is refused for its size, though the body ends within it", async () => {
-    await using server = await startServerFor(row, { ...counting, readMaxBytes: 100 });
+    await using server = await startServerFor(row, { ...counting, maxMessageBytes: 100 });
     expect(await call(server, row, Uint8Array.of(0, 0, 0, 0, 101))).toMatchObject({ code: "resource_exhausted" });
     expect(await call(server, row, Uint8Array.of(0, 0, 0, 0, 100))).toMatchObject({ code: "invalid_argument" });
   });

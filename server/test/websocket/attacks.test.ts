@@ -216,7 +216,7 @@ test("nothing of the connection or of a hop can be smuggled in-band; what comes 
 
 describe("frames", () => {
   test("over the limit close the socket; what fits does not", async () => {
-    await using server = await startServer({ readMaxBytes: 100_000 });
+    await using server = await startServer({ maxMessageBytes: 100_000 });
     const tooLarge = await begin(server, UPLOAD);
     tooLarge.ws.send(Buffer.alloc(200_000));
     expect(await tooLarge.closed).toMatchObject({ code: 1009 });

@@ -148,7 +148,7 @@ describe("errors", () => {
     // Beyond a frame's own limit, where the socket is closed instead of answered.
     ["far", 200_000],
   ])("a message %s over the limit is resource_exhausted", async (_, bytes) => {
-    await using server = await startServer({ readMaxBytes: 10_000 });
+    await using server = await startServer({ maxMessageBytes: 10_000 });
     const { streams } = clientsOf(server);
     const error = await errorOf(streams.clientStream(chunks(1, bytes), { headers: await server.auth() }));
     expect(error.code).toBe(Code.ResourceExhausted);

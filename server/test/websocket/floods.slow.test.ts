@@ -32,7 +32,7 @@ describe("a frame that is not complete", () => {
     [100, false],
     [200, true],
   ])("in %i parts where one in 512 bytes is allowed: refused: %s", async (parts, isRefused) => {
-    await using server = await startServer({ readMaxBytes: 1_024 });
+    await using server = await startServer({ maxMessageBytes: 1_024 });
     const { socket } = await openRawSocket(server, (await headerBlock(server)).toString(), CHAT);
     socket.setNoDelay(true).write(head);
     for (let sent = 0; sent < parts && !socket.closed; sent++) {
