@@ -8,6 +8,14 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { type Logger, pino } from "pino";
 import { DatabaseUnavailableError } from "./domain/errors.ts";
+import {
+  type ConnectionLimits,
+  defaultConnectionLimits,
+  defaultRequestTimeouts,
+  type GrpcWebSocketsLimits,
+  type RequestTimeouts,
+  settings,
+} from "./limits.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
@@ -26,18 +34,19 @@ import { crossOriginHeaders, registerCrossOrigin } from "./transport/fastify/cro
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
 import { READY_PATH, registerProbes } from "./transport/fastify/probes.ts";
 import { replyError, replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
-import { boundRequest, defaultRequestTimeouts, type RequestTimeouts } from "./transport/fastify/request-timeouts.ts";
+import { boundRequest } from "./transport/fastify/request-timeouts.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
-import { acceptGrpcWebSockets, type GrpcWebSocketsLimits } from "./transport/grpc-websockets/accept.ts";
+import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { peerOf } from "./transport/port/connection.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
 import { createOnePort, type OnePort } from "./transport/port/one-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
-import { type ConnectionLimits, defaultConnectionLimits, type TlsOptions } from "./transport/port/servers.ts";
+import type { TlsOptions } from "./transport/port/servers.ts";
 import { dropRestWhenAnswered } from "./transport/port/unread-rest.ts";
 
+/** Numbers that are not set have the defaults of `limits.ts`. */
 export interface AppOptions {
   /**
    * Whom to let in, or false to let in everybody: for tests, and for hosts that authenticate themselves.
@@ -60,21 +69,21 @@ export interface AppOptions {
   port?: number | undefined;
   /** Serve TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
-  /** Largest message that a client may send, in bytes, before and after decompression. Default 4 MiB. */
+  /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */
   maxMessageBytes?: number | undefined;
   /** What carries calls: the engine, where it can, or Connect's own carrier for all, for comparison. Default direct. */
   rpcEngine?: "direct" | "stock" | undefined;
   /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
   codingThreads?: number | undefined;
-  /** Deadline of a unary call whose client sets none, in milliseconds. Default 30 s. */
+  /** Deadline of a unary call whose client sets none, in milliseconds. */
   defaultTimeoutMs?: number | undefined;
-  /** Longest that any call may take, in milliseconds, up to 2^31 - 1. Default 1 h. */
+  /** Longest that any call may take, in milliseconds, up to 2^31 - 1. */
   maxTimeoutMs?: number | undefined;
-  /** Unary calls in flight in the process; more are refused with unavailable. Default 1024, and 16 times as many streams. */
+  /** Unary calls in flight in the process; more are refused with unavailable. Of streams there may be 16 times as many. */
   maxCalls?: number | undefined;
-  /** For how long `close` first only says that it is not ready, so that load balancers look away. Milliseconds, default 0. */
+  /** For how long `close` first only says that it is not ready, so that load balancers look away. In milliseconds. */
   shutdownDelayMs?: number | undefined;
-  /** How long `close` then lets calls go on, in milliseconds. Default 10 s. */
+  /** How long `close` then lets calls go on, in milliseconds. */
   shutdownGraceMs?: number | undefined;
   /** Origins whose pages may call, exactly as a browser sends them. Default none but the server's own. */
   corsOrigins?: readonly string[] | undefined;
@@ -86,7 +95,7 @@ export interface AppOptions {
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
-  /** Log lines about refused requests, and about refused WebSockets, at most, a second; of more only the number. Default 100. */
+  /** Log lines about refused requests, and about refused WebSockets, at most, a second; of more only the number. */
   refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
@@ -124,9 +133,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     repository = openSqliteUserRepository({ path: ":memory:" }),
     host = "localhost",
     port = 0,
-    maxTimeoutMs = 3_600_000,
-    shutdownDelayMs = 0,
-    shutdownGraceMs = 10_000,
+    maxMessageBytes = settings.maxMessageBytes.byDefault,
+    defaultTimeoutMs = settings.defaultTimeoutMs.byDefault,
+    maxTimeoutMs = settings.maxTimeoutMs.byDefault,
+    shutdownDelayMs = settings.shutdownDelayMs.byDefault,
+    shutdownGraceMs = settings.shutdownGraceMs.byDefault,
     logger = pino({ level: "silent" }),
     now = Date.now,
   } = options;
@@ -225,7 +236,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
-  const { maxMessageBytes = 4 * 1024 ** 2 } = options;
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository, now, newId: randomUUIDv7 }),
     streams: new Streams(options.streams),
@@ -235,7 +245,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     validation: options.validation ?? true,
     maxMessageBytes,
     codingThreads: options.codingThreads,
-    defaultTimeoutMs: Math.min(options.defaultTimeoutMs ?? 30_000, maxTimeoutMs),
+    defaultTimeoutMs: Math.min(defaultTimeoutMs, maxTimeoutMs),
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
     shutdownSignal: shutdown.signal,

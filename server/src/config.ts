@@ -5,11 +5,9 @@ import { isLoopback, parseHost } from "./config/host.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
+import { type ConnectionLimits, settings } from "./limits.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
-import { MAX_TIMER_MS } from "./rpc/stages/bound-deadline.ts";
-import { DEFAULT_MAX_CALLS } from "./transport/admission/admission.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
-import type { ConnectionLimits } from "./transport/port/servers.ts";
 
 /** The settings, checked. Times are in milliseconds. */
 export interface Config {
@@ -39,8 +37,6 @@ export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const MIN_SECRET_BYTES = 32;
-/** A week: who has taken a key out of the set must not have to wait longer until no server takes it. */
-const MAX_KEY_STALENESS_MS = 7 * 24 * 60 * 60 * 1_000;
 /** Of the contract, but not in this version: refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
@@ -57,23 +53,23 @@ export function parseConfig(env: Env, sources: FileSources): Config {
   const problems: string[] = [];
   const read = createReader(env, problems);
   const host = parseHost(read, problems);
-  const maxTimeoutMs = read.milliseconds("MAX_TIMEOUT_MS", 3_600_000, 1, MAX_TIMER_MS);
+  const maxTimeoutMs = read.milliseconds("MAX_TIMEOUT_MS", settings.maxTimeoutMs);
   const config: Config = {
     host: host ?? "localhost",
-    port: read.integer("PORT", 8_080, 0, 65_535),
+    port: read.integer("PORT", settings.port),
     databasePath: parseDatabaseUrl(read, sources.rootDir, problems),
     tls: parseTls(read, sources, problems),
     auth: parseAuth(read, problems),
     corsOrigins: parseOrigins(read, problems),
-    maxMessageBytes: read.bytes("MAX_MESSAGE_BYTES", 4 * 1024 ** 2, 1_024, 1024 ** 3),
-    maxUploadBytes: read.bytes("MAX_UPLOAD_BYTES", 16 * 1024 ** 3, 0, Number.MAX_SAFE_INTEGER),
-    defaultTimeoutMs: read.milliseconds("DEFAULT_TIMEOUT_MS", 30_000, 1, MAX_TIMER_MS),
+    maxMessageBytes: read.bytes("MAX_MESSAGE_BYTES", settings.maxMessageBytes),
+    maxUploadBytes: read.bytes("MAX_UPLOAD_BYTES", settings.maxUploadBytes),
+    defaultTimeoutMs: read.milliseconds("DEFAULT_TIMEOUT_MS", settings.defaultTimeoutMs),
     maxTimeoutMs,
-    maxCalls: read.integer("MAX_CALLS", DEFAULT_MAX_CALLS, 1, 1_000_000),
-    shutdownDelayMs: read.milliseconds("SHUTDOWN_DELAY_MS", 0, 0, 3_600_000),
-    shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", 10_000, 0, 3_600_000),
+    maxCalls: read.integer("MAX_CALLS", settings.maxCalls),
+    shutdownDelayMs: read.milliseconds("SHUTDOWN_DELAY_MS", settings.shutdownDelayMs),
+    shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", settings.shutdownGraceMs),
     limits: {
-      maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", 1_024, 1, 1_000_000),
+      maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", settings.maxConnectionsPerAddress),
       trustedProxies: parseTrustedProxies(read, problems),
     },
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
@@ -122,7 +118,7 @@ function parseAuth(read: Reader, problems: string[]): AuthConfig {
 function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
   const secret = read.text("AUTH_SECRET");
   const jwksUrl = read.text("AUTH_JWKS_URL");
-  const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", 3_600_000, 0, MAX_KEY_STALENESS_MS);
+  const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", settings.authJwksMaxStaleMs);
   if (secret !== undefined && jwksUrl !== undefined) {
     problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
     return undefined;

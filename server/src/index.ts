@@ -5,6 +5,7 @@ export { parseTokenSettings } from "./config.ts";
 export { loadDevelopmentKey } from "./development-key.ts";
 export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
 export type { Principal } from "./domain/principal.ts";
+export type { ConnectionLimits, GrpcWebSocketsLimits, RequestTimeouts } from "./limits.ts";
 export type { DatabaseNotice } from "./repository/sqlite/open.ts";
 export { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";
@@ -23,6 +24,4 @@ export {
 export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";
 export { createLogger } from "./telemetry/logger.ts";
-export type { RequestTimeouts } from "./transport/fastify/request-timeouts.ts";
-export type { GrpcWebSocketsLimits } from "./transport/grpc-websockets/accept.ts";
-export type { ConnectionLimits, TlsOptions } from "./transport/port/servers.ts";
+export type { TlsOptions } from "./transport/port/servers.ts";

@@ -20,7 +20,10 @@ test.each<[string | undefined, number, string[]]>([
   ["1_000", 11, [size]],
   ["0x10", 11, [size]],
 ])("the size %j", (text, value, problems) => {
-  expect(readOne(text, (read) => read.bytes("X", 11, 10, 4_194_304))).toEqual({ value, problems });
+  expect(readOne(text, (read) => read.bytes("X", { byDefault: 11, min: 10, max: 4_194_304 }))).toEqual({
+    value,
+    problems,
+  });
 });
 
 const time = "X: must be a time from 1 to 60000 milliseconds, such as 30000, 500ms, 30s, 5m or 1h";
@@ -35,7 +38,10 @@ test.each<[string | undefined, number, string[]]>([
   ["30 seconds", 11, [time]],
   ["-1", 11, [time]],
 ])("the time %j", (text, value, problems) => {
-  expect(readOne(text, (read) => read.milliseconds("X", 11, 1, 60_000))).toEqual({ value, problems });
+  expect(readOne(text, (read) => read.milliseconds("X", { byDefault: 11, min: 1, max: 60_000 }))).toEqual({
+    value,
+    problems,
+  });
 });
 
 const integer = "X: must be a whole number from 1 to 99";
@@ -47,7 +53,7 @@ test.each<[string | undefined, number, string[]]>([
   ["1kB", 11, [integer]],
   ["1.0", 11, [integer]],
 ])("the whole number %j", (text, value, problems) => {
-  expect(readOne(text, (read) => read.integer("X", 11, 1, 99))).toEqual({ value, problems });
+  expect(readOne(text, (read) => read.integer("X", { byDefault: 11, min: 1, max: 99 }))).toEqual({ value, problems });
 });
 
 test("a list has its entries without the spaces around them, and none that is empty", () => {

@@ -1,3 +1,4 @@
+import type { Setting } from "../limits.ts";
 import { parseDuration, parseSize } from "./units.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -10,7 +11,7 @@ export function createReader(env: Env, problems: string[]) {
   const text = (name: string): string | undefined => env[name]?.trim() || undefined;
   const number = (
     name: string,
-    { byDefault, min, max }: Range,
+    { byDefault, min, max }: Setting,
     expected: string,
     parse: (value: string) => number | undefined = () => undefined,
   ): number => {
@@ -23,23 +24,23 @@ export function createReader(env: Env, problems: string[]) {
   };
   return {
     text,
-    integer(name: string, byDefault: number, min: number, max: number): number {
-      return number(name, { byDefault, min, max }, `a whole number from ${min} to ${max}`);
+    integer(name: string, setting: Setting): number {
+      return number(name, setting, `a whole number from ${setting.min} to ${setting.max}`);
     },
     /** A size in bytes, with or without a unit. */
-    bytes(name: string, byDefault: number, min: number, max: number): number {
+    bytes(name: string, setting: Setting): number {
       const examples = "4194304, 4MiB (1024 × 1024 each) or 10MB (1000 × 1000)";
       return number(
         name,
-        { byDefault, min, max },
-        `a size from ${min} to ${max} bytes, such as ${examples}`,
+        setting,
+        `a size from ${setting.min} to ${setting.max} bytes, such as ${examples}`,
         parseSize,
       );
     },
     /** A time in milliseconds, with or without a unit. */
-    milliseconds(name: string, byDefault: number, min: number, max: number): number {
-      const expected = `a time from ${min} to ${max} milliseconds, such as 30000, 500ms, 30s, 5m or 1h`;
-      return number(name, { byDefault, min, max }, expected, parseDuration);
+    milliseconds(name: string, setting: Setting): number {
+      const expected = `a time from ${setting.min} to ${setting.max} milliseconds, such as 30000, 500ms, 30s, 5m or 1h`;
+      return number(name, setting, expected, parseDuration);
     },
     choice(name: string, choices: readonly string[], byDefault: string): string {
       const value = text(name) ?? byDefault;
@@ -52,10 +53,4 @@ export function createReader(env: Env, problems: string[]) {
       return entries.filter((entry) => entry !== "");
     },
   };
-}
-
-interface Range {
-  byDefault: number;
-  min: number;
-  max: number;
 }

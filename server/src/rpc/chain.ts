@@ -4,6 +4,7 @@ import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { Logger } from "pino";
+import { MAX_USER_MESSAGE_BYTES } from "../limits.ts";
 import { abortable } from "../runtime/abortable.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
@@ -31,12 +32,6 @@ import { refusePlainJson } from "./stages/plain-json.ts";
 import { mountTwice } from "./stages/twin-router.ts";
 import { streamHandlers } from "./stream/handlers.ts";
 import { userHandlers } from "./user/handlers.ts";
-
-/**
- * No valid request of the directory has a hundredth of it. A message costs memory
- * and time before its rules refuse it, and a connection may send many at once.
- */
-const MAX_USER_MESSAGE_BYTES = 256 * 1_024;
 
 export interface RpcOptions {
   users: Users;

@@ -1,14 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-
-/**
- * Largest `grpc-message`, percent-encoded, and largest details, in bytes. Over gRPC
- * they are headers, the details together with the message again in base64. Many
- * clients take 8 KiB of headers in all, and Node's HTTP/2 sends no more than 64 KiB;
- * beyond that the whole status is lost, and the call looks refused or broken.
- */
-const MAX_MESSAGE_BYTES = 1_024;
-const MAX_DETAILS_BYTES = 4 * 1_024;
+import { MAX_ERROR_DETAILS_BYTES, MAX_ERROR_MESSAGE_BYTES } from "../limits.ts";
 
 /** Largest metadata of an error, in bytes: names and values. */
 const MAX_METADATA_BYTES = 8 * 1_024;
@@ -34,7 +26,7 @@ type Detail = ConnectError["details"][number];
 export function makeSendable(error: ConnectError, protocol: string | undefined): unknown[] {
   const isHeader = protocol === "grpc";
   const faults: unknown[] = [];
-  let bytesLeft = isHeader ? MAX_DETAILS_BYTES : Number.POSITIVE_INFINITY;
+  let bytesLeft = isHeader ? MAX_ERROR_DETAILS_BYTES : Number.POSITIVE_INFINITY;
   const fits = (detail: Detail) => {
     try {
       const bytes = encodedLength(detail);
@@ -75,12 +67,13 @@ function encodedLength(detail: Detail): number {
 
 function cutToHeader(message: string): string {
   // A code unit takes a byte at least.
-  if (message.length <= MAX_MESSAGE_BYTES && encodeURIComponent(message).length <= MAX_MESSAGE_BYTES) return message;
+  if (message.length <= MAX_ERROR_MESSAGE_BYTES && encodeURIComponent(message).length <= MAX_ERROR_MESSAGE_BYTES)
+    return message;
   let cut = "";
   let bytes = 0;
   for (const character of message) {
     bytes += encodeURIComponent(character).length;
-    if (bytes > MAX_MESSAGE_BYTES - ELLIPSIS_BYTES) break;
+    if (bytes > MAX_ERROR_MESSAGE_BYTES - ELLIPSIS_BYTES) break;
     cut += character;
   }
   return `${cut}${ELLIPSIS}`;

@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { UploadTooLargeError } from "../domain/errors.ts";
+import { settings } from "../limits.ts";
 
 export interface StreamsOptions {
   /** Results that a query gives. Default 10. */
   resultCount?: number | undefined;
   /** Milliseconds between two results; 0 for as fast as they are read. Default 100. */
   resultIntervalMs?: number | undefined;
-  /** Largest upload in bytes, all chunks together. Default 16 GiB. */
+  /** Largest upload in bytes, all chunks together. */
   maxUploadBytes?: number | undefined;
 }
 
@@ -29,7 +30,11 @@ export class Streams {
   readonly #resultIntervalMs: number;
   readonly #maxUploadBytes: number;
 
-  constructor({ resultCount = 10, resultIntervalMs = 100, maxUploadBytes = 16 * 1024 ** 3 }: StreamsOptions = {}) {
+  constructor({
+    resultCount = 10,
+    resultIntervalMs = 100,
+    maxUploadBytes = settings.maxUploadBytes.byDefault,
+  }: StreamsOptions = {}) {
     this.#resultCount = resultCount;
     this.#resultIntervalMs = resultIntervalMs;
     this.#maxUploadBytes = maxUploadBytes;

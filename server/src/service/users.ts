@@ -2,13 +2,9 @@ import { createHash } from "node:crypto";
 import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
 import type { UserRepository } from "../repository/user-repository.ts";
 import { PageTokens } from "./page-token.ts";
-
-const DEFAULT_PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 1_000;
-/** How long a request id is remembered. */
-const REQUEST_ID_LIFETIME_MS = 24 * 60 * 60 * 1_000;
 
 export interface UsersDependencies {
   repository: UserRepository;

@@ -9,7 +9,7 @@ import { startProcess } from "@rollcall/testing/start-process";
 import { startServer as startTestServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
-import { defaultConnectionLimits } from "../../src/transport/port/servers.ts";
+import { defaultConnectionLimits } from "../../src/limits.ts";
 
 /** A server that waits for idle connections as it does in production. */
 function startServer(options: Partial<AppOptions>): Promise<TestServer> {

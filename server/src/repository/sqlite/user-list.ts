@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
+import { MAX_SEARCHES_AT_ONCE } from "../../limits.ts";
 import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { Permits } from "../../runtime/permits.ts";
 import type { Cursor, ListOptions } from "../user-repository.ts";
@@ -14,8 +15,6 @@ const MIN_SLICE_ROWS = 16;
 const MAX_SLICE_ROWS = 8_192;
 /** A slice that took less lets the next one grow; one that took twice as much lets it shrink. In milliseconds. */
 const SLICE_MS = 1;
-/** Walks that go on at once. Each holds up to a page of users while others have their turns. */
-const MAX_WALKS = 8;
 
 const BEGINNING: Cursor = { createdAtMs: -1, id: "" };
 const END: Cursor = { createdAtMs: Number.MAX_SAFE_INTEGER, id: "" };
@@ -45,7 +44,7 @@ interface KeyRange {
  */
 export class SqliteUserList {
   readonly #statements: ReturnType<typeof prepareStatements>;
-  readonly #walks = new Permits(MAX_WALKS);
+  readonly #walks = new Permits(MAX_SEARCHES_AT_ONCE);
 
   constructor(database: DatabaseSync) {
     this.#statements = prepareStatements(database);

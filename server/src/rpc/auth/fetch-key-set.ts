@@ -1,6 +1,5 @@
-/** Largest key set, in bytes and decompressed. Those of large providers have some 20 KiB. */
-const MAX_KEY_SET_BYTES = 256 * 1_024;
-const MAX_REDIRECTS = 3;
+import { keySetLimits } from "../../limits.ts";
+
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
@@ -23,7 +22,7 @@ export async function fetchKeySet(url: URL, timeoutMs: number): Promise<unknown>
 
 async function followRedirects(start: URL, signal: AbortSignal): Promise<Response> {
   let url = start;
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+  for (let redirects = 0; redirects <= keySetLimits.maxRedirects; redirects++) {
     const headers = { accept: "application/jwk-set+json, application/json" };
     const response = await fetch(url, { signal, redirect: "manual", headers });
     if (response.status === 200) return response;
@@ -36,7 +35,7 @@ async function followRedirects(start: URL, signal: AbortSignal): Promise<Respons
       throw new Error("a redirect leads out of https");
     url = target;
   }
-  throw new Error(`more than ${MAX_REDIRECTS} redirects`);
+  throw new Error(`more than ${keySetLimits.maxRedirects} redirects`);
 }
 
 /** Reads the body as text, up to the bound: to leave the loop cancels what is still to come. */
@@ -45,7 +44,7 @@ async function readBody({ body }: Response): Promise<string> {
   let byteCount = 0;
   for await (const chunk of body ?? []) {
     byteCount += chunk.byteLength;
-    if (byteCount > MAX_KEY_SET_BYTES) throw new Error(`the answer is larger than ${MAX_KEY_SET_BYTES} bytes`);
+    if (byteCount > keySetLimits.maxBytes) throw new Error(`the answer is larger than ${keySetLimits.maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();

@@ -1,4 +1,5 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject } from "node:crypto";
+import { keySetLimits } from "../../limits.ts";
 
 /**
  * The algorithms whose signatures are taken, each with the kind of key it needs (RFC 7518, 3.1; RFC 8037, 3.1;
@@ -22,8 +23,6 @@ const KINDS: ReadonlySet<string> = new Set(Object.values(KEY_KINDS));
 /** The algorithms of tokens that keys of a key set verify. */
 export const KEY_SET_ALGORITHMS: readonly string[] = Object.keys(KEY_KINDS);
 
-/** Most keys of a set that are looked at; providers have two to ten. */
-const MAX_KEYS = 100;
 /** RFC 7518, 3.3 and 3.5. */
 const MIN_RSA_BITS = 2_048;
 
@@ -53,7 +52,7 @@ export function parseKeySet(json: unknown): KeySet {
   if (!Array.isArray(entries)) throw new Error("the answer is not a key set (RFC 7517)");
   const keys: VerificationKey[] = [];
   const leftOut: { kid: string | undefined; reason: string }[] = [];
-  for (const entry of entries.slice(0, MAX_KEYS)) {
+  for (const entry of entries.slice(0, keySetLimits.maxKeys)) {
     try {
       const key = parseKey(entry);
       if (key) keys.push(key);
@@ -62,7 +61,8 @@ export function parseKeySet(json: unknown): KeySet {
       leftOut.push({ kid, reason: (error as Error).message });
     }
   }
-  if (entries.length > MAX_KEYS) leftOut.push({ kid: undefined, reason: `the set has more than ${MAX_KEYS} keys` });
+  if (entries.length > keySetLimits.maxKeys)
+    leftOut.push({ kid: undefined, reason: `the set has more than ${keySetLimits.maxKeys} keys` });
   if (keys.length === 0) {
     const [first] = leftOut;
     throw new Error(`the key set has no key that can be used${first ? `: the first one ${first.reason}` : ""}`);

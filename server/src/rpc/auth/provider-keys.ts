@@ -1,25 +1,27 @@
 import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
+import { keySetLimits, settings } from "../../limits.ts";
 import { abortable } from "../../runtime/abortable.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
 import { keysFor, parseKeySet, type VerificationKey } from "./key-set.ts";
 import { ProviderKeysLog } from "./provider-keys-log.ts";
 
-export interface ProviderKeysOptions {
-  /** Where the identity provider's key set (RFC 7517) is. */
-  url: URL;
-  /**
-   * How long keys serve that are due to be fetched anew and can't be, in milliseconds; 0 for not at all. Default 1 h:
-   * about as long as the tokens last that the provider has given before.
-   */
+/** An identity provider's key set, and how it is kept. Times that are not set have the defaults of `limits.ts`. */
+export interface KeySetOptions {
+  /** Address of the key set (RFC 7517), fetched at once, every 10 min, and for a key that it does not hold. */
+  jwksUrl: URL;
+  /** How long keys serve that are due to be fetched anew and can't be, in milliseconds; 0 for not at all. */
   maxStaleMs?: number | undefined;
   /**
    * Shortest time between two fetches for keys that the set does not have, whatever tokens name, and between two that
-   * fail while there are keys, in milliseconds. Default 30 s.
+   * fail while there are keys, in milliseconds.
    */
-  cooldownMs?: number | undefined;
-  /** Longest time of a fetch, in milliseconds. Default 5 s. */
-  timeoutMs?: number | undefined;
+  keyCooldownMs?: number | undefined;
+  /** Longest time of a fetch, in milliseconds. */
+  fetchTimeoutMs?: number | undefined;
+}
+
+export interface ProviderKeysOptions extends KeySetOptions {
   logger?: Logger | undefined;
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -30,10 +32,8 @@ export class KeysUnavailableError extends Error {
   override name = "KeysUnavailableError";
 }
 
-/** Age at which keys are due to be fetched anew, in milliseconds. */
-const REFRESH_MS = 10 * 60 * 1_000;
 /** Time after a fetch, in milliseconds, from which calls wait for the next one: nobody has called for so long. */
-const IDLE_MS = 2 * REFRESH_MS;
+const IDLE_MS = 2 * keySetLimits.refreshMs;
 /** Longest such wait, in milliseconds, while there are keys that may serve. */
 const MAX_IDLE_WAIT_MS = 1_000;
 /** Time between two fetches that fail while there are no keys, in milliseconds: nobody can be let in meanwhile. */
@@ -48,10 +48,10 @@ const MAX_SEEKING = 64;
  * there are no keys to go on with, for a key that may be new, or briefly after a time without calls.
  */
 export class ProviderKeys {
-  readonly #url: URL;
+  readonly #jwksUrl: URL;
   readonly #maxStaleMs: number;
-  readonly #cooldownMs: number;
-  readonly #timeoutMs: number;
+  readonly #keyCooldownMs: number;
+  readonly #fetchTimeoutMs: number;
   readonly #log: ProviderKeysLog;
   readonly #now: () => number;
 
@@ -67,11 +67,18 @@ export class ProviderKeys {
   #soughtAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ProviderKeysOptions) {
-    const { url, maxStaleMs = 3_600_000, cooldownMs = 30_000, timeoutMs = 5_000, logger, now } = options;
-    this.#url = url;
+    const {
+      jwksUrl,
+      maxStaleMs = settings.authJwksMaxStaleMs.byDefault,
+      keyCooldownMs = keySetLimits.cooldownMs,
+      fetchTimeoutMs = keySetLimits.fetchTimeoutMs,
+      logger,
+      now,
+    } = options;
+    this.#jwksUrl = jwksUrl;
     this.#maxStaleMs = maxStaleMs;
-    this.#cooldownMs = cooldownMs;
-    this.#timeoutMs = timeoutMs;
+    this.#keyCooldownMs = keyCooldownMs;
+    this.#fetchTimeoutMs = fetchTimeoutMs;
     this.#log = new ProviderKeysLog(logger, now);
     this.#now = now;
     // At once, so that a wrong address is in the log from the start and the first call finds its keys.
@@ -96,7 +103,7 @@ export class ProviderKeys {
 
   /** Number of the fetch that the keys are of; undefined where they are due to be fetched anew, which `find` begins. */
   get version(): number | undefined {
-    return this.#elapsedMs(this.#fetchedAtMs) < REFRESH_MS ? this.#fetches : undefined;
+    return this.#elapsedMs(this.#fetchedAtMs) < keySetLimits.refreshMs ? this.#fetches : undefined;
   }
 
   #named(alg: string, kid: string | undefined): VerificationKey[] {
@@ -105,7 +112,7 @@ export class ProviderKeys {
 
   /** Starts the fetch of keys that are due, and waits for it where it has to. @throws KeysUnavailableError */
   async #haveKeys(): Promise<void> {
-    if (this.#elapsedMs(this.#fetchedAtMs) < REFRESH_MS) return;
+    if (this.#elapsedMs(this.#fetchedAtMs) < keySetLimits.refreshMs) return;
     const isIdle = this.#elapsedMs(this.#endedAtMs) >= IDLE_MS;
     const fetching = this.#refresh();
     if (this.#usableMs === 0) await fetching;
@@ -119,7 +126,7 @@ export class ProviderKeys {
    * @throws KeysUnavailableError where as many calls wait for it as may.
    */
   async #seek(): Promise<void> {
-    if (!this.#fetching && this.#elapsedMs(this.#soughtAtMs) < this.#cooldownMs) return;
+    if (!this.#fetching && this.#elapsedMs(this.#soughtAtMs) < this.#keyCooldownMs) return;
     const fetching = this.#refresh();
     if (!fetching) return;
     this.#soughtAtMs = this.#now();
@@ -131,7 +138,7 @@ export class ProviderKeys {
 
   /** Returns the fetch under way or a new one, which never rejects; undefined where one has failed just now. */
   #refresh(): Promise<void> | undefined {
-    const retryMs = this.#usableMs > 0 ? this.#cooldownMs : Math.min(RETRY_WITHOUT_KEYS_MS, this.#cooldownMs);
+    const retryMs = this.#usableMs > 0 ? this.#keyCooldownMs : Math.min(RETRY_WITHOUT_KEYS_MS, this.#keyCooldownMs);
     if (!this.#fetching && this.#hasFailed && this.#elapsedMs(this.#endedAtMs) < retryMs) return undefined;
     this.#fetching ??= this.#fetch().finally(() => {
       this.#fetching = undefined;
@@ -142,7 +149,7 @@ export class ProviderKeys {
 
   async #fetch(): Promise<void> {
     try {
-      const { keys, leftOut } = parseKeySet(await fetchKeySet(this.#url, this.#timeoutMs));
+      const { keys, leftOut } = parseKeySet(await fetchKeySet(this.#jwksUrl, this.#fetchTimeoutMs));
       this.#keys = keys;
       this.#fetches += 1;
       this.#fetchedAtMs = this.#now();
@@ -156,7 +163,7 @@ export class ProviderKeys {
 
   /** For how long the keys may still serve, in milliseconds. */
   get #usableMs(): number {
-    return Math.max(0, REFRESH_MS + this.#maxStaleMs - this.#elapsedMs(this.#fetchedAtMs));
+    return Math.max(0, keySetLimits.refreshMs + this.#maxStaleMs - this.#elapsedMs(this.#fetchedAtMs));
   }
 
   /** The time since then, in milliseconds; infinite where the clock was set back behind it. */

@@ -3,7 +3,7 @@ import { decodeProtectedHeader, errors, type JWTPayload, type JWTVerifyOptions, 
 import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
 import { KEY_SET_ALGORITHMS } from "./key-set.ts";
-import { KeysUnavailableError, ProviderKeys } from "./provider-keys.ts";
+import { type KeySetOptions, KeysUnavailableError, ProviderKeys } from "./provider-keys.ts";
 
 /** A longer token is refused unread; RS512 with a dozen claims stays far below. */
 const MAX_TOKEN_LENGTH = 8_192;
@@ -25,16 +25,7 @@ export type TokenKeys =
       /** HS256 secret of at least 32 bytes. */
       secret: Uint8Array;
     }
-  | {
-      /** The identity provider's key set (RFC 7517), fetched at once, every 10 min, and for a key it does not hold. */
-      jwksUrl: URL;
-      /** How long the last good keys serve when they can't be fetched anew, in milliseconds. Default 1 h. */
-      maxStaleMs?: number | undefined;
-      /** Between two fetches for keys that tokens name, whatever they name, in milliseconds. Default 30 s. */
-      keyCooldownMs?: number | undefined;
-      /** Longest time of a fetch, in milliseconds. Default 5 s. */
-      fetchTimeoutMs?: number | undefined;
-    };
+  | KeySetOptions;
 
 export interface TokenVerifierOptions {
   keys: TokenKeys;
@@ -113,8 +104,7 @@ function createKeyFinder({ keys, logger, now = Date.now }: TokenVerifierOptions)
     const key = createSecretKey(keys.secret);
     return { findKeys: async () => [key], keyVersion: () => 0 };
   }
-  const { jwksUrl: url, maxStaleMs, keyCooldownMs: cooldownMs, fetchTimeoutMs: timeoutMs } = keys;
-  const providerKeys = new ProviderKeys({ url, maxStaleMs, cooldownMs, timeoutMs, logger, now });
+  const providerKeys = new ProviderKeys({ ...keys, logger, now });
   const findKeys = async (token: string) => {
     const { alg = "", kid } = decodeProtectedHeader(token);
     if (!KEY_SET_ALGORITHMS.includes(alg)) throw new InvalidTokenError("the algorithm is not one of a public key");

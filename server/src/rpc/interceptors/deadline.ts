@@ -1,8 +1,9 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable, abortableEach } from "../../runtime/abortable.ts";
+import { MAX_TIMER_MS } from "../../runtime/timers.ts";
 import { principalKey } from "../context.ts";
-import { MAX_TIMER_MS, throwIfOver } from "../stages/bound-deadline.ts";
+import { throwIfOver } from "../stages/bound-deadline.ts";
 
 export interface DeadlineInterceptorOptions {
   /** Milliseconds since the Unix epoch. */

@@ -7,16 +7,13 @@ import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
 import { isByteStream } from "./byte-stream.ts";
 
-/** The longest that a timer can wait: 2^31 - 1 ms; it fires at once beyond that. */
-export const MAX_TIMER_MS = 2_147_483_647;
-
 /** Digits that gRPC has for a timeout's value. */
 const GRPC_MAX_VALUE = 99_999_999;
 
 export interface DeadlineOptions {
   /** Of a unary call whose client sets none, in milliseconds. */
   defaultTimeoutMs: number;
-  /** Of every other call, and the longest that a client gets, in milliseconds; at most {@link MAX_TIMER_MS}. */
+  /** Of every other call, and the longest that a client gets, in milliseconds; at most `MAX_TIMER_MS`. */
   maxTimeoutMs: number;
   /** Ends all calls, with its reason, when aborted. */
   shutdownSignal: AbortSignal;

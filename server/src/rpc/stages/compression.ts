@@ -11,6 +11,7 @@ import {
 } from "node:zlib";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { MAX_INLINE_CODING_BYTES } from "../../limits.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { malformed } from "../malformed.ts";
 import { deflateInLine, inflateInLine } from "./coding-work.ts";
@@ -26,12 +27,6 @@ const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 
 /** Refuses bytes behind the end, which would be lost. In gzip's format they may be a further member. */
 const rejectGarbageAfterEnd = true;
-
-/**
- * Larger messages are inflated and deflated by other threads, a few at once (`inflateInLine`).
- * Up to here, in bytes, both take some 0.1 ms, and the way to a thread and back as long.
- */
-const MAX_SMALL_BYTES = 32 * 1_024;
 
 /** What zlib inflates of a large message at a time, in bytes: each piece takes a way to a thread and back. */
 const CHUNK_BYTES = 256 * 1_024;
@@ -73,7 +68,7 @@ function createCompression(coding: Coding): Compression {
   return {
     name,
     compress: (bytes) =>
-      bytes.byteLength > MAX_SMALL_BYTES ? deflateInLine(() => coding.compress(bytes)) : coding.compress(bytes),
+      bytes.byteLength > MAX_INLINE_CODING_BYTES ? deflateInLine(() => coding.compress(bytes)) : coding.compress(bytes),
     async decompress(bytes, readMaxBytes) {
       // An empty message may be sent with the compressed flag and no bytes.
       if (bytes.byteLength === 0) return new Uint8Array();
@@ -97,12 +92,12 @@ async function inflateSmall(
   bytes: Uint8Array,
   maxBytes: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-  if (bytes.byteLength > MAX_SMALL_BYTES) return undefined;
+  if (bytes.byteLength > MAX_INLINE_CODING_BYTES) return undefined;
   if (!hasTimeInTurn()) await timeInTurn();
   try {
-    return coding.decompressSync(bytes, { maxOutputLength: Math.min(maxBytes, MAX_SMALL_BYTES) });
+    return coding.decompressSync(bytes, { maxOutputLength: Math.min(maxBytes, MAX_INLINE_CODING_BYTES) });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === TOO_LARGE && maxBytes > MAX_SMALL_BYTES) return undefined;
+    if ((error as NodeJS.ErrnoException).code === TOO_LARGE && maxBytes > MAX_INLINE_CODING_BYTES) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
-import { defaultWaitingLineLimits, type Waiting, WaitingLine, type WaitingLineLimits } from "./waiting-line.ts";
+import { CONNECTION_SHARE, defaultAdmissionLimits, STREAMS_PER_CALL, settings } from "../../limits.ts";
+import { type Waiting, WaitingLine } from "./waiting-line.ts";
 
 /** A call, from its headers to the end of its answer. */
 export interface Arrival extends Waiting {
@@ -8,29 +9,24 @@ export interface Arrival extends Waiting {
   evict(): void;
 }
 
-export interface AdmissionLimits extends WaitingLineLimits {
-  /** Unary calls in flight in the process. Default 1024. */
+/** The pace and the places of calls. */
+export type AdmissionLimits = typeof defaultAdmissionLimits & {
+  /** Unary calls in flight in the process. */
   maxCalls: number;
-  /** Streams open in the process; they are mostly quiet. Default 16 times maxCalls. */
+  /** Streams open in the process. */
   maxStreams: number;
-  /** How long the rest of a unary request may be on its way while others are refused for it, in milliseconds. Default 1 s. */
-  patienceMs: number;
-}
+};
 
-/** Enough to keep the process busy with calls that wait for a database, and answered within about a second by one that computes. */
-export const DEFAULT_MAX_CALLS = 1_024;
-/** A connection may have this part of the calls and streams of the process. */
-const CONNECTION_SHARE = 1 / 4;
 /** How often a full pool looks for calls that do not need their places, in milliseconds. */
 const SWEEP_INTERVAL_MS = 50;
 /** Half-open calls that end at one look. */
 const EVICTED_SHARE = 1 / 16;
 
 export function admissionLimits(
-  maxCalls = DEFAULT_MAX_CALLS,
+  maxCalls = settings.maxCalls.byDefault,
   limits: Partial<Omit<AdmissionLimits, "maxCalls">> = {},
 ): AdmissionLimits {
-  return { ...defaultWaitingLineLimits, maxStreams: 16 * maxCalls, patienceMs: 1_000, ...limits, maxCalls };
+  return { ...defaultAdmissionLimits, maxStreams: STREAMS_PER_CALL * maxCalls, ...limits, maxCalls };
 }
 
 /**

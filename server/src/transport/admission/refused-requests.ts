@@ -1,12 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import { MAX_REFUSED_REST_BYTES, MAX_REFUSED_REST_MS } from "../../limits.ts";
 import { countAnswer } from "../port/connection-guard.ts";
 
 /** How often it is looked whether the rest of refused requests has arrived, or their answers have left. */
 const CHECK_INTERVAL_MS = 100;
-/** What is read and dropped behind an HTTP/1.1 answer, before its connection is closed. */
-const MAX_REST_MS = 5_000;
-const MAX_REST_BYTES = 1024 ** 2;
 
 interface Rest {
   readonly request: IncomingMessage;
@@ -82,7 +80,8 @@ function isEnded(stream: ServerHttp2Stream): boolean {
 function isEndedOrCut({ request, sinceMs, bytesRead }: Rest): boolean {
   const { socket } = request;
   if (request.complete || socket.destroyed) return true;
-  if (performance.now() - sinceMs < MAX_REST_MS && socket.bytesRead - bytesRead < MAX_REST_BYTES) return false;
+  if (performance.now() - sinceMs < MAX_REFUSED_REST_MS && socket.bytesRead - bytesRead < MAX_REFUSED_REST_BYTES)
+    return false;
   socket.destroy();
   return true;
 }

@@ -1,3 +1,4 @@
+import type { defaultAdmissionLimits } from "../../limits.ts";
 import { FairLine } from "./fair-line.ts";
 
 /** A call that waits for its start. */
@@ -17,23 +18,8 @@ export interface Waiting {
   refuse(reason: "overloaded" | "expired"): void;
 }
 
-export interface WaitingLineLimits {
-  /** Unary calls that may be under way at first, before the line knows how long they take. Default 64. */
-  window: number;
-  /** Turns of the event loop that calls make longer than this slow their starts, in milliseconds. Default 20. */
-  maxTurnMs: number;
-  /** Longest wait of a call in a burst, in milliseconds. Default 1 s. */
-  maxBurstWaitMs: number;
-  /** Longest wait once calls have waited without a pause for maxBurstWaitMs, in milliseconds. Default 100. */
-  maxStandingWaitMs: number;
-}
-
-export const defaultWaitingLineLimits: WaitingLineLimits = {
-  window: 64,
-  maxTurnMs: 20,
-  maxBurstWaitMs: 1_000,
-  maxStandingWaitMs: 100,
-};
+/** The pace at which calls start, and how long they wait. */
+export type WaitingLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs">;
 
 /** Started at once however slow the loop is: enough for one to be computed while others wait for disk or threads. */
 const MIN_WINDOW = 8;

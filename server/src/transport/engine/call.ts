@@ -1,12 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import type { Principal } from "../../domain/principal.ts";
+import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
 import type { Admission, Arrival } from "../admission/admission.ts";
-import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import type { ConnectionGuard } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
@@ -7,7 +8,6 @@ import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
 import { hasValidHost } from "../fastify/authority.ts";
-import type { RequestTimeouts } from "../fastify/request-timeouts.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/guard-session.ts";
 import { startInTurn } from "../port/start-in-turn.ts";

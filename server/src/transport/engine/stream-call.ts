@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { toMalformed } from "../../rpc/malformed.ts";
-import { MAX_TIMER_MS } from "../../rpc/stages/bound-deadline.ts";
+import { MAX_TIMER_MS } from "../../runtime/timers.ts";
 import { Call, type CallOptions, tooLate } from "./call.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";

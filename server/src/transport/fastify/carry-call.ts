@@ -3,13 +3,14 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from "no
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
+import type { RequestTimeouts } from "../../limits.ts";
 import { faultResponse } from "../../rpc/stages/answer-faults.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
 import { connectionContext } from "../port/connection.ts";
 import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
-import { boundRequest, type RequestTimeouts } from "./request-timeouts.ts";
+import { boundRequest } from "./request-timeouts.ts";
 import { GONE, ResponseWriter } from "./write-response.ts";
 
 /** Base of the URLs that handlers see. The authority that a client sends decides nothing, and need not fit into a URL. */

@@ -2,9 +2,9 @@ import { createConnectRouter } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Logger } from "pino";
+import type { RequestTimeouts } from "../../limits.ts";
 import type { RpcRoutes } from "../../rpc/chain.ts";
 import { carryCall } from "./carry-call.ts";
-import type { RequestTimeouts } from "./request-timeouts.ts";
 
 declare module "fastify" {
   interface FastifyRequest {

@@ -1,16 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { DescMethod } from "@bufbuild/protobuf";
-
-/** Bounds of the time that a peer may take to send a request or to read its answer. */
-export interface RequestTimeouts {
-  /** For the whole body of a request with one message, in milliseconds. Default 30 s. */
-  bodyTimeoutMs: number;
-  /** Between two parts of an upload, and between two reads of an answer, in milliseconds. Default 1 min. */
-  stallTimeoutMs: number;
-}
-
-export const defaultRequestTimeouts: RequestTimeouts = { bodyTimeoutMs: 30_000, stallTimeoutMs: 60_000 };
+import type { RequestTimeouts } from "../../limits.ts";
 
 export interface BoundOptions {
   timeouts: RequestTimeouts;

@@ -4,9 +4,14 @@ import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
+import {
+  defaultGrpcWebSocketsLimits,
+  defaultRequestTimeouts,
+  type GrpcWebSocketsLimits,
+  type RequestTimeouts,
+} from "../../limits.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
-import { defaultRequestTimeouts, type RequestTimeouts } from "../fastify/request-timeouts.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
 import { hasOpenRequests } from "../port/pipelining.ts";
@@ -28,22 +33,6 @@ const MAX_UNANSWERED_PINGS = 2;
 /** For a client to answer a close; then the connection is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
-/** Bounds of a WebSocket, beside those of every connection and call. */
-export interface GrpcWebSocketsLimits {
-  /** Largest header block, in bytes. Default 16 KiB. */
-  maxHeaderBytes: number;
-  /** For the header block to arrive, in milliseconds. Default 5 s. */
-  headerTimeoutMs: number;
-  /** Between two pings; a client that answers neither of two is cut off. In milliseconds, default 30 s. */
-  pingIntervalMs: number;
-}
-
-const defaultGrpcWebSocketsLimits: GrpcWebSocketsLimits = {
-  maxHeaderBytes: 16 * 1_024,
-  headerTimeoutMs: 5_000,
-  pingIntervalMs: 30_000,
-};
-
 export interface GrpcWebSocketsOptions {
   /** Of all methods, whatever their kind, by their paths. */
   handlers: ReadonlyMap<string, UniversalHandler>;
@@ -55,7 +44,7 @@ export interface GrpcWebSocketsOptions {
   timeouts?: Partial<RequestTimeouts> | undefined;
   /** Lets calls in, as it does those of other connections. */
   admission: Admission;
-  /** Lines about refused requests for a WebSocket, at most, a second. Default 100. */
+  /** Lines about refused requests for a WebSocket, at most, a second. */
   refusedLinesPerSecond?: number | undefined;
   logger: Logger;
 }

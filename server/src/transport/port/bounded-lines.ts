@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
+import { DEFAULT_REFUSED_LINES_PER_SECOND } from "../../limits.ts";
 
-/** By default. One client could otherwise make the log write megabytes a second. */
-export const DEFAULT_LINES_PER_SECOND = 100;
 const INTERVAL_MS = 1_000;
 
 /** Logs lines of one kind, so many a second; of the others a line has the number. */
@@ -12,7 +11,7 @@ export class BoundedLines {
   #lines = 0;
   #leftOut = 0;
 
-  constructor(logger: Logger, message: string, maxPerSecond = DEFAULT_LINES_PER_SECOND) {
+  constructor(logger: Logger, message: string, maxPerSecond = DEFAULT_REFUSED_LINES_PER_SECOND) {
     this.#logger = logger;
     this.#message = message;
     this.#maxPerSecond = maxPerSecond;

@@ -14,7 +14,7 @@ export interface ByteBudgetOptions {
   /** For the calls of one connection: requests that are not complete, and answers that have not left. */
   maxConnectionBytes: number;
   /** For all calls of the process. */
-  maxProcessBytes: number;
+  maxHeldBytes: number;
   /** Called when a call was ended because it was in the way. */
   onEnded?: (() => void) | undefined;
 }
@@ -47,16 +47,16 @@ export class ByteBudget {
 
   /** Whether so little is held that calls need no pace. */
   get hasRoom(): boolean {
-    return this.heldBytes < this.options.maxProcessBytes * PACED_SHARE;
+    return this.heldBytes < this.options.maxHeldBytes * PACED_SHARE;
   }
 
   get isOver(): boolean {
-    return this.heldBytes > this.options.maxProcessBytes;
+    return this.heldBytes > this.options.maxHeldBytes;
   }
 
   /** What a connection may hold while the process holds too much. */
   get shareBytes(): number {
-    return Math.max(MIN_SHARE_BYTES, this.options.maxProcessBytes / Math.max(1, this.connections.size));
+    return Math.max(MIN_SHARE_BYTES, this.options.maxHeldBytes / Math.max(1, this.connections.size));
   }
 
   /**

@@ -1,13 +1,8 @@
+import { CALL_BYTES, CALL_STALL_TIMEOUT_MS, OVER_SHARE_STALL_TIMEOUT_MS } from "../../limits.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
-/** A call that is in the way of others and has not moved for so long is ended. */
-const STALL_TIMEOUT_MS = 5_000;
-/** The same while the process holds too much, and the call's connection more than its share. */
-const OVER_SHARE_STALL_TIMEOUT_MS = 2_000;
 /** Longest that a call waits for its turn to be read on. */
 const MAX_WAIT_MS = 30_000;
-/** What a call takes up, beside its answer, while that waits for its reader: its stream, request and timers. */
-export const CALL_BYTES = 16 * 1_024;
 /** What a call may be sent before it is counted again, in bytes: the window of a stream that is one of many. */
 const READ_BYTES = 32 * 1_024;
 /** How long that counts where it was not sent. */
@@ -116,7 +111,7 @@ export class CallBytes {
    */
   isStalled(nowMs: number, isRead: boolean): boolean {
     const { isOver, keepsTooMuch, isOverShare } = this.connection;
-    const timeoutMs = isOverShare ? OVER_SHARE_STALL_TIMEOUT_MS : STALL_TIMEOUT_MS;
+    const timeoutMs = isOverShare ? OVER_SHARE_STALL_TIMEOUT_MS : CALL_STALL_TIMEOUT_MS;
     if (isRead || this.#call.unsentBytes() === 0) this.#unsentSinceMs = undefined;
     else this.#unsentSinceMs ??= nowMs;
     if (this.#unsentSinceMs !== undefined && nowMs - this.#unsentSinceMs > timeoutMs) return true;

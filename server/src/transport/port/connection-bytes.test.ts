@@ -1,7 +1,7 @@
 import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { CALL_BYTES } from "../../limits.ts";
 import { ByteBudget } from "./byte-budget.ts";
-import { CALL_BYTES } from "./call-bytes.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 
 function createCall(queued = 0, unsent = 0) {
@@ -10,7 +10,7 @@ function createCall(queued = 0, unsent = 0) {
 }
 
 test("what the calls of a connection hold is counted until they are closed", async () => {
-  const budget = new ByteBudget({ maxConnectionBytes: CALL_BYTES + 100, maxProcessBytes: 10 * CALL_BYTES });
+  const budget = new ByteBudget({ maxConnectionBytes: CALL_BYTES + 100, maxHeldBytes: 10 * CALL_BYTES });
   const connection = new ConnectionBytes(budget, () => 0);
   const first = connection.open(createCall(60, 60));
   const second = connection.open(createCall(30));
@@ -28,7 +28,7 @@ test("what the calls of a connection hold is counted until they are closed", asy
 });
 
 test("over the budget only the eldest message grows, and the next one when that is complete", async () => {
-  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000 });
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 1_000 });
   const connection = new ConnectionBytes(budget, () => 0);
   const eldest = connection.open(createCall());
   const next = connection.open(createCall());
@@ -46,7 +46,7 @@ test("over the budget only the eldest message grows, and the next one when that 
 });
 
 test("a process that holds too much keeps back the connections that hold more than their share", () => {
-  const budget = new ByteBudget({ maxConnectionBytes: 1e9, maxProcessBytes: 200_000 });
+  const budget = new ByteBudget({ maxConnectionBytes: 1e9, maxHeldBytes: 200_000 });
   const [greedy, modest] = [0, 0].map(() => new ConnectionBytes(budget, () => 0));
   greedy?.open(createCall(190_000));
   modest?.open(createCall(20_000));
@@ -56,7 +56,7 @@ test("a process that holds too much keeps back the connections that hold more th
 });
 
 test("complete messages are kept up to a multiple; those of the same size take their places", async () => {
-  const budget = new ByteBudget({ maxConnectionBytes: 100, maxProcessBytes: 1_000_000 });
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 1_000_000 });
   const connection = new ConnectionBytes(budget, () => 0);
   const [eldest, second, third] = [
     connection.open(createCall()),
@@ -87,7 +87,7 @@ test("complete messages are kept up to a multiple; those of the same size take t
 });
 
 test("of those who wait, as many go on as there is room for, the eldest first", async () => {
-  const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxProcessBytes: 1e9 });
+  const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxHeldBytes: 1e9 });
   const connection = new ConnectionBytes(budget, () => 0);
   const large = connection.open(createCall());
   large.hold(950_000);

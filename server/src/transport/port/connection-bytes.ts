@@ -1,9 +1,8 @@
+import { KEPT_MESSAGES_FACTOR } from "../../limits.ts";
 import { AnswerPace } from "./answer-pace.ts";
 import { type ByteBudget, MIN_SHARE_BYTES } from "./byte-budget.ts";
 import { CallBytes, type CountedCall } from "./call-bytes.ts";
 
-/** What a connection may hold in messages that are complete and kept, as a multiple of what it may hold else. */
-const KEPT_FACTOR = 8;
 /** What a reader has to take between two looks, on its connection, to count as one that moves: more than answers to pings. */
 const MIN_PROGRESS_BYTES = 4_096;
 /** Calls of a connection that are begun between two sums of what it holds. */
@@ -46,7 +45,7 @@ export class ConnectionBytes {
 
   /** Whether complete messages are in the way, too. */
   get keepsTooMuch(): boolean {
-    return this.keptBytes > KEPT_FACTOR * this.budget.options.maxConnectionBytes || this.isOverShare;
+    return this.keptBytes > KEPT_MESSAGES_FACTOR * this.budget.options.maxConnectionBytes || this.isOverShare;
   }
 
   /** Whether the process holds too much, and this connection more than its share. */

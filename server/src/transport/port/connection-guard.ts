@@ -1,23 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
 import type { Connection } from "../../rpc/context.ts";
 import type { Address } from "./addresses.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
-/** Smaller than the head of an empty gRPC message: no client cuts a body like that, again and again. */
-const TINY_BYTES = 5;
-/** What a request's header may have before it counts against the address, in bytes. */
-const FREE_HEADER_BYTES = 1_024;
-
 /** Bytes of bodies that arrive between two sums of what the connection holds. */
 const BYTES_PER_SUM = 16 * 1_024;
-/**
- * How often over its budget a connection ends: only a client can get there that does
- * not keep to the windows which it was given.
- */
-const MAX_TIMES_OVER = 6;
 
 /** What is known of a connection, and what it may still do. */
 export class ConnectionGuard {
@@ -64,13 +55,13 @@ export class ConnectionGuard {
   /** A piece of a body has arrived. */
   onPiece(bytes: number): void {
     const tinyPieces = this.#isAdmitted ? this.#tinyPieces : this.#address.tinyPieces;
-    if (bytes < TINY_BYTES && !tinyPieces.spend(1)) this.#end("body in tiny pieces");
+    if (bytes < TINY_PIECE_BYTES && !tinyPieces.spend(1)) this.#end("body in tiny pieces");
     this.arrivedBytes += bytes;
     if (this.arrivedBytes - this.#summedAtBytes < BYTES_PER_SUM) return;
     this.#summedAtBytes = this.arrivedBytes;
     this.onUpload();
     this.bytes.sum();
-    if (this.bytes.heldBytes > MAX_TIMES_OVER * this.bytes.budget.options.maxConnectionBytes)
+    if (this.bytes.heldBytes > MAX_TIMES_OVER_BUDGET * this.bytes.budget.options.maxConnectionBytes)
       this.#end("unread bodies");
   }
 

@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
+import type { ConnectionLimits } from "../../limits.ts";
 import { Addresses } from "./addresses.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { peerOf } from "./connection.ts";
@@ -8,7 +9,6 @@ import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { guardSession } from "./guard-session.ts";
 import { RefusalLog } from "./refusal-log.ts";
-import type { ConnectionLimits } from "./servers.ts";
 
 export interface Guards {
   /** Counts a new connection. Returns false, and destroys it, when its address has too many. */
@@ -28,7 +28,7 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
   });
   const budget = new ByteBudget({
     maxConnectionBytes: limits.maxConnectionBytes,
-    maxProcessBytes: limits.maxHeldBytes,
+    maxHeldBytes: limits.maxHeldBytes,
     onEnded: () => log.note("calls ended: they did not move while too many bytes were held", {}),
   });
   const cutBy = (address: string | undefined, cut: () => void) => (reason: string) => {

@@ -4,6 +4,7 @@ import type http2 from "node:http2";
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
+import type { ConnectionLimits } from "../../limits.ts";
 import { acceptPlaintext } from "./accept-plaintext.ts";
 import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
 import { guardRequests } from "./guard-requests.ts";
@@ -12,14 +13,7 @@ import { createHandshakeLog } from "./handshake-log.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import { boundPipelining } from "./pipelining.ts";
-import {
-  type ConnectionLimits,
-  createHttp1Server,
-  createHttp2Server,
-  SOCKET_OPTIONS,
-  type TakeStream,
-  type TlsOptions,
-} from "./servers.ts";
+import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
 /** What a connection's streams together may send before it is read: the lever of upload speed. */

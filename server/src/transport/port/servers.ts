@@ -1,11 +1,10 @@
 import http, { type IncomingMessage } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
-import { BlockList } from "node:net";
 import type stream from "node:stream";
 import { readCertificates, toPem } from "@rollcall/pem";
+import { type ConnectionLimits, STREAM_RESETS } from "../../limits.ts";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
-import type { Allowance } from "./token-bucket.ts";
 
 export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
@@ -15,81 +14,8 @@ export interface TlsOptions {
   clientCa?: string | Buffer | undefined;
 }
 
-/** Bounds of what connections may take up. */
-export interface ConnectionLimits {
-  /** Open connections on one address; more are closed at once. Default 4096. */
-  maxConnections: number;
-  /**
-   * Open connections from one address, an IPv6 address counting as its /64; more are closed at once. Default 1024: a
-   * quarter of all, for what shares an address behind a NAT.
-   */
-  maxConnectionsPerAddress: number;
-  /** Proxies, whose connections are those of many clients: exempt from what counts by address. Default none. */
-  trustedProxies: BlockList;
-  /**
-   * What the calls of one connection may hold, in bytes: requests that are not complete, and answers that have not left.
-   * Over it none of its further calls begins, and what does not move is ended. Default 8 MiB.
-   */
-  maxConnectionBytes: number;
-  /** The same for all connections together. Default 256 MiB. */
-  maxHeldBytes: number;
-  /**
-   * Pieces of a body, such as an HTTP/2 frame, of less than 5 bytes, from one connection, or from all of an
-   * address of which the gate has let no call in; then it is closed. Default 4096
-   * and 2048 a second: no client cuts a body like that, and each costs much more than its bytes.
-   */
-  tinyPieces: Allowance;
-  /**
-   * Streams that are reset on connections of which the gate has let no call in, all those of an address together; then
-   * the next to do it is closed. Default 512 and 256 a second: a client may drop all its calls while they wait for its
-   * identity provider, and do so again a second later.
-   */
-  strangerResets: Allowance;
-  /**
-   * Bytes of HTTP/2 headers, decompressed, on such connections, not counting the first KiB of each request. Default
-   * 1 MiB and 512 KiB a second: 256 calls at once with tokens of 4 KiB.
-   */
-  strangerHeaderBytes: Allowance;
-  /** Streams open at once on one HTTP/2 connection. Default 256. */
-  maxConcurrentStreams: number;
-  /** Request line and headers, or an HTTP/2 header list, in bytes. Default 16 KiB. */
-  maxHeaderBytes: number;
-  /** For a TLS handshake, for the first request to come, and for a header once it has begun, in milliseconds. Default 10 s. */
-  handshakeTimeoutMs: number;
-  /** How long a connection without a request stays open, in milliseconds. Default 2 min. */
-  idleTimeoutMs: number;
-  /**
-   * How long an HTTP/1.1 connection has to be without a request before a server that stops closes it, in milliseconds.
-   * Default 500: many times what a client takes from an answer to its next request.
-   */
-  idleBeforeCloseMs: number;
-}
-
-export const defaultConnectionLimits: ConnectionLimits = {
-  maxConnections: 4_096,
-  maxConnectionsPerAddress: 1_024,
-  trustedProxies: new BlockList(),
-  maxConnectionBytes: 8 * 1024 ** 2,
-  maxHeldBytes: 256 * 1024 ** 2,
-  tinyPieces: { burst: 4_096, perSecond: 2_048 },
-  strangerResets: { burst: 512, perSecond: 256 },
-  strangerHeaderBytes: { burst: 1024 ** 2, perSecond: 512 * 1_024 },
-  maxConcurrentStreams: 256,
-  maxHeaderBytes: 16 * 1_024,
-  handshakeTimeoutMs: 10_000,
-  idleTimeoutMs: 120_000,
-  idleBeforeCloseMs: 500,
-};
-
 /** What a request may hold of its body beyond its stream's window, in bytes: a frame of the usual size. */
 const REQUEST_QUEUE_BYTES = 16 * 1_024;
-/**
- * Streams that a client may reset before its connection is closed: many times
- * maxConcurrentStreams, so that dropping all calls at once, again and again, is no
- * attack, while a rapid reset (CVE-2023-44487) is cut off within a second.
- */
-const STREAM_RESET_BURST = 4_096;
-const STREAM_RESETS_PER_SECOND = 512;
 /** How often Node looks for connections that are over their time. */
 const CHECK_INTERVAL_MS = 1_000;
 export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
@@ -163,8 +89,8 @@ export function createHttp2Server(
       },
       maxHeaderListPairs: maxHeaderFields(limits.maxHeaderBytes),
       Http2ServerRequest: ShortQueueRequest,
-      streamResetBurst: STREAM_RESET_BURST,
-      streamResetRate: STREAM_RESETS_PER_SECOND,
+      streamResetBurst: STREAM_RESETS.burst,
+      streamResetRate: STREAM_RESETS.perSecond,
     },
     (request, response) => {
       // Fastify's handler takes the requests and responses of both versions.

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
+import { MAX_DROPPED_BYTES } from "../../limits.ts";
 
-/** Of a request that was answered before its end, in bytes: what a client may send until it has seen the answer. */
-const MAX_DROPPED_BYTES = 64 * 1024 ** 2;
 /** How long to wait for an answer's end to leave, in milliseconds: at first, and at most between two looks. */
 const MIN_END_POLL_MS = 4;
 const MAX_END_POLL_MS = 1_000;

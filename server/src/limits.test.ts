@@ -1,0 +1,159 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  defaultAdmissionLimits as admission,
+  CALL_BYTES,
+  CALL_STALL_TIMEOUT_MS,
+  defaultConnectionLimits as connections,
+  FREE_HEADER_BYTES,
+  KEPT_MESSAGES_FACTOR,
+  keySetLimits,
+  MAX_DROPPED_BYTES,
+  MAX_ERROR_DETAILS_BYTES,
+  MAX_ERROR_MESSAGE_BYTES,
+  MAX_INLINE_CODING_BYTES,
+  MAX_REFUSED_REST_BYTES,
+  MAX_REFUSED_REST_MS,
+  MAX_SEARCHES_AT_ONCE,
+  MAX_TIMES_OVER_BUDGET,
+  MAX_USER_MESSAGE_BYTES,
+  OVER_SHARE_STALL_TIMEOUT_MS,
+  defaultRequestTimeouts as requests,
+  type Setting,
+  STREAM_RESETS,
+  STREAMS_PER_CALL,
+  settings,
+  TINY_PIECE_BYTES,
+} from "./limits.ts";
+
+const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
+
+/** The rows of the table below a heading, as the texts of their cells. */
+function tableBelow(heading: string): string[][] {
+  const [, text = ""] = readme.split(new RegExp(`^#+ ${heading}$`, "m"));
+  const [, table = ""] = /\n((?:\|.*\n)+)/.exec(text) ?? [];
+  const [, , ...rows] = table.trimEnd().split("\n");
+  return rows.map((row) =>
+    row
+      .split("|")
+      .map((cell) => cell.trim())
+      .slice(1, -1),
+  );
+}
+
+/** A number with the largest unit that leaves it whole. */
+function inUnits(value: number, units: readonly (readonly [name: string, factor: number])[]): string {
+  const [name, factor] = units.find(([, factor]) => value >= factor && value % factor === 0) ?? ["", 1];
+  return `${(value / factor).toLocaleString("en")} ${name}`.trimEnd();
+}
+const bytes = (value: number) =>
+  inUnits(value, [
+    ["GiB", 1024 ** 3],
+    ["MiB", 1024 ** 2],
+    ["KiB", 1024],
+  ]);
+const time = (ms: number) =>
+  inUnits(ms, [
+    ["h", 3_600_000],
+    ["min", 60_000],
+    ["s", 1_000],
+    ["ms", 1],
+  ]);
+const count = (value: number) => inUnits(value, []);
+
+/** A setting's default as the README writes it. */
+function written(name: string, { byDefault }: Setting): string {
+  if (name.endsWith("Bytes")) return bytes(byDefault);
+  return name.endsWith("Ms") && byDefault > 0 ? time(byDefault) : String(byDefault);
+}
+
+const defaults = new Map(
+  tableBelow("Settings").flatMap(([names = "", values = ""]) => {
+    const texts = values.replaceAll("`", "").split(", ");
+    return names
+      .replaceAll("`", "")
+      .split(", ")
+      .map((name, index) => [name, texts[index] ?? texts[0]] as const);
+  }),
+);
+
+test.each(Object.entries<Setting>(settings))(
+  "the README has the default of %s, which is within its bounds",
+  (name, setting) => {
+    expect(defaults.get(name.replace(/[A-Z]/g, "_$&").toUpperCase())).toBe(written(name, setting));
+    expect(setting.byDefault).toBeGreaterThanOrEqual(setting.min);
+    expect(setting.byDefault).toBeLessThanOrEqual(setting.max);
+  },
+);
+
+/** Numbers of rows in the README's table of limits, in their order: those of the first two cells, then those with a unit. */
+const numbers: Readonly<Record<string, readonly string[]>> = {
+  "unary calls in flight": [],
+  "streams in flight": [count(STREAMS_PER_CALL)],
+  "wait for a call's start": [time(admission.maxBurstWaitMs), time(admission.maxStandingWaitMs)],
+  connections: [count(connections.maxConnections)],
+  "connections from one address": [],
+  "streams, or requests, at once on one connection": [count(connections.maxConcurrentStreams)],
+  "bytes held": [
+    bytes(CALL_BYTES),
+    bytes(connections.maxConnectionBytes),
+    bytes(connections.maxHeldBytes),
+    time(CALL_STALL_TIMEOUT_MS),
+    time(OVER_SHARE_STALL_TIMEOUT_MS),
+  ],
+  "the same, unread on one connection": [bytes(MAX_TIMES_OVER_BUDGET * connections.maxConnectionBytes)],
+  "pieces of a body": [`${TINY_PIECE_BYTES} bytes`, ...Object.values(connections.tinyPieces).map(count)],
+  "resets ahead of a first accepted call": Object.values(connections.strangerResets).map(count),
+  "resets on any connection": Object.values(STREAM_RESETS).map(count),
+  "headers ahead of a first accepted call": [
+    ...Object.values(connections.strangerHeaderBytes).map(bytes),
+    bytes(FREE_HEADER_BYTES),
+  ],
+  "headers of a request": [bytes(connections.maxHeaderBytes)],
+  "a message": [bytes(MAX_USER_MESSAGE_BYTES)],
+  "an upload": [],
+  "an error over gRPC": [bytes(MAX_ERROR_MESSAGE_BYTES), bytes(MAX_ERROR_DETAILS_BYTES)],
+  "handshake, first request, a header": [time(connections.handshakeTimeoutMs)],
+  "body of a unary call": [time(requests.bodyTimeoutMs)],
+  "the same, while others are refused": [time(admission.patienceMs)],
+  "between two parts of an upload": [time(requests.stallTimeoutMs), count((2 * requests.stallTimeoutMs) / 60_000)],
+  "a connection without calls": [time(connections.idleTimeoutMs)],
+  "rest of a request that was answered": [
+    time(requests.bodyTimeoutMs),
+    bytes(MAX_DROPPED_BYTES),
+    time(MAX_REFUSED_REST_MS),
+    bytes(MAX_REFUSED_REST_BYTES),
+  ],
+  "last messages of streams": [
+    bytes(KEPT_MESSAGES_FACTOR * connections.maxConnectionBytes),
+    bytes(connections.maxHeldBytes),
+  ],
+  "key set of the identity provider": [
+    bytes(keySetLimits.maxBytes),
+    `${keySetLimits.maxKeys} keys`,
+    time(keySetLimits.fetchTimeoutMs),
+    `${keySetLimits.maxRedirects} redirects`,
+  ],
+  "compressed messages": [bytes(MAX_INLINE_CODING_BYTES)],
+  "searches through many users": [count(MAX_SEARCHES_AT_ONCE)],
+};
+
+const UNIT = "(?: (?:KiB|MiB|GiB|bytes|ms|s|min|h|keys|redirects))";
+const numbersIn = (text: string, unit: string) =>
+  text.replaceAll(/HTTP\/[\d.]+|`[^`]*`/g, "").match(new RegExp(`\\b\\d[\\d,]*${unit}\\b`, "g")) ?? [];
+
+describe("the README's table of limits", () => {
+  const rows = tableBelow("Limits");
+
+  test("has each limit once", () => {
+    expect(rows.map(([limit = ""]) => limit)).toEqual(
+      Object.keys(numbers).map((limit) => expect.stringMatching(new RegExp(`^${limit}`))),
+    );
+  });
+
+  test.each(Object.entries(numbers))("has the numbers of: %s", (limit, expected) => {
+    const [name = "", value = "", beyond = ""] = rows[Object.keys(numbers).indexOf(limit)] ?? [];
+    expect([...numbersIn(`${name}; ${value}`, `${UNIT}?`), ...numbersIn(beyond, UNIT)]).toEqual(expected);
+  });
+});
