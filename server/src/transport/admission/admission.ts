@@ -1,5 +1,5 @@
 import { CONNECTION_SHARE, defaultAdmissionLimits, STREAMS_PER_CALL, settings } from "../../limits.ts";
-import { type Waiting, WaitingLine } from "./waiting-line.ts";
+import { PacedLine, type Waiting } from "./paced-line.ts";
 
 /** A call, from its headers to the end of its answer. */
 export interface Arrival extends Waiting {
@@ -39,7 +39,7 @@ export function admissionLimits(
 export class Admission {
   readonly #calls: Pool;
   readonly #streams: Pool;
-  readonly #line: WaitingLine<Arrival>;
+  readonly #line: PacedLine<Arrival>;
 
   readonly #isHeavy: (connection: object) => boolean;
 
@@ -55,7 +55,7 @@ export class Admission {
     this.#isHeavy = isHeavy;
     this.#calls = new Pool(limits.maxCalls, limits.patienceMs, now);
     this.#streams = new Pool(limits.maxStreams, Number.POSITIVE_INFINITY, now);
-    this.#line = new WaitingLine(limits, now, isHeavy);
+    this.#line = new PacedLine(limits, now, isHeavy);
   }
 
   get calls(): number {

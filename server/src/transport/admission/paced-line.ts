@@ -19,7 +19,7 @@ export interface Waiting {
 }
 
 /** The pace at which calls start, and how long they wait. */
-export type WaitingLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs">;
+export type PacedLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs">;
 
 /** Started at once however slow the loop is: enough for one to be computed while others wait for disk or threads. */
 const MIN_WINDOW = 8;
@@ -44,8 +44,8 @@ interface Place<T> {
  * that have waited for longer than a tenth of a second are refused. This is how
  * CoDel (RFC 8289) tells a burst from a standing queue.
  */
-export class WaitingLine<T extends Waiting> {
-  readonly #limits: WaitingLineLimits;
+export class PacedLine<T extends Waiting> {
+  readonly #limits: PacedLineLimits;
   readonly #now: () => number;
   readonly #line: FairLine<object, Place<T>>;
   /** Starts since the pace was measured, and when that was. */
@@ -64,7 +64,7 @@ export class WaitingLine<T extends Waiting> {
    * @param now Monotonic, in milliseconds.
    * @param isHeavy Whether a connection has much under way, so that others go first.
    */
-  constructor(limits: WaitingLineLimits, now: () => number, isHeavy: (connection: object) => boolean) {
+  constructor(limits: PacedLineLimits, now: () => number, isHeavy: (connection: object) => boolean) {
     this.#limits = limits;
     this.#line = new FairLine(isHeavy);
     this.#now = now;
