@@ -4,8 +4,8 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
 const MAX_KNOWN_TYPES = 32;
 
-/** An answer without the headers that each has of its own. */
-export interface Refusal {
+/** Answer that refuses a call, without the headers that each has of its own. */
+export interface RefusalAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   /** Undefined: the answer ends with its headers. */
@@ -21,31 +21,31 @@ export interface Refusal {
  *   (RFC 9110, 10.2.3), and `grpc-retry-pushback-ms` (gRFC A6).
  * @returns The answer for a request, by its content-type.
  */
-export function createRefusal(error: ConnectError, retryAfterMs?: number): (contentType: string) => Refusal {
+export function createRefusal(error: ConnectError, retryAfterMs?: number): (contentType: string) => RefusalAnswer {
   const retry: Record<string, string> =
     retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
   const pushback: Record<string, string> =
     retryAfterMs === undefined ? {} : { "grpc-retry-pushback-ms": String(retryAfterMs) };
   const status = Object.fromEntries(setTrailerStatus(new Headers(), error));
 
-  const unary: Refusal = {
+  const unary: RefusalAnswer = {
     status: codeToHttpStatus(error.code),
     headers: { "content-type": "application/json", ...retry },
     body: Buffer.from(JSON.stringify(errorToJson(error, undefined))),
   };
   // Trailers-Only, as gRPC calls it: the status stands in the only header block.
-  const grpc: Refusal = { status: 200, headers: { ...status, ...pushback }, body: undefined };
-  const stream: Refusal = {
+  const grpc: RefusalAnswer = { status: 200, headers: { ...status, ...pushback }, body: undefined };
+  const stream: RefusalAnswer = {
     status: 200,
     headers: retry,
     body: envelope(endStreamFlag, JSON.stringify(endStreamToJson(new Headers(), error, undefined))),
   };
-  const byContentType = new Map<string, Refusal>();
-  const make = (contentType: string): Refusal => {
+  const byContentType = new Map<string, RefusalAnswer>();
+  const make = (contentType: string): RefusalAnswer => {
     const answer = formOf(contentType);
     return answer === unary ? unary : { ...answer, headers: { "content-type": contentType, ...answer.headers } };
   };
-  const formOf = (contentType: string): Refusal => {
+  const formOf = (contentType: string): RefusalAnswer => {
     if (/^application\/grpc/i.test(contentType)) return grpc;
     return /^application\/connect\+/i.test(contentType) ? stream : unary;
   };

@@ -15,8 +15,9 @@ import type { Admission } from "../admission/admission.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
 import { hasOpenRequests } from "../port/pipelining.ts";
+import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
-import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./refusal.ts";
+import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL } from "./refusal.ts";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;
@@ -93,7 +94,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     }
   }, limits.pingIntervalMs).unref();
 
-  const refuse = (request: IncomingMessage, socket: Duplex, { status, code, message }: UpgradeRefusal) => {
+  const refuse = (request: IncomingMessage, socket: Duplex, { status, code, message }: HttpRefusal) => {
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const path = pathOf(request).slice(0, 200);
     const origin = request.headers.origin?.slice(0, 200);

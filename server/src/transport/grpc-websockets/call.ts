@@ -42,7 +42,7 @@ export interface SocketCallOptions {
 }
 
 /** Why a call never began, and with which code its socket closes. */
-interface Refusal {
+interface CallRefusal {
   readonly error: ConnectError;
   readonly closeCode: number;
 }
@@ -189,7 +189,7 @@ export class SocketCall {
     if (this.#arrival) this.#options.admission.leave(this.#arrival);
   }
 
-  async #serve(header: Headers, refusal?: Refusal): Promise<void> {
+  async #serve(header: Headers, refusal?: CallRefusal): Promise<void> {
     const requestId = requestIdFrom(header.get("x-request-id") ?? undefined);
     try {
       const response = await this.#handler(this.#takeRequest(header, requestId, refusal?.error));

@@ -4,15 +4,9 @@ import { TLSSocket } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { hasValidHost, isOwnOrigin } from "../fastify/authority.ts";
+import type { HttpRefusal } from "../port/raw-refusals.ts";
 
 export const SUBPROTOCOL = "grpc-websockets";
-
-/** Why a request gets no WebSocket: a status, and an error in Connect's form. */
-export interface UpgradeRefusal {
-  readonly status: number;
-  readonly code: Code;
-  readonly message: string;
-}
 
 export const REFUSALS = {
   draining: { status: 503, code: Code.Unavailable, message: "server is shutting down" },
@@ -20,14 +14,14 @@ export const REFUSALS = {
   path: { status: 404, code: Code.Unimplemented, message: "no such method" },
   origin: { status: 403, code: Code.PermissionDenied, message: "origin is not allowed" },
   subprotocol: { status: 400, code: Code.InvalidArgument, message: `subprotocol must be ${SUBPROTOCOL}` },
-} as const satisfies Record<string, UpgradeRefusal>;
+} as const satisfies Record<string, HttpRefusal>;
 
 /** Why a request that asks for a WebSocket gets none, if so. */
 export function refusalOf(
   request: IncomingMessage,
   isMethod: boolean,
   origins: readonly string[],
-): UpgradeRefusal | undefined {
+): HttpRefusal | undefined {
   if (!hasValidHost(request)) return REFUSALS.host;
   if (!isMethod) return REFUSALS.path;
   if (!isAllowedOrigin(request, origins)) return REFUSALS.origin;
@@ -50,7 +44,7 @@ function subprotocolsOf({ headers }: IncomingMessage): string[] {
 }
 
 /** Answers a request that gets no WebSocket, in the form of Connect's errors, and ends its connection. */
-export function endWithError(socket: Duplex, requestId: string, { status, code, message }: UpgradeRefusal): void {
+export function endWithError(socket: Duplex, requestId: string, { status, code, message }: HttpRefusal): void {
   const body = JSON.stringify({ code: codeToString(code), message });
   socket.on("error", () => socket.destroy());
   socket.once("finish", () => socket.destroy());

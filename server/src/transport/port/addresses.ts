@@ -5,7 +5,7 @@ import { type Allowance, TokenBucket } from "./token-bucket.ts";
 const SWEEP_INTERVAL_MS = 5_000;
 
 /** What is known of an address that has connections, or has had some a moment ago. */
-export interface Address {
+export interface RemoteAddress {
   connections: number;
   /** What its connections may spend, all together, while they are strangers: else each new one would bring its own. */
   readonly resets: TokenBucket;
@@ -28,7 +28,7 @@ export interface AddressesOptions {
 /** The addresses that connections come from. */
 export class Addresses {
   readonly #options: AddressesOptions;
-  readonly #known = new Map<string, Address>();
+  readonly #known = new Map<string, RemoteAddress>();
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: AddressesOptions) {
@@ -60,11 +60,11 @@ export class Addresses {
   }
 
   /** What is known of the address of a connection that was admitted; nothing of a proxy's. */
-  of(remoteAddress: string | undefined): Address {
+  of(remoteAddress: string | undefined): RemoteAddress {
     return (remoteAddress !== undefined && this.#known.get(addressKey(remoteAddress))) || this.#create();
   }
 
-  #create(): Address {
+  #create(): RemoteAddress {
     const { strangerResets, strangerHeaderBytes, tinyPieces } = this.#options;
     return {
       connections: 0,

@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
 import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
 import type { Connection } from "../../rpc/context.ts";
-import type { Address } from "./addresses.ts";
+import type { RemoteAddress } from "./addresses.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
@@ -15,7 +15,7 @@ export class ConnectionGuard {
   readonly bytes: ConnectionBytes;
   /** Address and port of the other end. */
   readonly peer: string;
-  readonly #address: Address;
+  readonly #address: RemoteAddress;
   readonly #tinyPieces: TokenBucket;
   readonly #cut: (reason: string) => void;
   /** Requests of HTTP/1.1 that have not begun yet, in their order. */
@@ -31,7 +31,7 @@ export class ConnectionGuard {
   /** @param cut Ends the connection, for a client that floods it. */
   constructor(
     peer: string,
-    address: Address,
+    address: RemoteAddress,
     bytes: ConnectionBytes,
     tinyPieces: Allowance,
     cut: (reason: string) => void,

@@ -11,7 +11,7 @@ import { dropRestWhenAnswered } from "./unread-rest.ts";
 /** For an answer to what is no request to leave, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
-export interface RawRefusalsOptions {
+export interface HttpRefusalsOptions {
   /** Largest header list, in bytes as {@link headerListSize} counts them. */
   maxHeaderBytes: number;
   /** For the rest of a refused request, in milliseconds. */
@@ -24,7 +24,7 @@ export interface RawRefusalsOptions {
  * with a header of bounded size, and a method that HTTP/1.1's parser knows, where HTTP/2
  * lets any pass. One limit and one answer for both versions.
  */
-export function refuseUnknown(handler: RequestListener, options: RawRefusalsOptions): RequestListener {
+export function refuseUnknown(handler: RequestListener, options: HttpRefusalsOptions): RequestListener {
   const { maxHeaderBytes, bodyTimeoutMs, refusedLines } = options;
   return (request, response) => {
     const refusal =
@@ -51,7 +51,7 @@ function isServed(method: string): boolean {
  * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
  * connection. Nothing is said where it could be taken for the answer to another request.
  */
-export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<RawRefusalsOptions, "bodyTimeoutMs">) {
+export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<HttpRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
     // Its request has its answer, and its line in the log. A second answer would be taken for the next request's.
     if (isSendingAnswered(socket)) {
@@ -78,19 +78,20 @@ export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<
   };
 }
 
-interface Refusal {
+/** Why a request is refused before it is a call: a status, and an error in Connect's form. */
+export interface HttpRefusal {
   readonly status: number;
   readonly code: Code;
   readonly message: string;
 }
 
-const unknownMethod: Refusal = { status: 501, code: Code.Unimplemented, message: "no such HTTP method" };
+const unknownMethod: HttpRefusal = { status: 501, code: Code.Unimplemented, message: "no such HTTP method" };
 
-function headerTooLarge(maxBytes: number): Refusal {
+function headerTooLarge(maxBytes: number): HttpRefusal {
   return { status: 431, code: Code.ResourceExhausted, message: `header is larger than ${maxBytes} bytes` };
 }
 
-function refusalOf(error: NodeJS.ErrnoException, maxHeaderBytes: number): Refusal {
+function refusalOf(error: NodeJS.ErrnoException, maxHeaderBytes: number): HttpRefusal {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
       return headerTooLarge(maxHeaderBytes);
