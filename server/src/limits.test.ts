@@ -6,6 +6,7 @@ import {
   CALL_BYTES,
   CALL_STALL_TIMEOUT_MS,
   defaultConnectionLimits as connections,
+  DEFAULT_PAGE_SIZE,
   FREE_HEADER_BYTES,
   KEPT_MESSAGES_FACTOR,
   keySetLimits,
@@ -13,6 +14,7 @@ import {
   MAX_ERROR_DETAILS_BYTES,
   MAX_ERROR_MESSAGE_BYTES,
   MAX_INLINE_CODING_BYTES,
+  MAX_PAGE_SIZE,
   MAX_REFUSED_REST_BYTES,
   MAX_REFUSED_REST_MS,
   MAX_SEARCHES_AT_ONCE,
@@ -86,6 +88,13 @@ test.each(Object.entries<Setting>(settings))(
     expect(setting.byDefault).toBeLessThanOrEqual(setting.max);
   },
 );
+
+test("the contract has the sizes of pages", () => {
+  const contract = readFileSync(join(import.meta.dirname, "../../proto/user/v1/user.proto"), "utf8");
+  const [pageSize] = /[^;{}]*int32 page_size[^;]*/.exec(contract) ?? [];
+  expect(pageSize).toContain(`${DEFAULT_PAGE_SIZE} when 0`);
+  expect(pageSize).toContain(`lte: ${MAX_PAGE_SIZE}\n`);
+});
 
 /** Numbers of rows in the README's table of limits, in their order: those of the first two cells, then those with a unit. */
 const numbers: Readonly<Record<string, readonly string[]>> = {

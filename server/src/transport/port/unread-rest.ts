@@ -10,7 +10,7 @@ const MAX_END_POLL_MS = 1_000;
  * Lets go of what an answered request still sends: it is of no use to anyone. HTTP/2
  * says so to the client (RFC 9113, 8.1). An HTTP/1.1 client would lose the answer with
  * its connection, so what it sends is read and dropped, for `timeoutMs` and up to
- * 64 MiB; then the connection is closed.
+ * `MAX_DROPPED_BYTES`; then the connection is closed.
  */
 export function dropRestWhenAnswered(
   request: IncomingMessage | Http2ServerRequest,
