@@ -1,6 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
-import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import {
   type CreateUserRequestSchema,
@@ -109,13 +108,10 @@ export class RollcallClient implements AsyncDisposable {
 
   /** The results of a query as they come; to leave the loop cancels the call. */
   async *query(text: string, options: CallOptions = {}): AsyncIterable<ServerStreamResponse> {
-    const controller = createLinkedAbortController(options.signal);
     try {
-      yield* this.streams.serverStream({ query: text }, { ...options, signal: controller.signal });
+      yield* this.streams.serverStream({ query: text }, options);
     } catch (error) {
       throw toRollcallError(error);
-    } finally {
-      controller.abort();
     }
   }
 
