@@ -8,7 +8,7 @@ import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { createTokenVerifier, loadDevelopmentKey } from "@rollcall/server";
 import { childEnv } from "@rollcall/testing/child-env";
-import { rollcall, rollcallInside } from "@rollcall/testing/command-line";
+import { rollcall, rollcallInside } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { runCommandLine } from "../src/run.ts";

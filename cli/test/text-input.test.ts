@@ -8,7 +8,7 @@ import { Code } from "@connectrpc/connect";
 import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "@rollcall/client";
 import { createRollcallClient } from "@rollcall/client/node";
 import { childEnv } from "@rollcall/testing/child-env";
-import { main, rollcall } from "@rollcall/testing/command-line";
+import { main, rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 

@@ -8,10 +8,10 @@ import { Code } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { watchForLeaks } from "./leaks.ts";
-import { startProxy, startResettingProxy, startSilentServer } from "./proxy.ts";
-import { startServerProcess } from "./server-process.ts";
+import { freePort } from "./support/free-port.ts";
+import { watchForLeaks } from "./support/leaks.ts";
+import { startServerProcess } from "./support/server-process.ts";
+import { startProxy, startResettingProxy, startSilentServer } from "./support/tcp-proxy.ts";
 
 test("calls outlive a server that is killed and started again, and no user is lost or made twice", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-client-"));

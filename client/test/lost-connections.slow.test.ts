@@ -5,8 +5,8 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { RetryEvent } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { startProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

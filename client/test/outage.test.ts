@@ -8,9 +8,9 @@ import { expect, test } from "vitest";
 import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
 import { findNotSent } from "../src/internal/not-sent.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { freePort } from "./support/free-port.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

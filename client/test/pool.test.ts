@@ -9,10 +9,10 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
+import { freePort } from "./support/free-port.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
-import { startProxy, startSilentServer } from "./proxy.ts";
+import { startProxy, startSilentServer } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

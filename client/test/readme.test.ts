@@ -7,7 +7,7 @@ import { childEnv } from "@rollcall/testing/child-env";
 import { examplesIn } from "@rollcall/testing/readme-examples";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startExample } from "./example-folder.ts";
+import { startExample } from "./support/example-folder.ts";
 
 const packageDir = join(import.meta.dirname, "..");
 const readme = await readFile(join(packageDir, "README.md"), "utf8");

@@ -7,13 +7,13 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { createCertificateAuthority, createSelfSigned } from "@rollcall/testing/certificates";
-import { rollcall, rollcallInside } from "@rollcall/testing/command-line";
+import { rollcall, rollcallInside } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { listen } from "./proxy.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { listen } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

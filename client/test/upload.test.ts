@@ -8,8 +8,8 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

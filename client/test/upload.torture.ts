@@ -2,8 +2,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { startServerProcess } from "./server-process.ts";
+import { freePort } from "./support/free-port.ts";
+import { startServerProcess } from "./support/server-process.ts";
 
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;

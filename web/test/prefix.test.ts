@@ -1,10 +1,10 @@
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, panel, say } from "./stream-pages.ts";
-import { fillForm, names } from "./users-page.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startProxy } from "./support/reverse-proxy.ts";
+import { button, choose, panel, say } from "./support/stream-pages.ts";
+import { fillForm, names } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {

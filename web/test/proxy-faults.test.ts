@@ -1,10 +1,10 @@
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenApp, type OpenOptions, openApp } from "./open-app.ts";
-import { type ProxyOptions, startProxy } from "./proxy.ts";
-import { button, choose, fact, say } from "./stream-pages.ts";
-import { fillForm } from "./users-page.ts";
+import { type OpenApp, type OpenOptions, openApp } from "./support/open-app.ts";
+import { type ProxyOptions, startProxy } from "./support/reverse-proxy.ts";
+import { button, choose, fact, say } from "./support/stream-pages.ts";
+import { fillForm } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, chooseLarge, fact, say } from "./stream-pages.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startProxy } from "./support/reverse-proxy.ts";
+import { button, choose, chooseLarge, fact, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -3,9 +3,9 @@ import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer, until } from "@rollcall/testing/start-server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, chooseLarge, fact, panel, say } from "./stream-pages.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startProxy } from "./support/reverse-proxy.ts";
+import { button, choose, chooseLarge, fact, panel, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -11,7 +11,7 @@ import { errorOf, protocolCells } from "@rollcall/testing/matrix";
 import { until } from "@rollcall/testing/start-server";
 import { generateKeyPair, SignJWT, UnsecuredJWT } from "jose";
 import { describe, expect, test } from "vitest";
-import { audience, issuer, startIdentityProvider, startTrusting } from "./identity-provider.ts";
+import { audience, issuer, startIdentityProvider, startTrusting } from "./support/identity-provider.ts";
 
 const MINUTE = 60_000;
 const invalid = { code: Code.Unauthenticated, rawMessage: "invalid token" };

@@ -1,6 +1,6 @@
 import { heldBytes } from "@rollcall/testing/memory";
 import { expect, test } from "vitest";
-import { heldDuringUpload, uploadTransports } from "./upload-memory.ts";
+import { heldDuringUpload, uploadTransports } from "./support/upload-memory.ts";
 
 const MIB = 1024 ** 2;
 

@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Starts a process that opens the database when told to. */
 async function startOpener() {
-  const program = join(import.meta.dirname, "open-database-main.ts");
+  const program = join(import.meta.dirname, "support/open-database-main.ts");
   const child = spawn(process.execPath, [program, path], { env: childEnv, stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
   let output = "";

@@ -5,7 +5,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { Streams } from "../../src/service/streams.ts";
-import { uploadTransports } from "../hardening/upload-memory.ts";
+import { uploadTransports } from "../hardening/support/upload-memory.ts";
 
 test("a query gives ten results, unless it is set up otherwise", async () => {
   const results = await Array.fromAsync(new Streams().search("q", new AbortController().signal));

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { until } from "@rollcall/testing/start-server";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../../src/app.ts";
 
 export interface ServerProcessOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
@@ -27,7 +27,7 @@ export interface MeasuredServer extends AsyncDisposable {
 
 /** Starts the server in a process of its own, whose memory and time are nobody else's. */
 export async function startMeasuredServer(options: ServerProcessOptions = {}): Promise<MeasuredServer> {
-  const child = fork(new URL("./server-process-main.ts", import.meta.url), [JSON.stringify(options)], {
+  const child = fork(new URL("./measured-server-main.ts", import.meta.url), [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],
     serialization: "advanced",
   });

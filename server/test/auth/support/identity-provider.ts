@@ -6,8 +6,8 @@ import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
-import { createTokenVerifier, type TokenKeys } from "../../src/rpc/auth/token-verifier.ts";
-import { createLogger } from "../../src/telemetry/logger.ts";
+import { createTokenVerifier, type TokenKeys } from "../../../src/rpc/auth/token-verifier.ts";
+import { createLogger } from "../../../src/telemetry/logger.ts";
 
 export const issuer = "https://idp.example";
 export const audience = "rollcall";

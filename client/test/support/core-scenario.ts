@@ -7,7 +7,7 @@ import {
   UnauthorizedError,
   UserNotFoundError,
   ValidationError,
-} from "../src/index.ts";
+} from "../../src/index.ts";
 
 /**
  * Uses the browser-safe core in all its parts, in Node and in Chromium alike.

@@ -1,5 +1,5 @@
 import { type IPty, spawn } from "@lydell/node-pty";
-import { main } from "@rollcall/testing/command-line";
+import { main } from "@rollcall/testing/run-rollcall";
 import { until } from "@rollcall/testing/start-server";
 import xterm from "@xterm/headless";
 

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { createApp } from "../../src/app.ts";
-import { mintToken } from "../../src/rpc/auth/mint-token.ts";
-import { SCOPES } from "../../src/rpc/auth/permissions.ts";
-import { createTokenVerifier } from "../../src/rpc/auth/token-verifier.ts";
+import { createApp } from "../../../src/app.ts";
+import { mintToken } from "../../../src/rpc/auth/mint-token.ts";
+import { SCOPES } from "../../../src/rpc/auth/permissions.ts";
+import { createTokenVerifier } from "../../../src/rpc/auth/token-verifier.ts";
 
 /** A server for load tests, as its own process; `lifted` as its argument lifts the limits of calls. */
 const secret = randomBytes(32);

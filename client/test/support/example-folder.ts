@@ -1,7 +1,7 @@
 import { mkdir, mkdtempDisposable, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-const packageDir = join(import.meta.dirname, "..");
+const packageDir = join(import.meta.dirname, "../..");
 
 /** A folder in the package, so that an example finds the package by its name, with what examples ask for. */
 export async function startExample() {

@@ -9,7 +9,7 @@ import { run } from "@rollcall/testing/run-program";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
 import { commandsFor, quote, uploadCommands } from "../src/calls/shell-commands.ts";
-import { openApp } from "./open-app.ts";
+import { openApp } from "./support/open-app.ts";
 
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));

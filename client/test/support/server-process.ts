@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { mintToken, SCOPES } from "@rollcall/server";
 import { childEnv } from "@rollcall/testing/child-env";
 
-const main = join(import.meta.dirname, "../../server/src/main.ts");
+const main = join(import.meta.dirname, "../../../server/src/main.ts");
 const AUTH_SECRET = "a secret of the tests, long enough";
 
 export interface ServerProcess extends AsyncDisposable {

@@ -1,6 +1,6 @@
 /** A program that opens a database when it is told to, says what happened, and closes it when its input ends. */
 import { once } from "node:events";
-import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 
 const [path = ""] = process.argv.slice(2);
 process.stdout.write("here\n");

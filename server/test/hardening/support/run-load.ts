@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
-import type { LoadReport } from "./load-generator.ts";
+import type { LoadReport } from "./load-generator-main.ts";
 
 const file = (name: string) => join(import.meta.dirname, name);
 
@@ -16,7 +16,7 @@ export interface LoadOptions {
 
 /** Loads a server, and reports what its callers saw; server and callers are processes of their own. */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
-  const server = fork(file("load-server.ts"), options.isLifted ? ["lifted"] : []);
+  const server = fork(file("load-server-main.ts"), options.isLifted ? ["lifted"] : []);
   try {
     const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
     const created = await fetch(`${url}/user.v1.UserService/CreateUser`, {
@@ -27,7 +27,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     const { user } = (await created.json()) as { user: { id: string } };
     const { multiple, secondsPerPhase, deadlineMs } = options;
     const numbers = [multiple, secondsPerPhase, deadlineMs].map(String);
-    const generator = fork(file("load-generator.ts"), [url, token, user.id, ...numbers]);
+    const generator = fork(file("load-generator-main.ts"), [url, token, user.id, ...numbers]);
     const [report] = (await once(generator, "message")) as [LoadReport];
     return report;
   } finally {

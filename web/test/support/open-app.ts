@@ -7,7 +7,7 @@ import type { TestServer } from "@rollcall/testing/start-server";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 
-export const WEB_ROOT = join(import.meta.dirname, "../dist");
+export const WEB_ROOT = join(import.meta.dirname, "../../dist");
 
 /** In plaintext, and with TLS. */
 export const SCHEMES = ["http", "https"] as const;
