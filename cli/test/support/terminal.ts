@@ -1,5 +1,5 @@
 import { type IPty, spawn } from "@lydell/node-pty";
-import { main } from "@rollcall/testing/run-rollcall";
+import { rollcallMain } from "@rollcall/testing/run-rollcall";
 import { until } from "@rollcall/testing/start-server";
 import xterm from "@xterm/headless";
 
@@ -27,7 +27,7 @@ export function startTerminal(
   const { PATH = "" } = process.env;
   const { columns, env } = options;
   const screen = new xterm.Terminal({ cols: columns, rows: 20, scrollback: 5_000, allowProposedApi: true });
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(process.execPath, [rollcallMain, ...args], {
     cols: columns,
     rows: 20,
     name: "xterm-256color",

@@ -69,7 +69,7 @@ function getOf(message: object): string[] {
 
 async function curl(server: TestServer, { flags }: Connection & { flags: string[] }, method: string, args: string[]) {
   const { authorization } = await server.auth();
-  const { exitCode, stdout, stderr } = await run("curl", [
+  const { code, stdout, stderr } = await run("curl", [
     // Whatever the machine is set up for: no .curlrc, no proxy.
     ...["--disable", "--noproxy", "*", "--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}"],
     ...["--header", `authorization: ${authorization}`],
@@ -77,7 +77,7 @@ async function curl(server: TestServer, { flags }: Connection & { flags: string[
     ...args,
     `${server.url}/${method}`,
   ]);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [body = "", outcome = ""] = stdout.split("\n");
   const [httpVersion, status] = outcome.split(" ");
   return { httpVersion, status: Number(status), body: JSON.parse(body) };
