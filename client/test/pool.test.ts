@@ -12,7 +12,7 @@ import { createRollcallClient } from "../src/node/index.ts";
 import { freePort } from "./support/free-port.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
-import { startProxy, startSilentServer } from "./support/tcp-proxy.ts";
+import { startSilentServer, startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
@@ -188,7 +188,7 @@ test("a GOAWAY with an error ends the calls it names, and moves those after them
 
 test("over HTTP/1.1 too, a dead address fails no call, calls share few connections, and close drains", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
-  await using proxy = await startProxy(server.port);
+  await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
   const client = createRollcallClient({
     address: [`http://127.0.0.1:${await freePort()}`, proxy.url],
@@ -227,7 +227,7 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
 
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
-  await using proxy = await startProxy(server.port);
+  await using proxy = await startTcpProxy(server.port);
   await using client = createRollcallClient({ address: proxy.url, protocol: "connect", httpVersion: "1.1" });
   let count = 0;
   const reading = (async () => {
@@ -354,7 +354,7 @@ for (const scheme of ["http", "https"]) {
 test("a PING that is not answered ends the connection and its calls", async () => {
   await using server = await startBareServer();
   let isFrozen = false;
-  await using proxy = await startProxy(Number(new URL(server.url).port), {
+  await using proxy = await startTcpProxy(Number(new URL(server.url).port), {
     onRequestBytes: (bytes) => (isFrozen ? undefined : bytes),
   });
   await using client = createRollcallClient({
@@ -379,7 +379,7 @@ test("a PING that is not answered ends the connection and its calls", async () =
 for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
   test(`times without end are no timers that fire at once: ${wire.protocol}`, async () => {
     await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
-    await using proxy = await startProxy(server.port);
+    await using proxy = await startTcpProxy(server.port);
     const times = [
       "connectTimeoutMs",
       "pingIntervalMs",

@@ -5,13 +5,13 @@ import type { AddressInfo } from "node:net";
 import { type Duplex, Transform } from "node:stream";
 import { testCa, testCertificate } from "@rollcall/testing/matrix";
 
-export interface Proxy extends AsyncDisposable {
+export interface ReverseProxy extends AsyncDisposable {
   readonly url: string;
   /** Breaks every WebSocket. */
   cut(): void;
 }
 
-export interface ProxyOptions {
+export interface ReverseProxyOptions {
   /** Takes the place of the host that the browser asked for. */
   host?: string;
   /** A path, as `/rollcall`, that the server is put below, and that it does not see; all else is a page of the proxy's. */
@@ -75,10 +75,10 @@ function acceptUpgrade({ headers }: http.IncomingMessage, socket: Duplex): void 
 }
 
 /** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
-export async function startProxy(
+export async function startReverseProxy(
   server: string,
-  { host, prefix = "", keepsPrefix = false, damages = false, hold, ...own }: ProxyOptions = {},
-): Promise<Proxy> {
+  { host, prefix = "", keepsPrefix = false, damages = false, hold, ...own }: ReverseProxyOptions = {},
+): Promise<ReverseProxy> {
   const { protocol, port } = new URL(server);
   const isSecure = protocol === "https:";
   const sockets = new Set<Duplex>();
