@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { childEnv } from "@rollcall/testing/child-env";
 import { examplesIn } from "@rollcall/testing/readme-examples";
-import { root, run } from "@rollcall/testing/run-program";
+import { root } from "@rollcall/testing/root";
+import { run } from "@rollcall/testing/run-program";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 

@@ -1,15 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll } from "vitest";
 import { childEnv } from "./child-env.ts";
-import { testCa } from "./matrix.ts";
-
-/** The repository. */
-export const root = join(import.meta.dirname, "../..");
+import { root } from "./root.ts";
 
 export interface ProgramResult {
   /** Its exit code; null when a signal ended it. */
@@ -41,13 +34,4 @@ export async function run(
   onStart?.(child);
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
   return { code, stdout, stderr };
-}
-
-/** Path of a file with the certificate authority of TLS servers; it is there for as long as the test file runs. */
-export function writeCaFile(): string {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-ca-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, "ca.pem");
-  writeFileSync(path, testCa);
-  return path;
 }

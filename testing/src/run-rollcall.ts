@@ -3,7 +3,8 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { runCommandLine } from "@rollcall/cli/run";
 import { childEnv } from "./child-env.ts";
-import { type ProgramOptions, type ProgramResult, root, run } from "./run-program.ts";
+import { root } from "./root.ts";
+import { type ProgramOptions, type ProgramResult, run } from "./run-program.ts";
 
 /** The program's file. */
 export const rollcallMain = join(root, "cli/src/main.ts");

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { childEnv } from "./child-env.ts";
-import { root } from "./run-program.ts";
+import { root } from "./root.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly process: ChildProcess;

@@ -6,8 +6,10 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+import { writeCaFile } from "@rollcall/testing/ca-file";
 import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
-import { type ProgramResult, root, run, writeCaFile } from "@rollcall/testing/run-program";
+import { root } from "@rollcall/testing/root";
+import { type ProgramResult, run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 

@@ -1,7 +1,8 @@
 /** curl: Connect as plain HTTP with JSON. */
 
+import { writeCaFile } from "@rollcall/testing/ca-file";
 import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
-import { run, writeCaFile } from "@rollcall/testing/run-program";
+import { run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
