@@ -42,7 +42,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
   "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen)|fastify|^ws$/ },
   "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/)/ },
-  "testing/src": { rooms: ["scripts/web-build.ts"], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
+  "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
 };
 
 interface SourceFile {

@@ -1,6 +1,6 @@
+import { launchChromiumServer } from "@rollcall/testing/chromium";
 import type { TestProject } from "vitest/node";
-import { buildWebIfStale } from "../../scripts/web-build.ts";
-import { launchChromiumServer } from "./chromium.ts";
+import { buildWebIfStale } from "../scripts/web-build.ts";
 
 /** Once before all browser tests: builds the web app, and launches the one Chromium that they share. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
