@@ -6,6 +6,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { Streams } from "../../src/service/streams.ts";
 import { uploadTransports } from "../hardening/support/upload-memory.ts";
+import { connect, failure } from "./support/connect.ts";
 
 test("a query gives ten results, unless it is set up otherwise", async () => {
   const results = await Array.fromAsync(new Streams().search("q", new AbortController().signal));
@@ -59,4 +60,12 @@ test("a chat goes on for as long as its client does, and ends with it", async ()
     answer();
   }
   expect(replies).toEqual(["Echo: one", "Echo: "]);
+});
+
+test("an empty query is named as such", async () => {
+  await using server = await startServer();
+  const { streams } = await connect(server);
+  const call = Array.fromAsync(streams.serverStream({ query: "" }));
+  const expected = { code: "InvalidArgument", message: "query is required", fields: ["query"] };
+  expect(await failure(call)).toMatchObject(expected);
 });
