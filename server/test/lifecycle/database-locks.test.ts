@@ -9,7 +9,7 @@ import { childEnv } from "@rollcall/testing/child-env";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import { ada, connect, failure } from "../users/support/connect.ts";
+import { ada, connect, failure } from "../support/connect.ts";
 
 let folder: string;
 let path: string;

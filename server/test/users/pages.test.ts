@@ -1,6 +1,6 @@
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { connect, failure } from "./support/connect.ts";
+import { connect, failure } from "../support/connect.ts";
 
 test("page sizes out of range are refused", async () => {
   await using server = await startServer();

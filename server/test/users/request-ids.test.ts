@@ -1,6 +1,6 @@
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { ada, connect, failure } from "./support/connect.ts";
+import { ada, connect, failure } from "../support/connect.ts";
 
 test("a request id replays its answer, for its principal and its content alone", async () => {
   let nowMs = Date.parse("2030-01-01");

@@ -1,7 +1,7 @@
 /** The rules of the contract for the fields of requests. */
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { ada, connect, failure } from "./support/connect.ts";
+import { ada, connect, failure } from "../support/connect.ts";
 
 test("an empty id is named as such", async () => {
   await using server = await startServer();

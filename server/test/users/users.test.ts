@@ -1,7 +1,7 @@
 import { ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { ada, connect, failure } from "./support/connect.ts";
+import { ada, connect, failure } from "../support/connect.ts";
 
 test("a user is created, read, listed, changed and removed", async () => {
   await using server = await startServer();

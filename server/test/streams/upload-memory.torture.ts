@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { heldDuringUpload, uploadTransports } from "../hardening/support/upload-memory.ts";
+import { heldDuringUpload, uploadTransports } from "./support/upload-memory.ts";
 
 const MIB = 1024 ** 2;
 

@@ -5,8 +5,8 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { Streams } from "../../src/service/streams.ts";
-import { uploadTransports } from "../hardening/support/upload-memory.ts";
-import { connect, failure } from "./support/connect.ts";
+import { connect, failure } from "../support/connect.ts";
+import { uploadTransports } from "./support/upload-memory.ts";
 
 test("a query gives ten results, unless it is set up otherwise", async () => {
   const results = await Array.fromAsync(new Streams().search("q", new AbortController().signal));
