@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { writeCaFile } from "@rollcall/testing/ca-file";
 import { launchChromium } from "@rollcall/testing/chromium";
-import { testCa } from "@rollcall/testing/matrix";
 import { run } from "@rollcall/testing/run-program";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
@@ -14,6 +14,7 @@ import { openApp } from "./support/open-app.ts";
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
 afterAll(() => rmSync(folder, { recursive: true }));
+const caFile = writeCaFile();
 
 /** Runs a command as somebody would who pasted it into a shell, in the repository's root. */
 async function paste(server: TestServer, command: string): Promise<string> {
@@ -62,9 +63,7 @@ test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works wh
   await page.getByLabel("Query", { exact: true }).fill(awkward);
   await page.getByRole("tab", { name: tool, exact: true }).click();
   const command = (await page.getByRole("tabpanel").locator("pre").textContent()) ?? "";
-  const ca = join(folder, "ca.pem");
-  writeFileSync(ca, testCa);
-  expect(await paste(server, `export ROLLCALL_CA=${ca}\n${command}`)).toContain("Result 9");
+  expect(await paste(server, `export ROLLCALL_CA=${caFile}\n${command}`)).toContain("Result 9");
   // The control: without it, nobody trusts the server.
   expect(await paste(server, command)).not.toContain("Result 9");
 });
