@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app.ts";
 
-export interface ServerProcessOptions {
+export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
   timeouts?: AppOptions["timeouts"];
   streams?: AppOptions["streams"];
@@ -26,7 +26,7 @@ export interface MeasuredServer extends AsyncDisposable {
 }
 
 /** Starts the server in a process of its own, whose memory and time are nobody else's. */
-export async function startMeasuredServer(options: ServerProcessOptions = {}): Promise<MeasuredServer> {
+export async function startMeasuredServer(options: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const child = fork(new URL("./measured-server-main.ts", import.meta.url), [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],
     serialization: "advanced",
