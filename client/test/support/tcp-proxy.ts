@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 
-/** A TCP server in the client's way to the real one. */
-export interface TcpProxy extends AsyncDisposable {
+/** A TCP server, such as a proxy in the client's way to the real one. */
+export interface TcpServer extends AsyncDisposable {
   readonly url: string;
   /** Connections that are open now. */
   readonly openCount: number;
@@ -22,9 +22,9 @@ export interface TcpProxyOptions {
 }
 
 /** Passes bytes between client and server, with faults as the options make them. */
-export async function startTcpProxy(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpProxy> {
+export async function startTcpProxy(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpServer> {
   const { onRequestBytes = (bytes) => bytes, onResponseBytes = (bytes) => bytes, port } = options;
-  return listen((socket) => {
+  return startTcpServer((socket) => {
     const upstream = net.connect(targetPort, "127.0.0.1");
     const forward = (from: Socket, to: Socket, change: NonNullable<TcpProxyOptions["onRequestBytes"]>) => {
       from.on("data", (bytes) => {
@@ -44,12 +44,12 @@ export async function startTcpProxy(targetPort: number, options: TcpProxyOptions
 }
 
 /** Accepts connections and never says a word. */
-export function startSilentServer(): Promise<TcpProxy> {
-  return listen((socket) => socket.resume());
+export function startSilentServer(): Promise<TcpServer> {
+  return startTcpServer((socket) => socket.resume());
 }
 
-/** A TCP server that does with each connection what it is told. */
-export async function listen(onConnection: (socket: Socket) => unknown, port = 0): Promise<TcpProxy> {
+/** Starts a TCP server that does with each connection what it is told. */
+export async function startTcpServer(onConnection: (socket: Socket) => unknown, port = 0): Promise<TcpServer> {
   const sockets = new Set<Socket>();
   let acceptedCount = 0;
   const server = net.createServer((socket) => {
