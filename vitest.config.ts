@@ -23,7 +23,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "browser", include: browserTests, globalSetup: "testing/src/browser-setup.ts" },
+        test: { name: "browser", include: browserTests, globalSetup: "test/browser-setup.ts" },
       },
       {
         extends: true,

@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["{server,client,web}/test/**/*.torture.ts"],
-    globalSetup: "testing/src/browser-setup.ts",
+    globalSetup: "test/browser-setup.ts",
     maxWorkers: 1,
     testTimeout: 1_800_000,
     hookTimeout: 1_800_000,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 
@@ -46,7 +46,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
   "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen)|fastify|^ws$/ },
   "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/)/ },
-  "testing/src": { rooms: ["scripts/web-build.ts"], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
+  "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
 };
 
 interface SourceFile {
@@ -66,17 +66,21 @@ function filesOf(room: string): SourceFile[] {
     .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
 }
 
+/** What a file imports, as it is written there. */
+function importsOf({ text }: SourceFile): string[] {
+  return [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)].map(([, name = ""]) => name);
+}
+
 /** All imports that a rule forbids, as `file -> import`. */
 function violations(room: string, { rooms, forbidden }: Rule, files: readonly SourceFile[]): string[] {
-  return files.flatMap(({ path, text }) =>
-    [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)]
-      .map(([, name = ""]) => name)
+  return files.flatMap((file) =>
+    importsOf(file)
       .filter((name) => {
         if (!name.startsWith(".")) return forbidden.test(name);
-        const target = join(dirname(path), name);
+        const target = join(dirname(file.path), name);
         return ![room, ...rooms].some((allowed) => `${target}/`.startsWith(`${allowed}/`));
       })
-      .map((name) => `${path} -> ${name}`),
+      .map((name) => `${file.path} -> ${name}`),
   );
 }
 
@@ -94,6 +98,31 @@ test("the arrow is seen where it is broken", () => {
     `${room}/x.ts -> fastify`,
     `${room}/x.ts -> ../rpc/errors.ts`,
   ]);
+});
+
+/** Relative imports that lead out of a package, tests among them: other packages have names. */
+function strays(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) => {
+    const [folder] = file.path.split("/");
+    return importsOf(file)
+      .filter((name) => name.startsWith(".") && !join(dirname(file.path), name).startsWith(`${folder}/`))
+      .map((name) => `${file.path} -> ${name}`);
+  });
+}
+
+test("no relative import leads out of its package", () => {
+  const packages = readdirSync(root).filter((name) => existsSync(join(root, name, "package.json")));
+  // Contestants of the benchmarks build the server from its files, as its `main.ts` does.
+  const exclude = (path: string) => /(?:^|\/)(?:node_modules|dist|contestants)$/.test(path);
+  const files = packages
+    .flatMap((name) => globSync(`${name}/**/*.{ts,tsx}`, { cwd: root, exclude }))
+    .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
+  expect(files.length).toBeGreaterThan(400);
+  expect(strays(files)).toEqual([]);
+  // The control.
+  const path = "server/test/x/y.test.ts";
+  const text = 'import a from "../../src/a.ts";\nimport b from "../../../client/src/b.ts";\n';
+  expect(strays([{ path, text }])).toEqual([`${path} -> ../../../client/src/b.ts`]);
 });
 
 test.each([

@@ -3,11 +3,10 @@ import { mkdtempDisposable } from "node:fs/promises";
 import { join } from "node:path";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { examplesIn } from "@rollcall/testing/readme-examples";
+import { root } from "@rollcall/testing/root";
 import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
-
-const root = join(import.meta.dirname, "..");
 
 test("the README's page runs in Chromium", async () => {
   const [code = ""] = examplesIn(readFileSync(join(root, "README.md"), "utf8"), "ts browser");

@@ -1,12 +1,13 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { childEnv } from "@rollcall/testing/child-env";
 import { examplesIn } from "@rollcall/testing/readme-examples";
+import { root } from "@rollcall/testing/root";
+import { run } from "@rollcall/testing/run-program";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const root = join(import.meta.dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
 // Below the root, so that an example finds the packages that it imports.
 mkdirSync(join(root, ".readme"), { recursive: true });
@@ -18,20 +19,11 @@ function examples(info: string): { name: string; code: string }[] {
   return examplesIn(readme, info).map((code, index) => ({ name: `${index + 1}: ${code.split("\n", 1)}`, code }));
 }
 
-/** Runs a program to its end; its standard output, if it succeeds within two minutes. */
-async function run(program: string, args: string[], env: Record<string, string>): Promise<string> {
-  const child = spawn(program, args, { cwd: root, env: { ...process.env, ...childEnv, ...env }, timeout: 120_000 });
-  let output = "";
-  let errors = "";
-  child.stdout.on("data", (chunk) => {
-    output += chunk;
-  });
-  child.stderr.on("data", (chunk) => {
-    errors += chunk;
-  });
-  const exitCode = await new Promise((resolve) => child.once("close", resolve));
-  expect(exitCode, errors).toBe(0);
-  return output;
+/** Runs a program in the repository; its standard output, if it succeeds. */
+async function outputOf(program: string, args: string[], env: Record<string, string>): Promise<string> {
+  const { code, stdout, stderr } = await run(program, args, { env: { ...process.env, ...childEnv, ...env } });
+  expect(code, stderr).toBe(0);
+  return stdout;
 }
 
 /** Node.js and npm are all that tests may need; others run where they are. */
@@ -58,7 +50,7 @@ describe("the README's commands", () => {
   test.for(commands)("$name", async (command, { skip }) => {
     skip(command.code.startsWith("curl") && !hasProgram("curl"), "curl is not installed");
     const code = command.code.replaceAll("localhost:8080", `localhost:${server.port}`);
-    expect(await run("sh", ["-ec", code], { TOKEN: await server.token() })).toMatch(command.expected);
+    expect(await outputOf("sh", ["-ec", code], { TOKEN: await server.token() })).toMatch(command.expected);
   });
 
   test("are all here", () => expect(commands).toHaveLength(expected.length));
@@ -67,7 +59,7 @@ describe("the README's commands", () => {
     skip(!hasProgram("grpcurl"), "grpcurl is not installed");
     for (const { code } of examples("sh grpcurl")) {
       const script = code.replaceAll("localhost:8080", `localhost:${server.port}`);
-      expect(await run("sh", ["-ec", script], { TOKEN: await server.token() })).toMatch(/"users": \[|"Echo: two"/);
+      expect(await outputOf("sh", ["-ec", script], { TOKEN: await server.token() })).toMatch(/"users": \[|"Echo: two"/);
     }
   });
 });
@@ -80,7 +72,7 @@ describe("the README's programs", () => {
       await using server = await startServer();
       const file = join(folder, `example-${example.index}.ts`);
       writeFileSync(file, example.code.replaceAll("localhost:8080", `localhost:${server.port}`));
-      expect(await run(process.execPath, [file], { TOKEN: await server.token() })).toMatch(example.expected);
+      expect(await outputOf(process.execPath, [file], { TOKEN: await server.token() })).toMatch(example.expected);
     },
   );
 

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mintToken, SCOPES } from "@rollcall/server";
-import { createCertificateAuthority } from "../../testing/src/certificates.ts";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import type { Options } from "./options.ts";
 
 const TOKEN_TTL_SECONDS = 24 * 60 * 60;

@@ -5,10 +5,10 @@ import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { createRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
-import { rollcall } from "@rollcall/testing/command-line";
+import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startHttp1Proxy } from "./http1-proxy.ts";
+import { startHttp1Proxy } from "./support/http1-proxy.ts";
 
 const ANSWER = "the server, or a proxy in front of it, does not speak HTTP/";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startTerminal } from "./terminal.ts";
+import { startTerminal } from "./support/terminal.ts";
 
 async function startImport(rows: readonly string[], columns: number) {
   const server = await startServer();

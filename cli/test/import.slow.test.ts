@@ -3,7 +3,7 @@ import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRollcallClient } from "@rollcall/client/node";
-import { rollcall } from "@rollcall/testing/command-line";
+import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 

@@ -8,7 +8,7 @@ import { Code } from "@connectrpc/connect";
 import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "@rollcall/client";
 import { createRollcallClient } from "@rollcall/client/node";
 import { childEnv } from "@rollcall/testing/child-env";
-import { main, rollcall } from "@rollcall/testing/command-line";
+import { rollcall, rollcallMain } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
@@ -152,7 +152,9 @@ test("an argument that is not UTF-8 is wrong usage", async () => {
   await using setup = await startWithFolder();
   const query = (bytes: string) => {
     const script = `"$0" "$1" query "$(printf '${bytes}')"; echo "code $?"`;
-    return promisify(execFile)("sh", ["-c", script, process.execPath, main], { env: { ...childEnv, ...setup.env } });
+    return promisify(execFile)("sh", ["-c", script, process.execPath, rollcallMain], {
+      env: { ...childEnv, ...setup.env },
+    });
   };
   const [refused, taken] = await Promise.all([query("Ren\\351"), query("Ren\\303\\251")]);
   expect(refused.stdout).toBe("code 2\n");

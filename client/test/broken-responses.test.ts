@@ -18,8 +18,8 @@ import {
   ValidationError,
 } from "../src/index.ts";
 import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { type RawResponse, startRawServer } from "./raw-server.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { type RawResponse, startRawServer } from "./support/raw-server.ts";
 
 checkEachForLeaks();
 

@@ -9,7 +9,7 @@ import {
   ValidationError,
 } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 

@@ -5,13 +5,13 @@ import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { RollcallClientOptions } from "../src/index.ts";
-import { bundle } from "./bundle.ts";
-import { expectedOfCore, type runCoreScenario } from "./core-scenario.ts";
+import { bundle } from "./support/bundle.ts";
+import { expectedOfCore, type runCoreScenario } from "./support/core-scenario.ts";
 
 test("the core runs in Chromium", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-core-"));
   const entry = join(folder.path, "entry.ts");
-  const scenario = JSON.stringify(join(import.meta.dirname, "core-scenario.ts"));
+  const scenario = JSON.stringify(join(import.meta.dirname, "support/core-scenario.ts"));
   await writeFile(entry, `import { runCoreScenario } from ${scenario};\nglobalThis.runCoreScenario = runCoreScenario;`);
   const webRoot = join(folder.path, "web");
   await bundle(entry, webRoot);

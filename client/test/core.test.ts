@@ -7,8 +7,8 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/index.ts";
 import { createNodeTransport } from "../src/node/index.ts";
-import { bundle } from "./bundle.ts";
-import { expectedOfCore, runCoreScenario } from "./core-scenario.ts";
+import { bundle } from "./support/bundle.ts";
+import { expectedOfCore, runCoreScenario } from "./support/core-scenario.ts";
 
 /**
  * The core with all that it imports, compressed: what a page loads for it. Most of it

@@ -5,22 +5,24 @@ import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { watchForLeaks } from "./leaks.ts";
-import { startProxy, startResettingProxy, startSilentServer } from "./proxy.ts";
-import { startServerProcess } from "./server-process.ts";
+import { freePort } from "./support/free-port.ts";
+import { watchForLeaks } from "./support/leaks.ts";
+import { startResettingProxy } from "./support/resetting-proxy.ts";
+import { startSilentServer, startTcpProxy } from "./support/tcp-proxy.ts";
 
 test("calls outlive a server that is killed and started again, and no user is lost or made twice", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-client-"));
-  const options = { port: await freePort(), databasePath: join(folder.path, "rollcall.db") };
-  let server = await startServerProcess(options);
+  const env = { HOST: "127.0.0.1", LOG_LEVEL: "fatal" };
+  const options = { port: await freePort(), folder: folder.path, env };
   const leaks = watchForLeaks();
+  let server = await startProcess(options);
   const client = createRollcallClient({
     address: server.url,
-    token: await server.token(),
+    token: server.token,
     timeoutMs: 25_000,
     retry: { initialDelayMs: 50, maxAttempts: 100, maxDelayMs: 500, budget: { maxTokens: 10_000 } },
   });
@@ -36,7 +38,7 @@ test("calls outlive a server that is killed and started again, and no user is lo
   const workers = Array.from({ length: 8 }, (_, index) => worker(`worker${index}`));
   await until(() => created.length > 50);
   await server.kill();
-  server = await startServerProcess(options);
+  server = await startProcess(options);
   const soFar = created.length;
   await until(() => created.length > soFar + 50);
   isStopping = true;
@@ -52,7 +54,7 @@ test("calls outlive a server that is killed and started again, and no user is lo
 test("a reply that is lost after the commit: with its request id, the retry creates no second user", async () => {
   await using server = await startServer();
   let isLosing = false;
-  await using proxy = await startProxy(server.port, {
+  await using proxy = await startTcpProxy(server.port, {
     onResponseBytes(bytes, socket) {
       if (!isLosing || !createCalls().length) return bytes;
       // The server has committed and answered; its answer does not arrive.
@@ -122,7 +124,7 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
 
 test("connections that are reset under a stream end it as unavailable", async () => {
   await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 5 } });
-  await using proxy = await startProxy(server.port);
+  await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
   const client = createRollcallClient({ address: proxy.url, token: await server.token() });
   const results: string[] = [];
@@ -144,7 +146,7 @@ test("a slow consumer holds the server back", async () => {
   // Without validation, for queries that are longer than it allows.
   await using server = await startServer({ validation: false, streams: { resultCount: 1_000, resultIntervalMs: 0 } });
   let bytesCount = 0;
-  await using proxy = await startProxy(server.port, {
+  await using proxy = await startTcpProxy(server.port, {
     onResponseBytes(bytes) {
       bytesCount += bytes.length;
       return bytes;
@@ -175,7 +177,7 @@ test("a slow consumer holds the server back", async () => {
 test("a slow server holds an upload back", async () => {
   let isFrozen = false;
   await using server = await startServer();
-  await using proxy = await startProxy(server.port, {
+  await using proxy = await startTcpProxy(server.port, {
     onRequestBytes: (bytes, socket) => {
       if (isFrozen) socket.pause();
       return bytes;

@@ -11,8 +11,8 @@ import {
   toRollcallError,
 } from "../src/index.ts";
 import { createRollcallClient as createNodeClient } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { type RawResponse, startRawServer } from "./raw-server.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { type RawResponse, startRawServer } from "./support/raw-server.ts";
 
 checkEachForLeaks();
 

@@ -7,12 +7,12 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { rollcall } from "@rollcall/testing/command-line";
 import { testCa, testCertificate } from "@rollcall/testing/matrix";
+import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 

@@ -5,8 +5,8 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { RetryEvent } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
@@ -51,7 +51,7 @@ async function startCounting(onCall: (call: CountedCall) => void) {
 
 test("with connections cut again and again under many calls, none fails and none is made twice", async () => {
   await using server = await startServer();
-  await using proxy = await startProxy(server.port);
+  await using proxy = await startTcpProxy(server.port);
   let created = 0;
   let repeated = 0;
   await using client = createRollcallClient({

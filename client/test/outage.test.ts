@@ -8,9 +8,9 @@ import { expect, test } from "vitest";
 import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
 import { findNotSent } from "../src/internal/not-sent.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { freePort } from "./support/free-port.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
@@ -26,12 +26,12 @@ const nameOf = (wire: Partial<NodeRollcallClientOptions>) => `${wire.protocol} o
 async function startOutage() {
   const port = await freePort();
   const server = await startServer();
-  const proxies: Awaited<ReturnType<typeof startProxy>>[] = [];
+  const proxies: Awaited<ReturnType<typeof startTcpProxy>>[] = [];
   return {
     address: `http://127.0.0.1:${port}`,
     server,
     async start() {
-      proxies.push(await startProxy(server.port, { port }));
+      proxies.push(await startTcpProxy(server.port, { port }));
     },
     async [Symbol.asyncDispose]() {
       for (const proxy of proxies) await proxy[Symbol.asyncDispose]();
@@ -189,7 +189,7 @@ test("the core over fetch waits too where fetch tells that nobody was reached", 
   });
   const create = client.users.createUser({ email: "ada@example.com", name: "Ada" });
   await until(() => retries > 3);
-  await using _proxy = await startProxy(server.port, { port });
+  await using _proxy = await startTcpProxy(server.port, { port });
   expect((await create).user?.name).toBe("Ada");
 
   // A call that may have arrived is not repeated.

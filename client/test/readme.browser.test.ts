@@ -5,7 +5,7 @@ import { examplesIn } from "@rollcall/testing/readme-examples";
 import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
-import { startExample } from "./example-folder.ts";
+import { startExample } from "./support/example-folder.ts";
 
 test("the README's page in Chromium", async () => {
   await using folder = await startExample();

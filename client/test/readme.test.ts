@@ -1,23 +1,22 @@
-import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { childEnv } from "@rollcall/testing/child-env";
 import { examplesIn } from "@rollcall/testing/readme-examples";
+import { run } from "@rollcall/testing/run-program";
+import { rollcallMain } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startExample } from "./example-folder.ts";
+import { startExample } from "./support/example-folder.ts";
 
 const packageDir = join(import.meta.dirname, "..");
 const readme = await readFile(join(packageDir, "README.md"), "utf8");
 
 const examples = (info: string) => examplesIn(readme, info);
 
-async function run(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<string> {
-  const child = spawn(program, args, { cwd, env: { ...childEnv, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  const closed = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+/** Runs a program in a folder, with nothing to read; its standard output, if it succeeds. */
+async function outputOf(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<string> {
+  const { code, stdout, stderr } = await run(program, args, { cwd, env: { ...childEnv, ...env }, input: "" });
   expect(code, stderr).toBe(0);
   return stdout;
 }
@@ -36,7 +35,7 @@ test.each(examples("ts").map((code, index) => ({ number: index + 1, code, expect
     await using server = await startServer();
     await writeFile(join(folder.path, "example.ts"), code.replaceAll("http://localhost:8080", server.url));
     const env = { TOKEN: await server.token() };
-    expect(await run(process.execPath, ["example.ts"], folder.path, env)).toMatch(expected);
+    expect(await outputOf(process.execPath, ["example.ts"], folder.path, env)).toMatch(expected);
   },
 );
 
@@ -50,9 +49,9 @@ test.each(examples("sh").map((code, index) => ({ number: index + 1, code, expect
   async ({ code, expected }) => {
     await using folder = await startExample();
     await using server = await startServer();
-    const command = `rollcall() { "${process.execPath}" "${join(packageDir, "../cli/src/main.ts")}" "$@"; }`;
+    const command = `rollcall() { "${process.execPath}" "${rollcallMain}" "$@"; }`;
     const env = { TOKEN: await server.token(), ROLLCALL_ADDRESS: server.url };
-    expect(await run("sh", ["-ec", `${command}\n${code}`], folder.path, env)).toMatch(expected);
+    expect(await outputOf("sh", ["-ec", `${command}\n${code}`], folder.path, env)).toMatch(expected);
   },
 );
 
@@ -68,7 +67,7 @@ test("the README's program with TLS", async () => {
   const [code = ""] = examples("ts tls");
   await writeFile(join(folder.path, "example.ts"), code.replace("https://localhost:8443", server.url));
   const env = { TOKEN: await server.token() };
-  expect(await run(process.execPath, ["example.ts"], folder.path, env)).toBe("0\n");
+  expect(await outputOf(process.execPath, ["example.ts"], folder.path, env)).toBe("0\n");
 });
 
 test("no example of the README is left out", () => {

@@ -17,7 +17,7 @@ import { expect, test } from "vitest";
 import { createRetryInterceptor, type RetryEvent, type RetryOptions } from "../src/index.ts";
 import { createNodeTransport } from "../src/node/index.ts";
 import { delayAfter, RetryBudget } from "../src/retry/policy.ts";
-import { checkEachForLeaks } from "./leaks.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 

@@ -9,7 +9,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { resumeStream, UnauthorizedError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 

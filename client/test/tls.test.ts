@@ -7,13 +7,13 @@ import { join } from "node:path";
 import tls from "node:tls";
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { createCertificateAuthority, createSelfSigned } from "@rollcall/testing/certificates";
-import { rollcall, rollcallInside } from "@rollcall/testing/command-line";
+import { rollcall, rollcallInside } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { checkEachForLeaks } from "./leaks.ts";
-import { listen } from "./proxy.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+import { startTcpServer } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
@@ -178,7 +178,7 @@ test("certificates may be files, for the library and for the command", async () 
 
 test("a handshake that is cut is said so, and tried again until the wait is over", async () => {
   let count = 0;
-  await using server = await listen((socket) => {
+  await using server = await startTcpServer((socket) => {
     count += 1;
     socket.once("data", () => socket.destroy());
   });
@@ -192,7 +192,7 @@ test("a handshake that is cut is said so, and tried again until the wait is over
 });
 
 test("a plaintext server that closes connections is not taken for one of TLS", async () => {
-  await using server = await listen((socket) => socket.once("data", () => socket.destroy()));
+  await using server = await startTcpServer((socket) => socket.once("data", () => socket.destroy()));
   for (const httpVersion of ["1.1", "2"] as const) {
     const options = { address: server.url, protocol: "connect", httpVersion, retry: false } as const;
     await using client = createRollcallClient({ ...options, pool: { waitTimeoutMs: 0 } });

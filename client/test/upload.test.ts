@@ -8,8 +8,8 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
-import { checkEachForLeaks, watchForLeaks } from "./leaks.ts";
-import { startProxy } from "./proxy.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
@@ -78,7 +78,7 @@ test("a byte that changes on its way is found by the checksum", async () => {
   await using server = await startServer();
   const marker = Buffer.from("the byte to change: A");
   let changes = 0;
-  await using proxy = await startProxy(server.port, {
+  await using proxy = await startTcpProxy(server.port, {
     onRequestBytes(bytes) {
       const at = bytes.indexOf(marker);
       if (at < 0) return bytes;

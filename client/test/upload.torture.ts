@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./free-port.ts";
-import { startServerProcess } from "./server-process.ts";
 
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
@@ -15,8 +14,8 @@ async function peakMemory(pid: number | undefined): Promise<number> {
 }
 
 test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on both sides", async () => {
-  await using server = await startServerProcess({ port: await freePort() });
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using server = await startProcess();
+  await using client = createRollcallClient({ address: server.url, token: server.token });
   const totalBytes = 2 * 1024 ** 3;
   const chunk = randomBytes(CHUNK_BYTES);
   const hash = createHash("sha256");
@@ -33,9 +32,9 @@ test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on bot
   // What starting and the first megabytes take.
   await client.uploadFile(new Blob([new Uint8Array(64 * MIB)]));
   const before = process.memoryUsage.rss();
-  const serverBefore = await peakMemory(server.child.pid);
+  const serverBefore = await peakMemory(server.process.pid);
   const receipt = await client.uploadFile(source());
   expect(receipt).toEqual({ totalBytes, checksum: hash.digest("hex") });
   expect(mostMemory - before).toBeLessThan(300 * MIB);
-  expect((await peakMemory(server.child.pid)) - serverBefore).toBeLessThan(300 * MIB);
+  expect((await peakMemory(server.process.pid)) - serverBefore).toBeLessThan(300 * MIB);
 });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { root } from "./root.ts";
 
 /**
  * The environment of each process that a test starts: programs are found, nothing of
@@ -6,5 +7,5 @@ import { join } from "node:path";
  */
 export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string } = {
   PATH: process.env.PATH ?? "",
-  NODE_COMPILE_CACHE: join(import.meta.dirname, "../../node_modules/.cache/node-compile"),
+  NODE_COMPILE_CACHE: join(root, "node_modules/.cache/node-compile"),
 };

@@ -1,41 +1,37 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll } from "vitest";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
 import { childEnv } from "./child-env.ts";
-import { testCa } from "./matrix.ts";
+import { root } from "./root.ts";
 
-/** The repository. */
-export const root = join(import.meta.dirname, "../..");
-
-export interface CommandResult {
-  readonly exitCode: number;
+export interface ProgramResult {
+  /** Its exit code; null when a signal ended it. */
+  readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a program in the repository to its end, at most two minutes. @throws Error if it can't be started or is cut off. */
-export function run(program: string, args: readonly string[]): Promise<CommandResult> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      program,
-      args,
-      { cwd: root, env: { ...process.env, ...childEnv }, timeout: 120_000 },
-      (error, stdout, stderr) => {
-        const exitCode = error ? error.code : 0;
-        if (typeof exitCode === "number") resolve({ exitCode, stdout, stderr });
-        else reject(error);
-      },
-    );
-  });
+export interface ProgramOptions {
+  /** The folder that it runs in. Default: the repository. */
+  cwd?: string | undefined;
+  /** Its whole environment. Default: that of the tests, which buf and curl have their files by. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** What it reads; its input stays open without. */
+  input?: string | Uint8Array | undefined;
+  /** Gets the process as it starts. */
+  onStart?: ((child: ChildProcess) => void) | undefined;
 }
 
-/** Path of a file with the certificate authority of TLS servers; it is there for as long as the test file runs. */
-export function writeCaFile(): string {
-  const folder = mkdtempSync(join(tmpdir(), "rollcall-ca-"));
-  afterAll(() => rmSync(folder, { recursive: true }));
-  const path = join(folder, "ca.pem");
-  writeFileSync(path, testCa);
-  return path;
+/** Runs a program to its end, at most ten minutes. @throws Error if it can't be started. */
+export async function run(
+  program: string,
+  args: readonly string[],
+  { cwd = root, env = { ...process.env, ...childEnv }, input, onStart }: ProgramOptions = {},
+): Promise<ProgramResult> {
+  const child = spawn(program, args, { cwd, env, timeout: 600_000 });
+  const closed = once(child, "close").then(([code]) => code as number | null);
+  if (input !== undefined) child.stdin.end(input);
+  onStart?.(child);
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
+  return { code, stdout, stderr };
 }

@@ -4,11 +4,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { childEnv } from "./child-env.ts";
+import { root } from "./root.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly process: ChildProcess;
   readonly url: string;
-  /** With the token that the server printed. */
+  /** The token that it printed, with all scopes. */
+  readonly token: string;
+  /** With that token. */
   readonly headers: { authorization: string };
   /** All that it wrote to standard output so far. */
   output(): string;
@@ -16,23 +19,28 @@ export interface ServerProcess extends AsyncDisposable {
   errorOutput(): string;
   /** Resolves with its exit code, null when a signal ended it. */
   readonly exited: Promise<number | null>;
+  /** Ends it at once, as a power cut would, and waits until it is gone. */
+  kill(): Promise<void>;
 }
 
 export interface ProcessOptions {
   env?: Record<string, string>;
-  /** Folder of the database; one that is removed afterwards when not given. */
+  /** Default: any that is free. */
+  port?: number;
+  /** Folder of the database and the key of its tokens; one that is removed afterwards when not given. */
   folder?: string;
   /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
   limits?: string;
 }
 
-/** Starts the server as its own process, on a free port. */
-export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOptions = {}): Promise<ServerProcess> {
+/** Starts the server as its own process; it is ready when this resolves. */
+export async function startProcess(options: ProcessOptions = {}): Promise<ServerProcess> {
+  const { env = {}, port = 0, folder, limits = ":" } = options;
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
-  const main = join(import.meta.dirname, "../../server/src/main.ts");
+  const main = join(root, "server/src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
   const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
-    env: { ...childEnv, PORT: "0", DATABASE_URL: databaseUrl, ...env },
+    env: { ...childEnv, PORT: String(port), DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let errorOutput = "";
@@ -50,16 +58,21 @@ export async function startProcess({ env = {}, folder, limits = ":" }: ProcessOp
     });
     child.once("exit", () => reject(new Error(`the server did not start: ${output}`)));
   });
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await exited;
+  };
   return {
     process: child,
     url,
+    token,
     headers: { authorization: `Bearer ${token}` },
     output: () => output,
     errorOutput: () => errorOutput,
     exited,
+    kill,
     async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await exited;
+      await kill();
       if (temporary !== undefined) rmSync(temporary, { recursive: true });
     },
   };

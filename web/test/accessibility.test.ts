@@ -4,8 +4,8 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenApp, openApp } from "./open-app.ts";
-import { button } from "./stream-pages.ts";
+import { type OpenApp, openApp } from "./support/open-app.ts";
+import { button } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { INSECURE_HOST, launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openApp } from "./open-app.ts";
-import { button, choose, say } from "./stream-pages.ts";
-import { fillForm, names } from "./users-page.ts";
+import { openApp } from "./support/open-app.ts";
+import { button, choose, say } from "./support/stream-pages.ts";
+import { fillForm, names } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp } from "./open-app.ts";
-import { button, say } from "./stream-pages.ts";
+import { openApp } from "./support/open-app.ts";
+import { button, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {

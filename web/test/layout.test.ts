@@ -3,8 +3,8 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openApp } from "./open-app.ts";
-import { button, chooseLarge } from "./stream-pages.ts";
+import { openApp } from "./support/open-app.ts";
+import { button, chooseLarge } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {

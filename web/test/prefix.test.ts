@@ -1,10 +1,10 @@
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, panel, say } from "./stream-pages.ts";
-import { fillForm, names } from "./users-page.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startReverseProxy } from "./support/reverse-proxy.ts";
+import { button, choose, panel, say } from "./support/stream-pages.ts";
+import { fillForm, names } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ afterAll(() => browser.close());
 describe.each(SCHEMES)("over %s, below a path", (scheme) => {
   test("all of the app works: assets, deep links, calls and WebSockets", async () => {
     await using app = await openApp(browser, { scheme, token: false });
-    await using proxy = await startProxy(app.server.url, { prefix: "/tools/rollcall" });
+    await using proxy = await startReverseProxy(app.server.url, { prefix: "/tools/rollcall" });
     const { page } = app;
     const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
@@ -60,7 +60,7 @@ describe.each(SCHEMES)("over %s, below a path", (scheme) => {
 
 test("two servers below one origin have a session each", async () => {
   await using app = await openApp(browser, { token: false });
-  await using proxy = await startProxy(app.server.url, { prefix: "/one" });
+  await using proxy = await startReverseProxy(app.server.url, { prefix: "/one" });
   await app.page.goto(`${proxy.url}/#token=${await app.server.token()}`);
   await app.page.getByText("Nobody is here yet.").waitFor();
   expect(await app.page.evaluate("Object.keys(sessionStorage)")).toEqual(["rollcall.token/one"]);
@@ -70,7 +70,7 @@ test("two servers below one origin have a session each", async () => {
 test("where a proxy does not pass the app's files on, the page says so", async () => {
   await using app = await openApp(browser, { token: false });
   // It asks for the files above the path, and the proxy has none there.
-  await using proxy = await startProxy(app.server.url, { prefix: "/rollcall", keepsPrefix: true });
+  await using proxy = await startReverseProxy(app.server.url, { prefix: "/rollcall", keepsPrefix: true });
   await app.page.goto(`${proxy.url}/users`);
   await app.page.getByText("a proxy in front of Rollcall may not pass its files on").waitFor();
   app.expectProblems(/^request to|status of 404|MIME type/);

@@ -1,10 +1,10 @@
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type OpenApp, type OpenOptions, openApp } from "./open-app.ts";
-import { type ProxyOptions, startProxy } from "./proxy.ts";
-import { button, choose, fact, say } from "./stream-pages.ts";
-import { fillForm } from "./users-page.ts";
+import { type OpenApp, type OpenOptions, openApp } from "./support/open-app.ts";
+import { type ReverseProxyOptions, startReverseProxy } from "./support/reverse-proxy.ts";
+import { button, choose, fact, say } from "./support/stream-pages.ts";
+import { fillForm } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -14,12 +14,12 @@ afterAll(() => browser.close());
 
 /** The app behind a proxy, signed in. */
 async function openBehind(
-  options: ProxyOptions,
+  options: ReverseProxyOptions,
   path: string,
   open: OpenOptions = {},
 ): Promise<OpenApp & { proxyUrl: string }> {
   const app = await openApp(browser, { token: false, ...open });
-  const proxy = await startProxy(app.server.url, options);
+  const proxy = await startReverseProxy(app.server.url, options);
   await app.page.goto(`${proxy.url}${path}#token=${await app.server.token()}`);
   return {
     ...app,
@@ -35,7 +35,7 @@ async function openBehind(
 
 /** Answers calls of a method with a page, as proxies do. */
 const pageFor =
-  (method: string, status: number): NonNullable<ProxyOptions["intercept"]> =>
+  (method: string, status: number): NonNullable<ReverseProxyOptions["intercept"]> =>
   (request, response) => {
     if (!request.url?.includes(method)) return false;
     const headers = { "content-type": "text/html", ...(status === 302 && { location: "https://sign-in.example/" }) };

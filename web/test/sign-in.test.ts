@@ -2,8 +2,8 @@ import { openSqliteUserRepository } from "@rollcall/server";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type OpenApp, openApp, SCHEMES } from "./open-app.ts";
-import { say } from "./stream-pages.ts";
+import { type OpenApp, openApp, SCHEMES } from "./support/open-app.ts";
+import { say } from "./support/stream-pages.ts";
 
 /** As long as a token of the tests lasts. */
 const HOUR_MS = 3_600_000;

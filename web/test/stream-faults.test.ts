@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, chooseLarge, fact, say } from "./stream-pages.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startReverseProxy } from "./support/reverse-proxy.ts";
+import { button, choose, chooseLarge, fact, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -58,7 +58,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
 
   test("the network breaks under a conversation", async () => {
     await using app = await openApp(browser, { scheme, path: "/chat" });
-    await using proxy = await startProxy(app.server.url);
+    await using proxy = await startReverseProxy(app.server.url);
     await app.page.goto(`${proxy.url}/chat#token=${await app.server.token()}`);
     await say(app.page, "hello");
     await app.page.getByText("Echo: hello", { exact: true }).waitFor();
@@ -74,7 +74,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
       [{ host: "localhost:1" }, "does not allow this page's origin"],
       [{}, "Echo: hello"],
     ] as const) {
-      await using proxy = await startProxy(app.server.url, options);
+      await using proxy = await startReverseProxy(app.server.url, options);
       await app.page.goto(`${proxy.url}/chat#token=${await app.server.token()}`);
       await say(app.page, "hello");
       await app.page.getByText(outcome).first().waitFor();
@@ -112,7 +112,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
 
   test("a byte changes on its way, and both checksums show it", async () => {
     await using app = await openApp(browser, { scheme, path: "/upload" });
-    await using proxy = await startProxy(app.server.url, { damages: true });
+    await using proxy = await startReverseProxy(app.server.url, { damages: true });
     await app.page.goto(`${proxy.url}/upload#token=${await app.server.token()}`);
     await button(app.page, "Choose a file").waitFor();
     const file = Buffer.alloc(1_000_000, "rollcall");

@@ -3,9 +3,9 @@ import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer, until } from "@rollcall/testing/start-server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
-import { startProxy } from "./proxy.ts";
-import { button, choose, chooseLarge, fact, panel, say } from "./stream-pages.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
+import { startReverseProxy } from "./support/reverse-proxy.ts";
+import { button, choose, chooseLarge, fact, panel, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -174,7 +174,7 @@ describe("resources", () => {
     const { page, server } = app;
     const { promise: held, resolve: onHeld } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    await using proxy = await startProxy(server.url, { hold: { afterBytes: 15_000_000, onHeld, released } });
+    await using proxy = await startReverseProxy(server.url, { hold: { afterBytes: 15_000_000, onHeld, released } });
     await page.goto(`${proxy.url}/upload#token=${await server.token()}`);
     await button(page, "Choose a file").waitFor();
     // What a page has handed to its sockets and they have not sent: looked at with every frame.

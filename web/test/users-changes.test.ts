@@ -4,9 +4,9 @@ import { DatabaseUnavailableError } from "@rollcall/server";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
 
-import { fillForm, names, repositoryWith } from "./users-page.ts";
+import { fillForm, names, repositoryWith } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {

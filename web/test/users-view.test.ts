@@ -2,9 +2,9 @@ import { launchChromium } from "@rollcall/testing/chromium";
 import type { TestServer } from "@rollcall/testing/start-server";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./open-app.ts";
+import { openApp, SCHEMES } from "./support/open-app.ts";
 
-import { fillForm, names } from "./users-page.ts";
+import { fillForm, names } from "./support/users-page.ts";
 
 let browser: Browser;
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { openApp, WEB_ROOT } from "./open-app.ts";
+import { openApp, WEB_ROOT } from "./support/open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
 const entry = `/${/<script[^>]* src="\.\/([^"]+)"/.exec(html)?.[1]}`;

@@ -6,7 +6,7 @@ import { errorOf } from "@rollcall/testing/matrix";
 import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { TokenKeys } from "../../src/rpc/auth/token-verifier.ts";
-import { type IdentityProvider, startIdentityProvider, startTrusting } from "./identity-provider.ts";
+import { type IdentityProvider, startIdentityProvider, startTrusting } from "./support/identity-provider.ts";
 
 describe("a fetch of the keys is bounded", () => {
   /** Starts a server whose provider answers so, and makes a call. Resolves with the reason in the log. */

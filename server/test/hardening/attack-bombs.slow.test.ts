@@ -1,6 +1,6 @@
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { sendBombs } from "./bombs.ts";
+import { sendBombs } from "./support/bombs.ts";
 
 test("a message whose turn does not come ends with its call, as any other does", async () => {
   await using server = await startServer({ codingThreads: 1 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
-import { sendBombs } from "./bombs.ts";
-import { startBystander } from "./bystander.ts";
+import { sendBombs } from "./support/bombs.ts";
+import { startBystander } from "./support/bystander.ts";
+import { startMeasuredServer } from "./support/measured-server.ts";
 
 test.each(["br", "gzip"] as const)(
   "%s bombs leave others as quick as messages in turn do",

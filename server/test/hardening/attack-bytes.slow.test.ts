@@ -20,8 +20,8 @@ import {
 import { openRawSocket } from "@rollcall/testing/raw/web-socket";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
-import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
+import { unfinishedUploads, unreadLists } from "./support/http2-attacks.ts";
+import { startMeasuredServer } from "./support/measured-server.ts";
 
 /** A message as an envelope of gRPC, compressed or not. */
 function envelopeOf(message: Uint8Array, coding: "identity" | "br"): Buffer {

@@ -1,9 +1,9 @@
 import { HEADERS, RST_STREAM } from "@rollcall/testing/raw/http2";
 import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
-import { unfinishedUploads, unreadLists } from "./attacks-http2.ts";
-import { startBystander } from "./bystander.ts";
+import { startBystander } from "./support/bystander.ts";
+import { unfinishedUploads, unreadLists } from "./support/http2-attacks.ts";
+import { startMeasuredServer } from "./support/measured-server.ts";
 
 const MIB = 1024 ** 2;
 const lifted = { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 };

@@ -6,8 +6,8 @@ import { BidiRequestSchema, ClientStreamRequestSchema } from "@rollcall/gen/stre
 import { DATA, END_STREAM, ENHANCE_YOUR_CALM, frame, HEADERS, postTo, RawHttp2 } from "@rollcall/testing/raw/http2";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
-import { smallFrames } from "./attacks-http2.ts";
+import { smallFrames } from "./support/http2-attacks.ts";
+import { startMeasuredServer } from "./support/measured-server.ts";
 
 const MIB = 1024 ** 2;
 const lifted = { burst: 1e12, perSecond: 0 };

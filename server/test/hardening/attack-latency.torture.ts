@@ -1,7 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { startMeasuredServer } from "../lifecycle/server-process.ts";
-import { type AttackResult, headerChurn, hpackBomb, madeYouReset, rapidReset, smallFrames } from "./attacks-http2.ts";
-import { type Latency, startBystander } from "./bystander.ts";
+import { type Latency, startBystander } from "./support/bystander.ts";
+import {
+  type AttackResult,
+  headerChurn,
+  hpackBomb,
+  madeYouReset,
+  rapidReset,
+  smallFrames,
+} from "./support/http2-attacks.ts";
+import { startMeasuredServer } from "./support/measured-server.ts";
 
 const DURATION_MS = 3_000;
 const unbounded = { burst: 1e12, perSecond: 0 };

@@ -13,7 +13,7 @@ import {
 } from "@rollcall/testing/raw/http2";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { headerChurn, hpackBomb, rapidReset } from "./attacks-http2.ts";
+import { headerChurn, hpackBomb, rapidReset } from "./support/http2-attacks.ts";
 
 const lifted = { burst: 1e12, perSecond: 0 };
 const GET_USER = "/user.v1.UserService/GetUser";

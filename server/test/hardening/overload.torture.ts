@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runLoad } from "./load.ts";
+import { runLoad } from "./support/run-load.ts";
 
 /** On a machine that has nothing else to do, and a core for each side. */
 test("at three times its capacity, goodput is 80 % of the peak, and /healthz answers in 100 ms", {

@@ -2,7 +2,7 @@
 
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { liveBytes, openRefused, REFUSALS, timers } from "./refused-calls.ts";
+import { liveBytes, openRefused, REFUSALS, timers } from "./support/refused-calls.ts";
 
 const rows = (["1.1", "2"] as const).flatMap((httpVersion) => REFUSALS.map((refusal) => ({ ...refusal, httpVersion })));
 

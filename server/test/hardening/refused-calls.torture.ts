@@ -2,7 +2,7 @@
 
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { liveBytes, openRefused, REFUSALS, timers } from "./refused-calls.ts";
+import { liveBytes, openRefused, REFUSALS, timers } from "./support/refused-calls.ts";
 
 test.each(REFUSALS)("100,000 calls answered $status", { timeout: 600_000 }, async (refusal) => {
   await using server = await startServer({ logger: undefined });

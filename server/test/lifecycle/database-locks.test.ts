@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { childEnv } from "@rollcall/testing/child-env";
-import { until } from "@rollcall/testing/start-server";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+import { ada, connect, failure } from "../support/connect.ts";
 
 let folder: string;
 let path: string;
@@ -19,7 +21,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Starts a process that opens the database when told to. */
 async function startOpener() {
-  const program = join(import.meta.dirname, "open-database-main.ts");
+  const program = join(import.meta.dirname, "support/open-database-main.ts");
   const child = spawn(process.execPath, [program, path], { env: childEnv, stdio: ["pipe", "pipe", "inherit"] });
   const exited = once(child, "exit");
   let output = "";
@@ -103,4 +105,25 @@ test("each write waits for another process's transaction for its own time, howev
   holder.close();
   expect(await late).toBeUndefined();
   await users.close();
+});
+
+test("a database that another process holds is unavailable, and says when to try again", async () => {
+  await using server = await startServer({ repository: openSqliteUserRepository({ path }) });
+  const { users } = await connect(server);
+  const holder = new DatabaseSync(path);
+  holder.exec("BEGIN IMMEDIATE");
+  // While a write waits for the other process, everything else goes on.
+  const waiting = users.createUser(ada).catch(() => {});
+  for (let i = 0; i < 20; i++) await users.listUsers({});
+  await waiting;
+  const { code, message, error } = await failure(users.createUser(ada));
+  expect({ code, message }).toEqual({ code: "Unavailable", message: "database unavailable" });
+  expect(error.findDetails(RetryInfoSchema)).toMatchObject([{ retryDelay: { seconds: 1n } }]);
+  holder.exec("ROLLBACK");
+  holder.close();
+  expect(await users.createUser(ada)).toMatchObject({ user: ada });
+  expect(server.log.find(({ msg }) => msg === "call failed")).toMatchObject({
+    level: "warn",
+    err: { type: "DatabaseUnavailableError" },
+  });
 });

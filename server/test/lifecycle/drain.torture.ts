@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { drainUnderLoad } from "./drain-load.ts";
+import { drainUnderLoad } from "./support/drain-under-load.ts";
 
 const ROUNDS = 10;
 

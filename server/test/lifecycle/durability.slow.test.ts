@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { startProcess } from "@rollcall/testing/start-process";
+import { authenticate } from "@rollcall/testing/matrix";
+import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const CREATES = 600;
@@ -16,15 +17,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function connect({ url, headers }: { url: string; headers: { authorization: string } }) {
+function connect({ url, token }: ServerProcess) {
   const transport = createGrpcTransport({
     baseUrl: url,
-    interceptors: [
-      (next) => (request) => {
-        request.header.set("authorization", headers.authorization);
-        return next(request);
-      },
-    ],
+    interceptors: [authenticate(token)],
   });
   return createClient(UserService, transport);
 }

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { childEnv } from "@rollcall/testing/child-env";
+import { root as repository } from "@rollcall/testing/root";
 import { afterAll, expect, test } from "vitest";
 
-const repository = join(import.meta.dirname, "../../..");
 const roots = mkdtempSync(join(tmpdir(), "rollcall-env-"));
 afterAll(() => rmSync(roots, { recursive: true }));
 

@@ -6,8 +6,10 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+import { writeCaFile } from "@rollcall/testing/ca-file";
 import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
-import { type CommandResult, root, run, writeCaFile } from "@rollcall/testing/run-program";
+import { root } from "@rollcall/testing/root";
+import { type ProgramResult, run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -43,7 +45,7 @@ describe.each(rows)("buf curl --protocol $protocol over $connection", (row) => {
 
   test("unary, refused with details", async () => {
     await using server = await startServerFor(row);
-    const { exitCode, stderr } = await bufCurl(server, row, "user.v1.UserService/CreateUser", { email: "ada" });
+    const { code: exitCode, stderr } = await bufCurl(server, row, "user.v1.UserService/CreateUser", { email: "ada" });
     // The RPC's code, times eight.
     expect(exitCode).toBe(Code.InvalidArgument * 8);
     const { code, message, details } = JSON.parse(stderr);
@@ -92,7 +94,7 @@ describe.each(rows.filter(({ httpVersion }) => httpVersion === "2"))(
 );
 
 /** Makes the call with all of the requests. */
-async function bufCurl(server: TestServer, row: Row, method: string, ...requests: object[]): Promise<CommandResult> {
+async function bufCurl(server: TestServer, row: Row, method: string, ...requests: object[]): Promise<ProgramResult> {
   const { authorization } = await server.auth();
   return run(buf, [
     ...["curl", "--schema", schema, "--protocol", row.protocol],
@@ -110,8 +112,8 @@ function connectionFlags({ tls, httpVersion }: Connection): string[] {
 
 /** The messages that such a call, successful, answers. */
 async function answers(...call: Parameters<typeof bufCurl>): Promise<unknown[]> {
-  const { exitCode, stdout, stderr } = await bufCurl(...call);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const { code, stdout, stderr } = await bufCurl(...call);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   // Each message is indented, so the next one begins where a line begins with a brace.
   return stdout.split(/^(?=\{)/m).map((json) => JSON.parse(json));
 }

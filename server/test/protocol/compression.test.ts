@@ -1,7 +1,8 @@
 /** Compression of requests and of responses, asserted on what was on the wire. */
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
+import { compressionBrotli, compressionGzip, createGrpcTransport } from "@connectrpc/connect-node";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import {
   type Cell,
   connections,
@@ -13,7 +14,7 @@ import {
 } from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
-import { type TestServer, until } from "@rollcall/testing/start-server";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
 const value = "compressible ".repeat(10_000);
@@ -135,4 +136,23 @@ describe("Connect JSON over HTTP/1.1", () => {
     const { status, body } = await rawRequest("GET", url.href, { authorization, "accept-encoding": "identity" });
     expect({ status, body: body.toString() }).toEqual({ status: 200, body: json });
   });
+});
+
+test("brotli costs no more than quality 4 does", async () => {
+  await using server = await startServer();
+  const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
+  const headers = await server.auth();
+  for (let i = 0; i < 50; i++)
+    await users.createUser({ email: `u${i}@example.com`, name: `User number ${i}` }, { headers });
+  const response = await fetch(`${server.url}/user.v1.UserService/ListUsers`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json", "accept-encoding": "br" },
+    body: "{}",
+  });
+  expect(response.headers.get("content-encoding")).toBe("br");
+  const plain = Buffer.from(await response.text());
+  const sizeAt = (quality: number) =>
+    brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_QUALITY]: quality } }).length;
+  expect(response.headers.get("content-length")).toBe(String(sizeAt(4)));
+  expect(sizeAt(4)).not.toBe(sizeAt(11));
 });

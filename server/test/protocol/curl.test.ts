@@ -1,7 +1,8 @@
 /** curl: Connect as plain HTTP with JSON. */
 
+import { writeCaFile } from "@rollcall/testing/ca-file";
 import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
-import { run, writeCaFile } from "@rollcall/testing/run-program";
+import { run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
@@ -69,7 +70,7 @@ function getOf(message: object): string[] {
 
 async function curl(server: TestServer, { flags }: Connection & { flags: string[] }, method: string, args: string[]) {
   const { authorization } = await server.auth();
-  const { exitCode, stdout, stderr } = await run("curl", [
+  const { code, stdout, stderr } = await run("curl", [
     // Whatever the machine is set up for: no .curlrc, no proxy.
     ...["--disable", "--noproxy", "*", "--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}"],
     ...["--header", `authorization: ${authorization}`],
@@ -77,7 +78,7 @@ async function curl(server: TestServer, { flags }: Connection & { flags: string[
     ...args,
     `${server.url}/${method}`,
   ]);
-  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   const [body = "", outcome = ""] = stdout.split("\n");
   const [httpVersion, status] = outcome.split(" ");
   return { httpVersion, status: Number(status), body: JSON.parse(body) };

@@ -1,10 +1,13 @@
 /** Errors: the same codes, messages and google.rpc details, whatever the protocol. */
+import { once } from "node:events";
+import http2 from "node:http2";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { cells, createCellTransport, errorOf, protocolCells, startServerFor } from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
 describe.each(cells)("$protocol over $connection", (cell) => {
@@ -117,6 +120,21 @@ describe.each(protocolCells)("$protocol: a fault inside", (cell) => {
       expect(fault).toMatchObject({ level: "error", requestId: expect.any(String) });
     }
   });
+});
+
+test("an unknown method is unimplemented, as gRPC's Trailers-Only: its header block ends the stream", async () => {
+  await using server = await startServer();
+  const session = http2.connect(server.url);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/user.v1.UserService/Nope",
+    "content-type": "application/grpc",
+  });
+  const [headers, flags] = (await once(stream, "response")) as [http2.IncomingHttpHeaders, number];
+  expect(headers).toMatchObject({ ":status": 200, "grpc-status": "12", "content-type": "application/grpc" });
+  expect(headers["x-request-id"]).toBeDefined();
+  expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
+  session.destroy();
 });
 
 async function* noMessages(): AsyncIterable<Record<string, never>> {}

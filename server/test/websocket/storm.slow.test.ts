@@ -1,6 +1,6 @@
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { storm } from "./web-socket-storm.ts";
+import { storm } from "./support/storm.ts";
 
 test("valid calls beside broken HTTP/1.1 are answered, however they are cut", async () => {
   await using server = await startServer();

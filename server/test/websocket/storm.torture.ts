@@ -1,6 +1,6 @@
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { storm } from "./web-socket-storm.ts";
+import { storm } from "./support/storm.ts";
 
 // As many as it once took for four to be refused.
 test("120,000 valid calls beside broken HTTP/1.1 are answered", { timeout: 3_600_000 }, async () => {

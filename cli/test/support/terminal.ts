@@ -1,0 +1,77 @@
+import { type IPty, spawn } from "@lydell/node-pty";
+import { rollcallMain } from "@rollcall/testing/run-rollcall";
+import { until } from "@rollcall/testing/start-server";
+import xterm from "@xterm/headless";
+
+/** A stopped program whose terminal has been silent for so long has nothing on its way. */
+const QUIET_MS = 100;
+
+export interface Terminal extends Disposable {
+  /** The process in it. */
+  readonly process: IPty;
+  /** All rows that it has shown, those that have scrolled away too, without blanks at their ends. */
+  rows(): string[];
+  /** What was ever on the screen, whenever it was written. */
+  readonly history: ReadonlySet<string>;
+  /** As a window's corner is dragged while the program does not write. */
+  resize(columns: number): Promise<void>;
+  /** Resolves with the exit code, when the screen shows all that was written. */
+  exited(): Promise<number>;
+}
+
+/** Runs the real `rollcall` in a pseudo-terminal, whose screen shows what a person would see. */
+export function startTerminal(
+  args: readonly string[],
+  options: { env: Record<string, string>; columns: number },
+): Terminal {
+  const { PATH = "" } = process.env;
+  const { columns, env } = options;
+  const screen = new xterm.Terminal({ cols: columns, rows: 20, scrollback: 5_000, allowProposedApi: true });
+  const child = spawn(process.execPath, [rollcallMain, ...args], {
+    cols: columns,
+    rows: 20,
+    name: "xterm-256color",
+    env: { PATH, TERM: "xterm-256color", ...env },
+  });
+  let exitCode: number | undefined;
+  let pendingWrites = 0;
+  let lastDataAtMs = 0;
+  const history = new Set<string>();
+  const rows = () => {
+    const { active } = screen.buffer;
+    const lines = Array.from({ length: active.length }, (_, y) => active.getLine(y)?.translateToString(true) ?? "");
+    return lines.slice(0, lines.findLastIndex((line) => line !== "") + 1);
+  };
+  child.onData((data) => {
+    pendingWrites += 1;
+    lastDataAtMs = performance.now();
+    screen.write(data, () => {
+      pendingWrites -= 1;
+      for (const row of rows().slice(-3)) history.add(row);
+    });
+  });
+  child.onExit((event) => {
+    exitCode = event.exitCode;
+  });
+  return {
+    process: child,
+    rows,
+    history,
+    async resize(count) {
+      // What a program writes for the old width while the new one takes hold, no program can help.
+      child.kill("SIGSTOP");
+      await until(() => pendingWrites === 0 && performance.now() - lastDataAtMs > QUIET_MS);
+      screen.resize(count, 20);
+      child.resize(count, 20);
+      child.kill("SIGCONT");
+    },
+    async exited() {
+      await until(() => exitCode !== undefined && pendingWrites === 0);
+      return exitCode ?? -1;
+    },
+    [Symbol.dispose]() {
+      if (exitCode === undefined) child.kill("SIGKILL");
+      screen.dispose();
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+import { RequestNotSentError } from "../src/index.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { startBareServer } from "./support/bare-server.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startSilentServer } from "./support/tcp-proxy.ts";
+
+checkEachForLeaks();
+
+for (const scheme of ["http", "https"]) {
+  for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
+    if (scheme === "http" && wire.protocol === "connect") continue;
+    test(`a server that never answers the handshake ends by the connect timeout: ${scheme}, ${wire.protocol}`, async () => {
+      await using silent = await startSilentServer();
+      const leaks = watchForLeaks();
+      const client = createRollcallClient({
+        address: silent.url.replace("http", scheme),
+        retry: false,
+        timeoutMs: 20_000,
+        pool: { connectTimeoutMs: 100, waitTimeoutMs: 0 },
+        ...wire,
+      });
+      const error = await client.getUser("1").catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(/within 100 ms/) });
+      expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
+      await client.close();
+      await until(() => silent.openCount === 0);
+      await leaks.assertNone();
+    });
+  }
+}
+
+for (const scheme of ["http", "https"]) {
+  test(`close gives up a connection that is still opening: ${scheme}`, async () => {
+    await using silent = await startSilentServer();
+    const leaks = watchForLeaks();
+    const client = createRollcallClient({
+      address: silent.url.replace("http", scheme),
+      retry: false,
+      timeoutMs: 20_000,
+      // Longer than the test may last.
+      pool: { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 },
+    });
+    const controller = new AbortController();
+    const canceled = client.getUser("1", { signal: controller.signal });
+    const waiting = client.getUser("1").catch((reason: unknown) => reason);
+    await until(() => silent.openCount === 1);
+    controller.abort();
+    await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
+    await client.close();
+    expect(await waiting).toMatchObject({ code: Code.Canceled });
+    await until(() => silent.openCount === 0);
+    await leaks.assertNone();
+  });
+}
+
+test("the check for leaks sees a connection that is open", async () => {
+  await using server = await startBareServer();
+  const leaks = watchForLeaks();
+  // Many: what the tests before have left, such as timers and closing sockets, may end meanwhile.
+  const clients = Array.from({ length: 20 }, () => createRollcallClient({ address: server.url }));
+  for (const client of clients) await client.getUser("1");
+  expect(leaks.openCount()).toBeGreaterThan(0);
+  for (const client of clients) await client.close();
+  await leaks.assertNone();
+});
+
+test("close lets calls finish, then nothing is left open", async () => {
+  await using server = await startBareServer();
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({ address: server.url });
+  const call = client.getUser("wait");
+  await until(() => server.waiting === 1);
+  const closed = client.close();
+  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Canceled });
+  server.openGate();
+  await call;
+  await closed;
+  await until(() => server.sessions.size === 0);
+  await leaks.assertNone();
+});
+
+test("close cuts calls that last too long", async () => {
+  await using server = await startBareServer();
+  const client = createRollcallClient({ address: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
+  const call = client.getUser("wait");
+  call.catch(() => {});
+  await until(() => server.waiting === 1);
+  await client.close();
+  await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
+});

@@ -1,0 +1,62 @@
+import { Code } from "@connectrpc/connect";
+import { startServer, until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+import { createRollcallClient } from "../src/node/index.ts";
+import { freePort } from "./support/free-port.ts";
+import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
+import { startTcpProxy } from "./support/tcp-proxy.ts";
+
+checkEachForLeaks();
+
+test("over HTTP/1.1 too, a dead address fails no call, calls share few connections, and close drains", async () => {
+  await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
+  await using proxy = await startTcpProxy(server.port);
+  const leaks = watchForLeaks();
+  const client = createRollcallClient({
+    address: [`http://127.0.0.1:${await freePort()}`, proxy.url],
+    protocol: "connect",
+    httpVersion: "1.1",
+    retry: false,
+    pool: { size: 2 },
+  });
+  const calls = Array.from({ length: 20 }, () => client.listUsers({}, { timeoutMs: 20_000 }));
+  await Promise.all(calls);
+  expect(proxy.acceptedCount).toBeLessThanOrEqual(2);
+  const results = Array.fromAsync(client.query("q"));
+  await until(() => server.log.length > 0);
+  const closed = [client.close(), client.close()];
+  expect(await results).toHaveLength(10);
+  await Promise.all(closed);
+  await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled });
+  await until(() => proxy.openCount === 0);
+  await leaks.assertNone();
+});
+
+test("over HTTP/1.1 too, a body of any size goes whole to the address that works", async () => {
+  await using server = await startServer({ auth: false });
+  const dead = `http://127.0.0.1:${await freePort()}`;
+  // More than is kept of a body.
+  const size = 1024 ** 2;
+  for (const address of [
+    [dead, server.url],
+    [server.url, dead],
+  ]) {
+    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
+    expect(receipt.totalBytes).toBe(size);
+  }
+});
+
+test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
+  await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
+  await using proxy = await startTcpProxy(server.port);
+  await using client = createRollcallClient({ address: proxy.url, protocol: "connect", httpVersion: "1.1" });
+  let count = 0;
+  const reading = (async () => {
+    for await (const _ of client.query("q")) count += 1;
+  })();
+  await until(() => count > 2);
+  proxy.reset();
+  await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
+  await client.listUsers();
+});

@@ -1,0 +1,80 @@
+import { once } from "node:events";
+import net, { type AddressInfo, type Socket } from "node:net";
+
+/** A TCP server, such as a proxy in the client's way to the real one. */
+export interface TcpServer extends AsyncDisposable {
+  readonly url: string;
+  /** Connections that are open now. */
+  readonly openCount: number;
+  /** Connections that there have been. */
+  readonly acceptedCount: number;
+  /** Resets every connection. */
+  reset(): void;
+}
+
+export interface TcpProxyOptions {
+  /** Default: any that is free. */
+  port?: number | undefined;
+  /** Sees, and may change or withhold, what the client sends. */
+  onRequestBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
+  /** Sees, and may change or withhold, what the server sends. */
+  onResponseBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
+}
+
+/** Passes bytes between client and server, with faults as the options make them. */
+export async function startTcpProxy(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpServer> {
+  const { onRequestBytes = (bytes) => bytes, onResponseBytes = (bytes) => bytes, port } = options;
+  return startTcpServer((socket) => {
+    const upstream = net.connect(targetPort, "127.0.0.1");
+    const forward = (from: Socket, to: Socket, change: NonNullable<TcpProxyOptions["onRequestBytes"]>) => {
+      from.on("data", (bytes) => {
+        if (typeof bytes === "string") return;
+        const changed = change(bytes, socket);
+        if (changed && !to.write(changed)) {
+          from.pause();
+          to.once("drain", () => from.resume());
+        }
+      });
+      from.on("error", () => to.destroy());
+      from.on("close", () => to.destroy());
+    };
+    forward(socket, upstream, onRequestBytes);
+    forward(upstream, socket, onResponseBytes);
+  }, port);
+}
+
+/** Accepts connections and never says a word. */
+export function startSilentServer(): Promise<TcpServer> {
+  return startTcpServer((socket) => socket.resume());
+}
+
+/** Starts a TCP server that does with each connection what it is told. */
+export async function startTcpServer(onConnection: (socket: Socket) => unknown, port = 0): Promise<TcpServer> {
+  const sockets = new Set<Socket>();
+  let acceptedCount = 0;
+  const server = net.createServer((socket) => {
+    acceptedCount += 1;
+    sockets.add(socket);
+    socket.on("error", () => {}).on("close", () => sockets.delete(socket));
+    onConnection(socket);
+  });
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    get openCount() {
+      return sockets.size;
+    },
+    get acceptedCount() {
+      return acceptedCount;
+    },
+    reset() {
+      for (const socket of sockets) socket.resetAndDestroy();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

@@ -1,0 +1,18 @@
+import { randomUUIDv7 } from "node:crypto";
+import type { User } from "../domain/user.ts";
+
+let count = 0;
+/** Returns a user like no other that a test has made. */
+export const newUser = (fields: Partial<User> = {}): User => {
+  count += 1;
+  const email = `user${count}@example.com`;
+  return {
+    id: randomUUIDv7(),
+    email,
+    name: `User ${count}`,
+    createdAtMs: count,
+    updatedAtMs: count,
+    version: 1,
+    ...fields,
+  };
+};

@@ -1,0 +1,21 @@
+import { randomBytes } from "node:crypto";
+import { createApp } from "../../../src/app.ts";
+import { mintToken } from "../../../src/rpc/auth/mint-token.ts";
+import { SCOPES } from "../../../src/rpc/auth/permissions.ts";
+import { createTokenVerifier } from "../../../src/rpc/auth/token-verifier.ts";
+
+/** A server for load tests, as its own process; `lifted` as its argument lifts the limits of calls. */
+const secret = randomBytes(32);
+const isLifted = process.argv[2] === "lifted";
+const unlimited = Number.POSITIVE_INFINITY;
+const app = await createApp({
+  auth: createTokenVerifier({ keys: { secret } }),
+  host: "127.0.0.1",
+  ...(isLifted && {
+    maxCalls: unlimited,
+    admission: { maxTurnMs: unlimited, maxBurstWaitMs: unlimited, window: unlimited },
+  }),
+});
+const { url } = await app.listen();
+process.send?.({ url, token: await mintToken({ secret, subject: "load", scopes: SCOPES, ttlSeconds: 3_600 }) });
+process.on("disconnect", () => process.exit());

@@ -1,0 +1,60 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { until } from "@rollcall/testing/start-server";
+import type { AppOptions } from "../../../src/app.ts";
+
+export interface MeasuredServerOptions {
+  limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
+  timeouts?: AppOptions["timeouts"];
+  streams?: AppOptions["streams"];
+  codingThreads?: number;
+}
+
+export interface MeasuredServer extends AsyncDisposable {
+  readonly pid: number;
+  readonly url: string;
+  readonly port: number;
+  readonly headers: { authorization: string };
+  /** What the server's process takes up at the moment, after a garbage collection, in bytes. */
+  memoryBytes(): Promise<number>;
+  /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
+  peakBytes(): Promise<number>;
+  /** Lines of its log with this message, so far. */
+  logged(message: string): Promise<Record<string, unknown>[]>;
+  /** Creates so many users, for lists. */
+  createUsers(count: number): Promise<void>;
+}
+
+/** Starts the server in a process of its own, whose memory and time are nobody else's. */
+export async function startMeasuredServer(options: MeasuredServerOptions = {}): Promise<MeasuredServer> {
+  const child = fork(new URL("./measured-server-main.ts", import.meta.url), [JSON.stringify(options)], {
+    execArgv: ["--expose-gc"],
+    serialization: "advanced",
+  });
+  let nextId = 0;
+  const answers = new Map<number, unknown>();
+  const ask = async (question: string, argument?: unknown): Promise<unknown> => {
+    const id = nextId++;
+    child.send({ id, question, argument });
+    const [answer] = await until(() => (answers.has(id) ? [answers.get(id)] : undefined));
+    answers.delete(id);
+    return answer;
+  };
+  const [started] = (await once(child, "message")) as [{ url: string; port: number; authorization: string }];
+  child.on("message", ({ id, answer }: { id: number; answer: unknown }) => answers.set(id, answer));
+  return {
+    pid: child.pid ?? 0,
+    url: started.url,
+    port: started.port,
+    headers: { authorization: started.authorization },
+    memoryBytes: async () => (await ask("memory")) as number,
+    peakBytes: async () => (await ask("peak")) as number,
+    logged: async (message) => (await ask("log", message)) as Record<string, unknown>[],
+    createUsers: async (count) => void (await ask("users", count)),
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, "exit");
+      child.kill("SIGKILL");
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,36 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { LoadReport } from "./load-generator-main.ts";
+
+const file = (name: string) => join(import.meta.dirname, name);
+
+export interface LoadOptions {
+  /** Lifts the limits of calls. */
+  isLifted?: boolean;
+  /** Of the rate at which the server answers most. */
+  multiple: number;
+  secondsPerPhase: number;
+  deadlineMs: number;
+}
+
+/** Loads a server, and reports what its callers saw; server and callers are processes of their own. */
+export async function runLoad(options: LoadOptions): Promise<LoadReport> {
+  const server = fork(file("load-server-main.ts"), options.isLifted ? ["lifted"] : []);
+  try {
+    const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
+    const created = await fetch(`${url}/user.v1.UserService/CreateUser`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ email: "load@example.com", name: "Load" }),
+    });
+    const { user } = (await created.json()) as { user: { id: string } };
+    const { multiple, secondsPerPhase, deadlineMs } = options;
+    const numbers = [multiple, secondsPerPhase, deadlineMs].map(String);
+    const generator = fork(file("load-generator-main.ts"), [url, token, user.id, ...numbers]);
+    const [report] = (await once(generator, "message")) as [LoadReport];
+    return report;
+  } finally {
+    server.kill("SIGKILL");
+  }
+}

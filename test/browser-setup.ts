@@ -1,0 +1,11 @@
+import { launchChromiumServer } from "@rollcall/testing/chromium";
+import type { TestProject } from "vitest/node";
+import { buildWebIfStale } from "../scripts/web-build.ts";
+
+/** Once before all browser tests: builds the web app, and launches the one Chromium that they share. */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await buildWebIfStale();
+  const chromium = await launchChromiumServer();
+  project.provide("chromiumEndpoint", chromium.wsEndpoint());
+  return () => chromium.close();
+}
