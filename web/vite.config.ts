@@ -23,14 +23,6 @@ export default defineConfig({
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
   plugins: [react()],
-  resolve: {
-    alias: {
-      "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": join(
-        import.meta.dirname,
-        "src/api/rules/schema-stub.ts",
-      ),
-    },
-  },
   build: {
     outDir: "dist",
     emptyOutDir: true,
