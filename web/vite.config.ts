@@ -23,6 +23,8 @@ export default defineConfig({
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
   plugins: [react()],
+  // The router imports a shim for versions of React without this hook.
+  resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
     outDir: "dist",
     emptyOutDir: true,

@@ -1,18 +1,25 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { callUnaryMethod, createConnectQueryKey, useQuery, useTransport } from "@connectrpc/connect-query";
 import {
   type CreateUserRequestSchema,
   type ListUsersResponse,
   type User,
   UserService,
 } from "@rollcall/gen/user/v1/user";
-import { keepPreviousData, type Mutation, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  type Mutation,
+  useMutation,
+  useMutationState,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { call } from "../api/call.ts";
 
 const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 
 /** Every page of every search. */
-const ALL_PAGES = createConnectQueryKey({ schema: listUsers, cardinality: "finite" });
+const ALL_PAGES = ["pages of users"];
 const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
@@ -52,12 +59,20 @@ export interface FailedChange {
 
 /** A page of users; while the next one loads, the one before stays. */
 export function useUsersPage(request: PageRequest) {
-  return useQuery(listUsers, { ...request }, { placeholderData: keepPreviousData });
+  return useQuery({
+    queryKey: [...ALL_PAGES, request],
+    queryFn: ({ signal }) => call(listUsers, { ...request }, signal),
+    placeholderData: keepPreviousData,
+  });
 }
 
 /** A user as the server has it now, not as it is remembered. */
 export function useCurrentUser(id: string) {
-  return useQuery(getUser, { id }, { gcTime: 0 });
+  return useQuery({
+    queryKey: ["user", id],
+    queryFn: ({ signal }) => call(getUser, { id }, signal),
+    gcTime: 0,
+  });
 }
 
 /** The fields that are not as they were when the form was opened. */
@@ -75,7 +90,6 @@ export function changeRequest(change: UserChange) {
 /** The ways to change the directory. What is under way is in {@link useExpected}, what went wrong in {@link useFailedChange}. */
 export function useDirectory() {
   const client = useQueryClient();
-  const transport = useTransport();
   // A call is under way until the list is as it left it.
   const onSettled = () => client.invalidateQueries({ queryKey: ALL_PAGES });
   const keep = (change: (users: User[]) => User[]) =>
@@ -85,7 +99,7 @@ export function useDirectory() {
     );
 
   const create = useMutation({
-    mutationFn: ({ request, signal }: NewUserCall) => callUnaryMethod(transport, createUser, request, { signal }),
+    mutationFn: ({ request, signal }: NewUserCall) => call(createUser, request, signal),
     // The form need not wait for the list.
     onSettled: () => void onSettled(),
   });
@@ -95,7 +109,7 @@ export function useDirectory() {
       const cache = client.getMutationCache();
       for (const done of cache.findAll({ mutationKey: CHANGES, status: "success" })) cache.remove(done);
     },
-    mutationFn: (change: UserChange) => callUnaryMethod(transport, updateUser, changeRequest(change)),
+    mutationFn: (change: UserChange) => call(updateUser, changeRequest(change)),
     onSuccess: ({ user: changed }) => keep((users) => users.map((user) => (user.id === changed?.id ? changed : user))),
     onSettled,
     // What was typed is kept until the person has seen that it was not saved.
@@ -105,7 +119,7 @@ export function useDirectory() {
     mutationKey: REMOVALS,
     mutationFn: async ({ id, etag }: User) => {
       try {
-        await callUnaryMethod(transport, deleteUser, { id, etag });
+        await call(deleteUser, { id, etag });
       } catch (error) {
         // Gone is gone, whoever did it.
         if (ConnectError.from(error).code !== Code.NotFound) throw error;

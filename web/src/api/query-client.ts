@@ -1,16 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createFetchTransport } from "@rollcall/client";
 import { QueryClient } from "@tanstack/react-query";
-import { BASE_URL } from "../base.ts";
-import { authenticate } from "../session/authenticate.ts";
 import { onSessionChange, sessionState } from "../session/session.ts";
-
-/** Unary calls to where this page came from; none is waited for longer than a server takes unless told otherwise. */
-export const transport = createFetchTransport({
-  baseUrl: BASE_URL,
-  interceptors: [authenticate],
-  defaultTimeoutMs: 30_000,
-});
 
 const MAX_RETRIES = 2;
 
