@@ -1,14 +1,10 @@
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
+import { ROUTES } from "./routes.ts";
 import { useSessionState } from "./session/session.ts";
 import { SignInPage } from "./session/sign-in-page.tsx";
 import { Crash } from "./ui/crash.tsx";
 import { Shell } from "./ui/shell.tsx";
-
-const UsersPage = lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage }));
-const QueryPage = lazy(async () => ({ default: (await import("./query/query-page.tsx")).QueryPage }));
-const UploadPage = lazy(async () => ({ default: (await import("./upload/upload-page.tsx")).UploadPage }));
-const ChatPage = lazy(async () => ({ default: (await import("./chat/chat-page.tsx")).ChatPage }));
 
 /** The whole app: the sign-in page, or the pages of who is signed in. */
 export function App() {
@@ -31,12 +27,11 @@ export function App() {
         <Suspense fallback={<p className="page-loading">Loading…</p>}>
           <Switch>
             <Route path="/">
-              <Redirect to="/users" replace />
+              <Redirect to={ROUTES[0].path} replace />
             </Route>
-            <Route path="/users" component={UsersPage} />
-            <Route path="/query" component={QueryPage} />
-            <Route path="/upload" component={UploadPage} />
-            <Route path="/chat" component={ChatPage} />
+            {ROUTES.map(({ path, Page }) => (
+              <Route key={path} path={path} component={Page} />
+            ))}
             <Route>
               <section className="notice">
                 <h1>There is no such page</h1>

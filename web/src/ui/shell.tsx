@@ -1,14 +1,8 @@
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
+import { ROUTES } from "../routes.ts";
 import { answerOffer, type Session, signOut } from "../session/session.ts";
 import { Announcer } from "./announcer.tsx";
-
-const PAGES = [
-  { path: "/users", title: "Users" },
-  { path: "/query", title: "Query" },
-  { path: "/upload", title: "Upload" },
-  { path: "/chat", title: "Chat" },
-] as const;
 
 export interface ShellProps {
   session: Session;
@@ -23,7 +17,7 @@ export function Shell({ session, offer, children }: ShellProps) {
   const location = path.replace(/(.)\/$/, "$1");
   const main = useRef<HTMLElement>(null);
   const isSame = offer?.subject === session.subject;
-  const title = PAGES.find(({ path }) => path === location)?.title;
+  const title = ROUTES.find(({ path }) => path === location)?.title;
   const shown = useRef(location);
   useEffect(() => {
     document.title = title ? `${title} · Rollcall` : "Rollcall";
@@ -49,7 +43,7 @@ export function Shell({ session, offer, children }: ShellProps) {
       <header className="site-header">
         <span className="wordmark">Rollcall</span>
         <nav aria-label="Pages">
-          {PAGES.map((page) => (
+          {ROUTES.map((page) => (
             <Link key={page.path} href={page.path} aria-current={page.path === location ? "page" : undefined}>
               {page.title}
             </Link>
