@@ -1,4 +1,5 @@
-import "./ui/style.css";
+import "./ui/base.css";
+import "./ui/controls.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Router } from "wouter";

@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./chat-page.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { describeError } from "../api/errors.ts";

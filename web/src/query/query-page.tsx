@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./query-page.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
 import { describeError, fieldErrors } from "../api/errors.ts";

@@ -1,3 +1,4 @@
+import "./sign-in-page.css";
 import { type FormEvent, useEffect, useState } from "react";
 import { Button } from "../ui/button.tsx";
 import { type SessionState, signIn } from "./session.ts";

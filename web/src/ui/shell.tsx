@@ -1,3 +1,4 @@
+import "./shell.css";
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
 import { ROUTES } from "../routes.ts";

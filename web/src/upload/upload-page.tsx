@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./upload-page.css";
 import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
