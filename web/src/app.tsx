@@ -6,23 +6,23 @@ import { SignInPage } from "./session/sign-in-page.tsx";
 import { Crash } from "./ui/crash.tsx";
 import { Shell } from "./ui/shell.tsx";
 
-/** The whole app: the sign-in page, or the pages of who is signed in. */
+/** Shows the sign-in page, or the pages to a person who is signed in. */
 export function App() {
   const state = useSessionState();
   const [path] = useLocation();
   const who = state.status === "in" ? state.session.token : state.status;
   const shown = useRef(who);
   useEffect(() => {
-    // Somebody has come or gone: whoever reads with a screen reader or the keyboard starts at the top.
+    // Somebody has signed in or out: a screen reader and the keyboard start at the top.
     if (shown.current !== who) document.querySelector("main")?.focus();
     shown.current = who;
   }, [who]);
 
   if (state.status !== "in") return <SignInPage state={state} key={who} />;
   return (
-    // Another session is another page: nothing that one person does goes on in the name of the next.
+    // The key gives each session a page of its own, so that nothing goes on in the name of the next person.
     <Shell session={state.session} offer={state.offer} key={who}>
-      {/* A page that fails takes no other with it. */}
+      {/* A page that fails leaves the others usable. */}
       <Crash key={path}>
         <Suspense fallback={<p className="page-loading">Loading…</p>}>
           <Switch>

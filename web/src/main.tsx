@@ -7,7 +7,7 @@ import { App } from "./app.tsx";
 import { BASE_PATH } from "./base.ts";
 import { takeTokenFromAddress } from "./session/session.ts";
 
-// Before anything is drawn, so that the token is never seen; and when the link is opened in this very tab.
+// Taken before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
 takeTokenFromAddress();
 addEventListener("hashchange", takeTokenFromAddress);
 
