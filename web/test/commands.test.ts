@@ -15,24 +15,24 @@ const { serverStream, clientStream, bidirectionalStream } = StreamService.method
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs a command as somebody would who pasted it into a shell, in the repository's root. */
+/** Runs a command as if it were pasted into a shell in the repository's root. */
 async function paste(server: TestServer, command: string): Promise<string> {
   const { stdout } = await run("sh", ["-c", `export ROLLCALL_TOKEN=${await server.token()}\n${command}`]);
   return stdout;
 }
 
-// What a shell, printf and JSON each have their own idea of.
+// Characters that a shell, printf and JSON each treat in a way of their own.
 const awkward = `it's 100% "sure" \\ ü $HOME \`ls\``;
 
 describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
-  test("of a query", async () => {
+  test("runs the query", async () => {
     await using server = await startServer();
     const commands = commandsFor(server.url, serverStream, [{ query: awkward }], `query ${quote(awkward)}`);
     const output = await paste(server, commands[tool]);
     expect(output).toContain(`"Result 9 for query: ${JSON.stringify(awkward).slice(1)}`);
   });
 
-  test("of a conversation", async () => {
+  test("holds the conversation", async () => {
     await using server = await startServer();
     const { [tool]: command } = commandsFor(
       server.url,
@@ -45,7 +45,7 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
     expect(output).toContain(`"Echo: ${JSON.stringify(awkward).slice(1)}`);
   });
 
-  test("of an upload", async () => {
+  test("uploads the file", async () => {
     await using server = await startServer();
     const file = join(folder, "it's a file");
     const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
@@ -65,18 +65,18 @@ test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works wh
   const ca = join(folder, "ca.pem");
   writeFileSync(ca, testCa);
   expect(await paste(server, `export ROLLCALL_CA=${ca}\n${command}`)).toContain("Result 9");
-  // The control: without it, nobody trusts the server.
+  // The control: without the certificate authority, the server is not trusted.
   expect(await paste(server, command)).not.toContain("Result 9");
 });
 
 describe("the rollcall command", () => {
-  test("of a query", async () => {
+  test("runs the query", async () => {
     await using server = await startServer();
     const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query -- ${quote(awkward)}`);
     expect(await paste(server, rollcall)).toContain(`Result 9 for query: ${awkward}`);
   });
 
-  test("of an upload", async () => {
+  test("uploads the file", async () => {
     await using server = await startServer();
     const file = join(folder, "it's a file for rollcall");
     writeFileSync(file, "hello");
