@@ -9,6 +9,8 @@ const sources = [
   "web/public",
   "web/vite.config.ts",
   "client/src",
+  "gen/package.json",
+  "gen/rules-schema-name.ts",
   "gen/src",
   "pnpm-lock.yaml",
   "scripts/web-build.ts",

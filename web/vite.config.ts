@@ -5,14 +5,14 @@ import { defineConfig } from "vite";
 
 const root = join(import.meta.dirname, "..");
 const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
-/** With TLS the page has it too: a server with TLS takes no WebSocket from a page without. */
+/** TLS of the page, if the server has TLS: such a server takes no WebSocket from a page without. */
 const https =
   TLS_CERT_FILE && TLS_KEY_FILE
     ? { cert: readFileSync(resolve(root, TLS_CERT_FILE)), key: readFileSync(resolve(root, TLS_KEY_FILE)) }
     : undefined;
-/** Where the server listens; where it listens on all addresses, `localhost` is one of them. */
+/** Host of the server. If it listens on all addresses, `localhost` is one of them. */
 const host = ["", "0.0.0.0", "::"].includes(HOST) ? "localhost" : HOST;
-/** Where `pnpm dev` has the server, whose certificate is its own affair. */
+/** Server of `pnpm dev`. Its certificate is not checked. */
 const server = {
   target: `${https ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${PORT}`,
   secure: false,
@@ -23,14 +23,8 @@ export default defineConfig({
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
   plugins: [react()],
-  resolve: {
-    alias: {
-      "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js": join(
-        import.meta.dirname,
-        "src/api/rules/schema-stub.ts",
-      ),
-    },
-  },
+  // The router imports a shim for versions of React without this hook.
+  resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
     outDir: "dist",
     emptyOutDir: true,
@@ -42,7 +36,7 @@ export default defineConfig({
   server: {
     ...(https && { https }),
     proxy: {
-      // Every method's path has a package with a dot in it; the WebSockets of streams go the same way.
+      // Paths of methods, which have a package with a dot in it; the WebSockets of streams have the same paths.
       "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { ...server, ws: true },
       "/healthz": server,
       "/readyz": server,

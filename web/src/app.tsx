@@ -1,42 +1,37 @@
-import { lazy, Suspense, useEffect, useRef } from "react";
+import { Suspense, useEffect, useRef } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
+import { ROUTES } from "./routes.ts";
 import { useSessionState } from "./session/session.ts";
 import { SignInPage } from "./session/sign-in-page.tsx";
 import { Crash } from "./ui/crash.tsx";
 import { Shell } from "./ui/shell.tsx";
 
-const UsersPage = lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage }));
-const QueryPage = lazy(async () => ({ default: (await import("./query/query-page.tsx")).QueryPage }));
-const UploadPage = lazy(async () => ({ default: (await import("./upload/upload-page.tsx")).UploadPage }));
-const ChatPage = lazy(async () => ({ default: (await import("./chat/chat-page.tsx")).ChatPage }));
-
-/** The whole app: the sign-in page, or the pages of who is signed in. */
+/** Shows the sign-in page, or the pages to a person who is signed in. */
 export function App() {
   const state = useSessionState();
   const [path] = useLocation();
   const who = state.status === "in" ? state.session.token : state.status;
   const shown = useRef(who);
   useEffect(() => {
-    // Somebody has come or gone: whoever reads with a screen reader or the keyboard starts at the top.
+    // Somebody has signed in or out: a screen reader and the keyboard start at the top.
     if (shown.current !== who) document.querySelector("main")?.focus();
     shown.current = who;
   }, [who]);
 
   if (state.status !== "in") return <SignInPage state={state} key={who} />;
   return (
-    // Another session is another page: nothing that one person does goes on in the name of the next.
+    // The key gives each session a page of its own, so that nothing goes on in the name of the next person.
     <Shell session={state.session} offer={state.offer} key={who}>
-      {/* A page that fails takes no other with it. */}
+      {/* A page that fails leaves the others usable. */}
       <Crash key={path}>
         <Suspense fallback={<p className="page-loading">Loading…</p>}>
           <Switch>
             <Route path="/">
-              <Redirect to="/users" replace />
+              <Redirect to={ROUTES[0].path} replace />
             </Route>
-            <Route path="/users" component={UsersPage} />
-            <Route path="/query" component={QueryPage} />
-            <Route path="/upload" component={UploadPage} />
-            <Route path="/chat" component={ChatPage} />
+            {ROUTES.map(({ path, Page }) => (
+              <Route key={path} path={path} component={Page} />
+            ))}
             <Route>
               <section className="notice">
                 <h1>There is no such page</h1>

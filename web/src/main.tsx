@@ -1,4 +1,5 @@
-import "./ui/style.css";
+import "./ui/base.css";
+import "./ui/controls.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { Router } from "wouter";
@@ -6,7 +7,7 @@ import { App } from "./app.tsx";
 import { BASE_PATH } from "./base.ts";
 import { takeTokenFromAddress } from "./session/session.ts";
 
-// Before anything is drawn, so that the token is never seen; and when the link is opened in this very tab.
+// Taken before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
 takeTokenFromAddress();
 addEventListener("hashchange", takeTokenFromAddress);
 

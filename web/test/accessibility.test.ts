@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Each view, and how to get there. */
+/** Views by name, each with the steps that lead to it. */
 const views: Record<string, { path: string; signedIn?: false; show?(page: Page, app: OpenApp): Promise<void> }> = {
   "sign-in": { path: "/", signedIn: false, show: (page) => button(page, "Sign in").click() },
   users: { path: "/users", show: (page) => page.getByText("Person 10", { exact: true }).waitFor() },
@@ -97,14 +97,14 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
   },
 };
 
-/** What each scheme has behind all else: the control for the other one. */
+/** Background of each colour scheme; the other one's is the control. */
 const grounds = { light: "rgb(245, 247, 246)", dark: "rgb(14, 20, 19)" };
 
 test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: %s", async (name) => {
   const { path, signedIn, show } = views[name] ?? expect.fail();
   await using app = await openApp(browser, {
     path,
-    // No colour is looked at on its way from one scheme to the other.
+    // Transitions are off, so that no colour is read in mid-change.
     context: { reducedMotion: "reduce" },
     ...(signedIn === false && { token: false }),
   });
@@ -123,7 +123,7 @@ test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: 
   }
 });
 
-test("axe finds what is there to find", async () => {
+test("the control: axe finds a fault that is there", async () => {
   await using app = await openApp(browser, { path: "/chat" });
   await button(app.page, "Send").waitFor();
   await app.page.evaluate("document.querySelector('label').remove()");

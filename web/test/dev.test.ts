@@ -31,7 +31,7 @@ test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the 
       replies.push(reply);
     }
     expect(replies).toEqual(["Echo: hot"]);
-    // As a browser says where the page came from; the control is a page from elsewhere.
+    // The Origin that a browser sends; the control is a page from elsewhere.
     expect(await openSocket(address, new URL(address).origin)).toBe("open");
     expect(await openSocket(address, "https://evil.example")).toBe("refused");
   } finally {

@@ -11,13 +11,13 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-// Chromium ignores the header where it can't vouch for the page, and says so.
+// Chromium ignores the header on pages that it does not trust, and logs that.
 const IGNORED_HEADER = /Cross-Origin-Opener-Policy header has been ignored/;
 
-test("every page works over plain http off localhost, where there is no API of secure contexts", async () => {
+test("every page works over plain http off localhost, without the APIs of secure contexts", async () => {
   await using app = await openApp(browser, { host: INSECURE_HOST });
   const { page } = app;
-  // The control: they are not there.
+  // The control: this page has none of these APIs.
   expect(await page.evaluate("[isSecureContext, typeof crypto.randomUUID, typeof navigator.clipboard]")).toEqual([
     false,
     "undefined",
@@ -49,7 +49,7 @@ test("every page works over plain http off localhost, where there is no API of s
   app.expectProblems(IGNORED_HEADER);
 });
 
-test("where nothing can be copied, the button says what to do", async () => {
+test("the copy button says what to do when nothing can be copied", async () => {
   await using app = await openApp(browser, { host: INSECURE_HOST, path: "/query" });
   const { page } = app;
   await page.evaluate("document.execCommand = () => false");

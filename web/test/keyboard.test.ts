@@ -36,7 +36,7 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await keyboard.type("ada@example.com");
   await keyboard.press("Enter");
   await page.getByText("Ada was created.").waitFor();
-  // The dialog gives the focus back to what opened it.
+  // The dialog gives the focus back to the button that opened it.
   await expect.poll(() => focused(page)).toBe("New user");
   await tabTo(page, "Edit Ada");
   await keyboard.press("Enter");
@@ -49,19 +49,19 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await tabTo(page, "Delete");
   await keyboard.press("Enter");
   await page.getByText("Nobody is here yet.").waitFor();
-  // Its button has gone with the user.
+  // The user's button has gone with the user.
   await expect.poll(() => focused(page)).toBe("Users");
 });
 
 describe("a button that can't be used any more keeps the focus", () => {
-  test("of a query, and a disabled one would lose it", async () => {
+  test("the button that runs a query; a disabled one would lose it", async () => {
     await using app = await openApp(browser, { path: "/query", app: { streams: { resultIntervalMs: 600_000 } } });
     const { page } = app;
     await button(page, "Run").focus();
     await page.keyboard.press("Enter");
     await page.getByText("Result 0").waitFor();
     expect(await focused(page)).toBe("Run");
-    // While it runs there is no second query.
+    // No second query starts while the first one runs.
     await page.keyboard.press("Enter");
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
@@ -71,7 +71,7 @@ describe("a button that can't be used any more keeps the focus", () => {
     await expect.poll(() => page.evaluate("document.activeElement.tagName")).toBe("BODY");
   });
 
-  test("of a conversation", async () => {
+  test("the buttons of a conversation", async () => {
     await using app = await openApp(browser, { path: "/chat" });
     const { page } = app;
     await say(page, "hello");
@@ -82,10 +82,10 @@ describe("a button that can't be used any more keeps the focus", () => {
     expect(await focused(page)).toBe("End");
   });
 
-  test("of an upload", async () => {
+  test("the buttons of an upload", async () => {
     await using app = await openApp(browser, { path: "/upload" });
     const { page } = app;
-    // Waited for before the focus moves: a key that comes at once could be too early for it.
+    // Wait before the focus moves: a key pressed at once could come before the button is ready.
     const chooser = page.waitForEvent("filechooser");
     await button(page, "Choose a file").focus();
     await page.keyboard.press("Enter");
@@ -94,7 +94,7 @@ describe("a button that can't be used any more keeps the focus", () => {
     expect(await focused(page)).toBe("Choose a file");
   });
 
-  test("at the last page", async () => {
+  test("the button that turns to the next page", async () => {
     await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(11);

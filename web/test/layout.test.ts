@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** Notes all that moves, right after a key or a click too. */
+/** Records everything that moves, also right after a key or a click. */
 const WATCH_SHIFTS = `
   window.shifts = [];
   new PerformanceObserver((list) => {
@@ -26,17 +26,17 @@ const WATCH_SHIFTS = `
 
 interface Shift {
   readonly value: number;
-  /** For whoever reads the failure. */
+  /** Description for the failure's message. */
   readonly moved: string[];
 }
 
-/** What has moved so far. */
+/** Everything that has moved so far. */
 async function shifts(page: Page): Promise<Shift[]> {
   await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
   return page.evaluate<Shift[]>("window.shifts");
 }
 
-/** By the web's own measure (Cumulative Layout Shift), which calls less than 0.1 good. */
+/** Expects that nothing has moved. The web's measure, Cumulative Layout Shift, calls less than 0.1 good. */
 async function expectStill(page: Page, path: string): Promise<void> {
   const all = await shifts(page);
   const sum = all.reduce((total, { value }) => total + value, 0);
@@ -137,13 +137,13 @@ test.each([320, 360, 700, 1000, 1440])("nothing moves while it runs, at a width 
     await page.getByText("From a terminal").waitFor();
     await run();
     await expectStill(page, path);
-    // What scrolls, such as a conversation, makes the page no longer.
+    // A part that scrolls by itself, such as a conversation, does not make the page longer.
     const { bottom, end } = await page.evaluate<{ bottom: number; end: number }>(
       "({ end: document.documentElement.scrollHeight, bottom: Math.max(innerHeight, document.querySelector('main').getBoundingClientRect().bottom + scrollY) })",
     );
     expect(end).toBeLessThanOrEqual(Math.ceil(bottom));
   }
-  // The control: something that does move.
+  // The control: something moves.
   await page.evaluate("document.querySelector('h1').style.paddingTop = '10rem'");
   await expect(expectStill(page, "control")).rejects.toThrow();
 });

@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 describe.each(SCHEMES)("over %s, below a path", (scheme) => {
-  test("all of the app works: assets, deep links, calls and WebSockets", async () => {
+  test("the whole app works: assets, deep links, calls and WebSockets", async () => {
     await using app = await openApp(browser, { scheme, token: false });
     await using proxy = await startReverseProxy(app.server.url, { prefix: "/tools/rollcall" });
     const { page } = app;
@@ -67,9 +67,9 @@ test("two servers below one origin have a session each", async () => {
   app.expectProblems(/^request to/);
 });
 
-test("where a proxy does not pass the app's files on, the page says so", async () => {
+test("the page says so when a proxy does not pass on the app's files", async () => {
   await using app = await openApp(browser, { token: false });
-  // It asks for the files above the path, and the proxy has none there.
+  // The page asks for files above the path, where the proxy has none.
   await using proxy = await startReverseProxy(app.server.url, { prefix: "/rollcall", keepsPrefix: true });
   await app.page.goto(`${proxy.url}/users`);
   await app.page.getByText("a proxy in front of Rollcall may not pass its files on").waitFor();

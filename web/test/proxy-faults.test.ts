@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => browser.close());
 
-/** The app behind a proxy, signed in. */
+/** Opens the app behind a proxy, signed in. */
 async function openBehind(
   options: ReverseProxyOptions,
   path: string,
@@ -25,7 +25,7 @@ async function openBehind(
     ...app,
     proxyUrl: proxy.url,
     async [Symbol.asyncDispose]() {
-      // The proxy's own origin, and what it answers.
+      // Requests go to the proxy's own origin, and its answers are logged.
       app.expectProblems(/^request to|status of|WebSocket|ERR_FAILED/);
       await proxy[Symbol.asyncDispose]();
       await app[Symbol.asyncDispose]();
@@ -43,7 +43,7 @@ const pageFor =
     return true;
   };
 
-test("a proxy's 413 is the proxy's, and says that the server was not asked", async () => {
+test("a proxy's 413 is shown as the proxy's answer, not the server's", async () => {
   await using app = await openBehind({ intercept: pageFor("CreateUser", 413) }, "/users");
   await button(app.page, "New user").click();
   await fillForm(app.page, "Ada", "ada@example.com");
@@ -63,11 +63,11 @@ test.each([
   await using app = await openBehind({ intercept: pageFor("ServerStream", status) }, "/query");
   await button(app.page, "Run").click();
   await app.page.getByText(`answered in its place, ${words}`).waitFor();
-  // Still signed in.
+  // The session goes on.
   await button(app.page, "Sign out").waitFor();
 });
 
-test("a WebSocket that a proxy swallows is opening, for ten seconds at most", async () => {
+test("a WebSocket that a proxy swallows stays opening for ten seconds at most", async () => {
   await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await say(page, "hello");
@@ -88,7 +88,7 @@ test("a WebSocket that a proxy swallows is opening, for ten seconds at most", as
   await page.getByText("the WebSocket did not open within 10 s").waitFor();
 });
 
-test("a WebSocket that a proxy opens by itself ends when nothing comes of it", async () => {
+test("a WebSocket that a proxy opens by itself ends when no answer comes", async () => {
   await using app = await openBehind({ fakesUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await say(page, "hello");

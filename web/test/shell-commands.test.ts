@@ -16,24 +16,24 @@ const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const caFile = writeCaFile();
 
-/** Runs a command as somebody would who pasted it into a shell, in the repository's root. */
+/** Runs a command as if it were pasted into a shell in the repository's root. */
 async function paste(server: TestServer, command: string): Promise<string> {
   const { stdout } = await run("sh", ["-c", `export ROLLCALL_TOKEN=${await server.token()}\n${command}`]);
   return stdout;
 }
 
-// What a shell, printf and JSON each have their own idea of.
+// Characters that a shell, printf and JSON each treat in a way of their own.
 const awkward = `it's 100% "sure" \\ ü $HOME \`ls\``;
 
 describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
-  test("of a query", async () => {
+  test("runs the query", async () => {
     await using server = await startServer();
     const commands = commandsFor(server.url, serverStream, [{ query: awkward }], `query ${quote(awkward)}`);
     const output = await paste(server, commands[tool]);
     expect(output).toContain(`"Result 9 for query: ${JSON.stringify(awkward).slice(1)}`);
   });
 
-  test("of a conversation", async () => {
+  test("holds the conversation", async () => {
     await using server = await startServer();
     const { [tool]: command } = commandsFor(
       server.url,
@@ -46,7 +46,7 @@ describe.each(["curl", "buf curl"] as const)("the %s command", (tool) => {
     expect(output).toContain(`"Echo: ${JSON.stringify(awkward).slice(1)}`);
   });
 
-  test("of an upload", async () => {
+  test("uploads the file", async () => {
     await using server = await startServer();
     const file = join(folder, "it's a file");
     const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => index % 251));
@@ -69,13 +69,13 @@ test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works wh
 });
 
 describe("the rollcall command", () => {
-  test("of a query", async () => {
+  test("runs the query", async () => {
     await using server = await startServer();
     const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query -- ${quote(awkward)}`);
     expect(await paste(server, rollcall)).toContain(`Result 9 for query: ${awkward}`);
   });
 
-  test("of an upload", async () => {
+  test("uploads the file", async () => {
     await using server = await startServer();
     const file = join(folder, "it's a file for rollcall");
     writeFileSync(file, "hello");

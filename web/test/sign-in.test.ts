@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type OpenApp, openApp, SCHEMES } from "./support/open-app.ts";
 import { say } from "./support/stream-pages.ts";
 
-/** As long as a token of the tests lasts. */
+/** Lifetime of the tests' tokens. */
 const HOUR_MS = 3_600_000;
 
 let browser: Browser;
@@ -85,7 +85,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await page.getByLabel("Token").fill(await other.server.token());
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "The server does not accept your token" }).waitFor();
-    // The browser itself notes each answer that is an error.
+    // The browser logs each answer with an error status.
     app.expectProblems(/status of 401/);
   });
 });
@@ -144,7 +144,7 @@ describe("a browser's clock that is wrong changes nothing", () => {
   });
 });
 
-// As Chromium does it for a site whose data is blocked.
+// Chromium's behaviour for a site whose data is blocked.
 const BLOCKED_STORAGE = `for (const name of ["sessionStorage", "localStorage", "indexedDB", "caches"]) {
   Object.defineProperty(window, name, {
     get() {
@@ -156,7 +156,7 @@ const BLOCKED_STORAGE = `for (const name of ["sessionStorage", "localStorage", "
 test("without storage the session lives in memory: everything works, until the page is loaded again", async () => {
   await using app = await openApp(browser, { initScript: BLOCKED_STORAGE });
   const { page } = app;
-  // The control: there is none.
+  // The control: there is no storage.
   expect(await page.evaluate("(() => { try { sessionStorage } catch ({ name }) { return name } })()")).toBe(
     "SecurityError",
   );
@@ -173,7 +173,7 @@ test("without storage the session lives in memory: everything works, until the p
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
-test("who only needs a new token goes on with what was not saved; a link that is of no use changes nothing of that", async () => {
+test("unsaved changes stay when the same person signs in again, also after a useless link", async () => {
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
   const repository = openSqliteUserRepository({ path: ":memory:" });
   const { update } = repository;
@@ -201,7 +201,7 @@ test("who only needs a new token goes on with what was not saved; a link that is
   app.expectProblems(/ERR_|status of (?:401|503)/);
 });
 
-test("who signs in next is shown nothing of who was there before", async () => {
+test("the next person sees nothing of the previous one", async () => {
   await using app = await openApp(browser);
   const { page, server } = app;
   await app.createUsers(1);
@@ -219,7 +219,7 @@ describe("a link in a tab where somebody is signed in", () => {
   const follow = async (app: OpenApp, subject: string) =>
     app.page.evaluate(`location.hash = "token=${await app.server.token({ subject })}"`);
 
-  test("takes their place only when they say so; their call does not go on in another's name", async () => {
+  test("replaces their session only when they agree, and no call goes on in another's name", async () => {
     await using app = await openApp(browser, { path: "/chat" });
     const { page, server } = app;
     await say(page, "hello");
@@ -238,7 +238,7 @@ describe("a link in a tab where somebody is signed in", () => {
     await expect.poll(calls).toMatchObject([{ code: "canceled", principal: "tester" }]);
   });
 
-  test("changes nothing with the token that is there already, or with none at all", async () => {
+  test("changes nothing if it has the current token, or none at all", async () => {
     await using app = await openApp(browser);
     const { page } = app;
     await page.getByText("Nobody is here yet.").waitFor();
@@ -260,7 +260,7 @@ describe("a link in a tab where somebody is signed in", () => {
   });
 });
 
-test("a token is taken with what people paste around it", async () => {
+test("a token is found in whatever people paste around it", async () => {
   await using app = await openApp(browser, { token: false });
   const { page, server } = app;
   const token = await server.token();
@@ -280,7 +280,7 @@ test("a token is taken with what people paste around it", async () => {
   }
 });
 
-test("what is no token is none in the tab's storage either, and no call goes out with it", async () => {
+test("anything but a token in the tab's storage is ignored, and no call sends it", async () => {
   await using app = await openApp(browser);
   const { page, server } = app;
   await page.getByText("Nobody is here yet.").waitFor();
@@ -292,7 +292,7 @@ test("what is no token is none in the tab's storage either, and no call goes out
   expect(callCount()).toBe(before);
 });
 
-test("another tab is another session", async () => {
+test("each tab has a session of its own", async () => {
   await using app = await openApp(browser);
   await app.page.getByText("Nobody is here yet.").waitFor();
   const tab = await app.page.context().newPage();

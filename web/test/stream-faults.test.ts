@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 describe.each(SCHEMES)("over %s", (scheme) => {
-  test("a query of nothing is refused by the contract's rule, and not sent", async () => {
+  test("an empty query is refused by the contract's rule, and not sent", async () => {
     await using app = await openApp(browser, { scheme, path: "/query" });
     await app.page.getByLabel("Query", { exact: true }).fill("");
     await button(app.page, "Run").click();
@@ -64,7 +64,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await app.page.getByText("Echo: hello", { exact: true }).waitFor();
     proxy.cut();
     await app.page.getByText("The server is not available at the moment (the connection was lost).").waitFor();
-    // The proxy's own origin.
+    // Requests go to the proxy's own origin.
     app.expectProblems(/^request to/);
   });
 
@@ -83,7 +83,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 
   test("the server ends a conversation whose token has expired", async () => {
-    // By the server's clock, which stands at two seconds before the end of the token's hour, and not by the page's.
+    // The server's clock, not the page's, stands two seconds before the end of the token's hour.
     const nowMs = Date.now() + 3_598_000;
     await using app = await openApp(browser, { scheme, path: "/chat", app: { now: () => nowMs } });
     await say(app.page, "hello");

@@ -14,11 +14,11 @@ beforeAll(async () => {
 afterAll(() => browser.close());
 
 const bytesOf = (size: number) => Buffer.alloc(size, "rollcall");
-/** How much memory a page's JavaScript holds, in bytes; garbage does not count. */
+/** Measures the memory that a page's JavaScript holds, in bytes, without garbage. */
 async function createHeapMeter(page: Page): Promise<() => Promise<number>> {
   const devTools = await page.context().newCDPSession(page);
   return async () => {
-    // Twice: what the first finds is freed in the background, and the second waits for that.
+    // Twice: the garbage of the first run is freed in the background, and the second run waits for that.
     await devTools.send("HeapProfiler.collectGarbage");
     await devTools.send("HeapProfiler.collectGarbage");
     const { usedSize, backingStorageSize } = await devTools.send("Runtime.getHeapUsage");
@@ -74,14 +74,14 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     const { page } = app;
     for (const word of ["one", "two", "three"]) {
       await say(page, word);
-      // The next is not sent before this one's answer: half duplex would wait for ever.
+      // The next message is sent after this one's answer, for which half duplex would wait for ever.
       await page.getByText(`Echo: ${word}`, { exact: true }).waitFor();
     }
     expect(await lines(page)).toEqual(["one", "Echo: one", "two", "Echo: two", "three", "Echo: three"]);
     await page.getByText("You → server: open").waitFor();
     await button(page, "Send 20").click();
     await page.getByText("Echo: message 20", { exact: true }).waitFor();
-    // Replies are there before the last message is sent.
+    // Replies come before the last message is sent.
     const all = await lines(page);
     expect(all.indexOf("Echo: message 1")).toBeLessThan(all.indexOf("message 20"));
     expect(all).toHaveLength(46);
@@ -92,7 +92,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   });
 });
 
-test("the last line is in view, but not for who has scrolled up", async () => {
+test("the last line stays in view unless the reader has scrolled up", async () => {
   await using app = await openApp(browser, { path: "/chat" });
   const { page } = app;
   await button(page, "Send 20").click();
@@ -177,7 +177,7 @@ describe("resources", () => {
     await using proxy = await startReverseProxy(server.url, { hold: { afterBytes: 15_000_000, onHeld, released } });
     await page.goto(`${proxy.url}/upload#token=${await server.token()}`);
     await button(page, "Choose a file").waitFor();
-    // What a page has handed to its sockets and they have not sent: looked at with every frame.
+    // Samples, at every frame, the bytes that the page's sockets have taken but not sent.
     await page.evaluate(`
       window.mostUnsent = 0;
       const send = WebSocket.prototype.send;
@@ -196,7 +196,7 @@ describe("resources", () => {
       expect.stringMatching(/^[\d.]+ [kM]B of 32\.0 MB$/),
       expect.stringMatching(/^[\d.]+ [kM]B\/s$/),
     ]);
-    // 15 MB have gone, the network holds some 10 more, and nothing goes on: the page has 4 MB in its hands.
+    // 15 MB have passed, the network holds some 10 more, and the upload stands still: the page holds 4 MB.
     expect((await heldBytes()) - before).toBeLessThan(8_000_000);
     release();
     await verdict.waitFor();
@@ -204,10 +204,10 @@ describe("resources", () => {
     expect(await page.locator(".checksum code").allTextContents()).toEqual([checksum, checksum]);
     expect(server.log.find(({ msg }) => msg === "call")?.requestBytes).toBeGreaterThan(32_000_000);
     expect(Number(await page.evaluate("window.mostUnsent"))).toBeLessThan(2 * 1024 ** 2);
-    // The control: what the page does hold is seen.
+    // The control: memory that the page does hold is measured.
     await page.evaluate("void (window.held = new Uint8Array(20_000_000).fill(1))");
     expect((await heldBytes()) - before).toBeGreaterThan(20_000_000);
-    // The proxy's own origin.
+    // Requests go to the proxy's own origin.
     app.expectProblems(/^request to/);
   });
 

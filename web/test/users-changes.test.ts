@@ -27,17 +27,17 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await expect.poll(() => names(page)).toEqual(["Ada"]);
     expect(await page.getByRole("dialog").count()).toBe(0);
     await page.getByText("Saving Ada…").waitFor();
-    // Its version is not known yet: it can be changed again once it is.
+    // The user's version is not known yet; once it is, the user can be changed again.
     expect(await page.getByRole("button", { name: "Edit Ada" }).isDisabled()).toBe(true);
     fail(new DatabaseUnavailableError());
     await page.getByText("The server is not available at the moment (database unavailable).").waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 01"]);
-    // What was typed is not lost.
+    // The typed text is not lost.
     expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
-  test("that the server refuses comes back with what is wrong on its field, even to who has gone elsewhere", async () => {
+  test("that the server refuses comes back with the error at its field, also on another page", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({ update: (...change) => held.then(() => real.update(...change)) }));
     await using app = await openApp(browser, { scheme, app: { repository } });
@@ -83,7 +83,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
-  test("of what somebody else has changed shows both, and can be taken either way", async () => {
+  test("of a user that somebody else has changed shows both versions, and either can be kept", async () => {
     await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(1);
@@ -106,15 +106,15 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     await edit("Second");
     await page.getByRole("button", { name: "Save my changes" }).click();
     await expect.poll(() => names(page)).toEqual(["Second by me"]);
-    // What I did not change stays as somebody else has it.
+    // The field that I did not change stays as somebody else has changed it.
     const fields = { name: "Second by me", email: "Second@example.com" };
-    // The page shows it before the server has it.
+    // The page shows the change before the server has it.
     await expect.poll(async () => (await users.getUser({ id: user.id })).user).toMatchObject(fields);
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
-  test("whose answer was lost is told from somebody else's", async () => {
-    // The first answer is lost on its way, when the change has been made.
+  test("whose answer was lost is not taken for somebody else's", async () => {
+    // The change is made, but its first answer is lost on its way.
     let isFirst = true;
     const repository = repositoryWith((real) => ({
       async update(...change) {
@@ -158,7 +158,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     const { page, server } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Delete Person 01" }).click();
-    // Its code has come by then.
+    // The dialog's code has been loaded by then.
     await page.getByRole("alertdialog").waitFor();
     await server.app.close();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();

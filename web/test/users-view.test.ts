@@ -36,14 +36,14 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
     expect(await search.inputValue()).toBe("");
-    // As from a link that somebody else has sent.
+    // Opened like a link that somebody else has sent.
     await page.goto(`${app.server.url}/users?q=person+1&size=25`);
     await expect.poll(() => names(page)).toEqual(["Person 10", "Person 11", "Person 12"]);
     expect(await search.inputValue()).toBe("person 1");
     expect(await page.getByLabel("Per page").inputValue()).toBe("25");
   });
 
-  test("stays where it is for who skips to the content, and offers the first page where nobody is left", async () => {
+  test("stays after a skip to the content, and offers the first page if this one is empty", async () => {
     await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(11);
@@ -73,7 +73,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     await expect.poll(() => names(page)).toEqual(["Zoe"]);
   });
 
-  test("asks once for a word, not once a key", async () => {
+  test("searches once a word, not once a key", async () => {
     await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await app.createUsers(3);
@@ -81,11 +81,11 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
     const before = asked(server);
     await page.getByLabel(/^Search/).pressSequentially("person 02", { delay: 10 });
     await expect.poll(() => names(page)).toEqual(["Person 02"]);
-    // A slow machine may pause between two keys; nine keys are nine words to who asks at each.
+    // A slow machine may pause between two keys; a search at every key would make nine calls.
     expect(asked(server) - before).toBeLessThan(4);
   });
 
-  test("of a page that is no longer to be had leads to the first", async () => {
+  test("of a page that no longer exists leads to the first one", async () => {
     await using app = await openApp(browser, { scheme });
     const { page } = app;
     await app.createUsers(1);

@@ -65,7 +65,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
 });
 
 describe.each(SCHEMES)("the form, over %s", (scheme) => {
-  test("refuses by the contract's own rules, and sends nothing", async () => {
+  test("applies the contract's own rules, and sends nothing", async () => {
     await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await page.getByRole("button", { name: "New user" }).click();
@@ -90,7 +90,7 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
     expect(server.log.filter(({ method }) => method === "user.v1.UserService/UpdateUser")).toEqual([]);
   });
 
-  test("puts what the server refuses on its field", async () => {
+  test("shows the server's refusal at its field", async () => {
     const repository = repositoryWith((real) => ({
       insert: async (user, request) => {
         if (user.name !== "Root") return real.insert(user, request);
@@ -111,7 +111,7 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
   });
 });
 
-test("to create can be left while it waits, and the list shows what came of it", async () => {
+test("to create can be closed while it waits, and the list shows the outcome", async () => {
   const { promise: held, resolve: release } = Promise.withResolvers<void>();
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
   const repository = repositoryWith((real) => ({
@@ -125,7 +125,7 @@ test("to create can be left while it waits, and the list shows what came of it",
   await page.getByRole("button", { name: "New user" }).click();
   await fillForm(page, "Ada", "ada@example.com");
   await page.getByRole("button", { name: "Saving…" }).waitFor();
-  // Before that, there would be nothing that is not known.
+  // The call must have reached the server, or its outcome would be known.
   await arrived;
   await page.keyboard.press("Escape");
   await page.getByText("It is not known whether Ada was created.").waitFor();
@@ -136,7 +136,7 @@ test("to create can be left while it waits, and the list shows what came of it",
 });
 
 describe.each(SCHEMES)("states, over %s", (scheme) => {
-  test("a list that can't be had says why, and can be tried again", async () => {
+  test("a list that can't be loaded says why, and can be tried again", async () => {
     let isAway = true;
     const repository = repositoryWith((real) => ({
       list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
@@ -150,7 +150,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
-  test("a dialog opens though the server has gone; one that could not be loaded says so", async () => {
+  test("a dialog opens although the server has gone; one that could not be loaded says so", async () => {
     await using app = await openApp(browser, { scheme });
     const { page, server } = app;
     await app.createUsers(1);
@@ -166,11 +166,11 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     await late.page.getByRole("button", { name: "New user" }).click();
     await late.page.getByText("This part of the app can't be loaded.").waitFor();
     await late.page.getByRole("heading", { name: "Users" }).waitFor();
-    // The dialog that opened has asked for the contract's rules.
+    // The dialog that opened has loaded the contract's rules.
     for (const { expectProblems } of [app, late]) expectProblems(/ERR_CONNECTION_REFUSED/);
   });
 
-  test("while it loads, its place is kept", async () => {
+  test("the list keeps its place while it loads", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({ list: (...query) => held.then(() => real.list(...query)) }));
     await using app = await openApp(browser, { scheme, app: { repository } });
@@ -180,14 +180,14 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     await app.page.getByText("Nobody is here yet.").waitFor();
   });
 
-  test("who may only read sees no button that writes", async () => {
+  test("a person who may only read sees no button that writes", async () => {
     await using app = await openApp(browser, { scheme, token: { scopes: ["users:read"] } });
     await app.createUsers(1);
     await app.page.getByText("Person 01", { exact: true }).waitFor();
     expect(await app.page.getByRole("button", { name: /New|Edit|Delete/ }).count()).toBe(0);
   });
 
-  test("who may not even read is told which scope is missing", async () => {
+  test("a person who may not even read sees which scope is missing", async () => {
     await using app = await openApp(browser, { scheme, token: { scopes: ["streams"] } });
     await app.page.getByText("Your token does not allow this: missing scope users:read.").waitFor();
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);

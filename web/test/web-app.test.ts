@@ -9,10 +9,10 @@ import { openApp, WEB_ROOT } from "./support/open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
 const entry = `/${/<script[^>]* src="\.\/([^"]+)"/.exec(html)?.[1]}`;
-/** As a browser goes to an address. */
+/** Headers of a browser that goes to an address. */
 const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
 
-test("the page is never kept, its assets for ever", async () => {
+test("the page is never cached, its assets for ever", async () => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   const page = await fetch(`${server.url}/`, navigation);
   expect(page.headers.get("cache-control")).toBe("no-store");
@@ -39,7 +39,7 @@ test.each([
   ["br", "br"],
   ["gzip", "gzip"],
   ["identity", undefined],
-])("to who accepts %s, it is sent as built: %s", async (accepted, encoding) => {
+])("a client that accepts %s gets the file as built: %s", async (accepted, encoding) => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   const { headers, length } = await new Promise<{ headers: Record<string, unknown>; length: number }>(
     (resolve, reject) => {
@@ -71,14 +71,14 @@ test.each([
   "/grpc.health.v1.Health/Check",
   "/assets/missing-12345678.js",
   "/favicon.ico",
-])("%s is not, even for a browser", async (path) => {
+])("%s is not the page, even for a browser", async (path) => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   const response = await fetch(server.url + path, navigation);
   expect(response.status).toBeGreaterThanOrEqual(400);
   expect(response.headers.get("content-type") ?? "").not.toContain("html");
 });
 
-test("nor is any path for who does not ask for a page", async () => {
+test("no path is the page for a client that does not ask for a page", async () => {
   await using server = await startServer({ webRoot: WEB_ROOT });
   expect((await fetch(`${server.url}/users`)).status).toBe(404);
   expect((await fetch(`${server.url}/users`, { method: "POST", ...navigation })).status).toBe(404);
@@ -86,7 +86,7 @@ test("nor is any path for who does not ask for a page", async () => {
 });
 
 test.each(["/users", "/query", "/upload", "/chat"])(
-  "what %s loads is at most 130 KB of JavaScript, compressed by gzip",
+  "%s loads at most 130 kB of JavaScript, compressed by gzip",
   async (path) => {
     await using browser = await launchChromium();
     await using app = await openApp(browser, { path });

@@ -2,12 +2,12 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { findForeignAnswer } from "@rollcall/client";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 
-/** What is wrong with a form: messages by the field's name; "" is the form as a whole. */
+/** Errors of a form: messages by the field's name; "" is the form as a whole. */
 export type FieldErrors = Record<string, string[]>;
 
-/** What a person is told of an error. */
+/** Describes an error for people. */
 export function describeError(reason: unknown): string {
-  // What the browser throws when a part of the app itself can't be loaded.
+  // The browser throws this when a part of the app itself can't be loaded.
   if (reason instanceof TypeError) return "The server is not available at the moment.";
   const error = ConnectError.from(reason);
   const foreign = findForeignAnswer(error);
@@ -27,21 +27,21 @@ export function describeError(reason: unknown): string {
       return "Something went wrong on the server. Its log says what.";
     default: {
       const violations = violationsOf(error).map(({ field, description }) => `${field} ${description}`);
-      // Other messages than this one say themselves what their violation says.
+      // Only this generic message needs its violations appended; other messages already contain theirs.
       const sentence = rawMessage === "validation failed" ? `${rawMessage}: ${violations.join("; ")}` : rawMessage;
       return `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`;
     }
   }
 }
 
-/** The server has no part in it, so it is not blamed. */
+/** Describes an answer that is not the server's, without blaming the server. */
 function describeForeignAnswer(status: number): string {
   const what = status === 0 ? "a redirect" : `HTTP ${status}`;
   const hint = status === 413 ? " It takes nothing as large as what was sent." : "";
   return `Something between this page and the server, such as a proxy, answered in its place, with ${what}.${hint}`;
 }
 
-/** Whether a call that failed with this may have done its work all the same. */
+/** Reports whether a call that failed with this error may have taken effect all the same. */
 export function isOutcomeUnknown(reason: unknown): boolean {
   const { code } = ConnectError.from(reason);
   return [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown].includes(code);
@@ -51,7 +51,7 @@ function violationsOf(error: ConnectError) {
   return error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
 }
 
-/** The violations (google.rpc.BadRequest) of an error by field; of any other error, its message for the whole form. */
+/** Groups an error's violations (google.rpc.BadRequest) by field; without any, its message is for the whole form. */
 export function fieldErrors(reason: unknown): FieldErrors {
   const error = ConnectError.from(reason);
   if (error.code === Code.AlreadyExists) return { email: [describeError(error)] };

@@ -14,12 +14,12 @@ const KINDS = {
 
 export interface CallPanelProps {
   method: DescMethod;
-  /** Undefined before the first call. */
+  /** State of the latest call; undefined before the first one. */
   snapshot: CallSnapshot | undefined;
   commands: Commands;
 }
 
-/** What goes over the wire, and how to make the same call from a terminal. */
+/** Shows what goes over the wire, and how to make the same call from a terminal. */
 export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
   const overFetch = method.methodKind === "server_streaming" || method.methodKind === "unary";
   return (

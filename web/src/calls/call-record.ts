@@ -2,7 +2,7 @@ import { Code, ConnectError, createContextKey, type Interceptor } from "@connect
 
 export type Field = readonly [name: string, value: string];
 
-/** What there is to know of a call, at some moment. */
+/** State of a call at some moment. */
 export interface CallSnapshot {
   readonly state: "running" | "done" | "canceled" | "failed";
   readonly sent: number;
@@ -14,7 +14,7 @@ export interface CallSnapshot {
   readonly error?: ConnectError;
 }
 
-/** A call as it goes on, for the panel beside it. Listeners hear of changes once a frame at most. */
+/** Record of a call, for the panel beside it. It notifies its listeners at most once a frame. */
 export class CallRecord {
   readonly #startedAtMs = performance.now();
   readonly #listeners = new Set<() => void>();
@@ -49,12 +49,12 @@ export class CallRecord {
     });
   }
 
-  /** Whether nothing has come from the server, not even headers, and the call goes on. */
+  /** Whether the call is running and the server has sent nothing yet, not even headers. */
   get isUnanswered(): boolean {
     return this.#next.state === "running" && this.#next.responseHeaders.length === 0;
   }
 
-  /** The first end counts. */
+  /** Ends the record; only the first end counts. */
   fail(reason: unknown): void {
     if (this.#next.state !== "running") return;
     const error = ConnectError.from(reason);
@@ -63,10 +63,10 @@ export class CallRecord {
   }
 }
 
-/** Set in a call's context values, it has the call recorded. */
+/** Key for a call's context values: the record in which the call is recorded. */
 export const recordKey = createContextKey<CallRecord | undefined>(undefined, { description: "record of the call" });
 
-/** Records calls that ask for it; never their token. */
+/** Records the calls that have a record in their context values, without their token. */
 export const recordCalls: Interceptor = (next) => async (request) => {
   const record = request.contextValues.get(recordKey);
   if (!record) return next(request);
@@ -76,7 +76,7 @@ export const recordCalls: Interceptor = (next) => async (request) => {
   );
   record.update(() => ({ requestHeaders }));
   const countSent = () => record.update(({ sent }) => ({ sent: sent + 1 }));
-  // What goes wrong before anything is sent is not for the server to answer for.
+  // An error before anything is sent says nothing about the server.
   const breakOff = (cause: unknown) =>
     record.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
   const countReceived = () => record.update(({ received }) => ({ received: received + 1 }));

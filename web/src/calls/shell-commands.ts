@@ -1,8 +1,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 
 /**
- * The same call from a terminal, by tool. The token is in $ROLLCALL_TOKEN; with TLS,
- * the certificate authority's file may be in $ROLLCALL_CA.
+ * Commands that make the same call from a terminal, by tool. The token is in
+ * $ROLLCALL_TOKEN; with TLS, $ROLLCALL_CA may name the certificate authority's file.
  */
 export interface Commands {
   readonly curl: string;
@@ -10,12 +10,12 @@ export interface Commands {
   readonly rollcall: string;
 }
 
-/** A longer conversation is printed up to here, in messages. */
+/** Most messages of a conversation that a command repeats. */
 export const MAX_PRINTED_MESSAGES = 20;
 
 const AUTHORIZATION = '-H "authorization: Bearer $ROLLCALL_TOKEN"';
 
-/** A call whose requests are known. */
+/** Makes the commands for a call whose requests are known. */
 export function commandsFor(
   address: string,
   method: DescMethod,
@@ -31,7 +31,7 @@ export function commandsFor(
   };
 }
 
-/** An upload of a file, a mebibyte a message. */
+/** Makes the commands for an upload of a file, in messages of one mebibyte. */
 export function uploadCommands(address: string, method: DescMethod, fileName: string): Commands {
   const file = quote(fileName);
   const eachPart = (send: string) => `i=0
@@ -72,7 +72,7 @@ function isSecure(address: string): boolean {
   return address.startsWith("https:");
 }
 
-/** The option that names a certificate authority, where one is set. */
+/** Makes the option that names a certificate authority, if one is set. */
 function authority(option: string): string {
   return `\${ROLLCALL_CA:+${option} "$ROLLCALL_CA"}`;
 }
@@ -81,7 +81,7 @@ function urlOf(address: string, method: DescMethod): string {
   return `${address}/${method.parent.typeName}/${method.name}`;
 }
 
-/** A message as the Connect protocol frames it in a stream, for printf: no flags, 32 bits of length. */
+/** Frames a message of a stream as the Connect protocol does, for printf: no flags, then a length of 32 bits. */
 function envelope(message: string): string {
   const { length } = new TextEncoder().encode(message);
   const prefix = [0, length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255];
@@ -89,7 +89,7 @@ function envelope(message: string): string {
   return octal + message.replaceAll("\\", "\\\\").replaceAll("%", "%%");
 }
 
-/** One word for a POSIX shell, whatever is in it. */
+/** Quotes a text, whatever is in it, as one word of a POSIX shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

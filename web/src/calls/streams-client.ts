@@ -4,12 +4,12 @@ import { recordKey } from "./call-record.ts";
 
 const importTransport = () => import("./streams-transport.ts");
 
-/** Fetches ahead what the first call needs. */
+/** Loads in advance the code that the first call needs. */
 export function preloadTransport(): void {
   importTransport().catch(() => {});
 }
 
-/** @throws ConnectError unavailable where it can't be fetched, which the call's record is told too. */
+/** @throws ConnectError unavailable if the code can't be loaded; the call's record gets the error too. */
 async function loadTransport(values: ContextValues | undefined): Promise<Transport> {
   try {
     return (await importTransport()).transport;
@@ -21,7 +21,7 @@ async function loadTransport(values: ContextValues | undefined): Promise<Transpo
   }
 }
 
-/** Streams of all kinds, to where this page came from; their calls can be recorded. */
+/** Client of the streams, on the server that this page came from. Its calls can be recorded. */
 export const streams = createClient(StreamService, {
   unary: async (...call) => (await loadTransport(call[5])).unary(...call),
   stream: async (...call) => (await loadTransport(call[5])).stream(...call),

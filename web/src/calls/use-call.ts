@@ -5,25 +5,25 @@ import { CallRecord, type CallSnapshot, recordKey } from "./call-record.ts";
 import { preloadTransport } from "./streams-client.ts";
 
 export interface RecordedCall {
-  /** Undefined until the first call. */
+  /** State of the latest call; undefined before the first one. */
   readonly snapshot: CallSnapshot | undefined;
   readonly running: boolean;
   /**
-   * Options for a new call, which takes the place of the one before.
+   * Makes the options of a new call, which replaces the previous one.
    *
-   * @param answersAtOnce Whether the answer begins at once, so that the call is ended when it does not.
+   * @param answersAtOnce Whether the server answers at once. If so, the call is ended when no answer begins.
    */
   begin(answersAtOnce: boolean): { signal: AbortSignal; contextValues: ContextValues };
   cancel(): void;
 }
 
 const NEVER = () => () => {};
-/** How often a call's duration is told while nothing else happens, in milliseconds. */
+/** Interval at which a call's duration is shown anew while nothing else happens, in milliseconds. */
 const TICK_MS = 250;
-/** How long an answer that begins at once may take to do so, in milliseconds. */
+/** Longest wait for the start of an answer that should come at once, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
-/** A page's one recorded call; it is canceled when the page is left. */
+/** Records a page's one call, and cancels it when the page is left. */
 export function useCall(): RecordedCall {
   const [record, setRecord] = useState<CallRecord>();
   const controller = useRef<AbortController>(undefined);
@@ -45,7 +45,7 @@ export function useCall(): RecordedCall {
       controller.current = ends;
       const next = new CallRecord();
       setRecord(next);
-      // Something in between may take a request, or even open a WebSocket, and pass nothing on.
+      // A proxy may take a request, or even open a WebSocket, and pass nothing on.
       if (answersAtOnce) setTimeout(() => next.isUnanswered && ends.abort(unanswered()), ANSWER_TIMEOUT_MS);
       return { signal: ends.signal, contextValues: createContextValues().set(recordKey, next) };
     },

@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./chat-page.css";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { describeError } from "../api/errors.ts";
@@ -10,13 +11,13 @@ import { useConversation } from "./use-conversation.ts";
 
 const { bidirectionalStream } = StreamService.method;
 
-/** What "Send 20" says, and how long it waits between two, in milliseconds. */
+/** Messages of "Send 20", and the pause between two, in milliseconds. */
 const BURST = Array.from({ length: 20 }, (_, index) => `message ${index + 1}`);
 const BURST_PAUSE_MS = 40;
-/** A reader this near to the last line is shown the next one, in pixels. */
+/** Distance from the last line, in pixels, within which the log scrolls on to the next one. */
 const AT_END_PX = 40;
 
-/** Bidirectional streaming: both sides speak whenever they like. */
+/** Page of bidirectional streaming: both sides speak whenever they like. */
 export function ChatPage() {
   const { call, lines, spoken, isOpen, isOpening, say, halfClose } = useConversation();
   const [text, setText] = useState("");
@@ -24,7 +25,7 @@ export function ChatPage() {
   const isAtEnd = useRef(true);
   const lastTop = useRef(0);
   const { snapshot, running } = call;
-  /** The last messages are on their way, and no new conversation may begin. */
+  /** Whether the last messages are on their way; no new conversation may begin until then. */
   const isEnding = running && !isOpen;
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new line is what it waits for
@@ -33,7 +34,7 @@ export function ChatPage() {
   }, [lines]);
   const noteScroll = () => {
     const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = log.current ?? {};
-    // Only a person scrolls up. Of scrolling down one hears late, when there may be further lines.
+    // Only a person scrolls up. Events of scrolling down come late, when there may be more lines already.
     const isUp = scrollTop < lastTop.current;
     lastTop.current = scrollTop;
     if (scrollHeight - scrollTop - clientHeight < AT_END_PX) isAtEnd.current = true;
@@ -121,7 +122,7 @@ export function ChatPage() {
   );
 }
 
-/** One direction of the conversation. */
+/** Shows one direction of the conversation. */
 function Lane({ name, isOpen }: { name: string; isOpen: boolean }) {
   return (
     <li className="lane" data-open={isOpen}>

@@ -5,39 +5,39 @@ import { streams } from "../calls/streams-client.ts";
 import { type RecordedCall, useCall } from "../calls/use-call.ts";
 import { announce } from "../ui/announcer.tsx";
 
-/** Lines that are kept of a conversation. */
+/** Most lines that are kept of a conversation. */
 const MAX_LINES = 1_000;
-/** Replies are read out at most this often, in milliseconds. */
+/** Shortest time between two replies that are announced, in milliseconds. */
 const ANNOUNCE_MS = 1_000;
 
 export interface Line {
-  /** Counts from 1, both sides' lines. */
+  /** Number of the line, from 1, across both sides. */
   readonly number: number;
   readonly from: "you" | "server";
   readonly text: string;
-  /** Since the conversation began, in milliseconds. */
+  /** Time since the conversation began, in milliseconds. */
   readonly atMs: number;
-  /** The call ended before the message left. */
+  /** Whether the call ended before the message was sent. */
   readonly isUnsent: boolean;
 }
 
 export interface Conversation {
   readonly call: RecordedCall;
   readonly lines: readonly Line[];
-  /** The first of what was said, for the commands that say it again. */
+  /** First messages of this side, for the commands that repeat them. */
   readonly spoken: readonly string[];
   /** Whether messages can be sent in the call under way, or will be when its WebSocket is open. */
   readonly isOpen: boolean;
   /** Whether the call's WebSocket is not open yet. */
   readonly isOpening: boolean;
-  /** Says one after the other, with a pause between two. Begins a call where none is under way, and ends with it. */
+  /** Sends messages one by one, with a pause in between. Begins a call if none is running; stops when it ends. */
   say(messages: readonly string[], pauseMs?: number): Promise<void>;
-  /** Nothing more will be sent; the replies go on to their end. */
+  /** Ends this side of the conversation; the replies go on to their end. */
   halfClose(): void;
 }
 
 interface Said extends Omit<Line, "isUnsent"> {
-  /** Which of this side's messages it is, from 1. */
+  /** Number of the line among those of its side, from 1. */
   readonly ordinal: number;
 }
 
@@ -47,7 +47,7 @@ interface Current {
   isHalfClosed: boolean;
 }
 
-/** A page's conversation: one call at a time, and the lines of the last one. */
+/** Holds a page's conversation: one call at a time, and the lines of the latest one. */
 export function useConversation(): Conversation {
   const call = useCall();
   const current = useRef<Current>(undefined);
@@ -69,7 +69,7 @@ export function useConversation(): Conversation {
     try {
       for await (const reply of conversation.chat) note(conversation, "server", reply);
     } catch {
-      // The call's record has the error, and the page shows it from there.
+      // The error is in the call's record, and the page shows it from there.
     } finally {
       if (current.current === conversation) current.current = undefined;
     }
@@ -91,13 +91,13 @@ export function useConversation(): Conversation {
     })),
     spoken,
     isOpen: running && !isHalfClosed,
-    // A request's messages are taken when they can leave; every conversation begins with one.
+    // A message counts as sent once it can leave, and every conversation begins with one.
     isOpening: running && snapshot?.sent === 0,
     async say(messages, pauseMs = 0) {
       const conversation = current.current ?? begin();
       try {
         for (const message of messages) {
-          // Before it is sent, or its reply could be there first.
+          // Noted before it is sent, or its reply could come first.
           note(conversation, "you", message);
           setSpoken((before) => [...before, message].slice(0, MAX_PRINTED_MESSAGES + 1));
           await conversation.chat.send(message);
@@ -105,7 +105,7 @@ export function useConversation(): Conversation {
           if (current.current !== conversation || conversation.isHalfClosed) return;
         }
       } catch {
-        // The call has ended: its line says that this one was not sent.
+        // The call has ended; the message's line says that it was not sent.
       }
     },
     halfClose() {
@@ -117,7 +117,7 @@ export function useConversation(): Conversation {
   };
 }
 
-/** Reads out the latest reply, but no faster than anybody could listen. */
+/** Announces the latest reply, but no faster than anybody could listen. */
 function useAnnouncedReplies(lines: readonly Said[]): void {
   const reply = lines.findLast(({ from }) => from === "server");
   const lastMs = useRef(0);

@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./query-page.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
 import { describeError, fieldErrors } from "../api/errors.ts";
@@ -12,7 +13,7 @@ import { Button } from "../ui/button.tsx";
 
 const { serverStream } = StreamService.method;
 
-/** How many results a query has, by the contract. */
+/** Number of results of a query, by the contract. */
 const EXPECTED_RESULTS = 10;
 
 interface Result {
@@ -21,11 +22,11 @@ interface Result {
   readonly afterMs: number;
 }
 
-/** Server streaming: results are shown as they arrive. */
+/** Page of server streaming: it shows results as they arrive. */
 export function QueryPage() {
   const call = useCall();
   const [query, setQuery] = useState("typescript");
-  /** The query that the results are of. */
+  /** Query of the results that are shown. */
   const [asked, setAsked] = useState<string>();
   const isStarting = useRef(false);
   const [problem, setProblem] = useState<string>();
@@ -49,7 +50,7 @@ export function QueryPage() {
         setResults((before) => [...before, result]);
       }
     } catch (error) {
-      // Whatever else is wrong, the call's record has it, and the page shows it from there.
+      // Any other error is in the call's record, and the page shows it from there.
       setProblem(fieldErrors(error).query?.[0]);
     }
   };
@@ -84,7 +85,7 @@ export function QueryPage() {
         </form>
         <progress aria-label="Progress" value={results.length} max={EXPECTED_RESULTS} />
         <p className="status" role="status">
-          {/* Who listens hears of the beginning and the end; the progress bar has what is between. */}
+          {/* Screen readers announce the beginning and the end; the progress bar has what is in between. */}
           {running && (
             <>
               {snapshot?.responseHeaders.length ? "Running…" : "Waiting…"}{" "}

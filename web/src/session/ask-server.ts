@@ -3,13 +3,13 @@ import { EXPIRED } from "./session.ts";
 
 /** Longest wait for the answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
-/** A call that every scope or none may try: what counts is whether it gets past the token. */
+/** URL of a call for any token: a refusal for lack of a scope shows, too, that the server takes the token. */
 const URL_OF_CALL = `${BASE_URL}/user.v1.UserService/ListUsers?connect=v1&encoding=json&message=%7B%22pageSize%22%3A1%7D`;
 
 export interface Answer {
-  /** Unknown where the server can't be reached, or something in between has answered. */
+  /** Unknown if the server can't be reached, or if a proxy has answered in its place. */
   readonly verdict: "taken" | "expired" | "refused" | "unknown";
-  /** The server's clock, in milliseconds since the Unix epoch. */
+  /** Time by the server's clock, in milliseconds since the Unix epoch. */
   readonly nowMs?: number;
 }
 
@@ -30,7 +30,7 @@ export async function askServer(token: string): Promise<Answer> {
   }
 }
 
-/** @param answer In the JSON of the Connect protocol: users, or an error. */
+/** @param answer Users or an error, in the JSON of the Connect protocol. */
 function verdictOf(answer: { code?: unknown; message?: unknown }): Answer["verdict"] {
   const { code, message } = answer;
   if (code === undefined || code === "permission_denied") return "taken";

@@ -11,7 +11,7 @@ export const authenticate: Interceptor = (next) => async (request) => {
     const current = sessionState();
     const isCurrent = current.status === "in" && current.session.token === token;
     const { code, rawMessage } = ConnectError.from(error);
-    // What a proxy in between does not let pass says nothing about the token.
+    // A proxy's refusal says nothing about the token.
     if (isCurrent && code === Code.Unauthenticated && !findForeignAnswer(error)) endSession(rawMessage === EXPIRED);
   };
   try {

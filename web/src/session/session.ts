@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
 import { dropToken, storedToken, storeToken } from "./token-store.ts";
 
-/** Who is signed in, as the token says. The server alone decides whether it is true. */
+/** Person who is signed in, as the token says. Only the server can tell whether that is true. */
 export interface Session {
   readonly token: string;
   /** The token's `sub`. */
@@ -13,22 +13,25 @@ export interface Session {
 }
 
 /**
- * The state of this tab: signed in, perhaps with another session that a link
- * offers; signed out; or signed out because the token is of no use any more. The
- * problem is that of a link which was of no use either.
+ * State of this tab:
+ * - signed in, perhaps with another session that a link offers;
+ * - signed out;
+ * - signed out because the token is of no use any more.
+ *
+ * The problem is that of a link whose token is of no use either.
  */
 export type SessionState =
   | { readonly status: "in"; readonly session: Session; readonly offer?: Session }
   | { readonly status: "out"; readonly problem?: string }
   | { readonly status: "expired" | "refused"; readonly subject: string; readonly problem?: string };
 
-/** The server's message for a token that it would take if it had not expired. */
+/** Message of the server for a token whose only fault is that it has expired. */
 export const EXPIRED = "token has expired";
 
-/** A signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
+/** Signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
 const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
 
-/** The least time between two questions to the server whether a token that seems to be over still holds, in milliseconds. */
+/** Shortest time, in milliseconds, between two questions to the server about a token that seems to have expired. */
 const ASK_AGAIN_MS = 30_000;
 const PROBLEMS = {
   expired: "This token has expired.",
@@ -41,7 +44,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const listeners = new Set<() => void>();
 let state: SessionState = initialState();
 let expiryTimer: ReturnType<typeof setTimeout> | undefined;
-/** How far this device's clock is ahead of the server's, in milliseconds, as far as is known. */
+/** Time that this device's clock is ahead of the server's, in milliseconds, as far as is known. */
 let aheadMs = 0;
 watchExpiry();
 
@@ -49,7 +52,7 @@ export function useSessionState(): SessionState {
   return useSyncExternalStore(onSessionChange, sessionState);
 }
 
-/** The session of a page that is only shown to who is signed in. */
+/** Returns the session; there always is one on pages that are shown only to people who are signed in. */
 export function useSession(): Session | undefined {
   const current = useSessionState();
   return current.status === "in" ? current.session : undefined;
@@ -59,18 +62,18 @@ export function sessionState(): SessionState {
   return state;
 }
 
-/** Returns what ends it. */
+/** Calls the listener at each change of the session. Returns the function that ends this. */
 export function onSessionChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 /**
- * Signs in with a token, wherever in the text it is: in a link, a header, quotes. It is
- * done at once, unless the token has expired by this device's clock: then the server is
- * asked, whose clock is the one that counts.
+ * Signs in with a token, wherever in the text it is: in a link, a header, quotes. A token
+ * that has expired by this device's clock is shown to the server first, because the
+ * server's clock decides.
  *
- * @returns What is wrong with it, if anything is.
+ * @returns A sentence about what is wrong with the token, or undefined.
  */
 export async function signIn(text: string): Promise<string | undefined> {
   const trimmed = text.trim();
@@ -93,18 +96,18 @@ export function signOut(): void {
 }
 
 /**
- * The server takes the token no longer.
+ * Ends the session because the server no longer takes the token.
  *
- * @param isExpired Whether it has expired by the server's clock, which is the one that counts.
+ * @param isExpired Whether the token has expired by the server's clock.
  */
 export function endSession(isExpired: boolean): void {
   end(isExpired ? "expired" : "refused");
 }
 
 /**
- * Signs in with the token of a link's fragment, which is never sent to a server,
- * and takes it out of the address bar and the history. Any page can lead here with
- * any token: it takes nobody's session from them unless they say so.
+ * Signs in with the token of a link's fragment, which is never sent to a server, and
+ * takes it out of the address bar and the history. Any page can lead here with any token,
+ * so a person who is signed in is asked first.
  */
 export function takeTokenFromAddress(): void {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -122,7 +125,7 @@ async function offer(token: string): Promise<void> {
   if (state.status === "in" && state.session.token !== token) change({ ...state, offer: session });
 }
 
-/** Takes the session that a link has offered in place of this one, or leaves it. */
+/** Takes the session that a link has offered in place of this one, or declines it. */
 export function answerOffer(isTaken: boolean): void {
   if (state.status !== "in" || !state.offer) return;
   const { session, offer } = state;
@@ -148,14 +151,14 @@ function change(next: SessionState): void {
   for (const listener of listeners) listener();
 }
 
-/** Time that a session has left by the server's clock, as far as that is known, in milliseconds. */
+/** Returns the time that a session has left, in milliseconds, by the server's clock as far as that is known. */
 function remainingMsOf({ expiresAtMs }: Session): number {
   return expiresAtMs - (Date.now() - aheadMs);
 }
 
 /** Asks the server about a session's token, and notes the server's clock. */
 async function ask({ token }: Session): Promise<Answer["verdict"]> {
-  // Seldom needed, so it is no part of the page; where it can't be had, the server can't be asked either.
+  // Seldom needed, so it is loaded only now. If it can't be loaded, the server can't be asked either.
   const { verdict, nowMs } = await import("./ask-server.ts").then(
     ({ askServer }) => askServer(token),
     (): Answer => ({ verdict: "unknown" }),
@@ -164,7 +167,7 @@ async function ask({ token }: Session): Promise<Answer["verdict"]> {
   return verdict;
 }
 
-/** Waits for the session's end, and at least so long. */
+/** Checks the session when it should have expired, and not before so many milliseconds. */
 function watchExpiry(leastMs = 0): void {
   clearTimeout(expiryTimer);
   if (state.status !== "in") return;
@@ -185,9 +188,9 @@ async function confirmExpiry(): Promise<void> {
   else watchExpiry(ASK_AGAIN_MS);
 }
 
-/** The claims of a JWT (RFC 7519), unverified. */
+/** Reads the claims of a JWT (RFC 7519), unverified. */
 function readToken(token: string): Session | undefined {
-  // Nothing else goes into a header, whose errors may quote it.
+  // Only a token may go into a header: errors about a header may quote its value.
   if (TOKEN.exec(token)?.[0] !== token) return undefined;
   try {
     const payload = token.split(".", 3)[1] ?? "";

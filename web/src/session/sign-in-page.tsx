@@ -1,3 +1,4 @@
+import "./sign-in-page.css";
 import { type FormEvent, useEffect, useState } from "react";
 import { Button } from "../ui/button.tsx";
 import { type SessionState, signIn } from "./session.ts";
@@ -9,9 +10,9 @@ const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
   refused: "The server does not accept your token",
 };
 
-/** Asks for a token, and says why when there was one. */
+/** Asks for a token; after a session has ended, it says why. */
 export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
-  /** Of what was typed here; before that, of the link that led here. */
+  /** Problem with what was typed here; before that, the link's problem is shown. */
   const [ownProblem, setProblem] = useState<string>();
   const [isAsking, setAsking] = useState(false);
   const problem = ownProblem ?? state.problem;

@@ -1,9 +1,9 @@
 import { BASE_PATH } from "../base.ts";
 
-/** Two servers may share an origin, each below a path of its own. */
+/** Key of the token. It contains the path, because two servers may share an origin. */
 const KEY = `rollcall.token${BASE_PATH}`;
 
-/** The token of this tab, from before the page was loaded again. */
+/** Returns the token that this tab stored before the page was loaded again. */
 export function storedToken(): string | undefined {
   return withStorage((storage) => storage.getItem(KEY)) ?? undefined;
 }
@@ -16,12 +16,15 @@ export function dropToken(): void {
   withStorage((storage) => storage.removeItem(KEY));
 }
 
-/** Whether a token outlives the page: browsers that block a site's data keep none. */
+/** Reports whether a token outlives the page. Browsers that block a site's data keep none. */
 export function storesTokens(): boolean {
   return withStorage((storage) => storage.length) !== undefined;
 }
 
-/** Browsers that block a site's data throw even where its storage is named; the session then lives in memory alone. */
+/**
+ * Uses the tab's storage, if the browser allows it. Where a site's data is blocked, even
+ * naming the storage throws; the session then lives only in memory.
+ */
 function withStorage<T>(use: (storage: Storage) => T): T | undefined {
   try {
     return use(sessionStorage);

@@ -9,13 +9,13 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Says something to those who can't see it happen; the last word counts, also when it is the one before again. */
+/** Announces something to screen readers. The latest announcement wins, even if it repeats the previous one. */
 export function announce(text: string): void {
   last = { text, number: last.number + 1 };
   for (const listener of listeners) listener();
 }
 
-/** What screen readers are told: one place for all of the page. What one person was told is not for the next. */
+/** Place of all announcements of the page. It is emptied when the person changes: they are not for the next one. */
 export function Announcer() {
   const { text, number } = useSyncExternalStore(subscribe, () => last);
   useEffect(

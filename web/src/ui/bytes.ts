@@ -1,11 +1,11 @@
 const UNITS = ["kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
 
-/** As "12.3 MB", in powers of 1,000. */
+/** Formats a size as "12.3 MB", in powers of 1,000. */
 export function formatBytes(bytes: number): string {
   return format(bytes, "");
 }
 
-/** As "12.3 MB/s". */
+/** Formats a rate as "12.3 MB/s", in powers of 1,000. */
 export function formatRate(bytesPerSecond: number): string {
   return format(bytesPerSecond, "-per-second");
 }
@@ -23,7 +23,7 @@ function format(bytes: number, per: "" | "-per-second"): string {
     style: "unit",
     unit: unit + per,
     unitDisplay: unit === "byte" ? "long" : "short",
-    // Always as many, so that a figure that changes stays where it is.
+    // Always the same number of digits, so that a figure that changes does not move.
     minimumFractionDigits: digits,
     maximumFractionDigits: digits,
   });

@@ -2,19 +2,19 @@ import { useEffect, useState } from "react";
 import { announce } from "./announcer.tsx";
 import { copyText } from "./copy-text.ts";
 
-/** The button's picture, by what came of it: two sheets, a tick, a cross. */
+/** Icons of the button by outcome: two sheets, a tick, a cross. */
 const SHAPES = {
   "": "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
   Copied: "M3 8.5 6.5 12 13 4.5",
   "Not copied": "M4 4l8 8M12 4l-8 8",
 };
-/** For how long the outcome is shown, in milliseconds: a tick is seen at once, words have to be read. */
+/** Time for which the outcome is shown, in milliseconds: a tick is seen at once, words have to be read. */
 const SHOWN_MS = { "": 0, Copied: 2_000, "Not copied": 6_000 };
 const HELP = "Select the text and copy it yourself";
 
-/** Copies a text, and says so; where the browser does not let it, it says what to do. */
+/** Button that copies a text, and says so. If the browser does not let it, it says what to do instead. */
 export function CopyButton({ text, label }: { text: string; label: string }) {
-  // Another object each time, so that a second copy is told and shown as long as the first.
+  // A new object each time, so that a second copy is announced and shown as long as the first.
   const [outcome, setOutcome] = useState<{ result: keyof typeof SHAPES }>({ result: "" });
   useEffect(() => {
     if (outcome.result === "") return;

@@ -1,8 +1,9 @@
 /**
- * Puts a text on the clipboard. On pages without TLS there is no `navigator.clipboard`
- * (a secure context's API), and elsewhere it can be forbidden; then the older command may still do it.
+ * Copies a text to the clipboard. Pages without TLS have no `navigator.clipboard`, which
+ * is an API of secure contexts, and elsewhere it can be forbidden. Then the older command
+ * may still work.
  *
- * @returns Whether it is there.
+ * @returns Whether the text was copied.
  */
 export async function copyText(text: string): Promise<boolean> {
   try {
@@ -13,7 +14,7 @@ export async function copyText(text: string): Promise<boolean> {
   }
 }
 
-/** The command copies only what is selected, so the text is selected in a field that nobody sees. */
+/** Copies with the older command. It copies only a selection, so the text is selected in an invisible field. */
 function copySelected(text: string): boolean {
   const focused = document.activeElement;
   const field = document.createElement("textarea");

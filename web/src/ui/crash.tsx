@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from "react";
 
-/** Shows a way out when a page fails, such as when its code can't be loaded. */
+/** Offers to load the page again when it fails, such as when its code can't be loaded. */
 export class Crash extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 

@@ -1,33 +1,28 @@
+import "./shell.css";
 import { type ReactNode, useEffect, useRef } from "react";
 import { Link, useLocation } from "wouter";
+import { ROUTES } from "../routes.ts";
 import { answerOffer, type Session, signOut } from "../session/session.ts";
 import { Announcer } from "./announcer.tsx";
 
-const PAGES = [
-  { path: "/users", title: "Users" },
-  { path: "/query", title: "Query" },
-  { path: "/upload", title: "Upload" },
-  { path: "/chat", title: "Chat" },
-] as const;
-
 export interface ShellProps {
   session: Session;
-  /** Another session, which the link that led here offers. */
+  /** Another session, offered by the link that led here. */
   offer: Session | undefined;
   children: ReactNode;
 }
 
-/** What stands around every page: where one can go, and who is signed in. */
+/** Frame of every page: the navigation, and who is signed in. */
 export function Shell({ session, offer, children }: ShellProps) {
   const [path] = useLocation();
   const location = path.replace(/(.)\/$/, "$1");
   const main = useRef<HTMLElement>(null);
   const isSame = offer?.subject === session.subject;
-  const title = PAGES.find(({ path }) => path === location)?.title;
+  const title = ROUTES.find(({ path }) => path === location)?.title;
   const shown = useRef(location);
   useEffect(() => {
     document.title = title ? `${title} · Rollcall` : "Rollcall";
-    // A new page: whoever reads with a screen reader or the keyboard starts at its top.
+    // On a new page, a screen reader and the keyboard start at the top.
     if (shown.current !== location && shown.current !== "/") main.current?.focus();
     shown.current = location;
   }, [title, location]);
@@ -39,7 +34,7 @@ export function Shell({ session, offer, children }: ShellProps) {
         className="skip-link"
         href="#main"
         onClick={(event) => {
-          // To follow the link would be a step in the history, away from the page of users that is shown.
+          // Following the link would add a step to the history, and forget which page of users is shown.
           event.preventDefault();
           main.current?.focus();
         }}
@@ -49,7 +44,7 @@ export function Shell({ session, offer, children }: ShellProps) {
       <header className="site-header">
         <span className="wordmark">Rollcall</span>
         <nav aria-label="Pages">
-          {PAGES.map((page) => (
+          {ROUTES.map((page) => (
             <Link key={page.path} href={page.path} aria-current={page.path === location ? "page" : undefined}>
               {page.title}
             </Link>

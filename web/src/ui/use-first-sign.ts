@@ -3,9 +3,9 @@ import { useEffect } from "react";
 const SIGNS = ["pointermove", "pointerdown", "keydown"];
 
 /**
- * Calls `load`, which stays the same, at the first sign of a person: what a page
- * needs only for them is there when they ask for it, even if the server has gone by
- * then, and keeps nobody waiting for the page.
+ * Calls `load` when the mouse or a key is first used. So a page does not wait for code
+ * that only a person's action needs, and that code is there even if the server has gone
+ * by the time of the action. `load` must be the same function at each render.
  */
 export function useFirstSign(load: () => void): void {
   useEffect(() => {

@@ -1,4 +1,5 @@
 import "../calls/calls.css";
+import "./upload-page.css";
 import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
@@ -19,13 +20,13 @@ const { clientStream } = StreamService.method;
 interface Upload {
   readonly file: File;
   readonly sentBytes: number;
-  /** SHA-256 in hexadecimal: of what was sent, and of what the server received. */
+  /** SHA-256 in hexadecimal, of the bytes sent and of the bytes that the server received. */
   readonly checksums?: { readonly here: string; readonly there: string };
-  /** What is wrong, other than with the call itself. */
+  /** Problem other than an error of the call itself. */
   readonly problem?: string;
 }
 
-/** Client streaming: a file goes up in chunks, and its checksum is compared. */
+/** Page of client streaming: it uploads a file in chunks, and compares the checksums. */
 export function UploadPage() {
   const call = useCall();
   const input = useRef<HTMLInputElement>(null);
@@ -35,7 +36,7 @@ export function UploadPage() {
   const { snapshot, running } = call;
   const isDone = shown?.checksums !== undefined;
   usePreventedDrops();
-  // What is said of a drop while a file goes up is of no use once that has ended.
+  // The problem is that a file is being uploaded, so it is over when the upload ends.
   useEffect(() => {
     if (!running) setDropProblem(undefined);
   }, [running]);
@@ -51,7 +52,7 @@ export function UploadPage() {
       update({ checksums: { here: checksum, there: checksum } });
     } catch (error) {
       if (error instanceof ChecksumMismatchError) update({ checksums: { here: error.sent, there: error.received } });
-      // The call's record has what the call failed with, and the page shows it from there.
+      // The error of a call is in its record, and the page shows it from there.
       else if (!(error instanceof ConnectError || error instanceof RollcallError)) {
         update({ problem: "The file can't be read: it is a folder, or was changed or removed since it was chosen." });
       }
@@ -140,7 +141,7 @@ export function UploadPage() {
   );
 }
 
-/** A file that is dropped beside its place is not opened in the page's stead. */
+/** Keeps the browser from opening a file that is dropped beside the drop zone. */
 function usePreventedDrops(): void {
   useEffect(() => {
     const prevent = (event: Event) => event.preventDefault();

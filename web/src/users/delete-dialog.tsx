@@ -5,13 +5,13 @@ import { Button } from "../ui/button.tsx";
 
 export interface DeleteDialogProps {
   user: User;
-  /** Has the focus once the user, and the button that asked for this, are gone. */
+  /** Element that gets the focus after the deletion, since the button that opened the dialog is gone by then. */
   focusAfter: RefObject<HTMLElement | null>;
   onClose(): void;
   onConfirm(): void;
 }
 
-/** Asks before a user is removed. */
+/** Asks before a user is deleted. */
 export function DeleteDialog({ user, focusAfter, onClose, onConfirm }: DeleteDialogProps) {
   const isConfirmed = useRef(false);
   const confirm = () => {

@@ -24,7 +24,7 @@ interface News extends Outcome {
 
 const NO_NEWS: News = { text: "" };
 
-/** Search, pages, and the table, with the dialogs that change it. */
+/** Directory of users: search, pages and table, and the dialogs that change it. */
 export function Directory() {
   const [{ filter, pageSize, pageTokens }, show] = useView();
   const [asked, setAsked] = useState<Asked>();
@@ -73,7 +73,7 @@ export function Directory() {
       await directory.change(wanted);
       setNews({ text: `${wanted.draft.name} was changed.` });
     } catch (error) {
-      // The form comes back, and says why; of a stale one, what has become of it.
+      // The form opens again and says why; for a stale user, it shows both versions.
       const { name } = wanted.user;
       const text = isOutcomeUnknown(error)
         ? `It is not known whether ${name} was changed.`
@@ -145,7 +145,7 @@ export function Directory() {
         {...(!isFirst && {
           onRestart: () => {
             show({ pageTokens: [""] });
-            // The button that was pressed goes.
+            // The button that had the focus disappears.
             heading.current?.focus();
           },
         })}

@@ -1,19 +1,19 @@
 import { useEffect, useEffectEvent, useState } from "react";
 
-/** How long nothing is typed before it is looked for, in milliseconds. */
+/** Pause in typing after which the search starts, in milliseconds. */
 const PAUSE_MS = 200;
 
 export interface SearchFieldProps {
-  /** What is looked for now. */
+  /** Text of the current search. */
   value: string;
   onSearch(text: string): void;
 }
 
-/** Searches once the typing pauses, rather than at every key. */
+/** Search field. It searches when the typing pauses, not at every key. */
 export function SearchField({ value, onSearch }: SearchFieldProps) {
   const [text, setText] = useState(value);
   const [known, setKnown] = useState(value);
-  // What is looked for was changed elsewhere, as by the browser's back button.
+  // The search was changed elsewhere, for example by the browser's back button.
   if (known !== value) {
     setKnown(value);
     if (text.trim() !== value) setText(value);

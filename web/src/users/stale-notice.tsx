@@ -7,18 +7,18 @@ import { Time } from "../ui/time.tsx";
 import { type UserDraft, useCurrentUser } from "./use-users.ts";
 
 export interface StaleNoticeProps {
-  /** As it was when the form was opened. */
+  /** User as it was when the form was opened. */
   opened: User;
   mine: UserDraft;
   onKeepTheirs(theirs: User): void;
   onKeepMine(theirs: User): void;
-  /** Theirs is as mine: an earlier attempt was saved. */
+  /** Called when their version equals mine: an earlier attempt was saved. */
   onAlreadySaved(theirs: User): void;
 }
 
 const FIELDS = ["name", "email"] as const;
 
-/** Shows what somebody else has changed meanwhile, and asks whose version stays. */
+/** Shows what somebody else has changed in the meantime, and asks whose version to keep. */
 export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine, onAlreadySaved }: StaleNoticeProps) {
   const { data, error, refetch } = useCurrentUser(opened.id);
   const theirs = data?.user;
@@ -81,7 +81,7 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine, onAlreadyS
 
 function AlreadySaved({ onClose }: { onClose(): void }) {
   const close = useRef<HTMLButtonElement>(null);
-  // The buttons of the comparison, one of which had the focus, are gone.
+  // One of the comparison's buttons had the focus, and they are gone.
   useEffect(() => close.current?.focus(), []);
   return (
     <>

@@ -1,18 +1,25 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { callUnaryMethod, createConnectQueryKey, useQuery, useTransport } from "@connectrpc/connect-query";
 import {
   type CreateUserRequestSchema,
   type ListUsersResponse,
   type User,
   UserService,
 } from "@rollcall/gen/user/v1/user";
-import { keepPreviousData, type Mutation, useMutation, useMutationState, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  type Mutation,
+  useMutation,
+  useMutationState,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
+import { call } from "../api/call.ts";
 
 const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 
-/** Every page of every search. */
-const ALL_PAGES = createConnectQueryKey({ schema: listUsers, cardinality: "finite" });
+/** Key of every page of every search. */
+const ALL_PAGES = ["pages of users"];
 const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
@@ -28,21 +35,21 @@ export interface UserDraft {
   readonly email: string;
 }
 
-/** A user to create, and what ends the wait for it. */
+/** User to create, and the signal that cancels the call. */
 interface NewUserCall {
   readonly request: MessageInitShape<typeof CreateUserRequestSchema>;
   readonly signal: AbortSignal;
 }
 
 export interface UserChange {
-  /** As it was when the form was opened. */
+  /** User as it was when the form was opened. */
   readonly user: User;
   readonly draft: UserDraft;
-  /** Of the version that the change is made on. */
+  /** Etag of the version that is changed. */
   readonly etag: string;
 }
 
-/** A change that failed. */
+/** Change that failed. */
 export interface FailedChange {
   readonly id: number;
   readonly change: UserChange;
@@ -50,33 +57,43 @@ export interface FailedChange {
   forget(): void;
 }
 
-/** A page of users; while the next one loads, the one before stays. */
+/** Queries a page of users. The previous page stays while the next one loads. */
 export function useUsersPage(request: PageRequest) {
-  return useQuery(listUsers, { ...request }, { placeholderData: keepPreviousData });
+  return useQuery({
+    queryKey: [...ALL_PAGES, request],
+    queryFn: ({ signal }) => call(listUsers, { ...request }, signal),
+    placeholderData: keepPreviousData,
+  });
 }
 
-/** A user as the server has it now, not as it is remembered. */
+/** Queries a user as the server has it now; nothing is cached. */
 export function useCurrentUser(id: string) {
-  return useQuery(getUser, { id }, { gcTime: 0 });
+  return useQuery({
+    queryKey: ["user", id],
+    queryFn: ({ signal }) => call(getUser, { id }, signal),
+    gcTime: 0,
+  });
 }
 
-/** The fields that are not as they were when the form was opened. */
+/** Picks the fields that differ from those when the form was opened. */
 function changedFields({ user, draft }: UserChange): Partial<UserDraft> {
   const fields = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
   return Object.fromEntries(fields.map((field) => [field, draft[field]]));
 }
 
-/** What a change sends: the fields that were changed, and nothing else. */
+/** Makes the request of a change, with the fields that were changed and no others. */
 export function changeRequest(change: UserChange) {
   const fields = changedFields(change);
   return { id: change.user.id, ...fields, etag: change.etag, updateMask: { paths: Object.keys(fields) } };
 }
 
-/** The ways to change the directory. What is under way is in {@link useExpected}, what went wrong in {@link useFailedChange}. */
+/**
+ * Returns the functions that change the directory. {@link useExpected} shows the changes
+ * under way, {@link useFailedChange} one that failed.
+ */
 export function useDirectory() {
   const client = useQueryClient();
-  const transport = useTransport();
-  // A call is under way until the list is as it left it.
+  // A change counts as under way until the list has been loaded again.
   const onSettled = () => client.invalidateQueries({ queryKey: ALL_PAGES });
   const keep = (change: (users: User[]) => User[]) =>
     client.setQueriesData<ListUsersResponse>(
@@ -85,8 +102,8 @@ export function useDirectory() {
     );
 
   const create = useMutation({
-    mutationFn: ({ request, signal }: NewUserCall) => callUnaryMethod(transport, createUser, request, { signal }),
-    // The form need not wait for the list.
+    mutationFn: ({ request, signal }: NewUserCall) => call(createUser, request, signal),
+    // Not awaited: the form does not need the list.
     onSettled: () => void onSettled(),
   });
   const change = useMutation({
@@ -95,19 +112,19 @@ export function useDirectory() {
       const cache = client.getMutationCache();
       for (const done of cache.findAll({ mutationKey: CHANGES, status: "success" })) cache.remove(done);
     },
-    mutationFn: (change: UserChange) => callUnaryMethod(transport, updateUser, changeRequest(change)),
+    mutationFn: (change: UserChange) => call(updateUser, changeRequest(change)),
     onSuccess: ({ user: changed }) => keep((users) => users.map((user) => (user.id === changed?.id ? changed : user))),
     onSettled,
-    // What was typed is kept until the person has seen that it was not saved.
+    // Kept until the person has seen that what they typed was not saved.
     gcTime: Number.POSITIVE_INFINITY,
   });
   const remove = useMutation({
     mutationKey: REMOVALS,
     mutationFn: async ({ id, etag }: User) => {
       try {
-        await callUnaryMethod(transport, deleteUser, { id, etag });
+        await call(deleteUser, { id, etag });
       } catch (error) {
-        // Gone is gone, whoever did it.
+        // The user is gone, whoever deleted it.
         if (ConnectError.from(error).code !== Code.NotFound) throw error;
       }
     },
@@ -118,8 +135,8 @@ export function useDirectory() {
 }
 
 /**
- * Users as they will be when the changes under way have been made; a change that
- * fails is no longer under way, which takes it back.
+ * Returns users as they will be after the changes under way. A change that fails is
+ * no longer under way, so it is taken back.
  */
 export function useExpected(users: readonly User[]): { user: User; isChanging: boolean }[] {
   const changes = useMutationState<UserChange>({
@@ -138,7 +155,7 @@ export function useExpected(users: readonly User[]): { user: User; isChanging: b
     });
 }
 
-/** The first change that failed and has not been forgotten: the person decides what becomes of it. */
+/** Returns the first failed change about which the person has not decided yet. */
 export function useFailedChange(): FailedChange | undefined {
   const client = useQueryClient();
   const [failed] = useMutationState<Mutation<unknown, Error, UserChange>>({

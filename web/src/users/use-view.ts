@@ -3,22 +3,22 @@ import { useHistoryState } from "wouter/use-browser-location";
 
 export const PAGE_SIZES = [10, 25, 100] as const;
 
-/** Which part of the directory is shown. */
+/** Part of the directory that is shown. */
 interface View {
-  /** The start of a name or e-mail; empty for all. */
+  /** Start of a name or email; empty for all users. */
   readonly filter: string;
   readonly pageSize: number;
-  /** The tokens of the pages up to this one, the first of them empty: keyset pages know only the way on. */
+  /** Tokens of the pages up to this one, the first one empty. The server's pages only lead forward. */
   readonly pageTokens: readonly string[];
 }
 
 const FIRST_PAGE = [""];
 
 /**
- * The view, kept in the address and the history: a reload shows it again, the
- * browser's own buttons lead through it, and a link leads to its first page.
+ * Keeps the view in the address and the history: a reload shows it again, the browser's
+ * own buttons lead through it, and a link leads to its first page.
  *
- * @returns The view, and what changes it: a page is a step in the history, all else is not.
+ * @returns The view, and a function that changes it. Only turning a page adds a step to the history.
  */
 export function useView(): [View, (change: Partial<View>) => void] {
   const query = new URLSearchParams(useSearch());

@@ -11,25 +11,28 @@ import { Button } from "../ui/button.tsx";
 import { StaleNotice } from "./stale-notice.tsx";
 import { changeRequest, type FailedChange, type UserChange, type UserDraft, useDirectory } from "./use-users.ts";
 
-/** What was done. */
+/** Result of a dialog. */
 export interface Outcome {
-  /** For people. */
+  /** Sentence for people. */
   readonly text: string;
-  /** Of a user who may not be on the page that is shown. */
+  /** Email of a new user, who may not be on the page that is shown. */
   readonly createdEmail?: string;
 }
 
 export interface UserFormDialogProps {
-  /** Whom to change; undefined for a new user. */
+  /** User to change; undefined for a new one. */
   user?: User;
-  /** A change of this user that the server has refused, to be mended. */
+  /** Change of this user that failed, for another attempt. */
   failed?: FailedChange | undefined;
-  /** Takes a change that the contract's rules allow. */
+  /** Called with a change that the contract's rules allow. */
   onChange(change: UserChange): void;
   onClose(outcome?: Outcome): void;
 }
 
-/** Creates or changes a user. What the contract's rules refuse is not sent; what the server refuses comes back to its field. */
+/**
+ * Form that creates or changes a user. It sends nothing that breaks the contract's rules,
+ * and shows the server's refusals at the fields that they name.
+ */
 export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDialogProps) {
   const { create } = useDirectory();
   const requestIdFor = useRequestIds();
@@ -38,11 +41,11 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   );
   const isStale = failed !== undefined && ConnectError.from(failed.error).code === Code.Aborted;
   const [errors, setErrors] = useState<FieldErrors>(failed && !isStale ? fieldErrors(failed.error) : {});
-  /** Ends the wait for what is being saved; undefined while nothing is. */
+  /** Cancels the call that creates a user; undefined while there is none. */
   const [saving, setSaving] = useState<AbortController>();
   const isSent = useRef(false);
   const popup = useRef<HTMLDivElement>(null);
-  // Ready by the time that there is something to check.
+  // Loaded now, so that the rules are there when there is something to check.
   useEffect(loadRules, []);
 
   const createNew = async (wanted: UserDraft, signal: AbortSignal) => {
@@ -67,7 +70,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
     const controller = new AbortController();
     setSaving(controller);
     isSent.current = false;
-    // What is pasted often has blanks around it.
+    // Pasted text often has blanks around it.
     const wanted = { name: draft.name.trim(), email: draft.email.trim() };
     setDraft(wanted);
     try {
@@ -85,7 +88,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
   return (
-    // A click beside it does not throw away what was typed.
+    // A click beside the dialog must not discard what was typed.
     <Dialog.Root open disablePointerDismissal onOpenChange={(open) => !open && close()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
@@ -137,7 +140,7 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
   );
 }
 
-/** The same content asks with the same id, so that a retry after a lost answer creates nobody twice (AIP-155). */
+/** Keeps one request id for the same content, so that a retry after a lost answer creates nobody twice (AIP-155). */
 function useRequestIds(): (draft: UserDraft) => string {
   const ids = useRef(new Map<string, string>());
   return ({ name, email }) => {

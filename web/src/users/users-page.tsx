@@ -1,16 +1,13 @@
 import "./users.css";
-import { TransportProvider } from "@connectrpc/connect-query";
 import { QueryClientProvider } from "@tanstack/react-query";
-import { queryClient, transport } from "../api/api.ts";
+import { queryClient } from "../api/query-client.ts";
 import { Directory } from "./directory.tsx";
 
-/** The directory of users, with what it needs to ask the server. */
+/** The directory of users, with the cache of what the server said about them. */
 export function UsersPage() {
   return (
-    <TransportProvider transport={transport}>
-      <QueryClientProvider client={queryClient}>
-        <Directory />
-      </QueryClientProvider>
-    </TransportProvider>
+    <QueryClientProvider client={queryClient}>
+      <Directory />
+    </QueryClientProvider>
   );
 }

@@ -10,14 +10,14 @@ export interface UsersTableProps {
   page: UseQueryResult<ListUsersResponse>;
   pageSize: number;
   filter: string;
-  /** Both undefined for who may only read. */
+  /** Undefined, like `onDelete`, for people who may only read. */
   onEdit?: (user: User) => void;
   onDelete?: (user: User) => void;
-  /** Goes to the first page; undefined there. */
+  /** Goes to the first page; undefined on that page. */
   onRestart?: () => void;
 }
 
-/** A page of users, or why there is none. */
+/** Shows a page of users, or why there is none. */
 export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart }: UsersTableProps) {
   const { data, error, isPending, isPlaceholderData, refetch } = page;
   const users = useExpected(data?.users ?? []);
@@ -115,7 +115,7 @@ function emptyText(filter: string, isLaterPage: boolean): string {
   return filter ? `Nobody's name or email starts with “${filter}”.` : "Nobody is here yet.";
 }
 
-/** As high as the rows that will come, so that nothing moves when they do. */
+/** Placeholder rows, as high as the rows to come, so that nothing moves when they come. */
 function Placeholders({ rows, columns }: { rows: number; columns: number }) {
   return Array.from({ length: rows }, (_, row) => row).map((row) => (
     <tr key={row} className="placeholder">

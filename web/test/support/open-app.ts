@@ -9,40 +9,40 @@ import { expect } from "vitest";
 
 export const WEB_ROOT = join(import.meta.dirname, "../../dist");
 
-/** In plaintext, and with TLS. */
+/** Schemes that the tests run over: plaintext and TLS. */
 export const SCHEMES = ["http", "https"] as const;
 
 export interface OpenOptions {
-  /** Default http. */
+  /** Scheme of the server's address. Default http. */
   scheme?: (typeof SCHEMES)[number];
-  /** The name by which the browser calls the server. Default localhost. */
+  /** Host by which the browser calls the server. Default localhost. */
   host?: string;
-  /** Of the server. */
+  /** Options of the server. */
   app?: Partial<AppOptions>;
   context?: BrowserContextOptions;
-  /** Of the token in the link that is opened; false opens the app without one. */
+  /** Options of the token in the link that is opened; false opens the app without a token. */
   token?: Partial<MintOptions> | false;
   path?: string;
-  /** Gives the page a clock that `page.clock` moves, and that is so many milliseconds ahead; by default its own. */
+  /** Gives the page a clock that `page.clock` moves, so many milliseconds ahead. Default: the browser's clock. */
   clockAheadMs?: number;
-  /** Changes the page before it is loaded. */
+  /** Script that runs in the page before its own. */
   initScript?: string;
 }
 
 export interface OpenApp extends AsyncDisposable {
   readonly server: TestServer;
   readonly page: Page;
-  /** Takes errors in the console that a test has asked for: there must be some, all of them like this, and no request elsewhere. */
+  /** Accepts the console's errors that a test provokes: there must be some, and all must match. */
   expectProblems(pattern: RegExp): void;
-  /** Another client of the same server, with all scopes. */
+  /** Transport of another client of the same server, with all scopes. */
   readonly transport: Transport;
-  /** Fills the directory. */
+  /** Creates so many users in the directory. */
   createUsers(count: number): Promise<void>;
 }
 
 /**
- * The app of a server of its own, open in a tab of its own. At its end it must have
- * logged no error and asked nobody else for anything, or the test fails.
+ * Opens the app of a server of its own in a tab of its own. When the app is disposed, the
+ * test fails if the page has logged an error or sent a request to another host.
  */
 export async function openApp(browser: Browser, options: OpenOptions = {}): Promise<OpenApp> {
   const { scheme = "http", token = {}, path = "/" } = options;

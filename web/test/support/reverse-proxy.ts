@@ -12,32 +12,32 @@ export interface ReverseProxy extends AsyncDisposable {
 }
 
 export interface ReverseProxyOptions {
-  /** Takes the place of the host that the browser asked for. */
+  /** Host that replaces the one that the browser asked for. */
   host?: string;
-  /** A path, as `/rollcall`, that the server is put below, and that it does not see; all else is a page of the proxy's. */
+  /** Path below which the server is, such as `/rollcall`. All other paths are a page of the proxy. */
   prefix?: string;
-  /** The server sees the prefix. Default false. */
+  /** Whether the server sees the prefix. Default false. */
   keepsPrefix?: boolean;
-  /** Answers a request itself, where it returns whether it did so. */
+  /** Answers a request in the server's place, and returns whether it did so. */
   intercept?(request: http.IncomingMessage, response: http.ServerResponse): boolean;
-  /** Keeps every request for a WebSocket to itself. */
+  /** Never answers or passes on a request for a WebSocket. */
   swallowsUpgrades?: boolean;
-  /** Opens every WebSocket by itself, and passes nothing on. */
+  /** Opens every WebSocket itself, and passes nothing on. */
   fakesUpgrades?: boolean;
-  /** Changes one byte of what a WebSocket uploads. */
+  /** Changes one byte of an upload over a WebSocket. */
   damages?: boolean;
-  /** Passes on no more than so much of what a WebSocket uploads, until it is released. */
+  /** Holds an upload over a WebSocket after so many bytes, until it is released. */
   hold?: Hold;
 }
 
 export interface Hold {
   readonly afterBytes: number;
-  /** Called when that much has passed. */
+  /** Called when that many bytes have passed. */
   onHeld(): void;
   readonly released: Promise<void>;
 }
 
-/** Inside of the first chunks of an upload, past headers and frames' heads. */
+/** Offset of a byte within the first chunks of an upload, past headers and the heads of frames. */
 const DAMAGED_BYTE = 300_000;
 
 function damageByte(): Transform {
@@ -46,7 +46,7 @@ function damageByte(): Transform {
     transform(bytes: Buffer, _encoding, done) {
       const at = DAMAGED_BYTE - passed;
       passed += bytes.byteLength;
-      // A frame is masked by XOR: a bit that is flipped here is flipped in what arrives.
+      // A frame is masked by XOR, so a bit that is flipped here is flipped in the unmasked bytes too.
       if (at >= 0 && at < bytes.byteLength) bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
       done(null, bytes);
     },
@@ -65,7 +65,7 @@ function holdBack({ afterBytes, onHeld, released }: Hold): Transform {
   });
 }
 
-/** Opens a WebSocket (RFC 6455, 4.2.2) to nobody. */
+/** Accepts a WebSocket (RFC 6455, 4.2.2) and connects it to nothing. */
 function acceptUpgrade({ headers }: http.IncomingMessage, socket: Duplex): void {
   const key = `${headers["sec-websocket-key"]}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`;
   const accept = createHash("sha1").update(key).digest("base64");
@@ -74,7 +74,10 @@ function acceptUpgrade({ headers }: http.IncomingMessage, socket: Duplex): void 
   socket.resume();
 }
 
-/** A proxy before the server, with TLS on both sides where the server has it; as careless ones do, it can rename the host that the browser asked for. */
+/**
+ * Starts a proxy in front of a server, with TLS on both sides if the server has TLS. Like
+ * a careless proxy, it can replace the host that the browser asked for.
+ */
 export async function startReverseProxy(
   server: string,
   { host, prefix = "", keepsPrefix = false, damages = false, hold, ...own }: ReverseProxyOptions = {},

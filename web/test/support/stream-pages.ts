@@ -4,7 +4,7 @@ export const button = (page: Page, name: string) => page.getByRole("button", { n
 
 export const panel = (page: Page) => page.getByRole("complementary", { name: "The call" });
 
-/** What the panel says of a call's Protocol, State and so on. */
+/** Reads a fact of the call from the panel: Protocol, State and so on. */
 export const fact = (page: Page, name: string) =>
   panel(page).locator(".facts > div", { hasText: name }).locator("dd").textContent();
 
@@ -14,7 +14,7 @@ export async function choose(page: Page, buffer: Buffer): Promise<void> {
     .setInputFiles({ name: "file.bin", mimeType: "application/octet-stream", buffer });
 }
 
-/** The same with a file made inside the page: quicker than to hand over a large one. */
+/** Uploads a file that is made inside the page, which is quicker than handing over a large one. */
 export async function chooseLarge(page: Page, megabytes: number): Promise<void> {
   await page.evaluate(`(() => {
     const part = new TextEncoder().encode("rollcall".repeat(125_000));

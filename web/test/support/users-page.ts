@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
 export const names = (page: Page) => page.locator("tbody th").allInnerTexts();
 
-/** A real repository, of which some methods behave as a test needs it. */
+/** Opens a real repository in which a test can replace some methods. */
 export function repositoryWith(change: (real: UserRepository) => Partial<UserRepository>): UserRepository {
   const real = openSqliteUserRepository({ path: ":memory:" });
   const changed = change(real);

@@ -3,14 +3,14 @@ import type { FieldErrors } from "../errors.ts";
 
 const importRules = () => import("./validator.ts");
 
-/** Loads the rules ahead of their use; where it can't, {@link checkRules} tells no difference. */
+/** Loads the rules in advance. If that fails, {@link checkRules} tries again. */
 export function loadRules(): void {
   importRules().catch(() => {});
 }
 
 /**
- * What is wrong with a message by the rules in its contract, before it is sent.
- * Nothing where the rules can't be loaded, as when the server is away: it checks
+ * Checks a message by the rules in its contract, before it is sent. It finds nothing
+ * if the rules can't be loaded, such as when the server is away: the server checks
  * the same ones.
  */
 export async function checkRules<M extends DescMessage>(schema: M, init: MessageInitShape<M>): Promise<FieldErrors> {

@@ -7,8 +7,8 @@ import { type FieldErrors, groupByField } from "../errors.ts";
 const validator = createValidator();
 
 /**
- * What is wrong with a message by the rules in its contract, which are those that
- * the server checks. Large: import it only when there is something to check.
+ * Checks a message by the rules in its contract, as the server does. Large: import it
+ * only when there is something to check.
  */
 export function validateMessage<M extends DescMessage>(schema: M, init: MessageInitShape<M>): FieldErrors {
   const result = validator.validate(schema, create(schema, init));
@@ -16,7 +16,7 @@ export function validateMessage<M extends DescMessage>(schema: M, init: MessageI
   const { violations = [] } = result;
   return groupByField(
     violations.map(({ field, ruleId, message }) => ({
-      // As the server does: the id of a rule over the whole message starts with the field that it blames.
+      // As on the server, the id of a rule over the whole message starts with the field that it blames.
       field: field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join(),
       message,
     })),

@@ -1,16 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createFetchTransport } from "@rollcall/client";
 import { QueryClient } from "@tanstack/react-query";
-import { BASE_URL } from "../base.ts";
-import { authenticate } from "../session/authenticate.ts";
 import { onSessionChange, sessionState } from "../session/session.ts";
-
-/** Unary calls to where this page came from; none is waited for longer than a server takes unless told otherwise. */
-export const transport = createFetchTransport({
-  baseUrl: BASE_URL,
-  interceptors: [authenticate],
-  defaultTimeoutMs: 30_000,
-});
 
 const MAX_RETRIES = 2;
 
@@ -18,10 +8,10 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      // Only what can go better the next time.
+      // Retry only errors that another attempt may not meet.
       retry: (failures, error) => failures < MAX_RETRIES && ConnectError.from(error).code === Code.Unavailable,
       retryDelay: (failures) => 300 * 2 ** failures,
-      // A server on this very machine can be reached without any network.
+      // A server on the same machine can be reached without a network.
       networkMode: "always",
     },
     mutations: { networkMode: "always" },
@@ -32,7 +22,7 @@ const initial = sessionState();
 let subject = initial.status === "in" ? initial.session.subject : undefined;
 onSessionChange(() => {
   const state = sessionState();
-  // Who only needs a new token goes on with what was not saved. What one person was shown is not for the next.
+  // Keep unsaved work when the same person signs in again; drop cached data when somebody else does.
   if (state.status === "expired" || state.status === "refused") return;
   const next = state.status === "in" ? state.session.subject : undefined;
   if (next === undefined || next !== subject) queryClient.clear();

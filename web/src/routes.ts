@@ -1,0 +1,33 @@
+import { type ComponentType, lazy } from "react";
+
+export interface AppRoute {
+  readonly path: string;
+  /** Name of the page in the navigation and in the window's title. */
+  readonly title: string;
+  /** Loaded when somebody goes there. */
+  readonly Page: ComponentType;
+}
+
+/** All pages, in the order of the navigation; the first is where `/` leads. */
+export const ROUTES = [
+  {
+    path: "/users",
+    title: "Users",
+    Page: lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage })),
+  },
+  {
+    path: "/query",
+    title: "Query",
+    Page: lazy(async () => ({ default: (await import("./query/query-page.tsx")).QueryPage })),
+  },
+  {
+    path: "/upload",
+    title: "Upload",
+    Page: lazy(async () => ({ default: (await import("./upload/upload-page.tsx")).UploadPage })),
+  },
+  {
+    path: "/chat",
+    title: "Chat",
+    Page: lazy(async () => ({ default: (await import("./chat/chat-page.tsx")).ChatPage })),
+  },
+] as const satisfies readonly AppRoute[];
