@@ -1,7 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { abortable } from "@rollcall/shared/abortable";
 import { TOKEN_FAULT, toBearerToken } from "../internal/bearer-token.ts";
 import { findForeignAnswer } from "../internal/foreign-answer.ts";
-import { untilAborted } from "../internal/until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {
@@ -36,7 +36,7 @@ export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Dat
   const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
   return (next) => async (request) => {
     const send = async (refused?: string) => {
-      const current = await untilAborted(source.get(refused), request.signal);
+      const current = await abortable(source.get(refused), request.signal);
       if (current !== undefined && current === refused) return undefined;
       if (current === undefined) request.header.delete("authorization");
       else request.header.set("authorization", `Bearer ${current}`);
