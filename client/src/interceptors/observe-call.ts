@@ -5,6 +5,7 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { callHook } from "../internal/call-hook.ts";
 
 export type AnyRequest = UnaryRequest | StreamRequest;
@@ -52,21 +53,10 @@ function observeEach<T>(
   };
   const abort = () => end(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return {
-        async next() {
-          try {
-            const result = await iterator.next();
-            if (result.done) end();
-            return result;
-          } catch (error) {
-            end(signal.aborted ? signal.reason : error);
-            throw error;
-          }
-        },
-      };
+  return watchStream(messages, {
+    onEnd(reached) {
+      if (reached.how === "complete") end();
+      else if (reached.how === "failed") end(signal.aborted ? signal.reason : reached.error);
     },
-  };
+  });
 }

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
-import { mapErrors } from "../interceptors/map-errors.ts";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
@@ -47,7 +47,8 @@ export function createFetchFaultInterceptors(): Interceptor[] {
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: mapErrors(response.message, toUnavailable) } : response;
+    if (!response.stream) return response;
+    return { ...response, message: watchStream(response.message, { mapError: toUnavailable }) };
   } catch (error) {
     throw toUnavailable(error);
   }

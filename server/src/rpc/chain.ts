@@ -3,8 +3,8 @@ import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } 
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { abortable } from "@rollcall/shared/abortable";
 import type { Logger } from "pino";
-import { abortable } from "../runtime/abortable.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAuthGate, type Gate } from "./auth/gate.ts";

@@ -1,6 +1,7 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { abortable, abortableEach } from "../../runtime/abortable.ts";
+import { abortable } from "@rollcall/shared/abortable";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { principalKey } from "../context.ts";
 import { MAX_TIMER_MS, throwIfOver } from "../stages/bound-deadline.ts";
 
@@ -29,7 +30,9 @@ export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): 
 
     try {
       const response = await abortable(next({ ...request, signal }), signal);
-      if (response.stream) return { ...response, message: abortableEach(response.message, signal, clearTimer) };
+      if (response.stream) {
+        return { ...response, message: watchStream(response.message, { signal, onEnd: clearTimer }) };
+      }
       clearTimer();
       return response;
     } catch (error) {
