@@ -12,11 +12,6 @@ export type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;
 type Next = (request: AnyRequest) => Promise<AnyResponse>;
 
-/** As `user.v1.UserService/GetUser`. */
-export function methodName({ service, method }: AnyRequest): string {
-  return `${service.typeName}/${method.name}`;
-}
-
 /**
  * Makes the call and calls `onEnd` once when it has ended, with its error where there is
  * one: a stream ends when its last message was read, when it fails, or when its

@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { methodName } from "@rollcall/shared/method-name";
 
 /**
  * The same call from a terminal, by tool. The token is in $ROLLCALL_TOKEN; with TLS,
@@ -78,7 +79,7 @@ function authority(option: string): string {
 }
 
 function urlOf(address: string, method: DescMethod): string {
-  return `${address}/${method.parent.typeName}/${method.name}`;
+  return `${address}/${methodName(method)}`;
 }
 
 /** A message as the Connect protocol frames it in a stream, for printf: no flags, 32 bits of length. */

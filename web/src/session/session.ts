@@ -1,3 +1,4 @@
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
 import { dropToken, storedToken, storeToken } from "./token-store.ts";
@@ -35,8 +36,6 @@ const PROBLEMS = {
   refused: "The server does not accept this token.",
   unknown: "By this device's clock this token has expired, and the server can't be asked. Try again later.",
 };
-/** setTimeout waits no longer than this; it fires at once beyond. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const listeners = new Set<() => void>();
 let state: SessionState = initialState();
