@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import { requestIdFrom } from "../../runtime/request-id.ts";
@@ -11,7 +12,7 @@ import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
 import { hasOpenRequests } from "../port/pipelining.ts";
 import { SocketCall } from "./call.ts";
-import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL, type UpgradeRefusal } from "./refusal.ts";
+import { endWithError, REFUSALS, refusalOf, type UpgradeRefusal } from "./refusal.ts";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;

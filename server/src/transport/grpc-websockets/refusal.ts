@@ -3,9 +3,8 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import { hasValidHost, isOwnOrigin } from "../fastify/authority.ts";
-
-export const SUBPROTOCOL = "grpc-websockets";
 
 /** Why a request gets no WebSocket: a status, and an error in Connect's form. */
 export interface UpgradeRefusal {
