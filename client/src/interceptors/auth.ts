@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { abortable } from "@rollcall/shared/abortable";
+import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 import { TOKEN_FAULT, toBearerToken } from "../internal/bearer-token.ts";
 import { findForeignAnswer } from "../internal/foreign-answer.ts";
 import { observeCall } from "./observe-call.ts";
@@ -109,14 +110,8 @@ function checked(text: string | undefined): string | undefined {
   return token || undefined;
 }
 
-/** `exp` of a JWT, in milliseconds since the Unix epoch; not verified, as only the server can. */
+/** Returns the end of a JWT, in milliseconds since the Unix epoch. */
 function expiryOf(token: string): number | undefined {
-  const payload = token.split(".")[1];
-  if (payload === undefined) return undefined;
-  try {
-    const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof exp === "number" ? exp * 1_000 : undefined;
-  } catch {
-    return undefined;
-  }
+  const { exp } = readJwtClaims(token) ?? {};
+  return typeof exp === "number" ? exp * 1_000 : undefined;
 }

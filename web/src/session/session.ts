@@ -1,3 +1,4 @@
+import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
@@ -184,21 +185,12 @@ async function confirmExpiry(): Promise<void> {
   else watchExpiry(ASK_AGAIN_MS);
 }
 
-/** The claims of a JWT (RFC 7519), unverified. */
+/** Returns the session that a token stands for, if it is a JWT that says whose it is and when it expires. */
 function readToken(token: string): Session | undefined {
   // Nothing else goes into a header, whose errors may quote it.
   if (TOKEN.exec(token)?.[0] !== token) return undefined;
-  try {
-    const payload = token.split(".", 3)[1] ?? "";
-    const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (typeof claims !== "object" || claims === null) return undefined;
-    const { sub, exp, scope } = claims as Record<string, unknown>;
-    if (typeof sub !== "string" || typeof exp !== "number") return undefined;
-    const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
-    return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
-  } catch {
-    return undefined;
-  }
+  const { sub, exp, scope } = readJwtClaims(token) ?? {};
+  if (typeof sub !== "string" || typeof exp !== "number") return undefined;
+  const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
+  return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
 }
