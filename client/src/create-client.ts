@@ -8,7 +8,7 @@ import { createFetchTransport, createGrpcWebFetchTransport } from "./transports/
 
 export interface RollcallClientOptions extends CommonClientOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
-  address: string;
+  baseUrl: string;
   /** The protocol over fetch. Default "connect", with reads as GET. */
   protocol?: "connect" | "grpc-web" | undefined;
   /**
@@ -22,14 +22,14 @@ export interface RollcallClientOptions extends CommonClientOptions {
 /**
  * A client over fetch, for browsers and whatever else has it.
  *
- * @throws TypeError for an address that {@link parseServerAddress} refuses.
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createRollcallClient(options: RollcallClientOptions): RollcallClient {
-  const { address, protocol, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { protocol, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const byFetch = protocol === "grpc-web" ? createGrpcWebFetchTransport : createFetchTransport;
   const { createTransport = byFetch } = options;
   const closed = new AbortController();
-  const baseUrl = parseServerAddress(address).href;
+  const baseUrl = parseServerAddress(options.baseUrl).href;
   const transport = createTransport({ baseUrl, interceptors: createInterceptors(options) });
   return new RollcallClient({
     transport: untilClosed(withCheckedHeaders(transport), closed.signal),

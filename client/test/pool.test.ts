@@ -82,7 +82,7 @@ async function startBareServer(options: { port?: number; maxConcurrentStreams?: 
 
 test("calls are spread over the connections of the pool, those with the fewest first", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, pool: { size: 3 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 3 } });
   const calls: Promise<unknown>[] = [];
   for (let index = 0; index < 12; index++) {
     calls.push(client.getUser("wait"));
@@ -99,14 +99,14 @@ test("calls are spread over the connections of the pool, those with the fewest f
 
 test("one call after the other needs one connection", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, pool: { size: 3 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 3 } });
   for (let index = 0; index < 20; index++) await client.getUser("1");
   expect(server.sessions.size).toBe(1);
 });
 
 test("no connection gets more streams than its server takes; further calls wait in order", async () => {
   await using server = await startBareServer({ maxConcurrentStreams: 2 });
-  await using client = createRollcallClient({ address: server.url, pool: { size: 2 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 2 } });
   const calls = Array.from({ length: 10 }, () => client.getUser("wait", { timeoutMs: 20_000 }));
   await until(() => server.waiting === 4);
   const canceled = new AbortController();
@@ -122,7 +122,7 @@ test("no connection gets more streams than its server takes; further calls wait 
 
 test("a GOAWAY on an idle connection is no error, and the next call gets a new connection", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   for (const code of [http2.constants.NGHTTP2_NO_ERROR, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]) {
     await client.getUser("1");
     const [session] = server.sessions;
@@ -136,7 +136,7 @@ test("a GOAWAY on an idle connection is no error, and the next call gets a new c
 
 test("a GOAWAY on a busy connection lets its calls finish, and moves those that it refuses", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const slow = client.getUser("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
@@ -155,7 +155,7 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
 
 test("a connection on which the server asks for calm takes no more calls", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const slow = client.getUser("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
@@ -173,7 +173,7 @@ test("a connection on which the server asks for calm takes no more calls", async
 
 test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const first = client.getUser("wait");
   first.catch(() => {});
   await until(() => server.waiting === 1);
@@ -191,7 +191,7 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
   await using proxy = await startProxy(server.port);
   const leaks = watchForLeaks();
   const client = createRollcallClient({
-    address: [`http://127.0.0.1:${await freePort()}`, proxy.url],
+    baseUrl: [`http://127.0.0.1:${await freePort()}`, proxy.url],
     protocol: "connect",
     httpVersion: "1.1",
     retry: false,
@@ -219,7 +219,12 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
     [dead, server.url],
     [server.url, dead],
   ]) {
-    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    await using client = createRollcallClient({
+      baseUrl: address,
+      protocol: "connect",
+      httpVersion: "1.1",
+      retry: false,
+    });
     const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
     expect(receipt.totalBytes).toBe(size);
   }
@@ -228,7 +233,7 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
   await using proxy = await startProxy(server.port);
-  await using client = createRollcallClient({ address: proxy.url, protocol: "connect", httpVersion: "1.1" });
+  await using client = createRollcallClient({ baseUrl: proxy.url, protocol: "connect", httpVersion: "1.1" });
   let count = 0;
   const reading = (async () => {
     for await (const _ of client.query("q")) count += 1;
@@ -241,13 +246,13 @@ test("over HTTP/1.1 too, a connection that is lost under a call is unavailable",
 
 test("a connection that is lost under a call is unavailable, and only what is safe is repeated", async () => {
   await using server = await startBareServer();
-  await using plain = createRollcallClient({ address: server.url, retry: false });
+  await using plain = createRollcallClient({ baseUrl: server.url, retry: false });
   const lost = plain.getUser("wait");
   await until(() => server.waiting === 1);
   for (const session of server.sessions) session.destroy();
   await expect(lost).rejects.toMatchObject({ code: Code.Unavailable });
 
-  await using client = createRollcallClient({ address: server.url, retry: { initialDelayMs: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: { initialDelayMs: 1 } });
   const calls = server.calls;
   const repeated = client.getUser("wait");
   await until(() => server.calls === calls + 1);
@@ -260,7 +265,7 @@ test("a connection that is lost under a call is unavailable, and only what is sa
 test("a server that restarts is found again", async () => {
   const first = await startServer({ shutdownGraceMs: 0 });
   await using client = createRollcallClient({
-    address: `http://127.0.0.1:${first.port}`,
+    baseUrl: `http://127.0.0.1:${first.port}`,
     retry: { initialDelayMs: 50, maxAttempts: 50, backoff: "linear", budget: { maxTokens: 1_000 } },
     timeoutMs: 20_000,
   });
@@ -275,7 +280,7 @@ test("with one of two addresses dead, no call fails; when it is back, it is used
   await using alive = await startBareServer();
   const port = await freePort();
   await using client = createRollcallClient({
-    address: [`http://127.0.0.1:${port}`, alive.url],
+    baseUrl: [`http://127.0.0.1:${port}`, alive.url],
     retry: false,
     pool: { size: 1 },
   });
@@ -297,7 +302,7 @@ test("with one of two addresses dead, no call fails; when it is back, it is used
 test("with all addresses dead, a call says so and was never sent", async () => {
   const ports = [await freePort(), await freePort()];
   const address = ports.map((port) => `http://127.0.0.1:${port}`);
-  await using client = createRollcallClient({ address, pool: { waitTimeoutMs: 0 } });
+  await using client = createRollcallClient({ baseUrl: address, pool: { waitTimeoutMs: 0 } });
   const error = await client.deleteUser("1").catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: Code.Unavailable });
   expect((error as ConnectError).rawMessage).toContain("ECONNREFUSED");
@@ -311,7 +316,7 @@ for (const scheme of ["http", "https"]) {
       await using silent = await startSilentServer();
       const leaks = watchForLeaks();
       const client = createRollcallClient({
-        address: silent.url.replace("http", scheme),
+        baseUrl: silent.url.replace("http", scheme),
         retry: false,
         timeoutMs: 20_000,
         pool: { connectTimeoutMs: 100, waitTimeoutMs: 0 },
@@ -332,7 +337,7 @@ for (const scheme of ["http", "https"]) {
     await using silent = await startSilentServer();
     const leaks = watchForLeaks();
     const client = createRollcallClient({
-      address: silent.url.replace("http", scheme),
+      baseUrl: silent.url.replace("http", scheme),
       retry: false,
       timeoutMs: 20_000,
       // Longer than the test may last.
@@ -358,7 +363,7 @@ test("a PING that is not answered ends the connection and its calls", async () =
     onRequestBytes: (bytes) => (isFrozen ? undefined : bytes),
   });
   await using client = createRollcallClient({
-    address: proxy.url,
+    baseUrl: proxy.url,
     retry: false,
     timeoutMs: 25_000,
     pool: { pingIntervalMs: 20, pingTimeoutMs: 1_000 },
@@ -389,7 +394,7 @@ for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1
       "closeTimeoutMs",
     ];
     const pool = { size: 1, ...Object.fromEntries(times.map((name) => [name, Infinity])) };
-    const client = createRollcallClient({ address: proxy.url, retry: false, pool, ...wire });
+    const client = createRollcallClient({ baseUrl: proxy.url, retry: false, pool, ...wire });
     expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
     let count = 0;
     let closed: Promise<void> | undefined;
@@ -405,12 +410,12 @@ for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1
 
 test("idle and old connections are closed, and replaced when needed", async () => {
   await using server = await startBareServer();
-  await using idle = createRollcallClient({ address: server.url, pool: { idleTimeoutMs: 20 } });
+  await using idle = createRollcallClient({ baseUrl: server.url, pool: { idleTimeoutMs: 20 } });
   await idle.getUser("1");
   await until(() => server.sessions.size === 0);
   await idle.getUser("1");
 
-  await using aging = createRollcallClient({ address: server.url, pool: { maxAgeMs: 50, size: 1 } });
+  await using aging = createRollcallClient({ baseUrl: server.url, pool: { maxAgeMs: 50, size: 1 } });
   await until(() => server.sessions.size === 0);
   const slow = aging.getUser("wait");
   await until(() => server.waiting === 1);
@@ -428,7 +433,7 @@ test("the check for leaks sees a connection that is open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
   // Many: what the tests before have left, such as timers and closing sockets, may end meanwhile.
-  const clients = Array.from({ length: 20 }, () => createRollcallClient({ address: server.url }));
+  const clients = Array.from({ length: 20 }, () => createRollcallClient({ baseUrl: server.url }));
   for (const client of clients) await client.getUser("1");
   expect(leaks.openCount()).toBeGreaterThan(0);
   for (const client of clients) await client.close();
@@ -438,7 +443,7 @@ test("the check for leaks sees a connection that is open", async () => {
 test("close lets calls finish, then nothing is left open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ address: server.url });
+  const client = createRollcallClient({ baseUrl: server.url });
   const call = client.getUser("wait");
   await until(() => server.waiting === 1);
   const closed = client.close();
@@ -452,7 +457,7 @@ test("close lets calls finish, then nothing is left open", async () => {
 
 test("close cuts calls that last too long", async () => {
   await using server = await startBareServer();
-  const client = createRollcallClient({ address: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
+  const client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
   const call = client.getUser("wait");
   call.catch(() => {});
   await until(() => server.waiting === 1);
