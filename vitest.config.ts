@@ -45,7 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["{pem,server,client,cli,web,testing,bench}/src/**/*.test.ts", "scripts/*.test.ts"],
+          include: ["{pem,shared,server,client,cli,web,testing,bench}/src/**/*.test.ts", "scripts/*.test.ts"],
         },
       },
     ],

@@ -39,13 +39,14 @@ const rules: Readonly<Record<string, Rule>> = {
   "server/src/transport": { rooms: server("runtime", "limits.ts", "domain", "rpc"), forbidden: /sqlite/ },
   "server/src/config": { rooms: server("limits.ts"), forbidden: /^(?!node:|@rollcall\/pem$)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
+  "shared/src": { rooms: [], forbidden: /./ },
   "client/src": {
     rooms: [],
     forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web)|${COMMAND_LINE}`),
   },
   "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
-  "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen)|fastify|^ws$/ },
-  "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/)/ },
+  "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen|shared)|fastify|^ws$/ },
+  "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/)/ },
   "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
 };
 

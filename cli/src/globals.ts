@@ -117,7 +117,7 @@ export async function withClient<T>(
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
     const wire = { httpVersion, protocol, tls: { ca: ca || undefined, cert, key } };
-    client = createRollcallClient({ address, token, ...wire, pool, ...further });
+    client = createRollcallClient({ baseUrl: address, token, ...wire, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

@@ -1,3 +1,4 @@
+import { formatBytes } from "@rollcall/shared/format-bytes";
 import type { Output } from "./io.ts";
 
 /** Between two drawings of the bar, in milliseconds. */
@@ -117,11 +118,9 @@ function fitting(candidates: readonly (readonly string[])[], width: number): str
   return (texts.find((text) => text.length <= width) ?? texts.at(-1) ?? "").slice(0, width);
 }
 
-/** As `1.5 MiB`. */
+/** Formats as `1.5 MiB`, alike in every locale, as all of the command's output is. */
 export function bytesText(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`;
+  return formatBytes(bytes, "en");
 }
 
 /** As `5s`, `3m 05s` or `2h 07m`. */

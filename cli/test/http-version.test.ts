@@ -89,11 +89,11 @@ test("a server of another HTTP version fails a call at once, in words: it won't 
   const servers = [overTls, http2Alone, http2OverTls];
   await Promise.all(servers.map((server) => server.listening || once(server, "listening")));
   const wires: (NodeRollcallClientOptions & { missing: string })[] = [
-    { address: proxy.url, missing: "2" },
-    { address: `https://localhost:${(overTls.address() as AddressInfo).port}`, missing: "2" },
-    { address: `http://127.0.0.1:${(http2Alone.address() as AddressInfo).port}`, httpVersion: "1.1", missing: "1.1" },
+    { baseUrl: proxy.url, missing: "2" },
+    { baseUrl: `https://localhost:${(overTls.address() as AddressInfo).port}`, missing: "2" },
+    { baseUrl: `http://127.0.0.1:${(http2Alone.address() as AddressInfo).port}`, httpVersion: "1.1", missing: "1.1" },
     {
-      address: `https://localhost:${(http2OverTls.address() as AddressInfo).port}`,
+      baseUrl: `https://localhost:${(http2OverTls.address() as AddressInfo).port}`,
       httpVersion: "1.1",
       missing: "1.1",
     },
@@ -104,7 +104,7 @@ test("a server of another HTTP version fails a call at once, in words: it won't 
     const error = client.users.createUser({ email: "ada@example.com", name: "Ada" });
     await expect(error).rejects.toMatchObject({
       code: Code.Unavailable,
-      rawMessage: `${wire.address}: ${ANSWER}${missing}`,
+      rawMessage: `${wire.baseUrl}: ${ANSWER}${missing}`,
     });
   }
   for (const server of servers) server.close();

@@ -15,7 +15,7 @@ async function startImport() {
   return {
     server,
     env,
-    client: createRollcallClient({ address: server.url, token }),
+    client: createRollcallClient({ baseUrl: server.url, token }),
     async file(name: string, content: string) {
       const path = join(folder.path, name);
       await writeFile(path, content);

@@ -18,7 +18,7 @@ async function startWithFolder() {
   const server = await startServer();
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-text-"));
   const token = await server.token();
-  const client = createRollcallClient({ address: server.url, token });
+  const client = createRollcallClient({ baseUrl: server.url, token });
   return {
     server,
     token,
@@ -175,11 +175,11 @@ test("half of a surrogate pair is refused before it is sent, by every transport"
   await using setup = await startWithFolder();
   const { server, token } = setup;
   const address = server.url;
-  await using grpc = createRollcallClient({ address, token });
-  await using web = createRollcallClient({ address, token, protocol: "grpc-web" });
-  await using connect = createRollcallClient({ address, token, protocol: "connect", httpVersion: "1.1" });
-  await using byFetch = createCoreClient({ address, token });
-  await using inBrowser = createCoreClient({ address, token, createTransport: createBrowserTransport });
+  await using grpc = createRollcallClient({ baseUrl: address, token });
+  await using web = createRollcallClient({ baseUrl: address, token, protocol: "grpc-web" });
+  await using connect = createRollcallClient({ baseUrl: address, token, protocol: "connect", httpVersion: "1.1" });
+  await using byFetch = createCoreClient({ baseUrl: address, token });
+  await using inBrowser = createCoreClient({ baseUrl: address, token, createTransport: createBrowserTransport });
   for (const client of [grpc, web, connect, byFetch, inBrowser]) {
     const wrong = client.createUser({ email: "a@x.com", name: "half \ud800" });
     await expect(wrong).rejects.toBeInstanceOf(ValidationError);

@@ -1,16 +1,14 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
 import { RollcallClient } from "./client.ts";
 import { withCheckedHeaders } from "./internal/checked-headers.ts";
-import { fetchAnswer } from "./internal/foreign-answer.ts";
 import { parseServerAddress } from "./internal/server-address.ts";
 import { type CommonClientOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { createSha256 } from "./streams/sha256.ts";
-import { createFetchFaultInterceptors } from "./transports/fetch.ts";
+import { createFetchTransport, createGrpcWebFetchTransport } from "./transports/fetch.ts";
 
 export interface RollcallClientOptions extends CommonClientOptions {
   /** Where the server is, as `https://rollcall.example.com`. */
-  address: string;
+  baseUrl: string;
   /** The protocol over fetch. Default "connect", with reads as GET. */
   protocol?: "connect" | "grpc-web" | undefined;
   /**
@@ -24,12 +22,14 @@ export interface RollcallClientOptions extends CommonClientOptions {
 /**
  * A client over fetch, for browsers and whatever else has it.
  *
- * @throws TypeError for an address that {@link parseServerAddress} refuses.
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createRollcallClient(options: RollcallClientOptions): RollcallClient {
-  const { address, timeoutMs = DEFAULT_TIMEOUT_MS, createTransport = byFetch(options.protocol) } = options;
+  const { protocol, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const byFetch = protocol === "grpc-web" ? createGrpcWebFetchTransport : createFetchTransport;
+  const { createTransport = byFetch } = options;
   const closed = new AbortController();
-  const baseUrl = parseServerAddress(address).href;
+  const baseUrl = parseServerAddress(options.baseUrl).href;
   const transport = createTransport({ baseUrl, interceptors: createInterceptors(options) });
   return new RollcallClient({
     transport: untilClosed(withCheckedHeaders(transport), closed.signal),
@@ -39,15 +39,6 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
       closed.abort();
     },
   });
-}
-
-function byFetch(protocol: RollcallClientOptions["protocol"]): NonNullable<RollcallClientOptions["createTransport"]> {
-  return ({ baseUrl, interceptors }) => {
-    const options = { baseUrl, fetch: fetchAnswer, interceptors: [...interceptors, ...createFetchFaultInterceptors()] };
-    return protocol === "grpc-web"
-      ? createGrpcWebTransport(options)
-      : createConnectTransport({ ...options, useHttpGet: true });
-  };
 }
 
 /** The browser owns the connections: to close a client means that it makes no more calls. */

@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { findForeignAnswer } from "./internal/foreign-answer.ts";
+import { type FieldViolation, violationsOf } from "./violations.ts";
 
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
@@ -26,13 +27,6 @@ export class UserNotFoundError extends RollcallError {
     super(cause);
     this.userId = userId;
   }
-}
-
-/** One thing that is wrong with a request. */
-export interface FieldViolation {
-  /** Path of the field, by its name in the contract; empty for the whole message. */
-  readonly field: string;
-  readonly description: string;
 }
 
 /** The request breaks the contract's rules. */
@@ -112,12 +106,6 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
 /** The error that Connect's own transports throw for a response that they can't decode; no server has answered it. */
 function isBrokenResponse({ isWireError, rawMessage }: ConnectError): boolean {
   return !isWireError && rawMessage.startsWith("protocol error: ");
-}
-
-function violationsOf(error: ConnectError): FieldViolation[] {
-  return error
-    .findDetails(BadRequestSchema)
-    .flatMap(({ fieldViolations }) => fieldViolations.map(({ field, description }) => ({ field, description })));
 }
 
 function hasReason(error: ConnectError, expected: string): boolean {

@@ -3,7 +3,6 @@ export { createRollcallClient, type RollcallClientOptions } from "./create-clien
 export {
   ChecksumMismatchError,
   EmailTakenError,
-  type FieldViolation,
   RollcallError,
   StaleUserError,
   toRollcallError,
@@ -36,3 +35,4 @@ export {
 } from "./streams/upload.ts";
 export { type BrowserTransportOptions, createBrowserTransport } from "./transports/browser.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./transports/fetch.ts";
+export { type FieldViolation, violationsOf } from "./violations.ts";

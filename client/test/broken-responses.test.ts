@@ -105,7 +105,7 @@ for (const [name, fault] of Object.entries(faults)) {
           headers: { ...protocols[protocol].headers, ...headers },
         });
         const address = httpVersion === "2" ? server.http2 : server.http1;
-        const transport = createNodeTransport({ address, protocol, httpVersion });
+        const transport = createNodeTransport({ baseUrl: address, protocol, httpVersion });
         const { seen, error } = await read(transport);
         expect(seen[0]).toBe("one");
         expectServersFault(error);
@@ -130,12 +130,12 @@ test("the control: a whole stream is no error, and what the server refuses stays
   for (const protocol of ["connect", "grpc-web", "grpc"] as const) {
     const { end, ...response } = protocols[protocol];
     await using server = await startRawServer({ ...response, body: join(message, end) });
-    const transport = createNodeTransport({ address: server.http2, protocol });
+    const transport = createNodeTransport({ baseUrl: server.http2, protocol });
     expect(await read(transport)).toEqual({ seen: ["one"], error: undefined });
     await transport.close();
   }
   await using server = await startRawServer({ headers: protocols.connect.headers, body: join(message, refusal) });
-  const transport = createNodeTransport({ address: server.http2, protocol: "connect" });
+  const transport = createNodeTransport({ baseUrl: server.http2, protocol: "connect" });
   for (const { error } of [await read(transport), await read(createFetchTransport({ baseUrl: server.http1 }))]) {
     expect(error).toMatchObject({ code: Code.InvalidArgument, rawMessage: "query is required" });
     expect(toRollcallError(error)).toBeInstanceOf(ValidationError);
@@ -158,8 +158,8 @@ test("a response whose connection is lost within its bytes is unavailable", asyn
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   for (const client of [
-    createRollcallClient({ address, retry: false }),
-    createNodeClient({ address, protocol: "connect", httpVersion: "1.1", retry: false }),
+    createRollcallClient({ baseUrl: address, retry: false }),
+    createNodeClient({ baseUrl: address, protocol: "connect", httpVersion: "1.1", retry: false }),
   ]) {
     await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unavailable });
     await client.close();
@@ -178,7 +178,7 @@ test("a unary response of which bytes are missing or broken is the server's faul
     const interceptors = [createRetryInterceptor()];
     const pooled = (httpVersion: "1.1" | "2") =>
       createNodeTransport({
-        address: httpVersion === "2" ? server.http2 : server.http1,
+        baseUrl: httpVersion === "2" ? server.http2 : server.http1,
         protocol: "connect",
         httpVersion,
         interceptors,
@@ -197,7 +197,7 @@ test("a unary response of which bytes are missing or broken is the server's faul
 
 test("what the source of a stream's messages throws is not the server's fault", async () => {
   await using server = await startRawServer({ headers: protocols.connect.headers, body: message });
-  const transport = createNodeTransport({ address: server.http2, protocol: "connect" });
+  const transport = createNodeTransport({ baseUrl: server.http2, protocol: "connect" });
   const fault = new ConnectError("of the caller's own", Code.InvalidArgument);
   const upload = createClient(StreamService, transport).clientStream(
     (async function* () {

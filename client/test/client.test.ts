@@ -26,7 +26,7 @@ for (const wire of wires) {
 
   test(`users, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
     const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
     expect(await client.getUser(ada.id)).toEqual(ada);
     const changed = await client.updateUser(ada.id, { name: "Ada Lovelace", etag: ada.etag });
@@ -37,7 +37,7 @@ for (const wire of wires) {
 
   test(`domain errors, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
     const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
 
     const notFound = await client.getUser("nobody").catch((error: unknown) => error);
@@ -57,15 +57,15 @@ for (const wire of wires) {
     expect(stale).toBeInstanceOf(StaleUserError);
     expect(stale).toMatchObject({ userId: ada.id });
 
-    await using stranger = createRollcallClient({ address: server.url, token: "not.a.token", ...wire });
+    await using stranger = createRollcallClient({ baseUrl: server.url, token: "not.a.token", ...wire });
     await expect(stranger.getUser(ada.id)).rejects.toThrow(UnauthorizedError);
-    await using nobody = createRollcallClient({ address: server.url, ...wire });
+    await using nobody = createRollcallClient({ baseUrl: server.url, ...wire });
     await expect(nobody.getUser(ada.id)).rejects.toThrow("missing authorization token");
   });
 
   test(`streams, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ address: server.url, token: await server.token(), ...wire });
+    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
     expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
     await expect(Array.fromAsync(client.query(""))).rejects.toThrow(ValidationError);
     const receipt = await client.uploadFile(new Blob(["a".repeat(200_000)]));
@@ -88,7 +88,7 @@ for (const wire of wires) {
 
 test("listAllUsers reads page after page, and no more than is asked for", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const count = 25;
   for (let index = 0; index < count; index++) {
     await client.createUser({ email: `user${index}@example.com`, name: `User ${index}` });
@@ -108,7 +108,7 @@ test("a unary call has a deadline by default", async () => {
   const token = await server.token();
   const deadlines: (string | null)[] = [];
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token,
     interceptors: [
       (next) => (request) => {
@@ -132,7 +132,7 @@ test("a unary call has a deadline by default", async () => {
 test("a deadline beyond what can be sent does not end the call at once", async () => {
   await using server = await startServer();
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token: await server.token(),
     timeoutMs: Number.MAX_SAFE_INTEGER,
   });
@@ -142,7 +142,7 @@ test("a deadline beyond what can be sent does not end the call at once", async (
 
 test("a closed client makes no calls", async () => {
   await using server = await startServer();
-  const client = createRollcallClient({ address: server.url, token: await server.token() });
+  const client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   await client.listUsers();
   await client.close();
   await client.close();
@@ -150,18 +150,18 @@ test("a closed client makes no calls", async () => {
 });
 
 test("wrong options are refused at once", () => {
-  expect(() => createRollcallClient({ address: "localhost:8080" })).toThrow("must begin with http:// or https://");
-  expect(() => createRollcallClient({ address: [] })).toThrow("address must not be empty");
-  expect(() => createRollcallClient({ address: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
-  expect(() => createRollcallClient({ address: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
-  expect(() => createRollcallClient({ address: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
+  expect(() => createRollcallClient({ baseUrl: "localhost:8080" })).toThrow("must begin with http:// or https://");
+  expect(() => createRollcallClient({ baseUrl: [] })).toThrow("baseUrl must not be empty");
+  expect(() => createRollcallClient({ baseUrl: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
+  expect(() => createRollcallClient({ baseUrl: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
+  expect(() => createRollcallClient({ baseUrl: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
   for (const ms of [Number.NaN, 0, -1]) {
-    expect(() => createRollcallClient({ address: "http://localhost", pool: { idleTimeoutMs: ms } })).toThrow(
+    expect(() => createRollcallClient({ baseUrl: "http://localhost", pool: { idleTimeoutMs: ms } })).toThrow(
       "pool.idleTimeoutMs must be above 0",
     );
   }
-  expect(() => createRollcallClient({ address: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
-  expect(() => createRollcallClient({ address: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
+  expect(() => createRollcallClient({ baseUrl: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
+  expect(() => createRollcallClient({ baseUrl: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
     "tls.ca: /does/not/exist does not exist",
   );
 });

@@ -24,7 +24,7 @@ test("the core runs in Chromium", async () => {
     await using server = await startServer({ webRoot });
     await using page = await browser.newPage();
     await page.goto(server.url);
-    const options: RollcallClientOptions = { address: server.url, token: await server.token(), protocol };
+    const options: RollcallClientOptions = { baseUrl: server.url, token: await server.token(), protocol };
     const seen = await page.evaluate(
       (given) => (globalThis as unknown as { runCoreScenario: typeof runCoreScenario }).runCoreScenario(given),
       options,

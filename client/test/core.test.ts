@@ -38,7 +38,7 @@ test("the core imports no Node module, and stays small", async () => {
 for (const protocol of ["connect", "grpc-web"] as const) {
   test(`the core runs in Node, by ${protocol} over fetch`, async () => {
     await using server = await startServer();
-    expect(await runCoreScenario({ address: server.url, token: await server.token(), protocol })).toEqual(
+    expect(await runCoreScenario({ baseUrl: server.url, token: await server.token(), protocol })).toEqual(
       expectedOfCore,
     );
   });
@@ -47,10 +47,10 @@ for (const protocol of ["connect", "grpc-web"] as const) {
 test("the core uploads and chats over a transport that streams requests, and hashes by itself", async () => {
   await using server = await startServer();
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token: await server.token(),
     createTransport: ({ baseUrl, interceptors }) =>
-      createNodeTransport({ address: baseUrl, interceptors, pool: { idleTimeoutMs: 10 } }),
+      createNodeTransport({ baseUrl: baseUrl, interceptors, pool: { idleTimeoutMs: 10 } }),
   });
   const bytes = new Uint8Array(200_000).map((_, index) => index);
   const receipt = await client.uploadFile(new Blob([bytes]));

@@ -21,7 +21,7 @@ test("calls outlive a server that is killed and started again, and no user is lo
   const leaks = watchForLeaks();
   let server = await startProcess(options);
   const client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token: server.token,
     timeoutMs: 25_000,
     retry: { initialDelayMs: 50, maxAttempts: 100, maxDelayMs: 500, budget: { maxTokens: 10_000 } },
@@ -66,7 +66,7 @@ test("a reply that is lost after the commit: with its request id, the retry crea
   const createCalls = () => server.log.filter(({ method }) => String(method).endsWith("/CreateUser"));
   const leaks = watchForLeaks();
   const client = createRollcallClient({
-    address: proxy.url,
+    baseUrl: proxy.url,
     token: await server.token(),
     retry: { initialDelayMs: 1 },
   });
@@ -94,7 +94,7 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
   const leaks = watchForLeaks();
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 1);
-    await using client = createRollcallClient({ address: proxy.url, token, retry: false });
+    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: false });
     const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
     expect(user?.name).toBe("Ada");
     expect(proxy.resetCount).toBe(1);
@@ -102,19 +102,19 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
   {
     // Refused more often than it goes again by itself: a retry, safe for any call.
     await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 4);
-    await using client = createRollcallClient({ address: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
     await client.users.createUser({ email: "grace@example.com", name: "Grace" });
     expect(proxy.resetCount).toBe(4);
   }
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_INTERNAL_ERROR, 1);
-    await using client = createRollcallClient({ address: proxy.url, token });
+    await using client = createRollcallClient({ baseUrl: proxy.url, token });
     await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Internal });
     expect((await client.listUsers()).users).toHaveLength(2);
   }
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_ENHANCE_YOUR_CALM, 1);
-    await using client = createRollcallClient({ address: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
     await expect(client.listUsers()).rejects.toMatchObject({ code: Code.ResourceExhausted });
     expect((await client.listUsers()).users).toHaveLength(2);
     expect(proxy.resetCount).toBe(1);
@@ -126,7 +126,7 @@ test("connections that are reset under a stream end it as unavailable", async ()
   await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 5 } });
   await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  const client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
   const results: string[] = [];
   const reading = (async () => {
     for await (const { data } of client.query("q")) results.push(data);
@@ -153,7 +153,7 @@ test("a slow consumer holds the server back", async () => {
     },
   });
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  const client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
   const results = client.query(bigQuery)[Symbol.asyncIterator]();
   await results.next();
   // Until nothing more comes.
@@ -183,7 +183,7 @@ test("a slow server holds an upload back", async () => {
       return bytes;
     },
   });
-  await using client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
   let produced = 0;
   async function* endless() {
     for (;;) {
@@ -214,8 +214,8 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
   await using silent = await startSilentServer();
   const token = await server.token();
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ address: server.url, token });
-  const unreachable = createRollcallClient({ address: silent.url, token, pool: { connectTimeoutMs: 300 } });
+  const client = createRollcallClient({ baseUrl: server.url, token });
+  const unreachable = createRollcallClient({ baseUrl: silent.url, token, pool: { connectTimeoutMs: 300 } });
   const canceled = { code: Code.Canceled };
   const controllers: AbortController[] = [];
   const signal = () => {

@@ -3,13 +3,7 @@ import { createGrpcWebTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import {
-  createFetchTransport,
-  createRollcallClient,
-  findForeignAnswer,
-  RollcallError,
-  toRollcallError,
-} from "../src/index.ts";
+import { createRollcallClient, findForeignAnswer, RollcallError, toRollcallError } from "../src/index.ts";
 import { createRollcallClient as createNodeClient } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 import { type RawResponse, startRawServer } from "./support/raw-server.ts";
@@ -43,24 +37,23 @@ const answers: Record<string, [RawResponse, Code]> = {
 function clientsOf({ http1, http2 }: { http1: string; http2: string }) {
   const options = { retry: false } as const;
   return {
-    "fetch, Connect": createRollcallClient({ ...options, address: http1, createTransport: createFetchTransport }),
-    "fetch, Connect in JSON": createRollcallClient({ ...options, address: http1 }),
-    "fetch, gRPC-Web": createRollcallClient({ ...options, address: http1, protocol: "grpc-web" }),
+    "fetch, Connect": createRollcallClient({ ...options, baseUrl: http1 }),
+    "fetch, gRPC-Web": createRollcallClient({ ...options, baseUrl: http1, protocol: "grpc-web" }),
     "Node, Connect, HTTP/1.1": createNodeClient({
       ...options,
-      address: http1,
+      baseUrl: http1,
       protocol: "connect",
       httpVersion: "1.1",
     }),
     "Node, gRPC-Web, HTTP/1.1": createNodeClient({
       ...options,
-      address: http1,
+      baseUrl: http1,
       protocol: "grpc-web",
       httpVersion: "1.1",
     }),
-    "Node, Connect, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "connect" }),
-    "Node, gRPC-Web, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "grpc-web" }),
-    "Node, gRPC, HTTP/2": createNodeClient({ ...options, address: http2, protocol: "grpc" }),
+    "Node, Connect, HTTP/2": createNodeClient({ ...options, baseUrl: http2, protocol: "connect" }),
+    "Node, gRPC-Web, HTTP/2": createNodeClient({ ...options, baseUrl: http2, protocol: "grpc-web" }),
+    "Node, gRPC, HTTP/2": createNodeClient({ ...options, baseUrl: http2, protocol: "grpc" }),
   };
 }
 
@@ -134,13 +127,13 @@ test("a proxy's 401 asks for no other token, and its Retry-After is heeded", asy
   let asked = 0;
   const getToken = async () => `token-${++asked}`;
   await using server = await startRawServer(page(401));
-  const client = createNodeClient({ address: server.http2, getToken });
+  const client = createNodeClient({ baseUrl: server.http2, getToken });
   await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unauthenticated });
   expect(server.calls).toBe(1);
   await client.close();
 
   await using busy = await startRawServer(page(503, { "retry-after": "0" }));
-  const other = createNodeClient({ address: busy.http2, retry: { maxAttempts: 3, initialDelayMs: 1 } });
+  const other = createNodeClient({ baseUrl: busy.http2, retry: { maxAttempts: 3, initialDelayMs: 1 } });
   await expect(other.getUser("1")).rejects.toMatchObject({ code: Code.Unavailable });
   expect(busy.calls).toBe(3);
   await other.close();

@@ -157,7 +157,7 @@ test("logging: a stream that is left is logged when its call is canceled", async
   const codes: unknown[] = [];
   const take = (fields: object) => codes.push((fields as { code: unknown }).code);
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token: await server.token(),
     logger: { info: take, warn: take },
   });
@@ -205,7 +205,7 @@ test("hooks and loggers that throw fail no call, and are told once of each", asy
   };
   let attempts = 0;
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     trace: ({ stream }) => (stream ? fail("begin") : () => fail("end")),
     logger: { info: () => fail("info"), warn: () => fail("warn") },
     retry: { initialDelayMs: 1, onRetry: () => fail("onRetry") },
@@ -231,7 +231,7 @@ test("one call is one line and one request id, however many attempts it takes", 
   const lines: [string, object][] = [];
   const attempts: (string | null)[] = [];
   await using client = createRollcallClient({
-    address: server.url,
+    baseUrl: server.url,
     token: await server.token(),
     retry: { initialDelayMs: 1 },
     logger: {

@@ -61,7 +61,7 @@ test.each(wires.flatMap((wire) => [false, true].map((isTls) => ({ ...wire, isTls
     await using server = await startNotingServer(wire.httpVersion ?? "2", isTls);
     {
       await using client = createRollcallClient({
-        address: server.address,
+        baseUrl: server.address,
         tls: isTls ? { ca: testCa } : {},
         retry: false,
         ...wire,
@@ -88,7 +88,7 @@ test.each([false, true])("users list works by every protocol, with TLS: %j", asy
 test("a call's own Host is the only name that it sends", async () => {
   await using server = await startNotingServer("2", false);
   {
-    await using client = createRollcallClient({ address: server.address, retry: false });
+    await using client = createRollcallClient({ baseUrl: server.address, retry: false });
     const call = client.users.listUsers({}, { headers: { host: "rollcall.example.com" } });
     await expect(call).rejects.toThrow("400");
   }

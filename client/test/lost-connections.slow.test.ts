@@ -55,7 +55,7 @@ test("with connections cut again and again under many calls, none fails and none
   let created = 0;
   let repeated = 0;
   await using client = createRollcallClient({
-    address: proxy.url,
+    baseUrl: proxy.url,
     token: await server.token(),
     timeoutMs: 25_000,
     // Attempts and budget are the default ones: a cut takes nothing of either.
@@ -77,7 +77,7 @@ test("with connections cut again and again under many calls, none fails and none
 
 test("a server that takes calls and drops them unanswered gets few again, at the pace of its rests", async () => {
   await using server = await startCounting(({ cut }) => setImmediate(cut));
-  const client = createRollcallClient({ address: server.address, timeoutMs: 3_000 });
+  const client = createRollcallClient({ baseUrl: server.address, timeoutMs: 3_000 });
   const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
   for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
   // The control: before the first loss, a connection takes all that there is.
@@ -110,7 +110,7 @@ test("calls that are too many at once for a young connection all come through, a
   });
   const retries: RetryEvent[] = [];
   const client = createRollcallClient({
-    address: server.address,
+    baseUrl: server.address,
     timeoutMs: 25_000,
     retry: { onRetry: (event) => retries.push(event) },
   });
@@ -140,7 +140,7 @@ test("over HTTP/1.1, a server that takes calls and drops them unanswered is boun
   const makeCalls = async (maxTokens: number) => {
     calls = 0;
     const client = createRollcallClient({
-      address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       protocol: "connect",
       httpVersion: "1.1",
       timeoutMs: 2_000,

@@ -46,7 +46,7 @@ for (const wire of wires) {
     const reached: ConnectError[] = [];
     const retries: RetryEvent[] = [];
     await using client = createRollcallClient({
-      address: outage.address,
+      baseUrl: outage.address,
       token: await outage.server.token(),
       timeoutMs: 25_000,
       // Nothing may be repeated that could have reached the server.
@@ -75,7 +75,7 @@ for (const wire of wires) {
     const lines: unknown[] = [];
     const write = (fields: object) => lines.push(fields);
     const client = createRollcallClient({
-      address: `http://127.0.0.1:${await freePort()}`,
+      baseUrl: `http://127.0.0.1:${await freePort()}`,
       logger: { info: write, warn: write },
       ...wire,
     });
@@ -100,7 +100,7 @@ for (const wire of wires) {
 
   test(`a call without a deadline does not wait for ever, and what waits is bounded: ${nameOf(wire)}`, async () => {
     const address = `http://127.0.0.1:${await freePort()}`;
-    await using short = createRollcallClient({ address, pool: { waitTimeoutMs: 200 }, ...wire });
+    await using short = createRollcallClient({ baseUrl: address, pool: { waitTimeoutMs: 200 }, ...wire });
     const error = await Array.fromAsync(short.query("q")).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: Code.Unavailable,
@@ -108,7 +108,7 @@ for (const wire of wires) {
     });
 
     const pool = { maxWaitingCalls: 3, maxWaitingBytes: 100_000 };
-    const client = createRollcallClient({ address, pool, timeoutMs: 60_000, ...wire });
+    const client = createRollcallClient({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
     let failed = 0;
     const countFailed = () => failed++;
     const calls = Array.from({ length: 10 }, () =>
@@ -124,7 +124,7 @@ for (const wire of wires) {
     expect(tooMany).toHaveLength(7);
     expect(String(tooMany[0])).toContain("3 calls wait for a connection already");
 
-    await using large = createRollcallClient({ address, pool, timeoutMs: 60_000, ...wire });
+    await using large = createRollcallClient({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
     const first = large.createUser({ email: "a@example.com", name: "x".repeat(90_000) });
     first.catch(() => {});
     await expect(large.createUser({ email: "b@example.com", name: "x".repeat(90_000) })).rejects.toMatchObject({
@@ -147,7 +147,7 @@ test("a server that refuses every stream is asked at the backoff's pace, until t
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = createRollcallClient({ address, retry: { backoff: () => 100 } });
+  const client = createRollcallClient({ baseUrl: address, retry: { backoff: () => 100 } });
   const error = await client.deleteUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
   // The deadline may come between two tries or within one.
   expect([Code.Unavailable, Code.DeadlineExceeded]).toContain((error as ConnectError).code);
@@ -170,7 +170,7 @@ test("an earlier attempt that may have arrived is not forgotten: the error does 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await using client = createRollcallClient({ address, retry: { initialDelayMs: 1 } });
+  await using client = createRollcallClient({ baseUrl: address, retry: { initialDelayMs: 1 } });
   const create = client.createUser({ email: "ada@example.com", name: "Ada" }, { timeoutMs: 500 });
   const error = await create.catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
@@ -182,7 +182,7 @@ test("the core over fetch waits too where fetch tells that nobody was reached", 
   await using server = await startServer();
   let retries = 0;
   const client = createCoreClient({
-    address: `http://127.0.0.1:${port}`,
+    baseUrl: `http://127.0.0.1:${port}`,
     token: await server.token(),
     timeoutMs: 25_000,
     retry: { maxAttempts: 2, budget: { maxTokens: 2 }, initialDelayMs: 20, maxDelayMs: 100, onRetry: () => retries++ },
@@ -198,7 +198,7 @@ test("the core over fetch waits too where fetch tells that nobody was reached", 
   await once(dropping, "listening");
   const address = `http://127.0.0.1:${(dropping.address() as AddressInfo).port}`;
   const before = retries;
-  const other = createCoreClient({ address, retry: { onRetry: () => retries++ } });
+  const other = createCoreClient({ baseUrl: address, retry: { onRetry: () => retries++ } });
   await expect(other.users.createUser({ email: "a@b.c", name: "A" })).rejects.toMatchObject({ code: Code.Unavailable });
   expect(retries).toBe(before);
   dropping.close();
@@ -220,7 +220,7 @@ test("what the server asks for is heard in each protocol: RetryInfo, pushback an
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const options = { address, protocol: "connect", httpVersion: "1.1" } as const;
+  const options = { baseUrl: address, protocol: "connect", httpVersion: "1.1" } as const;
   const client = createRollcallClient({ ...options, retry: { initialDelayMs: 1 } });
   await client.listUsers();
   expect(calls).toBe(3);

@@ -12,7 +12,7 @@ checkEachForLeaks();
 test("a server that restarts is found again", async () => {
   const first = await startServer({ shutdownGraceMs: 0 });
   await using client = createRollcallClient({
-    address: `http://127.0.0.1:${first.port}`,
+    baseUrl: `http://127.0.0.1:${first.port}`,
     retry: { initialDelayMs: 50, maxAttempts: 50, backoff: "linear", budget: { maxTokens: 1_000 } },
     timeoutMs: 20_000,
   });
@@ -27,7 +27,7 @@ test("with one of two addresses dead, no call fails; when it is back, it is used
   await using alive = await startBareServer();
   const port = await freePort();
   await using client = createRollcallClient({
-    address: [`http://127.0.0.1:${port}`, alive.url],
+    baseUrl: [`http://127.0.0.1:${port}`, alive.url],
     retry: false,
     pool: { size: 1 },
   });
@@ -49,7 +49,7 @@ test("with one of two addresses dead, no call fails; when it is back, it is used
 test("with all addresses dead, a call says so and was never sent", async () => {
   const ports = [await freePort(), await freePort()];
   const address = ports.map((port) => `http://127.0.0.1:${port}`);
-  await using client = createRollcallClient({ address, pool: { waitTimeoutMs: 0 } });
+  await using client = createRollcallClient({ baseUrl: address, pool: { waitTimeoutMs: 0 } });
   const error = await client.deleteUser("1").catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: Code.Unavailable });
   expect((error as ConnectError).rawMessage).toContain("ECONNREFUSED");

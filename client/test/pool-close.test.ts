@@ -16,7 +16,7 @@ for (const scheme of ["http", "https"]) {
       await using silent = await startSilentServer();
       const leaks = watchForLeaks();
       const client = createRollcallClient({
-        address: silent.url.replace("http", scheme),
+        baseUrl: silent.url.replace("http", scheme),
         retry: false,
         timeoutMs: 20_000,
         pool: { connectTimeoutMs: 100, waitTimeoutMs: 0 },
@@ -37,7 +37,7 @@ for (const scheme of ["http", "https"]) {
     await using silent = await startSilentServer();
     const leaks = watchForLeaks();
     const client = createRollcallClient({
-      address: silent.url.replace("http", scheme),
+      baseUrl: silent.url.replace("http", scheme),
       retry: false,
       timeoutMs: 20_000,
       // Longer than the test may last.
@@ -60,7 +60,7 @@ test("the check for leaks sees a connection that is open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
   // Many: what the tests before have left, such as timers and closing sockets, may end meanwhile.
-  const clients = Array.from({ length: 20 }, () => createRollcallClient({ address: server.url }));
+  const clients = Array.from({ length: 20 }, () => createRollcallClient({ baseUrl: server.url }));
   for (const client of clients) await client.getUser("1");
   expect(leaks.openCount()).toBeGreaterThan(0);
   for (const client of clients) await client.close();
@@ -70,7 +70,7 @@ test("the check for leaks sees a connection that is open", async () => {
 test("close lets calls finish, then nothing is left open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ address: server.url });
+  const client = createRollcallClient({ baseUrl: server.url });
   const call = client.getUser("wait");
   await until(() => server.waiting === 1);
   const closed = client.close();
@@ -84,7 +84,7 @@ test("close lets calls finish, then nothing is left open", async () => {
 
 test("close cuts calls that last too long", async () => {
   await using server = await startBareServer();
-  const client = createRollcallClient({ address: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
+  const client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
   const call = client.getUser("wait");
   call.catch(() => {});
   await until(() => server.waiting === 1);

@@ -13,7 +13,7 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
   await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
   const client = createRollcallClient({
-    address: [`http://127.0.0.1:${await freePort()}`, proxy.url],
+    baseUrl: [`http://127.0.0.1:${await freePort()}`, proxy.url],
     protocol: "connect",
     httpVersion: "1.1",
     retry: false,
@@ -41,7 +41,12 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
     [dead, server.url],
     [server.url, dead],
   ]) {
-    await using client = createRollcallClient({ address, protocol: "connect", httpVersion: "1.1", retry: false });
+    await using client = createRollcallClient({
+      baseUrl: address,
+      protocol: "connect",
+      httpVersion: "1.1",
+      retry: false,
+    });
     const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
     expect(receipt.totalBytes).toBe(size);
   }
@@ -50,7 +55,7 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
   await using proxy = await startTcpProxy(server.port);
-  await using client = createRollcallClient({ address: proxy.url, protocol: "connect", httpVersion: "1.1" });
+  await using client = createRollcallClient({ baseUrl: proxy.url, protocol: "connect", httpVersion: "1.1" });
   let count = 0;
   const reading = (async () => {
     for await (const _ of client.query("q")) count += 1;

@@ -11,7 +11,7 @@ checkEachForLeaks();
 
 test("a GOAWAY on an idle connection is no error, and the next call gets a new connection", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   for (const code of [http2.constants.NGHTTP2_NO_ERROR, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]) {
     await client.getUser("1");
     const [session] = server.sessions;
@@ -25,7 +25,7 @@ test("a GOAWAY on an idle connection is no error, and the next call gets a new c
 
 test("a GOAWAY on a busy connection lets its calls finish, and moves those that it refuses", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const slow = client.getUser("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
@@ -44,7 +44,7 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
 
 test("a connection on which the server asks for calm takes no more calls", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const slow = client.getUser("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
@@ -62,7 +62,7 @@ test("a connection on which the server asks for calm takes no more calls", async
 
 test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   const first = client.getUser("wait");
   first.catch(() => {});
   await until(() => server.waiting === 1);
@@ -77,13 +77,13 @@ test("a GOAWAY with an error ends the calls it names, and moves those after them
 
 test("a connection that is lost under a call is unavailable, and only what is safe is repeated", async () => {
   await using server = await startBareServer();
-  await using plain = createRollcallClient({ address: server.url, retry: false });
+  await using plain = createRollcallClient({ baseUrl: server.url, retry: false });
   const lost = plain.getUser("wait");
   await until(() => server.waiting === 1);
   for (const session of server.sessions) session.destroy();
   await expect(lost).rejects.toMatchObject({ code: Code.Unavailable });
 
-  await using client = createRollcallClient({ address: server.url, retry: { initialDelayMs: 1 } });
+  await using client = createRollcallClient({ baseUrl: server.url, retry: { initialDelayMs: 1 } });
   const calls = server.calls;
   const repeated = client.getUser("wait");
   await until(() => server.calls === calls + 1);
@@ -100,7 +100,7 @@ test("a PING that is not answered ends the connection and its calls", async () =
     onRequestBytes: (bytes) => (isFrozen ? undefined : bytes),
   });
   await using client = createRollcallClient({
-    address: proxy.url,
+    baseUrl: proxy.url,
     retry: false,
     timeoutMs: 25_000,
     pool: { pingIntervalMs: 20, pingTimeoutMs: 1_000 },

@@ -11,7 +11,7 @@ checkEachForLeaks();
 
 test("calls are spread over the connections of the pool, those with the fewest first", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, pool: { size: 3 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 3 } });
   const calls: Promise<unknown>[] = [];
   for (let index = 0; index < 12; index++) {
     calls.push(client.getUser("wait"));
@@ -28,14 +28,14 @@ test("calls are spread over the connections of the pool, those with the fewest f
 
 test("one call after the other needs one connection", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ address: server.url, pool: { size: 3 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 3 } });
   for (let index = 0; index < 20; index++) await client.getUser("1");
   expect(server.sessions.size).toBe(1);
 });
 
 test("no connection gets more streams than its server takes; further calls wait in order", async () => {
   await using server = await startBareServer({ maxConcurrentStreams: 2 });
-  await using client = createRollcallClient({ address: server.url, pool: { size: 2 } });
+  await using client = createRollcallClient({ baseUrl: server.url, pool: { size: 2 } });
   const calls = Array.from({ length: 10 }, () => client.getUser("wait", { timeoutMs: 20_000 }));
   await until(() => server.waiting === 4);
   const canceled = new AbortController();
@@ -62,7 +62,7 @@ for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1
       "closeTimeoutMs",
     ];
     const pool = { size: 1, ...Object.fromEntries(times.map((name) => [name, Infinity])) };
-    const client = createRollcallClient({ address: proxy.url, retry: false, pool, ...wire });
+    const client = createRollcallClient({ baseUrl: proxy.url, retry: false, pool, ...wire });
     expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
     let count = 0;
     let closed: Promise<void> | undefined;
@@ -78,12 +78,12 @@ for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1
 
 test("idle and old connections are closed, and replaced when needed", async () => {
   await using server = await startBareServer();
-  await using idle = createRollcallClient({ address: server.url, pool: { idleTimeoutMs: 20 } });
+  await using idle = createRollcallClient({ baseUrl: server.url, pool: { idleTimeoutMs: 20 } });
   await idle.getUser("1");
   await until(() => server.sessions.size === 0);
   await idle.getUser("1");
 
-  await using aging = createRollcallClient({ address: server.url, pool: { maxAgeMs: 50, size: 1 } });
+  await using aging = createRollcallClient({ baseUrl: server.url, pool: { maxAgeMs: 50, size: 1 } });
   await until(() => server.sessions.size === 0);
   const slow = aging.getUser("wait");
   await until(() => server.waiting === 1);

@@ -56,7 +56,7 @@ async function startFailing(failures: number, fail: (context: HandlerContext) =>
       const interceptors = [createRetryInterceptor({ initialDelayMs: 1, ...options })];
       return createClient(
         UserService,
-        createNodeTransport({ address, protocol, interceptors, pool: { idleTimeoutMs: 1 } }),
+        createNodeTransport({ baseUrl: address, protocol, interceptors, pool: { idleTimeoutMs: 1 } }),
       );
     },
     async [Symbol.asyncDispose]() {

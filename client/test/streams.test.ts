@@ -30,7 +30,7 @@ async function startResumable(fail: (sequence: number) => ConnectError | undefin
   const server = http2.createServer(connectNodeAdapter({ routes }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const client = createRollcallClient({ address: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const client = createRollcallClient({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   return {
     opened,
     read: (maxAttempts?: number) =>
@@ -70,7 +70,7 @@ test("resumption gives up after failures without progress, and at once for a las
 
 test("chat is full duplex: many messages before, between and after replies", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const chat = client.chat();
   const count = 1_000;
   const sending = (async () => {
@@ -84,7 +84,7 @@ test("chat is full duplex: many messages before, between and after replies", asy
 
 test("chat: who does not read is held back, and goes on when he does", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   using chat = client.chat();
   // Random: nothing to be gained by compression.
   const message = randomBytes(37_500).toString("base64");
@@ -106,7 +106,7 @@ test("chat: who does not read is held back, and goes on when he does", async () 
 
 test("chat: a refusal reaches the reader and the writer", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url });
+  await using client = createRollcallClient({ baseUrl: server.url });
   const chat = client.chat();
   await expect(Array.fromAsync(chat)).rejects.toThrow(UnauthorizedError);
   await expect(chat.send("Hello")).rejects.toThrow(UnauthorizedError);

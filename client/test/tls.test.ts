@@ -79,7 +79,7 @@ for (const wire of wires) {
 
   test(`TLS with a CA in PEM, by ${name}`, async () => {
     await using server = await startServer({ tls: good });
-    const options = { address: server.url, token: await server.token(), ...wire };
+    const options = { baseUrl: server.url, token: await server.token(), ...wire };
     await using client = createRollcallClient({ ...options, tls: { ca: authority.cert } });
     expect((await client.listUsers()).users).toEqual([]);
     const receipt = await client.uploadFile(new Blob(["x".repeat(300_000)]));
@@ -100,7 +100,7 @@ for (const wire of wires) {
     ];
     for (const { tls, ca, message } of cases) {
       await using server = await startServer({ tls });
-      await expectRefusal({ address: server.url, tls: { ca }, ...wire }, message);
+      await expectRefusal({ baseUrl: server.url, tls: { ca }, ...wire }, message);
     }
   });
 
@@ -108,23 +108,23 @@ for (const wire of wires) {
     const mutual = { ...good, clientCa: authority.cert };
     const tls = { ca: authority.cert };
     await using server = await startServer({ tls: mutual });
-    const address = server.url;
+    const baseUrl = server.url;
     await expectRefusal(
-      { address, tls, ...wire },
+      { baseUrl, tls, ...wire },
       /the server asks for a client certificate; give tls\.cert and tls\.key$/,
     );
     await expectRefusal(
-      { address, tls: { ...tls, ...foreign }, ...wire },
+      { baseUrl, tls: { ...tls, ...foreign }, ...wire },
       /closed .* after the TLS handshake; it may refuse .* tls\.cert$/,
     );
-    await expectRefusal({ address, tls: { ...tls, ...expired }, ...wire }, /tls\.cert, has expired on 2021-01-01$/);
+    await expectRefusal({ baseUrl, tls: { ...tls, ...expired }, ...wire }, /tls\.cert, has expired on 2021-01-01$/);
     await expectRefusal(
-      { address: address.replace("https:", "http:"), ...wire },
+      { baseUrl: baseUrl.replace("https:", "http:"), ...wire },
       /the server speaks TLS; its address has to begin with https/,
     );
     await using plain = await startServer();
     await expectRefusal(
-      { address: plain.url.replace("http:", "https:"), tls, ...wire },
+      { baseUrl: plain.url.replace("http:", "https:"), tls, ...wire },
       /the server does not speak TLS/,
     );
     const old = { ...good, ca: authority.cert, requestCert: true, rejectUnauthorized: true } as const;
@@ -135,19 +135,19 @@ for (const wire of wires) {
       ciphers: "DEFAULT:@SECLEVEL=0",
     });
     await expectRefusal(
-      { address: noCommonVersion.url, tls, ...wire },
+      { baseUrl: noCommonVersion.url, tls, ...wire },
       /no version of TLS in common: this client speaks 1\.2 and 1\.3$/,
     );
     await using tls12 = await startTlsServer({ ...old, maxVersion: "TLSv1.2" });
     await expectRefusal(
-      { address: tls12.url, tls, ...wire },
+      { baseUrl: tls12.url, tls, ...wire },
       /refuses the handshake: no cipher in common, or it asks for a client certificate/,
     );
   });
 
   test(`mutual TLS, by ${name}`, async () => {
     await using server = await startServer({ tls: { ...good, clientCa: authority.cert } });
-    const options = { address: server.url, token: await server.token(), retry: false as const, ...wire };
+    const options = { baseUrl: server.url, token: await server.token(), retry: false as const, ...wire };
     const { cert, key } = await authority.issue({ commonName: "client" });
     await using known = createRollcallClient({ ...options, tls: { ca: authority.cert, cert, key } });
     expect((await known.listUsers()).users).toEqual([]);
@@ -167,7 +167,7 @@ test("certificates may be files, for the library and for the command", async () 
   const paths = Object.fromEntries(Object.keys(files).map((name) => [name, join(folder.path, `${name}.pem`)]));
   for (const [name, text] of Object.entries(files)) await writeFile(paths[name] as string, text);
   const token = await server.token();
-  await using client = createRollcallClient({ address: server.url, token, tls: paths });
+  await using client = createRollcallClient({ baseUrl: server.url, token, tls: paths });
   await client.createUser({ email: "ada@example.com", name: "Ada" });
   const tlsOptions = Object.entries(paths).flatMap(([name, path]) => [`--${name}`, path]);
   const list = await rollcall(["users", "list", ...tlsOptions], {
@@ -183,7 +183,7 @@ test("a handshake that is cut is said so, and tried again until the wait is over
     socket.once("data", () => socket.destroy());
   });
   const address = server.url.replace("http:", "https:");
-  await using client = createRollcallClient({ address, retry: false, pool: { waitTimeoutMs: 300 } });
+  await using client = createRollcallClient({ baseUrl: address, retry: false, pool: { waitTimeoutMs: 300 } });
   await expect(client.listUsers({}, { timeoutMs: 60_000 })).rejects.toMatchObject({
     code: Code.Unavailable,
     rawMessage: expect.stringContaining("the server closed the connection in the TLS handshake; it may speak no TLS"),
@@ -194,7 +194,7 @@ test("a handshake that is cut is said so, and tried again until the wait is over
 test("a plaintext server that closes connections is not taken for one of TLS", async () => {
   await using server = await startTcpServer((socket) => socket.once("data", () => socket.destroy()));
   for (const httpVersion of ["1.1", "2"] as const) {
-    const options = { address: server.url, protocol: "connect", httpVersion, retry: false } as const;
+    const options = { baseUrl: server.url, protocol: "connect", httpVersion, retry: false } as const;
     await using client = createRollcallClient({ ...options, pool: { waitTimeoutMs: 0 } });
     const error = await client.listUsers().catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.not.stringContaining("TLS") });
@@ -238,7 +238,7 @@ test("an alert that comes after the handshake, as OpenSSL sends for a foreign ce
     const port = await until(() => /^ACCEPT .*:(\d+)$/m.exec(output)?.[1]);
     for (const wire of wires) {
       const tls = { ca: authority.cert, ...foreign };
-      await expectRefusal({ address: `https://localhost:${port}`, tls, ...wire }, UNTRUSTED_CLIENT);
+      await expectRefusal({ baseUrl: `https://localhost:${port}`, tls, ...wire }, UNTRUSTED_CLIENT);
     }
   } finally {
     child.kill();
@@ -252,7 +252,7 @@ test("a PEM without what it is for is refused at once, by its file's name", asyn
   await writeFile(path, "no PEM at all");
   const { cert, key } = await authority.issue({ commonName: "client" });
   const create = (tls: NonNullable<NodeRollcallClientOptions["tls"]>) =>
-    createRollcallClient({ address: "https://localhost", tls });
+    createRollcallClient({ baseUrl: "https://localhost", tls });
   expect(() => create({ ca: path })).toThrow(`tls.ca: ${path} is not PEM`);
   expect(() => create({ ca: folder.path })).toThrow(`tls.ca: ${folder.path} is a folder, not a file`);
   expect(() => create({ ca: `${path}.no` })).toThrow(`tls.ca: ${path}.no does not exist`);
@@ -278,7 +278,7 @@ test("a server without HTTP/2 is told as such", async () => {
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   await using client = createRollcallClient({
-    address: `https://localhost:${address.port}`,
+    baseUrl: `https://localhost:${address.port}`,
     tls: { ca: authority.cert },
     retry: false,
   });

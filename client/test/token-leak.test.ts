@@ -19,11 +19,11 @@ const TOKEN = "eyJhbGciOiJIUzI1NiJ9.secret.signature";
 type TransportOptions = Pick<Parameters<typeof createNodeTransport>[0], "interceptors">;
 
 const transports: Record<string, (server: TestServer, options: TransportOptions) => Transport> = {
-  gRPC: ({ url }, options) => createNodeTransport({ address: url, ...options }),
-  "gRPC-Web": ({ url }, options) => createNodeTransport({ address: url, protocol: "grpc-web", ...options }),
-  Connect: ({ url }, options) => createNodeTransport({ address: url, protocol: "connect", ...options }),
+  gRPC: ({ url }, options) => createNodeTransport({ baseUrl: url, ...options }),
+  "gRPC-Web": ({ url }, options) => createNodeTransport({ baseUrl: url, protocol: "grpc-web", ...options }),
+  Connect: ({ url }, options) => createNodeTransport({ baseUrl: url, protocol: "connect", ...options }),
   "Connect over HTTP/1.1": ({ url }, options) =>
-    createNodeTransport({ address: url, protocol: "connect", httpVersion: "1.1", ...options }),
+    createNodeTransport({ baseUrl: url, protocol: "connect", httpVersion: "1.1", ...options }),
   fetch: ({ url }, { interceptors = [] }) => createFetchTransport({ baseUrl: url, interceptors: [...interceptors] }),
   WebSocket: ({ url }, { interceptors = [] }) =>
     createBrowserTransport({ baseUrl: url, interceptors: [...interceptors] }),
@@ -102,6 +102,6 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
 
 test("an empty token is none", async () => {
   await using server = await startServer();
-  await using client = createNodeClient({ address: server.url, token: "" });
+  await using client = createNodeClient({ baseUrl: server.url, token: "" });
   await expect(client.listUsers()).rejects.toThrow("missing authorization token");
 });

@@ -9,7 +9,7 @@ const MIB = 1024 ** 2;
 
 test("32 MiB go up while both sides hold little of them", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const totalBytes = 32 * MIB;
   const hash = createHash("sha256");
   let held = Number.NaN;

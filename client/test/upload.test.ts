@@ -36,7 +36,7 @@ test("a file goes up by its path, in 64 KiB chunks, with progress", async () => 
   await writeFile(path, bytes);
   await using server = await startServer();
   const sizes: number[] = [];
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   // The connection stays, with the timers that both sides have for it.
   await client.uploadFile(new Blob(["the first"]));
   const leaks = watchForLeaks();
@@ -56,7 +56,7 @@ test("a file goes up by its path, in 64 KiB chunks, with progress", async () => 
 
 test("sources of any grain give the same: one byte a piece, large pieces, streams, nothing", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const bytes = randomBytes(3 * CHUNK_BYTES + 17);
   const checksum = createHash("sha256").update(bytes).digest("hex");
   const pieces = (size: number) => {
@@ -88,7 +88,7 @@ test("a byte that changes on its way is found by the checksum", async () => {
       return changed;
     },
   });
-  await using client = createRollcallClient({ address: proxy.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
   const error = await client.uploadFile(new Blob([marker])).catch((reason: unknown) => reason);
   expect(changes).toBe(1);
   expect(error).toBeInstanceOf(ChecksumMismatchError);
@@ -99,7 +99,7 @@ test("a byte that changes on its way is found by the checksum", async () => {
 
 test("an upload can be canceled, and its source is let go", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   await client.uploadFile(new Blob(["the first, which opens the connection"]));
   const leaks = watchForLeaks();
   const source = endlessSource();
@@ -120,7 +120,7 @@ test("an upload can be canceled, and its source is let go", async () => {
 
 test("an upload that the server refuses midway ends at once with its error, and its source is let go", async () => {
   await using server = await startServer({ streams: { maxUploadBytes: MIB } });
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const source = endlessSource();
   await expect(client.uploadFile(source.chunks)).rejects.toMatchObject({
     code: Code.ResourceExhausted,
@@ -131,7 +131,7 @@ test("an upload that the server refuses midway ends at once with its error, and 
 
 test("a source of strings is refused, not uploaded as nothing", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   // What types do not see: a file's stream with an encoding.
   const source = Readable.from(["some", "text"]);
   await expect(client.uploadFile(source)).rejects.toThrow(TypeError);
@@ -142,7 +142,7 @@ test("a source of strings is refused, not uploaded as nothing", async () => {
 
 test("a source that fails ends the upload with its own error", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   const fault = new Error("the disk is gone");
   async function* failing() {
     yield new Uint8Array(CHUNK_BYTES);
@@ -156,7 +156,7 @@ test("a source that fails ends the upload with its own error", async () => {
 
 test("a source that ends before it should is no upload; one that ends where it should is", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ address: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
   async function* bytes(count: number) {
     for (let sent = 0; sent < count; sent += 1_000) yield new Uint8Array(1_000);
   }

@@ -15,7 +15,7 @@ async function peakMemory(pid: number | undefined): Promise<number> {
 
 test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on both sides", async () => {
   await using server = await startProcess();
-  await using client = createRollcallClient({ address: server.url, token: server.token });
+  await using client = createRollcallClient({ baseUrl: server.url, token: server.token });
   const totalBytes = 2 * 1024 ** 3;
   const chunk = randomBytes(CHUNK_BYTES);
   const hash = createHash("sha256");

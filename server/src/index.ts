@@ -1,3 +1,4 @@
+export { methodName } from "@rollcall/shared/method-name";
 export { type App, type AppOptions, createApp, type ListeningAddress } from "./app.ts";
 export { ConfigError } from "./config/config-error.ts";
 export { readEnvFile } from "./config/env-file.ts";
@@ -11,7 +12,7 @@ export { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";
 export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
-export { methodName, type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
+export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
 export { KeysUnavailableError } from "./rpc/auth/provider-keys.ts";
 export {
   createTokenVerifier,

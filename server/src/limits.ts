@@ -1,5 +1,5 @@
 import { BlockList } from "node:net";
-import { MAX_TIMER_MS } from "./runtime/timers.ts";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
 /*
  * Every default and limit that clients or operators can notice, each once. `config.ts` and

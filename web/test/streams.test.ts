@@ -62,7 +62,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await choose(page, file);
     await page.getByText("✓ The server received exactly this file.").waitFor();
     expect(await page.locator(".checksum code").allTextContents()).toEqual([checksum, checksum]);
-    await page.getByText("3.0 MB of 3.0 MB").waitFor();
+    await page.getByText("2.9 MiB of 2.9 MiB").waitFor();
     expect(await fact(page, "Transport")).toBe("WebSocket, grpc-websockets");
     expect(await fact(page, "Messages")).toBe("46 sent, 1 received");
     await panel(page).getByText("Trailers").click();
@@ -193,8 +193,8 @@ describe("resources", () => {
     await held;
     await expect.poll(() => page.getByRole("progressbar").getAttribute("value")).toMatch(/^0\.[5-9]/);
     expect(await page.locator(".facts dd.numeric").allTextContents()).toEqual([
-      expect.stringMatching(/^[\d.]+ [kM]B of 32\.0 MB$/),
-      expect.stringMatching(/^[\d.]+ [kM]B\/s$/),
+      expect.stringMatching(/^[\d.]+ [KM]iB of 30\.5 MiB$/),
+      expect.stringMatching(/^[\d.]+ [KM]iB\/s$/),
     ]);
     // 15 MB have passed, the network holds some 10 more, and the upload stands still: the page holds 4 MB.
     expect((await heldBytes()) - before).toBeLessThan(8_000_000);

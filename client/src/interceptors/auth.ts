@@ -1,7 +1,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import { abortable } from "@rollcall/shared/abortable";
+import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 import { TOKEN_FAULT, toBearerToken } from "../internal/bearer-token.ts";
 import { findForeignAnswer } from "../internal/foreign-answer.ts";
-import { untilAborted } from "../internal/until-aborted.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {
@@ -36,7 +37,7 @@ export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Dat
   const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
   return (next) => async (request) => {
     const send = async (refused?: string) => {
-      const current = await untilAborted(source.get(refused), request.signal);
+      const current = await abortable(source.get(refused), request.signal);
       if (current !== undefined && current === refused) return undefined;
       if (current === undefined) request.header.delete("authorization");
       else request.header.set("authorization", `Bearer ${current}`);
@@ -109,14 +110,8 @@ function checked(text: string | undefined): string | undefined {
   return token || undefined;
 }
 
-/** `exp` of a JWT, in milliseconds since the Unix epoch; not verified, as only the server can. */
+/** Returns the end of a JWT, in milliseconds since the Unix epoch. */
 function expiryOf(token: string): number | undefined {
-  const payload = token.split(".")[1];
-  if (payload === undefined) return undefined;
-  try {
-    const { exp } = JSON.parse(atob(payload.replaceAll("-", "+").replaceAll("_", "/")));
-    return typeof exp === "number" ? exp * 1_000 : undefined;
-  } catch {
-    return undefined;
-  }
+  const { exp } = readJwtClaims(token) ?? {};
+  return typeof exp === "number" ? exp * 1_000 : undefined;
 }

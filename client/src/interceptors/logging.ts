@@ -1,8 +1,9 @@
 import { Code, type Interceptor } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { methodName } from "@rollcall/shared/method-name";
 import type { Logger } from "../internal/logger.ts";
 import { explainDeadline } from "../retry/last-fault.ts";
-import { methodName, observeCall } from "./observe-call.ts";
+import { observeCall } from "./observe-call.ts";
 
 export interface LoggingOptions {
   logger: Logger;
@@ -18,7 +19,7 @@ export function createLoggingInterceptor({ logger }: LoggingOptions): Intercepto
     const startedAtMs = performance.now();
     return observeCall(next, request, (error) => {
       const fields = {
-        method: methodName(request),
+        method: methodName(request.method),
         code: error ? codeToString(error.code) : "ok",
         durationMs: Math.round(performance.now() - startedAtMs),
         requestId: request.header.get("x-request-id") ?? undefined,

@@ -5,16 +5,12 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { callHook } from "../internal/call-hook.ts";
 
 export type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;
 type Next = (request: AnyRequest) => Promise<AnyResponse>;
-
-/** As `user.v1.UserService/GetUser`. */
-export function methodName({ service, method }: AnyRequest): string {
-  return `${service.typeName}/${method.name}`;
-}
 
 /**
  * Makes the call and calls `onEnd` once when it has ended, with its error where there is
@@ -52,21 +48,10 @@ function observeEach<T>(
   };
   const abort = () => end(signal.reason);
   signal.addEventListener("abort", abort, { once: true });
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = messages[Symbol.asyncIterator]();
-      return {
-        async next() {
-          try {
-            const result = await iterator.next();
-            if (result.done) end();
-            return result;
-          } catch (error) {
-            end(signal.aborted ? signal.reason : error);
-            throw error;
-          }
-        },
-      };
+  return watchStream(messages, {
+    onEnd(reached) {
+      if (reached.how === "complete") end();
+      else if (reached.how === "failed") end(signal.aborted ? signal.reason : reached.error);
     },
-  };
+  });
 }

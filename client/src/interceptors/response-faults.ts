@@ -1,5 +1,5 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
-import { mapErrors } from "./map-errors.ts";
+import { type StreamEnd, watchStream } from "@rollcall/shared/watch-stream";
 
 /**
  * Reports a broken response as `internal`: one that ends within a message or without
@@ -11,35 +11,24 @@ import { mapErrors } from "./map-errors.ts";
  * The Connect protocol names no code for it; its conformance suite expects internal.
  */
 export const createResponseFaultInterceptor = (): Interceptor => (next) => async (request) => {
-  const source: Source = { error: undefined };
+  let sourceError: unknown;
+  const mapError = (error: unknown) => (error === sourceError ? error : toInternal(error));
+  const noteError = (end: StreamEnd) => {
+    if (end.how === "failed") sourceError = end.error;
+  };
   try {
     if (!request.stream) return await next(request);
-    const response = await next({ ...request, message: watchSource(request.message, source) });
-    if (!response.stream) return response;
-    return { ...response, message: mapErrors(response.message, (error) => toInternal(error, source)) };
+    const response = await next({ ...request, message: watchStream(request.message, { onEnd: noteError }) });
+    return response.stream ? { ...response, message: watchStream(response.message, { mapError }) } : response;
   } catch (error) {
-    throw toInternal(error, source);
+    throw mapError(error);
   }
 };
 
-/** The source of the request's messages, and the error that it threw. */
-interface Source {
-  error: unknown;
-}
-
-async function* watchSource<T>(messages: AsyncIterable<T>, source: Source): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    source.error = error;
-    throw error;
-  }
-}
-
-function toInternal(error: unknown, source: Source): unknown {
+function toInternal(error: unknown): unknown {
   // connect-web reports a stream without its end as a bare string.
   if (typeof error === "string") return new ConnectError(error, Code.Internal);
   const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
-  if (!isOurs || error === source.error) return error;
+  if (!isOurs) return error;
   return new ConnectError(`broken response: ${error.rawMessage}`, Code.Internal, error.metadata, undefined, error);
 }

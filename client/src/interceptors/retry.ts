@@ -1,12 +1,12 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import { methodName } from "@rollcall/shared/method-name";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
 import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../internal/not-sent.ts";
 import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
-import { methodName } from "./observe-call.ts";
 
 /** With less than this left of a deadline, in milliseconds, what was not sent or lost is not tried again. */
 const LAST_TRY_MS = 50;
@@ -73,7 +73,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
         } else if (deadline !== undefined && delayMs >= remainingMs()) {
           throw error;
         }
-        callHook(() => onRetry?.({ method: methodName(request), attempt, delayMs, error }));
+        callHook(() => onRetry?.({ method: methodName(request.method), attempt, delayMs, error }));
         await delay(delayMs, request.signal);
       }
     }

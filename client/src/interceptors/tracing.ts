@@ -1,6 +1,7 @@
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
+import { methodName } from "@rollcall/shared/method-name";
 import { callHook } from "../internal/call-hook.ts";
-import { methodName, observeCall } from "./observe-call.ts";
+import { observeCall } from "./observe-call.ts";
 
 /** A call that begins. */
 export interface TracedCall {
@@ -24,7 +25,7 @@ export function createTracingInterceptor(hook: TraceHook): Interceptor {
     const { stream, header } = request;
     let end: ReturnType<TraceHook> | undefined;
     callHook(() => {
-      end = hook({ method: methodName(request), stream, header });
+      end = hook({ method: methodName(request.method), stream, header });
     });
     return observeCall(next, request, (error) => end?.(error));
   };

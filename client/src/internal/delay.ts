@@ -1,5 +1,4 @@
-/** The longest that a timer can wait: 2^31 - 1 ms, almost 25 days; it fires at once beyond that. */
-export const MAX_TIMER_MS = 2_147_483_647;
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
 /** Resolves after `ms` milliseconds, 25 days at most; rejects with the signal's reason as soon as that is aborted. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {

@@ -20,7 +20,7 @@ export interface NodeTransportOptions {
    * calls are spread over those that work. A path, for a server behind a proxy, is the
    * same for all.
    */
-  address: string | readonly string[];
+  baseUrl: string | readonly string[];
   /** Default "grpc". */
   protocol?: "grpc" | "grpc-web" | "connect" | undefined;
   /** Default "2"; over "1.1" there is no gRPC, and no stream in both directions at once. */
@@ -38,12 +38,12 @@ export interface NodeTransport extends Transport {
   close(): Promise<void>;
 }
 
-/** @throws TypeError for an address that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
+/** @throws TypeError for a baseUrl that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
-  const urls = [options.address].flat().map(parseServerAddress);
+  const urls = [options.baseUrl].flat().map(parseServerAddress);
   const [first] = urls;
-  if (!first) throw new TypeError("address must not be empty");
+  if (!first) throw new TypeError("baseUrl must not be empty");
   if (urls.some(({ pathname }) => pathname !== first.pathname)) throw new TypeError("all addresses need the same path");
   const origins = urls.map(({ origin }) => origin);
   const tls = loadTls(options.tls);

@@ -1,6 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createConnectTransport } from "@connectrpc/connect-web";
-import { mapErrors } from "../interceptors/map-errors.ts";
+import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
@@ -22,32 +22,44 @@ export interface FetchTransportOptions {
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
-export function createFetchTransport({ interceptors = [], baseUrl, ...options }: FetchTransportOptions): Transport {
-  return withCheckedHeaders(
-    createConnectTransport({
-      ...options,
-      baseUrl: parseServerAddress(baseUrl).href,
-      fetch: fetchAnswer,
-      interceptors: [...interceptors, ...createFetchFaultInterceptors()],
-      useBinaryFormat: true,
-      useHttpGet: true,
-    }),
-  );
+export function createFetchTransport(options: FetchTransportOptions): Transport {
+  return withCheckedHeaders(createConnectTransport({ ...overFetch(options), useHttpGet: true }));
 }
 
 /**
- * Innermost, around a transport over fetch: they refuse what can't be sent as it is, and turn what fetch and Connect
- * report of the wire into codes.
+ * The same by gRPC-Web, which makes no GET.
+ *
+ * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
-export function createFetchFaultInterceptors(): Interceptor[] {
-  return [createWellFormedInterceptor(), reportNetworkErrors, createResponseFaultInterceptor()];
+export function createGrpcWebFetchTransport(options: FetchTransportOptions): Transport {
+  return withCheckedHeaders(createGrpcWebTransport(overFetch(options)));
+}
+
+/**
+ * Innermost are interceptors that refuse what can't be sent as it is, and turn what fetch
+ * and Connect report of the wire into codes.
+ */
+function overFetch({ interceptors = [], baseUrl, ...options }: FetchTransportOptions) {
+  return {
+    ...options,
+    baseUrl: parseServerAddress(baseUrl).href,
+    fetch: fetchAnswer,
+    interceptors: [
+      ...interceptors,
+      createWellFormedInterceptor(),
+      reportNetworkErrors,
+      createResponseFaultInterceptor(),
+    ],
+    useBinaryFormat: true,
+  };
 }
 
 /** Turns what fetch throws when the network fails, a TypeError in the browser's own words, into unavailable. */
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: mapErrors(response.message, toUnavailable) } : response;
+    if (!response.stream) return response;
+    return { ...response, message: watchStream(response.message, { mapError: toUnavailable }) };
   } catch (error) {
     throw toUnavailable(error);
   }

@@ -1,11 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { costOf } from "@rollcall/shared/cost-of";
+import { HEADER_FRAME, PREFIX_BYTES } from "@rollcall/shared/grpc-websockets";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 
-/** Flag of the frame that holds the headers, and its prefix: the flag and a length of 32 bits. */
-const HEADER_FRAME = 0x80;
-const PREFIX_BYTES = 5;
-/** Bytes that a chunk counts beside its own: a million chunks of a byte are no small queue. */
-const CHUNK_OVERHEAD_BYTES = 256;
 /** More than any server's headers. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
@@ -138,10 +135,6 @@ function lossOf(closeCode: number): ConnectError {
   return closeCode === TOO_LARGE
     ? new ConnectError("message is too large for the server", Code.ResourceExhausted)
     : new ConnectError("the connection was lost", Code.Unavailable);
-}
-
-function costOf(chunk: Uint8Array): number {
-  return chunk.byteLength + CHUNK_OVERHEAD_BYTES;
 }
 
 function concat(a: Uint8Array, b: Uint8Array): Uint8Array {

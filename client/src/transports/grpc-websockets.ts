@@ -1,10 +1,6 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
+import { BODY, HALF_CLOSE, SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import { notOpened, SocketReader } from "./grpc-websockets-reader.ts";
-
-const SUBPROTOCOL = "grpc-websockets";
-/** First byte of a frame to the server: more of the body, or its end. */
-const BODY = 0x00;
-const HALF_CLOSE = 0x01;
 
 /** Bytes of the body in one frame: the server takes frames a little larger than a message, and a message can span many. */
 const MAX_FRAME_BYTES = 256 * 1024;

@@ -73,7 +73,7 @@ export async function runCoreScenario(options: RollcallClientOptions): Promise<R
   seen.renewed = (await renewing.getUser(ada.id)).name;
   const stranger = createRollcallClient({ ...options, token: "not.a.token" });
   seen.unauthorized = await nameOfError(stranger.getUser(ada.id), UnauthorizedError);
-  const nowhere = createRollcallClient({ ...options, address: "http://127.0.0.1:9", retry: false });
+  const nowhere = createRollcallClient({ ...options, baseUrl: "http://127.0.0.1:9", retry: false });
   const unreachable = await nowhere.getUser(ada.id).catch((reason: unknown) => reason);
   seen.unreachable = unreachable instanceof ConnectError && Code[unreachable.code];
 

@@ -3,13 +3,14 @@ import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } 
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { abortable } from "@rollcall/shared/abortable";
+import { methodName } from "@rollcall/shared/method-name";
 import type { Logger } from "pino";
 import { MAX_USER_MESSAGE_BYTES } from "../limits.ts";
-import { abortable } from "../runtime/abortable.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAuthGate, type Gate } from "./auth/gate.ts";
-import { methodName, type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, connectionKey, principalKey } from "./context.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";

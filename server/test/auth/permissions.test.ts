@@ -1,11 +1,12 @@
 import type { DescMethod, DescMethodStreaming } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
+import { methodName } from "@rollcall/shared/method-name";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app.ts";
-import { methodName, rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
+import { rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
 
 /** How a call ends that sends no message: the gate decides before it would be read. */
 async function endOf(server: TestServer, method: DescMethod, headers: Record<string, string>): Promise<ConnectError> {

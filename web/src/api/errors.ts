@@ -1,6 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findForeignAnswer } from "@rollcall/client";
-import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+import { findForeignAnswer, violationsOf } from "@rollcall/client";
 
 /** Errors of a form: messages by the field's name; "" is the form as a whole. */
 export type FieldErrors = Record<string, string[]>;
@@ -45,10 +44,6 @@ function describeForeignAnswer(status: number): string {
 export function isOutcomeUnknown(reason: unknown): boolean {
   const { code } = ConnectError.from(reason);
   return [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown].includes(code);
-}
-
-function violationsOf(error: ConnectError) {
-  return error.findDetails(BadRequestSchema).flatMap(({ fieldViolations }) => fieldViolations);
 }
 
 /** Groups an error's violations (google.rpc.BadRequest) by field; without any, its message is for the whole form. */

@@ -1,4 +1,5 @@
 import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 
 export type Field = readonly [name: string, value: string];
 
@@ -81,31 +82,25 @@ export const recordCalls: Interceptor = (next) => async (request) => {
     record.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
   const countReceived = () => record.update(({ received }) => ({ received: received + 1 }));
   try {
-    const response = await next({ ...request, message: each(request.message, countSent, undefined, breakOff) });
+    const message = watchStream(request.message, {
+      onMessage: countSent,
+      onEnd: (end) => end.how === "failed" && breakOff(end.error),
+    });
+    const response = await next({ ...request, message });
     record.update(() => ({ responseHeaders: [...response.header] }));
     if (!response.stream) return response;
-    const finish = () => record.update(() => ({ state: "done", trailers: [...response.trailer] }));
-    return { ...response, message: each(response.message, countReceived, finish, (error) => record.fail(error)) };
+    return {
+      ...response,
+      message: watchStream(response.message, {
+        onMessage: countReceived,
+        onEnd(end) {
+          if (end.how === "complete") record.update(() => ({ state: "done", trailers: [...response.trailer] }));
+          else if (end.how === "failed") record.fail(end.error);
+        },
+      }),
+    };
   } catch (error) {
     record.fail(error);
     throw error;
   }
 };
-
-async function* each<T>(
-  messages: AsyncIterable<T>,
-  onMessage: () => void,
-  onEnd?: () => void,
-  onError?: (error: unknown) => void,
-): AsyncIterable<T> {
-  try {
-    for await (const message of messages) {
-      onMessage();
-      yield message;
-    }
-    onEnd?.();
-  } catch (error) {
-    onError?.(error);
-    throw error;
-  }
-}

@@ -1,4 +1,5 @@
 import type { DescMethod } from "@bufbuild/protobuf";
+import { methodName } from "@rollcall/shared/method-name";
 
 /**
  * Commands that make the same call from a terminal, by tool. The token is in
@@ -78,7 +79,7 @@ function authority(option: string): string {
 }
 
 function urlOf(address: string, method: DescMethod): string {
-  return `${address}/${method.parent.typeName}/${method.name}`;
+  return `${address}/${methodName(method)}`;
 }
 
 /** Frames a message of a stream as the Connect protocol does, for printf: no flags, then a length of 32 bits. */

@@ -1,3 +1,5 @@
+import { readJwtClaims } from "@rollcall/shared/jwt-claims";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
 import { dropToken, storedToken, storeToken } from "./token-store.ts";
@@ -38,8 +40,6 @@ const PROBLEMS = {
   refused: "The server does not accept this token.",
   unknown: "By this device's clock this token has expired, and the server can't be asked. Try again later.",
 };
-/** setTimeout waits no longer than this; it fires at once beyond. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 const listeners = new Set<() => void>();
 let state: SessionState = initialState();
@@ -188,21 +188,12 @@ async function confirmExpiry(): Promise<void> {
   else watchExpiry(ASK_AGAIN_MS);
 }
 
-/** Reads the claims of a JWT (RFC 7519), unverified. */
+/** Returns the session that a token stands for, if it is a JWT that says whose it is and when it expires. */
 function readToken(token: string): Session | undefined {
   // Only a token may go into a header: errors about a header may quote its value.
   if (TOKEN.exec(token)?.[0] !== token) return undefined;
-  try {
-    const payload = token.split(".", 3)[1] ?? "";
-    const binary = atob(payload.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-    const claims: unknown = JSON.parse(new TextDecoder().decode(bytes));
-    if (typeof claims !== "object" || claims === null) return undefined;
-    const { sub, exp, scope } = claims as Record<string, unknown>;
-    if (typeof sub !== "string" || typeof exp !== "number") return undefined;
-    const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
-    return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
-  } catch {
-    return undefined;
-  }
+  const { sub, exp, scope } = readJwtClaims(token) ?? {};
+  if (typeof sub !== "string" || typeof exp !== "number") return undefined;
+  const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
+  return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
 }

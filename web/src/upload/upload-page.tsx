@@ -3,6 +3,7 @@ import "./upload-page.css";
 import { ConnectError } from "@connectrpc/connect";
 import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { formatBytes } from "@rollcall/shared/format-bytes";
 import { type DragEvent, useEffect, useRef, useState } from "react";
 import { describeError } from "../api/errors.ts";
 import { BASE_URL } from "../base.ts";
@@ -12,7 +13,6 @@ import { uploadCommands } from "../calls/shell-commands.ts";
 import { streams } from "../calls/streams-client.ts";
 import { useCall } from "../calls/use-call.ts";
 import { Button } from "../ui/button.tsx";
-import { formatBytes, formatRate } from "../ui/bytes.ts";
 import { CopyButton } from "../ui/copy-button.tsx";
 
 const { clientStream } = StreamService.method;
@@ -122,7 +122,9 @@ export function UploadPage() {
           <div>
             <dt>Rate</dt>
             <dd className="numeric">
-              {shown && snapshot?.durationMs ? formatRate((shown.sentBytes * 1_000) / snapshot.durationMs) : "–"}
+              {shown && snapshot?.durationMs
+                ? `${formatBytes((shown.sentBytes * 1_000) / snapshot.durationMs)}/s`
+                : "–"}
             </dd>
           </div>
           <Checksum title="SHA-256 here" value={shown?.checksums?.here} />

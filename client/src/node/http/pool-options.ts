@@ -1,5 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
-import { MAX_TIMER_MS } from "../../internal/delay.ts";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
 /** Times are in milliseconds, above 0; 2^31 - 1 (almost 25 days) stands for all that are longer, Infinity too. */
 export interface PoolOptions {

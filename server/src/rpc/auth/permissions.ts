@@ -1,6 +1,6 @@
-import type { DescMethod } from "@bufbuild/protobuf";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { methodName } from "@rollcall/shared/method-name";
 
 /** The scopes that Rollcall's own methods ask for. */
 export const SCOPES = ["users:read", "users:write", "streams"] as const;
@@ -10,10 +10,6 @@ export type Permission = "public" | (string & {});
 
 /** By the method's full name, as `user.v1.UserService/GetUser`. A method that is not listed is denied. */
 export type Permissions = Readonly<Record<string, Permission>>;
-
-export function methodName(method: DescMethod): string {
-  return `${method.parent.typeName}/${method.name}`;
-}
 
 const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;

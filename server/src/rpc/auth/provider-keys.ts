@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
+import { abortable } from "@rollcall/shared/abortable";
 import type { Logger } from "pino";
 import { keySetLimits, settings } from "../../limits.ts";
-import { abortable } from "../../runtime/abortable.ts";
 import { fetchKeySet } from "./fetch-key-set.ts";
 import { keysFor, parseKeySet, type VerificationKey } from "./key-set.ts";
 import { ProviderKeysLog } from "./provider-keys-log.ts";

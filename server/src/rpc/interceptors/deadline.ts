@@ -1,7 +1,8 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import { abortable, abortableEach } from "../../runtime/abortable.ts";
-import { MAX_TIMER_MS } from "../../runtime/timers.ts";
+import { abortable } from "@rollcall/shared/abortable";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { principalKey } from "../context.ts";
 import { throwIfOver } from "../stages/bound-deadline.ts";
 
@@ -30,7 +31,9 @@ export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): 
 
     try {
       const response = await abortable(next({ ...request, signal }), signal);
-      if (response.stream) return { ...response, message: abortableEach(response.message, signal, clearTimer) };
+      if (response.stream) {
+        return { ...response, message: watchStream(response.message, { signal, onEnd: clearTimer }) };
+      }
       clearTimer();
       return response;
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { Interceptor } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
 import { toMalformed } from "../malformed.ts";
-import { mapErrors } from "../map-errors.ts";
 
 /**
  * Marks what fails while a stream's messages are read as the fault of their sender. A
@@ -12,6 +12,7 @@ export function createMalformedRequestsInterceptor(): Interceptor {
   return (next) => (request) => {
     const call = request.contextValues.get(callKey);
     if (call) call.isReadingRequest = false;
-    return next(request.stream ? { ...request, message: mapErrors(request.message, toMalformed) } : request);
+    if (!request.stream) return next(request);
+    return next({ ...request, message: watchStream(request.message, { mapError: toMalformed }) });
   };
 }

@@ -1,6 +1,6 @@
 import type { Interceptor } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
-import { mapErrors } from "../map-errors.ts";
 
 /**
  * Turns whatever a call throws into the error that its caller gets, as the call's record
@@ -13,7 +13,9 @@ export function createRecoveryInterceptor(): Interceptor {
     try {
       const response = await next(request);
       // A stream's handler runs while its messages are read, long after `next` has resolved.
-      return response.stream ? { ...response, message: mapErrors(response.message, recover) } : response;
+      return response.stream
+        ? { ...response, message: watchStream(response.message, { mapError: recover }) }
+        : response;
     } catch (error) {
       throw recover(error);
     }

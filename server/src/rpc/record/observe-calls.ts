@@ -1,7 +1,7 @@
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { methodName } from "@rollcall/shared/method-name";
 import type { Logger } from "pino";
-import { methodName } from "../auth/permissions.ts";
 import { callKey, connectionKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";

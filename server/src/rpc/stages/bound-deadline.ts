@@ -2,7 +2,7 @@ import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
-import { abortableEach } from "../../runtime/abortable.ts";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
 import { isByteStream } from "./byte-stream.ts";
@@ -50,7 +50,8 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
       });
       calls.add(call);
       if (shutdownSignal.aborted) call.abort(shutdownSignal.reason);
-      return handler({ ...request, body: isByteStream(body) ? abortableEach(body, request.signal) : body });
+      const { signal } = request;
+      return handler({ ...request, body: isByteStream(body) ? watchStream(body, { signal }) : body });
     }, handler);
     return bounded;
   };

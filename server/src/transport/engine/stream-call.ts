@@ -1,8 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { toMalformed } from "../../rpc/malformed.ts";
-import { MAX_TIMER_MS } from "../../runtime/timers.ts";
 import { Call, type CallOptions, tooLate } from "./call.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import {
@@ -17,7 +18,7 @@ import { peerOf } from "../port/connection.ts";
 import { hasOpenRequests } from "../port/pipelining.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
-import { endWithError, REFUSALS, refusalOf, SUBPROTOCOL } from "./refusal.ts";
+import { endWithError, REFUSALS, refusalOf } from "./refusal.ts";
 
 /** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;

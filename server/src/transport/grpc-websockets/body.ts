@@ -1,7 +1,7 @@
+import { costOf } from "@rollcall/shared/cost-of";
+
 /** What may wait for the handler before the socket is no longer read, in bytes. */
 const HIGH_WATER_BYTES = 1024 ** 2;
-/** What a waiting chunk costs beside its bytes: a million chunks of a byte are no small queue. */
-const CHUNK_OVERHEAD_BYTES = 256;
 
 /** How the bytes of a body are held back at their source. */
 export interface Flow {
@@ -75,8 +75,4 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
       this.#wake = resolve;
     });
   }
-}
-
-function costOf(chunk: Uint8Array): number {
-  return chunk.byteLength + CHUNK_OVERHEAD_BYTES;
 }

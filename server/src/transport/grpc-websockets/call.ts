@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout } from "@connectrpc/connect/protocol-grpc";
+import { BODY, HALF_CLOSE } from "@rollcall/shared/grpc-websockets";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import type { RequestTimeouts } from "../../limits.ts";
@@ -15,10 +16,6 @@ import { PushedBody } from "./body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./header.ts";
 import { SocketHolds } from "./holds.ts";
 import { sendResponse } from "./send.ts";
-
-/** First byte of a client's frame: more of the body, or its end. */
-const BODY = 0x00;
-const HALF_CLOSE = 0x01;
 
 /** Close codes (RFC 6455, 7.4.1). */
 const NORMAL = 1000;

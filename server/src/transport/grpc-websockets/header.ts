@@ -1,9 +1,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { HEADER_FRAME, PREFIX_BYTES } from "@rollcall/shared/grpc-websockets";
 import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
-
-/** Flag of the gRPC-Web frame that holds headers or trailers instead of a message. */
-const HEADER_FRAME = 0x80;
 
 /** Header lines of a request, without the frame that a response's have. `token` and `field-value` of RFC 9110, 5. */
 const LINE = /^([!#$%&'*+.^_`|~\da-z-]+):[ \t]*([\t\x20-\x7e]*)$/i;
@@ -56,9 +54,9 @@ export function formatHeaderFrame(headers: Headers): Uint8Array {
   let lines = "";
   for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
   const block = Buffer.from(lines, "latin1");
-  const frame = Buffer.alloc(5 + block.byteLength);
+  const frame = Buffer.alloc(PREFIX_BYTES + block.byteLength);
   frame.writeUInt8(HEADER_FRAME, 0);
   frame.writeUInt32BE(block.byteLength, 1);
-  frame.set(block, 5);
+  frame.set(block, PREFIX_BYTES);
   return frame;
 }

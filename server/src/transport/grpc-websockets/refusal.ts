@@ -3,10 +3,9 @@ import type { Duplex } from "node:stream";
 import { TLSSocket } from "node:tls";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import { hasValidHost, isOwnOrigin } from "../fastify/authority.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
-
-export const SUBPROTOCOL = "grpc-websockets";
 
 export const REFUSALS = {
   draining: { status: 503, code: Code.Unavailable, message: "server is shutting down" },

@@ -1,5 +1,5 @@
 /** Settles as the value does, or rejects with the signal's reason as soon as that is aborted. */
-export function untilAborted<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
+export function abortable<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
     if (signal.aborted) abort();

@@ -1,0 +1,89 @@
+/**
+ * How a stream ended: after its last message; with an error of its source, its reader
+ * or its signal; or before its end, as its reader left.
+ */
+export type StreamEnd =
+  | { readonly how: "complete" }
+  | { readonly how: "failed"; readonly error: unknown }
+  | { readonly how: "left" };
+
+/** What to do with a stream while it is read. Neither `onMessage` nor `onEnd` may throw. */
+export interface StreamWatch<T> {
+  /** Called with each message before the reader gets it. */
+  onMessage?: ((message: T) => void) | undefined;
+  /** Returns the error that the reader gets instead of the source's. The signal's reason is not mapped. */
+  mapError?: ((error: unknown) => unknown) | undefined;
+  /** Called once. */
+  onEnd?: ((end: StreamEnd) => void) | undefined;
+  /** Ends the stream when aborted: the reader gets the reason at once, even while the source ignores the signal. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Returns the same messages, watched. Nobody but the reader pulls them.
+ *
+ * - `return`, when the reader leaves, returns the source. Without a signal it waits for
+ *   the source; with one it does not, as a source that ignores its signal may never answer.
+ * - `throw` does the same and rejects with the reader's error, which is not mapped.
+ */
+export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>): AsyncIterable<T> {
+  const { onMessage, mapError = (error) => error, onEnd, signal } = watch;
+  return {
+    [Symbol.asyncIterator]() {
+      const iterator = messages[Symbol.asyncIterator]();
+      let rejectPending: (reason: unknown) => void = () => {};
+      let ended = false;
+      const end = (how: StreamEnd) => {
+        if (ended) return;
+        ended = true;
+        signal?.removeEventListener("abort", abort);
+        onEnd?.(how);
+      };
+      const leave = async (value?: unknown) => {
+        const leaving = iterator.return?.(value);
+        if (!signal) return leaving;
+        leaving?.catch(() => {});
+        return undefined;
+      };
+      const abort = () => {
+        end({ how: "failed", error: signal?.reason });
+        void leave();
+        rejectPending(signal?.reason);
+      };
+      // One listener for the whole stream: one for each message would cost as much as the message.
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort);
+      const read = (): Promise<IteratorResult<T>> => {
+        if (!signal) return iterator.next();
+        return new Promise((resolve, reject) => {
+          if (signal.aborted) return reject(signal.reason);
+          rejectPending = reject;
+          iterator.next().then(resolve, reject);
+        });
+      };
+      return {
+        async next() {
+          try {
+            const result = await read();
+            if (result.done) end({ how: "complete" });
+            else onMessage?.(result.value);
+            return result;
+          } catch (reason) {
+            const error = signal?.aborted ? reason : mapError(reason);
+            end({ how: "failed", error });
+            throw error;
+          }
+        },
+        async return(value) {
+          end({ how: "left" });
+          return (await leave(value)) ?? { done: true, value };
+        },
+        async throw(error) {
+          end({ how: "failed", error });
+          await leave();
+          throw error;
+        },
+      };
+    },
+  };
+}
