@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
 
-/** By default. One client could otherwise make the log write megabytes a second. */
+/** Default rate. Without a bound, one client could make the log grow by megabytes a second. */
 export const DEFAULT_LINES_PER_SECOND = 100;
 const INTERVAL_MS = 1_000;
 
-/** Logs lines of one kind, so many a second; of the others a line has the number. */
+/** Logs lines of one kind, up to a number a second, then one line with the count of those left out. */
 export class BoundedLines {
   readonly #logger: Logger;
   readonly #message: string;

@@ -11,56 +11,59 @@ export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
   cert: string | Buffer;
   key: string | Buffer;
-  /** PEM; when set, only clients with a certificate of this authority get in (mutual TLS). */
+  /** PEM. When set, only clients with a certificate of this authority are accepted (mutual TLS). */
   clientCa?: string | Buffer | undefined;
 }
 
-/** Bounds of what connections may take up. */
+/** Limits on what connections may take up. */
 export interface ConnectionLimits {
   /** Open connections on one address; more are closed at once. Default 4096. */
   maxConnections: number;
   /**
    * Open connections from one address, an IPv6 address counting as its /64; more are closed at once. Default 1024: a
-   * quarter of all, for what shares an address behind a NAT.
+   * quarter of all, for clients that share an address behind a NAT.
    */
   maxConnectionsPerAddress: number;
-  /** Proxies, whose connections are those of many clients: exempt from what counts by address. Default none. */
+  /** Proxies, whose connections carry many clients. Limits by address do not apply to them. Default none. */
   trustedProxies: BlockList;
   /**
-   * What the calls of one connection may hold, in bytes: requests that are not complete, and answers that have not left.
-   * Over it none of its further calls begins, and what does not move is ended. Default 8 MiB.
+   * Bytes that the calls of one connection may hold: incomplete requests, and answers that have not left. Over it none
+   * of its further calls begins, and calls that do not move are ended. Default 8 MiB.
    */
   maxConnectionBytes: number;
   /** The same for all connections together. Default 256 MiB. */
   maxHeldBytes: number;
   /**
-   * Pieces of a body, such as an HTTP/2 frame, of less than 5 bytes, from one connection, or from all of an
-   * address of which the gate has let no call in; then it is closed. Default 4096
-   * and 2048 a second: no client cuts a body like that, and each costs much more than its bytes.
+   * Pieces of a body, such as an HTTP/2 frame, of less than 5 bytes. Counted by connection, or by address until the
+   * gate has let one of the connection's calls in; over it the connection is closed. Default 4096 and 2048 a second: no
+   * honest client cuts a body like that, and each piece costs much more than its bytes.
    */
   tinyPieces: Allowance;
   /**
-   * Streams that are reset on connections of which the gate has let no call in, all those of an address together; then
-   * the next to do it is closed. Default 512 and 256 a second: a client may drop all its calls while they wait for its
-   * identity provider, and do so again a second later.
+   * Streams that are reset on connections before the gate has let in one of their calls, counted by address; over it
+   * the next connection to do so is closed. Default 512 and 256 a second: a client may drop all its calls while they
+   * wait for its identity provider, and do so again a second later.
    */
   strangerResets: Allowance;
   /**
-   * Bytes of HTTP/2 headers, decompressed, on such connections, not counting the first KiB of each request. Default
-   * 1 MiB and 512 KiB a second: 256 calls at once with tokens of 4 KiB.
+   * Bytes of HTTP/2 headers, decompressed, on such connections, not counting the first KiB of each request. Default 1
+   * MiB and 512 KiB a second: 256 calls at once with tokens of 4 KiB.
    */
   strangerHeaderBytes: Allowance;
   /** Streams open at once on one HTTP/2 connection. Default 256. */
   maxConcurrentStreams: number;
   /** Request line and headers, or an HTTP/2 header list, in bytes. Default 16 KiB. */
   maxHeaderBytes: number;
-  /** For a TLS handshake, for the first request to come, and for a header once it has begun, in milliseconds. Default 10 s. */
+  /**
+   * Time for a TLS handshake, for the first request to come, and for a header once it has begun, in milliseconds.
+   * Default 10 s.
+   */
   handshakeTimeoutMs: number;
   /** How long a connection without a request stays open, in milliseconds. Default 2 min. */
   idleTimeoutMs: number;
   /**
-   * How long an HTTP/1.1 connection has to be without a request before a server that stops closes it, in milliseconds.
-   * Default 500: many times what a client takes from an answer to its next request.
+   * How long an HTTP/1.1 connection has to be without a request before a stopping server closes it, in milliseconds.
+   * Default 500: many times what a client needs between an answer and its next request.
    */
   idleBeforeCloseMs: number;
 }
@@ -81,20 +84,19 @@ export const defaultConnectionLimits: ConnectionLimits = {
   idleBeforeCloseMs: 500,
 };
 
-/** What a request may hold of its body beyond its stream's window, in bytes: a frame of the usual size. */
+/** Bytes of its body that a request may hold beyond its stream's window: one frame of the usual size. */
 const REQUEST_QUEUE_BYTES = 16 * 1_024;
 /**
- * Streams that a client may reset before its connection is closed: many times
- * maxConcurrentStreams, so that dropping all calls at once, again and again, is no
- * attack, while a rapid reset (CVE-2023-44487) is cut off within a second.
+ * Streams that a client may reset before its connection is closed: many times `maxConcurrentStreams`. Dropping all
+ * calls at once, even repeatedly, is no attack; a rapid reset (CVE-2023-44487) is cut off within a second.
  */
 const STREAM_RESET_BURST = 4_096;
 const STREAM_RESETS_PER_SECOND = 512;
-/** How often Node looks for connections that are over their time. */
+/** How often Node looks for connections that have exceeded their time. */
 const CHECK_INTERVAL_MS = 1_000;
 export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
-/** An HTTP/1.1 server, over TLS when that is given, which also offers HTTP/2 in its handshake. */
+/** Creates an HTTP/1.1 server, over TLS if `tls` is given. Its handshake then offers HTTP/2 too. */
 export function createHttp1Server(
   handler: http.RequestListener,
   limits: ConnectionLimits,
@@ -106,9 +108,9 @@ export function createHttp1Server(
     headersTimeout: limits.handshakeTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
+    // Node's limit for a whole request would cut long uploads. The reader of a body bounds it instead.
     requestTimeout: 0,
-    // Node would refuse a request without a Host with an empty answer (hasValidHost).
+    // Node would refuse a request without a Host with an empty answer. `hasValidHost` checks it instead.
     requireHostHeader: false,
     // Any other upgrade, such as to h2c, is a request like others.
     shouldUpgradeCallback: isWebSocketUpgrade,
@@ -131,15 +133,17 @@ export function createHttp1Server(
   return server;
 }
 
-/** All certificates of a text, in a form of which OpenSSL misses none. @throws PemError when one can't be read. */
+/**
+ * Returns all certificates of a text, in a form that OpenSSL reads completely. @throws PemError when one can't be read.
+ */
 function wholeChain(pem: string | Buffer): string {
   return toPem(readCertificates(pem.toString()));
 }
 
 /**
- * An HTTP/2 server to whom connections are handed; it does not listen.
+ * Creates an HTTP/2 server that does not listen: connections are handed to it.
  *
- * @param takeStream Gets each stream first; where it returns true, the handler does not get its request.
+ * @param takeStream Gets each stream first; if it returns true, the handler does not get its request.
  */
 export function createHttp2Server(
   handler: http.RequestListener,
@@ -167,7 +171,7 @@ export function createHttp2Server(
       );
     },
   );
-  // Node makes a request and a response of every stream in a listener of its own.
+  // Node has a stream listener of its own, which makes a request and a response of every stream.
   const [makeRequest] = server.listeners("stream");
   if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
   server.removeAllListeners("stream");
@@ -178,15 +182,15 @@ export function createHttp2Server(
 }
 
 /**
- * How many header fields Node takes over HTTP/2 before it resets the stream. It also tells
- * clients its limit in bytes, and then lets them send four times as much: up to there both
- * get an answer (`refuseUnknown`). A field counts 32 bytes at least (RFC 9113, 6.5.2).
+ * Returns how many header fields Node accepts over HTTP/2 before it resets the stream. Node also announces its limit in
+ * bytes, but accepts four times as much: up to there both get an answer (`refuseUnknown`). A field counts 32 bytes at
+ * least (RFC 9113, 6.5.2).
  */
 function maxHeaderFields(maxHeaderBytes: number): number {
   return Math.ceil((4 * maxHeaderBytes) / 32);
 }
 
-/** A request that passes its body on, instead of holding another window of it. */
+/** Request that passes its body on instead of buffering another window of it. */
 class ShortQueueRequest extends http2.Http2ServerRequest {
   constructor(
     stream: http2.ServerHttp2Stream,
@@ -199,8 +203,8 @@ class ShortQueueRequest extends http2.Http2ServerRequest {
 }
 
 /**
- * Whether a request asks for a WebSocket, by a GET without a body (RFC 6455, 4.1). Any other upgrade, such as to h2c,
- * is ignored, as HTTP allows (RFC 9110, 7.8).
+ * Returns whether a request asks for a WebSocket, by a GET without a body (RFC 6455, 4.1). Any other upgrade, such as
+ * to h2c, is ignored, as HTTP allows (RFC 9110, 7.8).
  */
 function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
   const { "content-length": length = "0", "transfer-encoding": coding } = headers;
