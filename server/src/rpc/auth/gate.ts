@@ -7,7 +7,7 @@ import { methodName, type Permissions } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
-/** Runs before any of a request's body is read; refuses by throwing a ConnectError. */
+/** Check that runs before a request's body is read, and refuses by throwing a ConnectError. */
 export type RequestGate = (context: HandlerContext) => Promise<void>;
 
 export interface AuthGateOptions {
@@ -17,8 +17,8 @@ export interface AuthGateOptions {
 }
 
 /**
- * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by
- * scope. What is not permitted by name is denied.
+ * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by scope. Methods without an entry in
+ * `permissions` are denied.
  */
 export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOptions): RequestGate {
   return async ({ method, requestHeader, signal, values }) => {
@@ -33,7 +33,8 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
       const isRefused = error instanceof InvalidTokenError;
       const requestId = call?.requestId;
       if (isRefused || error instanceof KeysUnavailableError) {
-        // The message alone: jose's errors carry the token's claims. Keys that can't be had have lines of their own.
+        // Log the message alone: jose's errors carry the token's claims. Keys that are unavailable have lines of their
+        // own.
         const { message: reason } = error.cause instanceof Error ? error.cause : error;
         logger.debug({ requestId, reason }, "token not accepted");
       } else {
@@ -54,10 +55,10 @@ export function createAuthGate({ verifyToken, permissions, logger }: AuthGateOpt
 }
 
 /**
- * The token of an `authorization` header (RFC 6750, 2.1).
+ * Returns the token of an `authorization` header (RFC 6750, 2.1).
  *
- * @param count Number of such headers that came. More than one is refused: what is in front of this server may have
- * checked another one than this.
+ * @param count Number of such headers that came. More than one is refused: a proxy in front of this server may have
+ * checked another one.
  */
 function bearerToken(authorization: string | null, count = 1): string {
   if (authorization === null) throw unauthenticated("missing authorization token");
