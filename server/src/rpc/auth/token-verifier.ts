@@ -98,7 +98,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 type Key = Uint8Array | KeyObject;
 
 /**
- * Returns a function that finds the keys that may have signed a token. @throws Error for a token whose header names no
+ * Creates a function that finds the keys that may have signed a token, and throws for a token whose header names no
  * acceptable key.
  */
 function createKeyFinder({ keys, logger, now = Date.now }: TokenVerifierOptions): (token: string) => Promise<Key[]> {

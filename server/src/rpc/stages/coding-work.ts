@@ -8,20 +8,20 @@ import { type Connection, connectionKey, principalKey } from "../context.ts";
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;
 
-/** What a coding works for. Connect passes it nothing but bytes. */
+/** The call that a coding works for. Connect passes its codings nothing but bytes. */
 interface Work {
   readonly request: Request;
   readonly permits: Permits;
-  /** Of the last message that was inflated, which is kept until the next. */
+  /** Bytes of the last message that was inflated, which is kept until the next. */
   keptBytes: number;
 }
 
 const storage = new AsyncLocalStorage<Work>();
 
-/** Large messages that are inflated or deflated at once, by default: one core is left for the event loop. */
+/** Large messages that are inflated or deflated at once, by default. One core is left for the event loop. */
 const defaultThreads = Math.max(1, availableParallelism() - 1);
 
-/** Returns a stage whose calls take turns in {@link inflateInLine}. */
+/** Creates a stage whose calls take turns in {@link inflateInLine}. */
 export function createCodingLine(threads = defaultThreads): (handler: UniversalHandler) => UniversalHandler {
   const permits = new Permits(threads);
   return (handler) => {
@@ -49,13 +49,12 @@ function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<U
 }
 
 /**
- * Inflates a large message on another thread when its caller's turn has come: 25 bytes
- * of brotli become 4 MiB, and a client may send thousands at once. The next one begins
- * after the loop has turned, so that what comes of this one, which is parsed and
- * handled at once, is followed by others' work and never piles up.
+ * Inflates a large message on another thread when it is the caller's turn: 25 bytes of brotli can become 4 MiB, and a
+ * client may send thousands at once. The next message begins only after the loop has turned. The result of this one,
+ * which is parsed and handled at once, then gives way to others' work and never piles up.
  *
- * @param maxBytes Of the message, which then counts as kept.
- * @throws The reason of the call's signal, when that is aborted before the work begins.
+ * @param maxBytes Largest size of the message, for which room is asked beforehand.
+ * @throws The reason of the call's signal, if that is aborted before the work begins.
  */
 export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
   const work = storage.getStore();
@@ -78,7 +77,7 @@ export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: 
   }
 }
 
-/** Deflates a large message on another thread when its caller's turn has come. */
+/** Deflates a large message on another thread when it is the caller's turn. */
 export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<Inflated> {
   const work = storage.getStore();
   if (!work) return deflate();

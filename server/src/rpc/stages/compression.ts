@@ -16,24 +16,24 @@ import { malformed } from "../malformed.ts";
 import { deflateInLine, inflateInLine } from "./coding-work.ts";
 
 /**
- * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a
- * page of users: a client that accepts nothing else could stop the server.
+ * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a page of users: a client that accepts
+ * nothing else could stop the server.
  */
 const BROTLI_QUALITY = 4;
 
-/** The code of zlib's error when there is more than `maxOutputLength`. */
+/** Code of zlib's error when the output exceeds `maxOutputLength`. */
 const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 
-/** Refuses bytes behind the end, which would be lost. In gzip's format they may be a further member. */
+/** Refuses bytes after the end, which would be lost. In gzip's format they may be a further member. */
 const rejectGarbageAfterEnd = true;
 
 /**
- * Larger messages are inflated and deflated by other threads, a few at once (`inflateInLine`).
- * Up to here, in bytes, both take some 0.1 ms, and the way to a thread and back as long.
+ * Largest message that is inflated and deflated on the event loop, in bytes. Other threads work on larger ones, a few
+ * at once (`inflateInLine`). Up to this size both take some 0.1 ms, and so does the way to a thread and back.
  */
 const MAX_SMALL_BYTES = 32 * 1_024;
 
-/** What zlib inflates of a large message at a time, in bytes: each piece takes a way to a thread and back. */
+/** Bytes that zlib inflates of a large message at a time. Each piece takes a way to a thread and back. */
 const CHUNK_BYTES = 256 * 1_024;
 
 interface Coding {
@@ -49,7 +49,7 @@ const compressGzip = promisify(gzip);
 const compressBrotli = promisify(brotliCompress);
 const decompressBrotli = promisify(brotliDecompress);
 
-/** What the server understands and offers, best first. */
+/** Codings that the server accepts and offers, best first. */
 export const acceptCompression: Compression[] = [
   createCompression({
     name: "gzip",
@@ -91,7 +91,10 @@ function createCompression(coding: Coding): Compression {
   };
 }
 
-/** Inflates a message in this turn of the event loop or a later one; undefined if it turns out to be large. */
+/**
+ * Inflates a message in this turn of the event loop or a later one. Resolves with undefined if it turns out to be
+ * large.
+ */
 async function inflateSmall(
   coding: Coding,
   bytes: Uint8Array,
@@ -111,7 +114,7 @@ function toDecompressionError(error: unknown, name: string, maxBytes: number): u
   switch ((error as NodeJS.ErrnoException).code) {
     case TOO_LARGE:
       return new ConnectError(`message is larger than ${maxBytes} bytes after decompression`, Code.ResourceExhausted);
-    // Ours: there is no memory left.
+    // This is the server's fault: there is no memory left.
     case "Z_MEM_ERROR":
       return new ConnectError("internal server error", Code.Internal, undefined, undefined, error);
     case "Z_BUF_ERROR":
