@@ -30,8 +30,8 @@ import { streamHandlers } from "./stream/handlers.ts";
 import { userHandlers } from "./user/handlers.ts";
 
 /**
- * No valid request of the directory has a hundredth of it. A message costs memory
- * and time before its rules refuse it, and a connection may send many at once.
+ * Largest message to the user directory. No valid request has a hundredth of it. A message costs memory and time before
+ * its rules refuse it, and a connection may send many at once.
  */
 const MAX_USER_MESSAGE_BYTES = 256 * 1_024;
 
@@ -40,15 +40,15 @@ export interface RpcOptions {
   streams: Streams;
   /** Mounts further services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** What the further services' methods ask for; one that is not listed is denied. */
+  /** Permissions of the further services' methods; one that is not listed is denied. */
   permissions?: Permissions | undefined;
-  /** Whom to let in; false lets in everybody, for tests. */
+  /** Verifies tokens; false lets everybody in, for tests. */
   auth: TokenVerifier | false;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
-  /** Largest message that is taken, in bytes, before and after decompression. */
+  /** Largest message that is accepted, in bytes, before and after decompression. */
   maxMessageBytes: number;
-  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
   codingThreads?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
@@ -66,23 +66,19 @@ export interface RpcOptions {
 export type RpcRoutes = ConnectRouterOptions & { routes(router: ConnectRouter): void };
 
 /**
- * All services with the chain that each call goes through, whatever server carries
- * them. In this order:
+ * Builds all services with the chain that each call goes through, whatever server carries them. In this order:
  *
- * 1. record of the call, with its observers at the end (`observeCalls`)
- * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
- *    refusals (`explainRefusals`)
- * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
- *    `normalizeCodings`)
- * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
- *    shutdown
- * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
- * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
- *    turn (`lineUpCoding`), limits, parsing, of JSON by its author (`mountTwice`)
- * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
- * 8. the call's end, even if its handler does not listen; token's expiry
- * 9. validation by the contract's rules
- * 10. handler
+ * 1. Record of the call, with its observers at the end (`observeCalls`).
+ * 2. A status for failures that no protocol reports (`answerFaults`), and words for bare refusals (`explainRefusals`).
+ * 3. Names of media types and codings in the form that Connect knows (`normalizeMediaType`, `normalizeCodings`).
+ * 4. Deadline, from the headers on: the client's up to the maximum, else the server's; shutdown (`boundDeadline`).
+ * 5. Gate, before the body is read: authentication, authorization, coding, query of a GET.
+ * 6. Body in few pieces (`assembleBodies`). Then Connect: decompression, large messages in turn (`lineUpCoding`),
+ *    limits, and parsing, of JSON by its author (`mountTwice`).
+ * 7. Recovery: errors become those of the table, causes go to the log, and a malformed request is its sender's fault.
+ * 8. The call's end, even if its handler does not listen; the token's expiry.
+ * 9. Validation by the contract's rules.
+ * 10. Handler.
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
@@ -135,14 +131,14 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
-/** What Connect's own contexts have, and the type that handlers see does not. */
+/** Connect's own contexts have `abort`; the type that handlers see does not. */
 type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
 
 /**
- * Reports to the record with which error Connect ends a call: it aborts the call's
- * context with the error before it writes it. For what fails outside of the
- * interceptors, such as a request that can't be parsed or a response that can't be
- * encoded, there is no other place: the context's signal may have been aborted before.
+ * Reports to the record the error with which Connect ends a call: Connect aborts the call's context with the error
+ * before it writes it. Failures outside of the interceptors, such as a request that can't be parsed or a response that
+ * can't be encoded, show nowhere else. The context's signal does not always show them, since it may have been aborted
+ * before.
  */
 function reportOutcome(context: HandlerContext, call: CallRecord): void {
   const abortable = context as AbortableContext;

@@ -1,6 +1,6 @@
 /**
- * The same messages; an error that reading them throws is replaced by what `map` makes of
- * it. An error of the consumer passes as it is.
+ * Returns the same messages. An error thrown while they are read is replaced by the result of `map`; an error of the
+ * consumer passes unchanged.
  */
 export function mapErrors<T>(messages: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
   return {

@@ -10,9 +10,8 @@ export interface DeadlineInterceptorOptions {
 }
 
 /**
- * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its
- * handler ignores the signal; and a stream when the caller's token expires. No handler
- * starts for a call that is over.
+ * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its handler ignores the signal. Ends
+ * a stream when the caller's token expires. Starts no handler for a call that is over.
  */
 export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): Interceptor {
   return (next) => async (request) => {

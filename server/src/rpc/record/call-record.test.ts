@@ -5,7 +5,7 @@ import { UserNotFoundError } from "../../domain/errors.ts";
 import { malformed } from "../malformed.ts";
 import { type CallObserver, CallRecord, type Outcome } from "./call-record.ts";
 
-/** A record with what its observer and the log got. */
+/** Opens a record, and returns it with what its observer and the log received. */
 function openRecord(observers: CallObserver[] = []) {
   const outcomes: Outcome[] = [];
   const lines: string[] = [];
