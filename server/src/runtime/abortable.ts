@@ -1,4 +1,4 @@
-/** Rejects with the signal's reason as soon as it is aborted; else settles as the promise does. */
+/** Rejects with the signal's reason as soon as it is aborted; otherwise settles like the promise. */
 export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);
@@ -9,9 +9,8 @@ export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<
 }
 
 /**
- * The same messages, until the signal is aborted: then the consumer gets its
- * reason at once, even while the producer ignores it. `onEnd` runs once, whichever
- * way the messages end.
+ * Returns the same messages until the signal is aborted. Then the consumer gets its reason at once, even if the
+ * producer ignores the signal. `onEnd` runs once, however the messages end.
  */
 export function abortableEach<T>(
   messages: AsyncIterable<T>,
@@ -21,8 +20,7 @@ export function abortableEach<T>(
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
-      // One listener for the whole stream: one for each message would cost as much
-      // as the message.
+      // Use one listener for the whole stream: one for each message would cost as much as the message.
       let rejectPending: (reason: unknown) => void = () => {};
       let ended = false;
       const end = () => {
