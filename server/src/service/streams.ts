@@ -3,11 +3,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { UploadTooLargeError } from "../domain/errors.ts";
 
 export interface StreamsOptions {
-  /** Results that a query gives. Default 10. */
+  /** Results of a query. Default 10. */
   resultCount?: number | undefined;
   /** Milliseconds between two results; 0 for as fast as they are read. Default 100. */
   resultIntervalMs?: number | undefined;
-  /** Largest upload in bytes, all chunks together. Default 16 GiB. */
+  /** Largest upload, all chunks together, in bytes. Default 16 GiB. */
   maxUploadBytes?: number | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface UploadReceipt {
   readonly checksum: string;
 }
 
-/** The streaming use cases: one for each kind of stream. */
+/** Streaming use cases: one for each kind of stream. */
 export class Streams {
   readonly #resultCount: number;
   readonly #resultIntervalMs: number;
@@ -35,7 +35,7 @@ export class Streams {
     this.#maxUploadBytes = maxUploadBytes;
   }
 
-  /** Gives results one after the other; throws the signal's AbortError as soon as it is aborted. */
+  /** Yields results one after the other. Throws the signal's AbortError as soon as it is aborted. */
   async *search(query: string, signal: AbortSignal): AsyncIterable<SearchResult> {
     for (let sequence = 0; sequence < this.#resultCount; sequence++) {
       if (sequence > 0 && this.#resultIntervalMs > 0) await delay(this.#resultIntervalMs, undefined, { signal });
@@ -45,7 +45,7 @@ export class Streams {
   }
 
   /**
-   * Takes chunks to their end, keeping none of them.
+   * Reads chunks to their end, keeping none of them.
    *
    * @throws UploadTooLargeError as soon as the chunks exceed the limit.
    */
