@@ -2,7 +2,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import type { CallObserver } from "../rpc/record/call-record.ts";
 
-/** Writes one line a call, a stream's at its end. */
+/** Logs one line for each call, when the call ends. */
 export function createAccessLog(logger: Logger): CallObserver {
   return (call, { code, durationMs }) => {
     const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
