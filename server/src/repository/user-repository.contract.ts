@@ -4,7 +4,7 @@ import { EmailTakenError, InvalidArgumentError, StaleUserError, UserNotFoundErro
 import { searchKey, type User } from "../domain/user.ts";
 import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
 
-/** What every repository must do; each one's test runs this with its own way to open an empty one. */
+/** Describes what every repository must do. Each one's test runs this with its own way to open an empty one. */
 export function describeUserRepository(name: string, open: () => Promise<UserRepository & AsyncDisposable>): void {
   let count = 0;
   const newUser = (fields: Partial<User> = {}): User => {
@@ -182,13 +182,13 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.insert(newUser({ email: "ada@example.com" }))).toMatchObject({ email: "ada@example.com" });
     });
 
-    /** Users of whom `matching` match "p" by name or e-mail, alternately, spread over as many others. */
+    /** Inserts users of whom `matching` match "p", alternately by name and by e-mail, spread among as many others. */
     async function insertMany(users: UserRepository, matching: number): Promise<User[]> {
       const all = await Promise.all(
         Array.from({ length: matching * 2 }, (_, index) => {
           const isMatching = index % 2 === 0;
           const email = `${isMatching && index % 4 === 0 ? "p" : "x"}${index}@example.com`;
-          // Several at each moment.
+          // Several users share each moment.
           const createdAtMs = 1_000 + (index >> 2);
           return users.insert(newUser({ email, name: isMatching && index % 4 ? `P${index}` : "X", createdAtMs }));
         }),
@@ -241,7 +241,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
         let change = 0;
         const seen = await walk(users, "p", 97, () => {
           change += 1;
-          // From one end of the range to the other, from name to e-mail and back; all begin with a p.
+          // Rename from one end of the range to the other, from name to e-mail and back; all begin with a p.
           for (let index = 0; index < 20; index++) {
             const { id } = renamed[(change * 20 + index) % renamed.length] as User;
             const [name, email] = change % 2 ? [`pz${change}`, `x-${id}@example.com`] : ["x", `p-${id}@example.com`];
@@ -271,7 +271,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
         await expect(page).rejects.toThrow("gone");
         await expect(users.list({ ...options, prefix, signal: controller.signal })).rejects.toThrow("gone");
       }
-      // Those who gave up hold nobody up.
+      // Searches that were given up hold up nobody.
       const crowd = Array.from({ length: 100 }, () => {
         const controller = new AbortController();
         const page = users.list({ ...options, prefix: "p", signal: controller.signal });

@@ -49,7 +49,7 @@ function pragma(name: string): unknown {
   return value;
 }
 
-/** Names, modes and digests of all files in the folder. */
+/** Returns names, modes and digests of all files in the folder. */
 function contents(): unknown[] {
   return readdirSync(folder).map((name) => {
     const file = join(folder, name);
@@ -87,7 +87,7 @@ describe("another program's database is refused, and nothing of it is changed", 
     const before = contents();
     expect(before).toHaveLength(2);
     expect(() => open()).toThrow("another program's database");
-    // The index of the log is made anew by whoever opens it.
+    // Whoever opens a database recreates the index of its log.
     expect(contents().filter(isOfTheirs)).toEqual(before);
   });
 });
@@ -152,7 +152,7 @@ describe.skipIf(process.platform === "win32")("modes", () => {
     await users.insert(user("1"));
     expect(mode(folder)).toBe(0o700);
     expect(["", "-wal", "-shm"].map((suffix) => mode(path + suffix))).toEqual([0o600, 0o600, 0o600]);
-    // A control: SQLite by itself makes files that all can read.
+    // Control: SQLite by itself makes files that everybody can read.
     const control = join(folder, "control.db");
     using database = new DatabaseSync(control);
     database.exec("CREATE TABLE t (a)");
@@ -182,7 +182,7 @@ test("the log shrinks again once another process's long read has ended", async (
   const logBytes = () => statSync(`${path}-wal`).size;
   let count = 0;
   const write = () => users.insert(user(`${count++}`, "x".repeat(200_000)));
-  // Without a reader it is used again and again.
+  // Without a reader the log is used again and again.
   for (let i = 0; i < 60; i++) await write();
   expect(logBytes()).toBeLessThan(limitBytes);
 
@@ -196,7 +196,7 @@ test("the log shrinks again once another process's long read has ended", async (
   ]);
   reader.close();
   const grownBytes = logBytes();
-  // The first moves the log into the database, the second begins it anew.
+  // The first write moves the log into the database, the second restarts the log.
   for (let i = 0; i < 2; i++) await write();
   console.log(`the log had ${grownBytes} bytes beside a reader, and ${logBytes()} after it`);
   expect(logBytes()).toBeLessThanOrEqual(limitBytes);

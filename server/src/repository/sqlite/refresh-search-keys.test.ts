@@ -17,10 +17,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** The search key of the first version. */
+/** Computes the search key as the first version did. */
 const firstKey = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
 
-/** A database as the first version left it, with users of these e-mails and names, the oldest first. */
+/** Creates a database as the first version left it, with users of these e-mails and names, the oldest first. */
 function createFirst(users: readonly { email: string; name: string }[]): void {
   const database = new DatabaseSync(path);
   database.exec(`${sqliteMigrations[0]}; PRAGMA user_version = 1`);
@@ -55,7 +55,7 @@ test("keys of an earlier version are made anew", async () => {
 });
 
 test("of e-mails that become equal one gets the key, the others stay as they are, and the server starts", async () => {
-  // The first pair: one has the key already. The second: the first version told all three apart.
+  // In the first pair, one user has the key already. The second pair's e-mails were different to the first version.
   const emails = ["ẞ@example.com", "ss@example.com", "Ϊ\u0301@a.example", "ϊ\u0301@a.example"];
   expect(new Set(emails.map(firstKey)).size).toBe(4);
   createFirst(emails.map((email) => ({ email, name: "Strauẞ" })));
@@ -64,7 +64,7 @@ test("of e-mails that become equal one gets the key, the others stay as they are
     expect(users.reports).toEqual([{ count: 2, userIds: ["id-0", "id-3"] }]);
     expect(await users.find("ss@")).toEqual(["id-1"]);
     expect(await users.find("strauss")).toEqual(["id-0", "id-1", "id-2", "id-3"]);
-    // Who kept an old key can be changed in all else; nobody else can take the e-mail.
+    // A user that kept an old key can change everything else, and nobody else can take its e-mail.
     expect(await users.update("id-0", { name: "Other", email: emails[0] as string, updatedAtMs: 9 })).toMatchObject({
       name: "Other",
     });
