@@ -11,11 +11,11 @@ import { DEFAULT_MAX_CALLS } from "./transport/admission/admission.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
 import type { ConnectionLimits } from "./transport/port/servers.ts";
 
-/** The settings, checked. Times are in milliseconds. */
+/** Checked settings. Times are in milliseconds. */
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** A file's absolute path, or ":memory:". */
+  /** Absolute path of a file, or ":memory:". */
   readonly databasePath: string;
   readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
@@ -32,15 +32,15 @@ export interface Config {
 }
 
 export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
-  /** Undefined: a development key is to be used. Only ever so on loopback. */
+  /** Undefined means a development key. Only ever so on loopback. */
   readonly keys: TokenKeys | undefined;
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const MIN_SECRET_BYTES = 32;
-/** A week: who has taken a key out of the set must not have to wait longer until no server takes it. */
+/** A week: after that, no server may still accept a key that was taken out of the set. */
 const MAX_KEY_STALENESS_MS = 7 * 24 * 60 * 60 * 1_000;
-/** Of the contract, but not in this version: refused rather than ignored. */
+/** Settings of the contract that this version lacks. They are refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
   WORKERS: ["1"],
@@ -97,8 +97,8 @@ export function parseConfig(env: Env, sources: FileSources): Config {
 }
 
 /**
- * The part of the settings that signing a token takes; the others may be wrong. The
- * database has a part in it only where no key is set.
+ * Reads only the settings that signing a token needs; the others may be wrong. The database matters only if no key is
+ * set.
  *
  * @throws ConfigError
  */

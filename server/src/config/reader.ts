@@ -2,10 +2,10 @@ import { parseDuration, parseSize } from "./units.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads settings by their names. What is wrong with one becomes a problem, and its value the default. */
+/** Reads settings by name. A wrong value is reported as a problem, and replaced by the default. */
 export type Reader = ReturnType<typeof createReader>;
 
-/** Reads the variables of `env`, in which an empty one counts as not set; adds to `problems`. */
+/** Creates a reader of the variables in `env`, where an empty one counts as not set. It adds to `problems`. */
 export function createReader(env: Env, problems: string[]) {
   const text = (name: string): string | undefined => env[name]?.trim() || undefined;
   const number = (
@@ -26,7 +26,7 @@ export function createReader(env: Env, problems: string[]) {
     integer(name: string, byDefault: number, min: number, max: number): number {
       return number(name, { byDefault, min, max }, `a whole number from ${min} to ${max}`);
     },
-    /** A size in bytes, with or without a unit. */
+    /** Reads a size in bytes, with or without a unit. */
     bytes(name: string, byDefault: number, min: number, max: number): number {
       const examples = "4194304, 4MiB (1024 × 1024 each) or 10MB (1000 × 1000)";
       return number(
@@ -36,7 +36,7 @@ export function createReader(env: Env, problems: string[]) {
         parseSize,
       );
     },
-    /** A time in milliseconds, with or without a unit. */
+    /** Reads a time in milliseconds, with or without a unit. */
     milliseconds(name: string, byDefault: number, min: number, max: number): number {
       const expected = `a time from ${min} to ${max} milliseconds, such as 30000, 500ms, 30s, 5m or 1h`;
       return number(name, { byDefault, min, max }, expected, parseDuration);
@@ -46,7 +46,7 @@ export function createReader(env: Env, problems: string[]) {
       if (!choices.includes(value)) problems.push(`${name}: must be one of ${choices.join(", ")}`);
       return value;
     },
-    /** The entries of a list that commas separate. */
+    /** Reads the entries of a comma-separated list. */
     list(name: string): string[] {
       const entries = (text(name) ?? "").split(",").map((entry) => entry.trim());
       return entries.filter((entry) => entry !== "");
