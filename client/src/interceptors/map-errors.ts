@@ -1,4 +1,4 @@
-/** The same messages; the error that ends them is replaced by what `map` makes of it. */
+/** Yields the same messages. The error that ends them is replaced by the result of `map`. */
 export async function* mapErrors<T>(messages: AsyncIterable<T>, map: (error: unknown) => unknown): AsyncIterable<T> {
   try {
     yield* messages;

@@ -1,7 +1,7 @@
-/** The longest that a timer can wait: 2^31 - 1 ms, almost 25 days; it fires at once beyond that. */
+/** Longest delay of a timer: 2^31 - 1 ms, almost 25 days. A longer one fires at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 
-/** Resolves after `ms` milliseconds, 25 days at most; rejects with the signal's reason as soon as that is aborted. */
+/** Resolves after `ms` milliseconds, 25 days at most. Rejects with the signal's reason as soon as it is aborted. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);

@@ -7,7 +7,7 @@ test("values keep their order, also those that had to wait for a place", async (
   const placed = [1, 2, 3].map((value) => queue.push(value));
   for await (const value of queue) {
     read.push(value);
-    // A writer that comes while another waits for the place that has just become free.
+    // This writer comes while another waits for the place that has just become free.
     if (value === 1) placed.push(queue.push(4));
     if (value === 4) queue.end();
   }
@@ -32,7 +32,7 @@ test("no more than its capacity waits; whoever is beyond it is told when its tur
   queue.fail(new Error("failed"));
   await expect(queue.push(5)).rejects.toThrow("failed");
   expect(outcomes.at(-1)).toBe("4 failed");
-  // What was placed is still read.
+  // Values that have their places are still read.
   expect([(await reader.next()).value, (await reader.next()).value]).toEqual([2, 3]);
   await expect(reader.next()).rejects.toThrow("failed");
 });
