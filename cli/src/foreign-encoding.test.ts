@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { foreignEncoding } from "./foreign-encoding.ts";
 
-/** The text in the encoding, big-endian where `isBig`. */
+/** Encodes a text, big-endian if `isBig`. */
 function encode(text: string, bytesPerCharacter: 2 | 4, isBig: boolean): Buffer {
   const bytes = Buffer.alloc(text.length * bytesPerCharacter);
   for (let index = 0; index < text.length; index++) {

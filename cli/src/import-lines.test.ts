@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type ImportFormat, type ImportLine, readImport } from "./import-lines.ts";
 
-/** What a file of these bytes gives; with one byte a chunk, nothing may depend on how they arrive. */
+/** Reads a file of these bytes. They arrive one byte a chunk, since nothing may depend on how they are cut. */
 async function read(content: string | Buffer, format: ImportFormat): Promise<ImportLine[]> {
   const bytes = Buffer.from(content);
   async function* inOne() {
@@ -35,7 +35,7 @@ test("a record of several lines that is not UTF-8 is refused whole: none of its 
       { line: 4, lastLine: 4, email: "c@x.com", name: "Cyd" },
     ]);
   }
-  // The control.
+  // Control.
   expect(await read(inFirst, "csv")).toMatchObject([{ name: "Ren\u00e9\nb@x.com,Bob" }, { name: "Cyd" }]);
 });
 
@@ -69,7 +69,7 @@ test("lines that end with CR alone are refused, however long the file is", async
   const objects = rows.map((row) => JSON.stringify({ email: row, name: row }));
   await expect(read(objects.slice(0, 2).join("\r"), "jsonl")).rejects.toThrow(CR_ALONE);
   await expect(read(objects.join("\r"), "jsonl")).rejects.toThrow(CR_ALONE);
-  // CR LF is fine, and so is a CR between the members of an object.
+  // CR LF is accepted, and so is a CR between the members of an object.
   expect(await read(`email,name\r\n${rows.slice(0, 2).join("\r\n")}\r\n`, "csv")).toHaveLength(2);
   expect(await read('{"email":"a@x.com",\r"name":"Ada"}\r\n', "jsonl")).toMatchObject([{ name: "Ada" }]);
 });
