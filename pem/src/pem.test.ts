@@ -6,7 +6,7 @@ import { fileFault, findPairFault, readCertificates, readPrivateKey, toPem } fro
 const authority = await createCertificateAuthority("Test CA");
 const other = await createCertificateAuthority("Other CA");
 const { cert, key } = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
-/** Without its second line, as a paste may lose one. */
+/** Remove the second line, as a careless paste may. */
 const damaged = cert.replace(/\n.+\n/, "\n");
 const cut = cert.slice(0, 200);
 const passphrase = { format: "pem", cipher: "aes-256-cbc", passphrase: "secret" } as const;
