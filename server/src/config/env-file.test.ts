@@ -76,7 +76,7 @@ test.each([
   ['A="b"c"', ["line 1: A: more follows the closing quote"]],
   ["A='b' c", ["line 1: A: more follows the closing quote"]],
   ["A=1\r\nB=2\r\nA=3", ["line 3: A is set in line 1 already"]],
-])("%j is refused, by its lines' numbers", (text, problems) => {
+])("%j is refused, by line number", (text, problems) => {
   expect(problemsOf(() => parse(text))).toEqual(problems.map((problem) => `.env ${problem}`));
 });
 

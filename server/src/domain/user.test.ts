@@ -57,7 +57,7 @@ const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", .
   text.toUpperCase(),
 ]);
 
-test("the table of foldings is whole", () => {
+test("the table of foldings is complete", () => {
   expect(foldings.size).toBe(1_585);
   // JavaScript's own list of the characters that fold.
   const missing = characters.filter((char) => /\p{Changes_When_Casefolded}/u.test(char) && !foldings.has(char));
@@ -70,7 +70,7 @@ test("search keys are equal exactly where Unicode's caseless match says so, over
   expect(texts.filter((text) => searchKey(searchKey(text)) !== searchKey(text))).toEqual([]);
 });
 
-test("the comparison sees what a key that normalises once gets wrong", () => {
+test("the comparison detects a key that normalises only once", () => {
   const keyBefore = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
   const texts = [...sequences, ...foldings.keys()];
   expect(disagreements(texts, keyBefore)).toEqual(expect.arrayContaining(["ẞ", "ΐ".toUpperCase()]));
@@ -94,6 +94,6 @@ test.each([
 test.each([
   ["Ａ", "a"],
   ["é", "e"],
-])("%s and %s are not", (one, other) => {
+])("%s and %s are different", (one, other) => {
   expect(searchKey(one)).not.toBe(searchKey(other));
 });

@@ -29,7 +29,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
   });
 
   describe(name, () => {
-    test("keeps a user as it is, whatever its text", async () => {
+    test("stores users unchanged, whatever their text", async () => {
       await using users = await open();
       for (const text of ["Ada", "Ünïcödé 你好 🦆", "' OR 1=1 --", 'quote"s', "%_*?", "\u{10FFFF}"]) {
         const user = newUser({ name: text, email: `${count}-${text}@example.com` });
@@ -39,7 +39,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find("nobody")).toBeUndefined();
     });
 
-    test("takes an e-mail once, whatever its case and composition", async () => {
+    test("accepts an e-mail once, whatever its case and composition", async () => {
       await using users = await open();
       await users.insert(newUser({ email: "Zoé@example.com" }));
       await expect(users.insert(newUser({ email: "zoÉ@EXAMPLE.com".normalize("NFD") }))).rejects.toThrow(
@@ -52,7 +52,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find(other.id)).toEqual(other);
     });
 
-    test("frees an e-mail with its user", async () => {
+    test("frees an e-mail when its user is deleted", async () => {
       await using users = await open();
       const user = await users.insert(newUser());
       await users.delete(user.id);
@@ -62,7 +62,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       await expect(users.delete(user.id)).rejects.toThrow(UserNotFoundError);
     });
 
-    test("counts versions up, and changes the expected one alone", async () => {
+    test("increments versions, and changes only the expected one", async () => {
       await using users = await open();
       const user = await users.insert(newUser());
       const second = await users.update(user.id, { name: "B", updatedAtMs: 1_000_000 }, 1);
@@ -84,7 +84,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find(id)).toMatchObject({ version: 2 });
     });
 
-    test("lets one of many concurrent inserts of an e-mail win, and the others of the same moment be", async () => {
+    test("lets one of many concurrent inserts of an e-mail win, without harm to others at the same time", async () => {
       await using users = await open();
       const rivals = Array.from({ length: 20 }, () => users.insert(newUser({ email: "one@example.com" })));
       const others = Array.from({ length: 20 }, () => users.insert(newUser()));
@@ -94,7 +94,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.list({ after: undefined, limit: 100, prefix: "" })).toHaveLength(21);
     });
 
-    test("lists by creation time and id, and continues behind any place", async () => {
+    test("lists by creation time and id, and continues after any place", async () => {
       await using users = await open();
       const times = [5, 3, 3, 3, 9];
       for (const createdAtMs of times) await users.insert(newUser({ createdAtMs }));
@@ -109,7 +109,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(walked).toEqual(all);
     });
 
-    test("shows a user that is there all the while exactly once, whatever happens around it", async () => {
+    test("lists a user that exists throughout exactly once, whatever happens around it", async () => {
       await using users = await open();
       const constant = [];
       for (let i = 0; i < 30; i++) constant.push(await users.insert(newUser()));
@@ -128,7 +128,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       for (const { id } of constant) expect(seen.filter((each) => each === id)).toHaveLength(1);
     });
 
-    test("finds by the prefix of e-mail or name, in any case, and takes no wildcard", async () => {
+    test("finds by the prefix of e-mail or name, in any case, without wildcards", async () => {
       await using users = await open();
       const insert = (email: string, name: string) => users.insert(newUser({ email, name }));
       await insert("anna@example.com", "Zed");
@@ -148,7 +148,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.list({ after: first[0], limit: 9, prefix: "zed" })).toHaveLength(1);
     });
 
-    test("finds what Unicode calls the same, and what has the last code point behind the prefix", async () => {
+    test("finds texts that Unicode calls the same, and those with the last code point after the prefix", async () => {
       await using users = await open();
       for (const name of [
         "STRAẞE",
@@ -260,7 +260,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       },
     );
 
-    test("gives up a page that nobody wants any more", async () => {
+    test("stops reading a page that nobody wants any more", async () => {
       await using users = await open();
       await insertMany(users, 2_500);
       const options = { after: undefined, limit: 1_001 };
@@ -284,7 +284,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await last).toHaveLength(1_001);
     });
 
-    test("makes of one request one user, of another content none", async () => {
+    test("creates one user for a repeated request, and none if its content differs", async () => {
       await using users = await open();
       const user = newUser();
       const same = Array.from({ length: 5 }, () => users.insert({ ...user, id: randomUUIDv7() }, keyOf()));
@@ -308,7 +308,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.insert(newUser({ email }), keyOf())).toMatchObject({ email });
     });
 
-    test("has a secret key of its own", async () => {
+    test("has its own secret key", async () => {
       await using users = await open();
       await using others = await open();
       const key = await users.pageTokenKey();
@@ -317,7 +317,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await others.pageTokenKey()).not.toEqual(key);
     });
 
-    test("finishes what is under way when it is closed, and refuses what comes later", async () => {
+    test("finishes open writes when it is closed, and refuses later ones", async () => {
       const users = await open();
       const pending = Array.from({ length: 10 }, () => users.insert(newUser()));
       await users.ping();

@@ -61,7 +61,7 @@ const user = (id: string, name = "A"): User => {
   return { id, email: `${id}@example.com`, name, createdAtMs: 1, updatedAtMs: 1, version: 1 };
 };
 
-describe("another program's database is refused, and nothing of it is changed", () => {
+describe("another program's database is refused and left unchanged", () => {
   const tables = "CREATE TABLE users (id, secrets); CREATE TABLE notes (text); INSERT INTO notes VALUES ('x')";
   test.each([
     ["with a rollback journal", tables],
@@ -75,7 +75,7 @@ describe("another program's database is refused, and nothing of it is changed", 
     expect(contents()).toEqual(before);
   });
 
-  test("whose content is in its log, as a crash leaves it", () => {
+  test("even if its content is only in the log, as after a crash", () => {
     const running = join(parent, "running");
     mkdirSync(running);
     const program = new DatabaseSync(join(running, "users.db"));
@@ -92,7 +92,7 @@ describe("another program's database is refused, and nothing of it is changed", 
   });
 });
 
-describe("a database of ours", () => {
+describe("a Rollcall database", () => {
   test.each([1, 2])("of version %i, which had no application id, is opened and gets one", async (version) => {
     makeWith(
       `PRAGMA journal_mode = WAL; ${sqliteMigrations.slice(0, version).join("")}; PRAGMA user_version = ${version}`,
@@ -106,13 +106,13 @@ describe("a database of ours", () => {
     expect(await users.find("1")).toEqual(user("1"));
   });
 
-  test("that an empty file stands for is made", async () => {
+  test("is created in an empty file", async () => {
     makeWith("");
     await using users = open();
     await users.insert(user("1"));
   });
 
-  test("that a crash left with everything in its log is opened", async () => {
+  test("is opened after a crash that left everything in the log", async () => {
     const running = join(parent, "running");
     {
       await using users = openDisposable(join(running, "users.db"));
@@ -123,7 +123,7 @@ describe("a database of ours", () => {
     expect(await users.find("1")).toEqual(user("1"));
   });
 
-  test("that is damaged is not opened", async () => {
+  test("is not opened when damaged", async () => {
     await open().close();
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.fill(7, 4_096));
@@ -147,7 +147,7 @@ test("a path that can't be a file says so", () => {
 describe.skipIf(process.platform === "win32")("modes", () => {
   const mode = (file: string) => statSync(file).mode & 0o777;
 
-  test("let nobody but the owner read the database, its log and the folder", async () => {
+  test("let only the owner read the database, its log and the folder", async () => {
     await using users = open();
     await users.insert(user("1"));
     expect(mode(folder)).toBe(0o700);

@@ -41,7 +41,7 @@ function open() {
   return Object.assign(users, { reports, find, [Symbol.asyncDispose]: () => users.close() });
 }
 
-test("keys of an earlier version are made anew", async () => {
+test("keys of an earlier version are recomputed", async () => {
   const fill = Array.from({ length: 2_500 }, (_, index) => ({
     email: `${index}@example.com`,
     name: `Ünal ẞ ${index}`,
@@ -54,7 +54,7 @@ test("keys of an earlier version are made anew", async () => {
   expect(users.reports).toEqual([]);
 });
 
-test("of e-mails that become equal one gets the key, the others stay as they are, and the server starts", async () => {
+test("when e-mails become equal, one gets the key, the others keep theirs, and the server starts", async () => {
   // In the first pair, one user has the key already. The second pair's e-mails were different to the first version.
   const emails = ["ẞ@example.com", "ss@example.com", "Ϊ\u0301@a.example", "ϊ\u0301@a.example"];
   expect(new Set(emails.map(firstKey)).size).toBe(4);
@@ -77,7 +77,7 @@ test("of e-mails that become equal one gets the key, the others stay as they are
   expect(users.reports).toEqual([]);
 });
 
-test("keys are made anew when Unicode has changed, and not on every start", async () => {
+test("keys are recomputed when Unicode has changed, and not on every start", async () => {
   await openSqliteUserRepository({ path }).close();
   const change = (sql: string) => {
     const database = new DatabaseSync(path);

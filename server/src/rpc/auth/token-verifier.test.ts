@@ -27,7 +27,7 @@ describe("an issuer whose clock is ahead", () => {
   });
 });
 
-test("a token is good until its exp and not a moment longer, whatever leeway its nbf has", async () => {
+test("a token is valid until its exp exactly, whatever leeway its nbf has", async () => {
   const exp = nowSeconds;
   expect(await outcomeOf({ exp }, exp * 1_000 - 1)).toBe("let in");
   expect(await outcomeOf({ exp }, exp * 1_000)).toBe(ExpiredTokenError);

@@ -32,7 +32,7 @@ test.each([
   "application/json; charset=latin1",
   'application/json; CHARSET="iso-8859-1"',
   "application/json; charset=utf-8; charset=utf-16",
-])("%j is none, or another charset", (contentType) => {
+])("%j is no media type, or has another charset", (contentType) => {
   expect(mediaTypeOf(contentType)).toBe(undefined);
 });
 

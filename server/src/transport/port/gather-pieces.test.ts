@@ -29,7 +29,7 @@ function readAll(body: Readable): { values: number[]; memoryBytes: number } {
   return { values, memoryBytes: [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0) };
 }
 
-test("pieces that wait keep little more than their own bytes, in their order", async () => {
+test("waiting pieces take little more than their own bytes, and keep their order", async () => {
   const { body, heldBytes, push } = createBody({ isCrowded: true });
   for (let value = 0; value < 30; value++) {
     push(value % 3 === 0 ? 200 : 1_500, value);
@@ -45,7 +45,7 @@ test("pieces that wait keep little more than their own bytes, in their order", a
   expect(heldBytes()).toBe(0);
 });
 
-test("a piece on its own is passed on as it is, and copied only on a crowded connection", () => {
+test("a single piece is passed on unchanged, and copied only on a crowded connection", () => {
   for (const isCrowded of [false, true]) {
     const { body, push } = createBody({ isCrowded });
     push(16_384, 1);
@@ -53,7 +53,7 @@ test("a piece on its own is passed on as it is, and copied only on a crowded con
   }
 });
 
-test("a reader that keeps up gets what has arrived, uncopied and in this turn", () => {
+test("a reader that keeps up gets pieces uncopied and in the same turn", () => {
   const { body, push } = createBody();
   for (let value = 0; value < 4; value++) push(16_000, value);
   expect(readAll(body)).toEqual({ values: [0, 1, 2, 3], memoryBytes: 4 * READ_BYTES });

@@ -37,10 +37,10 @@ async function keptSessions(prepare: (session: ServerHttp2Session) => void): Pro
   return sessions.filter((session) => session.deref()).length;
 }
 
-test("nothing of a closed connection is kept", async () => {
+test("a closed connection can be garbage-collected", async () => {
   expect(await keptSessions((session) => keepSessionAlive(session, 600_000))).toBeLessThan(3);
 });
 
-test("the timeout that Node.js has for a session keeps it: the control", async () => {
+test("control: Node.js's own timeout of a session keeps it alive", async () => {
   expect(await keptSessions((session) => session.setTimeout(600_000))).toBeGreaterThan(7);
 });
