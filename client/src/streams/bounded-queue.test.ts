@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { BoundedQueue } from "./bounded-queue.ts";
 
-test("values keep their order, also those that had to wait for a place", async () => {
+test("values keep their order, including those that waited for a place", async () => {
   const queue = new BoundedQueue<number>(1);
   const read: number[] = [];
   const placed = [1, 2, 3].map((value) => queue.push(value));
@@ -15,7 +15,7 @@ test("values keep their order, also those that had to wait for a place", async (
   expect(read).toEqual([1, 2, 3, 4]);
 });
 
-test("no more than its capacity waits; whoever is beyond it is told when its turn comes, or of the end", async () => {
+test("no more values wait than the capacity; further writers wait for a place or the end", async () => {
   const queue = new BoundedQueue<number>(2);
   const outcomes: string[] = [];
   for (const value of [1, 2, 3, 4]) {
