@@ -31,7 +31,7 @@ function fold(text: string): string {
   return folded.normalize("NFD");
 }
 
-/** Returns the texts about which `key` and the reference disagree, whether they equal another one. */
+/** Returns the texts that equal another one by `key` and not by the reference, or the other way round. */
 function disagreements(texts: readonly string[], key: (text: string) => string): string[] {
   const folds = new Map<string, string>();
   const keys = new Map<string, string>();
@@ -51,7 +51,7 @@ const characters: string[] = [];
 for (let code = 0; code <= 0x10ffff; code++) {
   if (code < 0xd800 || code > 0xdfff) characters.push(String.fromCodePoint(code));
 }
-/** Some characters fold to several, so those stand beside them. Marks that fold change places with others. */
+/** Put characters that fold to several beside those several. Marks that fold change places with others. */
 const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", ..."ᾳῃῳΐΰἀß"].flatMap((text) => [
   text,
   text.toUpperCase(),

@@ -28,7 +28,7 @@ class TestCall implements Arrival {
   }
 }
 
-/** An admission with a clock of its own, in milliseconds. */
+/** Creates an admission with its own clock, in milliseconds. */
 function createAdmission(maxCalls: number, limits = {}, isHeavy: (connection: object) => boolean = () => false) {
   const clock = { nowMs: 0 };
   const admission = new Admission(admissionLimits(maxCalls, limits), () => clock.nowMs, isHeavy);
@@ -53,7 +53,7 @@ describe("places", () => {
       const outcomes = calls.map(({ outcome }) => outcome);
       return [bystander.outcome, outcomes.filter((outcome) => outcome === "overloaded").length];
     };
-    // It is ahead of those who wait, of whom one was refused.
+    // The light connection's call is ahead of the waiting ones, of which one was refused.
     expect(await attack((connection) => crowd.includes(connection))).toEqual(["started", 1]);
     expect(await attack(() => false)).toEqual(["overloaded", 0]);
   });
@@ -107,14 +107,14 @@ describe("places", () => {
 });
 
 describe("a line", () => {
-  /** One whose window is full, so that the next call waits. */
+  /** Creates an admission whose window is full, so that the next call waits. */
   function createFull() {
     const { admission, clock, enter } = createAdmission(1_000);
     const started: TestCall[] = [];
     for (let call = enter(); call.outcome; call = enter()) started.push(call);
     return { admission, clock, enter, started };
   }
-  /** Turns of the loop that take so long that the window does not grow. */
+  /** Runs turns of the loop that are too long for the window to grow. */
   async function slowTurns(clock: { nowMs: number }, count: number) {
     for (let i = 0; i < count; i++) {
       clock.nowMs += 15;

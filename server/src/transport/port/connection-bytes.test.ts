@@ -98,14 +98,14 @@ test("as many waiting calls go on as there is room for, the oldest first", async
   large.close();
   for (const call of calls.slice(12)) call.close();
   await new Promise((resolve) => setTimeout(resolve, 10));
-  // Twelve hold 1.2 MB: of them only the eldest may go on. The others that have gone on are over.
+  // Twelve hold 1.2 MB, so only the oldest of them may go on. The others that have gone on are over.
   expect(goingOn.filter((index) => index < 12)).toEqual([0]);
   for (const call of calls.slice(6, 12)) call.close();
   await new Promise((resolve) => setTimeout(resolve, 10));
   // Six hold 0.6 MB, and each that goes on takes 32 KiB.
   expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
-  // Which they need not keep where nothing comes.
+  // The 32 KiB are released when nothing comes.
   await until(() => {
     connection.sum();
     return connection.heldBytes === 600_000;

@@ -4,21 +4,21 @@ import { gatherPieces } from "./gather-pieces.ts";
 
 const READ_BYTES = 64 * 1_024;
 
-/** A body that nobody reads until told so, to which pieces of reads of 64 KiB are pushed. */
+/** Creates a body that is read only on request. Pieces of socket reads of 64 KiB are pushed to it. */
 function createBody({ isCrowded = false } = {}) {
   const body = new Readable({ read() {}, highWaterMark: READ_BYTES });
   const heldBytes = gatherPieces(body, { onPiece() {}, isDone: () => false, isCrowded: () => isCrowded });
   return { body, heldBytes, push: (bytes: number, value: number) => body.push(pieceOf(bytes, value)) };
 }
 
-/** A piece as Node.js hands it on: a view of all that was read with it. */
+/** Creates a piece as Node.js passes it on: a view of everything that was read with it. */
 function pieceOf(bytes: number, value: number): Buffer {
   return Buffer.from(new ArrayBuffer(READ_BYTES), 100, bytes).fill(value);
 }
 
 const endOfTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-/** All that can be read, and how much memory its pieces keep. */
+/** Reads everything that is available. Returns it, and how much memory its pieces keep. */
 function readAll(body: Readable): { values: number[]; memoryBytes: number } {
   const values: number[] = [];
   const memory = new Set<ArrayBufferLike>();
