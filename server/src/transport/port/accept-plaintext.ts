@@ -19,7 +19,7 @@ export function acceptPlaintext(socket: Socket, timeoutMs: number, accept: (isHt
     head = Buffer.concat([head, chunk]);
     const length = Math.min(head.length, HTTP2_PREFACE.length);
     const matches = head.compare(HTTP2_PREFACE, 0, length, 0, length) === 0;
-    // It can still be either. No HTTP/1.1 request begins with these bytes, so this waits for 24 bytes at most.
+    // Undecided yet. No complete HTTP/1.1 request is a part of the preface, so such a client sends more.
     if (matches && length < HTTP2_PREFACE.length) return;
     stop();
     // An HTTP/2 connection ends in both directions at once (RFC 9113, 9.1).

@@ -3,10 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 
 /** Longest wait. After that the listener closes, even if clients are waiting. */
 const TIMEOUT_MS = 2_000;
-/**
- * Longest turn of the event loop that counts as short, in milliseconds. Doubles each time that it has passed without
- * one.
- */
+/** Longest turn of the event loop that counts as short, in milliseconds: at first, and the time in which it doubles. */
 const SHORT_TURN_MS = 0.1;
 const DOUBLING_MS = 100;
 
