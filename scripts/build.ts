@@ -1,7 +1,6 @@
 /**
- * `pnpm build`: what is deployed. server/dist holds the server with all its dependencies
- * (server.js) and what checks Node.js and starts it (main.js), web/dist the web app; both
- * keep their places below one folder.
+ * `pnpm build`: builds what is deployed. server/dist gets the server with all its dependencies (server.js) and the
+ * program that checks Node.js and starts it (main.js), web/dist the web app. Both keep their places below one folder.
  */
 import { copyFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * The contract's part of `pnpm check`: formatted, linted, compatible with what
- * main has, and the committed code is what it generates.
+ * The contract's part of `pnpm check`. It has to be formatted, linted and compatible with main's, and generate the
+ * committed code.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -23,8 +23,8 @@ function git(...args: string[]): string | undefined {
 }
 
 /**
- * What the contract is compared with: where this branch left main, or, on main
- * itself, what it had before its newest commit.
+ * Returns the revision that the contract is compared with: where this branch left main or, on main itself, the commit
+ * before the newest.
  */
 function baseRevision(): string | undefined {
   const head = git("rev-parse", "HEAD");
@@ -35,7 +35,10 @@ function baseRevision(): string | undefined {
   return fork === head && !git("status", "--porcelain", "--", "proto") ? git("rev-parse", "HEAD^") : fork;
 }
 
-/** buf reads modules from a folder or a git ref, but buf/validate is in no commit: so both sides become folders. */
+/**
+ * Checks for breaking changes. buf reads modules from a folder or a git ref, but buf/validate is in no commit, so both
+ * sides become folders.
+ */
 function checkBreaking(): void {
   const base = baseRevision();
   if (!base) {
@@ -68,7 +71,7 @@ try {
   checkBreaking();
   checkGenerated();
 } catch (error) {
-  // What was found has been printed; "pnpm generate" mends what is not up to date.
+  // The faults have been printed. "pnpm generate" updates generated code.
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {

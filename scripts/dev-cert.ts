@@ -1,4 +1,6 @@
-/** `pnpm dev:cert`: a local certificate authority, and certificates of it for localhost and for a client, into .cert. */
+/**
+ * `pnpm dev:cert`: writes a local certificate authority, and its certificates for localhost and for a client, to .cert.
+ */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Credentials, createCertificateAuthority } from "@rollcall/testing/certificates";

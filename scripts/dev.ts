@@ -1,4 +1,4 @@
-/** `pnpm dev`: the server, started again when its code changes, and the web app with hot reload. */
+/** `pnpm dev`: runs the server, restarted when its code changes, and the web app with hot reload. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createServer } from "vite";
@@ -7,7 +7,7 @@ import { readEnvFile } from "../server/src/config/env-file.ts";
 import { buildWebIfStale } from "./web-build.ts";
 
 const root = join(import.meta.dirname, "..");
-// The web app's proxy has to know what the server reads from it.
+// The web app's proxy needs the same settings as the server.
 try {
   Object.assign(process.env, { ...readEnvFile(join(root, ".env")), ...process.env });
 } catch (error) {
@@ -15,7 +15,7 @@ try {
   process.stderr.write(`${error.message}\n`);
   process.exit(2);
 }
-// A restart does not wait for the calls of the code that was.
+// A restart does not wait for the calls of the old code.
 process.env.SHUTDOWN_GRACE_MS ??= "200";
 
 // The link that the server prints leads to the page that it serves itself.

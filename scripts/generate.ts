@@ -1,4 +1,4 @@
-/** `pnpm generate`: code from proto into gen/src. */
+/** `pnpm generate`: generates code from proto to gen/src. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 

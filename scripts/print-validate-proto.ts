@@ -1,16 +1,15 @@
 /**
- * Prints buf/validate/validate.proto into .buf, from the descriptor that
- * @bufbuild/protovalidate ships. buf needs the file as source, and a copy in
- * this repository could drift from the version that validates at run time.
+ * Prints buf/validate/validate.proto to .buf, from the descriptor that @bufbuild/protovalidate ships. buf needs the
+ * file as source, and a copy in this repository could differ from the version that validates at run time.
  *
- * Options are left out: the runtime has its own, and no rule of ours needs them.
+ * Leaves out options: the runtime has its own, and none of our rules needs them.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import type { DescEnum, DescExtension, DescField, DescMessage, DescOneof } from "@bufbuild/protobuf";
 import { FieldDescriptorProto_Label as Label, FieldDescriptorProto_Type as Type } from "@bufbuild/protobuf/wkt";
 import { file_buf_validate_validate as file } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 
-/** The end of a number range is exclusive in a descriptor; "max" is 2^29 - 1. */
+/** Last field number. The end of a number range is exclusive in a descriptor; "max" is 2^29 - 1. */
 const MAX_FIELD_NUMBER = 536870911;
 
 function printType(field: DescField | DescExtension): string {

@@ -1,4 +1,4 @@
-/** `pnpm start`: builds the web app if need be, then serves, in this very process so that signals reach it. */
+/** `pnpm start`: builds the web app if necessary, then serves in this same process, so that signals reach it. */
 import { buildWebIfStale } from "./web-build.ts";
 
 await buildWebIfStale();

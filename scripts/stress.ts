@@ -11,10 +11,10 @@ const root = join(import.meta.dirname, "..");
 const folder = join(root, ".stress");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 
-/** What has been started and has to end with this process. */
+/** Child processes, which have to end with this one. */
 const children = new Set<ChildProcess>();
 
-/** Runs the tests once; resolves with the exit code, and writes what they print to the file. */
+/** Runs the tests once and writes their output to the file. Resolves with the exit code. */
 async function runTests(args: readonly string[], logFile: string): Promise<number | null> {
   const log = createWriteStream(logFile);
   const child = spawn(process.execPath, [vitest, "run", ...args], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });

@@ -17,16 +17,19 @@ const sources = [
 ];
 
 const PAGE = "index.html";
-/** What shrinks when it is compressed. */
+/** Types of files that compress well. */
 const TEXT = new Set([".css", ".html", ".js", ".svg"]);
 
-/** Builds the web app into web/dist, with each file as small as it gets beside it, for the server to send. */
+/**
+ * Builds the web app into web/dist. Writes the smallest compressed form of each file beside it, for the server to send.
+ */
 export async function buildWeb(): Promise<void> {
   const environment = process.env.NODE_ENV;
-  // Vite builds what this says, and a test runner says "test": React's development version, twice as large.
+  // Vite builds for this environment, and a test runner sets "test": that gives React's development version, twice as
+  // large.
   process.env.NODE_ENV = "production";
   try {
-    // Loaded here, so that a server that finds all built does without it.
+    // Loaded here, so that a server that has nothing to build does without it.
     const { build } = await import("vite");
     await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn" });
   } finally {
@@ -35,7 +38,7 @@ export async function buildWeb(): Promise<void> {
   }
   const dist = join(root, "web/dist");
   const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => TEXT.has(extname(name)));
-  // The page last: where it is compressed, so is everything.
+  // Compress the page last: if it is compressed, so is everything else.
   for (const name of [...names.filter((other) => other !== PAGE), PAGE]) compress(join(dist, name));
 }
 
@@ -46,7 +49,7 @@ function compress(path: string): void {
   writeFileSync(`${path}.gz`, gzipSync(bytes, { level: constants.Z_BEST_COMPRESSION }));
 }
 
-/** Builds the web app if it has not been built since one of its sources changed. */
+/** Builds the web app if one of its sources has changed since the last build. */
 export async function buildWebIfStale(): Promise<void> {
   const built = join(root, `web/dist/${PAGE}.gz`);
   const newestSourceMs = Math.max(...sources.map((path) => newestMs(join(root, path))));

@@ -4,7 +4,10 @@ import { sizeOfFile } from "./size-of-file.ts";
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
 
-/** How many lines of a file have something in them; undefined for a pipe or standard input, which can be read but once, and when aborted. */
+/**
+ * Counts the lines of a file that are not empty. Resolves with undefined for a pipe or standard input, which can be
+ * read only once, and when aborted.
+ */
 export async function countLines(path: string, signal: AbortSignal): Promise<number | undefined> {
   if ((await sizeOfFile(path)) === undefined) return undefined;
   let count = 0;

@@ -6,13 +6,13 @@ const CONTINUES = /^[^"]*(?:""[^"]*)*(?:$|"(?:,|$))/;
 
 export interface CsvFields {
   readonly fields: readonly string[];
-  /** The text, from its quote on, of a last field that goes on with the next line. */
+  /** Text of a last field that continues on the next line, from its quote on. */
   readonly open: string | undefined;
 }
 
 /**
- * The fields of a CSV record (RFC 4180). A quote that neither begins nor ends a field
- * is a character like any other.
+ * Returns the fields of a CSV record (RFC 4180). A quote that neither begins nor ends a field is a character like any
+ * other.
  */
 export function csvFields(record: string): CsvFields {
   const fields: string[] = [];
@@ -27,12 +27,12 @@ export function csvFields(record: string): CsvFields {
   return { fields, open: undefined };
 }
 
-/** Whether a line can be the next one of an open field: its first lone quote, if any, ends the field. */
+/** Returns whether a line can continue an open field: its first single quote, if any, ends the field. */
 export function continuesField(line: string): boolean {
   return CONTINUES.test(line);
 }
 
-/** Whether a field that was open before this line is open behind it. */
+/** Returns whether a field that was open before this line is still open after it. */
 export function leavesFieldOpen(line: string): boolean {
   return STAYS_OPEN.test(line);
 }

@@ -21,6 +21,6 @@ test.each([
   [["email;address"], "must name the columns email and name"],
   [["email name"], "must name the columns email and name"],
   [[], "must name the columns email and name"],
-])("%j is refused in words", (fields, problem) => {
+])("%j is refused with a reason", (fields, problem) => {
   expect(() => findColumns(fields)).toThrow(problem);
 });

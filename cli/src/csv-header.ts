@@ -1,6 +1,6 @@
 import { UsageError } from "./exit.ts";
 
-/** Where a record has its fields. */
+/** Positions of the fields in a record. */
 export interface Columns {
   readonly email: number;
   readonly name: number;
@@ -8,7 +8,7 @@ export interface Columns {
 
 const NAMES = ["email", "name"] as const;
 
-/** What else programs put between fields. */
+/** Other separators that programs write. */
 const SEPARATORS: readonly (readonly [separator: string, name: string])[] = [
   [";", "semicolons"],
   ["\t", "tabs"],
@@ -16,9 +16,9 @@ const SEPARATORS: readonly (readonly [separator: string, name: string])[] = [
 ];
 
 /**
- * Finds the columns `email` and `name` in the first record of a CSV file, in any case of their letters.
+ * Finds the columns `email` and `name` in the first record of a CSV file, in upper or lower case.
  *
- * @throws UsageError for a column that is missing or there twice; it says where another separator is used.
+ * @throws UsageError for a column that is missing or there twice. It names the separator if another one is used.
  */
 export function findColumns(fields: readonly string[]): Columns {
   const names = fields.map(toName);

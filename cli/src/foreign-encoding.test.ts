@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { foreignEncoding } from "./foreign-encoding.ts";
 
-/** The text in the encoding, big-endian where `isBig`. */
+/** Encodes a text, big-endian if `isBig`. */
 function encode(text: string, bytesPerCharacter: 2 | 4, isBig: boolean): Buffer {
   const bytes = Buffer.alloc(text.length * bytesPerCharacter);
   for (let index = 0; index < text.length; index++) {
@@ -16,7 +16,7 @@ function encode(text: string, bytesPerCharacter: 2 | 4, isBig: boolean): Buffer 
 for (const bytesPerCharacter of [2, 4] as const) {
   for (const isBig of [false, true]) {
     const name = `UTF-${bytesPerCharacter * 8}${isBig ? "BE" : "LE"}`;
-    test.each(["\uFEFFemail", "\uFEFF\u0451", "email,name", "{", "e\u0451"])(`${name} is known by %j`, (text) => {
+    test.each(["\uFEFFemail", "\uFEFF\u0451", "email,name", "{", "e\u0451"])(`${name} is recognised by %j`, (text) => {
       expect(foreignEncoding(encode(text, bytesPerCharacter, isBig))).toBe(name);
     });
   }
@@ -26,6 +26,6 @@ test.each(["", "e", "\uFEFFemail", "email", "\u0451", "\u{1F600}", "\0", "\0\0",
   expect(foreignEncoding(Buffer.from(text))).toBeUndefined();
 });
 
-test("an encoding without a sign has no name", () => {
+test("an encoding that can't be recognised has no name", () => {
   expect(foreignEncoding(Buffer.from("\u00e9t\u00e9", "latin1"))).toBeUndefined();
 });

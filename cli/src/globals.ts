@@ -6,7 +6,10 @@ import { InterruptedError, UsageError } from "./exit.ts";
 import { explainHttp } from "./http-hint.ts";
 import type { Io } from "./io.ts";
 
-/** For a server that is just restarting, in milliseconds; then a person wants to know that it can't be reached. */
+/**
+ * How long to wait for a server, in milliseconds, in case it is just restarting. After that a person wants to know that
+ * it can't be reached.
+ */
 const WAIT_FOR_SERVER_MS = 500;
 
 const DEFAULT_ADDRESS = "http://localhost:8080";
@@ -18,7 +21,7 @@ export interface Globals {
   ca?: string;
   cert?: string;
   key?: string;
-  /** Of HTTP. Default "2". */
+  /** Version of HTTP. Default "2". */
   http?: "1.1" | "2";
   /** Default "grpc", and "connect" over HTTP/1.1. */
   protocol?: "grpc" | "grpc-web" | "connect";
@@ -54,7 +57,7 @@ export function addGlobalOptions(program: Command): void {
     .option("--json", "print JSON");
 }
 
-/** An option's value in milliseconds. */
+/** Parses an option's value as a time in milliseconds. */
 export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined || ms === 0)
@@ -62,21 +65,21 @@ export function duration(text: string): number {
   return ms;
 }
 
-/** A version of HTTP; a variable that is set to nothing counts as not set. */
+/** Parses a version of HTTP. A variable that is set to nothing counts as not set. */
 function httpVersion(text: string): Globals["http"] {
   if (text === "1.1" || text === "2") return text;
   if (text === "") return undefined;
   throw new InvalidArgumentError("Allowed choices are 1.1, 2.");
 }
 
-/** A deadline in milliseconds. */
+/** Parses a deadline in milliseconds. */
 function timeout(text: string): number {
   const ms = duration(text);
   if (ms > MAX_TIMEOUT_MS) throw new InvalidArgumentError("At most 27h.");
   return ms;
 }
 
-/** An option's value as a whole number from `min` to `max`. */
+/** Creates a parser of an option's value as a whole number from `min` to `max`. */
 export function integer(min: number, max: number): (text: string) => number {
   return (text) => {
     const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -85,7 +88,7 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
-/** Options of a command's calls: the deadline and Ctrl-C. */
+/** Client of a command's calls, and their options: the deadline and Ctrl-C. */
 export interface CommandCall {
   readonly client: NodeRollcallClient;
   readonly options: { readonly signal: AbortSignal; readonly timeoutMs?: number };
@@ -94,8 +97,8 @@ export interface CommandCall {
 /**
  * Runs a command's calls with a client for the global options.
  *
- * @param whenInterrupted Says what Ctrl-C has left done and not done.
- * @throws UsageError for options that no client can be made of; InterruptedError.
+ * @param whenInterrupted Returns what Ctrl-C has left done and not done, in words.
+ * @throws UsageError for options that no client can be created with; InterruptedError.
  */
 export async function withClient<T>(
   globals: Globals,

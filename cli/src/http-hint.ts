@@ -2,7 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { findCause } from "@rollcall/client";
 import { HttpVersionError } from "@rollcall/client/node";
 
-/** Adds to an error what helps where a proxy speaks another HTTP than the command; any other error stays as it is. */
+/**
+ * Adds a hint to an error that means that a proxy speaks another HTTP than the command. Returns any other error
+ * unchanged.
+ */
 export function explainHttp(error: unknown, protocol: "grpc" | "grpc-web" | "connect"): unknown {
   if (!(error instanceof ConnectError)) return error;
   const hint = hintOf(error, protocol);
@@ -18,11 +21,11 @@ function hintOf(error: ConnectError, protocol: string): string | undefined {
       ? "gRPC needs it; --http 1.1 speaks Connect instead, and all commands but chat work"
       : "try --http 1.1, with which all commands but chat work";
   }
-  // What Connect reports of an answer without gRPC's trailers.
+  // Connect reports an answer without gRPC's trailers like this.
   if (protocol === "grpc" && error.code === Code.Internal && error.rawMessage.endsWith("missing status")) {
     return "gRPC needs HTTP/2 up to the server, and a proxy may speak HTTP/1.1 to it; try --protocol connect";
   }
-  // The server's own words for HTTP 505, to a stream in both directions over HTTP/1.1.
+  // The server's own message with HTTP 505, for a stream in both directions over HTTP/1.1.
   if (error.rawMessage.endsWith("it needs HTTP/2 or a WebSocket"))
     return "chat needs HTTP/2 up to the server, and a proxy speaks HTTP/1.1 to it";
   return undefined;

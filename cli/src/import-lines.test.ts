@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { type ImportFormat, type ImportLine, readImport } from "./import-lines.ts";
 
-/** What a file of these bytes gives; with one byte a chunk, nothing may depend on how they arrive. */
+/** Reads a file of these bytes. They arrive one byte a chunk, since nothing may depend on how they are cut. */
 async function read(content: string | Buffer, format: ImportFormat): Promise<ImportLine[]> {
   const bytes = Buffer.from(content);
   async function* inOne() {
@@ -26,7 +26,7 @@ test("a CSV line that is not UTF-8 is refused by its number, and the others are 
   ]);
 });
 
-test("a record of several lines that is not UTF-8 is refused whole: none of its lines is read as a record", async () => {
+test("a record of several lines that is not UTF-8 is refused as a whole", async () => {
   const inFirst = 'email,name\na@x.com,"Ren\u00e9\nb@x.com,Bob"\nc@x.com,Cyd\n';
   const inSecond = 'email,name\na@x.com,"Rene\nb@x.com,Bj\u00f6rn"\nc@x.com,Cyd\n';
   for (const content of [inFirst, inSecond]) {
@@ -35,7 +35,7 @@ test("a record of several lines that is not UTF-8 is refused whole: none of its 
       { line: 4, lastLine: 4, email: "c@x.com", name: "Cyd" },
     ]);
   }
-  // The control.
+  // Control.
   expect(await read(inFirst, "csv")).toMatchObject([{ name: "Ren\u00e9\nb@x.com,Bob" }, { name: "Cyd" }]);
 });
 
@@ -46,7 +46,7 @@ test("a JSON line that is not UTF-8 is refused by its number, and the others are
   expect(await read(content, "jsonl")).toEqual([{ line: 1, lastLine: 1, email: "a@x.com", name: "Ren\u00e9" }, bob]);
 });
 
-test("U+FFFD itself, in UTF-8, is a character like any other, also behind a byte order mark", async () => {
+test("U+FFFD in valid UTF-8 is a character like any other, also after a byte order mark", async () => {
   expect(await read("\uFEFFemail,name\na@x.com,Ren\uFFFD\n", "csv")).toMatchObject([{ name: "Ren\uFFFD" }]);
 });
 
@@ -69,12 +69,12 @@ test("lines that end with CR alone are refused, however long the file is", async
   const objects = rows.map((row) => JSON.stringify({ email: row, name: row }));
   await expect(read(objects.slice(0, 2).join("\r"), "jsonl")).rejects.toThrow(CR_ALONE);
   await expect(read(objects.join("\r"), "jsonl")).rejects.toThrow(CR_ALONE);
-  // CR LF is fine, and so is a CR between the members of an object.
+  // CR LF is accepted, and so is a CR between the members of an object.
   expect(await read(`email,name\r\n${rows.slice(0, 2).join("\r\n")}\r\n`, "csv")).toHaveLength(2);
   expect(await read('{"email":"a@x.com",\r"name":"Ada"}\r\n', "jsonl")).toMatchObject([{ name: "Ada" }]);
 });
 
-test("a CR within a line hides no row in a column that is left out, unless it is quoted", async () => {
+test("a CR within a line can't hide a row in a skipped column, unless it is quoted", async () => {
   const content = 'email,name,team\na@x.com,Ada,one\rb@x.com,Bob,two\nc@x.com,Cyd,"o\rne"\n';
   expect(await read(content, "csv")).toEqual([
     { line: 2, lastLine: 2, problem: "has a CR that ends no line" },

@@ -4,18 +4,18 @@ import { UsageError } from "./exit.ts";
 import { memberNames } from "./json-members.ts";
 import { type Line, linesOf } from "./lines.ts";
 
-/** Where a user stands in a file; a CSV record may take several lines. Lines count from 1. */
+/** Lines of a user in a file, counted from 1. A CSV record may take several. */
 export interface LineRange {
   readonly line: number;
   readonly lastLine: number;
 }
 
-/** A user that a file names, or what is wrong with a line of it. */
+/** A user in the file, or the fault of a line. */
 export type ImportLine = LineRange & ({ readonly email: string; readonly name: string } | { readonly problem: string });
 
 export type ImportFormat = "csv" | "jsonl";
 
-/** More than any user can have in its line. */
+/** Longest line: more than any user needs. */
 const LIMIT = { bytes: 64 * 1_024, text: "64 KiB" };
 const NOT_CLOSED = "has a quote that is not closed";
 const TOO_LONG = `is longer than ${LIMIT.text}`;
@@ -25,8 +25,8 @@ const CR_ALONE = "the lines of the file end with CR alone: save it with LF or CR
 /**
  * Reads a text line by line, no faster than its lines are taken.
  *
- * @throws UsageError when the first line shows that the whole text can't be read: its columns
- *   are not named, or its encoding, separators or line ends are others.
+ * @throws UsageError when the first line shows that the whole text can't be read: its columns are not named, or it has
+ * another encoding, other separators or other line ends.
  */
 export function readImport(
   input: AsyncIterable<Uint8Array | string>,
@@ -38,7 +38,7 @@ export function readImport(
 
 type Lines = AsyncGenerator<Line>;
 
-/** The same lines. @throws UsageError for an encoding that is not UTF-8, if the first line shows it. */
+/** Yields the same lines. @throws UsageError for an encoding that is not UTF-8, if the first line shows it. */
 async function* checkFirst(lines: Lines): Lines {
   for await (const line of lines) {
     if (line.number === 1 && line.encoding !== undefined) throw new UsageError(`the file ${line.problem}`);
@@ -46,7 +46,7 @@ async function* checkFirst(lines: Lines): Lines {
   }
 }
 
-/** JSON Lines: an object with `email` and `name` a line. Empty lines are left out. */
+/** Reads JSON Lines: on each line an object with `email` and `name`. Skips empty lines. */
 async function* readJsonLines(lines: Lines): AsyncGenerator<ImportLine> {
   for await (const { number, text, problem } of lines) {
     const range = { line: number, lastLine: number };
@@ -72,10 +72,7 @@ function parseJsonLine(range: LineRange, text: string): ImportLine {
   return toImportLine(range, email, name);
 }
 
-/**
- * CSV (RFC 4180) whose first line names the columns `email` and `name`; other columns
- * and empty lines are left out.
- */
+/** Reads CSV (RFC 4180) whose first line names the columns `email` and `name`. Skips other columns and empty lines. */
 async function* readCsv(lines: Lines): AsyncGenerator<ImportLine> {
   let columns: Columns | undefined;
   for await (const { range, fields, problem } of readCsvRecords(lines)) {
@@ -95,19 +92,19 @@ function readHeader(fields: readonly string[], problem: string | undefined): Col
 
 interface CsvRecord {
   readonly range: LineRange;
-  /** All that could be read, where there is a problem. */
+  /** Fields that could be read, if there is a problem. */
   readonly fields: readonly string[];
   readonly problem: string | undefined;
 }
 
-/** A record that goes on with the next line. */
+/** A record that continues on the next line. */
 interface OpenRecord {
   readonly line: number;
   readonly length: number;
   readonly fields: string[];
-  /** The lines of its last field. */
+  /** Lines of its last field. */
   readonly texts: string[];
-  /** Of one of its lines. */
+  /** Problem of one of its lines. */
   readonly problem: string | undefined;
 }
 
@@ -119,7 +116,7 @@ async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
   for await (const { number, text, isTooLong, problem: problemOfLine } of lines) {
     lastLine = number;
     if (open && !isTooLong && !continuesField(text)) {
-      // The quote was a stray one: this line is a record of its own.
+      // The quote was a stray one, so this line is a record of its own.
       const { line, fields, problem = NOT_CLOSED } = open;
       yield { range: { line, lastLine: number - 1 }, fields, problem };
       open = undefined;
@@ -150,7 +147,7 @@ async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
   if (open) yield { range: { line: open.line, lastLine }, fields: open.fields, problem: open.problem ?? NOT_CLOSED };
 }
 
-/** Whether another line may hide behind a CR: in a column that is left out, it would be lost. */
+/** Returns whether another line may hide behind a CR. In a column that is skipped, it would be lost. */
 function hasStrayCr(text: string): boolean {
   return text.includes("\r") && text.replace(/"[^"]*"/g, "").includes("\r");
 }

@@ -5,7 +5,7 @@ import type { ReadStream, WriteStream } from "node:tty";
 export type Input = Readable & Partial<Pick<ReadStream, "isTTY">>;
 export type Output = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "columns">>;
 
-/** The surroundings of a command. */
+/** Environment of a command. */
 export interface Io {
   readonly stdin: Input;
   readonly stdout: Output;

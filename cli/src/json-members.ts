@@ -1,9 +1,9 @@
-/** A string, with the colon behind it that makes it a name; or the begin or end of an object or array. */
+/** A string, with the colon after it if it is a name; or the beginning or end of an object or array. */
 const TOKENS = /("(?:[^"\\]|\\.)*")\s*(:?)|[{}[\]]/g;
 
 /**
- * The names of an object's own members, as they stand in its text. JSON.parse keeps the last
- * of those that have the same name (RFC 8259, 4: what a reader does with them can't be known).
+ * Returns the names of an object's own members, as written in its text. JSON.parse keeps only the last of several with
+ * the same name (RFC 8259, 4: readers differ on them).
  *
  * @param json Valid JSON.
  */

@@ -6,24 +6,27 @@ const LINE_FEED = 0x0a;
 export interface Line {
   /** Counts from 1. */
   readonly number: number;
-  /** U+FFFD stands for what is not UTF-8; of a line that is too long, this is the beginning. */
+  /**
+   * Text of the line, with U+FFFD in place of bytes that are not UTF-8. For a line that is too long, only the
+   * beginning.
+   */
   readonly text: string;
   readonly isTooLong: boolean;
-  /** Why the text must not be used, as `is not UTF-8`. */
+  /** Why the text must not be used, such as `is not UTF-8`. */
   readonly problem: string | undefined;
-  /** As `UTF-16LE`, where that is plain to see. */
+  /** Encoding such as `UTF-16LE`, if it is plain to see. */
   readonly encoding: string | undefined;
 }
 
 export interface LineLimit {
   readonly bytes: number;
-  /** As `64 KiB`. */
+  /** The limit in words, such as `64 KiB`. */
   readonly text: string;
 }
 
 /**
- * The lines of a UTF-8 stream, in bounded memory. A line ends with LF or CR LF and
- * nowhere else; a byte order mark at the very beginning is left out.
+ * Yields the lines of a UTF-8 stream, in bounded memory. A line ends only with LF or CR LF. A byte order mark at the
+ * very beginning is dropped.
  */
 export async function* linesOf(input: AsyncIterable<Uint8Array | string>, limit: LineLimit): AsyncGenerator<Line> {
   let pieces: Uint8Array[] = [];

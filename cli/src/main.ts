@@ -4,7 +4,10 @@ import { resolve } from "node:path";
 import { Exit } from "./exit.ts";
 import { runCommandLine } from "./run.ts";
 
-/** Package runners pass a terminal's Ctrl-C on a second time; one that comes later than this is meant. */
+/**
+ * Time in which a second Ctrl-C is ignored, since package runners pass a terminal's Ctrl-C on a second time. A later
+ * one is meant.
+ */
 const SECOND_INTERRUPT_MS = 1_000;
 
 const controller = new AbortController();
@@ -20,7 +23,7 @@ const interrupt = (signal: NodeJS.Signals) => {
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader of the output has enough, as `head` does.
+  // The reader of the output has enough, as with `head`.
   if (error.code === "EPIPE") process.exit(Exit.done);
   process.stderr.write(`rollcall: the output can't be written: ${error.message}\n`);
   process.exit(Exit.refused);
@@ -36,5 +39,5 @@ const code = await runCommandLine(process.argv.slice(2), {
   signal: controller.signal,
 });
 process.exitCode = code === Exit.interrupted ? interruptedCode : code;
-// A terminal or pipe that is still open for reading is no reason to stay.
+// A terminal or pipe that is still open for reading must not keep the process alive.
 stdin.destroy();

@@ -9,7 +9,7 @@ import type { Output } from "./io.ts";
 
 const COLUMNS = ["ID", "E-MAIL", "NAME", "CREATED"];
 
-/** Users as a table on a terminal, one a line with tabs between its fields elsewhere. */
+/** Writes users as a table on a terminal, and elsewhere one a line with tabs between the fields. */
 export function writeUsers(output: Output, users: readonly User[]): void {
   const rows = users.map(({ id, email, name, createdAt }) =>
     [id, email, name, createdAt ? timestampDate(createdAt).toISOString() : ""].map(printable),
@@ -27,9 +27,9 @@ export function userToJson(user: User): string {
   return JSON.stringify(toJson(UserSchema, user));
 }
 
-/** An error as its code, its message and what is wrong with each field. */
+/** An error's code, its message and the fault of each field. */
 export interface ErrorReport {
-  /** As `not_found`; undefined for an error of this machine. */
+  /** Code such as `not_found`; undefined for an error of this machine. */
   readonly code: string | undefined;
   readonly message: string;
   readonly violations: readonly { readonly field: string; readonly description: string }[];
@@ -46,12 +46,12 @@ export function reportOf(error: unknown): ErrorReport {
   return { code: undefined, message: plainMessage(error instanceof Error ? error.message : String(error)), violations };
 }
 
-/** The library's words for the command's options: `--ca` for `tls.ca`. */
+/** Replaces the library's names by the command's options: `tls.ca` by `--ca`. */
 function plainMessage(message: string): string {
   return message.replace(/\btls\.(ca|cert|key)\b/g, "--$1");
 }
 
-/** `code: message`, and a line for each field that is wrong. */
+/** Formats an error as `code: message`, and a line for each field that is wrong. */
 export function reportText({ code, message, violations }: ErrorReport): string {
   const first = code === undefined ? message : `${code}: ${message}`;
   const lines = [first, ...violations.map(({ field, description }) => `  ${field}: ${description}`)];
@@ -61,7 +61,7 @@ export function reportText({ code, message, violations }: ErrorReport): string {
     .join("\n");
 }
 
-/** Without control characters: what users are called must not steer a terminal. */
+/** Replaces control characters: users' names must not control a terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{Cc}/gu, "\uFFFD");
 }

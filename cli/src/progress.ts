@@ -1,22 +1,22 @@
 import { formatBytes } from "@rollcall/shared/format-bytes";
 import type { Output } from "./io.ts";
 
-/** Between two drawings of the bar, in milliseconds. */
+/** Time between two drawings of the bar, in milliseconds. */
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 const DEFAULT_COLUMNS = 80;
 export interface Progress extends Disposable {
-  /** @param done In the unit of the total. */
+  /** @param done Amount done, in the unit of the total. */
   update(done: number): void;
   /** Writes a line above the bar. */
   note(line: string): void;
 }
 
-/** The unit that a bar counts in. */
+/** Unit that a bar counts in. */
 export interface ProgressUnit {
-  /** As `1.5 MiB`. */
+  /** Formats an amount, such as `1.5 MiB`. */
   amount(count: number): string;
-  /** As `1.5 MiB of 3.0 MiB`. */
+  /** Formats an amount and the total, such as `1.5 MiB of 3.0 MiB`. */
   amountOf(count: number, total: number): string;
 }
 
@@ -26,11 +26,11 @@ export const BYTES: ProgressUnit = {
 };
 
 /**
- * A bar with rate and remaining time on a terminal; elsewhere the notes alone. It takes
- * one row, however narrow the terminal is. The cursor stays at its end, so that after the
- * terminal became narrower it is known in how many rows the terminal has broken the bar.
+ * Shows a bar with rate and remaining time on a terminal; elsewhere only the notes. The bar takes one row, however
+ * narrow the terminal is. The cursor stays at its end. If the terminal then becomes narrower, its position shows over
+ * how many rows the bar has been broken.
  *
- * @param total In the unit; undefined where it is not known.
+ * @param total In the unit; undefined if it is not known.
  */
 export function startProgress(output: Output, total: number | undefined, unit: ProgressUnit = BYTES): Progress {
   if (!output.isTTY) {
@@ -53,12 +53,12 @@ export function startProgress(output: Output, total: number | undefined, unit: P
     output.write(`${clear}${notes}${drawn}`);
     notes = "";
   };
-  // Not at once: where the terminal was resized, this turn of the event loop reports it.
+  // Draw later: if the terminal was resized, this turn of the event loop reports it.
   const schedule = () => {
     scheduled ??= setImmediate(draw);
   };
   draw();
-  // A bar that stands still shows that its rate falls, and fills a terminal that was resized.
+  // Redraw a bar that stands still, so that its rate falls, and a resized terminal is filled.
   const timer = setInterval(schedule, 1_000).unref();
   return {
     update(count) {
@@ -77,7 +77,7 @@ export function startProgress(output: Output, total: number | undefined, unit: P
   };
 }
 
-/** Clears a bar of so many rows, with the cursor in the last of them. */
+/** Clears a bar of this many rows, with the cursor in the last of them. */
 function clearText(rows: number): string {
   return `${rows > 1 ? `\u001b[${rows - 1}A` : ""}\r\u001b[J`;
 }
@@ -90,7 +90,9 @@ interface BarState {
   readonly columns: number;
 }
 
-/** The most telling parts of the bar that fit into a row: its last column stays free, as a full row may wrap. */
+/**
+ * Returns the most useful parts of the bar that fit into a row. The last column stays free, since a full row may wrap.
+ */
 function barText({ done, total, perSecond, unit, columns }: BarState): string {
   const width = Math.max(1, columns - 1);
   const rate = `${unit.amount(perSecond)}/s`;
@@ -118,12 +120,12 @@ function fitting(candidates: readonly (readonly string[])[], width: number): str
   return (texts.find((text) => text.length <= width) ?? texts.at(-1) ?? "").slice(0, width);
 }
 
-/** Formats as `1.5 MiB`, alike in every locale, as all of the command's output is. */
+/** Formats bytes, such as `1.5 MiB`, alike in every locale, like all of the command's output. */
 export function bytesText(bytes: number): string {
   return formatBytes(bytes, "en");
 }
 
-/** As `5s`, `3m 05s` or `2h 07m`. */
+/** Formats a duration, such as `5s`, `3m 05s` or `2h 07m`. */
 export function durationText(seconds: number): string {
   const whole = Math.ceil(seconds);
   const two = (value: number) => String(value).padStart(2, "0");

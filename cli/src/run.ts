@@ -10,7 +10,7 @@ import { addGlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
 import { type ErrorReport, reportOf, reportText } from "./output.ts";
 
-/** Runs `rollcall` with these arguments and resolves with its exit code; it never throws. */
+/** Runs `rollcall` with these arguments. Resolves with the exit code, and never rejects. */
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
   const isJson = args.includes("--json");
   const program = createProgram(io, isJson);
@@ -25,7 +25,7 @@ export async function runCommandLine(args: readonly string[], io: Io): Promise<n
   } catch (error) {
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return Exit.done;
-      // As text, it has written its message itself.
+      // In text mode the parser has written its message itself.
       if (isJson) writeError({ code: undefined, message: usageMessage(error), violations: [] });
       return Exit.usage;
     }

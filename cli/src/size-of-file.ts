@@ -2,11 +2,11 @@ import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { UsageError } from "./exit.ts";
 
-/** The name of standard input, where a command takes a file. */
+/** Name of standard input, where a command takes a file. */
 export const STANDARD_INPUT = "-";
 
 /**
- * The size of a file that is about to be read, in bytes; undefined for a pipe and for standard input.
+ * Returns the size in bytes of a file that is about to be read; undefined for a pipe and for standard input.
  *
  * @throws UsageError when it can't be read, or is a directory.
  */

@@ -16,7 +16,7 @@ import { explainDeadline } from "./retry/last-fault.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
 
-/** The parts of a client; `createRollcallClient` chooses it for browsers and for Node. */
+/** Parts of a client. `createRollcallClient` chooses them for browsers and for Node. */
 export interface ClientParts {
   transport: Transport;
   /** Deadline of a unary call that sets none, in milliseconds. */
@@ -30,9 +30,8 @@ export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>,
 export type UserQuery = Pick<MessageInitShape<typeof ListUsersRequestSchema>, "pageSize" | "filter">;
 
 /**
- * Calls Rollcall. The methods here throw RollcallErrors for refusals that a caller
- * can act on and ConnectErrors for the rest; `users` and `streams` are the generated
- * clients below them, over the same transport.
+ * Calls Rollcall. The methods here throw RollcallErrors for refusals that a caller can act on, and ConnectErrors for
+ * the rest. `users` and `streams` are the generated clients below them, over the same transport.
  */
 export class RollcallClient implements AsyncDisposable {
   readonly users: Client<typeof UserService>;
@@ -54,8 +53,7 @@ export class RollcallClient implements AsyncDisposable {
   }
 
   /**
-   * Makes a request id of its own unless it gets one, so that a retry creates no
-   * second user.
+   * Creates a user. Makes a request id unless it gets one, so that a retry creates no second user.
    *
    * @throws EmailTakenError
    * @throws ValidationError
@@ -65,8 +63,7 @@ export class RollcallClient implements AsyncDisposable {
   }
 
   /**
-   * Changes the fields that are given; none given changes nothing. With an etag, only
-   * if the user still has it.
+   * Changes the given fields; without any, nothing changes. With an etag, changes them only if the user still has it.
    *
    * @throws UserNotFoundError
    * @throws StaleUserError
@@ -88,7 +85,7 @@ export class RollcallClient implements AsyncDisposable {
     await domainErrors(this.users.deleteUser({ id, ...(etag !== undefined && { etag }) }, options));
   }
 
-  /** A page of users, in the order of their creation; `nextPageToken` is empty at the end. */
+  /** Returns a page of users, in the order of their creation. `nextPageToken` is empty at the end. */
   listUsers(
     query: MessageInitShape<typeof ListUsersRequestSchema> = {},
     options?: CallOptions,
@@ -96,7 +93,10 @@ export class RollcallClient implements AsyncDisposable {
     return domainErrors(this.users.listUsers(query, options));
   }
 
-  /** All users, in the order of their creation, read page by page as the loop goes; the deadline is each page's. */
+  /**
+   * Yields all users, in the order of their creation, and reads page by page as the loop goes. The deadline applies to
+   * each page.
+   */
   async *listAllUsers({ pageSize = 1_000, filter = "" }: UserQuery = {}, options?: CallOptions): AsyncIterable<User> {
     let pageToken = "";
     do {
@@ -106,7 +106,7 @@ export class RollcallClient implements AsyncDisposable {
     } while (pageToken !== "");
   }
 
-  /** The results of a query as they come; to leave the loop cancels the call. */
+  /** Yields the results of a query as they come. Leaving the loop cancels the call. */
   async *query(text: string, options: CallOptions = {}): AsyncIterable<ServerStreamResponse> {
     try {
       yield* this.streams.serverStream({ query: text }, options);
@@ -116,8 +116,8 @@ export class RollcallClient implements AsyncDisposable {
   }
 
   /**
-   * Sends the source in 64 KiB chunks and compares checksums at the end. No deadline
-   * but the server's, unless the options set one.
+   * Sends the source in 64 KiB chunks and compares checksums at the end. Only the server's deadline applies, unless the
+   * options set one.
    *
    * @throws ChecksumMismatchError
    */
@@ -125,14 +125,14 @@ export class RollcallClient implements AsyncDisposable {
     return upload(this.streams, source, this.#createSha256(), options);
   }
 
-  /** Opens a conversation; no deadline but the server's, unless the options set one. */
+  /** Opens a conversation. Only the server's deadline applies, unless the options set one. */
   chat(options: CallOptions = {}): Chat {
     return openChat(this.streams, options);
   }
 
   /**
-   * Lets calls under way finish and closes the connections. Calls made later, and those
-   * that still wait for a connection, are canceled.
+   * Lets open calls finish and closes the connections. Later calls, and those that still wait for a connection, are
+   * canceled.
    */
   close(): Promise<void> {
     return this.#close();
@@ -158,8 +158,8 @@ async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User>
 }
 
 /**
- * Unary calls get a deadline; a stream may last. No deadline is longer than can be sent. One
- * that ends a call which waits for its server says so.
+ * Gives unary calls a deadline; streams may last. Limits each deadline to one that can be sent. When one ends a call,
+ * its error says what the call was waiting for.
  */
 function withDefaultTimeout(transport: Transport, defaultTimeoutMs: number): Transport {
   return {

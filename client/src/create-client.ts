@@ -7,20 +7,19 @@ import { createSha256 } from "./streams/sha256.ts";
 import { createFetchTransport, createGrpcWebFetchTransport } from "./transports/fetch.ts";
 
 export interface RollcallClientOptions extends CommonClientOptions {
-  /** Where the server is, as `https://rollcall.example.com`. */
+  /** Address of the server, such as `https://rollcall.example.com`. */
   baseUrl: string;
-  /** The protocol over fetch. Default "connect", with reads as GET. */
+  /** Protocol over fetch. Default "connect", with reads as GET. */
   protocol?: "connect" | "grpc-web" | undefined;
   /**
-   * Makes the transport instead. Over fetch, a browser can call unary and
-   * server-streaming methods only: uploads and chats need a transport that can stream
-   * requests.
+   * Creates the transport instead. Over fetch, a browser can call only unary and server-streaming methods: uploads and
+   * chats need a transport that can stream requests.
    */
   createTransport?: ((options: { baseUrl: string; interceptors: Interceptor[] }) => Transport) | undefined;
 }
 
 /**
- * A client over fetch, for browsers and whatever else has it.
+ * Creates a client over fetch, for browsers and any other platform that has it.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
@@ -41,7 +40,7 @@ export function createRollcallClient(options: RollcallClientOptions): RollcallCl
   });
 }
 
-/** The browser owns the connections: to close a client means that it makes no more calls. */
+/** Refuses calls once the client is closed. The browser owns the connections, so there is nothing else to close. */
 function untilClosed(transport: Transport, closed: AbortSignal): Transport {
   const check = () => {
     if (closed.aborted) throw new ConnectError("the client is closed", Code.Canceled);

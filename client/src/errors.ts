@@ -6,9 +6,9 @@ import { type FieldViolation, violationsOf } from "./violations.ts";
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
 
-/** A refusal of the server that a caller can act on; `cause` is the error as it came. */
+/** Refusal by the server that a caller can act on; `cause` is the original error. */
 export abstract class RollcallError extends Error {
-  // Written out in each class: a minifier renames the classes themselves.
+  // Each class states its name, since a minifier renames the classes themselves.
   abstract override readonly name: string;
   override readonly cause: ConnectError;
   constructor(cause: ConnectError) {
@@ -32,7 +32,7 @@ export class UserNotFoundError extends RollcallError {
 /** The request breaks the contract's rules. */
 export class ValidationError extends RollcallError {
   override readonly name = "ValidationError";
-  /** All that is wrong, at once; empty where the server does not say. */
+  /** All faults at once; empty if the server does not list them. */
   readonly violations: readonly FieldViolation[];
   constructor(cause: ConnectError, violations: readonly FieldViolation[]) {
     super(cause);
@@ -40,7 +40,7 @@ export class ValidationError extends RollcallError {
   }
 }
 
-/** There is no token, or the server does not take it. */
+/** There is no token, or the server does not accept it. */
 export class UnauthorizedError extends RollcallError {
   override readonly name = "UnauthorizedError";
 }
@@ -60,12 +60,12 @@ export class StaleUserError extends RollcallError {
   }
 }
 
-/** The bytes that arrived at the server are not those that were sent. */
+/** The bytes that the server received are not those that were sent. */
 export class ChecksumMismatchError extends Error {
   override name = "ChecksumMismatchError";
-  /** SHA-256 of what was sent, in lower-case hexadecimal. */
+  /** SHA-256 of the bytes sent, in lower-case hexadecimal. */
   readonly sent: string;
-  /** The server's, of what it got. */
+  /** SHA-256 of the bytes that the server received. */
   readonly received: string;
   constructor(sent: string, received: string) {
     super(`the server received other bytes than were sent: SHA-256 ${received} instead of ${sent}`);
@@ -75,13 +75,13 @@ export class ChecksumMismatchError extends Error {
 }
 
 /**
- * The domain error that a call's error stands for, or the error itself, as a
- * ConnectError, where there is none. Works with the error of any Connect client.
+ * Returns the domain error that a call's error stands for, or the error itself as a ConnectError if there is none.
+ * Works with the error of any Connect client.
  */
 export function toRollcallError(error: unknown): RollcallError | ConnectError {
   if (error instanceof RollcallError) return error;
   const cause = ConnectError.from(error);
-  // Whatever its code, it is no refusal of the server.
+  // Whatever its code, it is not a refusal by the server.
   if (findForeignAnswer(cause)) return cause;
   switch (cause.code) {
     case Code.Unauthenticated:
@@ -103,7 +103,10 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
   }
 }
 
-/** The error that Connect's own transports throw for a response that they can't decode; no server has answered it. */
+/**
+ * Returns whether the error is one that Connect's own transports throw for a response that they can't decode. No server
+ * has sent it.
+ */
 function isBrokenResponse({ isWireError, rawMessage }: ConnectError): boolean {
   return !isWireError && rawMessage.startsWith("protocol error: ");
 }

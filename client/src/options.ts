@@ -10,30 +10,30 @@ import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
-/** The longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
+/** Longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
 export const MAX_TIMEOUT_MS = 99_999_999;
 
 /** Options of clients in browsers and in Node. */
 export interface CommonClientOptions {
-  /** The bearer token to send; none when neither this nor getToken is given. */
+  /** Bearer token to send; none if neither this nor getToken is given. */
   token?: string | undefined;
-  /** Asked for a token before each call; see {@link GetToken}. */
+  /** Called for a token before each call; see {@link GetToken}. */
   getToken?: GetToken | undefined;
   /** Deadline of a unary call that sets none, retries included, in milliseconds. Default 5 s. */
   timeoutMs?: number | undefined;
-  /** How failed calls are repeated; false never repeats one, though it still waits for a connection. */
+  /** How failed calls are repeated. With false none is, though a call still waits for a connection. */
   retry?: RetryOptions | false | undefined;
-  /** Gets a line for each call, and one for each retry. Default: none. */
+  /** Logs one line for each call, and one for each retry. Default: none. */
   logger?: Logger | undefined;
-  /** Called at each call's begin and end. */
+  /** Called at the beginning and end of each call. */
   trace?: TraceHook | undefined;
   /** Further interceptors, inside of all others: they see each attempt with its token. */
   interceptors?: readonly Interceptor[] | undefined;
 }
 
 /**
- * The chain of a client, outermost first: tracing, request id, logging (once a call),
- * then retry, then authentication (for each attempt).
+ * Creates the interceptors of a client, outermost first: tracing, request id, logging (once a call), then retry, then
+ * authentication (for each attempt).
  */
 export function createInterceptors(options: CommonClientOptions): Interceptor[] {
   const { token, getToken, retry = {}, logger, trace, interceptors = [] } = options;

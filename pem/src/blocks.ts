@@ -1,20 +1,20 @@
 import { PemError } from "./pem-error.ts";
 
-/** A block of a PEM text (RFC 7468), whole or not. */
+/** Block of a PEM text (RFC 7468), complete or not. */
 export interface Block {
-  /** As `CERTIFICATE`. */
+  /** Label such as `CERTIFICATE`. */
   readonly label: string;
   /** From its BEGIN line to its END line. */
   readonly text: string;
-  /** As `block 2 of 3 (line 21)`. */
+  /** Place in the text, such as `block 2 of 3 (line 21)`. */
   readonly place: string;
 }
 
 /**
- * Finds all blocks of a PEM text. OpenSSL stops at the first block that is broken and passes over what follows.
- * It also misses a BEGIN behind a byte order mark, or on the line of the END before it, as `cat` makes them.
+ * Finds all blocks of a PEM text. OpenSSL stops at the first broken block and silently ignores the rest. It also misses
+ * a BEGIN after a byte order mark, or on the line of the END before it, as `cat` can produce.
  *
- * @param content What the text should have, in PEM's words: "CERTIFICATE".
+ * @param content Expected content of the text, in PEM's words, such as "CERTIFICATE".
  * @throws PemError for a text without blocks, and for a block that does not end.
  */
 export function blocksOf(text: string, content: string): Block[] {

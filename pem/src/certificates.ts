@@ -2,11 +2,11 @@ import { X509Certificate } from "node:crypto";
 import { blocksOf } from "./blocks.ts";
 import { PemError } from "./pem-error.ts";
 
-/** The labels that OpenSSL takes for a certificate. */
+/** Labels that OpenSSL accepts for a certificate. */
 const LABELS = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 
 /**
- * Reads every certificate of a PEM text, in its order; blocks of another kind, such as keys, are left out.
+ * Reads every certificate of a PEM text, in order. Skips blocks of another kind, such as keys.
  *
  * @throws PemError for a text without a certificate, and for a broken block, which it names by its number.
  */
@@ -25,7 +25,7 @@ export function readCertificates(text: string): X509Certificate[] {
   return certificates;
 }
 
-/** The certificates as a PEM text that OpenSSL reads to its end. */
+/** Returns the certificates as a PEM text that OpenSSL reads completely. */
 export function toPem(certificates: readonly X509Certificate[]): string {
   return certificates.join("");
 }

@@ -4,13 +4,16 @@ import { toPem } from "./certificates.ts";
 import type { PrivateKey } from "./private-key.ts";
 
 export interface PairFault {
-  /** Which of the two to mend. */
+  /** Which of the two has the fault. */
   readonly part: "cert" | "key";
-  /** To say behind its name, as "is not the key of the certificate". */
+  /** Words to put after its name, such as "is not the key of the certificate". */
   readonly message: string;
 }
 
-/** Finds out why a chain of certificates and a key can't be used together, if so. The key's certificate has to come first. */
+/**
+ * Returns why a chain of certificates and a key can't be used together, or undefined if they can. The key's certificate
+ * has to come first.
+ */
 export function findPairFault(
   certificates: readonly X509Certificate[],
   { key, pem }: PrivateKey,

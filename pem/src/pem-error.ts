@@ -1,4 +1,4 @@
-/** A PEM text can't be used. The message is what to say behind the name of a file or setting, as "is empty". */
+/** A PEM text can't be used. The message is meant to follow the name of a file or setting, such as "is empty". */
 export class PemError extends Error {
   override name = "PemError";
 }

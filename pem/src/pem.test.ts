@@ -6,7 +6,7 @@ import { fileFault, findPairFault, readCertificates, readPrivateKey, toPem } fro
 const authority = await createCertificateAuthority("Test CA");
 const other = await createCertificateAuthority("Other CA");
 const { cert, key } = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
-/** Without its second line, as a paste may lose one. */
+/** Remove the second line, as a careless paste may. */
 const damaged = cert.replace(/\n.+\n/, "\n");
 const cut = cert.slice(0, 200);
 const passphrase = { format: "pem", cipher: "aes-256-cbc", passphrase: "secret" } as const;
@@ -44,7 +44,7 @@ describe("certificates", () => {
 });
 
 describe("a private key", () => {
-  test("is found behind other blocks", () => {
+  test("is found after other blocks", () => {
     const { pem } = readPrivateKey(`${cert}\n${key}\n`);
     expect(pem.trim()).toBe(key.trim());
   });
@@ -65,19 +65,19 @@ describe("a certificate and a key", () => {
   const privateKey = readPrivateKey(key);
   const pairFault = (text: string) => findPairFault(readCertificates(text), privateKey);
 
-  test("belong together, with the issuers behind", () => {
+  test("belong together, followed by the issuers", () => {
     expect(pairFault(cert)).toBeUndefined();
     expect(pairFault(`${cert}\n${authority.cert}`)).toBeUndefined();
   });
 
-  test("in a chain that ends with the key's certificate are in the wrong order, which is no fault of the key", () => {
+  test("in the wrong order are blamed on the chain, not on the key", () => {
     expect(pairFault(`${authority.cert}\n${cert}`)).toEqual({
       part: "cert",
       message: expect.stringContaining("the certificate of the key is number 2 of 2 and has to be the first"),
     });
   });
 
-  test("of two makers are blamed on the key", () => {
+  test("that do not belong together are blamed on the key", () => {
     expect(pairFault(other.cert)).toEqual({ part: "key", message: "is not the key of the certificate" });
   });
 });
@@ -87,6 +87,6 @@ test.each([
   ["EISDIR", "is a folder, not a file"],
   ["EACCES", "can't be read: this user has no permission"],
   ["EIO", "can't be read (EIO)"],
-])("a file that fails with %s is one that %s", (code, words) => {
+])("a file that fails with %s: %s", (code, words) => {
   expect(fileFault(Object.assign(new Error("no"), { code }))).toBe(words);
 });

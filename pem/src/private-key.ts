@@ -4,12 +4,12 @@ import { PemError } from "./pem-error.ts";
 
 export interface PrivateKey {
   readonly key: KeyObject;
-  /** Its block alone. */
+  /** Block of the key alone. */
   readonly pem: string;
 }
 
 /**
- * Reads the first private key of a PEM text; blocks of another kind are left out.
+ * Reads the first private key of a PEM text. Skips blocks of another kind.
  *
  * @throws PemError for a text without a key, and for a key that is encrypted or broken.
  */

@@ -46,64 +46,74 @@ import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-re
 import type { TlsOptions } from "./transport/port/servers.ts";
 import { dropRestWhenAnswered } from "./transport/port/unread-rest.ts";
 
-/** Numbers that are not set have the defaults of `limits.ts`. */
+/** Options of the app. Numbers that are not set have the defaults of `limits.ts`. */
 export interface AppOptions {
   /**
-   * Whom to let in, or false to let in everybody: for tests, and for hosts that authenticate themselves.
-   * A host that goes by headers that its proxy sets must know that a WebSocket brings the headers of its
-   * call in-band, past the proxy: the usual names are taken from the upgrade request alone
-   * (`grpc-websockets-header.ts`), any other the page may choose.
+   * Verifies tokens. False lets everybody in: for tests, and for hosts that authenticate callers themselves.
+   *
+   * Such a host may trust headers that its proxy sets. It must know that a WebSocket brings the headers of its call
+   * in-band, past the proxy. The usual headers of proxies are taken from the upgrade request alone
+   * (`transport/grpc-websockets/header.ts`); a page can choose any others.
    */
   auth: TokenVerifier | false;
-  /** Where users are kept; the app closes it. Default: in memory. */
+  /** Storage of users; the app closes it. Default: in memory. */
   repository?: UserRepository | undefined;
   /** Mounts further Connect services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** What the further services' methods ask for, by `package.Service/Method`; one that is not listed is denied. */
+  /** Permissions of the further services, by `package.Service/Method`; a method that is not listed is denied. */
   permissions?: Permissions | undefined;
-  /** Check requests against the rules in their contract. Default true. */
+  /** Whether to check requests against the rules in their contract. Default true. */
   validation?: boolean | undefined;
   /** Default `localhost`: both loopback families. */
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
-  /** Serve TLS instead of plaintext. */
+  /** Serves TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
   /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */
   maxMessageBytes?: number | undefined;
-  /** What carries calls: the engine, where it can, or Connect's own carrier for all, for comparison. Default direct. */
+  /**
+   * Carrier of calls: "direct" uses the engine where it can, "stock" Connect's own carrier for all, for comparison.
+   * Default "direct".
+   */
   rpcEngine?: "direct" | "stock" | undefined;
-  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
   codingThreads?: number | undefined;
   /** Deadline of a unary call whose client sets none, in milliseconds. */
   defaultTimeoutMs?: number | undefined;
-  /** Longest that any call may take, in milliseconds, up to 2^31 - 1. */
+  /** Longest time of any call, in milliseconds, up to 2^31 - 1. */
   maxTimeoutMs?: number | undefined;
-  /** Unary calls in flight in the process; more are refused with unavailable. Of streams there may be 16 times as many. */
+  /** Unary calls in flight in the process; more are refused with unavailable. 16 times as many streams may be open. */
   maxCalls?: number | undefined;
-  /** For how long `close` first only says that it is not ready, so that load balancers look away. In milliseconds. */
+  /**
+   * How long `close` first only reports that it is not ready, so that load balancers stop sending requests. In
+   * milliseconds.
+   */
   shutdownDelayMs?: number | undefined;
-  /** How long `close` then lets calls go on, in milliseconds. */
+  /** How long `close` then lets open calls run, in milliseconds. */
   shutdownGraceMs?: number | undefined;
-  /** Origins whose pages may call, exactly as a browser sends them. Default none but the server's own. */
+  /** Origins whose pages may call, exactly as a browser sends them. Default: only the server's own. */
   corsOrigins?: readonly string[] | undefined;
   /** Types that JSON needs to read and write google.protobuf.Any. */
   jsonRegistry?: Registry | undefined;
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
-  /** The pace at which calls are let in, and what else bounds them beside maxCalls. */
+  /** Pace at which calls are admitted, and their limits beside maxCalls. */
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
-  /** Log lines about refused requests, and about refused WebSockets, at most, a second; of more only the number. */
+  /**
+   * Most log lines a second about refused requests, and as many about refused WebSockets. Of further ones only the
+   * number is logged.
+   */
   refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
   /** Default: silent. */
   logger?: Logger | undefined;
-  /** Where the logger's lines go: with it the access log writes its lines there by itself, which costs less. */
+  /** Destination of the logger's lines. With it the access log writes its lines there itself, which costs less. */
   logOutput?: LogOutput | undefined;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now?: (() => number) | undefined;
 }
 
@@ -111,23 +121,26 @@ export interface App {
   /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
   listen(): Promise<ListeningAddress>;
   /**
-   * Drains: not ready, and after the delay no new connections, GOAWAY; calls under
-   * way finish, and those still there after the grace end with unavailable. Closes
-   * the repository.
+   * Drains and closes the server.
+   *
+   * 1. It reports that it is not ready.
+   * 2. After the delay it takes no new connections and sends GOAWAY.
+   * 3. Open calls finish; those still open after the grace end with unavailable.
+   * 4. The repository is closed.
    */
   close(): Promise<void>;
 }
 
 export interface ListeningAddress {
   readonly port: number;
-  /** As `http://localhost:8080`. */
+  /** Address of the server, such as `http://localhost:8080`. */
   readonly url: string;
 }
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
 const CUT_AFTER_GRACE_MS = 1_000;
 
-/** Composes the whole service; it listens when told to. */
+/** Builds the whole service. It listens only when `listen` is called. */
 export async function createApp(options: AppOptions): Promise<App> {
   const {
     repository = openSqliteUserRepository({ path: ":memory:" }),
@@ -186,9 +199,9 @@ export async function createApp(options: AppOptions): Promise<App> {
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: ({ headers }) => requestIdFrom(headers["x-request-id"]),
-    // What arrives on an open connection while draining is still served.
+    // Requests that arrive on an open connection while draining are still served.
     return503OnClosing: false,
-    // The port closes connections by itself.
+    // The port closes connections itself.
     forceCloseConnections: false,
     frameworkErrors: replyFault,
     clientErrorHandler: createClientErrorHandler(refusals),
@@ -196,29 +209,29 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   app.decorateRequest("peer", "").decorateRequest("isCall", false);
   app.addHook("onRequest", async (request, reply) => {
-    // Later, the connection may have gone.
+    // Note the peer now: the connection may be gone later.
     request.peer = peerOf(request);
     reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
     dropRestWhenAnswered(request.raw, reply.raw, timeouts.bodyTimeoutMs);
-    // The carrier of a call bounds it by itself.
+    // The carrier of a call bounds it itself.
     if (!handlers.has(request.routeOptions.url ?? "")) boundRequest(request.raw, reply.raw, { timeouts });
-    // What a read answers is the caller's alone, and may be another answer next time.
+    // Responses to reads are per caller and change over time: never cache them.
     else if (request.method === "GET") reply.header("cache-control", "no-store");
     if (!hasValidHost(request.raw)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
     if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
   });
   app.addHook("onResponse", async (request, { statusCode }) => {
-    // The access log has the calls; this is what never became one.
+    // The access log covers calls. This line is for requests that never became one.
     if (request.isCall) return;
-    // The probe's own answer, which has its line when it changes.
+    // A probe's answer is logged only when it changes.
     if (request.routeOptions.url === READY_PATH && statusCode === 503) return;
     if (request.is404 || statusCode >= 400) {
-      // Without the query: in a read by GET that is the message, and some put tokens there.
+      // Leave out the query: it is the message in a read by GET, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
       refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
     }
   });
-  // Bodies are the RPC handlers' to read, and nobody else's.
+  // Only the RPC handlers read bodies.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.setErrorHandler(replyFault);
@@ -306,7 +319,7 @@ async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: num
   try {
     await listenAlso({ host: "::1", port });
   } catch (error) {
-    // A machine without IPv6 has one loopback family.
+    // A machine without IPv6 has only one loopback family.
     if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
   }
 }

@@ -39,7 +39,7 @@ function problemsOf(env: Record<string, string>): readonly string[] {
 
 const secret = "x".repeat(32);
 
-test("nothing set gives the defaults, on loopback with a development key", () => {
+test("without settings, the defaults apply, on loopback with a development key", () => {
   expect(parse({})).toEqual({
     host: "localhost",
     port: 8080,
@@ -74,7 +74,7 @@ test("the README's table has every setting that is read, and no other", () => {
   expect(documented.sort()).toEqual([...names].filter((name) => !notYet.includes(name)).sort());
 });
 
-test("what is set is taken, and an empty variable is not set", () => {
+test("set values are used, and an empty variable counts as not set", () => {
   const config = parse({
     HOST: "127.0.0.1",
     PORT: "0",
@@ -110,7 +110,7 @@ test("what is set is taken, and an empty variable is not set", () => {
   expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
 });
 
-test("the key set of an identity provider is taken, with the time that its last good keys serve", () => {
+test("an identity provider's key set is used, with the time that its last good keys may serve", () => {
   const env = { AUTH_JWKS_URL: "https://idp.example/keys", AUTH_ISSUER: "i", AUTH_AUDIENCE: "a" };
   const jwksUrl = new URL("https://idp.example/keys");
   expect(parse(env).auth.keys).toEqual({ jwksUrl, maxStaleMs: 3_600_000 });
@@ -139,7 +139,7 @@ test.each([
   expect(parse(env)).toMatchObject(expected);
 });
 
-test("every problem is told at once, by the variable's name", () => {
+test("every problem is reported at once, by the variable's name", () => {
   const problems = problemsOf({
     PORT: "70000",
     DATABASE_URL: "mysql://x",
@@ -198,7 +198,7 @@ describe.each<[string, Record<string, string>, string[]]>([
     ["DATABASE_URL", "RATE_LIMIT_PER_SECOND", "WORKERS"],
   ],
 ])("%s", (_name, env, names) => {
-  test(`is told of ${names.join(", ")}`, () => {
+  test(`is reported for ${names.join(", ")}`, () => {
     expect(problemsOf(env).map((problem) => problem.split(":")[0])).toEqual(names);
   });
 });

@@ -9,11 +9,11 @@ import { type ConnectionLimits, settings } from "./limits.ts";
 import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
 
-/** The settings, checked. Times are in milliseconds. */
+/** Checked settings. Times are in milliseconds. */
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** A file's absolute path, or ":memory:". */
+  /** Absolute path of a file, or ":memory:". */
   readonly databasePath: string;
   readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
@@ -31,13 +31,13 @@ export interface Config {
 }
 
 export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
-  /** Undefined: a development key is to be used. Only ever so on loopback. */
+  /** Undefined means a development key. Only ever so on loopback. */
   readonly keys: TokenKeys | undefined;
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
 const MIN_SECRET_BYTES = 32;
-/** Of the contract, but not in this version: refused rather than ignored. */
+/** Settings of the contract that this version lacks. They are refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
   WORKERS: ["1"],
@@ -95,8 +95,8 @@ export function parseConfig(env: Env, sources: FileSources): Config {
 }
 
 /**
- * The part of the settings that signing a token takes; the others may be wrong. The
- * database has a part in it only where no key is set.
+ * Reads only the settings that signing a token needs; the others may be wrong. The database matters only if no key is
+ * set.
  *
  * @throws ConfigError
  */

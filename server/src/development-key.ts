@@ -4,18 +4,18 @@ import { dirname } from "node:path";
 import { sleepSync } from "./runtime/sleep-sync.ts";
 
 const KEY_BYTES = 32;
-/** How long a server waits for another one that is just writing the key, in milliseconds. */
+/** How long to wait for another server that is writing the key at the moment, in milliseconds. */
 const MAX_WAIT_MS = 1_000;
 const RETRY_MS = 10;
 
-/** The development key can't be used; the message says why, and has its path. */
+/** The development key can't be used. The message has the reason and its path. */
 export class DevelopmentKeyError extends Error {
   override name = "DevelopmentKeyError";
 }
 
 /**
- * The HS256 secret of a server that has none configured: made at its first start
- * and kept in `path`, so that tokens outlive a restart. For loopback only.
+ * Returns the HS256 secret of a server that has none configured. It is created at the first start and kept in `path`,
+ * so that tokens outlive a restart. For loopback only.
  *
  * @throws DevelopmentKeyError when the file can't be used.
  */

@@ -31,7 +31,7 @@ import {
 
 const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
 
-/** The rows of the table below a heading, as the texts of their cells. */
+/** Returns the rows of the table below a heading, as the texts of their cells. */
 function tableBelow(heading: string): string[][] {
   const [, text = ""] = readme.split(new RegExp(`^#+ ${heading}$`, "m"));
   const [, table = ""] = /\n((?:\|.*\n)+)/.exec(text) ?? [];
@@ -44,7 +44,7 @@ function tableBelow(heading: string): string[][] {
   );
 }
 
-/** A number with the largest unit that leaves it whole. */
+/** Formats a number with the largest unit that leaves it whole. */
 function inUnits(value: number, units: readonly (readonly [name: string, factor: number])[]): string {
   const [name, factor] = units.find(([, factor]) => value >= factor && value % factor === 0) ?? ["", 1];
   return `${(value / factor).toLocaleString("en")} ${name}`.trimEnd();
@@ -64,7 +64,7 @@ const time = (ms: number) =>
   ]);
 const count = (value: number) => inUnits(value, []);
 
-/** A setting's default as the README writes it. */
+/** Formats a setting's default as the README writes it. */
 function written(name: string, { byDefault }: Setting): string {
   if (name.endsWith("Bytes")) return bytes(byDefault);
   return name.endsWith("Ms") && byDefault > 0 ? time(byDefault) : String(byDefault);
@@ -96,7 +96,9 @@ test("the contract has the sizes of pages", () => {
   expect(pageSize).toContain(`lte: ${MAX_PAGE_SIZE}\n`);
 });
 
-/** Numbers of rows in the README's table of limits, in their order: those of the first two cells, then those with a unit. */
+/**
+ * Numbers in the rows of the README's table of limits, in order: those of the first two cells, then those with a unit.
+ */
 const numbers: Readonly<Record<string, readonly string[]>> = {
   "unary calls in flight": [],
   "streams in flight": [count(STREAMS_PER_CALL)],

@@ -15,7 +15,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** A number that can be set: its default, and the bounds of what is accepted. */
+/** Setting with a number: its default, and the bounds of accepted values. */
 export interface Setting {
   readonly byDefault: number;
   readonly min: number;
@@ -40,42 +40,44 @@ export const settings = {
   maxCalls: { byDefault: 1_024, min: 1, max: 1_000_000 },
   /** Open connections from one address: a quarter of all, for clients that share one behind a NAT. */
   maxConnectionsPerAddress: { byDefault: 1_024, min: 1, max: 1_000_000 },
-  /** How long a server that stops only reports that it is not ready, so that load balancers look away. */
+  /**
+   * How long a stopping server first only reports that it is not ready, so that load balancers stop sending requests.
+   */
   shutdownDelayMs: { byDefault: 0, min: 0, max: HOUR_MS },
-  /** How long calls may go on after that. */
+  /** How long open calls may run after that. */
   shutdownGraceMs: { byDefault: 10 * SECOND_MS, min: 0, max: HOUR_MS },
   /**
-   * How long the last good keys serve, beyond their own time, when they can't be fetched. The default is about
-   * the lifetime of a token. At most a week, since a key that was withdrawn may be accepted for as long.
+   * How long the last good keys may serve beyond their own time if they can't be fetched. The default is about the
+   * lifetime of a token. At most a week, since a withdrawn key may be accepted for as long.
    */
   authJwksMaxStaleMs: { byDefault: HOUR_MS, min: 0, max: 7 * DAY_MS },
 } satisfies Record<string, Setting>;
 
-/** Bounds of what connections may take up; `AppOptions.limits` sets them. */
+/** Limits on what connections may take up; `AppOptions.limits` sets them. */
 export const defaultConnectionLimits = {
   /** Open connections on one address that is listened on; further ones are closed at once. */
   maxConnections: 4_096,
   /** Open connections from one address, an IPv6 address counting as its /64; further ones are closed at once. */
   maxConnectionsPerAddress: settings.maxConnectionsPerAddress.byDefault,
-  /** Proxies, whose connections are those of many clients: exempt from what counts by address. */
+  /** Proxies, whose connections carry many clients. Limits by address do not apply to them. */
   trustedProxies: new BlockList(),
   /**
-   * Bytes that the calls of one connection may hold: requests that are not complete, and answers that have not left.
-   * Beyond it no further call of the connection begins, and calls that do not move are ended.
+   * Bytes that the calls of one connection may hold: incomplete requests, and answers that have not left. Over it no
+   * further call of the connection begins, and calls that do not move are ended.
    */
   maxConnectionBytes: 8 * MIB,
   /** The same for all connections together. */
   maxHeldBytes: 256 * MIB,
   /**
-   * Pieces of a body, such as an HTTP/2 frame, of less than {@link TINY_PIECE_BYTES}: from one connection, or from all
-   * connections of an address while the gate has let in no call of theirs. Beyond it the connection is closed. No
-   * client cuts a body like that, and each piece costs much more than its bytes.
+   * Pieces of a body, such as an HTTP/2 frame, of less than {@link TINY_PIECE_BYTES}. Counted by connection, or by
+   * address until the gate has let one of the connection's calls in; over it the connection is closed. No honest client
+   * cuts a body like that, and each piece costs much more than its bytes.
    */
   tinyPieces: { burst: 4_096, perSecond: 2_048 },
   /**
-   * Streams that are reset on connections of which the gate has let no call in, all those of an address together;
-   * then the next connection to do it is closed. A client may drop all its calls while they wait for its identity
-   * provider, and do so again a second later.
+   * Streams that are reset on connections before the gate has let in one of their calls, counted by address; over it
+   * the next connection to do so is closed. A client may drop all its calls while they wait for its identity provider,
+   * and do so again a second later.
    */
   strangerResets: { burst: 512, perSecond: 256 },
   /**
@@ -92,14 +94,14 @@ export const defaultConnectionLimits = {
   /** How long a connection without a request stays open. */
   idleTimeoutMs: 2 * MINUTE_MS,
   /**
-   * How long an HTTP/1.1 connection has to be without a request before a server that stops closes it: many times
-   * what a client takes from an answer to its next request.
+   * How long an HTTP/1.1 connection has to be without a request before a stopping server closes it: many times what a
+   * client needs between an answer and its next request.
    */
   idleBeforeCloseMs: 500,
 };
 export type ConnectionLimits = typeof defaultConnectionLimits;
 
-/** Bounds of the time that a peer may take to send a request or to read its answer; `AppOptions.timeouts` sets them. */
+/** Limits on the time that a peer may take to send a request or to read its answer; `AppOptions.timeouts` sets them. */
 export const defaultRequestTimeouts = {
   /** Time for the whole body of a request with one message. */
   bodyTimeoutMs: 30 * SECOND_MS,
@@ -108,25 +110,25 @@ export const defaultRequestTimeouts = {
 };
 export type RequestTimeouts = typeof defaultRequestTimeouts;
 
-/** The pace at which calls start, and how many of them wait; `AppOptions.admission` sets them. */
+/** Pace at which calls start, and limits on those that wait; `AppOptions.admission` sets them. */
 export const defaultAdmissionLimits = {
-  /** Unary calls that may be under way at first, before it is known how long they take. */
+  /** Unary calls that may be under way at first, before the server knows how long they take. */
   window: 64,
-  /** Longest turn of the event loop; calls that make it longer slow the starts of others. */
+  /** Longest turn of the event loop that does not slow the starts of calls. */
   maxTurnMs: 20,
   /** Longest wait of a call in a burst. */
   maxBurstWaitMs: SECOND_MS,
   /** Longest wait once calls have waited without a pause for maxBurstWaitMs. */
   maxStandingWaitMs: 100,
-  /** How long the rest of a unary request may be on its way while other calls are refused for its place. */
+  /** How long a unary request may stay incomplete while others are refused for lack of a place. */
   patienceMs: SECOND_MS,
 };
-/** Streams that may be open for each unary call of `maxCalls`: they are mostly quiet. */
+/** Streams that may be open for each unary call of `maxCalls`: most are quiet. */
 export const STREAMS_PER_CALL = 16;
 /** Part of the process's calls, and of its streams, that one connection may have. */
 export const CONNECTION_SHARE = 1 / 4;
 
-/** Bounds of a WebSocket, beside those of every connection and call; `AppOptions.webSockets` sets them. */
+/** Limits of a WebSocket, beside those of every connection and call; `AppOptions.webSockets` sets them. */
 export const defaultGrpcWebSocketsLimits = {
   /** Largest header block, in bytes. */
   maxHeaderBytes: 16 * KIB,
@@ -137,10 +139,13 @@ export const defaultGrpcWebSocketsLimits = {
 };
 export type GrpcWebSocketsLimits = typeof defaultGrpcWebSocketsLimits;
 
-/** Lines in the log about refused requests, and about refused WebSockets: without a bound, one client could fill disks. */
+/**
+ * Most log lines a second about refused requests, and about refused WebSockets. Without a bound, one client could fill
+ * disks.
+ */
 export const DEFAULT_REFUSED_LINES_PER_SECOND = 100;
 
-/** A piece of a body is tiny below the size of an empty gRPC message's head, in bytes. */
+/** Pieces of a body below this size are tiny, in bytes: smaller than the head of an empty gRPC message. */
 export const TINY_PIECE_BYTES = 5;
 /** Bytes of a request's header that do not count against its address. */
 export const FREE_HEADER_BYTES = KIB;
@@ -151,57 +156,68 @@ export const FREE_HEADER_BYTES = KIB;
  */
 export const STREAM_RESETS = { burst: 4_096, perSecond: 512 };
 
-/** Bytes that each call counts for, beside its answer, while that waits for its reader: its stream, request and timers. */
+/**
+ * Memory that a call takes up beside its answer while the answer waits for its reader: its stream, request and timers.
+ */
 export const CALL_BYTES = 16 * KIB;
-/** How long a call that is in the way of others may stand still. */
+/** How long a call that blocks others may stand still. */
 export const CALL_STALL_TIMEOUT_MS = 5 * SECOND_MS;
-/** The same while the process holds too much, and the call's connection more than its share. */
+/** The same, while the process holds too much and the call's connection more than its share. */
 export const OVER_SHARE_STALL_TIMEOUT_MS = 2 * SECOND_MS;
-/** Times `maxConnectionBytes` at which a connection is closed: only a client that ignores its windows gets there. */
+/**
+ * Multiple of `maxConnectionBytes` at which a connection is closed. Only a client that ignores its flow-control windows
+ * gets there.
+ */
 export const MAX_TIMES_OVER_BUDGET = 6;
-/** Times `maxConnectionBytes` that a connection may hold in complete messages that are kept for their streams. */
+/** Multiple of `maxConnectionBytes` that a connection may hold in complete messages that are kept for their streams. */
 export const KEPT_MESSAGES_FACTOR = 8;
 
-/** What a client may still send after an answer that came before its request's end: until it has seen the answer. */
+/**
+ * Bytes that a client may still send of a request that was answered before its end. It may go on until it has seen the
+ * answer.
+ */
 export const MAX_DROPPED_BYTES = 64 * MIB;
 /** The same after the answer of an overloaded server, and for how long. */
 export const MAX_REFUSED_REST_BYTES = MIB;
 export const MAX_REFUSED_REST_MS = 5 * SECOND_MS;
 
 /**
- * Largest message to the directory. No valid request has a hundredth of it, and a message costs memory and time
+ * Largest message to the user directory. No valid request has a hundredth of it, and a message costs memory and time
  * before its rules refuse it.
  */
 export const MAX_USER_MESSAGE_BYTES = 256 * KIB;
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1_000;
-/** How long the answer to a `request_id` is remembered. */
+/** How long the answer to a `request_id` is kept. */
 export const REQUEST_ID_LIFETIME_MS = DAY_MS;
-/** Searches through many users that go on at once; each holds up to a page of users while others have their turns. */
+/** Searches through many users that run at once. Each holds up to a page of users while others have their turns. */
 export const MAX_SEARCHES_AT_ONCE = 8;
 
 /**
- * Largest `grpc-message`, percent-encoded, and largest details of an error, in bytes. Over gRPC they are headers, the
- * details together with the message again in base64. Many clients take 8 KiB of headers in all, and Node's HTTP/2
- * sends no more than 64 KiB; beyond that the whole status is lost, and the call looks refused or broken.
+ * Largest `grpc-message`, percent-encoded, and largest details of an error, in bytes. Over gRPC they are headers, and
+ * the details contain the message again in base64. Many clients accept 8 KiB of headers in all, and Node's HTTP/2 sends
+ * no more than 64 KiB. Beyond that the whole status is lost, and the call looks refused or broken.
  */
 export const MAX_ERROR_MESSAGE_BYTES = KIB;
 export const MAX_ERROR_DETAILS_BYTES = 4 * KIB;
 
-/** Messages beyond this size are inflated and deflated by other threads: up to here both take some 0.1 ms. */
+/**
+ * Largest message that is inflated and deflated on the event loop: up to here both take some 0.1 ms. Other threads work
+ * on larger ones.
+ */
 export const MAX_INLINE_CODING_BYTES = 32 * KIB;
 
-/** Bounds of an identity provider's key set. Large providers have some 20 KiB, and two to ten keys. */
+/** Limits on an identity provider's key set. Large providers have some 20 KiB, and two to ten keys. */
 export const keySetLimits = {
-  /** Largest key set, in bytes and decompressed. */
+  /** Largest key set, in bytes after decompression. */
   maxBytes: 256 * KIB,
-  /** Keys that are looked at; further ones are left out. */
+  /** Keys that are read; further ones are left out. */
   maxKeys: 100,
   maxRedirects: 3,
   /** Time for a fetch, redirects included. */
   fetchTimeoutMs: 5 * SECOND_MS,
-  /** Age at which keys are fetched anew. */
+  /** Age at which keys are fetched again. */
   refreshMs: 10 * MINUTE_MS,
-  /** Shortest time between two fetches for keys that tokens name, whatever they name. */
+  /** Shortest time between two fetches for keys that the set does not have. */
   cooldownMs: 30 * SECOND_MS,
 };

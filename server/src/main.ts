@@ -18,12 +18,12 @@ import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 
-/** From `server/src` and from `server/dist` alike. */
+/** The same folder from `server/src` and from `server/dist`. */
 const rootDir = resolve(import.meta.dirname, "../..");
 
 function loadConfig() {
   try {
-    // Into the environment itself: libraries and Node.js read variables of theirs.
+    // Set them in the environment itself: libraries and Node.js read variables of their own.
     Object.assign(process.env, { ...readEnvFile(join(rootDir, ".env")), ...process.env });
     return parseConfig(process.env, { rootDir, readFile: (path) => readFileSync(path, "utf8") });
   } catch (error) {
@@ -34,12 +34,12 @@ function loadConfig() {
 }
 
 const config = loadConfig();
-// Whoever reads the log may go; the service stays.
+// If the reader of the log goes away, the server goes on.
 process.stdout.on("error", () => {});
 const logOutput = createLineBatch(process.stdout);
 process.on("exit", () => logOutput.flush());
 const logger = createLogger(config.logLevel, logOutput);
-// Node prints its warnings as text, unless somebody else takes them.
+// Unless somebody else handles them, Node prints its warnings as text.
 process.removeAllListeners("warning");
 process.on("warning", (warning) => logger.warn({ err: warning }, "warning"));
 const die = (message: string) => (error: unknown) => {
@@ -49,7 +49,7 @@ const die = (message: string) => (error: unknown) => {
 process.on("uncaughtException", die("uncaught exception"));
 process.on("unhandledRejection", die("unhandled rejection"));
 
-/** The development key lies beside the database; with the database in memory it is as short-lived. */
+/** The development key lies beside the database. With the database in memory, it lives no longer than that. */
 function developmentKey(): Uint8Array {
   if (config.databasePath === ":memory:") return randomBytes(32);
   const path = join(dirname(config.databasePath), "development.key");

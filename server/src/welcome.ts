@@ -1,6 +1,9 @@
-/** What a developer sees at the start: the address, a link that signs the browser in, a curl line that works. */
+/**
+ * Returns the text that a developer sees at the start: the address, a link that signs the browser in, and a curl line
+ * that works.
+ */
 export function welcome(url: string, token: string, certFile: string | undefined): string {
-  // The certificate itself is an anchor of trust that curl takes, whoever signed it.
+  // curl accepts the certificate itself as a trust anchor, whoever signed it.
   const curl = certFile === undefined ? "curl" : `curl --cacert '${certFile}'`;
   return `
   Rollcall  ${url}

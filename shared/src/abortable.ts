@@ -1,4 +1,4 @@
-/** Settles as the value does, or rejects with the signal's reason as soon as that is aborted. */
+/** Settles like the value, or rejects with the signal's reason as soon as it is aborted. */
 export function abortable<T>(value: T | Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);

@@ -5,7 +5,7 @@ export const SUBPROTOCOL = "grpc-websockets";
 export const BODY = 0x00;
 export const HALF_CLOSE = 0x01;
 
-/** Flag of the gRPC-Web frame that holds headers or trailers instead of a message. */
+/** Flag of a gRPC-Web frame that holds headers or trailers instead of a message. */
 export const HEADER_FRAME = 0x80;
-/** A gRPC-Web frame's flag and length. */
+/** Flag and length of a gRPC-Web frame. */
 export const PREFIX_BYTES = 5;

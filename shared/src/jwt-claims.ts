@@ -1,6 +1,6 @@
 /**
- * Returns the claims of a JWT in compact form (RFC 7519), or undefined for any other text.
- * They are not verified: only a server can do that.
+ * Returns the claims of a JWT in compact form (RFC 7519), or undefined for any other text. Does not verify them: only a
+ * server can.
  */
 export function readJwtClaims(token: string): Readonly<Record<string, unknown>> | undefined {
   const payload = token.split(".", 3)[1];

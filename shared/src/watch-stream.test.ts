@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { type StreamEnd, watchStream } from "./watch-stream.ts";
 
-/** Three numbers, or an error after them; it notes what its reader does. */
+/** Creates a stream of three numbers, with an error after them if it fails. It notes what its reader does. */
 function source({ fails = false, hangs = false } = {}) {
   const calls: string[] = [];
   async function* numbers() {

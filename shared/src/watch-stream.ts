@@ -7,7 +7,7 @@ export type StreamEnd =
   | { readonly how: "failed"; readonly error: unknown }
   | { readonly how: "left" };
 
-/** What to do with a stream while it is read. Neither `onMessage` nor `onEnd` may throw. */
+/** Hooks for a stream while it is read. Neither `onMessage` nor `onEnd` may throw. */
 export interface StreamWatch<T> {
   /** Called with each message before the reader gets it. */
   onMessage?: ((message: T) => void) | undefined;
@@ -15,15 +15,15 @@ export interface StreamWatch<T> {
   mapError?: ((error: unknown) => unknown) | undefined;
   /** Called once. */
   onEnd?: ((end: StreamEnd) => void) | undefined;
-  /** Ends the stream when aborted: the reader gets the reason at once, even while the source ignores the signal. */
+  /** Ends the stream when aborted: the reader gets the reason at once, even if the source ignores the signal. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Returns the same messages, watched. Nobody but the reader pulls them.
+ * Returns the same messages, watched. Only the reader pulls them.
  *
- * - `return`, when the reader leaves, returns the source. Without a signal it waits for
- *   the source; with one it does not, as a source that ignores its signal may never answer.
+ * - `return`, when the reader leaves, returns the source. Without a signal it waits for the source; with one it does
+ *   not, since a source that ignores its signal may never answer.
  * - `throw` does the same and rejects with the reader's error, which is not mapped.
  */
 export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>): AsyncIterable<T> {
@@ -50,7 +50,7 @@ export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>
         void leave();
         rejectPending(signal?.reason);
       };
-      // One listener for the whole stream: one for each message would cost as much as the message.
+      // Use one listener for the whole stream: one for each message would cost as much as the message.
       if (signal?.aborted) abort();
       else signal?.addEventListener("abort", abort);
       const read = (): Promise<IteratorResult<T>> => {

@@ -18,17 +18,17 @@ import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
-/** An import outlasts a restart of the server: rather wait than give up. */
+/** Retry options with which an import outlasts a restart of the server. */
 const patience = {
   timeoutMs: 60_000,
   retry: { maxAttempts: 20, initialDelayMs: 200, budget: { maxTokens: 10_000 } },
 } satisfies Partial<NodeRollcallClientOptions>;
 
-/** In users. */
+/** Numbers of users. */
 interface Counts {
-  /** By this run, or by an earlier one of the same file. */
+  /** Users that this run created, or an earlier one of the same file. */
   created: number;
-  /** Their e-mails are in the directory already, and `--skip-existing` says that this is fine. */
+  /** Users whose e-mails are in the directory already, if `--skip-existing` allows that. */
   skipped: number;
   failed: number;
 }
@@ -65,14 +65,14 @@ export function addImportCommand(users: Command, io: Io): void {
     });
 }
 
-/** The import's call and what it shows of itself; the bar is gone when it ends, however it ends. */
+/** Runs the import and shows its progress. The bar is gone when the import ends, however it ends. */
 async function runImport(
   run: ImportOptions & { path: string; format: ImportFormat; globals: Globals; io: Io; counts: Counts },
 ): Promise<void> {
   const { path, format, globals, io, counts } = run;
   const whenInterrupted = () => `canceled: ${textOf(counts)}; run it again to go on`;
   const lineCount = await countLines(path, io.signal);
-  // The first line of CSV is no user.
+  // The first line of CSV is not a user.
   const total = lineCount && lineCount - (format === "csv" ? 1 : 0);
   using progress = startProgress(io.stderr, total, USERS);
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
@@ -80,7 +80,7 @@ async function runImport(
     note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
   let isWaiting = false;
   const tellOfWait = (error: ConnectError) => {
-    // Once for all that wait for the same server.
+    // Print this once for all calls that wait for the same server.
     if (!isWaiting) note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
     isWaiting = true;
   };
@@ -115,7 +115,7 @@ function textOf({ created, skipped, failed }: Counts): string {
 
 interface ImportRun extends ImportOptions {
   readonly counts: Counts;
-  /** Aborted: an input that is slow to come is not waited for. */
+  /** Aborted to stop reading, so that a slow input is not waited for. */
   readonly reading: AbortController;
   writeError(range: LineRange, report: ErrorReport): void;
   onDone(): void;
@@ -160,7 +160,7 @@ async function importLines(
   if (fault) throw fault.error;
 }
 
-/** @throws LineError, or what the server answers. */
+/** @throws LineError, or the error of the call. */
 async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
   if ("problem" in line) throw new LineError(line.problem);
   const { email, name } = line;
@@ -175,12 +175,14 @@ class LineError extends Error {
   override name = "LineError";
 }
 
-/** Whether the next line can fare better. */
+/** Returns whether the fault is the line's, so that the next line can still succeed. */
 function isFaultOfLine(error: unknown): boolean {
   return error instanceof LineError || error instanceof ValidationError || error instanceof EmailTakenError;
 }
 
-/** The same for the same row, in every run: the server answers a repetition with the user it has made. */
+/**
+ * Returns the request id of a row, the same in every run: the server answers a repetition with the user it has created.
+ */
 function requestIdOf(email: string, name: string): string {
   const hash = createHash("sha256").update(JSON.stringify([email, name]));
   return `import:${hash.digest("base64url")}`;

@@ -9,7 +9,7 @@ import { printable } from "../output.ts";
 import { bytesText, startProgress } from "../progress.ts";
 import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
-/** A server's default limit for a message. */
+/** Longest line: a server's default limit for a message. */
 const LINE_LIMIT = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };
 
 export function addStreamCommands(program: Command, io: Io): void {
@@ -80,7 +80,7 @@ export function addStreamCommands(program: Command, io: Io): void {
           }
           chat.end();
         };
-        // The replies say what has ended the chat; an input that goes on is not waited for.
+        // The replies report what has ended the chat. Do not wait for an input that goes on.
         send().catch(() => {});
         try {
           for await (const reply of chat) {
@@ -90,7 +90,7 @@ export function addStreamCommands(program: Command, io: Io): void {
         } catch (error) {
           throw fault ?? error;
         }
-        // The lines before it are answered.
+        // The lines before it have been answered.
         if (fault) throw fault;
       });
     });

@@ -30,7 +30,7 @@ export function addTokenCommands(program: Command, io: Io): void {
 async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs: number): Promise<string> {
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
-  // Only this command needs the server's code.
+  // Loaded here, since only this command needs the server's code.
   const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile, SCOPES } = await import(
     "@rollcall/server"
   );
@@ -56,7 +56,7 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   });
 }
 
-/** Reads scopes with spaces between them. @throws UsageError for one that no method asks for, or none. */
+/** Reads scopes separated by spaces. @throws UsageError for one that no method requires, or none. */
 function scopesOf(list: string, known: readonly string[]): string[] {
   const scopes = list.split(/\s+/).filter((name) => name !== "");
   const unknown = scopes.filter((name) => !known.includes(name)).map((name) => JSON.stringify(name));
@@ -65,7 +65,7 @@ function scopesOf(list: string, known: readonly string[]): string[] {
   throw new UsageError(`--scope: ${problem}; there are ${known.join(", ")}, with spaces between them`);
 }
 
-/** @throws UsageError where no server has made a key yet. */
+/** @throws UsageError if no server has created a key yet. */
 function existingKeyFile(databasePath = ""): string {
   if (databasePath === ":memory:") {
     throw new UsageError("DATABASE_URL: a server with its database in memory keeps its key to itself; set AUTH_SECRET");

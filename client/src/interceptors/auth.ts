@@ -6,32 +6,33 @@ import { findForeignAnswer } from "../internal/foreign-answer.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface TokenRequest {
-  /** The token that the server has just refused. */
+  /** Token that the server has just refused. */
   readonly refused: string | undefined;
 }
 
 /**
- * Gives the bearer token to send; undefined or an empty one sends none. It is asked before each
- * call. A promise says that this takes work: then its token is kept until shortly
- * before it expires (a JWT's `exp`), and calls at the same time share one request.
+ * Returns the bearer token to send; undefined or an empty one sends none. Called before each call. A promise means that
+ * getting a token takes work: then the token is kept until shortly before it expires (a JWT's `exp`), and calls at the
+ * same time share one request.
  */
 export type GetToken = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
 export interface AuthOptions {
-  /** A token that stays the same, or what gives one. */
+  /** Token that stays the same, or a function that returns one. */
   token: string | GetToken;
-  /** How long before it expires a token is renewed, in milliseconds. Default 30 s. */
+  /** How long before its expiry a token is renewed, in milliseconds. Default 30 s. */
   renewBeforeMs?: number | undefined;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now?: (() => number) | undefined;
 }
 
 /**
- * Sends `authorization: Bearer …`, renewed before the token expires. A unary call
- * that is refused as unauthenticated is repeated once with a new token, where there
- * is one; after a stream that is refused, the next call asks for a new token. A call
- * that is aborted, or whose deadline ends, waits for no token. One with characters that no
- * token has (RFC 6750, 2.1) is not sent: the call fails as unauthenticated.
+ * Sends `authorization: Bearer …`, and renews the token before it expires.
+ *
+ * - A unary call that is refused as unauthenticated is repeated once, if there is a new token.
+ * - After a refused stream, the next call asks for a new token.
+ * - A call that is aborted, or whose deadline ends, stops waiting for a token.
+ * - A token with invalid characters (RFC 6750, 2.1) is not sent: the call fails as unauthenticated.
  */
 export function createAuthInterceptor({ token, renewBeforeMs = 30_000, now = Date.now }: AuthOptions): Interceptor {
   const source = new TokenSource(typeof token === "string" ? () => token : token, renewBeforeMs, now);
@@ -97,12 +98,15 @@ class TokenSource {
 
   #keep(token: string): void {
     const expiresAtMs = expiryOf(token);
-    // One whose end is not known is asked for each time.
+    // A token without a known expiry is asked for each time.
     if (expiresAtMs !== undefined) this.#kept = { token, renewAtMs: expiresAtMs - this.#renewBeforeMs };
   }
 }
 
-/** Returns the token, undefined for none. @throws ConnectError, without the token, for one that must not go into a header. */
+/**
+ * Returns the token, or undefined for none. @throws ConnectError, which does not quote the token, for one that must not
+ * go into a header.
+ */
 function checked(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const token = toBearerToken(text);
@@ -110,7 +114,7 @@ function checked(text: string | undefined): string | undefined {
   return token || undefined;
 }
 
-/** Returns the end of a JWT, in milliseconds since the Unix epoch. */
+/** Returns the expiry of a JWT, in milliseconds since the Unix epoch. */
 function expiryOf(token: string): number | undefined {
   const { exp } = readJwtClaims(token) ?? {};
   return typeof exp === "number" ? exp * 1_000 : undefined;

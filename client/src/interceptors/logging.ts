@@ -10,9 +10,8 @@ export interface LoggingOptions {
 }
 
 /**
- * One line a call, a stream's at its end: method, code, duration, request id. Never
- * what is in messages or tokens. A call that failed is a warning, but for one that
- * its own caller canceled.
+ * Logs one line a call, at the end of the call or stream: method, code, duration, request id. Never logs contents of
+ * messages or tokens. A failed call is a warning, unless its own caller canceled it.
  */
 export function createLoggingInterceptor({ logger }: LoggingOptions): Interceptor {
   return (next) => (request) => {

@@ -1,18 +1,18 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { randomId } from "../internal/random-id.ts";
 
-/** The ids that the server keeps: printable ASCII without spaces or quotes. */
+/** Ids that the server keeps: printable ASCII without spaces or quotes. */
 const VALID = /^[\w.:/+=@-]{1,128}$/;
 
 export interface RequestIdOptions {
   /**
-   * The id of what this call is part of, such as the request that a server is
-   * answering; a new one where it is undefined, or not one that the server keeps. Default: always a new one.
+   * Returns the id of the work that this call is part of, such as the request that a server is answering. If it is
+   * undefined, or the server would not keep it, a new one is used. Default: always a new one.
    */
   currentId?: (() => string | undefined) | undefined;
 }
 
-/** Sends `x-request-id`, which the server's log and answer carry too; one that the call has already is kept. */
+/** Sends `x-request-id`, which appears in the server's log and answer too. Keeps an id that the call already has. */
 export function createRequestIdInterceptor({ currentId }: RequestIdOptions = {}): Interceptor {
   return (next) => (request) => {
     if (!request.header.has("x-request-id")) {

@@ -2,11 +2,10 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { type StreamEnd, watchStream } from "@rollcall/shared/watch-stream";
 
 /**
- * Reports a broken response as `internal`: one that ends within a message or without
- * its end (Connect's EndStreamResponse), or that can't be decompressed or parsed.
- * Connect's decoders, which servers use too, call each of these invalid_argument, as if the
- * caller had sent something wrong. What the server itself answered, and what the
- * source of the request's messages threw, stays as it is. To be the innermost interceptor.
+ * Reports a broken response as `internal`: one that ends within a message or without its end (Connect's
+ * EndStreamResponse), or that can't be decompressed or parsed. Connect's decoders, which servers use too, report each
+ * of these as invalid_argument, as if the caller had sent something wrong. Errors from the server itself, and from the
+ * source of the request's messages, stay unchanged. Has to be the innermost interceptor.
  *
  * The Connect protocol names no code for it; its conformance suite expects internal.
  */

@@ -8,25 +8,23 @@ import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause
 import { lastFaultKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 
-/** With less than this left of a deadline, in milliseconds, what was not sent or lost is not tried again. */
+/** Time that has to be left of a deadline, in milliseconds, to repeat a call that was not sent or was lost. */
 const LAST_TRY_MS = 50;
 
 /**
- * Repeats a unary call that failed for a while: unavailable, resource_exhausted where the
- * server says when to come back, or an attempt's own deadline. Streams are not repeated.
+ * Repeats unary calls that failed with a temporary error: unavailable, resource_exhausted if the server says when to
+ * come back, or the end of an attempt's own deadline. Streams are not repeated.
  *
- * A call that may have reached a server is repeated where that is safe: the method has
- * NO_SIDE_EFFECTS, or the request carries a `request_id`. That takes one of
- * `maxAttempts`, and stops while more calls fail than the budget allows.
+ * A call that may have reached a server is repeated only if that is safe: the method has NO_SIDE_EFFECTS, or the
+ * request carries a `request_id`. Each repetition takes one of `maxAttempts`, and there are none while more calls fail
+ * than the budget allows.
  *
- * Two kinds of failures take no attempt, and are repeated until the call's deadline,
- * without one for 20 s:
- * - What no server has acted on (a RequestNotSentError). It takes nothing of the budget
- *   either, as in gRPC (gRFC A6, transparent retries), and waits for the backoff.
- * - A call that was lost with its connection, where it is safe to repeat. It is repeated at
- *   once, as the pool gives new connections few calls until some are answered. Over HTTP/1.1,
- *   a loss without any answer before takes one token for all its calls, and each waits for
- *   the backoff.
+ * Two kinds of failures take no attempt. They are repeated until the call's deadline, or for 20 s without one:
+ * - The server has not acted on the call (a RequestNotSentError). This takes nothing from the budget either, as in gRPC
+ *   (gRFC A6, transparent retries), and waits for the backoff.
+ * - The call was lost with its connection, and is safe to repeat. It is repeated at once, since the pool gives new
+ *   connections few calls until some are answered. Over HTTP/1.1, a loss before any answer takes one token for all its
+ *   calls, and each waits for the backoff.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
@@ -43,7 +41,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
     /** Whether an attempt may have reached a server. */
     let isSent = false;
-    /** Such attempts, without those that were lost with their connection. */
+    /** Number of such attempts, without those that were lost with their connection. */
     let failedCount = 0;
     let waitCount = 0;
     for (let attempt = 1; ; attempt++) {
@@ -54,7 +52,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
       } catch (reason) {
         const failure = ConnectError.from(reason);
         const isNotSent = findNotSent(failure) !== undefined;
-        // It is not true of the whole call any more that no server has acted on it.
+        // It is no longer true of the whole call that no server has acted on it.
         const error = isNotSent && isSent ? withoutCause(failure) : failure;
         request.contextValues.set(lastFaultKey, isNotSent || !request.signal.aborted ? error : undefined);
         if (request.signal.aborted || !isTransient(failure)) throw error;
@@ -85,7 +83,7 @@ function isSafeToRepeat({ method, message }: UnaryRequest): boolean {
   return "requestId" in message && message.requestId !== "";
 }
 
-/** An attempt has its own header, deadline and signal: none of it reaches the next attempt. */
+/** Makes one attempt, with a header, deadline and signal of its own. They do not affect the next attempt. */
 async function makeAttempt(
   next: (request: UnaryRequest) => Promise<UnaryResponse>,
   request: UnaryRequest,
@@ -105,11 +103,11 @@ async function makeAttempt(
   try {
     return await next({ ...request, header, signal: controller.signal });
   } catch (error) {
-    // Not every transport hands on why its signal was aborted. What was not sent is still known not to be.
+    // Not every transport passes on the reason of an abort. An error that says that nothing was sent is kept.
     throw controller.signal.reason === timeout && !findNotSent(error) ? timeout : error;
   } finally {
     clearTimeout(timer);
-    // Lets go of the call's signal.
+    // Unlinks the controller from the call's signal.
     controller.abort();
   }
 }
@@ -119,7 +117,7 @@ interface Deadline {
   write(header: Headers, timeoutMs: number): void;
 }
 
-/** The call's deadline, as its protocol's header says. */
+/** Reads the call's deadline from its protocol's header. */
 function deadlineOf(header: Headers): Deadline | undefined {
   const name = header.has("grpc-timeout") ? "grpc-timeout" : "connect-timeout-ms";
   const unit = name === "grpc-timeout" ? "m" : "";

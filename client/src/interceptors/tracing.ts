@@ -5,17 +5,16 @@ import { observeCall } from "./observe-call.ts";
 
 /** A call that begins. */
 export interface TracedCall {
-  /** As `user.v1.UserService/GetUser`. */
+  /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
   readonly stream: boolean;
-  /** The request's header: the place for `traceparent`. */
+  /** Header of the request: the place for `traceparent`. */
   readonly header: Headers;
 }
 
 /**
- * Called as each call begins; the function it returns is called at the end, with the
- * error where there is one. An OpenTelemetry span fits in a few lines. What either
- * throws is dropped: the call goes on.
+ * Called as each call begins. The function it returns is called at the end, with the error if there is one. An
+ * OpenTelemetry span fits in a few lines. Errors of either function are dropped, and the call goes on.
  */
 export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) => void;
 

@@ -4,11 +4,11 @@ import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
 
 /**
- * Refuses requests with half of a surrogate pair in a string, as `"\ud800"`: no encoding of
- * Unicode has it, so U+FFFD would be sent in its place, and nobody would know.
+ * Refuses requests with half of a surrogate pair in a string, such as `"\ud800"`. No encoding of Unicode can express
+ * it, so U+FFFD would be sent in its place without anyone noticing.
  *
- * The error is invalid_argument and names the fields, as a server's own. To be outside of
- * the interceptor for faults of responses.
+ * The error is invalid_argument and names the fields, like a server's own. Has to be outside of the interceptor for
+ * faults of responses.
  */
 export const createWellFormedInterceptor = (): Interceptor => (next) => (request) => {
   const { input } = request.method;
@@ -32,7 +32,7 @@ function check(desc: DescMessage, message: Message): void {
   throw new ConnectError("validation failed", Code.InvalidArgument, undefined, [{ desc: BadRequestSchema, value }]);
 }
 
-/** The paths of fields with such strings; maps are left out, since no request has one. */
+/** Yields the paths of fields with such strings. Leaves out maps, since no request has one. */
 function* illFormed(message: ReflectMessage, prefix: string): Iterable<string> {
   for (const field of message.fields) {
     if (!message.isSet(field)) continue;

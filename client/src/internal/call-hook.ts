@@ -1,11 +1,8 @@
-/**
- * Calls a caller's hook, whose faults are its own: a call whose logger fails has not
- * failed, and is not made again.
- */
+/** Calls a caller's hook and drops its errors: a call whose logger fails has not failed, and is not repeated. */
 export function callHook(hook: () => void): void {
   try {
     hook();
   } catch {
-    // There is nobody else to report it to.
+    // Ignore: the failing hook is the only place that errors could be reported to.
   }
 }

@@ -1,6 +1,6 @@
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
-/** Resolves after `ms` milliseconds, 25 days at most; rejects with the signal's reason as soon as that is aborted. */
+/** Resolves after `ms` milliseconds, 25 days at most. Rejects with the signal's reason as soon as it is aborted. */
 export function delay(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);

@@ -8,19 +8,19 @@ import {
 import { codeFromHttpStatus, errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { findCause } from "./not-sent.ts";
 
-/** What the content types of Connect's streams begin with. */
+/** Prefix of the content types of Connect's streams. */
 const STREAM = "application/connect+";
-/** More than any server's error in JSON, in bytes. */
+/** Largest error in JSON that is read, in bytes: more than any server sends. */
 const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
- * Cause of an error that no Rollcall server has answered with: HTTP with another status
- * or type than the call's protocol has. It comes from something in between, such as a proxy
- * that takes no request this large, or from another server at the address.
+ * Cause of an error for an answer that does not come from a Rollcall server: HTTP with a status or type that the call's
+ * protocol does not use. It comes from something in between, such as a proxy that refuses a request of this size, or
+ * from another server at the address.
  */
 export class ForeignAnswerError extends Error {
   override name = "ForeignAnswerError";
-  /** The HTTP status; 0 for a redirect, whose status a browser does not show. */
+  /** HTTP status; 0 for a redirect, whose status a browser does not show. */
   readonly status: number;
   constructor(status: number, contentType: string) {
     const what = status === 0 ? "a redirect" : `HTTP ${status}`;
@@ -32,14 +32,16 @@ export class ForeignAnswerError extends Error {
   }
 }
 
-/** The {@link ForeignAnswerError} among an error and its causes. */
+/** Returns the {@link ForeignAnswerError} among an error and its causes. */
 export function findForeignAnswer(error: unknown): ForeignAnswerError | undefined {
   return findCause(error, ForeignAnswerError);
 }
 
-/** Like the global `fetch`, but an answer that is not of the request's protocol is an error, and so is a redirect. */
+/**
+ * Works like the global `fetch`, but rejects for a redirect, and for an answer that is not of the request's protocol.
+ */
 export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
-  // Only so do browsers tell a redirect from a network that is down.
+  // Only this mode lets browsers distinguish a redirect from a network that is down.
   const response = await globalThis.fetch(input, { ...init, redirect: "manual" });
   const { status, headers } = response;
   const sent = typeOfRequest(String(input), new Headers(init?.headers));
@@ -53,7 +55,7 @@ export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): P
   return response;
 }
 
-/** Makes an answer that is not of the request's protocol an error. */
+/** Wraps an HTTP client to reject answers that are not of the request's protocol. */
 export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn {
   return async (request) => {
     const response = await send(request);
@@ -62,17 +64,17 @@ export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn
     if (isAnswer(sent, status, header)) return response;
     if (!isJsonError(status, header)) throw foreignAnswer(status, header);
     const chunks = await readError(response);
-    // One that is compressed comes from a server that has read what the client accepts.
+    // A compressed answer comes from a server that has read which codings the client accepts.
     if (!header.has("content-encoding")) checkJsonError(await parseJson(chunks), sent, status, header);
     return { ...response, body: createAsyncIterable(chunks) };
   };
 }
 
 /**
- * Whether a response's status and type are of the request's protocol: gRPC and gRPC-Web
- * by their type (or a gRPC status, as proxies send that know gRPC), Connect by both.
+ * Returns whether a response's status and type are of the request's protocol. gRPC and gRPC-Web are recognised by their
+ * type (or a gRPC status, as proxies send that know gRPC), Connect by both.
  *
- * @param sent The request's content type.
+ * @param sent Content type of the request.
  */
 function isAnswer(sent: string, status: number, header: Headers): boolean {
   const type = typeOf(header);
@@ -81,12 +83,18 @@ function isAnswer(sent: string, status: number, header: Headers): boolean {
   return sent.startsWith(STREAM) ? type.startsWith(STREAM) : type === sent;
 }
 
-/** Whether this may be an error in the JSON of Connect's unary protocol; so a server refuses what is no call, too. */
+/**
+ * Returns whether this may be an error in the JSON of Connect's unary protocol. A server also refuses requests that are
+ * not calls in this form.
+ */
 function isJsonError(status: number, header: Headers): boolean {
   return status !== 200 && typeOf(header) === "application/json";
 }
 
-/** @throws ConnectError the server's refusal, or a foreign answer, unless the request's own protocol reads this JSON. */
+/**
+ * @throws ConnectError with the server's refusal, or for a foreign answer, unless the request's own protocol reads this
+ * JSON.
+ */
 function checkJsonError(json: unknown, sent: string, status: number, header: Headers): void {
   const foreign = foreignAnswer(status, header);
   if (typeof (json as { code?: unknown } | null)?.code !== "string") throw foreign;
@@ -110,12 +118,12 @@ async function parseJson(chunks: Uint8Array<ArrayBuffer>[]): Promise<unknown> {
 
 function foreignAnswer(status: number, header: Headers): ConnectError {
   const cause = new ForeignAnswerError(status, typeOf(header));
-  // By the protocols, this status is unknown; but too large is too large, whoever says so.
+  // The protocols translate this status to unknown, but too large is too large, whoever says so.
   const code = status === 413 ? Code.ResourceExhausted : codeFromHttpStatus(status);
   return new ConnectError(cause.message, code, header, undefined, cause);
 }
 
-/** The content type of a request; a GET of Connect has it in its query. */
+/** Returns the content type of a request. A Connect GET has it in its query. */
 function typeOfRequest(url: string, header: Headers): string {
   return header.get("content-type") ?? `application/${new URL(url).searchParams.get("encoding")}`;
 }

@@ -1,4 +1,4 @@
-/** Where the client writes what it does: `console`, pino and the like fit. */
+/** Destination of the client's log lines: `console`, pino and the like fit. */
 export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;

@@ -43,7 +43,7 @@ test.each([
   ["http://localhost:8080/caf\uFFFD", "is not in UTF-8"],
   ["http://ada@localhost:8080", "must not have a user name"],
   ["http://@localhost:8080", "must not have a user name"],
-])("%j is refused in words", (address, problem) => {
+])("%j is refused with a reason", (address, problem) => {
   expect(() => parseServerAddress(address)).toThrow(TypeError);
   expect(() => parseServerAddress(address)).toThrow(problem);
 });
@@ -56,6 +56,6 @@ test.each([
   "ada:hunter2@example.com",
   "https://example.com/?token=hunter2",
   "https://example.com/#token=hunter2",
-])("a secret in an address is not repeated: %j", (address) => {
+])("the error for %j does not quote the secret", (address) => {
   expect(() => parseServerAddress(address)).toThrow(/^(?!.*ter2)/s);
 });

@@ -1,4 +1,4 @@
-/** What a URL parser leaves out, or sends with each call: a slip of whoever wrote the address. */
+/** Parts of a URL that the parser drops, or that would be sent with each call. In an address they are mistakes. */
 const SLIPS: readonly (readonly [pattern: RegExp, problem: string])[] = [
   [/\?/, "must not have a query, which begins with ?"],
   [/#/, "must not have a fragment, which begins with #"],
@@ -9,11 +9,10 @@ const SLIPS: readonly (readonly [pattern: RegExp, problem: string])[] = [
 ];
 
 /**
- * Parses the address of a server, as `https://rollcall.example.com`, maybe with the path
- * of a proxy in front of it. Blanks around it are left out. In a browser, it may be
- * relative to the page.
+ * Parses the address of a server, such as `https://rollcall.example.com`, with or without the path of a proxy in front
+ * of it. Ignores blanks around it. In a browser, it may be relative to the page.
  *
- * @throws TypeError that says what is wrong, without a query or a password: they can be secrets.
+ * @throws TypeError that says what is wrong. It quotes neither query nor password, which can be secrets.
  */
 export function parseServerAddress(address: string): URL {
   const text = address.trim();
@@ -21,14 +20,14 @@ export function parseServerAddress(address: string): URL {
   for (const [pattern, problem] of SLIPS) if (pattern.test(text)) throw fail(problem);
   const { location } = globalThis as { location?: { readonly href: string } };
   const isRelative = location !== undefined && text !== "" && !/^[^/]*:/.test(text);
-  // A URL parser takes `http:example.com` and `http:///example.com` too.
+  // A URL parser accepts `http:example.com` and `http:///example.com` too.
   if (!isRelative && !/^https?:\/\/[^/]/i.test(text)) {
     throw fail("must begin with http:// or https:// and a host, as https://rollcall.example.com does");
   }
   try {
     return new URL(text, location?.href);
   } catch {
-    // The parser's own error has the whole address.
+    // The parser's own error quotes the whole address.
     throw fail("has a host or a port that can't be");
   }
 }

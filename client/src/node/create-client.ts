@@ -8,17 +8,17 @@ import { createNodeTransport, type NodeTransportOptions } from "./transport.ts";
 
 export type NodeRollcallClientOptions = CommonClientOptions & NodeTransportOptions;
 
-/** A file is read in pieces of the chunks' size. */
+/** A file is read in pieces of the size of a chunk. */
 const READ_BYTES = 64 * 1_024;
 
-/** A client over a pool of connections of its own, which `close` closes. */
+/** Creates a client with its own pool of connections, which `close` closes. */
 export function createRollcallClient(options: NodeRollcallClientOptions): NodeRollcallClient {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const transport = createNodeTransport({ ...options, interceptors: createInterceptors(options) });
   return new NodeRollcallClient({ transport, timeoutMs, createSha256, close: () => transport.close() });
 }
 
-/** In Node, files are uploaded by their path too. */
+/** Client for Node, which also uploads files by path. */
 export class NodeRollcallClient extends RollcallClient {
   /**
    * @throws ChecksumMismatchError

@@ -2,21 +2,21 @@ import { readFileSync } from "node:fs";
 import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
 import type { TlsClientOptions } from "./http/open-socket.ts";
 
-/** Each is a PEM text, or the path of a PEM file, which is read once. */
+/** TLS files: each is a PEM text, or the path of a PEM file, which is read once. */
 export interface TlsFiles {
-  /** Authorities to trust instead of those that Node trusts. */
+  /** Certificate authorities to trust instead of those that Node trusts. */
   ca?: string | undefined;
-  /** The client's certificate, for a server that asks for one (mutual TLS), and its issuers; needs `key`. */
+  /** Client's certificate, for a server that asks for one (mutual TLS), and its issuers; needs `key`. */
   cert?: string | undefined;
   /** Private key of `cert`. */
   key?: string | undefined;
 }
 
 /**
- * Reads the files, each to its end.
+ * Loads the files, each completely.
  *
- * @throws TypeError for one that can't be read, or that has a broken part or not what it is for, and where `cert` and
- *   `key` do not belong together.
+ * @throws TypeError for a file that can't be read, is partly broken or lacks its content, and if `cert` and `key` do
+ * not belong together.
  */
 export function loadTls({ ca, cert, key }: TlsFiles = {}): TlsClientOptions {
   if ((cert === undefined) !== (key === undefined)) throw new TypeError("tls.cert and tls.key go together");

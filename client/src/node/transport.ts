@@ -16,14 +16,13 @@ import { loadTls, type TlsFiles } from "./tls-files.ts";
 
 export interface NodeTransportOptions {
   /**
-   * Where the server is, as `https://rollcall.example.com`; with several addresses,
-   * calls are spread over those that work. A path, for a server behind a proxy, is the
-   * same for all.
+   * Address of the server, such as `https://rollcall.example.com`. With several addresses, calls are spread over those
+   * that work. A path, for a server behind a proxy, is the same for all.
    */
   baseUrl: string | readonly string[];
   /** Default "grpc". */
   protocol?: "grpc" | "grpc-web" | "connect" | undefined;
-  /** Default "2"; over "1.1" there is no gRPC, and no stream in both directions at once. */
+  /** Default "2". Over "1.1" there is no gRPC, and no stream in both directions at once. */
   httpVersion?: "1.1" | "2" | undefined;
   tls?: TlsFiles | undefined;
   pool?: PoolOptions | undefined;
@@ -32,9 +31,9 @@ export interface NodeTransportOptions {
   interceptors?: readonly Interceptor[] | undefined;
 }
 
-/** A Connect transport over a pool of connections, to be closed. */
+/** A Connect transport over a pool of connections. It has to be closed. */
 export interface NodeTransport extends Transport {
-  /** Lets calls under way finish, for `pool.closeTimeoutMs` at most, and closes the connections. */
+  /** Lets open calls finish, for `pool.closeTimeoutMs` at most, and closes the connections. */
   close(): Promise<void>;
 }
 

@@ -1,13 +1,13 @@
 import { Code, ConnectError, type ContextValues, createContextKey } from "@connectrpc/connect";
 
-/** The error of a call's last attempt, which the retry interceptor notes for {@link explainDeadline}. */
+/** Error of a call's last attempt, noted by the retry interceptor for {@link explainDeadline}. */
 export const lastFaultKey = createContextKey<ConnectError | undefined>(undefined, {
   description: "what the last attempt failed with",
 });
 
 /**
- * Adds to a deadline's error what the call was waiting for. Connect ends a call at its
- * deadline with an error of its own, whatever an interceptor throws.
+ * Adds to a deadline's error what the call was waiting for. Connect ends a call at its deadline with an error of its
+ * own, whatever an interceptor throws.
  */
 export function explainDeadline(reason: unknown, values: ContextValues): ConnectError {
   const error = ConnectError.from(reason);

@@ -4,54 +4,55 @@ import { findConnectionLost, findNotSent } from "../internal/not-sent.ts";
 
 /** A failed attempt that is about to be repeated. */
 export interface RetryEvent {
-  /** As `user.v1.UserService/GetUser`. */
+  /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
-  /** 1 for the first attempt. Those that maxAttempts leaves out count here too. */
+  /** 1 for the first attempt. Attempts that do not count towards maxAttempts count here too. */
   readonly attempt: number;
-  /** How long it waits now, in milliseconds. */
+  /** Wait before the next attempt, in milliseconds. */
   readonly delayMs: number;
   readonly error: ConnectError;
 }
 
 export interface RetryOptions {
   /**
-   * Attempts that a server may have failed, the first one included; 1 switches retries off.
-   * What was certainly not sent, and what was lost with its connection, is not counted: it
-   * is repeated until the deadline. Default 4.
+   * Attempts that a server may have failed, the first one included; 1 switches retries off. Calls that were certainly
+   * not sent, and those that were lost with their connection, do not count: they are repeated until the deadline.
+   * Default 4.
    */
   maxAttempts?: number | undefined;
   /**
-   * How long to wait after a failed attempt. "exponential" (default): a random time
-   * below initialDelayMs · 2^(attempt-1) ("full jitter"), so that clients do not come
-   * back all at once. "linear": attempt · initialDelayMs. Or a function of the
-   * attempt, which counts from 1, in milliseconds.
+   * Wait after a failed attempt:
+   *
+   * - "exponential" (default): a random time below initialDelayMs · 2^(attempt-1) ("full jitter"), so that clients do
+   *   not come back all at once.
+   * - "linear": attempt · initialDelayMs.
+   * - A function of the attempt, which counts from 1, that returns milliseconds.
    */
   backoff?: "exponential" | "linear" | ((attempt: number) => number) | undefined;
   /** Default 100 ms. */
   initialDelayMs?: number | undefined;
-  /** Longest wait, in milliseconds; what the server asks for comes on top. Default 5 s. */
+  /** Longest wait, in milliseconds. A wait that the server asks for is added to it. Default 5 s. */
   maxDelayMs?: number | undefined;
-  /**
-   * Longest time for one attempt, in milliseconds, within the deadline of the call.
-   * Default: the deadline alone.
-   */
+  /** Longest time for one attempt, in milliseconds, within the deadline of the call. Default: only that deadline. */
   attemptTimeoutMs?: number | undefined;
   /** Default: {@link RetryBudgetOptions}' own. */
   budget?: RetryBudgetOptions | undefined;
-  /** Called for each retry before its wait; what it throws is dropped. */
+  /** Called for each retry before its wait. Errors that it throws are dropped. */
   onRetry?: ((event: RetryEvent) => void) | undefined;
 }
 
-/** Retries stop when too many calls fail, as gRPC's retryThrottling does: a server in trouble gets no extra load. */
+/**
+ * Stops retries when too many calls fail, like gRPC's retryThrottling, so that a server in trouble gets no extra load.
+ */
 export interface RetryBudgetOptions {
   /**
-   * Each failed attempt takes one token; with half of them or fewer left, nothing is
-   * retried. What was certainly not sent takes none, nor do calls that are lost with a
-   * connection: the pool gives new connections few calls until some are answered. Over
-   * HTTP/1.1, losses without any answer in between take one for all their calls. Default 10.
+   * Each failed attempt takes one token; with half of them or fewer left, nothing is retried. Requests that were
+   * certainly not sent take none. Calls that are lost with a connection take none either, since the pool gives new
+   * connections few calls until some are answered. Over HTTP/1.1, losses without any answer in between take one for all
+   * their calls. Default 10.
    */
   maxTokens?: number | undefined;
-  /** Tokens that each success gives back. Default 0.1. */
+  /** Tokens that each success returns. Default 0.1. */
   tokenRatio?: number | undefined;
 }
 
@@ -75,7 +76,7 @@ export class RetryBudget {
     this.#tokens = Math.min(this.#maxTokens, this.#tokens + this.#tokenRatio);
   }
 
-  /** @param error Of an attempt that may have reached a server. */
+  /** @param error Error of an attempt that may have reached a server. */
   failed(error: ConnectError): void {
     const lost = findConnectionLost(error);
     if (lost && (lost.isPaced || this.#charged.has(lost))) return;
@@ -85,9 +86,8 @@ export class RetryBudget {
 }
 
 /**
- * Whether the same call can succeed later; says nothing about whether repeating it is
- * safe. What is exhausted comes back where the server says when, as a rate limit does; a
- * message that is too large stays so.
+ * Returns whether the same call can succeed later. Says nothing about whether repeating it is safe. An exhausted
+ * resource comes back if the server says when, as a rate limit does; a message that is too large stays too large.
  */
 export function isTransient(error: ConnectError): boolean {
   const askedMs = pushbackMs(error);
@@ -105,9 +105,9 @@ export function isTransient(error: ConnectError): boolean {
 }
 
 /**
- * How long to wait after this error, in milliseconds: by the backoff. Where the server says
- * how long, then at least so long, and a random part of the backoff on top: the calls that
- * it sent away together do not come back together.
+ * Returns the wait after this error, in milliseconds, by the backoff. If the server asks for a wait, it is at least
+ * that, with a random part of the backoff on top: calls that the server sent away together should not come back
+ * together.
  */
 export function delayAfter(error: ConnectError, attempt: number, options: RetryOptions): number {
   const askedMs = pushbackMs(error);
@@ -116,9 +116,9 @@ export function delayAfter(error: ConnectError, attempt: number, options: RetryO
 }
 
 /**
- * How long the server asks to wait, in milliseconds; Infinity where it asks for no retry.
- * google.rpc.RetryInfo, gRPC's `grpc-retry-pushback-ms` (gRFC A6: anything but a number from
- * 0 on forbids a retry), HTTP's Retry-After (RFC 9110, 10.2.3: seconds, or a date).
+ * Returns the wait that the server asks for, in milliseconds; Infinity if it forbids a retry. Reads
+ * google.rpc.RetryInfo, gRPC's `grpc-retry-pushback-ms` (gRFC A6: anything but a number from 0 on forbids a retry), and
+ * HTTP's Retry-After (RFC 9110, 10.2.3: seconds, or a date).
  */
 function pushbackMs(error: ConnectError): number | undefined {
   const [info] = error.findDetails(RetryInfoSchema);

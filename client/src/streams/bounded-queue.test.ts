@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import { BoundedQueue } from "./bounded-queue.ts";
 
-test("values keep their order, also those that had to wait for a place", async () => {
+test("values keep their order, including those that waited for a place", async () => {
   const queue = new BoundedQueue<number>(1);
   const read: number[] = [];
   const placed = [1, 2, 3].map((value) => queue.push(value));
   for await (const value of queue) {
     read.push(value);
-    // A writer that comes while another waits for the place that has just become free.
+    // This writer comes while another waits for the place that has just become free.
     if (value === 1) placed.push(queue.push(4));
     if (value === 4) queue.end();
   }
@@ -15,7 +15,7 @@ test("values keep their order, also those that had to wait for a place", async (
   expect(read).toEqual([1, 2, 3, 4]);
 });
 
-test("no more than its capacity waits; whoever is beyond it is told when its turn comes, or of the end", async () => {
+test("no more values wait than the capacity; further writers wait for a place or the end", async () => {
   const queue = new BoundedQueue<number>(2);
   const outcomes: string[] = [];
   for (const value of [1, 2, 3, 4]) {
@@ -32,7 +32,7 @@ test("no more than its capacity waits; whoever is beyond it is told when its tur
   queue.fail(new Error("failed"));
   await expect(queue.push(5)).rejects.toThrow("failed");
   expect(outcomes.at(-1)).toBe("4 failed");
-  // What was placed is still read.
+  // Values that have their places are still read.
   expect([(await reader.next()).value, (await reader.next()).value]).toEqual([2, 3]);
   await expect(reader.next()).rejects.toThrow("failed");
 });

@@ -5,8 +5,8 @@ interface Waiting<T> {
 }
 
 /**
- * Hands values from writers to one reader, in their order, at most `capacity` of
- * them waiting: a fast writer waits for a slow reader.
+ * Passes values from writers to one reader in order. At most `capacity` of them wait; after that, a fast writer waits
+ * for a slow reader.
  */
 export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
@@ -20,7 +20,10 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#capacity = capacity;
   }
 
-  /** Resolves once the value has its place. @throws what {@link fail} was called with, or Error after {@link end}. */
+  /**
+   * Resolves once the value has its place. @throws the error that {@link fail} was called with, or Error after {@link
+   * end}.
+   */
   async push(value: T): Promise<void> {
     if (this.#end) throw reasonOf(this.#end);
     if (this.#values.length < this.#capacity) {
@@ -32,12 +35,12 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     await placed.promise;
   }
 
-  /** The reader gets what is waiting, then the end. */
+  /** Ends the queue. The reader gets the waiting values, then the end. */
   end(): void {
     this.#finish({});
   }
 
-  /** The reader gets what is waiting, then the error; writers get it at once. */
+  /** Ends the queue with an error. The reader gets the waiting values first; writers get the error at once. */
   fail(error: unknown): void {
     this.#finish({ error });
   }

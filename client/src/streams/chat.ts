@@ -4,23 +4,21 @@ import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { toRollcallError } from "../errors.ts";
 import { BoundedQueue } from "./bounded-queue.ts";
 
-/** Messages that wait to be sent, and replies that wait to be read: beyond it, the faster side waits. */
+/** Messages that may wait to be sent, and replies that may wait to be read. Beyond that, the faster side waits. */
 const QUEUE_CAPACITY = 64;
 
 /**
- * A conversation in both directions at once: iterate over it for the replies, once,
- * while messages are sent. Ends when the server has answered all after {@link end};
- * disposing of it before that cancels the call.
+ * A conversation in both directions at once. Iterate over it, once, for the replies, while messages are sent. It ends
+ * when the server has answered all messages sent before {@link end}. Disposing of it earlier cancels the call.
  */
 export interface Chat extends AsyncIterable<string>, Disposable {
   /**
-   * Resolves when the message is on its way; waits while the server, or whoever reads
-   * the replies, is slow.
+   * Resolves when the message is on its way. Waits while the server, or the reader of the replies, is slow.
    *
    * @throws the error that ended the call.
    */
   send(message: string): Promise<void>;
-  /** Nothing more will be sent; the replies go on to their end. */
+  /** Ends the messages; the replies go on to their end. */
   end(): void;
 }
 

@@ -4,14 +4,11 @@ import { delay } from "../internal/delay.ts";
 import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
 
 export interface ResumeOptions<T, C> {
-  /**
-   * Opens the stream after the given place, or from its start; the call must observe
-   * the signal.
-   */
+  /** Opens the stream after the given place, or from its start. The call must observe the signal. */
   open(cursor: C | undefined, signal: AbortSignal): AsyncIterable<T>;
-  /** The place after a message; undefined for one that has none, such as a heartbeat. */
+  /** Returns the place after a message; undefined for a message without one, such as a heartbeat. */
   cursorOf(message: T): C | undefined;
-  /** Attempts are counted anew with every message. */
+  /** Options of the retries. Each message resets the count of attempts. */
   retry?: Omit<RetryOptions, "attemptTimeoutMs" | "budget" | "onRetry"> | undefined;
   signal?: AbortSignal | undefined;
   /** Called before the stream is opened again. */
@@ -19,9 +16,9 @@ export interface ResumeOptions<T, C> {
 }
 
 /**
- * A server stream that survives the loss of its server: when it fails for a while
- * (unavailable, resource_exhausted with RetryInfo, deadline_exceeded), it is opened
- * again after the last message that was read. To leave the loop, however, ends the call.
+ * Yields the messages of a server stream, also across the loss of its server. When the stream fails with a temporary
+ * error (unavailable, resource_exhausted with RetryInfo, deadline_exceeded), it is opened again after the last message
+ * that was read. Leaving the loop ends the call.
  */
 export async function* resumeStream<T, C>(options: ResumeOptions<T, C>): AsyncIterable<T> {
   const { open, cursorOf, retry = {}, onResume } = options;

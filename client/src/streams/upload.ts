@@ -3,32 +3,32 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
 
-/** Each message carries at most this much of the file. */
+/** Most bytes of the file in one message. */
 const CHUNK_BYTES = 64 * 1_024;
 
-/** Sources of an upload; a stream or iterable is read once, as fast as the server takes it. */
+/** Source of an upload. A stream or iterable is read once, as fast as the server accepts it. */
 export type UploadSource = Blob | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array>;
 
 export interface UploadProgress {
   readonly sentBytes: number;
-  /** Undefined where the size of the source is not known. */
+  /** Undefined if the size of the source is not known. */
   readonly totalBytes: number | undefined;
 }
 
 export interface UploadOptions extends CallOptions {
   /** Called as the chunks leave. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Size of the source, in bytes: for the progress, and the least that has to be sent; a Blob has its own. */
+  /** Size of the source, in bytes. Shown in the progress, and the least that has to be sent. A Blob has its own. */
   totalBytes?: number | undefined;
 }
 
 export interface UploadReceipt {
   readonly totalBytes: number;
-  /** SHA-256 in lower-case hexadecimal: the server's, and the same as ours. */
+  /** SHA-256 in lower-case hexadecimal. The server's and the client's are the same. */
   readonly checksum: string;
 }
 
-/** A SHA-256 that is fed piece by piece. */
+/** SHA-256 that is computed piece by piece. */
 export interface Sha256 {
   update(bytes: Uint8Array): void;
   hex(): string;
@@ -37,10 +37,10 @@ export interface Sha256 {
 /**
  * Sends the source in 64 KiB chunks and hashes them on their way.
  *
- * @throws ChecksumMismatchError when the server got something else.
+ * @throws ChecksumMismatchError when the server received something else.
  * @throws TypeError for a source of anything but bytes, such as a stream of strings.
  * @throws Error when the source ends before it has given as many bytes as it should.
- * @throws what the source threw, or a RollcallError or ConnectError of the call.
+ * @throws the error of the source, or a RollcallError or ConnectError of the call.
  */
 export async function upload(
   streams: Client<typeof StreamService>,
@@ -71,7 +71,7 @@ export async function upload(
       sentBytes += chunk.byteLength;
       onProgress?.({ sentBytes, totalBytes });
     }
-    // A browser ends the stream of a file that has become shorter as if that were all of it.
+    // If a file shrinks while it is read, a browser ends its stream as if it were complete.
     if (totalBytes !== undefined && sentBytes < totalBytes) {
       sourceFault = { error: new Error(`the source ended after ${sentBytes} of ${totalBytes} bytes`) };
       throw sourceFault.error;
@@ -95,7 +95,7 @@ export async function upload(
 
 function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
   if (Symbol.asyncIterator in source && !(source instanceof Blob)) return source[Symbol.asyncIterator]();
-  // By hand: not every browser can iterate over a stream.
+  // Read without `for await`: not every browser can iterate over a stream.
   const reader = (source instanceof Blob ? source.stream() : source).getReader();
   return {
     async next() {
@@ -109,7 +109,7 @@ function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
   };
 }
 
-/** The same bytes in chunks of CHUNK_BYTES, the last one maybe shorter. */
+/** Yields the same bytes in chunks of CHUNK_BYTES; the last one may be shorter. */
 async function* inChunks(read: () => Promise<IteratorResult<Uint8Array>>): AsyncIterable<Uint8Array> {
   let chunk = new Uint8Array(CHUNK_BYTES);
   let filled = 0;

@@ -8,18 +8,17 @@ import { createFetchTransport, type FetchTransportOptions } from "./fetch.ts";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 
 export interface BrowserTransportOptions extends FetchTransportOptions {
-  /** Largest message to take from a WebSocket, in bytes. Default 4 MiB. */
+  /** Largest message to accept from a WebSocket, in bytes. Default 4 MiB. */
   readMaxBytes?: number;
-  /** The largest part of a WebSocket's answer that may wait to be read, in bytes. Default 16 MiB. */
+  /** Most bytes of a WebSocket's answer that may wait to be read. Default 16 MiB. */
   maxQueuedBytes?: number;
-  /** How long a WebSocket may take to open, in milliseconds; then its call is unavailable. Default 10 s. */
+  /** How long a WebSocket may take to open, in milliseconds. After that its call is unavailable. Default 10 s. */
   openTimeoutMs?: number;
 }
 
 /**
- * All four kinds of calls from a browser: unary and server-streaming ones over
- * fetch; client-streaming and bidirectional ones, which fetch can't carry, by
- * gRPC-Web over a WebSocket each.
+ * Creates a transport for all four kinds of calls from a browser. Unary and server-streaming ones go over fetch.
+ * Client-streaming and bidirectional ones, which fetch can't carry, go by gRPC-Web over a WebSocket each.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */

@@ -9,16 +9,17 @@ import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 
 export interface FetchTransportOptions {
-  /** Where the server is, as `https://rollcall.example.com`. */
+  /** Address of the server, such as `https://rollcall.example.com`. */
   baseUrl: string;
-  /** Around every call; the first is the outermost. */
+  /** Interceptors around every call, outermost first. */
   interceptors?: Interceptor[];
   /** Deadline of calls that set none, in milliseconds. Default: the server's. */
   defaultTimeoutMs?: number;
 }
 
 /**
- * Unary and server-streaming calls by the Connect protocol over fetch, reads as GET: all that fetch can carry.
+ * Creates a transport for unary and server-streaming calls, which is all that fetch can carry. Uses the Connect
+ * protocol, with reads as GET.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
@@ -27,7 +28,7 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
 }
 
 /**
- * The same by gRPC-Web, which makes no GET.
+ * Creates the same by gRPC-Web, which makes no GET.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
@@ -36,8 +37,8 @@ export function createGrpcWebFetchTransport(options: FetchTransportOptions): Tra
 }
 
 /**
- * Innermost are interceptors that refuse what can't be sent as it is, and turn what fetch
- * and Connect report of the wire into codes.
+ * Returns the options of a transport over fetch. Its innermost interceptors refuse requests that can't be sent as they
+ * are, and turn the network errors of fetch and Connect into codes.
  */
 function overFetch({ interceptors = [], baseUrl, ...options }: FetchTransportOptions) {
   return {
@@ -54,7 +55,7 @@ function overFetch({ interceptors = [], baseUrl, ...options }: FetchTransportOpt
   };
 }
 
-/** Turns what fetch throws when the network fails, a TypeError in the browser's own words, into unavailable. */
+/** Turns a network error of fetch, a TypeError in the browser's own words, into unavailable. */
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -75,8 +76,8 @@ function toUnavailable(error: unknown): unknown {
 }
 
 /**
- * The errors of Node's fetch where no connection was made. Browsers do not tell a refused
- * connection from one that was lost under a call: there, either may have reached the server.
+ * Errors of Node's fetch when no connection was made. Browsers do not distinguish a refused connection from one that
+ * was lost during a call. There, either may have reached the server.
  */
 const NOT_CONNECTED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",

@@ -3,14 +3,14 @@ import { costOf } from "@rollcall/shared/cost-of";
 import { HEADER_FRAME, PREFIX_BYTES } from "@rollcall/shared/grpc-websockets";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 
-/** More than any server's headers. */
+/** Largest header frame, in bytes: more than any server sends. */
 const MAX_HEADER_BYTES = 64 * 1024;
 
 /** Close codes (RFC 6455, 7.4.1). */
 const NORMAL = 1000;
 const TOO_LARGE = 1009;
 
-/** The bytes that a socket receives, as the one stream that the protocol takes them for. */
+/** Reads the bytes that a socket receives as the single stream that the protocol defines. */
 export class SocketReader {
   readonly #socket: WebSocket;
   readonly #maxQueuedBytes: number;
@@ -41,7 +41,7 @@ export class SocketReader {
     return this.#opened.promise;
   }
 
-  /** Ends the answer with an error; what came before it can be read. The first end counts. */
+  /** Ends the answer with an error. What came before it can still be read. Only the first end counts. */
   fail(error: unknown): void {
     if (this.#ended) return;
     this.#error = error;
@@ -49,7 +49,7 @@ export class SocketReader {
     this.#end();
   }
 
-  /** The answer's headers. To be read first. */
+  /** Resolves with the answer's headers. Has to be called before {@link body}. */
   async header(): Promise<Headers> {
     let head: Uint8Array = new Uint8Array();
     let size = PREFIX_BYTES;
@@ -67,7 +67,7 @@ export class SocketReader {
     return parseHeaders(head.subarray(PREFIX_BYTES, size));
   }
 
-  /** The bytes after the headers. */
+  /** Yields the bytes after the headers. */
   async *body(): AsyncIterable<Uint8Array> {
     try {
       for (let chunk = await this.#next(); chunk; chunk = await this.#next()) yield chunk;
@@ -97,7 +97,7 @@ export class SocketReader {
     this.#wake();
   }
 
-  /** @throws What the answer failed with. */
+  /** @throws The error that the answer failed with. */
   async #next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const chunk = this.#chunks.shift();
@@ -125,7 +125,7 @@ export function notOpened(timeoutMs: number): ConnectError {
   );
 }
 
-/** Nothing of a call leaves before its socket is open. */
+/** No part of a call leaves before its socket is open. */
 function toNotSent(message: string): ConnectError {
   const cause = new RequestNotSentError(message);
   return new ConnectError(message, Code.Unavailable, undefined, undefined, cause);

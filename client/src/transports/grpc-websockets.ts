@@ -2,26 +2,28 @@ import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 import { BODY, HALF_CLOSE, SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import { notOpened, SocketReader } from "./grpc-websockets-reader.ts";
 
-/** Bytes of the body in one frame: the server takes frames a little larger than a message, and a message can span many. */
+/**
+ * Bytes of the body in one frame. The server accepts frames a little larger than a message, and a message can span
+ * many.
+ */
 const MAX_FRAME_BYTES = 256 * 1024;
-/** Most that the browser may hold unsent, in bytes; then the request's messages wait. */
+/** Most bytes that the browser may hold unsent. Beyond that the request's messages wait. */
 const MAX_UNSENT_BYTES = 1024 ** 2;
-/** The same in a tab that is not seen, where browsers let a timer fire once a minute: that has to last as long. */
+/** The same in a hidden tab, where browsers let a timer fire only once a minute: the bytes have to last that long. */
 const MAX_UNSENT_BYTES_HIDDEN = 16 * 1024 ** 2;
-/** WebSocket has no event for a buffer that has emptied, so it is looked at this often. */
+/** How often to look whether the buffer has emptied, in milliseconds, since WebSocket has no event for that. */
 const UNSENT_CHECK_MS = 5;
 
 export interface GrpcWebSocketsClientOptions {
-  /** The largest part of an answer that may wait to be read, in bytes; beyond it a call fails with resource_exhausted. */
+  /** Most bytes of an answer that may wait to be read. Beyond that a call fails with resource_exhausted. */
   maxQueuedBytes: number;
   /** How long a socket may take to open, in milliseconds. */
   openTimeoutMs: number;
 }
 
 /**
- * An HTTP client for the gRPC-Web protocol whose requests travel over WebSockets,
- * one for each, by the `grpc-websockets` subprotocol. Unlike fetch, it streams the
- * request, and the answer meanwhile.
+ * Creates an HTTP client for the gRPC-Web protocol whose requests travel over WebSockets, one for each, by the
+ * `grpc-websockets` subprotocol. Unlike fetch, it streams request and answer at the same time.
  */
 export function createGrpcWebSocketsClient({
   maxQueuedBytes,
@@ -39,7 +41,7 @@ export function createGrpcWebSocketsClient({
     const cancel = () => end(signal?.reason);
     signal?.addEventListener("abort", cancel);
     socket.addEventListener("close", () => signal?.removeEventListener("abort", cancel));
-    // A proxy that does not know WebSockets may keep the request for an upgrade to itself, and browsers wait for minutes.
+    // A proxy that does not know WebSockets may hold back the upgrade request, and browsers wait for minutes.
     const opening = setTimeout(() => end(notOpened(openTimeoutMs)), openTimeoutMs);
     for (const event of ["open", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
 
@@ -69,7 +71,7 @@ async function sendBody(socket: WebSocket, body: AsyncIterable<Uint8Array> = noB
 }
 
 async function untilSent(socket: WebSocket): Promise<void> {
-  // Where there is no page, as in a worker, it is never hidden.
+  // Without a page, as in a worker, it never counts as hidden.
   const { document } = globalThis as { document?: { readonly hidden: boolean } };
   const isFull = () => socket.bufferedAmount > (document?.hidden ? MAX_UNSENT_BYTES_HIDDEN : MAX_UNSENT_BYTES);
   while (isFull() && socket.readyState === WebSocket.OPEN) {

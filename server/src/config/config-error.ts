@@ -1,4 +1,6 @@
-/** Settings are wrong; the message has every problem, one a line, by the variable's name or the line of the file. */
+/**
+ * Settings are wrong. The message lists every problem, one a line, with the variable's name or the line of the file.
+ */
 export class ConfigError extends Error {
   override name = "ConfigError";
   readonly problems: readonly string[];

@@ -4,12 +4,12 @@ import type { Reader } from "./reader.ts";
 const EXAMPLE = "data/rollcall.db";
 
 /**
- * Reads where the database is: a file's absolute path, or ":memory:".
+ * Reads where the database is: the absolute path of a file, or ":memory:".
  *
- * The file's path stands as it is behind `sqlite:`. Forms that mean something in other programs, and would be part of
- * the name here, are refused: they would open a new, empty database.
+ * The file's path follows `sqlite:` literally. Forms that mean something in other programs, and would be part of the
+ * name here, are refused: they would open a new, empty database.
  *
- * @param rootDir What a relative path starts from.
+ * @param rootDir Folder that a relative path starts from.
  */
 export function parseDatabaseUrl(read: Reader, rootDir: string, problems: string[]): string {
   const url = read.text("DATABASE_URL") ?? `sqlite:${EXAMPLE}`;
@@ -29,7 +29,7 @@ function wrongPath(path: string): string | undefined {
   if (path === ":memory:") return undefined;
   if (/^(\/*:.*|:?memory:?)$/i.test(path)) return "the database in memory is sqlite::memory:";
   if (path.startsWith("//")) {
-    // Nothing of a URL that may have a password or key in it is shown.
+    // Show no part of a URL that may hold a password or key.
     const rest = path.replace(/^\/+/, "");
     const relative = /^[\w./-]+$/.test(rest) ? rest : EXAMPLE;
     return `takes no // before the path; write sqlite:${relative}, or sqlite:/${relative} if it starts at the root of the file system`;

@@ -47,7 +47,7 @@ test.each<[string, Record<string, string>]>([
   ["A=Grüße", { A: "Grüße" }],
 ])("%j is read, as Node.js reads it", (text, values) => {
   expect(parse(text)).toEqual(values);
-  // A byte order mark, and a carriage return alone, are what Node.js gets wrong.
+  // Node.js mishandles only a byte order mark, and a carriage return alone.
   expect(parseEnv(text.replace("\ufeff", "").replaceAll(/\r\n?/g, "\n"))).toEqual(values);
 });
 
@@ -76,7 +76,7 @@ test.each([
   ['A="b"c"', ["line 1: A: more follows the closing quote"]],
   ["A='b' c", ["line 1: A: more follows the closing quote"]],
   ["A=1\r\nB=2\r\nA=3", ["line 3: A is set in line 1 already"]],
-])("%j is refused, by its lines' numbers", (text, problems) => {
+])("%j is refused, by line number", (text, problems) => {
   expect(problemsOf(() => parse(text))).toEqual(problems.map((problem) => `.env ${problem}`));
 });
 

@@ -2,7 +2,7 @@ import { lstatSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { ConfigError } from "./config-error.ts";
 
-/** Far more than settings take, in bytes. */
+/** Largest file, in bytes: far more than settings need. */
 const MAX_BYTES = 1024 ** 2;
 
 const ASSIGNMENT = /^[ \t]*(?:export[ \t]+)?([A-Za-z_][\w.-]*)[ \t]*=(.*)$/;
@@ -10,8 +10,8 @@ const BLANK_OR_COMMENT = /^[ \t]*(?:#.*)?$/;
 const SECRET = /SECRET|TOKEN|PASSWORD/;
 
 /**
- * Reads a file of settings, such as `.env`; nothing where there is none. A variable of the environment comes before the
- * file's.
+ * Reads a file of settings, such as `.env`. Returns nothing if there is no file. Variables of the environment take
+ * precedence over the file's.
  *
  * @throws ConfigError for a file that can't be read, and for lines, as {@link parseEnvFile} does.
  */
@@ -32,11 +32,11 @@ export function readEnvFile(path: string): Record<string, string> {
 }
 
 /**
- * Reads the lines of such a file: `NAME=value` or `export NAME=value`, with the value in quotes of one kind or without,
- * and comments. It reads them as Node.js does, but for a byte order mark, which is left out. What Node.js would drop or
- * cut without a word is refused by its line's number. Nothing of a line is shown but its variable: it may be a secret.
+ * Parses the lines of such a file: `NAME=value` or `export NAME=value`, with the value in quotes of one kind or
+ * without, and comments. Reads them as Node.js does, except that it skips a byte order mark. Refuses lines that Node.js
+ * would silently drop or cut, by number. Errors show only the variable of a line, since the rest may be a secret.
  *
- * @param name Of the file, for the error.
+ * @param name Name of the file, for the error.
  * @throws ConfigError with every line that can't be read, or that could be read in two ways.
  */
 export function parseEnvFile(bytes: Uint8Array, name: string): Record<string, string> {
@@ -66,7 +66,7 @@ export function parseEnvFile(bytes: Uint8Array, name: string): Record<string, st
   return Object.fromEntries(values);
 }
 
-/** Reads what follows the equals sign. */
+/** Reads the text after the equals sign. */
 function readValue(text: string, isSecret: boolean): string | { problem: string } {
   const [, quote, afterQuote = ""] = /^[ \t]*(["'`])(.*)$/.exec(text) ?? [];
   if (quote !== undefined) {
@@ -78,7 +78,7 @@ function readValue(text: string, isSecret: boolean): string | { problem: string 
   }
   if (/[^\S \t]/.test(text)) return { problem: "a value with an unusual space in it must be in quotes" };
   if (isSecret && text.includes("#")) return { problem: "a secret with a # in it must be in quotes" };
-  // Programs differ on where a comment begins: some cut at the first #, others only behind a space.
+  // Programs differ on where a comment begins: some cut at the first #, others only at one after a space.
   if (/^#|[^ \t]#/.test(text)) {
     return { problem: "a value with a # in it must be in quotes, and a comment must have a space before it" };
   }

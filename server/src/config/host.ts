@@ -3,7 +3,7 @@ import type { Reader } from "./reader.ts";
 
 const NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/;
 
-/** Reads what the server listens on; undefined where that is no host. */
+/** Reads the host to listen on. Returns undefined if the text is not a host. */
 export function parseHost(read: Reader, problems: string[]): string | undefined {
   const text = read.text("HOST") ?? "localhost";
   // The zone of an address, as in fe80::1%eth0, may have capitals.
@@ -23,7 +23,7 @@ function hint(host: string): string {
   return "";
 }
 
-/** Whether a host is this machine alone (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
+/** Returns whether a host is this machine alone (RFC 6761, 6.3; RFC 1122, 3.2.1.3; RFC 4291, 2.5.3). */
 export function isLoopback(host: string): boolean {
   if (isIP(host) === 6) return URL.parse(`http://[${host}]`)?.hostname === "[::1]";
   return host === "localhost" || (isIP(host) === 4 && host.startsWith("127."));

@@ -26,7 +26,7 @@ test.each([
   expect(parse(origin)).toEqual({ origins: [origin], problems: [] });
 });
 
-test("several stand in a list", () => {
+test("several origins form a list", () => {
   expect(parse("https://a.example, tauri://localhost").origins).toEqual(["https://a.example", "tauri://localhost"]);
 });
 

@@ -1,11 +1,11 @@
 import type { Reader } from "./reader.ts";
 
-/** Schemes whose pages have no origin of their own, or none that a page is loaded from. */
+/** Schemes whose pages have no origin of their own, or that no page is loaded from. */
 const WITHOUT_ORIGIN = ["about:", "blob:", "data:", "file:", "ftp:", "javascript:"];
 
 /**
- * Reads the origins whose pages may call, exactly as a browser sends them (RFC 6454, 6.2): of the web, or of an
- * application or extension that has a scheme of its own, as `tauri://localhost` or `chrome-extension://<id>`.
+ * Reads the origins whose pages may call, exactly as a browser sends them (RFC 6454, 6.2). They are those of the web,
+ * or of an application or extension with a scheme of its own, such as `tauri://localhost` or `chrome-extension://<id>`.
  */
 export function parseOrigins(read: Reader, problems: string[]): string[] {
   const origins = read.list("CORS_ORIGINS");
@@ -30,7 +30,7 @@ function problemOf(text: string): string | undefined {
   return origin === text ? undefined : `is not what a browser sends; write ${JSON.stringify(origin)}`;
 }
 
-/** Unlike `url.origin`, also where only an application knows the scheme. */
+/** Returns the origin, unlike `url.origin` also for schemes that only an application knows. */
 function originOf({ protocol, host }: URL): string {
   return `${protocol}//${host}`;
 }

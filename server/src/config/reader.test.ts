@@ -56,7 +56,7 @@ test.each<[string | undefined, number, string[]]>([
   expect(readOne(text, (read) => read.integer("X", { byDefault: 11, min: 1, max: 99 }))).toEqual({ value, problems });
 });
 
-test("a list has its entries without the spaces around them, and none that is empty", () => {
+test("a list has its entries without surrounding spaces, and no empty ones", () => {
   expect(readOne(" a, b ,,c,", (read) => read.list("X")).value).toEqual(["a", "b", "c"]);
   expect(readOne(undefined, (read) => read.list("X")).value).toEqual([]);
 });

@@ -3,10 +3,10 @@ import { parseDuration, parseSize } from "./units.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads settings by their names. What is wrong with one becomes a problem, and its value the default. */
+/** Reads settings by name. A wrong value is reported as a problem, and replaced by the default. */
 export type Reader = ReturnType<typeof createReader>;
 
-/** Reads the variables of `env`, in which an empty one counts as not set; adds to `problems`. */
+/** Creates a reader of the variables in `env`, where an empty one counts as not set. It adds to `problems`. */
 export function createReader(env: Env, problems: string[]) {
   const text = (name: string): string | undefined => env[name]?.trim() || undefined;
   const number = (
@@ -27,7 +27,7 @@ export function createReader(env: Env, problems: string[]) {
     integer(name: string, setting: Setting): number {
       return number(name, setting, `a whole number from ${setting.min} to ${setting.max}`);
     },
-    /** A size in bytes, with or without a unit. */
+    /** Reads a size in bytes, with or without a unit. */
     bytes(name: string, setting: Setting): number {
       const examples = "4194304, 4MiB (1024 × 1024 each) or 10MB (1000 × 1000)";
       return number(
@@ -37,7 +37,7 @@ export function createReader(env: Env, problems: string[]) {
         parseSize,
       );
     },
-    /** A time in milliseconds, with or without a unit. */
+    /** Reads a time in milliseconds, with or without a unit. */
     milliseconds(name: string, setting: Setting): number {
       const expected = `a time from ${setting.min} to ${setting.max} milliseconds, such as 30000, 500ms, 30s, 5m or 1h`;
       return number(name, setting, expected, parseDuration);
@@ -47,7 +47,7 @@ export function createReader(env: Env, problems: string[]) {
       if (!choices.includes(value)) problems.push(`${name}: must be one of ${choices.join(", ")}`);
       return value;
     },
-    /** The entries of a list that commas separate. */
+    /** Reads the entries of a comma-separated list. */
     list(name: string): string[] {
       const entries = (text(name) ?? "").split(",").map((entry) => entry.trim());
       return entries.filter((entry) => entry !== "");

@@ -39,11 +39,11 @@ test.each([
   [{ TLS_KEY_FILE: "other-key.pem" }, "TLS_KEY_FILE: other-key.pem is not the key of the certificate in TLS_CERT_FILE"],
   [{ TLS_CERT_FILE: "bundle.pem" }, "TLS_CERT_FILE: bundle.pem is in the wrong order: the certificate of the key"],
   [{ TLS_CLIENT_CA_FILE: "broken-bundle.pem" }, "TLS_CLIENT_CA_FILE: broken-bundle.pem is damaged: block 2 of 2"],
-])("%j is refused in words", (env, words) => {
+])("%j is refused with a reason", (env, words) => {
   expect(parse(env).problems).toEqual([expect.stringContaining(words)]);
 });
 
-test("a bundle is taken whole", () => {
+test("a bundle is read completely", () => {
   const { tls, problems } = parse({ TLS_CLIENT_CA_FILE: "bundle.pem" });
   expect(problems).toEqual([]);
   expect(tls?.clientCa).toBe(`${authority.cert}\n${server.cert}\n`);

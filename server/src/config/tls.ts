@@ -3,24 +3,24 @@ import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, t
 import type { Reader } from "./reader.ts";
 
 export interface FileSources {
-  /** What relative paths start from. */
+  /** Folder that relative paths start from. */
   rootDir: string;
   /** @throws Error with a `code` when the file can't be read. */
   readFile(path: string): string;
 }
 
-/** All in PEM. */
+/** Certificates and key, all in PEM. */
 export interface TlsConfig {
-  /** The server's certificate, and its issuers behind. */
+  /** The server's certificate, followed by its issuers. */
   readonly cert: string;
   readonly key: string;
-  /** Authorities of clients. */
+  /** Certificate authorities of clients. */
   readonly clientCa: string | undefined;
   /** Absolute path of the certificate. */
   readonly certFile: string;
 }
 
-/** Reads the files of TLS, each to its end, and checks that certificate and key fit. Adds to `problems` what is wrong. */
+/** Reads the TLS files, each completely, and checks that certificate and key fit. Adds faults to `problems`. */
 export function parseTls(read: Reader, { rootDir, readFile }: FileSources, problems: string[]): TlsConfig | undefined {
   const load = <T>(name: string, parse: (text: string) => T): T | undefined => {
     const path = read.text(name);

@@ -20,19 +20,21 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = {
 };
 
 /**
- * Reads a size such as `4MiB` or `10 MB`, in bytes: a kB is 1000 bytes and a KiB 1024 (IEC 80000-13). Returns
- * undefined for what is none, such as `10M`, which some programs take for the one and some for the other.
+ * Parses a size such as `4MiB` or `10 MB` to bytes: a kB is 1000 bytes and a KiB 1024 (IEC 80000-13). Returns undefined
+ * for anything else, such as `10M`, which programs read in two ways.
  */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, BYTES_BY_UNIT);
 }
 
-/** Reads a duration such as `500ms`, `30s`, `5m`, `1.5h` or `7d`, in milliseconds; undefined for what is none. */
+/**
+ * Parses a duration such as `500ms`, `30s`, `5m`, `1.5h` or `7d` to milliseconds. Returns undefined for anything else.
+ */
 export function parseDuration(text: string): number | undefined {
   return parseQuantity(text, MS_BY_UNIT);
 }
 
-/** A number with a unit, in upper or lower case and with or without a space between; rounded to a whole number. */
+/** Parses a number with a unit, in upper or lower case, with or without a space between. Rounds to a whole number. */
 function parseQuantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const [, amount, unit = ""] = /^(\d{1,12}(?:\.\d{1,6})?) ?([a-z]+)$/i.exec(text) ?? [];
   const factor = Object.hasOwn(units, unit.toLowerCase()) ? units[unit.toLowerCase()] : undefined;

@@ -1,14 +1,11 @@
-/** One thing that is wrong with a request. */
+/** One fault of a request. */
 export interface FieldViolation {
   /** Path of the field, by its name in the contract; empty for the whole message. */
   readonly field: string;
   readonly description: string;
 }
 
-/**
- * A refusal that the caller can act on. Its message goes to the caller; whatever
- * is not a DomainError stays in the log.
- */
+/** Refusal that the caller can act on. Its message goes to the caller; any other error stays in the log. */
 export abstract class DomainError extends Error {
   override get name(): string {
     return this.constructor.name;
@@ -29,7 +26,7 @@ export class EmailTakenError extends DomainError {
   }
 }
 
-/** The etag of the request is not the user's any more. */
+/** The request's etag is no longer the user's. */
 export class StaleUserError extends DomainError {
   readonly userId: string;
   constructor(userId: string) {
@@ -52,7 +49,7 @@ export class UploadTooLargeError extends DomainError {
   }
 }
 
-/** Why a database can't serve, as the readiness probe names it. */
+/** Reasons why a database can't serve, as the readiness probe names them. */
 export type DatabaseFault = "database-unavailable" | "database-unwritable" | "database-missing" | "database-corrupt";
 
 /** The database can't be reached or is busy; the same call can succeed later. */
@@ -63,7 +60,7 @@ export class DatabaseUnavailableError extends DomainError {
   }
 }
 
-/** The database answers, but takes nothing new, as on a full disk. */
+/** The database answers, but takes no writes, as on a full disk. */
 export class DatabaseUnwritableError extends DatabaseUnavailableError {
   override readonly fault = "database-unwritable";
 }
@@ -73,7 +70,7 @@ export class DatabaseMissingError extends DatabaseUnavailableError {
   override readonly fault = "database-missing";
 }
 
-/** What the database holds can't be trusted any more. */
+/** The contents of the database can't be trusted any more. */
 export class DatabaseCorruptError extends DatabaseUnavailableError {
   override readonly fault = "database-corrupt";
 }

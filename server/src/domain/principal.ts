@@ -1,4 +1,4 @@
-/** Who makes a call, as an accepted token says. */
+/** The caller, as an accepted token names it. */
 export interface Principal {
   /** The token's `sub`. */
   readonly subject: string;

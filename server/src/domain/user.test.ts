@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { searchKey } from "./user.ts";
 
-/** Each character that folds, with what it folds to. */
+/** Returns each character that folds, with its folding. */
 function readFoldings(): Map<string, string> {
   const foldings = new Map<string, string>();
   for (const line of readFileSync(join(import.meta.dirname, "case-folding.txt"), "utf8").split("\n")) {
@@ -22,8 +22,8 @@ function readFoldings(): Map<string, string> {
 const foldings = readFoldings();
 
 /**
- * The reference: canonical caseless matching by its definition (Unicode 17.0, 3.13,
- * D145), and the dotless ı as the i that it shares its capital with.
+ * Folds a text by the reference: canonical caseless matching by its definition (Unicode 17.0, 3.13, D145), and the
+ * dotless ı as the i that it shares its capital with.
  */
 function fold(text: string): string {
   let folded = "";
@@ -31,7 +31,7 @@ function fold(text: string): string {
   return folded.normalize("NFD");
 }
 
-/** Texts that `key` holds to be the same as another and the reference does not, or the other way round. */
+/** Returns the texts that equal another one by `key` and not by the reference, or the other way round. */
 function disagreements(texts: readonly string[], key: (text: string) => string): string[] {
   const folds = new Map<string, string>();
   const keys = new Map<string, string>();
@@ -46,20 +46,20 @@ function disagreements(texts: readonly string[], key: (text: string) => string):
   });
 }
 
-/** All code points but surrogates, which no text that arrives has. */
+/** All code points except surrogates, which no arriving text has. */
 const characters: string[] = [];
 for (let code = 0; code <= 0x10ffff; code++) {
   if (code < 0xd800 || code > 0xdfff) characters.push(String.fromCodePoint(code));
 }
-/** What folds to several stands beside those several; a mark that folds changes places with others. */
+/** Put characters that fold to several beside those several. Marks that fold change places with others. */
 const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", ..."ᾳῃῳΐΰἀß"].flatMap((text) => [
   text,
   text.toUpperCase(),
 ]);
 
-test("the table of foldings is whole", () => {
+test("the table of foldings is complete", () => {
   expect(foldings.size).toBe(1_585);
-  // JavaScript's own view of which characters fold.
+  // JavaScript's own list of the characters that fold.
   const missing = characters.filter((char) => /\p{Changes_When_Casefolded}/u.test(char) && !foldings.has(char));
   expect(missing.filter((char) => char.normalize("NFD") === char)).toEqual([]);
 });
@@ -70,7 +70,7 @@ test("search keys are equal exactly where Unicode's caseless match says so, over
   expect(texts.filter((text) => searchKey(searchKey(text)) !== searchKey(text))).toEqual([]);
 });
 
-test("the comparison sees what a key that normalises once gets wrong", () => {
+test("the comparison detects a key that normalises only once", () => {
   const keyBefore = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
   const texts = [...sequences, ...foldings.keys()];
   expect(disagreements(texts, keyBefore)).toEqual(expect.arrayContaining(["ẞ", "ΐ".toUpperCase()]));
@@ -94,6 +94,6 @@ test.each([
 test.each([
   ["Ａ", "a"],
   ["é", "e"],
-])("%s and %s are not", (one, other) => {
+])("%s and %s are different", (one, other) => {
   expect(searchKey(one)).not.toBe(searchKey(other));
 });

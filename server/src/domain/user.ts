@@ -2,45 +2,43 @@
 export interface User {
   /** UUIDv7 (RFC 9562). */
   readonly id: string;
-  /** As it was given; unique by {@link searchKey}. */
+  /** E-mail as it was given; unique by {@link searchKey}. */
   readonly email: string;
   readonly name: string;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
-  /** 1 when created, one more with every change. */
+  /** 1 when created; each change adds one. */
   readonly version: number;
 }
 
-/** The fields of a user that its caller chooses. */
+/** Fields of a user that its caller chooses. */
 export interface UserFields {
   readonly email: string;
   readonly name: string;
 }
 
 /**
- * The form in which e-mails and names are compared: equal for texts that are a
- * canonical caseless match (Unicode 17.0, 3.13, D145), whatever the language. The
- * dotless ı counts as an i too, since both are I in capitals. Compatibility forms
- * stay apart: a full-width Ａ matches ａ, and no plain a.
+ * Returns the form in which e-mails and names are compared. It is equal for texts that are a canonical caseless match
+ * (Unicode 17.0, 3.13, D145), whatever the language. The dotless ı counts as an i too, since both are I in capitals.
+ * Compatibility forms stay apart: a full-width Ａ matches ａ, but no plain a.
  *
- * Lower case comes first for the capital ẞ, which has no other capital; then
- * capitals, so that letters with two small forms, such as the Greek sigma, become
- * one. Both are for decomposed text, since a capital can lack a letter of its own
- * that its small form has (ΐ), and what folds is composed again.
+ * Lower case comes first, for the capital ẞ, which has no other capital. Upper case follows, so that letters with two
+ * small forms, such as the Greek sigma, become one. Both need decomposed text, since a small letter can lack a capital
+ * of its own (ΐ). The result is composed again.
  */
 export function searchKey(text: string): string {
   const folded = text.normalize("NFD").toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ");
   return folded.normalize("NFC");
 }
 
-/** The etag of a user (AIP-154): a strong entity-tag (RFC 9110, 8.8.3) of its version. */
+/** Returns a user's etag (AIP-154): a strong entity-tag (RFC 9110, 8.8.3) of its version. */
 export function etagOf(user: Pick<User, "version">): string {
   return `"${user.version}"`;
 }
 
 /**
- * The version that an etag stands for. An etag that this service never gave out
- * stands for version 0, which no user has.
+ * Returns the version that an etag stands for. An etag that this service never issued stands for version 0, which no
+ * user has.
  */
 export function versionOf(etag: string): number {
   const match = /^"([1-9]\d{0,15})"$/.exec(etag);

@@ -6,7 +6,7 @@ import type { UserRepository } from "./user-repository.ts";
 
 /** The part of the contract that is about lists and searches. */
 export function describeUserList(open: () => Promise<UserRepository & AsyncDisposable>): void {
-  test("lists by creation time and id, and continues behind any place", async () => {
+  test("lists by creation time and id, and continues after any place", async () => {
     await using users = await open();
     const times = [5, 3, 3, 3, 9];
     for (const createdAtMs of times) await users.insert(newUser({ createdAtMs }));
@@ -21,7 +21,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     expect(walked).toEqual(all);
   });
 
-  test("shows a user that is there all the while exactly once, whatever happens around it", async () => {
+  test("lists a user that exists throughout exactly once, whatever happens around it", async () => {
     await using users = await open();
     const constant = [];
     for (let i = 0; i < 30; i++) constant.push(await users.insert(newUser()));
@@ -40,7 +40,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     for (const { id } of constant) expect(seen.filter((each) => each === id)).toHaveLength(1);
   });
 
-  test("finds by the prefix of e-mail or name, in any case, and takes no wildcard", async () => {
+  test("finds by the prefix of e-mail or name, in any case, without wildcards", async () => {
     await using users = await open();
     const insert = (email: string, name: string) => users.insert(newUser({ email, name }));
     await insert("anna@example.com", "Zed");
@@ -60,7 +60,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     expect(await users.list({ after: first[0], limit: 9, prefix: "zed" })).toHaveLength(1);
   });
 
-  test("finds what Unicode calls the same, and what has the last code point behind the prefix", async () => {
+  test("finds texts that Unicode calls the same, and those with the last code point after the prefix", async () => {
     await using users = await open();
     for (const name of [
       "STRAẞE",
@@ -94,13 +94,13 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     expect(await users.insert(newUser({ email: "ada@example.com" }))).toMatchObject({ email: "ada@example.com" });
   });
 
-  /** Users of whom `matching` match "p" by name or e-mail, alternately, spread over as many others. */
+  /** Inserts users of whom `matching` match "p", alternately by name and by e-mail, spread among as many others. */
   async function insertMany(users: UserRepository, matching: number): Promise<User[]> {
     const all = await Promise.all(
       Array.from({ length: matching * 2 }, (_, index) => {
         const isMatching = index % 2 === 0;
         const email = `${isMatching && index % 4 === 0 ? "p" : "x"}${index}@example.com`;
-        // Several at each moment.
+        // Several users share each moment.
         const createdAtMs = 1_000 + (index >> 2);
         return users.insert(newUser({ email, name: isMatching && index % 4 ? `P${index}` : "X", createdAtMs }));
       }),
@@ -148,7 +148,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
       let change = 0;
       const seen = await walk(users, "p", 97, () => {
         change += 1;
-        // From one end of the range to the other, from name to e-mail and back; all begin with a p.
+        // Rename from one end of the range to the other, from name to e-mail and back; all begin with a p.
         for (let index = 0; index < 20; index++) {
           const { id } = renamed[(change * 20 + index) % renamed.length] as User;
           const [name, email] = change % 2 ? [`pz${change}`, `x-${id}@example.com`] : ["x", `p-${id}@example.com`];
@@ -167,7 +167,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     },
   );
 
-  test("gives up a page that nobody wants any more", async () => {
+  test("stops reading a page that nobody wants any more", async () => {
     await using users = await open();
     await insertMany(users, 2_500);
     const options = { after: undefined, limit: 1_001 };
@@ -178,7 +178,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
       await expect(page).rejects.toThrow("gone");
       await expect(users.list({ ...options, prefix, signal: controller.signal })).rejects.toThrow("gone");
     }
-    // Those who gave up hold nobody up.
+    // Searches that were given up hold up nobody.
     const crowd = Array.from({ length: 100 }, () => {
       const controller = new AbortController();
       const page = users.list({ ...options, prefix: "p", signal: controller.signal });

@@ -5,7 +5,7 @@ import { newUser } from "./new-user.contract.ts";
 import { describeUserList } from "./user-list.contract.ts";
 import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
 
-/** What every repository must do; each one's test runs this with its own way to open an empty one. */
+/** Describes what every repository must do. Each one's test runs this with its own way to open an empty one. */
 export function describeUserRepository(name: string, open: () => Promise<UserRepository & AsyncDisposable>): void {
   const keyOf = (fields: Partial<IdempotencyKey> = {}): IdempotencyKey => ({
     principal: "ada",
@@ -16,7 +16,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
   });
 
   describe(name, () => {
-    test("keeps a user as it is, whatever its text", async () => {
+    test("stores users unchanged, whatever their text", async () => {
       await using users = await open();
       for (const [index, text] of [
         "Ada",
@@ -33,7 +33,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find("nobody")).toBeUndefined();
     });
 
-    test("takes an e-mail once, whatever its case and composition", async () => {
+    test("accepts an e-mail once, whatever its case and composition", async () => {
       await using users = await open();
       await users.insert(newUser({ email: "Zoé@example.com" }));
       await expect(users.insert(newUser({ email: "zoÉ@EXAMPLE.com".normalize("NFD") }))).rejects.toThrow(
@@ -46,7 +46,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find(other.id)).toEqual(other);
     });
 
-    test("frees an e-mail with its user", async () => {
+    test("frees an e-mail when its user is deleted", async () => {
       await using users = await open();
       const user = await users.insert(newUser());
       await users.delete(user.id);
@@ -56,7 +56,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       await expect(users.delete(user.id)).rejects.toThrow(UserNotFoundError);
     });
 
-    test("counts versions up, and changes the expected one alone", async () => {
+    test("increments versions, and changes only the expected one", async () => {
       await using users = await open();
       const user = await users.insert(newUser());
       const second = await users.update(user.id, { name: "B", updatedAtMs: 1_000_000 }, 1);
@@ -78,7 +78,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.find(id)).toMatchObject({ version: 2 });
     });
 
-    test("lets one of many concurrent inserts of an e-mail win, and the others of the same moment be", async () => {
+    test("lets one of many concurrent inserts of an e-mail win, without harm to others at the same time", async () => {
       await using users = await open();
       const rivals = Array.from({ length: 20 }, () => users.insert(newUser({ email: "one@example.com" })));
       const others = Array.from({ length: 20 }, () => users.insert(newUser()));
@@ -90,7 +90,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
 
     describeUserList(open);
 
-    test("makes of one request one user, of another content none", async () => {
+    test("creates one user for a repeated request, and none if its content differs", async () => {
       await using users = await open();
       const user = newUser();
       const same = Array.from({ length: 5 }, () => users.insert({ ...user, id: randomUUIDv7() }, keyOf()));
@@ -115,7 +115,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await users.insert(newUser({ email }), keyOf())).toMatchObject({ email });
     });
 
-    test("has a secret key of its own", async () => {
+    test("has its own secret key", async () => {
       await using users = await open();
       await using others = await open();
       const key = await users.pageTokenKey();
@@ -124,7 +124,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       expect(await others.pageTokenKey()).not.toEqual(key);
     });
 
-    test("finishes what is under way when it is closed, and refuses what comes later", async () => {
+    test("finishes open writes when it is closed, and refuses later ones", async () => {
       const users = await open();
       const pending = Array.from({ length: 10 }, () => users.insert(newUser()));
       await users.ping();

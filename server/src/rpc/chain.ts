@@ -39,15 +39,15 @@ export interface RpcOptions {
   streams: Streams;
   /** Mounts further services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** What the further services' methods ask for; one that is not listed is denied. */
+  /** Permissions of the further services' methods; one that is not listed is denied. */
   permissions?: Permissions | undefined;
-  /** Whom to let in; false lets in everybody, for tests. */
+  /** Verifies tokens; false lets everybody in, for tests. */
   auth: TokenVerifier | false;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
-  /** Largest message that is taken, in bytes, before and after decompression. */
+  /** Largest message that is accepted, in bytes, before and after decompression. */
   maxMessageBytes: number;
-  /** Large messages that are inflated or deflated at once. Default: as many as there are cores but one. */
+  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
   codingThreads?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
@@ -58,19 +58,19 @@ export interface RpcOptions {
   /** Called one after the other at the end of each call. */
   observers: readonly CallObserver[];
   logger: Logger;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 export type RpcRoutes = ConnectRouterOptions & {
   routes(router: ConnectRouter): void;
-  /** The same services and steps for calls that Connect does not carry. */
+  /** The same services and steps, for calls that Connect does not carry. */
   readonly direct: DirectChain;
 };
 
-/** The chain's steps as functions, and what is composed of them for each method, once it is mounted. */
+/** Steps of the chain as functions, and the plans composed of them for each method, once it is mounted. */
 export interface DirectChain {
-  /** By path. */
+  /** Plans by path. */
   readonly plans: ReadonlyMap<string, MethodPlan>;
   readonly gate: Gate;
   /** Whether everybody is let in. */
@@ -81,13 +81,12 @@ export interface DirectChain {
   readonly shutdownSignal: AbortSignal;
   readonly observers: readonly CallObserver[];
   readonly logger: Logger;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 /**
- * All services with the chain that each call goes through, whatever server carries
- * them. In this order:
+ * Builds all services with the chain that each call goes through, whatever server carries them. In this order:
  *
  * 1. record of the call, with its observers at the end (`observeCalls`)
  * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
@@ -152,7 +151,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     implementation: MethodImpl<DescMethod>,
     { readMaxBytes, jsonOptions, ...others }: Partial<UniversalHandlerOptions> = {},
   ) => {
-    // Whoever mounts a method with interceptors or formats of its own has it carried by Connect.
+    // Connect carries a method that is mounted with interceptors or formats of its own.
     if (Object.keys(others).length > 0) return;
     const planned = createMethodPlan(method, implementation as Implementation, {
       jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
@@ -192,14 +191,14 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
-/** What Connect's own contexts have, and the type that handlers see does not. */
+/** Connect's own contexts have `abort`; the type that handlers see does not. */
 type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
 
 /**
- * Reports to the record with which error Connect ends a call: it aborts the call's
- * context with the error before it writes it. For what fails outside of the
- * interceptors, such as a request that can't be parsed or a response that can't be
- * encoded, there is no other place: the context's signal may have been aborted before.
+ * Reports to the record the error with which Connect ends a call: Connect aborts the call's context with the error
+ * before it writes it. Failures outside of the interceptors, such as a request that can't be parsed or a response that
+ * can't be encoded, show nowhere else. The context's signal does not always show them, since it may have been aborted
+ * before.
  */
 function reportOutcome(context: HandlerContext, call: CallRecord): void {
   const abortable = context as AbortableContext;

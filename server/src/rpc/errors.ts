@@ -17,7 +17,7 @@ import {
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
-/** `domain` of every ErrorInfo: reasons are unique within it. */
+/** `domain` of every ErrorInfo. Reasons are unique within it. */
 const ERROR_DOMAIN = "rollcall";
 const USER_TYPE = "user.v1.User";
 
@@ -46,10 +46,9 @@ function row<E extends DomainError>(
 }
 
 /**
- * The error to send for what a call threw, or undefined for a fault that is none
- * of the caller's business.
+ * Returns the error to send for what a call threw, or undefined for a fault that is none of the caller's business.
  *
- * @param signal Of the call: what it was aborted with explains an AbortError.
+ * @param signal The call's signal. Its reason explains an AbortError.
  */
 export function toConnectError(error: unknown, signal: AbortSignal): ConnectError | undefined {
   if (error instanceof ConnectError) return error;
@@ -66,12 +65,12 @@ export function toConnectError(error: unknown, signal: AbortSignal): ConnectErro
   return undefined;
 }
 
-/** google.rpc.BadRequest of the violations. */
+/** Creates a google.rpc.BadRequest detail of the violations. */
 export function badRequest(violations: InvalidArgumentError["violations"]): Detail {
   return { desc: BadRequestSchema, value: { fieldViolations: [...violations] } };
 }
 
-/** google.rpc.RetryInfo: when to try again. */
+/** Creates a google.rpc.RetryInfo detail, which says when to try again. */
 export function retryInfo(seconds: number): Detail {
   return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds) } } };
 }

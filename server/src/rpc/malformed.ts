@@ -1,39 +1,37 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * How the protocols name what is wrong with a request:
+ * Kinds of malformed requests, which the protocols name differently:
  *
- * - "unparsable": invalid_argument over Connect; internal over gRPC and gRPC-Web,
- *   whose table has it for what can't be parsed or decompressed (grpc/doc/statuscodes.md).
- * - "framing": internal over each of them, as their specifications of a message's
- *   compressed flag say.
+ * - "unparsable": invalid_argument over Connect; internal over gRPC and gRPC-Web, whose table uses it for messages that
+ *   can't be parsed or decompressed (grpc/doc/statuscodes.md).
+ * - "framing": internal over each of them, as their specifications of a message's compressed flag say.
  */
 type Kind = "unparsable" | "framing";
 
 const kinds = new WeakMap<Error, Kind>();
 
-/** Creates the error of a request that can't be read: its sender's fault, whatever code it gets. */
+/** Creates the error of a request that can't be read. It is its sender's fault, whatever code it gets. */
 export function malformed(message: string, kind: Kind = "unparsable", cause?: unknown): ConnectError {
   const error = new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
   kinds.set(error, kind);
   return error;
 }
 
-/** Returns the code with which the protocol reports a {@link malformed} request; undefined for any other error. */
+/** Returns the code with which the protocol reports a {@link malformed} request, or undefined for any other error. */
 export function malformedCode(error: Error, protocol: string | undefined): Code | undefined {
   const kind = kinds.get(error);
   if (kind === undefined) return undefined;
   return kind === "unparsable" && protocol === "connect" ? Code.InvalidArgument : Code.Internal;
 }
 
-/** The words of connect-es for a protobuf message that it can't parse, and for one that it can't decompress. */
+/** Prefixes of connect-es's messages for protobuf that it can't parse, and for a message that it can't decompress. */
 const PARSE_BINARY = "parse binary: ";
 const NO_ENCODING = "received compressed envelope, but do not know how to decompress";
 
 /**
- * Returns what to throw for what reading a request has thrown. connect-es reports
- * malformed protobuf, and a compressed flag without an encoding, as internal errors,
- * which only their words tell from our own faults.
+ * Returns the error to throw for one that reading a request has thrown. connect-es reports malformed protobuf, and a
+ * compressed flag without an encoding, as internal errors. Only their text tells them from faults of the server.
  */
 export function toMalformed(error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.code !== Code.Internal) return error;

@@ -5,7 +5,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
 import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./stages/strict-json.ts";
 
-/** A handler as a service implements it: of one message or of a stream of them, likewise in its answer. */
+/** Handler as a service implements it. It takes a message or a stream of messages, and answers with either. */
 export type Implementation = (request: never, context: HandlerContext) => unknown;
 
 /** Reads and writes a method's messages in one of the formats. */
@@ -16,17 +16,17 @@ export interface Codec {
   write(message: Message): Uint8Array;
 }
 
-/** All that the calls of one method need, composed once, when its service is mounted. */
+/** Everything that the calls of one method need, composed once, when its service is mounted. */
 export interface MethodPlan {
-  /** As `/user.v1.UserService/GetUser`. */
+  /** Path such as `/user.v1.UserService/GetUser`. */
   readonly path: string;
   readonly method: DescMethod;
   /** As `user.v1.UserService/GetUser`. */
   readonly name: string;
   readonly implementation: Implementation;
-  /** Largest message that is taken, in bytes. */
+  /** Largest message that is accepted, in bytes. */
   readonly maxBytes: number;
-  /** Of a call whose client sets no deadline, in milliseconds. */
+  /** Deadline of a call whose client sets none, in milliseconds. */
   readonly defaultTimeoutMs: number;
   readonly binary: Codec;
   /** JSON of generated clients, whose unknown fields may come from a newer contract. */
@@ -40,7 +40,7 @@ export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptio
   defaultTimeoutMs: number;
 }
 
-/** Composes what the calls of a method need. */
+/** Composes the plan of a method. */
 export function createMethodPlan(
   method: DescMethod,
   implementation: Implementation,

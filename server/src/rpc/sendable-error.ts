@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { MAX_ERROR_DETAILS_BYTES, MAX_ERROR_MESSAGE_BYTES } from "../limits.ts";
 
-/** Largest metadata of an error, in bytes: names and values. */
+/** Largest metadata of an error, names and values, in bytes. */
 const MAX_METADATA_BYTES = 8 * 1_024;
 
 /** Headers of a connection, which HTTP/2 refuses to write (RFC 9113, 8.2.2), and characters that no header has (RFC 9110, 5.5). */
@@ -16,12 +16,13 @@ const ELLIPSIS_BYTES = encodeURIComponent(ELLIPSIS).length;
 type Detail = ConnectError["details"][number];
 
 /**
- * Changes an error into one that the protocol can write: well-formed text, which
- * percent-encoding asks for; no detail that can't be encoded, no metadata that is no
- * header; and over gRPC no more than headers hold: a long message is cut, a detail
- * that does not fit is left out.
+ * Changes an error into one that the protocol can write.
  *
- * @returns Why details and metadata can't be written, which is the server's fault.
+ * - Its text becomes well-formed, as percent-encoding requires.
+ * - Details that can't be encoded and metadata that are not valid headers are dropped.
+ * - Over gRPC it fits into headers: a long message is cut, a detail that is too large is dropped.
+ *
+ * @returns Reasons why details or metadata can't be written. They are the server's fault.
  */
 export function makeSendable(error: ConnectError, protocol: string | undefined): unknown[] {
   const isHeader = protocol === "grpc";
@@ -40,7 +41,7 @@ export function makeSendable(error: ConnectError, protocol: string | undefined):
   };
   const details = error.details.filter(fits);
   const message = error.rawMessage.toWellFormed();
-  // The object itself is what Connect writes; TypeScript alone takes its message for read-only.
+  // Change the object itself, since that is what Connect writes. Its message is read-only in TypeScript only.
   Object.assign(error, { details, rawMessage: isHeader ? cutToHeader(message) : message });
   return [...faults, ...removeUnsendable(error.metadata)];
 }
@@ -66,7 +67,7 @@ function encodedLength(detail: Detail): number {
 }
 
 function cutToHeader(message: string): string {
-  // A code unit takes a byte at least.
+  // A code unit takes at least one byte.
   if (message.length <= MAX_ERROR_MESSAGE_BYTES && encodeURIComponent(message).length <= MAX_ERROR_MESSAGE_BYTES)
     return message;
   let cut = "";

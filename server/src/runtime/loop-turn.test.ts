@@ -6,7 +6,7 @@ function work(ms: number): void {
   while (performance.now() < endMs);
 }
 
-test("a turn is over once it has been held, for all, and the next begins anew", async () => {
+test("a turn that was held for long enough is over for all, and the next begins anew", async () => {
   await nextTurn();
   expect(isTurnOver()).toBe(false);
   work(11);
@@ -15,7 +15,7 @@ test("a turn is over once it has been held, for all, and the next begins anew", 
   expect(isTurnOver()).toBe(false);
 });
 
-test("of those in the queue two go on in a turn, and all in the end", async () => {
+test("two queued callbacks run in each turn, and all in the end", async () => {
   const went: number[] = [];
   for (let index = 0; index < 5; index++) queueForTurn(() => went.push(index));
   const counts: number[] = [];
@@ -27,7 +27,7 @@ test("of those in the queue two go on in a turn, and all in the end", async () =
   expect(went).toEqual([0, 1, 2, 3, 4]);
 });
 
-test("work that waits for time goes on in its order, some in each turn, and newcomers queue behind it", async () => {
+test("work that waits for time resumes in order, some in each turn, and newcomers queue behind it", async () => {
   await nextTurn();
   const went: number[] = [];
   const turns: number[] = [];

@@ -1,16 +1,15 @@
 import { setImmediate as immediate } from "node:timers/promises";
 
-/** How long what clients send may keep the event loop, all of them together, before others get a turn. In milliseconds. */
+/** How long clients' input may hold the event loop, all of it together, before others get a turn. In milliseconds. */
 const MAX_HOLD_MS = 10;
 
-/** When this turn's first work began; monotonic, in milliseconds. */
+/** Time when this turn's first work began; monotonic, in milliseconds. */
 let startedAtMs: number | undefined;
 
 /**
- * Whether this turn of the event loop has been held for long enough. Whoever can
- * find endless work in what has arrived asks between its pieces, and then lets the
- * loop turn. There is one clock for all: many who each take a little would hold the
- * loop as well as one.
+ * Returns whether this turn of the event loop has been held for long enough. Code that may find endless work in its
+ * input asks this between pieces, and then lets the loop turn. All share one clock, since many who each take a little
+ * hold the loop as long as one.
  */
 export function isTurnOver(maxHoldMs = MAX_HOLD_MS): boolean {
   const nowMs = performance.now();
@@ -23,20 +22,23 @@ export function isTurnOver(maxHoldMs = MAX_HOLD_MS): boolean {
   return nowMs - startedAtMs > maxHoldMs;
 }
 
-/** Short work begins while a turn is younger: what it leads to, such as encoding an answer, is in the same turn. In milliseconds. */
+/**
+ * Age of a turn up to which short work may begin in it. Follow-up work, such as encoding an answer, runs in the same
+ * turn. In milliseconds.
+ */
 const MAX_AGE_FOR_SHORT_WORK_MS = 4;
 let waiting = 0;
 
 /**
- * Whether a short piece of work that may be one of many can begin at once; else it
- * waits by {@link timeInTurn}. To await that without asking would not do: many who
- * come in one turn would all be let in before the first of them begins.
+ * Returns whether a short piece of work, one of possibly many, can begin at once; otherwise it waits with {@link
+ * timeInTurn}. Awaiting that without asking first would be wrong: all who come in one turn would be let in before the
+ * first of them begins.
  */
 export function hasTimeInTurn(): boolean {
   return waiting === 0 && !isTurnOver(MAX_AGE_FOR_SHORT_WORK_MS);
 }
 
-/** Resolves when a later turn has time left: for those who wait in their order, and before those who come. */
+/** Resolves when a later turn has time left. Waiters resume in order, and ahead of newcomers. */
 export async function timeInTurn(): Promise<void> {
   waiting += 1;
   do await nextTurn();
@@ -49,11 +51,14 @@ export function nextTurn(): Promise<void> {
   return immediate();
 }
 
-/** Of those in the queue that go on in one turn: each may hold it for as long as one piece of its work takes. */
+/** How many queued callbacks resume per turn. Each may hold the turn for one piece of its work. */
 const MAX_RESUMED = 2;
 const queue: (() => void)[] = [];
 
-/** Calls back in a later turn, one that is shared with few: for who would go on with more than a piece. */
+/**
+ * Queues `goOn` for a later turn. At most `MAX_RESUMED` queued callbacks run per turn, so each may do one long piece of
+ * work.
+ */
 export function queueForTurn(goOn: () => void): void {
   if (queue.push(goOn) === 1) setImmediate(resumeSome);
 }
@@ -63,7 +68,7 @@ function resumeSome(): void {
   if (queue.length > 0) setImmediate(resumeSome);
 }
 
-/** Resolves in a later turn, one that is shared with few: between two pieces of long work. */
+/** Resolves in a later turn that is shared with few others, between two pieces of long work. */
 export function nextSharedTurn(): Promise<void> {
   return new Promise(queueForTurn);
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Permits } from "./permits.ts";
 
-test("so many go at once, the others in line, and who leaves the line holds nobody up", async () => {
+test("a fixed number run at once, others wait, and one that leaves the line holds up nobody", async () => {
   const permits = new Permits(2);
   const went: string[] = [];
   const go = (name: string, signal?: AbortSignal) => permits.acquire(signal).then(() => went.push(name));

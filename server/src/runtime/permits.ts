@@ -1,7 +1,7 @@
-/** Lets so many do something at once; the others wait in line, those of one owner in turn with those of others. */
+/** Lets a fixed number of holders work at once. The others wait in line, in which owners take turns. */
 export class Permits {
   #free: number;
-  /** By owner, in the order of their next turn; no line in here is empty. */
+  /** Waiters by owner, in the order of their next turn. No line in here is empty. */
   readonly #lines = new Map<unknown, Set<() => void>>();
 
   constructor(count: number) {
@@ -9,11 +9,12 @@ export class Permits {
   }
 
   /**
-   * Resolves when it is the caller's turn; then `release` has to be called, once.
-   * Rejects with the signal's reason as soon as it is aborted. Nothing bounds how
-   * many wait: each is a call under way, and those have a bound.
+   * Resolves when it is the caller's turn; `release` then has to be called, once. Rejects with the signal's reason as
+   * soon as it is aborted. The number of waiters has no bound here: each belongs to a call under way, and those are
+   * bounded.
    *
-   * @param owner Whose turn it is: however many of one owner wait, others wait for one of them at a time.
+   * @param owner Owner of the request. However many requests one owner has in line, the others wait for one of them at
+   * a time.
    */
   async acquire(signal?: AbortSignal, owner?: unknown): Promise<void> {
     signal?.throwIfAborted();
@@ -45,7 +46,7 @@ export class Permits {
     else this.#free += 1;
   }
 
-  /** Takes the first of the owner whose turn it is, who then has to let the others go first. */
+  /** Takes the first waiter of the owner whose turn it is. That owner then lets the others go first. */
   #next(): (() => void) | undefined {
     for (const [owner, line] of this.#lines) {
       const [next] = line;

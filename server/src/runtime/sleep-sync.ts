@@ -1,4 +1,4 @@
-/** Holds the thread, event loop and all. Only for a start, while nothing else is there to be held up. */
+/** Blocks the thread and its event loop. Only for the start of the process, when nothing else runs yet. */
 export function sleepSync(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }

@@ -6,7 +6,7 @@ import { PageTokens } from "./page-token.ts";
 const tokens = new PageTokens(randomBytes(32));
 const place = { createdAtMs: 1_900_000_000_000, id: "01a20792-6dc3-7802-969e-6cb7527aeb30" };
 
-test("a token gives back its place, for its query and key", () => {
+test("a token decodes to its place, with the same query and key", () => {
   const token = tokens.encode(place, "ada");
   expect(token).toMatch(/^[\w-]+$/);
   expect(tokens.decode(token, "ada")).toEqual(place);
@@ -23,7 +23,7 @@ test("a token with any bit changed is refused", () => {
   }
 });
 
-test("a token with something around it is refused", () => {
+test("a token with extra characters around it is refused", () => {
   const token = tokens.encode(place, "");
   for (const changed of [`${token}!!`, `€${token}`, `${token}=`, ` ${token}`]) {
     expect(() => tokens.decode(changed, "")).toThrow("invalid page token");

@@ -6,18 +6,18 @@ import type { Cursor } from "../repository/user-repository.ts";
 const MAC_BYTES = 16;
 
 /**
- * Page tokens (AIP-158): a place in the list, with a MAC that binds it to the
- * query it came from. A caller can't make one up, nor use one for another query.
+ * Encodes page tokens (AIP-158): a place in the list, with a MAC that binds it to its query. Callers can't make up a
+ * token, nor use one for another query.
  */
 export class PageTokens {
   readonly #key: Uint8Array;
 
-  /** @param key 32 random bytes; tokens live as long as the key does. */
+  /** @param key 32 random bytes. Tokens are valid as long as the key is kept. */
   constructor(key: Uint8Array) {
     this.#key = key;
   }
 
-  /** @param query All that the list depends on, except the size of its pages. */
+  /** @param query Everything that the list depends on, except the size of its pages. */
   encode({ createdAtMs, id }: Cursor, query: string): string {
     const place = `${createdAtMs} ${id}`;
     return Buffer.concat([this.#mac(place, query), Buffer.from(place)]).toString("base64url");
@@ -28,7 +28,7 @@ export class PageTokens {
     const bytes = Buffer.from(token, "base64url");
     const mac = bytes.subarray(0, MAC_BYTES);
     const place = bytes.toString("utf8", MAC_BYTES);
-    // Decoding passes over what is not base64url.
+    // Decoding skips characters that are not base64url, so compare with the original.
     const isCanonical = bytes.toString("base64url") === token;
     if (!isCanonical || mac.length !== MAC_BYTES || !timingSafeEqual(mac, this.#mac(place, query))) {
       const message = "invalid page token";

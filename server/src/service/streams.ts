@@ -4,7 +4,7 @@ import { UploadTooLargeError } from "../domain/errors.ts";
 import { settings } from "../limits.ts";
 
 export interface StreamsOptions {
-  /** Results that a query gives. Default 10. */
+  /** Results of a query. Default 10. */
   resultCount?: number | undefined;
   /** Milliseconds between two results; 0 for as fast as they are read. Default 100. */
   resultIntervalMs?: number | undefined;
@@ -24,7 +24,7 @@ export interface UploadReceipt {
   readonly checksum: string;
 }
 
-/** The streaming use cases: one for each kind of stream. */
+/** Streaming use cases: one for each kind of stream. */
 export class Streams {
   readonly #resultCount: number;
   readonly #resultIntervalMs: number;
@@ -40,7 +40,7 @@ export class Streams {
     this.#maxUploadBytes = maxUploadBytes;
   }
 
-  /** Gives results one after the other; throws the signal's AbortError as soon as it is aborted. */
+  /** Yields results one after the other. Throws the signal's AbortError as soon as it is aborted. */
   async *search(query: string, signal: AbortSignal): AsyncIterable<SearchResult> {
     for (let sequence = 0; sequence < this.#resultCount; sequence++) {
       if (sequence > 0 && this.#resultIntervalMs > 0) await delay(this.#resultIntervalMs, undefined, { signal });
@@ -50,7 +50,7 @@ export class Streams {
   }
 
   /**
-   * Takes chunks to their end, keeping none of them.
+   * Reads chunks to their end, keeping none of them.
    *
    * @throws UploadTooLargeError as soon as the chunks exceed the limit.
    */

@@ -8,9 +8,9 @@ import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
   repository: UserRepository;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
-  /** A new UUIDv7. */
+  /** Returns a new UUIDv7. */
   newId(): string;
 }
 
@@ -41,20 +41,20 @@ export class Users {
   }
 
   /**
-   * A page of users in the order of their creation.
+   * Returns a page of users in the order of their creation.
    *
-   * @param pageSize At most this many; 50 when 0 or less, never more than 1000.
-   * @param pageToken Of the page before, with the same filter; "" for the first.
+   * @param pageSize Most users on the page; 50 when 0 or less, never more than 1000.
+   * @param pageToken Token from the previous page with the same filter; "" for the first.
    * @param filter Prefix of e-mail or name in any case; "" for all.
    * @param signal Ends the search with its reason when nobody wants the page any more.
-   * @throws InvalidArgumentError for a page token of another query, or none of ours.
+   * @throws InvalidArgumentError for a page token of another query, or one that this server did not issue.
    */
   async list(pageSize: number, pageToken: string, filter: string, signal?: AbortSignal): Promise<UserPage> {
     const pageTokens = await this.#tokens();
     const prefix = searchKey(filter);
     const after = pageToken === "" ? undefined : pageTokens.decode(pageToken, prefix);
     const size = pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
-    // One more than asked for tells whether another page follows.
+    // Read one more than asked for, to see whether another page follows.
     const users = await this.#repository.list({ after, limit: size + 1, prefix, signal });
     const page = users.slice(0, size);
     const last = page.at(-1);
@@ -63,10 +63,10 @@ export class Users {
   }
 
   /**
-   * Adds a user; resolves once it is on disk.
+   * Adds a user. Resolves once it is on disk.
    *
-   * @param requestId When not "", a repetition within a day by the same principal
-   *   gets the first one's user instead of a second.
+   * @param requestId When not "", a repetition within a day by the same principal gets the first one's user instead of
+   * a second.
    * @throws EmailTakenError
    * @throws InvalidArgumentError when requestId was used with other fields.
    */
@@ -85,9 +85,9 @@ export class Users {
   }
 
   /**
-   * Changes the given fields; none given changes nothing.
+   * Changes the given fields. Without any, nothing changes.
    *
-   * @param etag When not "", the change is made only to the version it stands for.
+   * @param etag When not "", the change applies only to the version that it stands for.
    * @throws UserNotFoundError
    * @throws StaleUserError
    * @throws EmailTakenError
@@ -103,7 +103,7 @@ export class Users {
   }
 
   /**
-   * @param etag When not "", only the version it stands for is removed.
+   * @param etag When not "", only the version that it stands for is removed.
    * @throws UserNotFoundError
    * @throws StaleUserError
    */

@@ -4,16 +4,16 @@ import type { Logger } from "pino";
 import type { CallFacts, CallObserver, Outcome } from "../rpc/record/call-record.ts";
 import { toJsonText } from "./logger.ts";
 
-/** Takes whole lines of the log. */
+/** Destination of whole lines of the log. */
 export interface LogOutput {
   write(line: string): unknown;
 }
 
 /**
- * Writes one line a call, a stream's at its end.
+ * Logs one line for each call, when the call ends.
  *
- * @param output Where the logger's lines go. With it the line is built here, in a tenth of
- *   the time: there is one for each call, and all have the same fields.
+ * @param output Destination of the logger's lines. With it the line is built here, in a tenth of the time: there is one
+ * for each call, and all have the same fields.
  */
 export function createAccessLog(logger: Logger, output?: LogOutput): CallObserver {
   return (call, outcome) => {
@@ -39,7 +39,7 @@ function fieldsOf(call: CallFacts, { code, durationMs }: Outcome) {
   };
 }
 
-/** The same line as the logger's. Only what a caller chose needs to be escaped. */
+/** Builds the same line as the logger would. Only values that a caller chose need to be escaped. */
 function lineOf(call: CallFacts, { code, durationMs }: Outcome): string {
   const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
   return (
@@ -64,7 +64,7 @@ function roundToMicroseconds(durationMs: number): number {
 let lastMs = 0;
 let lastText = "";
 
-/** Now, as ISO 8601 (RFC 3339); many calls end within a millisecond. */
+/** Returns the time as ISO 8601 (RFC 3339). Remembers it, since many calls end within a millisecond. */
 function isoTime(): string {
   const nowMs = Date.now();
   if (nowMs !== lastMs) {

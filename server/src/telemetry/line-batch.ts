@@ -1,10 +1,10 @@
 import type { LogOutput } from "./access-log.ts";
 
-/** Lines are written at once when there are so many characters of them. */
+/** Number of characters at which lines are written at once. */
 const MAX_BATCH_LENGTH = 64 * 1_024;
 
 export interface LineBatch extends LogOutput {
-  /** Writes what has not been written: whoever ends the process has to call it. */
+  /** Writes the lines that have not been written. Has to be called before the process ends. */
   flush(): void;
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createLogger } from "./logger.ts";
 
-test("what a caller sent can't break out of its line, nor act on a terminal", () => {
+test("text from a caller can't break out of its line, nor control a terminal", () => {
   const lines: string[] = [];
   const logger = createLogger("info", { write: (line) => lines.push(line) });
   const hostile = 'a\n{"level":"fatal"}\r\u001b[2J\u009b2J\u007f\u2028\u202e"\u2066\u200f\u061c';

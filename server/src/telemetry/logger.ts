@@ -1,12 +1,12 @@
 import { type Logger, pino } from "pino";
 
 /**
- * What JSON leaves as it is, though a terminal or an editor acts on it: DEL and C1
- * controls, line separators, and the marks that turn the direction of text.
+ * Characters that JSON leaves unescaped although a terminal or an editor acts on them: DEL and C1 controls, line
+ * separators, and marks that change the direction of text.
  */
 const DECEPTIVE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** A text as it stands in such a line, with its quotes. */
+/** Returns a text as it appears in such a line, with its quotes. */
 export function toJsonText(text: string): string {
   return JSON.stringify(text).replace(DECEPTIVE, toEscape);
 }
@@ -15,7 +15,7 @@ function toEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** JSON lines in which nothing that a caller sent can look like something else. */
+/** Creates a logger of JSON lines. No text from a caller can pass for another line or field in them. */
 export function createLogger(level: string, output: { write(line: string): unknown }): Logger {
   return pino(
     {

@@ -2,36 +2,37 @@ import { ConnectionLostError, findCause } from "../../internal/not-sent.ts";
 import { speaksTls } from "./speaks-tls.ts";
 import { HandshakeRefusedError } from "./tls-faults.ts";
 
-/** Short, as calls wait meanwhile; doubled for each failure in a row. */
+/** First rest, in milliseconds; each failure in a row doubles it. Short, since calls wait meanwhile. */
 const FIRST_REST_MS = 20;
 const LONGEST_REST_MS = 5_000;
-/** Rests differ by up to this part, so that clients do not come back all at once. */
+/** Part by which rests differ, so that clients do not come back all at once. */
 const JITTER = 0.4;
-/** Calls that a connection takes at first, after one that was lost without an answer. */
+/** Calls that a new connection takes at first, after one that was lost without an answer. */
 const FIRST_CALLS = 4;
 /**
- * Connections in a row that a server closes on a client with a certificate when the handshake ends, until that counts as
- * a refusal: a server that dies may close one just then.
+ * Connections in a row that a server has to close at the end of the handshake before that counts as refusing the
+ * client's certificate. A server that dies may happen to close one just then.
  */
 const REFUSALS_TO_BELIEVE = 3;
-/** How long the answer holds whether the server of a plaintext address speaks TLS. */
+/** How long to keep the answer whether the server of a plaintext address speaks TLS. */
 const PROBE_KEPT_MS = 5_000;
 
 /**
- * One of the server's addresses. After a try to connect has failed, it rests, each time
- * longer, up to 5 s; so it does after a connection took calls and was lost before it
- * answered one. A connection that has answered and is lost costs no rest.
+ * One of the server's addresses. After a failed attempt to connect it rests, each time longer, up to 5 s. It also rests
+ * after a connection took calls and was lost before it answered one. If a connection that has answered is lost, it does
+ * not rest.
  *
- * After a loss, the next connection takes few calls at first: half as many as were answered
- * since the loss before, and one more for each answer. All the calls that were lost
- * together would otherwise come at once on each new connection, and be lost again before
- * the first is answered. It also bounds what a server gets that takes calls and drops
- * them: a few times what it answers.
+ * After a loss, the next connection takes few calls at first: half as many as were answered since the loss before, and
+ * one more for each answer. Otherwise all lost calls would come at once on each new connection, and be lost again
+ * before the first is answered. This also protects a server that takes calls and drops them: it gets only a few times
+ * what it answers.
  */
 export class Address {
-  /** As `https://rollcall.example.com:8443`. */
+  /** Origin, such as `https://rollcall.example.com:8443`. */
   readonly origin: string;
-  /** As `rollcall.example.com:8443`, or `[::1]:8080`: what a request calls its server (RFC 9113, 8.3.1). */
+  /**
+   * Authority, such as `rollcall.example.com:8443` or `[::1]:8080`: the server's name in a request (RFC 9113, 8.3.1).
+   */
   readonly authority: string;
   #failures = 0;
   #restsUntilMs = 0;
@@ -52,24 +53,24 @@ export class Address {
     return this.restMs > 0;
   }
 
-  /** How many calls a new connection takes at once; one more for each that it answers. */
+  /** How many calls a new connection takes at once. Each answer adds one. */
   get firstCalls(): number {
     return this.#firstCalls;
   }
 
-  /** Time until its rest is over, in milliseconds. */
+  /** Time until the rest is over, in milliseconds. */
   get restMs(): number {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
 
-  /** Whether it does not accept this client's certificate: its connections end without an alert. */
+  /** Whether the server refuses this client's certificate: its connections end without an alert. */
   get refusesClient(): boolean {
     return this.#refusals >= REFUSALS_TO_BELIEVE;
   }
 
   /**
-   * Whether the server of a plaintext address speaks TLS. Asks it, once in 5 s for all who want to know; a server that
-   * has answered a call in plaintext is not asked.
+   * Resolves with whether the server of a plaintext address speaks TLS. Asks it once in 5 s for all callers. Does not
+   * ask a server that has answered a call in plaintext.
    */
   async speaksTls(): Promise<boolean> {
     if (this.#hasAnswered || !this.origin.startsWith("http:")) return false;
@@ -80,7 +81,9 @@ export class Address {
     return this.#probe.answer;
   }
 
-  /** Attempts that fail together count once: one of them has begun its rest. */
+  /**
+   * Notes a failed attempt to connect. Attempts that fail together count once, since one of them has begun the rest.
+   */
   failed(error?: unknown): void {
     this.#refusals = findCause(error, HandshakeRefusedError) ? this.#refusals + 1 : 0;
     if (this.isResting) return;
@@ -90,8 +93,8 @@ export class Address {
   }
 
   /**
-   * A connection with calls on it has ended: one event until another connection is made,
-   * however many calls and connections it ends.
+   * Notes that a connection with calls on it has ended. Until another connection is made, this counts as one event,
+   * however many calls and connections end.
    *
    * @param isPaced Whether new connections keep to {@link firstCalls} and the rest.
    */
@@ -108,13 +111,13 @@ export class Address {
     return this.#loss;
   }
 
-  /** A connection was made. */
+  /** Notes that a connection was made. */
   connected(): void {
     this.#loss = undefined;
     this.#refusals = 0;
   }
 
-  /** A call was answered. */
+  /** Notes that a call was answered. */
   answered(): void {
     this.#answers += 1;
     this.#hasAnswered = true;

@@ -1,11 +1,11 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
-/** Web's headers as Node's. */
+/** Converts Web headers to Node's. */
 export function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
   return Object.fromEntries(headers);
 }
 
-/** Node's headers as Web's, without the pseudo-headers of HTTP/2. */
+/** Converts Node's headers to Web headers, without the pseudo-headers of HTTP/2. */
 export function toWebHeaders(headers: IncomingHttpHeaders, target: Headers = new Headers()): Headers {
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name.startsWith(":")) continue;

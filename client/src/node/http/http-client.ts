@@ -1,8 +1,8 @@
 import type { UniversalClientFn } from "@connectrpc/connect/protocol";
 
-/** Sends requests over connections of its own. */
+/** Sends requests over its own connections. */
 export interface HttpClient {
   readonly send: UniversalClientFn;
-  /** No new requests; resolves when those under way have finished, or were cut after closeTimeoutMs. */
+  /** Takes no new requests. Resolves when open requests have finished, or were cut after closeTimeoutMs. */
   close(): Promise<void>;
 }

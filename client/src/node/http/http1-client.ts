@@ -15,22 +15,22 @@ import { ReplayableBody } from "./replayable-body.ts";
 import { isLateRefusal, SpeaksTlsError } from "./tls-faults.ts";
 import { writeBody } from "./write-body.ts";
 
-/** Code of Node's error for an answer that does not begin as HTTP/1 does. */
+/** Code of Node's error for an answer that does not begin like HTTP/1. */
 const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
 
 /** Keep-alive connections to one address. */
 interface Origin {
   readonly address: Address;
   readonly agent: http.Agent;
-  /** For each connection, whether it could be opened: a request that failed before was never sent. */
+  /** For each connection, whether it could be opened. A request that failed before that was never sent. */
   readonly opening: WeakMap<Duplex, Promise<void>>;
   callCount: number;
 }
 
 /**
- * Sends requests over HTTP/1.1 to the address with the fewest calls, at most
- * `settings.size` at once to each; more wait. An address that can't be reached is
- * left out for a while, and the request goes to the next; while none can be, requests wait.
+ * Sends requests over HTTP/1.1 to the address with the fewest calls, at most `settings.size` at once to each; more
+ * wait. Skips an address that can't be reached for a while, and sends the request to the next. While none can be
+ * reached, requests wait.
  */
 export function createHttp1Client(
   origins: readonly string[],
@@ -62,7 +62,7 @@ export function createHttp1Client(
     settings,
   );
 
-  /** At each address in turn. @throws what the last one failed with. */
+  /** Tries each address in turn. @throws the error of the last one. */
   const trySend = async (request: UniversalClientRequest, body: ReplayableBody | undefined) => {
     let failure: unknown;
     for (const origin of inOrder()) {
@@ -123,14 +123,17 @@ export function createHttp1Client(
   };
 }
 
-/** The error of a call, for one over plaintext that has met a TLS server: that can't have acted on it. */
+/**
+ * Returns the error of a call. If a call over plaintext met a TLS server, the error says that it can't have been acted
+ * on.
+ */
 async function explain(address: Address, error: unknown): Promise<unknown> {
   const isNotConnected = findNotSent(error) !== undefined;
   if (isNotConnected || !(await address.speaksTls())) return error;
   return notSent(address.origin, new SpeaksTlsError({ cause: error }));
 }
 
-/** An agent whose connections have a connect timeout, and are noted in `opening`. */
+/** Creates an agent whose connections have a connect timeout, and are noted in `opening`. */
 function createAgent(
   origin: string,
   tls: TlsClientOptions,
@@ -155,7 +158,7 @@ function createAgent(
 
 interface ExchangeHooks {
   onConnect(): void;
-  /** The error of a request that is aborted, for this reason, while it has no connection yet. */
+  /** Returns the error of a request that is aborted for this reason before it has a connection. */
   beforeConnect(reason: unknown): ConnectError;
   onEnd(): void;
 }
@@ -186,7 +189,7 @@ function exchange(
     signal?.addEventListener("abort", abort, { once: true });
     if (signal?.aborted) abort();
     let hasResponded = false;
-    /** The opening of the connection, which says best why there is none. */
+    /** Opening of the connection. Its error says best why there is none. */
     let opened: Promise<void> | undefined;
     const settle = (error: ConnectError) => {
       failure ??= error;
@@ -222,11 +225,11 @@ function exchange(
       address.connected();
       onConnect();
       if (!body || request.destroyed) return;
-      // A stream's header does not wait for its first message; a unary call's leaves together with its body.
+      // Send a stream's header ahead of its first message. A unary call's header leaves together with its body.
       setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
       writeBody(body, request).catch((error: unknown) => cancel(ConnectError.from(error)));
     };
-    // Nothing of the body is read before it can leave: the next address needs all of it.
+    // Read nothing of the body before it can leave, since the next address needs all of it.
     request.once("socket", (socket) => {
       opened = opening.get(socket);
       opened?.then(connected, () => {});

@@ -11,13 +11,15 @@ import type { PoolSettings } from "./pool-options.ts";
 import { ReplayableBody } from "./replayable-body.ts";
 import { writeBody } from "./write-body.ts";
 
-/** How often a request that was certainly not processed goes to another connection at once; then its caller decides. */
+/**
+ * How often a request that was certainly not processed goes to another connection at once. After that its caller
+ * decides.
+ */
 const MAX_REPLAYS = 2;
 
 /**
- * Sends requests over the pool's connections. One that a server has certainly not
- * acted on (RFC 9113, 8.7: refused stream, GOAWAY, a connection that had ended) is
- * sent again over another connection, of which its caller sees nothing.
+ * Sends requests over the pool's connections. A request that a server has certainly not acted on (RFC 9113, 8.7:
+ * refused stream, GOAWAY, a connection that had ended) is sent again over another connection, unnoticed by its caller.
  */
 export function createHttp2Client(
   origins: readonly string[],
@@ -49,7 +51,7 @@ async function sendUntilTaken(
     try {
       return await exchange(connection, request, body);
     } catch (error) {
-      // A server that refuses a stream and still takes others is asked once more: it may be busy.
+      // A server that refuses one stream and still accepts others is asked only once more, since it may be busy.
       const maxReplays = connection.takesStreams ? 1 : MAX_REPLAYS;
       const canReplay = replays < maxReplays && body?.canReplay !== false && !request.signal?.aborted;
       if (!canReplay || !findNotSent(error)) throw error;
@@ -57,7 +59,7 @@ async function sendUntilTaken(
   }
 }
 
-/** Resolves with the response's header; its body then comes as it is read. */
+/** Resolves with the response's header. The body follows as it is read. */
 function exchange(
   connection: Http2Connection,
   { url, method, header, signal }: UniversalClientRequest,
@@ -66,9 +68,9 @@ function exchange(
   return new Promise((resolve, reject) => {
     const { pathname, search } = new URL(url);
     const headers: OutgoingHttpHeaders = { ...toNodeHeaders(header), ":method": method, ":path": pathname + search };
-    // Node.js leaves out the brackets of an IPv6 address. A Host that the caller has set is the only name.
+    // Node.js leaves out the brackets of an IPv6 address. A Host that the caller has set is used alone.
     if (headers.host === undefined) headers[":authority"] = connection.address.authority;
-    // Unlike `stream.close`, which ends the request first as if it were complete.
+    // Abort rather than `stream.close`, which first ends the request as if it were complete.
     const reset = new AbortController();
     let opened: OpenStream;
     try {
@@ -77,7 +79,7 @@ function exchange(
       return reject(notSent(connection.address.origin, error));
     }
     const { stream, release } = opened;
-    /** The error that ended the exchange. */
+    /** Error that ended the exchange. */
     let failure: ConnectError | undefined;
     const cancel = (error: ConnectError) => {
       failure ??= error;
@@ -102,12 +104,12 @@ function exchange(
       resolve({ status, header: toWebHeaders(responseHeaders), body: responseBody, trailer });
     });
     stream.on("trailers", (trailers) => toWebHeaders(trailers, trailer));
-    // The stream's end says what went wrong.
+    // The stream's end reports what went wrong.
     stream.on("error", () => {});
     stream.once("close", () => {
-      // Now, as the connection may end at once and explain it away.
+      // Read the fault now: once the connection ends, it would mask the stream's own reset code.
       failure ??= faultOf(connection, stream);
-      // The server has had enough of this connection (RFC 9113, 7).
+      // The server asks for less load from this connection (RFC 9113, 7).
       if (stream.rstCode === http2.constants.NGHTTP2_ENHANCE_YOUR_CALM) connection.retire();
       done();
       if (hasResponded) body?.release();
@@ -133,11 +135,11 @@ async function* readBody(
   }
   const failure = currentFailure();
   if (failure) throw failure;
-  // Nothing is left to cancel; a request that still goes on can be.
+  // A complete request has nothing left to cancel; one that is still being sent has.
   if (stream.writableEnded) done();
 }
 
-/** The error that a stream has ended with, if it has: by the connection, or by the server's RST_STREAM. */
+/** Returns the error that a stream has ended with, if it has: from the connection, or from the server's RST_STREAM. */
 function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): ConnectError | undefined {
   const { rstCode } = stream;
   const { origin } = connection.address;
@@ -155,7 +157,7 @@ function faultOf(connection: Http2Connection, stream: ClientHttp2Stream): Connec
   return new ConnectError(`the server reset the stream (HTTP/2 error ${rstCode})`, code);
 }
 
-/** The codes of streams that were reset, by their HTTP/2 error, as gRPC maps them; all others are internal. */
+/** Codes of streams that were reset, by their HTTP/2 error, as gRPC maps them. All others are internal. */
 const codeByReset: ReadonlyMap<number, Code> = new Map([
   [http2.constants.NGHTTP2_CANCEL, Code.Canceled],
   [http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, Code.ResourceExhausted],

@@ -8,34 +8,36 @@ import { isCutCode, notSent, openSocket, type TlsClientOptions } from "./open-so
 import type { PoolSettings } from "./pool-options.ts";
 import { closedInHandshake, SpeaksTlsError } from "./tls-faults.ts";
 
-/** Most that a stream, and a connection's streams together, may receive before it is read, in bytes. */
+/** Most bytes that a stream, and all streams of a connection together, may receive before they are read. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 
-/** nghttp2's error, NGHTTP2_ERR_PROTO, for a first frame that is not the server's SETTINGS (RFC 9113, 3.4). */
+/** nghttp2's error NGHTTP2_ERR_PROTO, for a first frame that is not the server's SETTINGS (RFC 9113, 3.4). */
 const NOT_HTTP2 = -505;
 
-/** How long a connection keeps to the few calls that its address takes at first: silent streams must not hold calls up. */
+/**
+ * How long a connection limits itself to the few calls that its address takes at first. Silent streams must not hold up
+ * calls for longer.
+ */
 const YOUNG_MS = 1_000;
 
 export interface Http2ConnectionOptions extends PoolSettings {
   tls: TlsClientOptions;
-  /** Aborted: a connection that is still opening is given up. */
+  /** Aborts a connection that is still opening. */
   signal: AbortSignal;
-  /** Another stream can open, or the connection takes no more. */
+  /** Called when another stream can open, or the connection takes no more. */
   onChange(connection: Http2Connection): void;
 }
 
 export interface OpenStream {
   readonly stream: http2.ClientHttp2Stream;
-  /** Makes room for another stream: for when this one has ended, which its "close" event reports only later. */
+  /** Makes room for another stream when this one has ended, which its "close" event reports only later. */
   release(): void;
 }
 
 /**
- * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY; then
- * those under way finish and it closes. With none under way it does not keep the
- * process alive.
+ * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY. Then open streams finish and it closes.
+ * Without streams it does not keep the process alive.
  */
 export class Http2Connection {
   readonly address: Address;
@@ -48,18 +50,18 @@ export class Http2Connection {
   #takesStreams = true;
   #goawayLastId: number | undefined;
   #isLost = false;
-  /** Streams at once; no bound of our own after {@link YOUNG_MS}. */
+  /** Streams at once. Unlimited on this side after {@link YOUNG_MS}. */
   #maxStreams: number;
   #youngTimer: NodeJS.Timeout | undefined;
 
-  /** @throws ConnectError unavailable, because of a RequestNotSentError. */
+  /** @throws ConnectError unavailable, caused by a RequestNotSentError. */
   static async open(address: Address, options: Http2ConnectionOptions): Promise<Http2Connection> {
     const { connectTimeoutMs, signal } = options;
     const startedAtMs = performance.now();
     const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
     const isTls13 = socket instanceof TLSSocket && socket.getProtocol() === "TLSv1.3";
     let fault: Error | undefined;
-    // Node waits for the other side to close, which a refused client certificate never sees.
+    // Node waits for the other side to close, which never happens after a refused client certificate.
     socket.on("error", (error) => {
       fault = error;
       socket.destroy();
@@ -68,7 +70,7 @@ export class Http2Connection {
       createConnection: () => socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
-    // For the whole life of the session: an error without a listener would end the process.
+    // Stays for the whole life of the session: an error without a listener would end the process.
     session.on("error", () => {});
     const remainingMs = Math.max(1, connectTimeoutMs - (performance.now() - startedAtMs));
     const gaveUp = new AbortController();
@@ -78,7 +80,7 @@ export class Http2Connection {
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
     try {
-      // The server's settings say how many streams it takes, and that it is alive.
+      // The server's settings say how many streams it accepts, and that it is alive.
       await once(session, "remoteSettings", { signal: gaveUp.signal });
     } catch (error) {
       const isEnded = session.destroyed && !signal.aborted && (!fault || isCutCode(fault));
@@ -114,7 +116,7 @@ export class Http2Connection {
       this.#goawayLastId = lastStreamId;
       this.retire();
     });
-    // Before Node's own listener, which closes the streams as if they were canceled.
+    // Runs before Node's own listener, which closes the streams as if they were canceled.
     socket.prependOnceListener("close", () => {
       this.#isLost = true;
     });
@@ -141,7 +143,7 @@ export class Http2Connection {
     return this.takesStreams && this.#streamCount < Math.min(maxConcurrentStreams, this.#maxStreams);
   }
 
-  /** False once it only finishes what it has. */
+  /** False once the connection only finishes its open streams. */
   get takesStreams(): boolean {
     return this.#takesStreams && !this.isLost;
   }
@@ -151,12 +153,12 @@ export class Http2Connection {
     return this.#isLost || this.#session.destroyed;
   }
 
-  /** Whether the server has said that it will not process the stream (RFC 9113, 6.8). */
+  /** Returns whether the server has said that it will not process the stream (RFC 9113, 6.8). */
   isRefusedByGoaway(streamId: number): boolean {
     return this.#goawayLastId !== undefined && streamId > this.#goawayLastId;
   }
 
-  /** Keeps a place for a stream that {@link openStream} opens at once. */
+  /** Reserves a place for a stream that {@link openStream} opens at once. */
   reserve(): void {
     this.#streamCount += 1;
     if (this.#streamCount === 1) this.#becomeBusy();
@@ -182,19 +184,19 @@ export class Http2Connection {
     }
   }
 
-  /** The server has answered a call. */
+  /** Notes that the server has answered a call. */
   answered(): void {
     this.#maxStreams += 1;
     this.address.answered();
     this.heard();
   }
 
-  /** The server has sent something: no PING is needed for a while. */
+  /** Notes that the server has sent something, so that no PING is needed for a while. */
   heard(): void {
     this.#pingTimer?.refresh();
   }
 
-  /** Takes no more streams; closes when the last one has ended. */
+  /** Takes no more streams. Closes when the last one has ended. */
   retire(): void {
     if (!this.#takesStreams) return;
     this.#takesStreams = false;
@@ -205,7 +207,7 @@ export class Http2Connection {
     this.#options.onChange(this);
   }
 
-  /** Resolves when the connection is gone. */
+  /** Resolves when the connection is closed. */
   async closed(): Promise<void> {
     if (this.#session.destroyed) return;
     await new Promise<void>((resolve) => this.#session.once("close", resolve));
@@ -232,7 +234,7 @@ export class Http2Connection {
 
   #becomeIdle(): void {
     clearTimeout(this.#pingTimer);
-    // A session that was closed with streams does not always end with the last of them.
+    // A session that was closed with streams open does not always end with the last of them.
     if (this.#takesStreams) {
       this.#session.unref();
       this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();

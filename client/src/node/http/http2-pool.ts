@@ -6,18 +6,18 @@ import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
 export interface Http2PoolOptions {
-  /** Origins, as `https://rollcall.example.com`; calls are spread over them. */
+  /** Origins, such as `https://rollcall.example.com`. Calls are spread over them. */
   origins: readonly string[];
   tls: TlsClientOptions;
   settings: PoolSettings;
 }
 
 /**
- * HTTP/2 connections to all addresses of a server. A call gets the one with the
- * fewest streams, in turns among equals, and never more than its server takes: where
- * all are full, calls wait in their order. An address that fails is left out while
- * there is another, and probed again by a later call, at no call's cost. While none can be
- * reached, calls wait, and the addresses are tried again after their rests.
+ * Pool of HTTP/2 connections to all addresses of a server. A call gets the connection with the fewest streams, in turns
+ * among equals, and never more than its server accepts. When all are full, calls wait in order.
+ *
+ * An address that fails is skipped while there is another. It is tried again alongside a later call, which does not
+ * wait for it. While no address can be reached, calls wait, and the addresses are tried again after their rests.
  */
 export class Http2Pool {
   readonly #addresses: readonly Address[];
@@ -38,11 +38,10 @@ export class Http2Pool {
   }
 
   /**
-   * A connection with a place for one stream, to be used by its `openStream`.
+   * Resolves with a connection that has a place for one stream, to be used by its `openStream`.
    *
-   * @throws ConnectError because of a RequestNotSentError: unavailable when no address can
-   *   be reached and it does not help to wait, or too many wait; canceled when the pool is
-   *   closed; as the signal's reason says.
+   * @throws ConnectError caused by a RequestNotSentError: unavailable when no address can be reached and waiting does
+   * not help, or too many wait; canceled when the pool is closed; otherwise as the signal's reason says.
    */
   async acquire(call: WaitingCall): Promise<Http2Connection> {
     call.signal?.throwIfAborted();
@@ -57,7 +56,10 @@ export class Http2Pool {
     return connection;
   }
 
-  /** No new calls or connections; resolves when the calls under way have finished, or were cut after closeTimeoutMs. */
+  /**
+   * Takes no new calls and opens no connections. Resolves when open calls have finished, or were cut after
+   * closeTimeoutMs.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
     clearTimeout(this.#retryTimer);
@@ -104,7 +106,7 @@ export class Http2Pool {
     }
   }
 
-  /** Opens connections where calls wait or each connection is in use, and probes addresses that have rested. */
+  /** Opens connections if calls wait or each connection is in use, and tries addresses again that have rested. */
   #grow(): void {
     if (this.#isClosed) return;
     const open = [...this.#connections].filter(({ takesStreams }) => takesStreams);
@@ -112,7 +114,7 @@ export class Http2Pool {
     const isBusy = this.#line.size > 0 || open.every(({ streamCount }) => streamCount > 1);
     const awake = this.#addresses.filter((address) => !address.isResting);
     const isStuck = awake.length === 0 && open.length === 0 && this.#opening.size === 0;
-    // Where calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
+    // If calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
     const isTriedAtRest = isStuck && this.#settings.waitTimeoutMs === 0;
     if (isStuck && !isTriedAtRest) this.#growLater();
     for (const address of isTriedAtRest ? this.#addresses : awake) {
@@ -122,7 +124,7 @@ export class Http2Pool {
     }
   }
 
-  /** Once the first address has rested, if calls still wait then. */
+  /** Grows the pool once the first address has rested, if calls still wait then. */
   #growLater(): void {
     if (this.#retryTimer || this.#line.size === 0) return;
     const restMs = Math.min(...this.#addresses.map((address) => address.restMs));

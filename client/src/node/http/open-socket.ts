@@ -6,9 +6,9 @@ import { explainAlert, HttpVersionError } from "./http-version-error.ts";
 import { closedInHandshake, tlsFaultOf } from "./tls-faults.ts";
 
 export interface TlsClientOptions {
-  /** Authorities to trust, in PEM. Default: those that Node trusts. */
+  /** Certificate authorities to trust, in PEM. Default: those that Node trusts. */
   ca?: string | undefined;
-  /** The client's own certificate and key, in PEM, for a server that asks for them (mutual TLS). */
+  /** Client's own certificate and key, in PEM, for a server that asks for them (mutual TLS). */
   cert?: string | undefined;
   key?: string | undefined;
 }
@@ -17,29 +17,29 @@ export interface SocketOptions {
   tls: TlsClientOptions;
   /** Protocol to agree on (RFC 7301): "h2" or "http/1.1". */
   alpn: "h2" | "http/1.1";
-  /** For the name, TCP and TLS together, in milliseconds. */
+  /** Time for name lookup, TCP and TLS together, in milliseconds. */
   connectTimeoutMs: number;
-  /** Aborted: nobody needs the connection any more. */
+  /** Aborted when nobody needs the connection any more. */
   signal?: AbortSignal | undefined;
 }
 
-/** How long an HTTP/1.1 request waits for the server to take the client's certificate, in milliseconds. */
+/** How long an HTTP/1.1 request waits for the server to accept the client's certificate, in milliseconds. */
 const MIN_VERDICT_MS = 200;
 const MAX_VERDICT_MS = 1_000;
 
-/** Probes of the TCP connection itself, against firewalls that forget quiet ones. */
+/** Interval of TCP keepalive probes, in milliseconds. They keep firewalls from forgetting quiet connections. */
 const TCP_KEEPALIVE_MS = 30_000;
 
 export interface OpeningSocket {
   readonly socket: net.Socket;
-  /** Rejects with a ConnectError, unavailable because of a RequestNotSentError, which also ends the socket. */
+  /** Rejects with a ConnectError, unavailable and caused by a RequestNotSentError. The socket is then destroyed. */
   readonly ready: Promise<void>;
 }
 
 /**
- * Opens a connection to an origin, through its TLS handshake.
+ * Opens a connection to an origin. Resolves after its TLS handshake.
  *
- * @throws ConnectError unavailable, because of a RequestNotSentError.
+ * @throws ConnectError unavailable, caused by a RequestNotSentError.
  */
 export async function openSocket(origin: string, options: SocketOptions): Promise<net.Socket> {
   const { socket, ready } = startSocket(origin, options);
@@ -47,7 +47,7 @@ export async function openSocket(origin: string, options: SocketOptions): Promis
   return socket;
 }
 
-/** The same, with the socket at once. @throws ConnectError for an unusable certificate or key. */
+/** Does the same, but returns the socket at once. @throws ConnectError for an unusable certificate or key. */
 export function startSocket(origin: string, options: SocketOptions): OpeningSocket {
   const socket = connect(origin, options);
   return { socket, ready: untilReady(socket, origin, options) };
@@ -100,7 +100,7 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
     await promise;
     isReady = true;
     if (isTls && options.alpn === "http/1.1") await untilAccepted(socket, options, performance.now() - startedAtMs);
-    // A server can refuse the client's certificate in the same breath (TLS 1.3).
+    // A server can refuse the client's certificate in the same packet (TLS 1.3).
     if (socket.errored || socket.destroyed) throw socket.errored ?? new Error("the connection was closed");
     if (isTls && options.alpn === "h2" && socket.alpnProtocol !== "h2") {
       throw new HttpVersionError("2");
@@ -120,16 +120,17 @@ async function untilReady(socket: net.Socket, origin: string, options: SocketOpt
   }
 }
 
-/** Whether an error is that of a connection that the other side has ended. */
+/** Returns whether the error means that the other side has ended the connection. */
 export function isCutCode({ code }: NodeJS.ErrnoException): boolean {
   return code === "ECONNRESET" || code === "EPIPE";
 }
 
 /**
- * Waits until the server has taken the client's certificate. In TLS 1.3 the client is done with the handshake a round
- * trip before the server is. A request that arrives behind a refused certificate makes the kernel reset the connection,
- * and the alert is lost. The first session ticket says that the server is done too (RFC 8446, 4.6.1); over HTTP/2, its
- * first frame does. A server without tickets costs 200 ms a connection, or the time of the handshake, up to 1 s.
+ * Waits until the server has accepted the client's certificate. In TLS 1.3 the client finishes the handshake a round
+ * trip before the server does. If a request follows a refused certificate, the kernel resets the connection, and the
+ * alert is lost. The first session ticket shows that the server has finished too (RFC 8446, 4.6.1); over HTTP/2, its
+ * first frame does. With a server that sends no tickets, this costs 200 ms a connection, or the time of the handshake,
+ * up to 1 s.
  */
 async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, handshakeMs: number): Promise<void> {
   if (socket.getProtocol() !== "TLSv1.3" || socket.destroyed) return;
@@ -146,10 +147,10 @@ async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, hand
   }
 }
 
-/** The error of a call that its server has not taken. */
+/** Creates the error of a call that its server has not received. */
 export function notSent(origin: string, error: unknown): ConnectError {
   const fault = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
-  // Neither a certificate nor the HTTP of a proxy changes by waiting.
+  // Neither a certificate nor a proxy's HTTP answer changes by waiting.
   const { message, isTransient } = tlsFaultOf(fault) ?? {
     message: fault instanceof Error ? fault.message : String(fault),
     isTransient: !(fault instanceof HttpVersionError),
@@ -158,13 +159,13 @@ export function notSent(origin: string, error: unknown): ConnectError {
   return new ConnectError(cause.message, Code.Unavailable, undefined, undefined, cause);
 }
 
-/** The error of a call that a closed client was given. */
+/** Creates the error of a call to a closed client. */
 export function closedError(): ConnectError {
   const cause = new RequestNotSentError("the client is closed", { isTransient: false });
   return new ConnectError(cause.message, Code.Canceled, undefined, undefined, cause);
 }
 
-/** The same error of a call that was not sent, for one that does not wait for a connection. */
+/** Returns the error of an unsent call marked as not transient, for a call that does not wait for a connection. */
 export function toFinal(error: unknown): ConnectError {
   const { rawMessage, code } = ConnectError.from(error);
   const cause = new RequestNotSentError(rawMessage, { cause: error, isTransient: false });

@@ -3,12 +3,12 @@ import type { Address } from "./address.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
-/** Between two tries, in milliseconds, while those before have not failed yet. */
+/** Time between two attempts while those before have not failed yet, in milliseconds. */
 const MIN_PAUSE_MS = 100;
 
 /**
- * The time in which none of a server's addresses can be reached. Calls wait for it to end;
- * a few at a time try again, after the addresses have rested.
+ * Time in which none of a server's addresses can be reached. Calls wait for it to end. A few at a time try again, after
+ * the addresses have rested.
  */
 export class Outage {
   readonly #addresses: readonly Address[];
@@ -29,7 +29,7 @@ export class Outage {
     return this.#isOn;
   }
 
-  /** No address could be reached. */
+  /** Begins the outage, since no address could be reached. */
   begin(error: unknown): void {
     this.#isOn = true;
     this.#line.beginOutage(error);
@@ -42,12 +42,12 @@ export class Outage {
     return turn;
   }
 
-  /** The error of a call that was ended while it tried to connect. */
+  /** Returns the error of a call that was ended while it tried to connect. */
   ended(reason: unknown): ConnectError {
     return this.#line.ended(reason);
   }
 
-  /** A connection was made. */
+  /** Ends the outage, since a connection was made. */
   end(): void {
     this.#line.endOutage();
     this.#isOn = false;
@@ -56,7 +56,7 @@ export class Outage {
     while (this.#line.size > 0) this.#line.serve();
   }
 
-  /** The client is closed. */
+  /** Rejects all waiting calls, since the client is closed. */
   rejectAll(error: unknown): void {
     clearTimeout(this.#timer);
     this.#line.rejectAll(error);
@@ -69,7 +69,7 @@ export class Outage {
       () => {
         this.#timer = undefined;
         for (let tries = 0; tries < this.#tries; tries++) this.#line.serve();
-        // The calls that try may be canceled before they know: the next ones follow in any case.
+        // The calls that try may be canceled before they have a result, so the next ones follow in any case.
         this.#retryLater();
       },
       Math.max(MIN_PAUSE_MS, restMs),

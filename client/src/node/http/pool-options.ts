@@ -1,36 +1,41 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
-/** Times are in milliseconds, above 0; 2^31 - 1 (almost 25 days) stands for all that are longer, Infinity too. */
+/**
+ * Options of a pool. Times are in milliseconds, above 0. 2^31 - 1 (almost 25 days) stands for all that are longer,
+ * Infinity too.
+ */
 export interface PoolOptions {
   /** Connections to each address, opened as calls need them. Default 2. */
   size?: number | undefined;
-  /** For a connection to be ready: name, TCP, TLS and the server's first HTTP/2 frame. Default 5 s. */
+  /** Time for a connection to become ready: name lookup, TCP, TLS and the server's first HTTP/2 frame. Default 5 s. */
   connectTimeoutMs?: number | undefined;
-  /** A connection with calls on it that has been silent for so long is sent a PING. Default 20 s. */
+  /** Silence after which a connection with open calls is sent a PING. Default 20 s. */
   pingIntervalMs?: number | undefined;
-  /** A PING that is not answered in this time ends its connection. Default 10 s. */
+  /** Time for the answer to a PING; then the connection is ended. Default 10 s. */
   pingTimeoutMs?: number | undefined;
-  /** A connection without calls is closed after this time. Default 60 s. */
+  /** Time after which a connection without calls is closed. Default 60 s. */
   idleTimeoutMs?: number | undefined;
   /**
-   * A connection takes new calls for this long, up to a tenth less so that not all end
-   * at once; then another takes its place. Default 30 min.
+   * Time for which a connection takes new calls; then another takes its place. It is shortened by up to a tenth, so
+   * that not all end at once. Default 30 min.
    */
   maxAgeMs?: number | undefined;
   /**
-   * How long a call waits while no server can be reached. 0 does not wait at all: the call
-   * fails with what the first try to connect failed with. Default: until the call's deadline,
-   * and 20 s for a call without one.
+   * How long a call waits while no server can be reached. With 0 it does not wait: the call fails with the error of the
+   * first attempt to connect. Default: until the call's deadline, and 20 s for a call without one.
    */
   waitTimeoutMs?: number | undefined;
-  /** Calls that may wait while there is no connection; further ones fail with unavailable. Default 5,000, which hold some 115 MiB. */
+  /**
+   * Calls that may wait while there is no connection; more fail with unavailable. Default 5,000, which take some 115
+   * MiB.
+   */
   maxWaitingCalls?: number | undefined;
-  /** The same for the bytes of their messages: of a stream's, its first. Default 64 MiB. */
+  /** The same for the bytes of their messages; a stream counts with its first. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
-  /** Called once for each time in which no server can be reached and calls wait; what it throws is dropped. */
+  /** Called once for each time in which no server can be reached and calls wait. Errors that it throws are dropped. */
   onUnreachable?: ((error: ConnectError) => void) | undefined;
-  /** How long `close` lets calls go on before it cuts them. Default 10 s. */
+  /** How long `close` lets open calls run before it cuts them. Default 10 s. */
   closeTimeoutMs?: number | undefined;
 }
 
@@ -52,7 +57,10 @@ const defaults: PoolSettings = {
   maxWaitingBytes: 64 * 1024 ** 2,
 };
 
-/** @throws RangeError for counts that are not whole numbers from 1, and for times that are not above 0 (waitTimeoutMs: from 0). */
+/**
+ * @throws RangeError for counts that are not whole numbers from 1, and for times that are not above 0 (waitTimeoutMs:
+ * from 0).
+ */
 export function toPoolSettings(options: PoolOptions = {}): PoolSettings {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { size, maxWaitingCalls, maxWaitingBytes, waitTimeoutMs, onUnreachable, ...times }: PoolSettings = {

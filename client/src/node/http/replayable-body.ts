@@ -1,7 +1,10 @@
-/** A request's body up to this size can be sent again, and its first chunk, which is all of a unary call's, whatever its size. */
+/**
+ * Size up to which a request's body can be sent again, in bytes. The first chunk always can be, whatever its size; a
+ * unary call has no other.
+ */
 const KEPT_BYTES = 64 * 1_024;
 
-/** Remembers the beginning of a body, so that a request that no server took can be sent again. */
+/** Remembers the beginning of a body, so that a request that no server has received can be sent again. */
 export class ReplayableBody {
   readonly #source: AsyncIterator<Uint8Array>;
   #pending: Promise<IteratorResult<Uint8Array>> | undefined;
@@ -19,8 +22,8 @@ export class ReplayableBody {
   }
 
   /**
-   * The size of the first chunk, in bytes: of a unary call's whole body. It stays to be
-   * read. Rejects as the source does, and may never settle where the source is slow.
+   * Resolves with the size of the first chunk, in bytes, which is a unary call's whole body. The chunk can still be
+   * read. Rejects like the source, and may never settle if the source is slow.
    */
   async firstChunkBytes(): Promise<number> {
     const [kept] = this.#kept;
@@ -29,7 +32,7 @@ export class ReplayableBody {
     return result.done ? 0 : result.value.byteLength;
   }
 
-  /** From the first byte on. To read again, the reader before must have stopped asking. */
+  /** Yields the body from its first byte on. Before it is read again, the reader before must have stopped. */
   async *read(): AsyncIterable<Uint8Array> {
     for (let index = 0; ; index++) {
       const kept = this.#kept[index];
@@ -43,14 +46,14 @@ export class ReplayableBody {
     }
   }
 
-  /** There is no more need for the source. */
+  /** Releases the source. */
   release(): void {
     this.#forget();
     // Not awaited: a source that is stuck in a read may never answer.
     this.#source.return?.()?.catch(() => {});
   }
 
-  /** A read that an earlier reader has left waiting is the next one's. */
+  /** If an earlier reader has left a read waiting, the next reader gets its result. */
   #pull(): Promise<IteratorResult<Uint8Array>> {
     this.#pending ??= this.#source.next().then((result) => {
       this.#pending = undefined;

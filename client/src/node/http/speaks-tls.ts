@@ -2,10 +2,10 @@ import net from "node:net";
 import tls from "node:tls";
 import { isFromTlsServer } from "./tls-faults.ts";
 
-/** For a server to answer a handshake, in milliseconds. */
+/** Time for a server to answer a handshake, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/** Whether the server of a plaintext address speaks TLS: it is asked for a handshake, and sent nothing else. */
+/** Resolves with whether the server of a plaintext address speaks TLS. Starts a handshake, and sends nothing else. */
 export function speaksTls(origin: string): Promise<boolean> {
   const { hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, "");

@@ -19,11 +19,11 @@ test.each([
   ["ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION", "no version of TLS in common"],
   ["ERR_SSL_UNSUPPORTED_PROTOCOL", "no version of TLS in common"],
   ["ERR_SSL_TLSV1_UNRECOGNIZED_NAME", "no certificate for the name in its address"],
-])("%s does not pass, and is said in words", (code, words) => {
+])("%s is permanent, and explained in words", (code, words) => {
   expect(tlsFaultOf(errorOf(code))).toEqual({ message: expect.stringContaining(words), isTransient: false });
 });
 
-test("a fault without words of ours has OpenSSL's short ones, and nothing of its source", () => {
+test("any other fault has OpenSSL's short reason, without its source lines", () => {
   const { message } = tlsFaultOf(errorOf("ERR_SSL_DH_KEY_TOO_SMALL", { reason: "dh key too small" })) ?? {};
   expect(message).toBe("the TLS handshake failed: dh key too small");
   expect(tlsFaultOf(errorOf("CERT_CHAIN_TOO_LONG"))?.message).toBe(
@@ -31,7 +31,7 @@ test("a fault without words of ours has OpenSSL's short ones, and nothing of its
   );
 });
 
-test("a fault within the server may pass", () => {
+test("a fault within the server is transient", () => {
   expect(tlsFaultOf(errorOf("ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR"))).toMatchObject({ isTransient: true });
 });
 
@@ -42,11 +42,11 @@ test("a certificate with many names does not fill the terminal", () => {
   expect(message.length).toBeLessThan(300);
 });
 
-test.each(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "ERR_HTTP2_ERROR"])("%s is no fault of TLS", (code) => {
+test.each(["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "ERR_HTTP2_ERROR"])("%s is not a TLS fault", (code) => {
   expect(tlsFaultOf(errorOf(code))).toBeUndefined();
 });
 
-test("a connection that ends in the handshake may ask for a certificate, or speak no TLS", () => {
+test("a connection that ends in the handshake may need a certificate, or not speak TLS", () => {
   expect(closedInHandshake({}, { isDone: true }).message).toMatch(/after the TLS handshake; it may ask for a client/);
   expect(closedInHandshake({}, { isDone: false }).message).toMatch(/in the TLS handshake; it may speak no TLS, or ask/);
 });

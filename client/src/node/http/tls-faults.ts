@@ -1,16 +1,21 @@
 import { X509Certificate } from "node:crypto";
 import type { TlsClientOptions } from "./open-socket.ts";
 
-/** Why TLS with a server fails, in words, and whether it may pass by waiting. */
+/** Fault of TLS with a server, in words, and whether it may pass by waiting. */
 export interface TlsFault {
   readonly message: string;
   readonly isTransient: boolean;
 }
 
-/** An error of Node.js's TLS: OpenSSL's has a `reason`, one of a name that does not match its `host` and certificate. */
+/**
+ * Error of Node.js's TLS. OpenSSL's has a `reason`; one for a name that does not match has its `host` and certificate.
+ */
 type TlsError = NodeJS.ErrnoException & { reason?: string; host?: string; cert?: { subjectaltname?: string } };
 
-/** The codes of a certificate that is refused here, which begin as OpenSSL names them (X509_V_ERR_…), and of its name. */
+/**
+ * Codes of a server's certificate that this client refuses, by the beginnings of OpenSSL's names (X509_V_ERR_…), and of
+ * its name.
+ */
 const REFUSED_HERE =
   /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|PATH_LENGTH_|ERROR_IN_|HOSTNAME_|UNSPECIFIED$|ERR_TLS_CERT)/;
 const TLS_CODE = /^ERR_(SSL|OSSL|TLS)_/;
@@ -19,7 +24,7 @@ const NOT_TRUSTED = "the server's certificate is of an authority that is not tru
 const ASKS = "the server asks for a client certificate; give tls.cert and tls.key";
 const CLOCK = ", or this machine's clock is wrong";
 
-/** Words by what a code is or ends with; the first that fits. */
+/** Words for a fault, by a pattern of its code; the first that matches is used. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
   [/^DEPTH_ZERO_/, "the server's certificate is signed by itself, and not trusted; give it as tls.ca"],
   [/^SELF_SIGNED_/, NOT_TRUSTED],
@@ -51,7 +56,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/ALERT_INTERNAL_ERROR$/, "the server met a fault of its own in the TLS handshake"],
 ];
 
-/** What an error means that a TLS connection has ended with; undefined for one that is not of TLS. */
+/** Returns the fault for an error that a TLS connection has ended with, or undefined if it is not one of TLS. */
 export function tlsFaultOf(error: unknown): TlsFault | undefined {
   if (error instanceof SpeaksTlsError) return { message: error.message, isTransient: false };
   const { code = "", reason, message = "" } = error as TlsError;
@@ -63,7 +68,7 @@ export function tlsFaultOf(error: unknown): TlsFault | undefined {
   return { message: text, isTransient: code.endsWith("ALERT_INTERNAL_ERROR") };
 }
 
-/** The longest list of names that an error prints. */
+/** Longest list of names that an error prints. */
 const MAX_NAMES_LENGTH = 200;
 
 function nameFault({ code, host, cert }: TlsError): string | undefined {
@@ -73,12 +78,15 @@ function nameFault({ code, host, cert }: TlsError): string | undefined {
   return `the server's certificate is not for ${host}${shown ? `, but for ${shown}` : ""}`;
 }
 
-/** Whether a server has refused the client's certificate, which in TLS 1.3 it may do when the client has begun to send. */
+/**
+ * Returns whether a server has refused the client's certificate. In TLS 1.3 it may do so after the client has begun to
+ * send.
+ */
 export function isLateRefusal({ code = "" }: NodeJS.ErrnoException): boolean {
   return /ALERT_(CERTIFICATE_|UNKNOWN_CA$|ACCESS_DENIED$|(BAD|UNSUPPORTED)_CERTIFICATE$)/.test(code);
 }
 
-/** Whether it was a TLS server that made a handshake fail with this error. */
+/** Returns whether it was a TLS server that made a handshake fail with this error. */
 export function isFromTlsServer({ code = "" }: NodeJS.ErrnoException): boolean {
   return REFUSED_HERE.test(code) || /ALERT_/.test(code);
 }
@@ -91,20 +99,22 @@ export class SpeaksTlsError extends Error {
   }
 }
 
-/** The server has closed the connection when this client, which has a certificate, had done its part of the handshake. */
+/**
+ * The server has closed the connection after this client, which has a certificate, finished its part of the handshake.
+ */
 export class HandshakeRefusedError extends Error {
   override name = "HandshakeRefusedError";
 }
 
 /**
- * The error of a connection that was closed while the server could still refuse the client's certificate. Not all
- * servers send an alert: Node.js sends none for a certificate that it does not trust.
+ * Creates the error of a connection that was closed while the server could still refuse the client's certificate. Not
+ * all servers send an alert: Node.js sends none for a certificate that it does not trust.
  *
- * @param isDone Whether the client is done with its part.
+ * @param isDone Whether the client has finished its part.
  */
 export function closedInHandshake({ cert }: TlsClientOptions, { isDone }: { isDone: boolean }): Error {
   const event = `the server closed the connection ${isDone ? "after" : "in"} the TLS handshake`;
-  // Before its end, a certificate is but one reason.
+  // Before the handshake's end, a certificate is only one possible reason.
   const reasons = isDone ? "it may" : "it may speak no TLS, or";
   if (cert === undefined) return new Error(`${event}; ${reasons} ask for a client certificate, tls.cert and tls.key`);
   const { validToDate } = new X509Certificate(cert);

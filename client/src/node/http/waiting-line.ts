@@ -7,16 +7,16 @@ import type { ReplayableBody } from "./replayable-body.ts";
 /** A call that waits for a connection. */
 export interface WaitingCall {
   readonly signal?: AbortSignal | undefined;
-  /** The request's header: it says whether the call has a deadline. */
+  /** Header of the request. It says whether the call has a deadline. */
   readonly header: Headers;
   readonly body: ReplayableBody | undefined;
 }
 
 export interface WaitingLineOptions {
   settings: Pick<PoolSettings, "maxWaitingCalls" | "maxWaitingBytes" | "waitTimeoutMs" | "onUnreachable">;
-  /** Where the calls want to go. */
+  /** Destinations of the calls. */
   origins: readonly string[];
-  /** Whether there is a connection, so that calls wait only for their turn on it. */
+  /** Returns whether there is a connection, so that calls wait only for their turn on it. */
   hasConnection(): boolean;
 }
 
@@ -26,9 +26,9 @@ interface Waiter<T> {
 }
 
 /**
- * Calls that wait for a connection, in their order: until their deadline, or without one
- * for 20 s. While there is no connection, their number and the bytes of their messages
- * are bounded, so that a server that is down does not fill the memory of its callers.
+ * Calls that wait for a connection, in order: until their deadline, or for 20 s without one. While there is no
+ * connection, their number and the bytes of their messages are bounded, so that a server that is down does not fill the
+ * memory of its callers.
  */
 export class WaitingLine<T> {
   readonly #options: WaitingLineOptions;
@@ -49,9 +49,8 @@ export class WaitingLine<T> {
   /**
    * Waits for {@link serve}.
    *
-   * @throws ConnectError because of a RequestNotSentError: unavailable where too much
-   *   waits already, or after the time without a deadline; else with the code of the
-   *   signal's reason.
+   * @throws ConnectError caused by a RequestNotSentError: unavailable if too much waits already, or after the time
+   * without a deadline; else with the code of the signal's reason.
    */
   wait({ signal, header, body }: WaitingCall): Promise<T> {
     const { settings, hasConnection } = this.#options;
@@ -90,25 +89,25 @@ export class WaitingLine<T> {
     return promise;
   }
 
-  /** Lets the first one go. */
+  /** Lets the first call go. */
   serve(value: T): void {
     const [waiter] = this.#waiters;
     waiter?.resolve(value);
   }
 
-  /** Notes why there is no connection: those that give up waiting say so. */
+  /** Notes why there is no connection, for the errors of calls that give up waiting. */
   noteFault(error: unknown): void {
     this.#fault = findNotSent(error)?.message ?? String(error);
   }
 
-  /** No server can be reached, and calls wait. */
+  /** Begins a time in which no server can be reached and calls wait. */
   beginOutage(error: unknown): void {
     this.noteFault(error);
     if (!this.#isOutage) callHook(() => this.#options.settings.onUnreachable?.(ConnectError.from(error)));
     this.#isOutage = true;
   }
 
-  /** A connection was made. */
+  /** Ends that time, since a connection was made. */
   endOutage(): void {
     this.#isOutage = false;
   }
@@ -121,10 +120,11 @@ export class WaitingLine<T> {
     const { settings, hasConnection } = this.#options;
     const hasDeadline = header.has("grpc-timeout") || header.has("connect-timeout-ms");
     const timeoutMs = settings.waitTimeoutMs ?? (hasDeadline ? undefined : WAIT_WITHOUT_DEADLINE_MS);
-    // At 0, what the first try to connect fails with ends the wait.
+    // With 0, the error of the first attempt to connect ends the wait.
     if (timeoutMs === undefined || timeoutMs === 0) return undefined;
     const timer = setTimeout(() => {
-      // Its turn on a connection comes, or the first try to connect, which has a time limit of its own, goes on.
+      // The call's turn on a connection will come, or the first attempt to connect, which has a time limit of its own,
+      // is still going on.
       if (hasConnection() || !this.#isOutage) timer.refresh();
       else waiter.reject(this.#error(`no connection within ${timeoutMs} ms`, Code.Unavailable, false));
     }, timeoutMs);
@@ -135,7 +135,7 @@ export class WaitingLine<T> {
     return this.#error(`${what} wait for a connection already`, Code.Unavailable, false);
   }
 
-  /** The error of a call that was ended while it waited, at its deadline or by its caller. */
+  /** Returns the error of a call that was ended while it waited, by its deadline or by its caller. */
   ended(reason: unknown): ConnectError {
     const { rawMessage, code } = ConnectError.from(reason, Code.Canceled);
     return this.#error(`${rawMessage} while waiting for a connection`, code, true);

@@ -2,8 +2,8 @@ import type { Writable } from "node:stream";
 import type { ReplayableBody } from "./replayable-body.ts";
 
 /**
- * Writes a request's body as fast as the other side takes it. Stops when the request
- * is closed, whoever closed it. Rejects with what the body's source throws.
+ * Writes a request's body as fast as the other side accepts it. Stops when the request is closed, whoever closed it.
+ * Rejects with the error of the body's source.
  */
 export async function writeBody(body: ReplayableBody, request: Writable): Promise<void> {
   for await (const chunk of body.read()) {

@@ -18,7 +18,7 @@ export const file_stream_v1_stream: GenFile = /*@__PURE__*/
  */
 export type ServerStreamRequest = Message<"stream.v1.ServerStreamRequest"> & {
   /**
-   * Comes back in every result.
+   * Repeated in every result.
    *
    * @generated from field: string query = 1;
    */

@@ -27,7 +27,7 @@ export type User = Message<"user.v1.User"> & {
   id: string;
 
   /**
-   * Unique in the directory, whatever its case. Kept as it was given.
+   * Unique in the directory, whatever its case. Stored as it was given.
    *
    * @generated from field: string email = 2;
    */
@@ -102,15 +102,15 @@ export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
  */
 export type ListUsersRequest = Message<"user.v1.ListUsersRequest"> & {
   /**
-   * At most this many users in the page; 50 when 0. A page can be shorter, and
-   * only an empty next_page_token means the end.
+   * Most users in the page; 50 when 0. A page can be shorter, and only an empty
+   * next_page_token means the end.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * next_page_token of the page before, with the same filter; empty for the
+   * next_page_token of the previous page, with the same filter; empty for the
    * first page.
    *
    * @generated from field: string page_token = 2;
@@ -118,8 +118,7 @@ export type ListUsersRequest = Message<"user.v1.ListUsersRequest"> & {
   pageToken: string;
 
   /**
-   * Only users whose e-mail or name starts with this, whatever its case. Empty
-   * for all.
+   * Prefix that e-mail or name must have, in any case. Empty for all users.
    *
    * @generated from field: string filter = 3;
    */
@@ -143,7 +142,7 @@ export type ListUsersResponse = Message<"user.v1.ListUsersResponse"> & {
   users: User[];
 
   /**
-   * For the page after this one; empty at the end.
+   * Token of the next page; empty at the end.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -232,7 +231,7 @@ export type UpdateUserRequest = Message<"user.v1.UpdateUserRequest"> & {
   name: string;
 
   /**
-   * Which fields to change: "email", "name", or "*" for both.
+   * Fields to change: "email", "name", or "*" for both.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 4;
    */

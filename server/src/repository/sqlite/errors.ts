@@ -20,32 +20,32 @@ function resultCode(error: unknown): number | undefined {
   return error instanceof Error && "errcode" in error ? Number(error.errcode) : undefined;
 }
 
-/** The low byte of a result code, which more precise codes share. */
+/** Returns the low byte of a result code, which extended codes share. */
 function primaryCode(error: unknown): number | undefined {
   const code = resultCode(error);
   return code === undefined ? undefined : code & 0xff;
 }
 
-/** Whether an error of SQLite says that another process has the database locked. */
+/** Returns whether an SQLite error means that another process has the database locked. */
 export function isBusy(error: unknown): boolean {
   return primaryCode(error) === SQLITE_BUSY;
 }
 
-/** Whether an error of SQLite says that the file holds no database, or a damaged one, or no longer our tables. */
+/** Returns whether an SQLite error means that the file is not a database, is damaged, or no longer has our tables. */
 export function isCorrupt(error: unknown): boolean {
   const code = primaryCode(error);
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) return true;
   return code === SQLITE_ERROR && error instanceof Error && /^no such (table|column|index)/.test(error.message);
 }
 
-/** Whether SQLite, or node:sqlite with its database closed, can't serve for now. */
+/** Returns whether SQLite can't serve for now, or node:sqlite because its database is closed. */
 export function isUnavailable(error: unknown): boolean {
   const code = primaryCode(error);
   if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code);
   return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
 }
 
-/** The domain's error for one of SQLite; anything else as it is. */
+/** Converts an SQLite error to the domain's error. Returns any other error unchanged. */
 export function toDomainError(error: unknown): unknown {
   if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
   if (resultCode(error) === SQLITE_CONSTRAINT_UNIQUE) return new EmailTakenError();

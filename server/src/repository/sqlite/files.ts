@@ -3,46 +3,45 @@ import { DatabaseSync } from "node:sqlite";
 import { isCorrupt } from "./errors.ts";
 import { findDamage } from "./find-damage.ts";
 
-/** The smallest page of SQLite: a shorter file was cut. In bytes. */
+/** Smallest page of SQLite, in bytes. A shorter file was cut. */
 const MIN_FILE_BYTES = 512n;
-/** What SQLite keeps beside the database: its log, and the index and locks of the log. */
+/** Files that SQLite keeps beside the database: its log, and the index and locks of the log. */
 const SIDE_FILES = ["-wal", "-shm"];
-/** Between two tries to make removed side files anew, in milliseconds. */
+/** Time between two attempts to recreate removed side files, in milliseconds. */
 const RENEW_RETRY_MS = 1_000;
 
-/** What is wrong with the files, in words for the log. */
+/** Fault of the files, in words for the log. */
 export interface FileProblem {
-  /** A damaged database stays so; a missing one may come back. */
+  /** A damaged database stays damaged; a missing one may come back. */
   readonly kind: "missing" | "corrupt";
   readonly message: string;
 }
 
 /**
- * The files of an open database, compared with what is at their paths. SQLite keeps its
- * files open and goes on in them when they are removed, renamed or replaced; what it
- * writes then is gone with the process. As long as it has them open, nothing else gets
- * their inode numbers.
+ * Compares the files of an open database with those at its paths. SQLite keeps its files open, and goes on using them
+ * when they are removed, renamed or replaced. Everything that it writes then is lost when the process ends. While it
+ * has the files open, no other file can get their inode numbers.
  *
- * Never opens a file by itself: to close it would give up SQLite's locks on it
+ * Never opens a file itself: closing it would give up SQLite's locks on it
  * (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
  */
 export class SqliteFiles {
   readonly #database: DatabaseSync;
-  /** As configured: where the next start looks. */
+  /** Path as configured, where the next start looks. */
   readonly #path: string;
-  /** Without symbolic links: where SQLite has its side files. */
+  /** Path without symbolic links, where SQLite has its side files. */
   readonly #location: string;
   readonly #onRenewed: (message: string) => void;
   readonly #main: BigIntStats;
   #side: readonly BigIntStats[];
-  /** As it was when the main file was last read or found well. */
+  /** State of the main file when it was last read or found intact. */
   #seen: { readonly mtimeNs: bigint; readonly size: bigint };
   #renewFailedAtMs = -RENEW_RETRY_MS;
 
   /**
    * @param database A database in WAL mode that has been read from.
-   * @param onRenewed Called when removed side files were made anew, with words for the log.
-   * @throws Error when a file has gone already.
+   * @param onRenewed Called when removed side files were recreated, with words for the log.
+   * @throws Error when a file is gone already.
    */
   constructor(database: DatabaseSync, path: string, onRenewed: (message: string) => void) {
     this.#database = database;
@@ -59,7 +58,10 @@ export class SqliteFiles {
     return Number(this.#side[0]?.size ?? 0n);
   }
 
-  /** Compares; returns what is wrong, if anything is. Takes some 5 microseconds; not for within a transaction. */
+  /**
+   * Compares the files and returns the fault, if there is one. Takes some 5 microseconds. Not for use within a
+   * transaction.
+   */
   check(): FileProblem | undefined {
     const main = stat(this.#path);
     if (typeof main === "string") return missing(this.#path, main);
@@ -67,15 +69,15 @@ export class SqliteFiles {
     if (main.size < MIN_FILE_BYTES) return { kind: "corrupt", message: `${this.#path} was cut to ${main.size} bytes` };
     const problem = this.#checkSide();
     if (problem || main.mtimeNs === this.#seen.mtimeNs) return problem;
-    // Written by a checkpoint, or by somebody who overwrites it.
+    // The file was changed: by a checkpoint, or by somebody who overwrites it.
     const hasShrunk = main.size < this.#seen.size;
     this.#seen = main;
     return this.#readAgain(hasShrunk);
   }
 
   /**
-   * Reads the file past the cache of the open database: its first pages, or all of one
-   * that has shrunk, which is cut unless another process has vacuumed it.
+   * Reads the file past the cache of the open database: its first pages, or all of it if it has shrunk. A file that has
+   * shrunk was cut, unless another process has vacuumed it.
    */
   #readAgain(hasShrunk: boolean): FileProblem | undefined {
     try {
@@ -84,7 +86,7 @@ export class SqliteFiles {
       const damage = hasShrunk ? findDamage(database, Number(this.#seen.size)) : undefined;
       return damage === undefined ? undefined : this.#overwritten(damage);
     } catch (error) {
-      // Any other error, such as too many open files, says nothing of what the file holds.
+      // Any other error, such as too many open files, says nothing about the file's contents.
       return isCorrupt(error) ? this.#overwritten((error as Error).message) : undefined;
     }
   }
@@ -108,16 +110,16 @@ export class SqliteFiles {
   }
 
   /**
-   * Makes the side files anew: on leaving WAL mode SQLite moves all that the open log
-   * holds into the database. That needs other processes to have closed the database;
-   * without, as much as possible is moved, and the files stay as they are.
+   * Recreates the side files. When it leaves WAL mode, SQLite moves everything in the open log into the database. That
+   * works only if no other process has the database open. Otherwise as much as possible is moved, and the files stay as
+   * they are.
    */
   #renewSide(removed: string): FileProblem | undefined {
     const problem = missing(removed, "was removed; close other programs that have the database open");
     if (performance.now() - this.#renewFailedAtMs < RENEW_RETRY_MS) return problem;
     try {
       this.#database.exec("PRAGMA wal_checkpoint; PRAGMA journal_mode = DELETE; PRAGMA journal_mode = WAL");
-      // Opens them.
+      // This read opens the new side files.
       this.#database.prepare("SELECT 1 FROM users LIMIT 1").get();
       this.#side = this.#statSide();
     } catch {
@@ -135,7 +137,7 @@ export class SqliteFiles {
 
 const REMOVED = "was removed or renamed";
 
-/** The file at a path, or in words why there is none to be seen. */
+/** Returns the file's status, or in words why it can't be read. */
 function stat(path: string): BigIntStats | string {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? REMOVED;

@@ -1,40 +1,41 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
 
-/** Between two tries while another process is writing. SQLite could wait too, but would hold the event loop. */
+/**
+ * Time between two attempts while another process is writing. SQLite could wait too, but would block the event loop.
+ */
 const BUSY_RETRY_MS = 10;
 
 interface PendingWrite {
-  /** When it is refused if another process is still writing, by `performance.now()`. */
+  /** Time when the write is refused if another process is still writing, by `performance.now()`. */
   readonly giveUpAtMs: number;
-  /** Runs inside the transaction; returns what settles the caller's promise after it. */
+  /** Runs inside the transaction. Returns a function that settles the caller's promise after it. */
   apply(): () => void;
   reject(reason: unknown): void;
 }
 
 export interface GroupCommitOptions {
-  /** Writes in one transaction, at most. */
+  /** Most writes in one transaction. */
   maxBatch: number;
-  /** How long a transaction takes on further writes, in milliseconds; the rest are the next turn's. */
+  /** How long a transaction accepts further writes, in milliseconds. The rest wait for the next turn. */
   maxHoldMs: number;
-  /** Writes that may wait; one more is refused as unavailable. */
+  /** Most writes that may wait. Further ones are refused as unavailable. */
   maxPending: number;
-  /** Whether an error of SQLite concerns the database rather than one write. */
+  /** Returns whether an SQLite error concerns the database rather than one write. */
   isUnavailable(error: unknown): boolean;
-  /** Whether an error of SQLite says that another process is writing. */
+  /** Returns whether an SQLite error means that another process is writing. */
   isBusy(error: unknown): boolean;
   /** How long a write waits for another process's transaction, in milliseconds. */
   busyTimeoutMs: number;
-  /** Called after each commit: throws when what was committed is not where it would be found again. */
+  /** Called after each commit. Throws if the committed data would not be found again. */
   verify(): void;
 }
 
 /**
- * Puts the writes that arrive in one turn of the event loop into one transaction.
- * With synchronous=FULL every commit waits for the disk; sharing that wait makes
- * concurrent writes many times faster and costs a lone one nothing. Each write has
- * a savepoint of its own, so that one that is refused leaves the others alone, and
- * no promise resolves before the commit has returned and been verified.
+ * Puts the writes that arrive in one turn of the event loop into one transaction. With synchronous=FULL every commit
+ * waits for the disk. Sharing that wait makes concurrent writes many times faster, and costs a single one nothing. Each
+ * write has a savepoint of its own, so that a refused one leaves the others alone. No promise resolves before the
+ * commit has returned and been verified.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
@@ -48,8 +49,8 @@ export class GroupCommit {
   }
 
   /**
-   * Runs `write` in the next transaction; resolves once that is committed.
-   * What `write` throws rejects only this promise, and undoes only this write.
+   * Runs `write` in the next transaction. Resolves once that is committed. An error that `write` throws rejects only
+   * this promise, and undoes only this write.
    */
   run<T>(write: () => T): Promise<T> {
     if (this.#pending.length >= this.#options.maxPending) {
@@ -65,7 +66,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits all that is pending now, or refuses it. */
+  /** Commits or refuses everything that is pending now. */
   flush(): void {
     while (this.#pending.length > 0) this.#commit(this.#pending.splice(0, this.#options.maxBatch));
   }
@@ -88,7 +89,10 @@ export class GroupCommit {
     if (this.#pending.length > 0) this.#schedule();
   }
 
-  /** Begins a transaction; returns the error when another process is writing. Any other is for the commit to meet again. */
+  /**
+   * Begins a transaction. Returns the error when another process is writing. Any other error is left for the commit to
+   * run into.
+   */
   #tryBegin(): unknown {
     try {
       this.#database.exec("BEGIN IMMEDIATE");
@@ -98,7 +102,10 @@ export class GroupCommit {
     }
   }
 
-  /** Refuses writes that have waited for long enough, a batch at most: the first ones, since they wait in their order. */
+  /**
+   * Refuses writes that have waited for too long, at most one batch. They are the first ones, since writes wait in
+   * order.
+   */
   #refuseLate(error: unknown): void {
     const nowMs = performance.now();
     const onTime = this.#pending.findIndex(({ giveUpAtMs }) => giveUpAtMs > nowMs);
@@ -120,11 +127,11 @@ export class GroupCommit {
         settlements.push(this.#apply(write));
       }
       this.#database.exec("COMMIT");
-      // Only now: a file that goes while the commit is under way takes it along.
+      // Verify only now: a file that is removed during the commit takes the commit along.
       this.#options.verify();
     } catch (error) {
       for (const write of batch) write.reject(error);
-      // SQLite rolls back by itself after some errors, such as a full disk.
+      // After some errors, such as a full disk, SQLite rolls back by itself.
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
       return;
     }

@@ -1,6 +1,6 @@
 /**
- * The schema, step by step. A step that was released is never changed; the
- * number of steps applied is kept in the database as `user_version`.
+ * The schema, step by step. A released step is never changed. The database keeps the number of steps applied as its
+ * `user_version`.
  */
 export const sqliteMigrations: readonly string[] = [
   `

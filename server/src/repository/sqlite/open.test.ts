@@ -49,7 +49,7 @@ function pragma(name: string): unknown {
   return value;
 }
 
-/** Names, modes and digests of all files in the folder. */
+/** Returns names, modes and digests of all files in the folder. */
 function contents(): unknown[] {
   return readdirSync(folder).map((name) => {
     const file = join(folder, name);
@@ -61,7 +61,7 @@ const user = (id: string, name = "A"): User => {
   return { id, email: `${id}@example.com`, name, createdAtMs: 1, updatedAtMs: 1, version: 1 };
 };
 
-describe("another program's database is refused, and nothing of it is changed", () => {
+describe("another program's database is refused and left unchanged", () => {
   const tables = "CREATE TABLE users (id, secrets); CREATE TABLE notes (text); INSERT INTO notes VALUES ('x')";
   test.each([
     ["with a rollback journal", tables],
@@ -75,7 +75,7 @@ describe("another program's database is refused, and nothing of it is changed", 
     expect(contents()).toEqual(before);
   });
 
-  test("whose content is in its log, as a crash leaves it", () => {
+  test("even if its content is only in the log, as after a crash", () => {
     const running = join(parent, "running");
     mkdirSync(running);
     const program = new DatabaseSync(join(running, "users.db"));
@@ -87,12 +87,12 @@ describe("another program's database is refused, and nothing of it is changed", 
     const before = contents();
     expect(before).toHaveLength(2);
     expect(() => open()).toThrow("another program's database");
-    // The index of the log is made anew by whoever opens it.
+    // Whoever opens a database recreates the index of its log.
     expect(contents().filter(isOfTheirs)).toEqual(before);
   });
 });
 
-describe("a database of ours", () => {
+describe("a Rollcall database", () => {
   test.each([1, 2])("of version %i, which had no application id, is opened and gets one", async (version) => {
     makeWith(
       `PRAGMA journal_mode = WAL; ${sqliteMigrations.slice(0, version).join("")}; PRAGMA user_version = ${version}`,
@@ -106,13 +106,13 @@ describe("a database of ours", () => {
     expect(await users.find("1")).toEqual(user("1"));
   });
 
-  test("that an empty file stands for is made", async () => {
+  test("is created in an empty file", async () => {
     makeWith("");
     await using users = open();
     await users.insert(user("1"));
   });
 
-  test("that a crash left with everything in its log is opened", async () => {
+  test("is opened after a crash that left everything in the log", async () => {
     const running = join(parent, "running");
     {
       await using users = openDisposable(join(running, "users.db"));
@@ -123,7 +123,7 @@ describe("a database of ours", () => {
     expect(await users.find("1")).toEqual(user("1"));
   });
 
-  test("that is damaged is not opened", async () => {
+  test("is not opened when damaged", async () => {
     await open().close();
     const bytes = readFileSync(path);
     writeFileSync(path, bytes.fill(7, 4_096));
@@ -147,12 +147,12 @@ test("a path that can't be a file says so", () => {
 describe.skipIf(process.platform === "win32")("modes", () => {
   const mode = (file: string) => statSync(file).mode & 0o777;
 
-  test("let nobody but the owner read the database, its log and the folder", async () => {
+  test("let only the owner read the database, its log and the folder", async () => {
     await using users = open();
     await users.insert(user("1"));
     expect(mode(folder)).toBe(0o700);
     expect(["", "-wal", "-shm"].map((suffix) => mode(path + suffix))).toEqual([0o600, 0o600, 0o600]);
-    // A control: SQLite by itself makes files that all can read.
+    // Control: SQLite by itself makes files that everybody can read.
     const control = join(folder, "control.db");
     using database = new DatabaseSync(control);
     database.exec("CREATE TABLE t (a)");
@@ -182,7 +182,7 @@ test("the log shrinks again once another process's long read has ended", async (
   const logBytes = () => statSync(`${path}-wal`).size;
   let count = 0;
   const write = () => users.insert(user(`${count++}`, "x".repeat(200_000)));
-  // Without a reader it is used again and again.
+  // Without a reader the log is used again and again.
   for (let i = 0; i < 60; i++) await write();
   expect(logBytes()).toBeLessThan(limitBytes);
 
@@ -196,7 +196,7 @@ test("the log shrinks again once another process's long read has ended", async (
   ]);
   reader.close();
   const grownBytes = logBytes();
-  // The first moves the log into the database, the second begins it anew.
+  // The first write moves the log into the database, the second restarts the log.
   for (let i = 0; i < 2; i++) await write();
   console.log(`the log had ${grownBytes} bytes beside a reader, and ${logBytes()} after it`);
   expect(logBytes()).toBeLessThanOrEqual(limitBytes);

@@ -9,13 +9,13 @@ import { sqliteMigrations } from "./migrations.ts";
 import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 import { areSearchKeysCurrent, type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
 
-/** STRICT tables, RETURNING and the WAL fixes that a durable server wants. */
+/** Oldest SQLite with the features that a durable server needs: STRICT tables, RETURNING and the WAL fixes. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
-/** What the log (WAL) is cut to once a reader has let it grow. SQLite starts it anew at some 4 MiB. In bytes. */
+/** Size to which the log (WAL) is cut after a reader has let it grow, in bytes. SQLite restarts it at some 4 MiB. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 ** 2;
 const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 20;
-/** For how long a lock is waited for without a word. In milliseconds. */
+/** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
 
 /** An event of the database, in words for the log. */
@@ -25,20 +25,20 @@ export interface DatabaseNotice {
 }
 
 export interface OpenSqliteOptions {
-  /** Called when users keep an old key of their e-mail, since older users' e-mails have become equal to theirs. */
+  /** Called when users keep an old key of their e-mail, because older users' e-mails have become equal to theirs. */
   onEqualEmails?: ((emails: EqualEmails) => void) | undefined;
-  /** Called when the database gets lost, damaged or well again, and with what endangers it. */
+  /** Called when the database is lost, damaged or well again, and about risks to it. */
   onNotice?: ((notice: DatabaseNotice) => void) | undefined;
   /** How long to wait for another process that has the database locked, in milliseconds. Default 10 s. */
   lockTimeoutMs?: number | undefined;
 }
 
 /**
- * Opens a database file, made with its folder when missing and for its owner alone, or
- * ":memory:"; brings its schema up to date and checks that it is sound and durable.
- * Holds the thread for as long as another process has it locked.
+ * Opens a database file, or ":memory:". Creates a missing file and its folder, readable by the owner alone. Brings the
+ * schema up to date, and checks that the database is sound and durable. Blocks the thread while another process has it
+ * locked.
  *
- * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or was made by a newer Rollcall.
  */
 export function openSqlite(path: string, options: OpenSqliteOptions = {}): DatabaseSync {
   const { lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS, onNotice } = options;
@@ -63,9 +63,8 @@ export function openSqlite(path: string, options: OpenSqliteOptions = {}): Datab
 }
 
 /**
- * Makes an empty file where there is none: SQLite would make one that everybody can
- * read, and its log alike. Never opens a file that is there: to close it would give up
- * the locks of every other connection in this process.
+ * Creates an empty file if there is none. SQLite would create one that everybody can read, and a log likewise. Never
+ * opens an existing file: closing it would give up the locks of every other connection in this process.
  */
 function createFile(path: string): void {
   try {
@@ -113,7 +112,10 @@ function explain(path: string, error: unknown, waitedMs: number): unknown {
   return new DatabaseOpenError(`${path} ${words()}`, { cause: error });
 }
 
-/** Sets what durability rests on, and asserts that SQLite took it: it ignores a PRAGMA that it can't follow. */
+/**
+ * Applies the settings that durability depends on, and asserts that SQLite accepted them: it ignores a PRAGMA that it
+ * can't follow.
+ */
 function configure(database: DatabaseSync, path: string): void {
   const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
   const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
@@ -126,7 +128,7 @@ function configure(database: DatabaseSync, path: string): void {
   const expected = {
     journal_mode: path === ":memory:" ? "memory" : "wal",
     synchronous: 2,
-    // The event loop would wait too: `GroupCommit` and `openSqlite` wait by themselves.
+    // A wait in SQLite would block the event loop: `GroupCommit` and `openSqlite` wait by themselves.
     busy_timeout: 0,
     journal_size_limit: JOURNAL_SIZE_LIMIT,
   };
@@ -136,7 +138,7 @@ function configure(database: DatabaseSync, path: string): void {
   }
 }
 
-/** Whether there is nothing to write: then another process may have the database locked. */
+/** Returns whether there is nothing to write. If so, another process may have the database locked. */
 function isCurrent(database: DatabaseSync): boolean {
   return (
     pragma(database, "application_id") === APPLICATION_ID &&
@@ -148,7 +150,7 @@ function isCurrent(database: DatabaseSync): boolean {
 function migrate(database: DatabaseSync, path: string): EqualEmails {
   database.exec("BEGIN IMMEDIATE");
   try {
-    // Another process may have been here since the file was looked at.
+    // Another process may have changed the file since the first look.
     recognise(database, path);
     for (const step of sqliteMigrations.slice(Number(pragma(database, "user_version")))) database.exec(step);
     const equalEmails = refreshSearchKeys(database);

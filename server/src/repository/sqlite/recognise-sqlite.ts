@@ -2,13 +2,13 @@ import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { sqliteMigrations } from "./migrations.ts";
 
-/** "Roll": marks a database file as ours (https://sqlite.org/fileformat.html#application_id). */
+/** "Roll": marks a database file as Rollcall's (https://sqlite.org/fileformat.html#application_id). */
 export const APPLICATION_ID = 0x526f6c6c;
-/** Schema versions up to this one were released before there was an application id. */
+/** Last schema version that was released without an application id. */
 const LAST_VERSION_WITHOUT_ID = 2;
 const FIRST_TABLES = ["create_requests", "secrets", "users"];
 
-/** A database can't be opened; the message says why and what to do, and has its path. */
+/** A database can't be opened. The message has the path, the reason and what to do. */
 export class DatabaseOpenError extends Error {
   override name = "DatabaseOpenError";
 }
@@ -19,13 +19,13 @@ export function pragma(database: DatabaseSync, name: string): unknown {
 }
 
 /**
- * Looks at a database file without changing anything in it or beside it. SQLite would
- * change the journal of another program's database by opening and closing it.
+ * Inspects a database file without changing it or anything beside it. Opening and closing would change the journal of
+ * another program's database.
  *
- * The first look ignores what is only in the log, and takes no lock; it decides about
- * any file that was closed well. Where a look fails, the opening itself reports why.
+ * The first look ignores changes that are only in the log, and takes no lock. It decides about any file that was closed
+ * properly. If a look fails, the opening itself reports why.
  *
- * @throws DatabaseOpenError when it is another program's, or a newer Rollcall's.
+ * @throws DatabaseOpenError when the file is another program's, or a newer Rollcall's.
  */
 export function inspectFile(path: string): void {
   for (const query of ["immutable=1", "mode=ro"]) {
@@ -41,9 +41,9 @@ export function inspectFile(path: string): void {
 }
 
 /**
- * Accepts an empty database and one of ours.
+ * Accepts an empty database and one of Rollcall's.
  *
- * @throws DatabaseOpenError when it is another program's, or a newer Rollcall's.
+ * @throws DatabaseOpenError when the file is another program's, or a newer Rollcall's.
  */
 export function recognise(database: DatabaseSync, path: string): void {
   const id = Number(pragma(database, "application_id"));
@@ -57,7 +57,7 @@ export function recognise(database: DatabaseSync, path: string): void {
   }
 }
 
-/** Whether a database without an application id is empty, or of a version that set none. */
+/** Returns whether a database without an application id is empty, or of a version that set none. */
 function isEmptyOrEarly(database: DatabaseSync, version: number): boolean {
   const names = database
     .prepare("SELECT name FROM sqlite_schema")

@@ -17,10 +17,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** The search key of the first version. */
+/** Computes the search key as the first version did. */
 const firstKey = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
 
-/** A database as the first version left it, with users of these e-mails and names, the oldest first. */
+/** Creates a database as the first version left it, with users of these e-mails and names, the oldest first. */
 function createFirst(users: readonly { email: string; name: string }[]): void {
   const database = new DatabaseSync(path);
   database.exec(`${sqliteMigrations[0]}; PRAGMA user_version = 1`);
@@ -41,7 +41,7 @@ function open() {
   return Object.assign(users, { reports, find, [Symbol.asyncDispose]: () => users.close() });
 }
 
-test("keys of an earlier version are made anew", async () => {
+test("keys of an earlier version are recomputed", async () => {
   const fill = Array.from({ length: 2_500 }, (_, index) => ({
     email: `${index}@example.com`,
     name: `Ünal ẞ ${index}`,
@@ -54,8 +54,8 @@ test("keys of an earlier version are made anew", async () => {
   expect(users.reports).toEqual([]);
 });
 
-test("of e-mails that become equal one gets the key, the others stay as they are, and the server starts", async () => {
-  // The first pair: one has the key already. The second: the first version told all three apart.
+test("when e-mails become equal, one gets the key, the others keep theirs, and the server starts", async () => {
+  // In the first pair, one user has the key already. The second pair's e-mails were different to the first version.
   const emails = ["ẞ@example.com", "ss@example.com", "Ϊ\u0301@a.example", "ϊ\u0301@a.example"];
   expect(new Set(emails.map(firstKey)).size).toBe(4);
   createFirst(emails.map((email) => ({ email, name: "Strauẞ" })));
@@ -64,7 +64,7 @@ test("of e-mails that become equal one gets the key, the others stay as they are
     expect(users.reports).toEqual([{ count: 2, userIds: ["id-0", "id-3"] }]);
     expect(await users.find("ss@")).toEqual(["id-1"]);
     expect(await users.find("strauss")).toEqual(["id-0", "id-1", "id-2", "id-3"]);
-    // Who kept an old key can be changed in all else; nobody else can take the e-mail.
+    // A user that kept an old key can change everything else, and nobody else can take its e-mail.
     expect(await users.update("id-0", { name: "Other", email: emails[0] as string, updatedAtMs: 9 })).toMatchObject({
       name: "Other",
     });
@@ -77,7 +77,7 @@ test("of e-mails that become equal one gets the key, the others stay as they are
   expect(users.reports).toEqual([]);
 });
 
-test("keys are made anew when Unicode has changed, and not on every start", async () => {
+test("keys are recomputed when Unicode has changed, and not on every start", async () => {
   await openSqliteUserRepository({ path }).close();
   const change = (sql: string) => {
     const database = new DatabaseSync(path);

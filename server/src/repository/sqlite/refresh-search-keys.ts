@@ -1,15 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import { searchKey } from "../../domain/user.ts";
 
-/** Counts up with every change of {@link searchKey}; characters that Unicode adds change it as well. */
+/**
+ * Version of the search keys. The number counts changes of {@link searchKey}; characters added by Unicode change the
+ * keys too.
+ */
 const SEARCH_KEYS = `2, Unicode ${process.versions.unicode}`;
 const ROWS_AT_ONCE = 1_000;
 /** Most ids that are reported. */
 const MAX_REPORTED = 100;
 
-/** E-mails that were different once and are now the same. */
+/** E-mails that used to be different and are now the same. */
 export interface EqualEmails {
-  /** How many users keep their old key. */
+  /** Number of users that keep their old key. */
   readonly count: number;
   /** Their ids, up to 100. */
   readonly userIds: readonly string[];
@@ -25,25 +28,22 @@ interface Row {
   createdAtMs: number;
 }
 
-/** Whether {@link refreshSearchKeys} has nothing to do. */
+/** Returns whether {@link refreshSearchKeys} has nothing to do. */
 export function areSearchKeysCurrent(database: DatabaseSync): boolean {
   return database.prepare("SELECT value FROM properties WHERE name = 'search_keys'").get()?.value === SEARCH_KEYS;
 }
 
 /**
- * Makes the search keys anew where they were made another way, by an earlier Rollcall
- * or with an earlier Unicode. Runs in the caller's transaction. Takes about a second
- * for a million users, and some seconds more when all of them need it.
+ * Recomputes the search keys if an earlier Rollcall made them differently, or with an earlier Unicode. Runs in the
+ * caller's transaction. Takes about a second for a million users, and some seconds more if all of them change.
  *
- * Where e-mails become the same, the user that has the key already keeps it, else the
- * oldest gets it. The others keep their old keys: they stay as they are and can be
- * changed, but are not found by their e-mails, which nobody else can take. The contract
- * lets only ASCII in, which no change concerns; so there are such users only where they
- * came past its rules.
+ * If e-mails become the same, the user that has the key already keeps it, else the oldest gets it. The others keep
+ * their old keys. They can still be changed, but are not found by their e-mails, which nobody else can take. Such users
+ * exist only if they bypassed the contract, which admits only ASCII: its keys never change.
  */
 export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
   if (areSearchKeysCurrent(database)) return { count: 0, userIds: [] };
-  // The keys of ASCII are the same in every version.
+  // The keys of ASCII text are the same in every version.
   const select = database.prepare(`
     SELECT rowid AS row, id, email, email_key AS emailKey, name, name_key AS nameKey, created_at_ms AS createdAtMs
     FROM users INDEXED BY users_by_creation

@@ -5,42 +5,43 @@ import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../../runtime/loop-tu
 import { Permits } from "../../runtime/permits.ts";
 import type { Cursor, ListOptions } from "../user-repository.ts";
 
-/** Most users of one index range that are sorted; where more match, walking by creation meets them soon. */
+/** Most users of one index range that are sorted. If more match, a walk in the order of creation meets them soon. */
 const MAX_SORTED = 1_000;
 /** Most users in one slice's answer: some 2 microseconds each. */
 const MAX_SLICE_USERS = 256;
-/** Rows that a slice looks at, to begin with: some 0.2 microseconds each, a hundred times that from a cold disk. */
+/** Rows that the first slice looks at: some 0.2 microseconds each, a hundred times that from a cold disk. */
 const FIRST_SLICE_ROWS = 512;
 const MIN_SLICE_ROWS = 16;
 const MAX_SLICE_ROWS = 8_192;
-/** A slice that took less lets the next one grow; one that took twice as much lets it shrink. In milliseconds. */
+/**
+ * Target duration of a slice, in milliseconds. After a shorter slice the next one grows; after one of twice the target
+ * it shrinks.
+ */
 const SLICE_MS = 1;
 
 const BEGINNING: Cursor = { createdAtMs: -1, id: "" };
 const END: Cursor = { createdAtMs: Number.MAX_SAFE_INTEGER, id: "" };
 const LAST_CODE_POINT = 0x10ffff;
 
-/** A user, as the columns of a statement. */
+/** Columns of a user in a statement. */
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
-/** Search keys from `start` on, and before `end`. */
+/** Search keys from `start` up to, but without, `end`. */
 interface KeyRange {
   readonly start: string;
   readonly end: string | Uint8Array;
 }
 
 /**
- * Pages of the directory, read in slices of about a millisecond. SQLite runs on the
- * event loop, and a search can look at every user there is; so between slices others
- * have a turn, and who asks for a page can leave by its signal.
+ * Reads pages of the directory in slices of about a millisecond. SQLite runs on the event loop, and a search may look
+ * at every user. So others get a turn between slices, and a caller can give up through its signal.
  *
- * A search whose index ranges hold few users sorts those. Else it walks in the order
- * of creation until the page is full. The walk can meet all users, at a fifth of a
- * second for a million; to sort what is in the ranges could take as long, and what
- * is renamed meanwhile would have to be caught.
+ * A search whose index ranges hold few users sorts those. Otherwise it walks in the order of creation until the page is
+ * full. A walk may meet all users, at a fifth of a second for a million. Sorting the ranges could take as long, and
+ * would miss users that are renamed meanwhile.
  *
- * A user that is there and matches all the while is in the page: its place never
- * changes, so the walk meets it, and the candidates to sort are taken at one moment.
+ * A user that exists and matches all the while is in the page: its place never changes, so the walk meets it, and the
+ * candidates to sort are selected at a single moment.
  */
 export class SqliteUserList {
   readonly #statements: ReturnType<typeof prepareStatements>;
@@ -66,7 +67,7 @@ export class SqliteUserList {
     }
   }
 
-  /** The rows in either range; undefined when they are many. */
+  /** Returns the rows in either range, or undefined if there are many. */
   #candidates({ start, end }: KeyRange): number[] | undefined {
     const byEmail = this.#statements.rowsByEmail.all(start, end, MAX_SORTED + 1);
     if (byEmail.length > MAX_SORTED) return undefined;
@@ -110,13 +111,13 @@ export class SqliteUserList {
       const from: Cursor = place;
       place = pace.run((rows) => this.#slice(from, rows, limit, range, users));
       if (!place || users.length >= limit) return users;
-      // Without a filter some slices fill the page; with one it may take thousands.
+      // Without a filter a few slices fill the page; with one it may take thousands.
       await (range ? nextSharedTurn() : timeInTurn());
       signal?.throwIfAborted();
     }
   }
 
-  /** Adds the users of one slice to `users`; returns the place where the next one begins, or undefined at the end. */
+  /** Adds the users of one slice to `users`. Returns the place where the next slice begins, or undefined at the end. */
   #slice(from: Cursor, rows: number, limit: number, range: KeyRange | undefined, users: User[]): Cursor | undefined {
     const { placeAhead, walk, walkMatching } = this.#statements;
     const end = placeAhead.get(from.createdAtMs, from.id, rows - 1) as unknown as Cursor | undefined;
@@ -131,7 +132,7 @@ export class SqliteUserList {
   }
 }
 
-/** How many rows a slice looks at, by how long the slices before it took. */
+/** Adapts the number of rows in a slice to the time that earlier slices took. */
 class Pace {
   #rows = FIRST_SLICE_ROWS;
 
@@ -145,14 +146,17 @@ class Pace {
   }
 }
 
-/** All keys that start with the prefix. SQLite compares text by its UTF-8 bytes, which is the order of code points. */
+/**
+ * Returns the range of all keys that start with the prefix. SQLite compares text by its UTF-8 bytes, which is the order
+ * of code points.
+ */
 function rangeOf(prefix: string): KeyRange {
   const codePoints = Array.from(prefix, (char) => char.codePointAt(0) ?? 0);
   while (codePoints.at(-1) === LAST_CODE_POINT) codePoints.pop();
   const last = codePoints.pop();
-  // Nothing but last code points: no text ends the range, and every blob sorts behind every text.
+  // The prefix has only last code points, so no text ends the range. A blob does, since blobs sort behind all text.
   if (last === undefined) return { start: prefix, end: new Uint8Array() };
-  // Surrogates are no characters, and nothing is stored as one.
+  // Surrogates are not characters, and are never stored as such.
   const next = last === 0xd7ff ? 0xe000 : last + 1;
   return { start: prefix, end: String.fromCodePoint(...codePoints, next) };
 }
@@ -163,14 +167,14 @@ function byPlace(a: User, b: User): number {
 
 function prepareStatements(database: DatabaseSync) {
   const matches = "((email_key >= ? AND email_key < ?) OR (name_key >= ? AND name_key < ?))";
-  // INDEXED BY: with another plan a slice would not be a slice.
+  // INDEXED BY: with another plan a slice would read more than its rows.
   const walk = (condition: string) =>
     database.prepare(`
       SELECT ${USER_COLUMNS} FROM users INDEXED BY users_by_creation
       WHERE (created_at_ms, id) > (?, ?) AND (created_at_ms, id) <= (?, ?) ${condition}
       ORDER BY created_at_ms, id LIMIT ?`);
   return {
-    // From the indexes alone, which have the row's number.
+    // Reads the indexes alone, which contain the rowid.
     rowsByEmail: database.prepare("SELECT rowid AS row FROM users WHERE email_key >= ? AND email_key < ? LIMIT ?"),
     rowsByName: database.prepare(
       "SELECT rowid AS row FROM users INDEXED BY users_by_name WHERE name_key >= ? AND name_key < ? LIMIT ?",

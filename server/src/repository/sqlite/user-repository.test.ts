@@ -40,7 +40,7 @@ describe("a SQLite file", () => {
     expect(await users.pageTokenKey()).toEqual(key);
   });
 
-  test("is written through to the disk: WAL, synchronous FULL", async () => {
+  test("is written to the disk durably: WAL, synchronous FULL", async () => {
     const path = newPath();
     await using users = open(path);
     await users.insert(user);
@@ -51,7 +51,7 @@ describe("a SQLite file", () => {
     other.close();
   });
 
-  test("of a newer version is refused and left as it is", () => {
+  test("is refused and left unchanged when of a newer version", () => {
     const path = newPath();
     const newer = new DatabaseSync(path);
     newer.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 999`);
@@ -59,13 +59,13 @@ describe("a SQLite file", () => {
     expect(() => open(path)).toThrow("newer version");
   });
 
-  test("that is no database is refused", () => {
+  test("is refused when it is not a database", () => {
     const path = newPath();
     writeFileSync(path, "this is not a database, and long enough to be seen as none".repeat(20));
     expect(() => open(path)).toThrow("not a database");
   });
 
-  test("forgets requests after their time, a few with each new one", async () => {
+  test("forgets expired requests, a few with each new one", async () => {
     const path = newPath();
     await using users = open(path);
     const insert = (index: number, notBeforeMs: number) =>

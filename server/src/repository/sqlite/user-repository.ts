@@ -14,18 +14,18 @@ import { SqliteUserList, USER_COLUMNS } from "./user-list.ts";
 import { SqliteWatch } from "./watch.ts";
 import { WriteCheck } from "./write-check.ts";
 
-/** Forgotten create requests removed with each create: more than are added, so they can't pile up. */
+/** Forgotten create requests that each create removes: more than it adds, so that they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
 
 export interface SqliteOptions extends OpenSqliteOptions {
-  /** A file, made with its folder when missing, or ":memory:". */
+  /** File, created with its folder if missing, or ":memory:". */
   path: string;
 }
 
 /**
- * Opens the database, brings its schema up to date, checks that it is durable and watches its files.
+ * Opens the database, brings its schema up to date, checks that it is durable, and watches its files.
  *
- * @throws DatabaseOpenError when the file can't be used, is another program's, or a newer Rollcall made it.
+ * @throws DatabaseOpenError when the file can't be used, is another program's, or was made by a newer Rollcall.
  */
 export function openSqliteUserRepository({ path, ...options }: SqliteOptions): UserRepository {
   const database = openSqlite(path, options);
@@ -95,7 +95,7 @@ class SqliteUserRepository implements UserRepository {
         version: user.version + 1,
       };
       const { email, name, updatedAtMs, version } = updated;
-      // An e-mail that stays keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
+      // An unchanged e-mail keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
       const emailKey = email === user.email ? null : searchKey(email);
       this.#statements.update.run(email, emailKey, name, searchKey(name), updatedAtMs, version, id);
       return updated;
@@ -119,7 +119,7 @@ class SqliteUserRepository implements UserRepository {
     try {
       await this.#writeCheck.run();
     } catch (error) {
-      // The write may have met a database that is damaged or gone, which says more.
+      // The write may have failed because the database is damaged or gone. That error says more.
       this.#watch.assertUsable();
       throw error;
     }
@@ -136,7 +136,7 @@ class SqliteUserRepository implements UserRepository {
     return this.#statements.find.get(id) as unknown as User | undefined;
   }
 
-  /** The user, if it is there and, where a version is expected, has that one. */
+  /** Returns the user, if it exists and has the expected version, if one is given. */
   #expect(id: string, expectedVersion: number | undefined): User {
     const user = this.#find(id);
     if (!user) throw new UserNotFoundError(id);
@@ -144,7 +144,7 @@ class SqliteUserRepository implements UserRepository {
     return user;
   }
 
-  /** Runs what uses the database, if that is usable; translates SQLite's errors. */
+  /** Runs a query, if the database is usable, and translates SQLite's errors. */
   #read<T>(query: () => T): T {
     this.#watch.assertUsable();
     try {
@@ -154,7 +154,7 @@ class SqliteUserRepository implements UserRepository {
     }
   }
 
-  /** The same for work that takes several turns. */
+  /** Does the same for work that takes several turns. */
   async #use<T>(work: () => Promise<T>): Promise<T> {
     this.#watch.assertUsable();
     try {
@@ -170,7 +170,7 @@ class SqliteUserRepository implements UserRepository {
       this.#writeCheck.succeeded();
       return result;
     } catch (error) {
-      // Without a cause, too many writes waited: the database is well.
+      // An error without a cause means that too many writes waited: the database is well.
       if (error instanceof DatabaseUnavailableError && error.cause) this.#writeCheck.failed(error);
       throw error;
     }
@@ -180,7 +180,7 @@ class SqliteUserRepository implements UserRepository {
     return this.#use(() => this.#writes.run(write));
   }
 
-  /** What the same request made before, if it was seen. */
+  /** Returns the user that the same request created before, if it was seen. */
   #replay({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey): User | undefined {
     const record = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
     if (!record) return undefined;
@@ -222,7 +222,7 @@ function prepareStatements(database: DatabaseSync) {
       )`),
     secret: prepare("SELECT value FROM secrets WHERE name = ?"),
     ping: prepare("SELECT 1 FROM users LIMIT 1"),
-    // Random, since SQLite leaves out of the log what stays as it is.
+    // Random bytes, since SQLite leaves unchanged pages out of the log.
     writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
   };
 }

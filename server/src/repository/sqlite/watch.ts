@@ -5,10 +5,13 @@ import { type FileProblem, SqliteFiles } from "./files.ts";
 import type { DatabaseNotice } from "./open.ts";
 
 const CHECK_INTERVAL_MS = 1_000;
-/** A log of this size is worth a line: another process has been reading one state of the database for long. In bytes. */
+/**
+ * Size of the log from which it is reported, in bytes. It means that another process has been reading one state of the
+ * database for long.
+ */
 const LARGE_LOG_BYTES = 64 * 1024 ** 2;
 
-/** What to do. */
+/** Advice for each fault, in words for the log. */
 const HELP: Readonly<Record<FileProblem["kind"], string>> = {
   missing: "put the file back, or start again to use what is there",
   corrupt: "stop the server, put a backup in its place and start again",
@@ -22,10 +25,9 @@ export interface SqliteWatchOptions {
 }
 
 /**
- * Whether an open database is still the one at its path, and sound. Looks once a second,
- * and whenever it is asked to. Nothing is read or written while it is not: a missing
- * database is served again when its own file comes back; a damaged one needs a restart.
- * The log gets one line when that changes, not one for each call.
+ * Watches whether an open database is still the one at its path, and sound. Looks once a second, and whenever it is
+ * asked to. While it is not, nothing is read or written. A missing database is served again when its own file comes
+ * back; a damaged one needs a restart. Logs one line when that changes, not one for each call.
  */
 export class SqliteWatch {
   readonly #path: string;
@@ -45,7 +47,7 @@ export class SqliteWatch {
   }
 
   /**
-   * Goes by what was seen last.
+   * Checks the result of the last look.
    *
    * @throws DatabaseMissingError | DatabaseCorruptError
    */
@@ -54,7 +56,7 @@ export class SqliteWatch {
   }
 
   /**
-   * Looks at the files first.
+   * Looks at the files, and then checks the result.
    *
    * @throws DatabaseMissingError | DatabaseCorruptError
    */
@@ -63,14 +65,14 @@ export class SqliteWatch {
     this.assertUsable();
   }
 
-  /** The error to throw for one of SQLite's; remembers damage that it reports. */
+  /** Returns the error to throw for one of SQLite's, and remembers damage that it reports. */
   explain(error: unknown): unknown {
     if (!isCorrupt(error)) return toDomainError(error);
     this.#change({ kind: "corrupt", message: `${this.#path} is damaged (${(error as Error).message})` });
     return new DatabaseCorruptError();
   }
 
-  /** Looks no more. */
+  /** Stops looking. */
   close(): void {
     this.#files = undefined;
     clearInterval(this.#timer);

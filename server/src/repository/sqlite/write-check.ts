@@ -1,18 +1,20 @@
 import { DatabaseUnwritableError } from "../../domain/errors.ts";
 
-/** For how long an outcome is believed, in milliseconds. */
+/** How long a result counts, in milliseconds. */
 const BELIEVED_MS = 1_000;
-/** Enough to show that writes work where nothing says that they don't: one page in the log. In bytes. */
+/** Bytes that show that writes work when nothing suggests otherwise: one page in the log. */
 const SMALL_BYTES = 16;
-/** More than the largest user and its index entries: when this fits on a disk that was full, users do too. In bytes. */
+/**
+ * Bytes to write after a failure: more than the largest user and its index entries. If they fit on a disk that was
+ * full, users do too.
+ */
 const LARGE_BYTES = 64 * 1_024;
 
 /**
- * Whether the database takes writes. What clients write shows it; while they write
- * nothing, or after a write has failed, a write of its own does, once a second at
- * most and only when somebody asks. A full disk shows in nothing else: free space
- * says nothing of quotas, limits and a file system that has become read-only, and
- * the log of a database can have room for what is small when it has none for users.
+ * Finds out whether the database takes writes. Clients' writes show it. While there are none, or after one has failed,
+ * it writes something itself: once a second at most, and only when asked. Nothing else shows a full disk. Free space
+ * does not account for quotas, limits or a file system that has become read-only, and the log can have room for small
+ * writes but none for users.
  */
 export class WriteCheck {
   readonly #write: (bytes: number) => Promise<unknown>;
@@ -20,17 +22,17 @@ export class WriteCheck {
   #believedUntilMs = 0;
   #running: Promise<void> | undefined;
 
-  /** @param write Writes about so many bytes durably. */
+  /** @param write Durably writes about this many bytes. */
   constructor(write: (bytes: number) => Promise<unknown>) {
     this.#write = write;
   }
 
-  /** A client's write is on disk. After a failure, only a large write of our own is proof enough. */
+  /** Notes that a client's write is on disk. After a failure, only a large write of our own is proof enough. */
   succeeded(): void {
     if (this.#error === undefined) this.#believe(undefined);
   }
 
-  /** A client's write met a database that can't be written. */
+  /** Notes that a client's write failed because the database can't be written. */
   failed(error: unknown): void {
     this.#believe(error);
   }

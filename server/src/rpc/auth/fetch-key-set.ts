@@ -5,8 +5,9 @@ const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /**
  * Fetches a key set (RFC 7517, 5) within the time, redirects included, and parses its JSON.
  *
- * @throws Error for an answer that is late, too large, not 200 or not JSON, for more than three redirects or one out
- * of https, and what `fetch` throws where nobody can be reached. None quotes the address, which may hold a secret.
+ * @throws Error for an answer that is late, too large, not 200 or not JSON, for more than three redirects or one away
+ * from https, and whatever `fetch` throws when the provider can't be reached. No message quotes the address, which may
+ * hold a secret.
  */
 export async function fetchKeySet(url: URL, timeoutMs: number): Promise<unknown> {
   const signal = AbortSignal.timeout(timeoutMs);
@@ -15,7 +16,7 @@ export async function fetchKeySet(url: URL, timeoutMs: number): Promise<unknown>
     return JSON.parse(await readBody(response));
   } catch (error) {
     if (signal.aborted) throw new Error(`no complete answer within ${timeoutMs} ms`);
-    // Its message quotes what it could not parse.
+    // A SyntaxError's message quotes the text that could not be parsed.
     throw error instanceof SyntaxError ? new Error("the answer is not JSON") : error;
   }
 }
@@ -30,7 +31,8 @@ async function followRedirects(start: URL, signal: AbortSignal): Promise<Respons
     if (!REDIRECTS.has(response.status)) throw new Error(`the answer has status ${response.status}, not 200`);
     const target = URL.parse(response.headers.get("location") ?? "", url);
     if (!target) throw new Error("a redirect leads to no address");
-    // Keys that somebody could change on their way are none: plaintext is for the loopback address in the settings.
+    // Keys that somebody could change in transit can't be trusted. Plaintext is only for the loopback address in the
+    // settings.
     if (target.protocol !== "https:" && target.origin !== start.origin)
       throw new Error("a redirect leads out of https");
     url = target;
@@ -38,7 +40,7 @@ async function followRedirects(start: URL, signal: AbortSignal): Promise<Respons
   throw new Error(`more than ${keySetLimits.maxRedirects} redirects`);
 }
 
-/** Reads the body as text, up to the bound: to leave the loop cancels what is still to come. */
+/** Reads the body as text, up to the limit. Leaving the loop cancels the rest. */
 async function readBody({ body }: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let byteCount = 0;

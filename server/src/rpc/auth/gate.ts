@@ -7,20 +7,20 @@ import { KeysUnavailableError } from "./provider-keys.ts";
 import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
-/** What is to be known of a call to let it in. */
+/** Facts about a call that decide whether it is let in. */
 export interface GatedCall {
-  /** Whom the call is of, as `user.v1.UserService/GetUser`. */
+  /** Full name of the method, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
   readonly requestId: string;
-  /** Of the `authorization` header. */
+  /** Value of the `authorization` header. */
   readonly authorization: string | undefined;
   /** Number of such headers that came. */
   readonly authorizationCount: number;
 }
 
 /**
- * Returns who makes a call, if it may be made; undefined for a method that is open to all.
- * It answers at once for a token that it remembers.
+ * Returns the caller if the call is permitted; undefined for a method that is open to all. Answers at once for a token
+ * that it remembers.
  *
  * @throws ConnectError unauthenticated, permission_denied, or unavailable while tokens can't be verified.
  */
@@ -30,13 +30,13 @@ export interface AuthGateOptions {
   verifyToken: TokenVerifier;
   permissions: Permissions;
   logger: Logger;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 /**
- * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by
- * scope. What is not permitted by name is denied.
+ * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by scope. Methods without an entry in
+ * `permissions` are denied.
  */
 export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGateOptions): Gate {
   const tokens = createTokenMemory({ verifyToken, now });
@@ -53,7 +53,8 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
     } catch (error) {
       const isRefused = error instanceof InvalidTokenError;
       if (isRefused || error instanceof KeysUnavailableError) {
-        // The message alone: jose's errors carry the token's claims. Keys that can't be had have lines of their own.
+        // Log the message alone: jose's errors carry the token's claims. Keys that are unavailable have lines of their
+        // own.
         const { message: reason } = error.cause instanceof Error ? error.cause : error;
         logger.debug({ requestId, reason }, "token not accepted");
       } else {
@@ -77,10 +78,10 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
 }
 
 /**
- * The token of an `authorization` header (RFC 6750, 2.1).
+ * Returns the token of an `authorization` header (RFC 6750, 2.1).
  *
- * @param count Number of such headers that came. More than one is refused: what is in front of this server may have
- * checked another one than this.
+ * @param count Number of such headers that came. More than one is refused: a proxy in front of this server may have
+ * checked another one.
  */
 function bearerToken(authorization: string, count: number): string {
   const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);

@@ -2,8 +2,8 @@ import { createPublicKey, type JsonWebKeyInput, type KeyObject } from "node:cryp
 import { keySetLimits } from "../../limits.ts";
 
 /**
- * The algorithms whose signatures are taken, each with the kind of key it needs (RFC 7518, 3.1; RFC 8037, 3.1;
- * RFC 9864, 2.2). None has a secret: a key set is public, so anybody could sign with what it holds.
+ * Accepted signature algorithms, each with the kind of key it needs (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2). None
+ * uses a shared secret: a key set is public, so anybody could sign with a secret in it.
  */
 const KEY_KINDS: Readonly<Record<string, string>> = {
   RS256: "RSA",
@@ -20,32 +20,32 @@ const KEY_KINDS: Readonly<Record<string, string>> = {
 };
 const KINDS: ReadonlySet<string> = new Set(Object.values(KEY_KINDS));
 
-/** The algorithms of tokens that keys of a key set verify. */
+/** Algorithms of the tokens that a key set can verify. */
 export const KEY_SET_ALGORITHMS: readonly string[] = Object.keys(KEY_KINDS);
 
-/** RFC 7518, 3.3 and 3.5. */
+/** Smallest RSA key (RFC 7518, 3.3 and 3.5). */
 const MIN_RSA_BITS = 2_048;
 
-/** A public key of a key set, for signatures. */
+/** Public key of a key set, for signatures. */
 export interface VerificationKey {
   readonly kid: string | undefined;
   readonly kind: string;
-  /** The one algorithm that it is for; any of its kind when undefined. */
+  /** The only algorithm that the key is for; any of its kind when undefined. */
   readonly alg: string | undefined;
   readonly key: KeyObject;
 }
 
 export interface KeySet {
   readonly keys: readonly VerificationKey[];
-  /** The keys that are broken or must not be used, with the reason for a person who reads the log. */
+  /** Keys that are broken or must not be used, each with the reason, for the log. */
   readonly leftOut: readonly { readonly kid: string | undefined; readonly reason: string }[];
 }
 
 /**
- * Takes the keys for signatures out of a key set (RFC 7517, 5). Those for other uses and of unknown kinds are passed
- * over, and one that is broken does not spoil the others.
+ * Returns the signature keys of a key set (RFC 7517, 5). Skips keys for other uses and of unknown kinds. A broken key
+ * does not spoil the others.
  *
- * @throws Error for what is no key set, or has no key that can be used.
+ * @throws Error if this is no key set, or has no key that can be used.
  */
 export function parseKeySet(json: unknown): KeySet {
   const entries = isObject(json) ? json.keys : undefined;
@@ -73,12 +73,14 @@ export function parseKeySet(json: unknown): KeySet {
 /** Returns the keys that may have made a signature by the algorithm, whatever their names. */
 export function keysFor(alg: string, keys: readonly VerificationKey[]): VerificationKey[] {
   const kind = Object.hasOwn(KEY_KINDS, alg) ? KEY_KINDS[alg] : undefined;
-  // EdDSA and Ed25519 are two names of the same here: no other curve is taken.
+  // EdDSA and Ed25519 mean the same here: no other curve is accepted.
   const isSameAlg = (other: string) => other === alg || kind === "OKP Ed25519";
   return keys.filter((key) => key.kind === kind && (key.alg === undefined || isSameAlg(key.alg)));
 }
 
-/** Reads a key for signatures; undefined for one of another use or an unknown kind. @throws Error for a bad one. */
+/**
+ * Reads a key for signatures. Returns undefined for one of another use or an unknown kind. @throws Error for a bad one.
+ */
 function parseKey(jwk: unknown): VerificationKey | undefined {
   if (!isObject(jwk)) throw new Error("is not an object");
   const { kty, crv, kid, alg, use, key_ops: operations } = jwk;

@@ -4,13 +4,13 @@ export interface MintOptions {
   secret: Uint8Array;
   subject: string;
   scopes: readonly string[];
-  /** In seconds. */
+  /** Lifetime, in seconds. */
   ttlSeconds: number;
   issuer?: string | undefined;
   audience?: string | undefined;
 }
 
-/** An HS256 token that a verifier with the same secret takes. */
+/** Creates an HS256 token that a verifier with the same secret accepts. */
 export function mintToken({ secret, subject, scopes, ttlSeconds, issuer, audience }: MintOptions): Promise<string> {
   const token = new SignJWT({ scope: scopes.join(" ") })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })

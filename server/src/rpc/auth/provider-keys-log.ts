@@ -1,17 +1,17 @@
 import type { Logger } from "pino";
 import type { KeySet } from "./key-set.ts";
 
-/** Between two lines of the same failure, in milliseconds. */
+/** Time between two lines of the same failure, in milliseconds. */
 const INTERVAL_MS = 60_000;
 /** Most keys that a line names. */
 const MAX_NAMED_KEYS = 10;
 
-/** Logs what becomes of an identity provider's keys; an outage of any length, or a set that stays bad, fills no log. */
+/** Logs the state of an identity provider's keys. A long outage, or a set that stays bad, does not fill the log. */
 export class ProviderKeysLog {
   readonly #logger: Logger | undefined;
   readonly #now: () => number;
   #failures = 0;
-  /** The last line of a failure, since the last good fetch. */
+  /** Last failure that was logged since the last good fetch. */
   #last: { message: string; atMs: number } | undefined;
   #lastLeftOut = "[]";
 
@@ -23,7 +23,7 @@ export class ProviderKeysLog {
   /**
    * Logs the first failure, the one after which no keys are left, and otherwise one a minute.
    *
-   * @param usableMs For how long the last good keys still serve, in milliseconds; 0 where there are none.
+   * @param usableMs How long the last good keys may still serve, in milliseconds; 0 if there are none.
    */
   failed(err: unknown, usableMs: number): void {
     this.#failures += 1;
@@ -38,7 +38,7 @@ export class ProviderKeysLog {
     this.#logger?.[isServed ? "warn" : "error"](fields, message);
   }
 
-  /** Logs a good fetch after failures, and the keys that are left out where they are others than before. */
+  /** Logs a good fetch after failures, and the keys that were left out if they have changed. */
   fetched(leftOut: KeySet["leftOut"]): void {
     if (this.#failures > 0) {
       this.#logger?.info({ failures: this.#failures }, "keys of the identity provider refreshed again");

@@ -10,11 +10,14 @@ import { ProviderKeysLog } from "./provider-keys-log.ts";
 export interface KeySetOptions {
   /** Address of the key set (RFC 7517), fetched at once, every 10 min, and for a key that it does not hold. */
   jwksUrl: URL;
-  /** How long keys serve that are due to be fetched anew and can't be, in milliseconds; 0 for not at all. */
+  /**
+   * How long keys may serve beyond the time when they are due, if they can't be fetched, in milliseconds; 0 for not at
+   * all.
+   */
   maxStaleMs?: number | undefined;
   /**
-   * Shortest time between two fetches for keys that the set does not have, whatever tokens name, and between two that
-   * fail while there are keys, in milliseconds.
+   * Shortest time between two fetches for keys that the set does not have, and between two failed fetches while there
+   * are keys, in milliseconds.
    */
   keyCooldownMs?: number | undefined;
   /** Longest time of a fetch, in milliseconds. */
@@ -23,29 +26,34 @@ export interface KeySetOptions {
 
 export interface ProviderKeysOptions extends KeySetOptions {
   logger?: Logger | undefined;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
-/** The identity provider's keys can't be had now, which says nothing about the token; the log has the reason. */
+/** The identity provider's keys are unavailable, which says nothing about the token. The log has the reason. */
 export class KeysUnavailableError extends Error {
   override name = "KeysUnavailableError";
 }
 
-/** Time after a fetch, in milliseconds, from which calls wait for the next one: nobody has called for so long. */
+/**
+ * Time since the last fetch after which calls wait for the next one, in milliseconds. Nobody has called for that long.
+ */
 const IDLE_MS = 2 * keySetLimits.refreshMs;
-/** Longest such wait, in milliseconds, while there are keys that may serve. */
+/** Longest such wait while there are keys that may serve, in milliseconds. */
 const MAX_IDLE_WAIT_MS = 1_000;
-/** Time between two fetches that fail while there are no keys, in milliseconds: nobody can be let in meanwhile. */
+/**
+ * Time between two failed fetches while there are no keys, in milliseconds. It is short, since nobody can be let in
+ * until then.
+ */
 const RETRY_WITHOUT_KEYS_MS = 1_000;
-/** Most keys that a token is tried with: a forged one costs a verification with each. */
+/** Most keys that a token is tried with, since a forged token costs a verification with each. */
 const MAX_CANDIDATES = 16;
-/** Most calls that wait for a new key at once: those with invented ones must not take the places of others. */
+/** Most calls that wait for a new key at once. Calls with invented keys must not block those of others. */
 const MAX_SEEKING = 64;
 
 /**
- * The keys of an identity provider, fetched in the background, one fetch at a time. A call waits for a fetch only where
- * there are no keys to go on with, for a key that may be new, or briefly after a time without calls.
+ * Keys of an identity provider, fetched in the background, one fetch at a time. A call waits for a fetch in three cases
+ * only: there are no usable keys, it needs a key that may be new, or (briefly) nobody has called for a while.
  */
 export class ProviderKeys {
   readonly #jwksUrl: URL;
@@ -59,9 +67,9 @@ export class ProviderKeys {
   #fetches = 0;
   #fetching: Promise<void> | undefined;
   #hasFailed = false;
-  /** Number of calls that wait for a new key. */
+  /** Calls that wait for a new key. */
   #seekingCount = 0;
-  /** When the keys were fetched, when the last fetch ended, and when one last began for a key that was not there. */
+  /** Times when the keys were fetched, when the last fetch ended, and when one last began for an unknown key. */
   #fetchedAtMs = Number.NEGATIVE_INFINITY;
   #endedAtMs = Number.NEGATIVE_INFINITY;
   #soughtAtMs = Number.NEGATIVE_INFINITY;
@@ -81,13 +89,13 @@ export class ProviderKeys {
     this.#fetchTimeoutMs = fetchTimeoutMs;
     this.#log = new ProviderKeysLog(logger, now);
     this.#now = now;
-    // At once, so that a wrong address is in the log from the start and the first call finds its keys.
+    // Fetch at once, so that a wrong address is in the log from the start and the first call finds its keys.
     this.#refresh();
   }
 
   /**
-   * Resolves with the keys that may have signed a token with this header, at most 16: those that it names or, where
-   * there are none, those without a name. None, where no key fits.
+   * Resolves with the keys that may have signed a token with this header, at most 16: those with the name in the header
+   * or, if there are none, those without a name. Resolves with an empty list if no key fits.
    *
    * @throws KeysUnavailableError
    */
@@ -101,7 +109,9 @@ export class ProviderKeys {
     return candidates.slice(0, MAX_CANDIDATES).map(({ key }) => key);
   }
 
-  /** Number of the fetch that the keys are of; undefined where they are due to be fetched anew, which `find` begins. */
+  /**
+   * Number of the fetch that the keys come from. Undefined if they are due to be fetched again, which `find` begins.
+   */
   get version(): number | undefined {
     return this.#elapsedMs(this.#fetchedAtMs) < keySetLimits.refreshMs ? this.#fetches : undefined;
   }
@@ -110,7 +120,7 @@ export class ProviderKeys {
     return keysFor(alg, this.#keys).filter((key) => kid === undefined || key.kid === kid);
   }
 
-  /** Starts the fetch of keys that are due, and waits for it where it has to. @throws KeysUnavailableError */
+  /** Starts a fetch if the keys are due, and waits for it if necessary. @throws KeysUnavailableError */
   async #haveKeys(): Promise<void> {
     if (this.#elapsedMs(this.#fetchedAtMs) < keySetLimits.refreshMs) return;
     const isIdle = this.#elapsedMs(this.#endedAtMs) >= IDLE_MS;
@@ -121,9 +131,9 @@ export class ProviderKeys {
   }
 
   /**
-   * Fetches the keys for one that is not among them: a new one, or an invented one.
+   * Fetches the keys again for a key that is unknown: either new or invented.
    *
-   * @throws KeysUnavailableError where as many calls wait for it as may.
+   * @throws KeysUnavailableError if too many calls wait for one already.
    */
   async #seek(): Promise<void> {
     if (!this.#fetching && this.#elapsedMs(this.#soughtAtMs) < this.#keyCooldownMs) return;
@@ -136,7 +146,7 @@ export class ProviderKeys {
     this.#seekingCount -= 1;
   }
 
-  /** Returns the fetch under way or a new one, which never rejects; undefined where one has failed just now. */
+  /** Returns the current fetch or a new one, which never rejects. Returns undefined if one has failed just now. */
   #refresh(): Promise<void> | undefined {
     const retryMs = this.#usableMs > 0 ? this.#keyCooldownMs : Math.min(RETRY_WITHOUT_KEYS_MS, this.#keyCooldownMs);
     if (!this.#fetching && this.#hasFailed && this.#elapsedMs(this.#endedAtMs) < retryMs) return undefined;
@@ -161,12 +171,12 @@ export class ProviderKeys {
     }
   }
 
-  /** For how long the keys may still serve, in milliseconds. */
+  /** How long the keys may still serve, in milliseconds. */
   get #usableMs(): number {
     return Math.max(0, keySetLimits.refreshMs + this.#maxStaleMs - this.#elapsedMs(this.#fetchedAtMs));
   }
 
-  /** The time since then, in milliseconds; infinite where the clock was set back behind it. */
+  /** Returns the time since then, in milliseconds; infinite if the clock was set back to before it. */
   #elapsedMs(sinceMs: number): number {
     const elapsedMs = this.#now() - sinceMs;
     return elapsedMs >= 0 ? elapsedMs : Number.POSITIVE_INFINITY;

@@ -5,7 +5,7 @@ import { createTokenVerifier, ExpiredTokenError, InvalidTokenError } from "./tok
 const secret = new Uint8Array(32).fill(7);
 const nowSeconds = 1_800_000_000;
 
-/** What a verifier whose clock stands at this time makes of the claims: "let in", or its error's class. */
+/** Returns how a verifier whose clock shows this time judges the claims: "let in", or its error's class. */
 async function outcomeOf(claims: object, nowMs = nowSeconds * 1_000): Promise<unknown> {
   const token = await new SignJWT({ sub: "ada", exp: nowSeconds + 60, ...claims })
     .setProtectedHeader({ alg: "HS256" })
@@ -27,7 +27,7 @@ describe("an issuer whose clock is ahead", () => {
   });
 });
 
-test("a token is good until its exp and not a moment longer, whatever leeway its nbf has", async () => {
+test("a token is valid until its exp exactly, whatever leeway its nbf has", async () => {
   const exp = nowSeconds;
   expect(await outcomeOf({ exp }, exp * 1_000 - 1)).toBe("let in");
   expect(await outcomeOf({ exp }, exp * 1_000)).toBe(ExpiredTokenError);

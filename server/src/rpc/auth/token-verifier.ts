@@ -5,19 +5,19 @@ import type { Principal } from "../../domain/principal.ts";
 import { KEY_SET_ALGORITHMS } from "./key-set.ts";
 import { type KeySetOptions, KeysUnavailableError, ProviderKeys } from "./provider-keys.ts";
 
-/** A longer token is refused unread; RS512 with a dozen claims stays far below. */
+/** Longest token that is read. RS512 with a dozen claims stays far below. */
 const MAX_TOKEN_LENGTH = 8_192;
-/** Longest `sub`, in characters (OpenID Connect Core 1.0, 2): it goes into each log line of its caller. */
+/** Longest `sub`, in characters (OpenID Connect Core 1.0, 2). It appears in each of its caller's log lines. */
 const MAX_SUBJECT_LENGTH = 255;
 
 /**
- * How far the issuer's clock may be ahead of ours, in seconds, for `nbf` (RFC 7519, 4.1.5): a token may come here
- * milliseconds after its issuer has made it. `iat` refuses none (4.1.6). `exp` has no leeway: no token is good for
- * longer than its issuer said, streams end at that very time, and clients renew their tokens ahead of it.
+ * How far the issuer's clock may be ahead of ours for `nbf`, in seconds (RFC 7519, 4.1.5). A token may arrive
+ * milliseconds after its issuer has made it. `iat` never refuses a token (4.1.6). `exp` has no leeway: no token is
+ * valid for longer than its issuer said, streams end at exactly that time, and clients renew their tokens ahead of it.
  */
 const LEEWAY_SECONDS = 5;
 
-/** Never the algorithms that a token itself asks for (RFC 8725, 3.1). */
+/** Fixed here, so that a token can't choose its own algorithm (RFC 8725, 3.1). */
 const SECRET_ALGORITHMS = ["HS256"];
 
 export type TokenKeys =
@@ -33,32 +33,35 @@ export interface TokenVerifierOptions {
   issuer?: string | undefined;
   /** Required among `aud`; any when undefined. */
   audience?: string | undefined;
-  /** Gets a line when the identity provider's keys can't be had, and when they can again. Default: none. */
+  /** Logs when the identity provider's keys become unavailable, and when they are back. Default: none. */
   logger?: Logger | undefined;
   /** Milliseconds since the Unix epoch. Default: the system's clock. */
   now?: (() => number) | undefined;
 }
 
-/** The token is not acceptable; why is for the log, never for the caller. */
+/** The token is not acceptable. The reason is for the log, never for the caller. */
 export class InvalidTokenError extends Error {
   override name = "InvalidTokenError";
 }
 
-/** The token was acceptable until its `exp`: signature, issuer and audience are good, so its caller may know. */
+/**
+ * The token was acceptable until its `exp`. Signature, issuer and audience are good, so the caller may learn the
+ * reason.
+ */
 export class ExpiredTokenError extends InvalidTokenError {
   override name = "ExpiredTokenError";
 }
 
 /**
- * Resolves with the caller whom a JWT (RFC 7519) names; `exp` and `sub` are required.
+ * Resolves with the caller that a JWT (RFC 7519) names; `exp` and `sub` are required.
  *
- * @throws InvalidTokenError, or its ExpiredTokenError; KeysUnavailableError when the keys can't be had now.
+ * @throws InvalidTokenError, or its subclass ExpiredTokenError; KeysUnavailableError when the keys are unavailable.
  */
 export interface TokenVerifier {
   (token: string): Promise<Principal>;
   /**
-   * Version of the keys: while it stays the same, a token that was good is good until it expires, and need not be
-   * verified again. Undefined, or no such function: each call's token is to be verified.
+   * Returns the version of the keys. While it stays the same, a token that was good is good until it expires, and need
+   * not be verified again. If it is undefined, or there is no such function, each call's token has to be verified.
    */
   readonly keyVersion?: (() => number | undefined) | undefined;
 }
@@ -81,7 +84,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       return toPrincipal(await verify(token, candidates, { ...checks, currentDate: new Date(nowMs) }), nowMs);
     } catch (error) {
       if (error instanceof KeysUnavailableError || error instanceof ExpiredTokenError) throw error;
-      // jose looks at `exp` last of all, but not at the claims that `toPrincipal` does.
+      // jose checks `exp` last, but does not check the claims that `toPrincipal` does.
       if (error instanceof errors.JWTExpired && isWellFormed(error.payload)) {
         throw new ExpiredTokenError("token has expired", { cause: error });
       }
@@ -94,7 +97,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 type Key = KeyObject;
 
 interface KeyFinder {
-  /** Finds the keys that may have signed a token. @throws Error for a token whose header names no key that is taken. */
+  /**
+   * Creates a function that finds the keys that may have signed a token, and throws for a token whose header names no
+   * acceptable key.
+   */
   findKeys(token: string): Promise<Key[]>;
   keyVersion(): number | undefined;
 }
@@ -131,12 +137,12 @@ async function verify(token: string, keys: readonly Key[], checks: JWTVerifyOpti
 function toPrincipal(payload: JWTPayload, nowMs: number): Principal {
   if (!isWellFormed(payload)) throw new InvalidTokenError("a claim is missing, of the wrong type, or out of range");
   const { sub, exp, scope = "" } = payload;
-  // jose's leeway is for all times alike.
+  // jose applies its leeway to all times alike, so `exp` is checked again without it.
   if (exp * 1_000 <= nowMs) throw new ExpiredTokenError("token has expired");
   return { subject: sub, scopes: new Set(scope.split(" ").filter((name) => name !== "")), expiresAtMs: exp * 1_000 };
 }
 
-/** The claims that a token must have, or may have, for its caller to be let in. */
+/** Claims that a token must or may have for its caller to be let in. */
 interface WellFormedPayload {
   readonly sub: string;
   readonly exp: number;
@@ -144,8 +150,8 @@ interface WellFormedPayload {
 }
 
 /**
- * Whether the claims have the types that RFC 7519, 4.1 and RFC 8693, 4.2 give them. JSON has numbers beyond
- * what a double holds: 1e999 is read as Infinity, and a time that is infinite would never come.
+ * Returns whether the claims have the types that RFC 7519, 4.1 and RFC 8693, 4.2 give them. JSON can hold numbers
+ * beyond a double's range: 1e999 is read as Infinity, and an infinite time would never come.
  */
 function isWellFormed(payload: JWTPayload): payload is JWTPayload & WellFormedPayload {
   const { sub, exp, nbf = 0, iat = 0, scope = "" } = payload;
@@ -153,7 +159,7 @@ function isWellFormed(payload: JWTPayload): payload is JWTPayload & WellFormedPa
   return isSubject && [exp, nbf, iat].every(isTime) && typeof scope === "string";
 }
 
-/** Whether a claim is a time (NumericDate of RFC 7519, 2) that is finite in milliseconds too. */
+/** Returns whether a claim is a time (NumericDate of RFC 7519, 2) that is also finite in milliseconds. */
 function isTime(claim: unknown): boolean {
   return typeof claim === "number" && Number.isFinite(claim * 1_000);
 }

@@ -7,14 +7,13 @@ import { principalKey } from "../context.ts";
 import { throwIfOver } from "../stages/bound-deadline.ts";
 
 export interface DeadlineInterceptorOptions {
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 /**
- * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its
- * handler ignores the signal; and a stream when the caller's token expires. No handler
- * starts for a call that is over.
+ * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its handler ignores the signal. Ends
+ * a stream when the caller's token expires. Starts no handler for a call that is over.
  */
 export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): Interceptor {
   return (next) => async (request) => {

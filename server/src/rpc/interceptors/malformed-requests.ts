@@ -4,9 +4,8 @@ import { callKey } from "../context.ts";
 import { toMalformed } from "../malformed.ts";
 
 /**
- * Marks what fails while a stream's messages are read as the fault of their sender. A
- * call with one message is parsed before any interceptor runs; for such a call the
- * interceptor records that the parsing is over.
+ * Marks failures while a stream's messages are read as the fault of their sender. A call with one message is parsed
+ * before any interceptor runs; for it the interceptor records that the parsing is over.
  */
 export function createMalformedRequestsInterceptor(): Interceptor {
   return (next) => (request) => {

@@ -4,7 +4,7 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.ts";
 
-/** One for the process: it compiles each rule of the contract once, which takes longer than many calls. */
+/** Validator of the process. It compiles each rule of the contract once, which takes longer than many calls. */
 const validator = createValidator();
 
 /** Checks a message against the rules in its contract. @throws InvalidArgumentError that lists all violations. */
@@ -13,8 +13,8 @@ export type Validate = (schema: DescMessage, message: Message) => void;
 /**
  * Creates a check by the rules in the contract (protovalidate).
  *
- * @param services Whose rules are compiled now: their tables of characters take 0.2 s,
- *   for which the first call would hold the event loop.
+ * @param services Services whose rules are compiled now. Their tables of characters take 0.2 s, which the first call
+ * would otherwise spend on the event loop.
  */
 export function createValidate(services: readonly DescService[]): Validate {
   for (const { input } of services.flatMap(({ methods }) => methods)) validator.validate(input, exampleOf(input));
@@ -36,7 +36,7 @@ export function createValidationInterceptor(validate: Validate): Interceptor {
   };
 }
 
-/** A message with some text wherever text can stand, so that no rule about text is passed over. */
+/** Returns a message with some text in every field that can hold text, so that no rule about text is left out. */
 function exampleOf(schema: DescMessage): Message {
   const message = reflect(schema);
   for (const field of schema.fields) {
@@ -58,13 +58,13 @@ async function* validateEach(
 
 function toInvalidArgument(violations: readonly Violation[]): InvalidArgumentError {
   const [first] = violations;
-  // The contract's own words for a request that lacks its one required field.
+  // Use the contract's own words for a request that lacks its one required field.
   const message = violations.length === 1 && first?.ruleId.endsWith(".required") ? first.message : "validation failed";
   return new InvalidArgumentError(message, violations.map(toFieldViolation));
 }
 
 function toFieldViolation({ field, ruleId, message }: Violation): FieldViolation {
-  // A rule over the whole message has no field; its id starts with the one it blames.
+  // A rule over the whole message has no field; its id starts with the field it blames.
   const path = field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join();
   return { field: path, description: message };
 }

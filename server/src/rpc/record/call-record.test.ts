@@ -5,7 +5,7 @@ import { UserNotFoundError } from "../../domain/errors.ts";
 import { malformed } from "../malformed.ts";
 import { type CallObserver, CallRecord, type Outcome } from "./call-record.ts";
 
-/** A record with what its observer and the log got. */
+/** Opens a record, and returns it with what its observer and the log received. */
 function openRecord(observers: CallObserver[] = []) {
   const outcomes: Outcome[] = [];
   const lines: string[] = [];
@@ -22,7 +22,7 @@ function openRecord(observers: CallObserver[] = []) {
 
 const signal = new AbortController().signal;
 
-test("ends once, whoever reports the end again", () => {
+test("ends once, however often the end is reported", () => {
   const { call, outcomes } = openRecord();
   const ends: string[] = [];
   call.onEnd(() => ends.push("end"));
@@ -44,7 +44,7 @@ test("the first failure counts, and is reported once", () => {
   expect(failures).toBe(1);
 });
 
-test("a fault while the answer is written replaces what was to be sent", () => {
+test("a fault while the answer is written replaces the error to send", () => {
   const { call, outcomes, lines } = openRecord();
   call.failInHandler(new UserNotFoundError("x"), signal);
   expect(call.failInServer(new TypeError("no header")).rawMessage).toBe("internal server error");
@@ -53,7 +53,7 @@ test("a fault while the answer is written replaces what was to be sent", () => {
   expect(lines.join()).toContain("no header");
 });
 
-test("only what fails while the request is read is its sender's fault", () => {
+test("only a failure while the request is read is its sender's fault", () => {
   for (const isReadingRequest of [true, false]) {
     const { call, lines } = openRecord();
     call.protocol = "connect";
@@ -70,13 +70,13 @@ test("only what fails while the request is read is its sender's fault", () => {
   expect(error.code).toBe(Code.Internal);
 });
 
-test("an answer that is not taken to its end is a canceled call", () => {
+test("a call whose answer is not read to its end counts as canceled", () => {
   const { call, outcomes } = openRecord();
   call.end(200, false);
   expect(outcomes[0]?.code).toBe(Code.Canceled);
 });
 
-test("an observer that throws keeps the others from nothing", () => {
+test("an observer that throws does not affect the others", () => {
   const failing = () => {
     throw new Error("full");
   };

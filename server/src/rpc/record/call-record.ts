@@ -7,42 +7,42 @@ import { toConnectError } from "../errors.ts";
 import { malformedCode, toMalformed } from "../malformed.ts";
 import { makeSendable } from "../sendable-error.ts";
 
-/** Longest id of a resource, in characters: a caller may have made it up, and it goes into each log line. */
+/** Longest id of a resource, in characters. A caller may have made it up, and it goes into each log line. */
 const MAX_RESOURCE_LENGTH = 128;
 
 /** Made once: the stack of an error costs more than most calls. */
 const CALL_ENDED = new ConnectError("the call has ended", Code.Canceled);
 
-/** A call as observers see it. */
+/** A call as its observers see it. */
 export interface CallFacts {
-  /** Also in the response's `x-request-id`. */
+  /** Id of the request, also in the response's `x-request-id`. */
   readonly requestId: string;
   /** Address of the other end, as `192.0.2.1:4711`. */
   readonly peer: string;
-  /** As `user.v1.UserService/GetUser`. */
+  /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
-  /** Monotonic, in milliseconds. */
+  /** Start of the call; monotonic, in milliseconds. */
   readonly startedAtMs: number;
-  /** "grpc", "grpc-web" or "connect"; undefined while the request was not understood. */
+  /** "grpc", "grpc-web" or "connect"; undefined while the request is not understood. */
   readonly protocol: string | undefined;
-  /** Who calls; undefined where nobody is signed in. */
+  /** The caller; undefined if nobody is signed in. */
   readonly principal: Principal | undefined;
-  /** Id of what a write changed, or was to change. */
+  /** Id of the resource that a write changed, or was to change. */
   readonly resource: string | undefined;
-  /** Of the bodies as they are on the wire, in bytes. */
+  /** Bytes of the bodies on the wire. */
   readonly requestBytes: number;
   readonly responseBytes: number;
 }
 
 /** How a call ended. */
 export interface Outcome {
-  /** Undefined for success. */
+  /** Code of the error; undefined for success. */
   readonly code: Code | undefined;
-  /** From the start to the end, in milliseconds. */
+  /** Time from the start to the end, in milliseconds. */
   readonly durationMs: number;
 }
 
-/** Sees every call once, at its end: when the last byte of its answer was produced or its client has gone. */
+/** Called once for every call, at its end: when the last byte of its answer was produced or its client has gone. */
 export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
 
 export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs"> {
@@ -51,25 +51,28 @@ export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" 
 }
 
 /**
- * One call from its headers to its end. Whatever fails is reported here, and only here is
- * it decided with which error the call ends: the first failure counts. Ends once.
+ * One call from its headers to its end. All failures are reported here, and only the record decides with which error
+ * the call ends: the first failure counts. Ends once.
  */
 export class CallRecord implements CallFacts {
   readonly requestId: string;
   readonly peer: string;
   readonly method: string;
   readonly startedAtMs: number;
-  /** When the call is over, whatever it still waits for; monotonic, in milliseconds. */
+  /** Time when the call is over, whatever it still waits for; monotonic, in milliseconds. */
   deadlineAtMs = Number.POSITIVE_INFINITY;
   protocol: string | undefined;
   principal: Principal | undefined;
   requestBytes = 0;
   responseBytes = 0;
-  /** While the message of a call that the gate has let in is parsed: what fails then is the fault of its sender. */
+  /**
+   * Whether the message of a call that the gate has let in is being parsed. A failure in that time is the fault of its
+   * sender.
+   */
   isReadingRequest = false;
   readonly #observers: readonly CallObserver[];
   readonly #logger: Logger;
-  /** Made when somebody asks for the signal: most calls end without. */
+  /** Created when the signal is first asked for: most calls end without. */
   #controller: AbortController | undefined;
   #abortedWith: ConnectError | undefined;
   #onFailure: (() => void)[] | undefined;
@@ -100,7 +103,7 @@ export class CallRecord implements CallFacts {
     return this.#resource;
   }
 
-  /** Names what the call changes as soon as that is known, so that the record of a refusal has it too. */
+  /** Names the resource that the call changes, as soon as it is known, so that the record of a refusal has it too. */
   set resource(id: string) {
     this.#resource = id.slice(0, MAX_RESOURCE_LENGTH);
   }
@@ -112,24 +115,24 @@ export class CallRecord implements CallFacts {
     this.#controller?.abort(error);
   }
 
-  /** Runs a listener at the first failure; not for calls that have failed already. */
+  /** Adds a listener for the first failure. It does not run if the call has failed already. */
   onFailure(listener: () => void): void {
     this.#onFailure ??= [];
     this.#onFailure.push(listener);
   }
 
-  /** Runs a listener when the call has ended, whichever way. */
+  /** Adds a listener for the end of the call, however it ends. */
   onEnd(listener: () => void): void {
     this.#onEnd ??= [];
     this.#onEnd.push(listener);
   }
 
   /**
-   * Reports what a handler or an interceptor threw.
+   * Reports an error that a handler or an interceptor threw.
    *
-   * @param signal The one that they had: what it was aborted with explains an AbortError.
-   * @returns The error to send: by the table of domain errors, else "internal server error",
-   *   whose cause and stack only the log has.
+   * @param signal The signal that they had. Its reason explains an AbortError.
+   * @returns The error to send: the one from the table of domain errors, else "internal server error", whose cause and
+   * stack only the log has.
    */
   failInHandler(thrown: unknown, signal: AbortSignal): ConnectError {
     const known = toConnectError(thrown, signal);
@@ -140,9 +143,8 @@ export class CallRecord implements CallFacts {
   }
 
   /**
-   * Reports what Connect is about to send. Connect writes this very object, so it is changed
-   * in place: malformed input gets the code and the words of the protocol, a fault of ours
-   * says no more than that it is one.
+   * Reports the error that Connect is about to send. Connect writes this very object, so it is changed in place:
+   * malformed input gets the code and the words of the protocol, and a fault of the server is masked.
    */
   failInProtocol(reason: unknown): void {
     // Connect aborts a call that has succeeded without a reason.
@@ -159,9 +161,9 @@ export class CallRecord implements CallFacts {
   }
 
   /**
-   * Reports a fault of the server's outside of any protocol, as while a status is written.
+   * Reports a fault of the server outside of any protocol, such as one while a status is written.
    *
-   * @returns The error to send. It replaces an earlier one, whose status never left.
+   * @returns The error to send. It replaces an earlier one, whose status was never sent.
    */
   failInServer(fault: unknown): ConnectError {
     this.#log("error", fault);
@@ -170,16 +172,19 @@ export class CallRecord implements CallFacts {
     return error;
   }
 
-  /** Reports an error that needs no words for the log: a bare refusal, or an answer that its carrier could not write. */
+  /**
+   * Reports an error that needs no line of its own in the log: a bare refusal, or an answer that its carrier could not
+   * write.
+   */
   fail(error: ConnectError): void {
     this.#fail(error);
   }
 
   /**
-   * Ends the record, once.
+   * Ends the record. Further calls do nothing.
    *
-   * @param status Of the answer by HTTP, of one that says nothing more.
-   * @param isComplete Whether all of the answer was taken.
+   * @param status HTTP status of the answer, which decides if no error was reported.
+   * @param isComplete Whether the whole answer was taken.
    */
   end(status: number | undefined, isComplete: boolean): void {
     if (this.#hasEnded) return;
@@ -214,7 +219,7 @@ export class CallRecord implements CallFacts {
     return error;
   }
 
-  /** Gives an error that is its sender's fault the code and words of the protocol; returns whether it is one. */
+  /** Gives an error that is its sender's fault the code and words of the protocol. Returns whether it is one. */
   #blameSender(error: ConnectError): boolean {
     const cause = this.isReadingRequest ? toMalformed(error) : error;
     if (!(cause instanceof ConnectError)) return false;
@@ -229,12 +234,12 @@ export class CallRecord implements CallFacts {
   }
 }
 
-/** Whether an error says no more than the call's own line: what ails the database had a line when it began. */
+/** Returns whether an error adds nothing to the call's own line. The fault of the database was logged when it began. */
 function hasNoWords(error: unknown): boolean {
   return error instanceof DatabaseUnavailableError && error.cause === undefined;
 }
 
-/** What a caller gets for a fault of ours. */
+/** Creates the error that a caller gets for a fault of the server. */
 export function internalError(): ConnectError {
   return new ConnectError("internal server error", Code.Internal);
 }

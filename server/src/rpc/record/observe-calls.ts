@@ -13,9 +13,8 @@ export interface ObserveCallsOptions {
 }
 
 /**
- * The same handler, with a record of each call (`callKey`). It stands outside of gate
- * and interceptors, so that the calls that they never get are observed too: refused by
- * the gate, malformed, too large.
+ * Wraps a handler with a record of each call (`callKey`). Stands outside of gate and interceptors, so that calls that
+ * never reach them are observed too: refused by the gate, malformed, too large.
  */
 export function observeCalls(handler: UniversalHandler, options: ObserveCallsOptions): UniversalHandler {
   const method = methodName(handler.method);
@@ -24,9 +23,8 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
     const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(connectionKey);
     const call = new CallRecord({ requestId, peer, method, startedAtMs, ...options });
     contextValues.set(callKey, call);
-    // A client that goes away shows in many ways: a reset with whatever code it
-    // chose, a lost connection, an answer that closes early. For the call they are
-    // one; and whoever writes the answer may never come back to end it.
+    // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes
+    // early. For the call they all mean the same. The code that writes the answer may never come back to end it.
     const abandon = () => {
       const { reason } = request.signal;
       call.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, reason));
@@ -44,14 +42,14 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
 
 async function* noBytes(): AsyncIterable<Uint8Array> {}
 
-/** The same chunks, counted. */
+/** Returns the same chunks, counted. */
 function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): AsyncIterable<Uint8Array> {
   return tap(chunks, (chunk) => {
     call.requestBytes += chunk.byteLength;
   });
 }
 
-/** The answer's chunks, counted, with the end of the call at theirs. */
+/** Returns the answer's chunks, counted. The call ends when they do. */
 function observeAnswer({ status, body }: UniversalServerResponse, call: CallRecord): AsyncIterable<Uint8Array> {
   return tap(
     body ?? noBytes(),
@@ -59,7 +57,7 @@ function observeAnswer({ status, body }: UniversalServerResponse, call: CallReco
       call.responseBytes += chunk.byteLength;
     },
     (isComplete, cause) => {
-      // Whoever writes the answer could not, for another reason than that its client has gone.
+      // The answer could not be written, for another reason than that its client has gone.
       if (cause !== undefined && !(cause instanceof ConnectError)) call.fail(internalError());
       call.end(status, isComplete);
     },
@@ -67,8 +65,8 @@ function observeAnswer({ status, body }: UniversalServerResponse, call: CallReco
 }
 
 /**
- * The same chunks, each shown to `onChunk`. `onEnd` runs when there are no more, or
- * with false when nobody wants the rest, and why where that is known.
+ * Returns the same chunks, each passed to `onChunk`. `onEnd` runs when there are no more, or with false when nobody
+ * wants the rest, with the reason if it is known.
  */
 function tap(
   chunks: AsyncIterable<Uint8Array>,

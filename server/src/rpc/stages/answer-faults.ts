@@ -6,10 +6,9 @@ import { internalError } from "../record/call-record.ts";
 import { jsonError } from "./explain-refusals.ts";
 
 /**
- * The same handler, which never throws, nor does the body of its answer: what goes
- * wrong where no protocol can say so, as while a status is written, still ends the
- * call with a status, in the form of the caller's protocol. The log has the cause. It
- * stands inside of `observeCalls`, whose record it reports to.
+ * Wraps a handler, so that neither it nor the body of its answer ever throws. A failure that no protocol can report,
+ * such as one while a status is written, still ends the call with a status in the form of the caller's protocol. The
+ * cause goes to the log. Stands inside of `observeCalls`, whose record it reports to.
  */
 export function answerFaults(handler: UniversalHandler): UniversalHandler {
   const answered = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
@@ -28,7 +27,9 @@ export function answerFaults(handler: UniversalHandler): UniversalHandler {
   return Object.assign(answered, handler);
 }
 
-/** A whole answer that says that the server is at fault: 500 over Connect, a status over gRPC and gRPC-Web. */
+/**
+ * Returns a complete answer that says that the server is at fault: 500 over Connect, a status over gRPC and gRPC-Web.
+ */
 export function faultResponse(contentType: string): UniversalServerResponse {
   const end = faultEnd(contentType);
   if (!end) return { status: 500, ...jsonError(internalError()) };
@@ -37,7 +38,7 @@ export function faultResponse(contentType: string): UniversalServerResponse {
   return { status: 200, header, body: end(), ...(trailer && { trailer }) };
 }
 
-/** The same chunks; where they fail, the end that tells so, if the protocol has one for an answer that has begun. */
+/** Passes the chunks on. If they fail, ends with the protocol's error for an answer that has begun, if it has one. */
 function endWithStatus(
   chunks: AsyncIterable<Uint8Array>,
   contentType: string,
@@ -71,7 +72,7 @@ function endWithStatus(
   };
 }
 
-/** What ends the body of a failed answer; undefined where only the HTTP status can tell. */
+/** Returns the end of a failed answer's body; undefined if only the HTTP status can report the failure. */
 function faultEnd(contentType: string): (() => AsyncIterable<Uint8Array>) | undefined {
   if (isGrpc(contentType)) return async function* () {};
   if (/^application\/grpc-web/i.test(contentType)) {

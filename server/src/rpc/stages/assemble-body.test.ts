@@ -28,7 +28,7 @@ const cuts: [string, () => number][] = [
 describe.each(cuts)("a body cut into %s", (_name, sizeOf) => {
   const sizes = [0, 1, 5, 0, 0, 100, 3, 99, 0];
 
-  test("comes out in whole envelopes, and the same", async () => {
+  test("comes out in whole envelopes, unchanged", async () => {
     const body = Buffer.concat(sizes.map(envelope));
     const pieces = await Array.fromAsync(assembleBody(cut(body, sizeOf), "application/grpc", 100));
     expect(Buffer.concat(pieces).equals(body)).toBe(true);
@@ -41,14 +41,14 @@ describe.each(cuts)("a body cut into %s", (_name, sizeOf) => {
     }
   });
 
-  test("comes out whole, where it is no envelopes", async () => {
+  test("comes out in one piece if it does not consist of envelopes", async () => {
     const body = envelope(90);
     expect(await Array.fromAsync(assembleBody(cut(body, sizeOf), "application/json", 100))).toEqual([
       new Uint8Array(body),
     ]);
   });
 
-  test("throws when it ends within an envelope, once it has passed on what is whole", async () => {
+  test("throws when it ends within an envelope, after the complete ones", async () => {
     for (const length of [1, 4, 5, 6, 54]) {
       const body = Buffer.concat([envelope(3), envelope(50).subarray(0, length)]);
       const pieces: Uint8Array[] = [];
@@ -70,7 +70,7 @@ describe.each(cuts)("a body cut into %s", (_name, sizeOf) => {
   });
 });
 
-test("what is too long is passed on, not gathered", async () => {
+test("a message that is too long is passed on, not gathered", async () => {
   for (const contentType of ["application/connect+json", "application/proto"]) {
     const pieces = await Array.fromAsync(
       assembleBody(
@@ -86,7 +86,7 @@ test("what is too long is passed on, not gathered", async () => {
 test.each([
   ["800,000 empty messages", Buffer.alloc(5 * 800_000), 5 * 64],
   ["messages of 64 KiB", Buffer.concat(Array(64).fill(envelope(65_536))), 256 * 1_024 + 65_541],
-])("%s that arrive at once are passed on in small pieces, with nothing lost", async (_, body, largest) => {
+])("%s that arrive at once are passed on in small pieces, without loss", async (_, body, largest) => {
   const pieces = await Array.fromAsync(
     assembleBody(
       cut(body, () => body.length),
@@ -95,7 +95,7 @@ test.each([
     ),
   );
   expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(largest);
-  // Nor in smaller ones than they need be.
+  // Nor are there more pieces than necessary.
   expect(pieces.length).toBeLessThanOrEqual(Math.ceil(body.length / Math.min(largest, 256 * 1_024)));
   expect(Buffer.concat(pieces).equals(body)).toBe(true);
 });
@@ -119,12 +119,12 @@ test.each([
   expect(pieces).toBe(expected);
 });
 
-test("others get a turn while a body is read that is all there", async () => {
+test("others get a turn while a body is read that has arrived in full", async () => {
   let turns = 0;
   const timer = setInterval(() => {
     turns += 1;
   }, 1);
-  // Far more than there is time for without a turn of others.
+  // Far more pieces than could be read in time without giving others a turn.
   const maxPieces = 2_000_000;
   let pieces = 0;
   async function* ready(): AsyncIterable<Uint8Array> {

@@ -4,18 +4,18 @@ import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { type Connection, connectionKey } from "../context.ts";
 import { isByteStream } from "./byte-stream.ts";
 
-/** Content types whose bodies are envelopes. */
+/** Content types whose bodies consist of envelopes. */
 const ENVELOPED = /^application\/(?:grpc|connect\+)/i;
-/** Of an envelope: a byte of flags and four of length. */
+/** Header of an envelope: a byte of flags and four of length. */
 const ENVELOPE_HEADER_BYTES = 5;
 /**
- * Of one piece, which is decoded, and mostly also handled, before the loop can turn:
- * messages at up to 60 microseconds each, bytes at a few milliseconds for a megabyte.
+ * Most envelopes and bytes of one piece. A piece is decoded, and mostly also handled, before the loop can turn.
+ * Messages take up to 60 microseconds each, bytes a few milliseconds for a megabyte.
  */
 const MAX_PIECE_ENVELOPES = 64;
 const MAX_PIECE_BYTES = 256 * 1_024;
 
-/** The same handler, to whom bodies come in few pieces, whatever their clients cut them into. */
+/** Wraps a handler, so that bodies reach it in few pieces, whatever their clients cut them into. */
 export function assembleBodies(handler: UniversalHandler, maxBytes: number): UniversalHandler {
   const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
@@ -27,21 +27,19 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
 }
 
 /**
- * The same bytes in few pieces: some whole envelopes for a body that consists of
- * them (gRPC, gRPC-Web, Connect streams), else the whole body.
+ * Yields the same bytes in few pieces: some whole envelopes at a time for a body that consists of them (gRPC, gRPC-Web,
+ * Connect streams), else the whole body.
  *
- * A client chooses how its body is cut, down to single bytes, and what reads bodies
- * takes time that grows with the square of the pieces. It also takes all that has
- * arrived without a pause; so between pieces others get a turn, and a piece is
- * small, however much arrived at once: 800,000 empty messages fit into 4 MB.
+ * A client chooses how its body is cut, down to single bytes. The code that reads bodies takes time that grows with the
+ * square of the pieces. It also takes everything that has arrived without a pause. So others get a turn between pieces,
+ * and a piece is small, however much arrived at once: 800,000 empty messages fit into 4 MB.
  *
- * What is longer than `maxBytes` is passed on as it comes, to be refused. When the
- * signal is aborted nobody waits for the rest: the body throws its reason.
+ * A message longer than `maxBytes` is passed on as it comes, to be refused. When the signal is aborted, the body throws
+ * its reason, since nobody waits for the rest.
  *
- * @param connection Counts what is held and kept, and says when to read on.
- * @throws ConnectError invalid_argument where the body ends within an envelope, even
- * right behind its header. Parsers that wait for the rest can't tell that end from
- * the stream's, and an upload that was cut would be acknowledged.
+ * @param connection Counts the bytes held and kept, and says when to read on.
+ * @throws ConnectError invalid_argument if the body ends within an envelope, even right after its header. Parsers that
+ * wait for the rest can't tell that end from the stream's, and would acknowledge an upload that was cut.
  */
 export async function* assembleBody(
   chunks: AsyncIterable<Uint8Array>,
@@ -78,7 +76,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
   for await (const chunk of chunks) {
     let rest = chunk;
     if (held.length > 0) {
-      // First the header's end, which tells how much more belongs to it.
+      // Complete the header first; it says how many more bytes belong to the envelope.
       const headerPart = rest.subarray(0, Math.max(0, ENVELOPE_HEADER_BYTES - held.length));
       held.append(headerPart, ENVELOPE_HEADER_BYTES);
       rest = rest.subarray(headerPart.length);
@@ -104,7 +102,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
   if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
 }
 
-/** How many of these bytes make whole envelopes, as many as go into one piece. */
+/** Returns how many of these bytes form whole envelopes, as many as go into one piece. */
 function wholeEnvelopes(bytes: Uint8Array, maxBytes: number): number {
   let end = 0;
   for (let count = 0; count < MAX_PIECE_ENVELOPES && end < MAX_PIECE_BYTES && end < bytes.length; count++) {
@@ -115,14 +113,14 @@ function wholeEnvelopes(bytes: Uint8Array, maxBytes: number): number {
   return end;
 }
 
-/** Of the envelope that begins these bytes, its header included; only the header's of one that is too long. */
+/** Returns the length of the first envelope, header included, or only the header's if the message is too long. */
 function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
   if (bytes.length < ENVELOPE_HEADER_BYTES) return ENVELOPE_HEADER_BYTES;
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
   return length > maxBytes ? ENVELOPE_HEADER_BYTES : ENVELOPE_HEADER_BYTES + length;
 }
 
-/** Bytes that are not passed on yet, in a buffer that doubles: however they arrive, each is copied a few times at most. */
+/** Bytes that are not passed on yet, in a buffer that doubles, so that each byte is copied a few times at most. */
 class Held {
   readonly #hold: Connection["hold"];
   #buffer = new Uint8Array(0);
@@ -141,7 +139,7 @@ class Held {
     return this.#buffer.subarray(0, this.#length);
   }
 
-  /** @param maxLength Beyond which nothing more is expected: for it there is no room in advance. */
+  /** @param maxLength Length that is expected at most. The buffer does not grow beyond it in advance. */
   append(bytes: Uint8Array, maxLength: number): void {
     const length = this.#length + bytes.length;
     if (length > this.#buffer.length) {
@@ -153,14 +151,14 @@ class Held {
     this.#length = length;
   }
 
-  /** Has what is held counted. Where it returns a promise, more may be read when that resolves. */
+  /** Reports the change in held bytes to the connection. If it returns a promise, wait for that before reading on. */
   count(): Promise<void> | undefined {
     const delta = this.#buffer.length - this.#countedBytes;
     this.#countedBytes += delta;
     return delta === 0 ? undefined : this.#hold?.(delta);
   }
 
-  /** What is held, which is then the receiver's. */
+  /** Returns the held bytes, which then belong to the caller. */
   take(): Uint8Array {
     const taken = this.bytes;
     this.#buffer = new Uint8Array(0);

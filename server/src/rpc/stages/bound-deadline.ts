@@ -7,30 +7,31 @@ import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
 import { isByteStream } from "./byte-stream.ts";
 
-/** Digits that gRPC has for a timeout's value. */
+/** Largest value of a gRPC timeout: eight digits. */
 const GRPC_MAX_VALUE = 99_999_999;
 
 export interface DeadlineOptions {
-  /** Of a unary call whose client sets none, in milliseconds. */
+  /** Deadline of a unary call whose client sets none, in milliseconds. */
   defaultTimeoutMs: number;
-  /** Of every other call, and the longest that a client gets, in milliseconds; at most `MAX_TIMER_MS`. */
+  /**
+   * Deadline of every other call, and the longest that a client may ask for, in milliseconds; at most `MAX_TIMER_MS`.
+   */
   maxTimeoutMs: number;
   /** Ends all calls, with its reason, when aborted. */
   shutdownSignal: AbortSignal;
 }
 
 /**
- * Returns a stage that ends every call in time, counted from its headers: by its
- * client's deadline, else by the server's, and all calls at shutdown. Whoever waits
- * for the call's body then gets the error at once, however much of it is missing.
+ * Creates a stage that ends every call in time, counted from its headers: by its client's deadline, else by the
+ * server's, and all calls at shutdown. Whatever waits for the call's body gets the error at once, however much of the
+ * body is missing.
  *
- * A client that asks for more than `maxTimeoutMs` is served, not refused: a very long
- * deadline is how some libraries say that there is none. The stage stands inside of
- * `observeCalls`, whose record it needs.
+ * A client that asks for more than `maxTimeoutMs` is served, not refused: some libraries use a very long deadline to
+ * mean none. The stage stands inside of `observeCalls`, whose record it needs.
  */
 export function createDeadlineStage(options: DeadlineOptions): (handler: UniversalHandler) => UniversalHandler {
   const { defaultTimeoutMs, maxTimeoutMs, shutdownSignal } = options;
-  // One listener for all calls: a signal looks through all of its listeners to remove one.
+  // Use one listener for all calls: to remove a listener, a signal searches all of them.
   const calls = new Set<CallRecord>();
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
@@ -41,7 +42,7 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
       const call = callOf(request.contextValues);
       const timeoutMs = limitTimeout(request.header, maxTimeoutMs) ?? serverTimeoutMs;
       call.deadlineAtMs = call.startedAtMs + timeoutMs;
-      // A call that has waited may be late already; Node warns of a negative time.
+      // A call that has waited may be late already, and Node warns of a negative delay.
       const leftMs = Math.max(0, call.deadlineAtMs - performance.now());
       const timer = setTimeout(() => call.abort(deadlineExceeded()), leftMs);
       call.onEnd(() => {
@@ -57,10 +58,10 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
   };
 }
 
-/** Throws what a call has ended with, if it has: nothing more is to be started for it. */
+/** Throws the error that a call has ended with, if it has, so that nothing more is started for it. */
 export function throwIfOver(values: ContextValues, signal: AbortSignal): void {
   signal.throwIfAborted();
-  // A busy loop runs its timers late.
+  // Check the clock, since a busy loop runs its timers late.
   const deadlineAtMs = values.get(callKey)?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
   if (performance.now() >= deadlineAtMs) throw deadlineExceeded();
 }
@@ -76,8 +77,8 @@ function callOf(values: ContextValues | undefined): CallRecord {
 }
 
 /**
- * The client's timeout in milliseconds, at most `maxTimeoutMs`, which is then also in
- * the header; undefined where there is none, or none that can be read.
+ * Returns the client's timeout in milliseconds. Limits it to `maxTimeoutMs`, also in the header. Returns undefined if
+ * there is none that can be read.
  */
 function limitTimeout(header: Headers, maxTimeoutMs: number): number | undefined {
   const isGrpc = /^application\/grpc/i.test(header.get("content-type") ?? "");
@@ -89,7 +90,7 @@ function limitTimeout(header: Headers, maxTimeoutMs: number): number | undefined
   return maxTimeoutMs;
 }
 
-/** As gRPC over HTTP/2 writes it: at most eight digits and a unit. */
+/** Formats a timeout for gRPC over HTTP/2: at most eight digits and a unit. */
 function toGrpcTimeout(timeoutMs: number): string {
   return timeoutMs <= GRPC_MAX_VALUE ? `${timeoutMs}m` : `${Math.floor(timeoutMs / 1_000)}S`;
 }

@@ -8,24 +8,24 @@ import { type Connection, connectionKey, principalKey } from "../context.ts";
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;
 
-/** The call that a message belongs to. */
+/** Call that a message belongs to. */
 export type CodedCall = Pick<Request, "signal" | "contextValues">;
 
-/** What a coding works for. Connect passes it nothing but bytes. */
+/** The call that a coding works for. Connect passes its codings nothing but bytes. */
 interface Work {
   readonly request: CodedCall;
   readonly permits: Permits;
-  /** Of the last message that was inflated, which is kept until the next. */
+  /** Bytes of the last message that was inflated, which is kept until the next. */
   keptBytes: number;
 }
 
 const storage = new AsyncLocalStorage<Work>();
 
-/** Large messages that are inflated or deflated at once, by default: one core is left for the event loop. */
+/** Large messages that are inflated or deflated at once, by default. One core is left for the event loop. */
 const defaultThreads = Math.max(1, availableParallelism() - 1);
 
 export interface CodingLine {
-  /** The same handler, whose calls take turns in {@link inflateInLine}. */
+  /** Wraps a handler, so that its calls take turns in {@link inflateInLine}. */
   stage(handler: UniversalHandler): UniversalHandler;
   /** Returns what inflates and deflates for a call that no stage has lined up, one message at a time. */
   open(call: CodedCall): <T>(work: () => Promise<T>) => Promise<T>;
@@ -65,13 +65,12 @@ function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<U
 }
 
 /**
- * Inflates a large message on another thread when its caller's turn has come: 25 bytes
- * of brotli become 4 MiB, and a client may send thousands at once. The next one begins
- * after the loop has turned, so that what comes of this one, which is parsed and
- * handled at once, is followed by others' work and never piles up.
+ * Inflates a large message on another thread when it is the caller's turn: 25 bytes of brotli can become 4 MiB, and a
+ * client may send thousands at once. The next message begins only after the loop has turned. The result of this one,
+ * which is parsed and handled at once, then gives way to others' work and never piles up.
  *
- * @param maxBytes Of the message, which then counts as kept.
- * @throws The reason of the call's signal, when that is aborted before the work begins.
+ * @param maxBytes Largest size of the message, for which room is asked beforehand.
+ * @throws The reason of the call's signal, if that is aborted before the work begins.
  */
 export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
   const work = storage.getStore();
@@ -94,7 +93,7 @@ export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: 
   }
 }
 
-/** Deflates a large message on another thread when its caller's turn has come. */
+/** Deflates a large message on another thread when it is the caller's turn. */
 export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<Inflated> {
   const work = storage.getStore();
   if (!work) return deflate();

@@ -17,18 +17,18 @@ import { malformed } from "../malformed.ts";
 import { deflateInLine, inflateInLine } from "./coding-work.ts";
 
 /**
- * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a
- * page of users: a client that accepts nothing else could stop the server.
+ * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a page of users: a client that accepts
+ * nothing else could stop the server.
  */
 const BROTLI_QUALITY = 4;
 
-/** The code of zlib's error when there is more than `maxOutputLength`. */
+/** Code of zlib's error when the output exceeds `maxOutputLength`. */
 const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 
-/** Refuses bytes behind the end, which would be lost. In gzip's format they may be a further member. */
+/** Refuses bytes after the end, which would be lost. In gzip's format they may be a further member. */
 const rejectGarbageAfterEnd = true;
 
-/** What zlib inflates of a large message at a time, in bytes: each piece takes a way to a thread and back. */
+/** Bytes that zlib inflates of a large message at a time. Each piece takes a way to a thread and back. */
 const CHUNK_BYTES = 256 * 1_024;
 
 interface Coding {
@@ -44,7 +44,7 @@ const compressGzip = promisify(gzip);
 const compressBrotli = promisify(brotliCompress);
 const decompressBrotli = promisify(brotliDecompress);
 
-/** What the server understands and offers, best first. */
+/** Codings that the server accepts and offers, best first. */
 export const acceptCompression: Compression[] = [
   createCompression({
     name: "gzip",
@@ -86,7 +86,10 @@ function createCompression(coding: Coding): Compression {
   };
 }
 
-/** Inflates a message in this turn of the event loop or a later one; undefined if it turns out to be large. */
+/**
+ * Inflates a message in this turn of the event loop or a later one. Resolves with undefined if it turns out to be
+ * large.
+ */
 async function inflateSmall(
   coding: Coding,
   bytes: Uint8Array,
@@ -106,7 +109,7 @@ function toDecompressionError(error: unknown, name: string, maxBytes: number): u
   switch ((error as NodeJS.ErrnoException).code) {
     case TOO_LARGE:
       return new ConnectError(`message is larger than ${maxBytes} bytes after decompression`, Code.ResourceExhausted);
-    // Ours: there is no memory left.
+    // This is the server's fault: there is no memory left.
     case "Z_MEM_ERROR":
       return new ConnectError("internal server error", Code.Internal, undefined, undefined, error);
     case "Z_BUF_ERROR":

@@ -6,7 +6,7 @@ test.each([
   ["GZip", "gzip"],
   ["x-gzip", "gzip"],
   ["br", "br"],
-  // The server's order, where the client has none.
+  // The server's order decides where the client has none.
   ["br, gzip", "gzip"],
   ["identity,deflate,gzip", "gzip"],
   ["gzip;q=0.5", "gzip"],

@@ -3,23 +3,22 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { acceptCompression, acceptedEncodings } from "./compression.ts";
 
 const IDENTITY = "identity";
-/** Another name of gzip (RFC 9110, 8.4.1.3). */
+/** Other name of gzip (RFC 9110, 8.4.1.3). */
 const X_GZIP = "x-gzip";
 
-/** The headers that name codings: of the request's messages, and of those that its client takes. */
+/** Headers that name codings: of the request's messages, and those that its client accepts. */
 const REQUEST_HEADERS = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
 const ACCEPT_HEADERS = ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"] as const;
 
-/** The query parameter that names the coding of a GET's message. */
+/** Query parameter that names the coding of a GET's message. */
 const COMPRESSION_PARAMETER = /(?<=[?&]compression=)[^&]*/;
 
-/** A member of an accept header; its weight has three decimals at most (RFC 9110, 12.4.2). */
+/** Member of an accept header. Its weight has three decimals at most (RFC 9110, 12.4.2). */
 const ACCEPTED = /^([!#$%&'*+.^_`|~\da-z-]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i;
 
 /**
- * Wraps a handler that compares the names of codings as they are written and takes
- * the first of those it knows in an accept header: gives it names in lower case, and
- * the one coding to answer in.
+ * Wraps a handler that compares names of codings literally and takes the first one it knows in an accept header. Gives
+ * it names in lower case, and only the one coding to answer in.
  */
 export function normalizeCodings(handler: UniversalHandler): UniversalHandler {
   const normalized = ({ header, url, ...request }: Parameters<UniversalHandler>[0]) => {
@@ -37,10 +36,9 @@ export function normalizeCodings(handler: UniversalHandler): UniversalHandler {
 }
 
 /**
- * Returns the coding that an accept header likes best (RFC 9110, 12.5.3): the one
- * with the highest weight, and of several the one that the server likes best. When
- * there is none, identity: an answer that the client did not ask for is of more use
- * than none.
+ * Returns the coding that an accept header prefers (RFC 9110, 12.5.3): the one with the highest weight, and of several
+ * the one that the server prefers. Returns identity if none fits: an answer in a coding that the client did not ask for
+ * is more useful than none.
  */
 export function chooseCoding(accepted: string): string {
   const weights = new Map<string, number>();
@@ -57,15 +55,15 @@ export function chooseCoding(accepted: string): string {
   return chosen;
 }
 
-/** The name of a coding as its registry has it. */
+/** Returns the registered name of a coding. */
 export function codingOf(name: string): string {
   const coding = name.trim().toLowerCase();
   return coding === X_GZIP ? "gzip" : coding;
 }
 
 /**
- * Refuses a request whose messages are in a coding that the server lacks, and lists
- * those it has in the response's headers (grpc/doc/compression.md; connectrpc.com/docs/protocol).
+ * Refuses a request whose messages are in an unknown coding, and lists the known ones in the response's headers
+ * (grpc/doc/compression.md; connectrpc.com/docs/protocol).
  *
  * @throws ConnectError unimplemented.
  */

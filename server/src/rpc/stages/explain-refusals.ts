@@ -8,9 +8,9 @@ import { callKey } from "../context.ts";
 type Request = Parameters<UniversalHandler>[0];
 
 /**
- * The same handler, whose bare refusals say what to send instead, as Connect's JSON
- * error: the wrong content type (415), the wrong verb (405, with Allow), the wrong
- * HTTP version (505). A refused token gets its challenge (RFC 6750, 3).
+ * Wraps a handler, so that its bare refusals say what to send instead, as Connect's JSON error: for the wrong content
+ * type (415), the wrong verb (405, with Allow), or the wrong HTTP version (505). A refused token gets its challenge
+ * (RFC 6750, 3).
  */
 export function explainRefusals(handler: UniversalHandler): UniversalHandler {
   const explained = async (request: Request): Promise<UniversalServerResponse> => {
@@ -27,10 +27,11 @@ export function explainRefusals(handler: UniversalHandler): UniversalHandler {
   return Object.assign(explained, handler);
 }
 
-/** Body and header of an answer that is Connect's JSON error. */
+/** Returns body and header of an answer with Connect's JSON error. */
 export function jsonError(error: ConnectError, header: Headers = new Headers()) {
   const bytes = errorToJsonBytes(error, undefined);
-  // With a charset it is for people alone: a gRPC client that looks for Connect's own errors does not take it for one.
+  // With a charset the body is for people alone: a gRPC client that looks for Connect's own errors does not take it for
+  // one.
   header.set("content-type", "application/json; charset=utf-8");
   header.set("content-length", String(bytes.byteLength));
   return {
@@ -43,7 +44,7 @@ export function jsonError(error: ConnectError, header: Headers = new Headers()) 
 
 function refusalOf(status: number, request: Request, method: DescMethod): ConnectError | undefined {
   const { name } = method;
-  // As clients of Connect and gRPC translate the status, whatever the body says.
+  // Use the code into which clients of Connect and gRPC translate the status, whatever the body says.
   const code = codeFromHttpStatus(status);
   switch (status) {
     case 415:
@@ -63,7 +64,7 @@ function contentToSend(request: Request, { name, methodKind }: DescMethod): stri
   return `${name} is a stream: send content-type: application/connect+json`;
 }
 
-/** The methods of HTTP that an RPC takes: Connect reads by GET what has no side effects, if it is unary. */
+/** Returns the HTTP methods that an RPC accepts. Connect reads unary methods without side effects by GET too. */
 function verbsOf({ idempotency, methodKind }: DescMethod): string[] {
   const isRead = idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && methodKind === "unary";
   return isRead ? ["POST", "GET"] : ["POST"];

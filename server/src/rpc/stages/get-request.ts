@@ -1,16 +1,15 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { malformed } from "../malformed.ts";
 
-/** Bytes in percent-encoding; whatever stands between is ASCII, so a character is never cut. */
+/** Sequence of percent-encoded bytes. Whatever stands between two of them is ASCII, so no character is cut. */
 const ENCODED_BYTES = /(?:%[\da-f]{2})+/gi;
 
 /** base64 (RFC 4648, 4) and base64url (5), with or without padding. */
 const BASE64 = /^[\w+/-]*={0,2}$/;
 
 /**
- * Checks the query of a Connect GET, the message in it first of all: what parses
- * it later takes U+FFFD for bytes that are not UTF-8, and drops blanks from base64.
- * A `+` that is not percent-encoded is a blank in a query.
+ * Checks the query of a Connect GET, above all the message in it. The code that parses it later replaces bytes that are
+ * not UTF-8 by U+FFFD, and drops blanks from base64. A `+` that is not percent-encoded is a blank in a query.
  *
  * @throws ConnectError invalid_argument.
  */

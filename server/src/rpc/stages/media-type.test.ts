@@ -32,7 +32,7 @@ test.each([
   "application/json; charset=latin1",
   'application/json; CHARSET="iso-8859-1"',
   "application/json; charset=utf-8; charset=utf-16",
-])("%j is none, or another charset", (contentType) => {
+])("%j is no media type, or has another charset", (contentType) => {
   expect(mediaTypeOf(contentType)).toBe(undefined);
 });
 
@@ -42,7 +42,7 @@ test("a type keeps its subtype's suffix", () => {
 
 test("a header of blanks and semicolons takes no longer than one of letters", () => {
   const time = (contentType: string) => {
-    // Processor time: what else the machine does is no matter.
+    // Measure processor time, so that other work of the machine does not matter.
     const startedAt = process.threadCpuUsage();
     for (let i = 0; i < 50; i++) mediaTypeOf(contentType);
     const { user, system } = process.threadCpuUsage(startedAt);

@@ -4,9 +4,8 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 const TOKEN = "[!#$%&'*+.^_`|~\\da-z-]+";
 const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 /**
- * A type and its parameters, any of which may be missing behind its semicolon (RFC
- * 9110, 5.6.6). Every blank has one place in the pattern: two would take exponential
- * time for a header of semicolons and blanks.
+ * A type and its parameters, any of which may be missing after its semicolon (RFC 9110, 5.6.6). Each blank can match in
+ * one place of the pattern only. With two, a header of semicolons and blanks would take exponential time.
  */
 const MEDIA_TYPE = new RegExp(
   `^[ \\t]*(${TOKEN}/${TOKEN})((?:[ \\t]*;(?:[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))?)*)[ \\t]*$`,
@@ -17,10 +16,10 @@ const PARAMETER = new RegExp(`(${TOKEN})=(?:(${TOKEN})|(${QUOTED}))`, "gi");
 const UTF_8 = /^utf-?8$/i;
 
 /**
- * Returns the media type without its parameters, in lower case: parameters do not
- * change what a type is (RFC 9110, 8.3.1), except for a charset that is not UTF-8.
+ * Returns the media type without its parameters, in lower case. Parameters do not change what a type is (RFC 9110,
+ * 8.3.1), except for a charset that is not UTF-8.
  *
- * @returns undefined for what is no media type, and for another charset.
+ * @returns undefined if this is no media type, or names another charset.
  */
 export function mediaTypeOf(contentType: string): string | undefined {
   const [, type, parameters = ""] = MEDIA_TYPE.exec(contentType) ?? [];
@@ -32,12 +31,15 @@ export function mediaTypeOf(contentType: string): string | undefined {
   return type.toLowerCase();
 }
 
-/** Whether a media type is gRPC's or gRPC-Web's, whose clients read a status from headers or trailers. */
+/** Returns whether a media type is gRPC's or gRPC-Web's, whose clients read a status from headers or trailers. */
 export function isGrpc(mediaType: string): boolean {
   return /^application\/grpc(?:-web(?:-text)?)?(?:\+.+)?$/.test(mediaType);
 }
 
-/** Wraps a handler that knows media types by their plain names, and leaves to it the refusal of any other header. */
+/**
+ * Wraps a handler that knows media types by their plain names. Passes on other headers as they are, for the handler to
+ * refuse.
+ */
 export function normalizeMediaType(handler: UniversalHandler): UniversalHandler {
   const normalized = (request: Parameters<UniversalHandler>[0]) => {
     const type = mediaTypeOf(request.header.get("content-type") ?? "");

@@ -6,14 +6,14 @@ import { isByteStream } from "./byte-stream.ts";
 const ENVELOPED = /^application\/(?:(?:grpc|grpc-web)(?:\+(?:json|proto))?|connect\+(?:json|proto))$/;
 
 type Starts = ReadonlySet<number | undefined>;
-/** First bytes of JSON: an object, a list, a string. None of them is a byte of flags. */
+/** First bytes of JSON: of an object, a list or a string. None of them is a valid byte of flags. */
 const JSON_STARTS: Starts = new Set(["{", "[", '"'].map((start) => start.charCodeAt(0)));
-/** The same where protobuf is to come: the others may begin a message of it that lacks its envelope. */
+/** The same where protobuf is expected. The other two may begin a protobuf message without its envelope. */
 const OBJECT_START: Starts = new Set(["{".charCodeAt(0)]);
 
 /**
- * Wraps a handler that would take the first characters of plain JSON for the length
- * of a message, such as 577,860,965 bytes: refuses it with a hint at envelopes.
+ * Wraps a handler that would read the first characters of plain JSON as the length of a message, such as 577,860,965
+ * bytes. Refuses such a body with a hint at envelopes.
  */
 export function refusePlainJson(handler: UniversalHandler): UniversalHandler {
   const refusing = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
@@ -25,7 +25,7 @@ export function refusePlainJson(handler: UniversalHandler): UniversalHandler {
   return Object.assign(refusing, handler);
 }
 
-/** The same chunks; of those behind the first byte nothing is looked at, nor waited for once more. */
+/** Returns the same chunks, of which only the first byte is checked. */
 function checkStart(
   chunks: AsyncIterable<Uint8Array>,
   contentType: string,
@@ -55,7 +55,10 @@ function checkStart(
   };
 }
 
-/** Throws the hint where an enveloped body of a content type begins like plain JSON. @throws ConnectError invalid_argument */
+/**
+ * Throws the hint if the body of a content type with envelopes begins like plain JSON. @throws ConnectError
+ * invalid_argument
+ */
 export function assertEnveloped(firstByte: number | undefined, contentType: string, isUnary: boolean): void {
   const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;
   if (starts.has(firstByte)) throw plainJsonError(contentType, isUnary);

@@ -9,15 +9,14 @@ export interface JsonDecoder {
   decode(bytes?: Uint8Array): string;
 }
 
-/** Names of fields in an error's message; its details have some more. */
+/** Most names of fields in an error's message; its details have some more. */
 const MAX_NAMED_FIELDS = 3;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Decodes UTF-8 and nothing else: no overlong forms, no encoded surrogates (RFC 3629,
- * 3), and no escape that makes half a character (RFC 8259, 8.2). Two texts would else
- * be one, with U+FFFD in the place of what can't be read.
+ * Decodes valid UTF-8 only: no overlong forms, no encoded surrogates (RFC 3629, 3), and no escape that makes half a
+ * character (RFC 8259, 8.2). Otherwise different texts would become one, with U+FFFD in place of the invalid bytes.
  *
  * @throws ConnectError invalid_argument.
  */
@@ -36,8 +35,8 @@ export const strictJsonDecoder: JsonDecoder = {
 };
 
 /**
- * Creates a decoder that also refuses fields that the message does not have, by
- * their names. What is no JSON at all is left for the parser to refuse.
+ * Creates a decoder that also refuses fields that the message does not have, by name. Leaves text that is not JSON for
+ * the parser to refuse.
  */
 export function createKnownFieldsDecoder(desc: DescMessage): JsonDecoder {
   return {

@@ -12,11 +12,7 @@ type Options = Partial<UniversalHandlerOptions> | undefined;
 type Implementation = Readonly<Record<string, ((...args: never[]) => unknown) | undefined>>;
 
 /**
- * Mounts services on a router, each of their methods with two handlers: one for
- * generated clients, which ignores fields of JSON that it does not know, since they
- * may come from a newer contract; and one for JSON that a person has written, where
- * such a field is a typing error. Connect's generated clients say what they are by
- * `connect-protocol-version`.
+ * Mounts services on a router, each method with two handlers:
  *
  * @param routerOptions Those that the router itself was created with.
  * @param onMethod Called for each method that is mounted.
@@ -65,7 +61,7 @@ function chooseByAuthor(handler: UniversalHandler, byHand: UniversalHandler): Un
   return Object.assign(choose, handler);
 }
 
-/** Whether a request brings JSON and no version of Connect's protocol. */
+/** Returns whether a request brings JSON and no version of Connect's protocol. */
 function isByHand({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
   if (method === "GET") {
     const { searchParams } = new URL(url);

@@ -4,7 +4,7 @@ import { ListUsersResponseSchema, UpdateUserRequestSchema } from "@rollcall/gen/
 import { expect, test } from "vitest";
 import { unknownFields } from "./unknown-fields.ts";
 
-test("fields of messages within are named with their paths", () => {
+test("fields of nested messages are named with their paths", () => {
   const json = {
     fieldViolations: [{ field: "a" }, { feild: "b", description: "c" }],
     field_violations: [{ descripton: "d" }],
@@ -20,7 +20,7 @@ test("fields of messages within are named with their paths", () => {
   ]);
 });
 
-test("what has a JSON form of its own is not looked into", () => {
+test("messages with a JSON form of their own are not searched", () => {
   expect(unknownFields(StructSchema, { anything: { goes: 1 } })).toEqual([]);
   expect(unknownFields(UpdateUserRequestSchema, { updateMask: { paths: ["a"] } })).toEqual([]);
 });
@@ -32,7 +32,7 @@ test.each([undefined, null, 1, "x", [], [{ nmae: 1 }], { users: null }, { users:
   },
 );
 
-test("names that every object has are no fields", () => {
+test("property names that every object has are not fields", () => {
   expect(unknownFields(UpdateUserRequestSchema, JSON.parse('{"__proto__":1,"constructor":2,"toString":3}'))).toEqual([
     "__proto__",
     "constructor",

@@ -1,16 +1,15 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 
-/** Unknown fields that are listed: a message of a megabyte may have a hundred thousand. */
+/** Most unknown fields that are listed: a message of a megabyte may have a hundred thousand. */
 const MAX_FIELDS = 20;
-/** Of one name in UTF-16 code units: it is the caller's, and goes back. */
+/** Longest path of a field in the answer, in UTF-16 code units. The caller chooses the names. */
 const MAX_PATH_LENGTH = 200;
-/** Messages within messages; protobuf-es parses no more. */
+/** Deepest nesting of messages; protobuf-es parses no deeper. */
 const MAX_DEPTH = 100;
 
 /**
- * Returns the paths of keys in a JSON message that are no fields of it, as
- * `address.stret` or `users[2].nmae`: the first 20. What has a JSON form of its own,
- * such as google.protobuf.Struct or Any, is not looked into.
+ * Returns the paths of keys in a JSON message that are not fields of it, such as `address.stret` or `users[2].nmae`:
+ * the first 20. Does not look into messages with a JSON form of their own, such as google.protobuf.Struct or Any.
  */
 export function unknownFields(desc: DescMessage, json: unknown): string[] {
   const found: string[] = [];
@@ -22,7 +21,7 @@ function collect(desc: DescMessage, json: unknown, path: string, depth: number, 
   if (!isObject(json) || depth > MAX_DEPTH || desc.typeName.startsWith("google.protobuf.")) return;
   for (const [key, value] of Object.entries(json)) {
     if (found.length === MAX_FIELDS) return;
-    // Extensions; a parser that has not heard of one refuses it.
+    // Extension: a parser that does not know it refuses it.
     if (key.startsWith("[")) continue;
     const keyPath = path === "" ? key : `${path}.${key}`;
     const field = desc.fields.find(({ name, jsonName }) => name === key || jsonName === key);

@@ -2,7 +2,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import type { BidiRequest, ClientStreamRequest, StreamService } from "@rollcall/gen/stream/v1/stream";
 import type { Streams } from "../../service/streams.ts";
 
-/** stream.v1.StreamService over the streaming use cases. */
+/** Implements stream.v1.StreamService with the streaming use cases. */
 export function streamHandlers(streams: Streams): ServiceImpl<typeof StreamService> {
   return {
     serverStream({ query }, { signal }) {

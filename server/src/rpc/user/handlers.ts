@@ -4,7 +4,7 @@ import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
 import { toUserChange, toUserMessage } from "./mapper.ts";
 
-/** user.v1.UserService over the directory's use cases. */
+/** Implements user.v1.UserService with the directory's use cases. */
 export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
   return {
     async getUser({ id }) {
@@ -31,7 +31,7 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
   };
 }
 
-/** Names for the call's record what it changes. */
+/** Names the resource that the call changes, for its record. */
 function nameResource(values: ContextValues, id: string): void {
   const call = values.get(callKey);
   if (call) call.resource = id;

@@ -3,7 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { type UpdateUserRequest, type User as UserMessage, UserSchema } from "@rollcall/gen/user/v1/user";
 import { etagOf, type User, type UserFields } from "../../domain/user.ts";
 
-/** A user as the contract has it. */
+/** Converts a user to its message in the contract. */
 export function toUserMessage(user: User): UserMessage {
   return create(UserSchema, {
     id: user.id,
@@ -16,8 +16,8 @@ export function toUserMessage(user: User): UserMessage {
 }
 
 /**
- * The fields that an update changes (AIP-134): those its mask names, or, without
- * a mask or with an empty one, those that are populated.
+ * Returns the fields that an update changes (AIP-134): those its mask names or, without a mask or with an empty one,
+ * those that are populated.
  */
 export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Partial<UserFields> {
   const paths = updateMask?.paths ?? [];

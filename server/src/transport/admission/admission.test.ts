@@ -28,7 +28,7 @@ class TestCall implements Arrival {
   }
 }
 
-/** An admission with a clock of its own, in milliseconds. */
+/** Creates an admission with its own clock, in milliseconds. */
 function createAdmission(maxCalls: number, limits = {}, isHeavy: (connection: object) => boolean = () => false) {
   const clock = { nowMs: 0 };
   const admission = new Admission(admissionLimits(maxCalls, limits), () => clock.nowMs, isHeavy);
@@ -43,7 +43,7 @@ function createAdmission(maxCalls: number, limits = {}, isHeavy: (connection: ob
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("places", () => {
-  test("of calls that wait are taken for a connection that has few, from one that has many", async () => {
+  test("of waiting calls are taken from a heavy connection for a light one", async () => {
     const crowd = Array.from({ length: 8 }, () => ({}));
     const attack = async (isHeavy: (connection: object) => boolean) => {
       const { enter } = createAdmission(32, { window: 8 }, isHeavy);
@@ -53,12 +53,12 @@ describe("places", () => {
       const outcomes = calls.map(({ outcome }) => outcome);
       return [bystander.outcome, outcomes.filter((outcome) => outcome === "overloaded").length];
     };
-    // It is ahead of those who wait, of whom one was refused.
+    // The light connection's call is ahead of the waiting ones, of which one was refused.
     expect(await attack((connection) => crowd.includes(connection))).toEqual(["started", 1]);
     expect(await attack(() => false)).toEqual(["overloaded", 0]);
   });
 
-  test("in the window are not kept by calls whose answers wait for their readers", async () => {
+  test("in the window are freed by calls whose answers wait for their readers", async () => {
     const { enter } = createAdmission(64, { window: 8, maxTurnMs: 0 });
     const calls = Array.from({ length: 12 }, () => enter());
     await nextTurn();
@@ -69,7 +69,7 @@ describe("places", () => {
     expect(calls.filter(({ outcome }) => outcome === "started")).toHaveLength(12);
   });
 
-  test("are given until there are none, and again when one is free", () => {
+  test("are given until none is left, and again when one is free", () => {
     const { admission, enter } = createAdmission(2);
     const first = enter();
     expect([first, enter(), enter()].map(({ outcome }) => outcome)).toEqual(["started", "started", "overloaded"]);
@@ -79,14 +79,14 @@ describe("places", () => {
     expect(admission.calls).toBe(2);
   });
 
-  test("of one connection are a quarter", () => {
+  test("of one connection are a quarter of all", () => {
     const { enter } = createAdmission(8);
     const connection = {};
     expect([1, 2, 3].map(() => enter(connection).outcome)).toEqual(["started", "started", "overloaded"]);
     expect(enter().outcome).toBe("started");
   });
 
-  test("for streams are others", () => {
+  test("for streams are separate", () => {
     const { admission, enter } = createAdmission(1);
     expect(enter().outcome).toBe("started");
     for (let i = 0; i < 16; i++) expect(enter({}, true).outcome).toBe("started");
@@ -94,7 +94,7 @@ describe("places", () => {
     expect(admission.streams).toBe(16);
   });
 
-  test("are taken from calls whose answer waits for its reader, and whose request does not arrive", () => {
+  test("are taken from calls whose answer waits for its reader, or whose request does not arrive", () => {
     const { clock, enter } = createAdmission(3, { patienceMs: 100 });
     const [answered, receiving, working] = [enter(), enter(), enter()];
     answered.state = "answered";
@@ -107,14 +107,14 @@ describe("places", () => {
 });
 
 describe("a line", () => {
-  /** One whose window is full, so that the next call waits. */
+  /** Creates an admission whose window is full, so that the next call waits. */
   function createFull() {
     const { admission, clock, enter } = createAdmission(1_000);
     const started: TestCall[] = [];
     for (let call = enter(); call.outcome; call = enter()) started.push(call);
     return { admission, clock, enter, started };
   }
-  /** Turns of the loop that take so long that the window does not grow. */
+  /** Runs turns of the loop that are too long for the window to grow. */
   async function slowTurns(clock: { nowMs: number }, count: number) {
     for (let i = 0; i < count; i++) {
       clock.nowMs += 15;
@@ -122,7 +122,7 @@ describe("a line", () => {
     }
   }
 
-  test("gives connections their turns, however many calls one sends", async () => {
+  test("lets connections take turns, however many calls one sends", async () => {
     const { admission, clock, enter, started } = createFull();
     const greedy = {};
     const many = Array.from({ length: 20 }, () => enter(greedy));
@@ -133,7 +133,7 @@ describe("a line", () => {
     expect(many.filter(({ outcome }) => outcome).length).toBeLessThan(3);
   });
 
-  test("does not start what is past its deadline, or what nobody waits for", async () => {
+  test("does not start calls past their deadline, or that nobody waits for", async () => {
     const { admission, clock, enter, started } = createFull();
     const [late, gone, well] = [enter(), enter(), enter()];
     late.deadlineMs = 10;
@@ -152,7 +152,7 @@ describe("a line", () => {
     expect(burst.outcome).toBe("started");
   });
 
-  test("that has been standing for a second lets nobody wait for longer than a tenth", async () => {
+  test("limits waits to a tenth of a second after standing for a second", async () => {
     const { admission, clock, enter, started } = createFull();
     const early = enter();
     await slowTurns(clock, 70);
@@ -163,7 +163,7 @@ describe("a line", () => {
     expect([early, late].map(({ outcome }) => outcome)).toEqual(["overloaded", "started"]);
   });
 
-  test("that is overloaded refuses at once what it could not start in time, but not of a connection that has sent little", async () => {
+  test("refuses calls at once under overload, but not those of a connection that has sent few", async () => {
     const { clock, enter } = createFull();
     const greedy = {};
     for (let i = 0; i < 20; i++) enter(greedy);
@@ -173,7 +173,7 @@ describe("a line", () => {
     expect(enter().outcome).toBe(undefined);
   });
 
-  test("grows its window while calls wait for something else than this process", async () => {
+  test("grows its window while calls wait for something outside this process", async () => {
     const { enter } = createFull();
     const waiting = Array.from({ length: 100 }, () => enter());
     for (let i = 0; i < 50 && waiting.some(({ outcome }) => !outcome); i++) await nextTurn();

@@ -1,25 +1,25 @@
 import { CONNECTION_SHARE, defaultAdmissionLimits, STREAMS_PER_CALL, settings } from "../../limits.ts";
 import { PacedLine, type Waiting } from "./paced-line.ts";
 
-/** A call, from its headers to the end of its answer. */
+/** A call, from the arrival of its headers to the end of its answer. */
 export interface Arrival extends Waiting {
-  /** How far a call has come that was started. */
+  /** Returns how far a started call has come. */
   progress(): "receiving" | "working" | "answered";
-  /** Ends a call of which the rest has not arrived. */
+  /** Ends a call whose request is incomplete. */
   evict(): void;
 }
 
-/** The pace and the places of calls. */
+/** Pace and places of calls. */
 export type AdmissionLimits = typeof defaultAdmissionLimits & {
   /** Unary calls in flight in the process. */
   maxCalls: number;
-  /** Streams open in the process. */
+  /** Open streams in the process. */
   maxStreams: number;
 };
 
 /** How often a full pool looks for calls that do not need their places, in milliseconds. */
 const SWEEP_INTERVAL_MS = 50;
-/** Half-open calls that end at one look. */
+/** Part of the pool's incomplete calls that may be ended at one look. */
 const EVICTED_SHARE = 1 / 16;
 
 export function admissionLimits(
@@ -30,9 +30,8 @@ export function admissionLimits(
 }
 
 /**
- * Bounds the calls in flight, in the process and on each connection, and lets them
- * in at the event loop's pace. What is over a limit is refused before it costs
- * anything, so that what is let in is answered in time.
+ * Bounds the calls in flight, in the process and on each connection, and starts them at the event loop's pace. Refuses
+ * calls over a limit before they cost anything, so that those admitted are answered in time.
  *
  * Streams have a pool of their own, since they are open for long and do little.
  */
@@ -44,8 +43,9 @@ export class Admission {
   readonly #isHeavy: (connection: object) => boolean;
 
   /**
-   * @param now Monotonic, in milliseconds.
-   * @param isHeavy Whether a connection has much under way: where there is no place, its calls that wait make room for others'.
+   * @param now Returns a monotonic time in milliseconds.
+   * @param isHeavy Returns whether a connection has much under way. If there is no place, its waiting calls make room
+   * for calls of light connections.
    */
   constructor(
     limits: AdmissionLimits,
@@ -67,8 +67,7 @@ export class Admission {
   }
 
   /**
-   * Returns whether there is a place for a call of the connection, or one can be made:
-   * to ask is cheaper than to enter.
+   * Returns whether there is a place for a call of the connection, or one can be made. This is cheaper than `enter`.
    */
   hasPlace(connection: object, isStream: boolean): boolean {
     if (this.#line.isFull(connection)) return false;
@@ -79,7 +78,7 @@ export class Admission {
   /**
    * Starts the call, now or soon, or refuses it.
    *
-   * @returns Whether it has got a place, even if it is refused later; it keeps that until it leaves.
+   * @returns Whether the call has a place. It keeps it until it leaves, even if it is refused later.
    */
   enter(arrival: Arrival): boolean {
     if (!this.hasPlace(arrival.connection, arrival.isStream)) {
@@ -91,13 +90,13 @@ export class Admission {
     return true;
   }
 
-  /** Gives the call's place to others; it may have none any more. */
+  /** Frees the call's place, if it still has one. */
   leave(arrival: Arrival): void {
     this.#poolOf(arrival).release(arrival);
     this.#line.leave(arrival);
   }
 
-  /** Refuses a call that waits, of a connection that has many, where one of a connection with few has no place. */
+  /** Refuses a waiting call of a heavy connection, to make a place for a call of a light one. */
   #makePlace(connection: object, isStream: boolean): boolean {
     if (this.#isHeavy(connection)) return false;
     const call = this.#line.takeBack(isStream);
@@ -112,13 +111,13 @@ export class Admission {
   }
 }
 
-/** Places for calls, and who has them. */
+/** Places for calls, and the calls that have them. */
 class Pool {
   readonly #max: number;
   readonly #maxPerConnection: number;
   readonly #patienceMs: number;
   readonly #now: () => number;
-  /** When each entered; the oldest comes first. */
+  /** Time when each call entered; the oldest comes first. */
   readonly #members = new Map<Arrival, number>();
   readonly #perConnection = new Map<object, number>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
@@ -134,7 +133,7 @@ class Pool {
     return this.#members.size;
   }
 
-  /** Whether there is a place for a call of the connection, or one can be made. */
+  /** Returns whether there is a place for a call of the connection, or one can be made. */
   hasPlace(connection: object): boolean {
     if (this.#isFree(connection)) return true;
     this.#sweep();
@@ -163,8 +162,8 @@ class Pool {
   }
 
   /**
-   * Takes places from calls that do no work: those whose answer waits for its
-   * reader, and the oldest of those whose request has been on its way for too long.
+   * Takes places from calls that do no work: those whose answer waits for its reader, and the oldest of those whose
+   * request has been incomplete for too long.
    */
   #sweep(): void {
     const nowMs = this.#now();

@@ -20,12 +20,12 @@ import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
 
 const RETRY_AFTER_MS = 1_000;
-/** Of the lines about refused calls: one for each would be a load of its own. */
+/** Time between two lines about refused calls. A line for each would be a load of its own. */
 const LOG_INTERVAL_MS = 1_000;
-/** Who asks whether the server is well wants to know most while it is busy. */
+/** Never refused: health checks matter most while the server is busy. */
 const EXEMPT_SERVICE = "grpc.health.v1.Health";
 
-/** What calls are refused with, by the reason. */
+/** Errors that calls are refused with, by reason. */
 export const refusalErrors = {
   overloaded: new ConnectError("server is overloaded", Code.Unavailable, undefined, [
     retryInfo(RETRY_AFTER_MS / 1_000),
@@ -39,9 +39,9 @@ const refusals = {
 
 export interface AdmitCallsOptions {
   admission: Admission;
-  /** @returns What a request's target has behind it, for each path of a method. */
+  /** @returns The handler behind a request's target. */
   handlerOf(path: string): UniversalHandler | undefined;
-  /** Added to the answer of a refused call: what else the app's answers carry. */
+  /** Returns headers to add to a refused call's answer, those that all of the app's answers carry. */
   extraHeaders(origin: string | undefined): Readonly<Record<string, string>>;
   logger: Logger;
 }
@@ -50,13 +50,13 @@ type Request = IncomingMessage | Http2ServerRequest;
 type Response = ServerResponse | Http2ServerResponse;
 
 export interface AdmittedCalls {
-  /** The listener that lets calls in, or answers them. */
+  /** Listener that admits calls or refuses them. */
   readonly listener: RequestListener;
   /**
-   * Answers a call over HTTP/2 that would be refused, before Node makes a request and a
-   * response of its stream: refusing has to cost far less than serving.
+   * Refuses a call over HTTP/2 before Node makes a request and a response of its stream, if there is no place for it.
+   * Refusing has to cost far less than serving.
    *
-   * @returns Whether it has.
+   * @returns Whether the call was refused.
    */
   refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
   /** Answers a call over HTTP/2 that the admission has refused. */
@@ -64,9 +64,8 @@ export interface AdmittedCalls {
 }
 
 /**
- * The same listener, to whom calls come that the admission lets in. It stands ahead
- * of everything else, token and routing included. What is no call, such as a probe,
- * passes.
+ * Wraps a listener, so that only admitted calls reach it. This stands ahead of everything else, tokens and routing
+ * included. Requests that are not calls, such as probes, pass.
  */
 export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): AdmittedCalls {
   const { admission, handlerOf, extraHeaders } = options;
@@ -77,9 +76,9 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
     if (stream.destroyed) return;
     countRefused(reason);
-    // Nobody else listens, and what its client resets it with is no concern of ours.
+    // Without a listener an error would end the process. How the client resets the stream does not matter here.
     stream.on("error", () => {});
-    // Its client does not read its answers: no further one is written.
+    // The client does not read its answers, so no further one is written.
     if (stream.session && isOverBudget(stream.session)) {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
@@ -108,13 +107,16 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
         refused.add(request);
       },
     });
-    // Nothing of an answer leaves before this turn of the loop ends.
+    // No part of an answer leaves before this turn of the loop ends.
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
   return { listener, refuseStream, answerRefused };
 }
 
-/** The path that a request's target is routed by, whichever way it is written (RFC 9112, 3.2; RFC 3986, 6.2.2.2). */
+/**
+ * Returns the path that a request's target is routed by, in whichever form it is written (RFC 9112, 3.2; RFC 3986,
+ * 6.2.2.2).
+ */
 function pathOf(target: string): string {
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   if (!path.includes("%")) return path;
@@ -131,7 +133,7 @@ interface HttpArrivalOptions {
   refuse(reason: "overloaded" | "expired"): void;
 }
 
-/** A call by a request of HTTP/1.1 or HTTP/2. */
+/** A call that arrives as a request of HTTP/1.1 or HTTP/2. */
 class HttpArrival implements Arrival {
   readonly #request: Request;
   readonly #response: Response;
@@ -164,7 +166,8 @@ class HttpArrival implements Arrival {
   }
 
   isAnswered(): boolean {
-    // A unary answer is whole when it begins to leave, however long its reader takes; a stream's has only begun.
+    // A unary answer is complete when it begins to leave, however long its reader takes; a stream's answer has only
+    // begun.
     return this.isStream ? this.#response.writableEnded : this.#response.headersSent;
   }
 
@@ -183,7 +186,7 @@ class HttpArrival implements Arrival {
   }
 }
 
-/** Writes the answer of a refused call, without a glance at what else its request says. */
+/** Writes the answer of a refused call, without looking at the rest of its request. */
 function answer(
   request: Request,
   response: Response,
@@ -215,7 +218,7 @@ function answerStream(
   if (body) stream.end(body);
 }
 
-/** Counts refused calls; a line tells of all those of a second. */
+/** Counts refused calls, and logs one line for all those of a second. */
 function createRefusedLog({ admission, logger }: AdmitCallsOptions): (reason: "overloaded" | "expired") => void {
   let counts: Record<"overloaded" | "expired", number> | undefined;
   return (reason) => {

@@ -36,7 +36,7 @@ test("a connection that has become heavy in line lets light ones go first", () =
   expect(drain(line)).toEqual(["m1", "g1", "g2"]);
 });
 
-test("what is taken back is the latest of a heavy connection, each in turn", () => {
+test("the latest items of heavy connections are taken back, each connection in turn", () => {
   const light = {};
   const [first, second] = [{}, {}];
   const line = new FairLine<object, string>((connection) => connection !== light);

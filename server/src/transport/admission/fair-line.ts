@@ -1,25 +1,27 @@
-/** Connections that have something in line, each with its own in its order. */
+/** Connections with something in line, each with its own queue. */
 type Lane<C, T> = Map<C, T[]>;
 
 /**
- * A line in which connections take turns, however much each has put into it. Light
- * connections have a lane of their own, and every second turn is theirs: who asks for
- * little waits for few others, however many ask for much.
+ * Queue in which connections take turns, however much each has put into it. Light connections have a lane of their own,
+ * and every second turn. So a client that asks for little waits for few others, however many ask for much.
  */
 export class FairLine<C extends object, T> {
   readonly #isHeavy: (connection: C) => boolean;
-  /** In the order of their next turn; no queue in here is empty. */
+  /** In the order of their next turn. No queue in here is empty. */
   readonly #light: Lane<C, T> = new Map();
   readonly #heavy: Lane<C, T> = new Map();
   #isTurnOfHeavy = false;
   #length = 0;
 
-  /** @param isHeavy Whether a connection has much under way; it may change while it stands in line. */
+  /**
+   * @param isHeavy Returns whether a connection has much under way. The answer may change while the connection stands
+   * in line.
+   */
   constructor(isHeavy: (connection: C) => boolean) {
     this.#isHeavy = isHeavy;
   }
 
-  /** What all connections have in line. */
+  /** Items of all connections. */
   get length(): number {
     return this.#length;
   }
@@ -29,7 +31,7 @@ export class FairLine<C extends object, T> {
     return this.#light.size + this.#heavy.size;
   }
 
-  /** What a connection has in line. */
+  /** Returns how many items a connection has in line. */
   lengthOf(connection: C): number {
     return (this.#light.get(connection) ?? this.#heavy.get(connection) ?? []).length;
   }
@@ -41,7 +43,7 @@ export class FairLine<C extends object, T> {
     else this.#laneOf(connection).set(connection, [item]);
   }
 
-  /** Takes what is next; its connection then lets the others go first. */
+  /** Takes the next item; its connection then lets the others go first. */
   shift(): T | undefined {
     this.#moveHeavy();
     const isHeavy = this.#light.size === 0 || (this.#isTurnOfHeavy && this.#heavy.size > 0);
@@ -57,7 +59,7 @@ export class FairLine<C extends object, T> {
     return undefined;
   }
 
-  /** Takes back the latest that a heavy connection has put in line, where `isWanted` says so. */
+  /** Removes the latest item of a heavy connection that `isWanted` accepts. */
   pop(isWanted: (item: T) => boolean): T | undefined {
     this.#moveHeavy();
     for (const [connection, queue] of this.#heavy) {
@@ -65,7 +67,7 @@ export class FairLine<C extends object, T> {
       if (item === undefined || !isWanted(item)) return undefined;
       queue.pop();
       this.#length -= 1;
-      // To the end, so that the next one is taken from another.
+      // Move the connection to the end, so that the next item is taken from another.
       this.#heavy.delete(connection);
       if (queue.length > 0) this.#heavy.set(connection, queue);
       return item;
@@ -77,7 +79,7 @@ export class FairLine<C extends object, T> {
     return this.#isHeavy(connection) ? this.#heavy : this.#light;
   }
 
-  /** Moves the connections at the head of the light lane that are light no more. */
+  /** Moves connections that have become heavy from the head of the light lane. */
   #moveHeavy(): void {
     for (const [connection, queue] of this.#light) {
       if (!this.#isHeavy(connection)) return;

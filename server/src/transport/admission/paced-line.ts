@@ -3,25 +3,28 @@ import { FairLine } from "./fair-line.ts";
 
 /** A call that waits for its start. */
 export interface Waiting {
-  /** Calls of one connection take turns with those of others, however many it sends. */
+  /** The call's connection. Connections take turns, however many calls each sends. */
   readonly connection: object;
-  /** Whether the call is open for long and does little, so that nobody waits for its end. */
+  /** Whether the call stays open for long and does little, so that nobody waits for its end. */
   readonly isStream: boolean;
-  /** How long its caller waits for the answer, in milliseconds from the call's arrival; undefined for no limit. */
+  /**
+   * Returns how long the caller waits for the answer, in milliseconds from the call's arrival; undefined means without
+   * limit.
+   */
   timeoutMs(): number | undefined;
-  /** Whether nobody waits for its answer any more. */
+  /** Returns whether nobody waits for the answer any more. */
   isGone(): boolean;
-  /** Whether it has its answer, so that nothing is left to be done for it. */
+  /** Returns whether the call has its answer, so that no work is left. */
   isAnswered(): boolean;
   start(): void;
   /** @param reason "expired" when the caller's deadline has passed. */
   refuse(reason: "overloaded" | "expired"): void;
 }
 
-/** The pace at which calls start, and how long they wait. */
+/** Pace at which calls start, and limits on their waits. */
 export type PacedLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs">;
 
-/** Started at once however slow the loop is: enough for one to be computed while others wait for disk or threads. */
+/** Calls that are started however slow the loop is: enough for one to compute while others wait for disk or threads. */
 const MIN_WINDOW = 8;
 /** How often the pace of starts is measured, in milliseconds. */
 const PACE_INTERVAL_MS = 100;
@@ -32,37 +35,35 @@ interface Place<T> {
 }
 
 /**
- * Starts calls at the pace that the event loop keeps up with, so that its turns
- * stay short for whoever does not wait, such as a health check.
+ * Starts calls at the pace that the event loop keeps up with. Its turns stay short for work that does not wait in line,
+ * such as health checks.
  *
- * A window bounds the unary calls that have been started and have no answer yet.
- * It shrinks when turns get long, and grows when calls wait though turns are
- * short: then those under way wait for something else than this process.
+ * A window bounds the unary calls that have been started and have no answer yet. It shrinks when turns get long. It
+ * grows when calls wait though turns are short, since those under way then wait for something outside this process.
  *
- * A burst may wait for a second. A line that has not been empty for that long is
- * overload: a long wait helps nobody, since callers give up meanwhile, and calls
- * that have waited for longer than a tenth of a second are refused. This is how
- * CoDel (RFC 8289) tells a burst from a standing queue.
+ * Calls in a burst may wait for a second. If the line has not been empty for that long, it is overload. A long wait
+ * then helps nobody, since callers give up in the meantime, so calls that have waited for longer than a tenth of a
+ * second are refused. This is how CoDel (RFC 8289) tells a burst from a standing queue.
  */
 export class PacedLine<T extends Waiting> {
   readonly #limits: PacedLineLimits;
   readonly #now: () => number;
   readonly #line: FairLine<object, Place<T>>;
-  /** Starts since the pace was measured, and when that was. */
+  /** Starts since the pace was last measured, and the time of that. */
   #starts = 0;
   #pacedAtMs = 0;
   #startsPerMs = 0;
   readonly #started = new Set<T>();
   #window: number;
-  /** Since when the line has not been empty. */
+  /** Time since which the line has not been empty. */
   #standingSinceMs = 0;
-  /** A line that empties by refusing is overloaded still. */
+  /** A line that empties by refusing calls stays overloaded until then. */
   #overloadedUntilMs = Number.NEGATIVE_INFINITY;
   #servedAtMs = 0;
 
   /**
-   * @param now Monotonic, in milliseconds.
-   * @param isHeavy Whether a connection has much under way, so that others go first.
+   * @param now Returns a monotonic time in milliseconds.
+   * @param isHeavy Returns whether a connection has much under way, so that others go first.
    */
   constructor(limits: PacedLineLimits, now: () => number, isHeavy: (connection: object) => boolean) {
     this.#limits = limits;
@@ -72,9 +73,8 @@ export class PacedLine<T extends Waiting> {
   }
 
   /**
-   * Whether a call of the connection had better be refused at once: calls stand in
-   * line for overload, as many as can be started in maxStandingWaitMs, and its share
-   * of them is its connection's.
+   * Returns whether a call of the connection should be refused at once. That is so under overload, when as many calls
+   * wait as can be started in maxStandingWaitMs, and the connection has its share of them.
    */
   isFull(connection: object): boolean {
     if (this.#line.length === 0) return false;
@@ -88,7 +88,7 @@ export class PacedLine<T extends Waiting> {
     return true;
   }
 
-  /** Starts the call, at once where nobody waits and the window has room, or refuses it later. */
+  /** Starts the call at once if nobody waits and the window has room. Otherwise starts or refuses it later. */
   join(call: T): void {
     if (this.#line.length === 0) {
       if (this.#started.size < this.#window) {
@@ -104,12 +104,12 @@ export class PacedLine<T extends Waiting> {
     this.#line.push(call.connection, { call, sinceMs: this.#now() });
   }
 
-  /** Takes back the latest call of a connection that has much under way, to make room for another's. */
+  /** Removes the latest waiting call of a heavy connection, to make room for another's. */
   takeBack(isStream: boolean): T | undefined {
     return this.#line.pop(({ call }) => call.isStream === isStream)?.call;
   }
 
-  /** Tells that a call is over. */
+  /** Notes that a call is over. */
   leave(call: T): void {
     this.#started.delete(call);
   }
@@ -165,7 +165,7 @@ export class PacedLine<T extends Waiting> {
     call.start();
   }
 
-  /** Those whose answers wait for their readers take up no time. */
+  /** Forgets calls whose answers only wait for their readers: they take up no time. */
   #forgetAnswered(): void {
     for (const call of this.#started) if (call.isAnswered()) this.#started.delete(call);
   }

@@ -4,22 +4,21 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
 const MAX_KNOWN_TYPES = 32;
 
-/** Answer that refuses a call, without the headers that each has of its own. */
+/** Answer that refuses a call, without the headers that differ from call to call. */
 export interface RefusalAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Undefined: the answer ends with its headers. */
+  /** Undefined if the answer ends with its headers. */
   readonly body: Buffer | undefined;
 }
 
 /**
- * Makes the answers with which an error refuses calls, before anything else has
- * looked at them: one for each protocol, made once, since refusing has to cost far
- * less than serving.
+ * Prepares the answers with which an error refuses calls before anything else has looked at them. There is one for each
+ * protocol, made once, since refusing has to cost far less than serving.
  *
- * @param retryAfterMs When to try again, for errors that pass: `Retry-After`
- *   (RFC 9110, 10.2.3), and `grpc-retry-pushback-ms` (gRFC A6).
- * @returns The answer for a request, by its content-type.
+ * @param retryAfterMs When to try again, for errors that pass: `Retry-After` (RFC 9110, 10.2.3), and
+ * `grpc-retry-pushback-ms` (gRFC A6).
+ * @returns Function that returns the answer for a request's content-type.
  */
 export function createRefusal(error: ConnectError, retryAfterMs?: number): (contentType: string) => RefusalAnswer {
   const retry: Record<string, string> =
@@ -33,7 +32,7 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     headers: { "content-type": "application/json", ...retry },
     body: Buffer.from(JSON.stringify(errorToJson(error, undefined))),
   };
-  // Trailers-Only, as gRPC calls it: the status stands in the only header block.
+  // gRPC's Trailers-Only form: the status stands in the only header block.
   const grpc: RefusalAnswer = { status: 200, headers: { ...status, ...pushback }, body: undefined };
   const stream: RefusalAnswer = {
     status: 200,
@@ -53,7 +52,7 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     const known = byContentType.get(contentType);
     if (known) return known;
     const answer = make(contentType);
-    // Clients choose what they send; there are some ten types that mean anything.
+    // Clients choose what they send, so the map is bounded; only some ten types are meaningful.
     if (byContentType.size < MAX_KNOWN_TYPES) byContentType.set(contentType, answer);
     return answer;
   };

@@ -3,29 +3,29 @@ import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node
 import { MAX_REFUSED_REST_BYTES, MAX_REFUSED_REST_MS } from "../../limits.ts";
 import { countAnswer } from "../port/connection-guard.ts";
 
-/** How often it is looked whether the rest of refused requests has arrived, or their answers have left. */
+/** How often to check whether the rest of refused requests has arrived, or their answers have left. */
 const CHECK_INTERVAL_MS = 100;
 
 interface Rest {
   readonly request: IncomingMessage;
   readonly sinceMs: number;
-  /** Of the connection, when the request was refused. */
+  /** Bytes read from the connection when the request was refused. */
   readonly bytesRead: number;
 }
 
 /**
- * Ends requests that were answered before their bodies were read, all of them by
- * one timer. HTTP/2 resets the stream (RFC 9113, 8.1). An HTTP/1.1 client would
- * lose the answer with its connection, so what it sends is dropped for a while.
+ * Ends requests that were answered before their bodies were read, all of them with one timer. HTTP/2 resets the stream
+ * (RFC 9113, 8.1). An HTTP/1.1 client would lose the answer with its connection, so its further bytes are dropped for a
+ * while.
  */
 export class RefusedRequests {
   readonly #streams = new Set<ServerHttp2Stream>();
   readonly #rests = new Set<Rest>();
-  /** Streams whose answers count from the first look on: mostly they have left by then. */
+  /** Streams whose answers are not counted yet. Counting starts at the first check, when most have left already. */
   readonly #uncounted: ServerHttp2Stream[] = [];
   #isScheduled = false;
 
-  /** @param request Whose answer has been given; what is left of it is dropped. */
+  /** @param request Request that has been answered; the rest of it is dropped. */
   add(request: IncomingMessage | Http2ServerRequest): void {
     if ("stream" in request) {
       this.#addStream(request.stream);
@@ -36,7 +36,7 @@ export class RefusedRequests {
     this.#schedule();
   }
 
-  /** @param stream Whose answer was given before a request was made of it; what is left of that is dropped. */
+  /** @param stream Stream that was answered before a request was made of it; the rest of it is dropped. */
   addStream(stream: ServerHttp2Stream): void {
     this.#uncounted.push(stream);
     this.#addStream(stream);
@@ -51,7 +51,7 @@ export class RefusedRequests {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // Mostly the rest has arrived with the headers, and the answer leaves with this turn of the loop.
+    // Mostly the rest has arrived with the headers, and the answer leaves in this turn of the loop.
     setImmediate(() => this.#check());
   }
 
@@ -65,7 +65,10 @@ export class RefusedRequests {
   }
 }
 
-/** Resets a stream once its answer has left: a reset overtakes what has not. */
+/**
+ * Resets a stream once its answer has left, since a reset overtakes unsent data. Returns whether the stream is done
+ * with.
+ */
 function isEnded(stream: ServerHttp2Stream): boolean {
   if (stream.destroyed) return true;
   const { localClose, remoteClose } = stream.state;

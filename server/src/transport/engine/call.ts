@@ -14,24 +14,24 @@ import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
-/** Flags of an envelope that mean something: compressed, end of stream. */
+/** Meaningful flags of an envelope: compressed, end of stream. */
 const MAX_FLAGS = 3;
 
 export interface CallOptions<Form extends CallForm = CallForm> {
   chain: DirectChain;
-  /** Calls under way, of which this becomes one. */
+  /** Open calls, of which this becomes one. */
   calls: Set<Abortable>;
   admission: Admission;
   timeouts: RequestTimeouts;
   plan: MethodPlan;
   form: Form;
-  /** Of the request's messages. */
+  /** Coding of the request's messages. */
   coding: Compression | undefined;
   wire: Wire;
   record: CallRecord;
   guard: ConnectionGuard;
   connection: object;
-  /** Counts what the call holds, where its carrier has begun to. */
+  /** Counts the bytes that the call holds, if its carrier has begun to. */
   bytes?: CallBytes | undefined;
   /** Answers a call that was not let in. */
   answerRefused(reason: "overloaded" | "expired"): void;
@@ -103,7 +103,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       const { timeoutMs, error } = form.parseTimeout(wire);
       this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
-      // A call that has waited may be late already; Node warns of a negative time.
+      // A call that has waited may be late already, and Node warns of a negative delay.
       this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
       const principal = chain.gate({
         method: plan.name,
@@ -252,7 +252,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Throws what a call has ended with: no handler starts for a call that is over. */
   protected throwIfOver(): void {
-    // A busy loop runs its timers late.
+    // Check the clock, since a busy loop runs its timers late.
     if (performance.now() >= this.options.record.deadlineAtMs) throw deadlineExceeded();
   }
 
@@ -272,7 +272,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     } else this.failInServer(error);
   }
 
-  /** Ends the call for a fault of the server's; what the handler has set may be its cause. */
+  /** Ends the call for a fault of the server. Headers that the handler has set may be its cause. */
   protected failInServer(fault: unknown): void {
     this.context = undefined;
     this.#sendError(this.options.record.failInServer(fault));
@@ -307,7 +307,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     record.release();
   }
 
-  /** Bounds what the answer holds until it has left, and for how long. */
+  /** Bounds the bytes that the answer holds until it has left, and the time for that. */
   protected boundAnswer(): void {
     const { wire, timeouts } = this.options;
     if (wire.unsentBytes === 0) return;

@@ -2,15 +2,15 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { acceptCompression } from "../../rpc/stages/compression.ts";
 import { chooseCoding, codingOf } from "../../rpc/stages/content-coding.ts";
 
-/** Smaller messages are sent as they are, in bytes: a coding would cost more than it saves. */
+/** Smallest message that is compressed, in bytes: for smaller ones a coding would cost more than it saves. */
 export const MIN_CODED_BYTES = 1_024;
-/** Accept headers whose answer is remembered: clients send what their library sends. */
+/** Accept headers whose coding is remembered: clients send what their library sends. */
 const MAX_KNOWN_HEADERS = 64;
 
 const byName = new Map(acceptCompression.map((coding) => [coding.name, coding]));
 const chosen = new Map<string, Compression | undefined>();
 
-/** The coding of a request's messages: undefined for none, null for one that nobody here knows. */
+/** Returns the coding of a request's messages: undefined for none, null for an unknown one. */
 export function requestCoding(header: string | string[] | undefined): Compression | null | undefined {
   if (header === undefined) return undefined;
   if (typeof header !== "string") return null;
@@ -19,7 +19,7 @@ export function requestCoding(header: string | string[] | undefined): Compressio
   return byName.get(name) ?? null;
 }
 
-/** The coding that a client likes best for its answer; undefined for none. */
+/** Returns the coding that a client prefers for its answer; undefined for none. */
 export function answerCoding(header: string | undefined): Compression | undefined {
   if (header === undefined) return undefined;
   if (chosen.has(header)) return chosen.get(header);

@@ -17,7 +17,7 @@ export interface CallContextOptions {
   bytes(): CallBytes;
 }
 
-/** What handlers get beside their request. Nothing is made of it that nobody asks for. */
+/** Context that handlers get beside their request. Its parts are created only when they are asked for. */
 export class CallContext implements HandlerContext {
   readonly method: DescMethod;
   readonly protocolName: string;
@@ -86,7 +86,7 @@ export class CallContext implements HandlerContext {
     return this.#values;
   }
 
-  /** Headers that a handler has set; undefined where none has asked for them. */
+  /** Headers that a handler has set; undefined if none has asked for them. */
   get ownHeader(): Headers | undefined {
     return this.#responseHeader;
   }
@@ -96,7 +96,7 @@ export class CallContext implements HandlerContext {
   }
 }
 
-/** All fields as they came: of one that must be single, and came twice, both are seen. */
+/** Copies all fields as they came. If a field that must be single came twice, both stay visible. */
 function headersOf(rawHeaders: readonly string[]): Headers {
   const headers = new Headers();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {

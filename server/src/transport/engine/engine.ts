@@ -22,7 +22,7 @@ import { UnaryCall } from "./unary-call.ts";
 
 export interface EngineOptions {
   chain: DirectChain;
-  /** Lets calls in, as it does those of other carriers. */
+  /** Admits calls, together with those of other carriers. */
   admission: Admission;
   /** Largest header list, in bytes as RFC 9113, 6.5.2, counts them. */
   maxHeaderBytes: number;
@@ -33,19 +33,18 @@ export interface EngineOptions {
 
 export interface Engine {
   /**
-   * Serves a stream of HTTP/2 if it is a call that the engine carries.
+   * Serves an HTTP/2 stream if it is a call that the engine carries.
    *
    * @returns Whether it is.
    */
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean;
-  /** Serves a request of HTTP/1.1, which has been let in, likewise. */
+  /** Does the same for an HTTP/1.1 request that has been let in. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
 }
 
 /**
- * Carries calls between Node's core events and their handlers, without requests,
- * responses and iterators between. What it does not know in a request, it leaves to
- * the carrier behind it.
+ * Carries calls between Node's core events and their handlers, without requests, responses and iterators in between.
+ * Leaves requests with anything that it does not know to the carrier behind it.
  */
 export function createEngine(options: EngineOptions): Engine {
   const { chain, admission, maxHeaderBytes, timeouts, answerRefused } = options;
@@ -55,7 +54,7 @@ export function createEngine(options: EngineOptions): Engine {
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
-  /** What a call's path and content type stand for, if the engine carries such calls. */
+  /** Returns the method and form that a call's path and content type stand for, if the engine carries such calls. */
   const find = (path: string | undefined, method: string | undefined, contentType: string | undefined) => {
     const plan = plans.get(path ?? "");
     if (!plan || method !== "POST") return undefined;
@@ -76,7 +75,7 @@ export function createEngine(options: EngineOptions): Engine {
     takeRequest(request, response) {
       const { headers, socket } = request;
       const found = find(request.url, request.method, headers["content-type"]);
-      // A page's call needs its origin looked at, and gets headers for its browser.
+      // A page's call needs a check of its origin, and headers for its browser.
       if (!found || found.isStream || found.form.protocol === "grpc") return false;
       if (headers.origin !== undefined || !hasValidHost(request)) return false;
       const { plan, form } = found;

@@ -1,9 +1,9 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { malformed } from "../../rpc/malformed.ts";
 
-/** Of an envelope: a byte of flags and four of length. */
+/** Header of an envelope: a byte of flags and four of length. */
 export const ENVELOPE_HEADER_BYTES = 5;
-/** Flag of a message that is in the coding that the headers name. */
+/** Flag of a message in the coding that the headers name. */
 export const COMPRESSED = 1;
 
 /** Puts a message into an envelope. */
@@ -28,7 +28,7 @@ export function envelopes(messages: readonly Uint8Array[], size: number): Buffer
   return bytes;
 }
 
-/** Size of the message in the envelope that begins these bytes; 0 while its header is not complete. */
+/** Returns the size of the message in the envelope that begins these bytes; 0 while its header is incomplete. */
 export function sizeInEnvelope(bytes: Uint8Array, start = 0): number {
   const d = bytes[start + 4];
   if (d === undefined) return 0;
@@ -37,10 +37,10 @@ export function sizeInEnvelope(bytes: Uint8Array, start = 0): number {
 }
 
 /**
- * The one message of a unary request, and whether it is compressed.
+ * Returns the one message of a unary request, and whether it is compressed.
  *
  * @param isCoded Whether the headers name a coding.
- * @throws ConnectError where there is no message, more than one, or a part of one.
+ * @throws ConnectError if there is no message, more than one, or a part of one.
  */
 export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uint8Array; isCompressed: boolean } {
   if (body.byteLength === 0) {

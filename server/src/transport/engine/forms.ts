@@ -21,11 +21,11 @@ export const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0
 /** How one protocol reads and writes calls in one format. */
 export interface CallForm {
   readonly protocol: "grpc" | "grpc-web" | "connect";
-  /** Names the coding of the request's messages, and those that the client takes. */
+  /** Header that names the coding of the request's messages, and the one that names the codings the client accepts. */
   readonly encodingHeader: string;
   readonly acceptHeader: string;
   codecOf(plan: MethodPlan, wire: Wire): Codec;
-  /** The client's deadline, or why it can't be read. */
+  /** Returns the client's deadline, or why it can't be read. */
   parseTimeout(wire: Wire): { timeoutMs?: number | undefined; error?: ConnectError | undefined };
   /** Answers with an error alone. @returns The size of the body, in bytes. */
   sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
@@ -37,7 +37,7 @@ export interface UnaryForm extends CallForm {
   /**
    * Answers with a message.
    *
-   * @param coding Of the message.
+   * @param coding Coding of the message.
    * @returns The size of the body, in bytes.
    */
   sendMessage(
@@ -68,7 +68,7 @@ export function grpcForm(format: "binary" | "json", contentType: string): UnaryF
       return bytes.byteLength;
     },
     sendError(wire, headers, error, context) {
-      // Trailers-Only, as gRPC calls it: the status stands in the only header block.
+      // gRPC's Trailers-Only form: the status stands in the only header block.
       headers.push("content-type", contentType);
       if (context?.ownHeader) addHeaders(headers, context.ownHeader);
       addHeaders(headers, setTrailerStatus(new Headers(context?.ownTrailer), error));
@@ -143,7 +143,7 @@ export function connectForm(format: "binary" | "json", contentType: string): Una
 
 export function addHeaders(target: string[], headers: Headers, prefix = ""): void {
   for (const [name, value] of headers) {
-    // Node would let a value pass that HTTP can't carry, and clients drop the connection.
+    // Node would accept a value that HTTP can't carry, and clients would drop the connection.
     validateHeaderValue(name, value);
     target.push(prefix + name, value);
   }
@@ -158,7 +158,7 @@ export function toTrailers(headers: Headers): Record<string, string> {
   return trailers;
 }
 
-/** Adds what a handler has set. */
+/** Adds the headers that a handler has set. */
 function addOwn(headers: string[], context: CallContext | undefined): void {
   if (context?.ownHeader) addHeaders(headers, context.ownHeader);
   if (context?.ownTrailer) addHeaders(headers, context.ownTrailer, "trailer-");
@@ -166,7 +166,7 @@ function addOwn(headers: string[], context: CallContext | undefined): void {
 
 export const WEB_OK = trailerEnvelope(new Headers(GRPC_OK));
 
-/** The forms of plain content types; any other content type is told apart elsewhere. */
+/** Forms by plain content type. Any other content type is handled elsewhere. */
 export const unaryForms: ReadonlyMap<string, UnaryForm> = new Map([
   ["application/grpc", grpcForm("binary", "application/grpc+proto")],
   ["application/grpc+proto", grpcForm("binary", "application/grpc+proto")],

@@ -1,17 +1,17 @@
-/** Bytes in a buffer that doubles: however they arrive, each is copied a few times at most. */
+/** Bytes in a buffer that doubles, so that each byte is copied a few times at most. */
 export class GrowingBuffer {
   readonly #maxBytes: number;
   #buffer: Uint8Array;
   #length: number;
 
-  /** @param maxBytes Beyond which nothing more is expected: for it there is no room in advance. */
+  /** @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance. */
   constructor(maxBytes: number, start: Uint8Array = new Uint8Array()) {
     this.#maxBytes = maxBytes;
     this.#buffer = start;
     this.#length = start.byteLength;
   }
 
-  /** What the buffer takes up, in bytes. */
+  /** Bytes that the buffer takes up. */
   get capacity(): number {
     return this.#buffer.byteLength;
   }

@@ -2,19 +2,19 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { dropRestWhenAnswered } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
-/** A request and its response of Node's HTTP/1.1. */
+/** Request and response of Node's HTTP/1.1. */
 export class Http1Wire implements Wire {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #bodyTimeoutMs: number;
   #receiver: BodyReceiver | undefined;
 
-  /** @param bodyTimeoutMs For the rest of a request that was answered before its end, in milliseconds. */
+  /** @param bodyTimeoutMs Time for the rest of a request that was answered before its end, in milliseconds. */
   constructor(request: IncomingMessage, response: ServerResponse, bodyTimeoutMs: number) {
     this.#request = request;
     this.#response = response;
     this.#bodyTimeoutMs = bodyTimeoutMs;
-    // The response closes, which says it.
+    // The response then closes, which reports the fault.
     response.on("error", ignore);
   }
 

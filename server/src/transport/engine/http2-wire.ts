@@ -10,7 +10,7 @@ interface PieceCounter {
   onPiece(bytes: number): void;
 }
 
-/** A stream of Node's HTTP/2, by its core events: no request and response objects are made of it. */
+/** HTTP/2 stream of Node, read by its core events without request and response objects. */
 export class Http2Wire implements Wire {
   readonly rawHeaders: readonly string[];
   readonly #stream: ServerHttp2Stream;
@@ -23,7 +23,7 @@ export class Http2Wire implements Wire {
   #isDrainWatched = false;
   #isBounded = false;
 
-  /** @param counter Gets the length of each piece of the body as it arrives, in bytes. */
+  /** @param counter Called with the length of each piece of the body as it arrives, in bytes. */
   constructor(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
@@ -34,10 +34,10 @@ export class Http2Wire implements Wire {
     this.#counter = counter;
     this.#headers = headers;
     this.rawHeaders = rawHeaders;
-    // The stream closes, which says it.
+    // The stream then closes, which reports the fault.
     stream.on("error", ignore);
     if (hasArrived(stream)) return;
-    // Ahead of the gate, too: what a stranger sends never waits in small pieces.
+    // Gather pieces even ahead of the gate: a stranger's bytes must never wait in small pieces.
     this.#joinedBytes = gatherPieces(stream, {
       onPiece: (bytes) => counter.onPiece(bytes),
       isDone: () => stream.writableEnded,
@@ -69,7 +69,7 @@ export class Http2Wire implements Wire {
       receiver.onEnd();
       return;
     }
-    // A stream that was reset ends like one that is whole.
+    // A stream that was reset ends like a complete one.
     stream.on("end", () => stream.closed || receiver.onEnd());
     stream.on("data", (bytes: Buffer) => receiver.onData(bytes));
   }
@@ -151,7 +151,10 @@ export class Http2Wire implements Wire {
   }
 }
 
-/** Whether all of a request is here: its frames mostly come with its header, and nothing needs to be waited for. */
+/**
+ * Returns whether a request has arrived in full. Its frames mostly come with its header, so there is nothing to wait
+ * for.
+ */
 function hasArrived(stream: ServerHttp2Stream): boolean {
   const { _readableState: state } = stream as ServerHttp2Stream & { _readableState: { ended: boolean } };
   return state.ended;

@@ -11,7 +11,7 @@ export type UnaryCallOptions = CallOptions<UnaryForm>;
 /** One call with one message each way, from its headers to the end of its answer. */
 export class UnaryCall extends Call<UnaryForm> {
   readonly isStream = false;
-  /** The first part of the body; the rest goes into a buffer. */
+  /** First part of the body; the rest goes into a buffer. */
   #body: Uint8Array | undefined;
   #rest: GrowingBuffer | undefined;
 
@@ -35,7 +35,7 @@ export class UnaryCall extends Call<UnaryForm> {
     if (length > plan.maxBytes) this.failInProtocol(tooLarge(length, plan.maxBytes));
   }
 
-  /** Adds a part to a body that did not arrive in one. */
+  /** Adds a part to a body that arrives in several. */
   #hold(bytes: Uint8Array): void {
     const { plan, wire } = this.options;
     const call = this.count();

@@ -1,7 +1,6 @@
 /**
- * Whether a URL has nothing but ASCII, as RFC 3986 asks for. Node's HTTP/1.1 parser
- * refuses other bytes; over HTTP/2 it reads them as Latin-1, and the message of a
- * read by GET would be another.
+ * Returns whether a URL is all ASCII, as RFC 3986 requires. Node's HTTP/1.1 parser refuses other bytes. Over HTTP/2 it
+ * reads them as Latin-1, and the message of a read by GET would differ from the one sent.
  */
 export function isAsciiUrl(url: string): boolean {
   return /^[\x21-\x7e]*$/.test(url);

@@ -6,12 +6,11 @@ import { countHeaders } from "../port/raw-headers.ts";
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
 
 /**
- * Whether a request names its host as its version of HTTP asks. HTTP/1.1 has one valid
- * Host (RFC 9112, 3.2), HTTP/1.0 at most one. Of two, Node takes the first, and whoever
- * is in front may take the second.
+ * Returns whether a request names its host as its HTTP version requires: HTTP/1.1 with one valid Host (RFC 9112, 3.2),
+ * HTTP/1.0 with at most one. Of two, Node takes the first, and a proxy in front may take the second.
  *
- * Over HTTP/2 nothing is asked for: the authority decides nothing here, and clients put
- * into it what they were told to connect to, such as several addresses.
+ * Over HTTP/2 there is no such requirement. The authority decides nothing here, and clients put into it whatever they
+ * were told to connect to, such as several addresses.
  */
 export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boolean {
   if (request.httpVersionMajor > 1) return true;
@@ -21,7 +20,7 @@ export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boo
   return hosts === 1 && isAuthority(host);
 }
 
-/** The host that was found valid last: most requests name the same one. */
+/** Last host that was found valid: most requests name the same one. */
 let lastValidHost: string | undefined;
 
 function isAuthority(host: string): boolean {
@@ -32,10 +31,10 @@ function isAuthority(host: string): boolean {
 }
 
 /**
- * Whether an Origin is that of the server itself, as the request names it.
+ * Returns whether an Origin is that of the server itself, as the request names it.
  *
- * @param isSecure Whether the connection has TLS. Without it a proxy in front may: TLS
- *   may end ahead of a plaintext server, never the other way round.
+ * @param isSecure Whether the connection has TLS. Without it the origin may still be https: a proxy can terminate TLS
+ * in front of a plaintext server, but never the other way round.
  */
 export function isOwnOrigin(origin: string, authority: string | undefined, isSecure: boolean): boolean {
   const schemes = isSecure ? ["https:"] : ["https:", "http:"];

@@ -13,7 +13,9 @@ import { RequestBody } from "./request-body.ts";
 import { boundRequest } from "./request-timeouts.ts";
 import { GONE, ResponseWriter } from "./write-response.ts";
 
-/** Base of the URLs that handlers see. The authority that a client sends decides nothing, and need not fit into a URL. */
+/**
+ * Base of the URLs that handlers see. The authority that a client sends decides nothing, and may not fit into a URL.
+ */
 const BASE_URL = "http://localhost";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -23,16 +25,15 @@ export interface CarryOptions {
   requestId: string;
   /** Address of the other end. */
   peer: string;
-  /** Sent with the answer, beside its own. */
+  /** Headers sent with the answer, beside its own. */
   headers: OutgoingHttpHeaders;
   timeouts: RequestTimeouts;
   logger: Logger;
 }
 
 /**
- * Carries one call between a request of either HTTP version and its method's handler.
- * Every call gets an answer: what fails in here is a fault of the server's, which is
- * logged, and never a 200.
+ * Carries one call between a request of either HTTP version and its method's handler. Every call gets an answer: a
+ * failure in here is the server's fault, which is logged and never answered with 200.
  */
 export async function carryCall(
   request: Request,
@@ -52,7 +53,7 @@ export async function carryCall(
     timeouts,
     methodKind,
     onLate() {
-      // An upload that nobody asks for waits for its handler, not for its client.
+      // An upload that is not read waits for its handler, not for its client.
       if (methodKind === "client_streaming" && !body.isAwaited) return;
       body.fail(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
     },
@@ -89,18 +90,18 @@ function queryOf(url: string): string {
   return start < 0 ? "" : url.slice(start);
 }
 
-/** All fields as they came: of one that must be single, and came twice, both are seen. */
+/** Copies all fields as they came. If a field that must be single came twice, both stay visible. */
 function headersOf({ rawHeaders }: Request): Headers {
   const headers = new Headers();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
-    // HTTP/2's own fields, such as `:path`.
+    // Skip HTTP/2's own fields, such as `:path`.
     if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
   }
   return headers;
 }
 
-/** Ends a request whose answer can't be completed, so that nobody takes it for a whole one. */
+/** Breaks off a request whose answer can't be completed, so that nobody takes the answer for a whole one. */
 function cut(request: Request): void {
   if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else request.socket.destroy();

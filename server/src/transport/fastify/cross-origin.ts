@@ -7,10 +7,10 @@ import { isOwnOrigin } from "./authority.ts";
 
 /** How long a browser may keep the answer to a preflight. */
 const MAX_AGE_SECONDS = 7_200;
-/** Trace context of a page's own telemetry (W3C Trace Context, W3C Baggage). */
+/** Trace context headers of a page's own telemetry (W3C Trace Context, W3C Baggage). */
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage"];
 const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"];
-/** An origin is reported once in this time, in milliseconds, and no more than so many of them. */
+/** Time in which an origin is reported at most once, in milliseconds, and the number of origins reported in it. */
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_REPORTED_ORIGINS = 100;
 
@@ -21,8 +21,8 @@ export interface CrossOriginOptions {
 }
 
 /**
- * Lets the pages of these origins call (CORS), and reports any other, once a minute:
- * its browser says only that something failed.
+ * Lets the pages of these origins call (CORS), and reports any other origin once a minute, since its browser says only
+ * that something failed.
  */
 export async function registerCrossOrigin(app: FastifyInstance, { origins, logger }: CrossOriginOptions) {
   const isNew = createFirstSeen();
@@ -43,7 +43,7 @@ export async function registerCrossOrigin(app: FastifyInstance, { origins, logge
   });
 }
 
-/** Returns the headers by which a page of an allowed origin may read an answer that does not come from Fastify. */
+/** Returns the headers that let a page of an allowed origin read an answer that does not come from Fastify. */
 export function crossOriginHeaders(
   origin: string | undefined,
   allowed: readonly string[],
@@ -56,7 +56,7 @@ export function crossOriginHeaders(
   };
 }
 
-/** Returns whether a value is seen for the first time in this minute, and is one of the first hundred. */
+/** Creates a function that returns whether a value is new in this minute and among its first hundred. */
 function createFirstSeen(): (value: string) => boolean {
   const seen = new Set<string>();
   let startedAtMs = performance.now();

@@ -10,7 +10,7 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Address of the other end. */
     peer: string;
-    /** Whether it has become a call, which the access log has. */
+    /** Whether the request has become a call, which the access log covers. */
     isCall: boolean;
   }
 }
@@ -21,10 +21,10 @@ export interface RpcMountOptions {
 }
 
 /**
- * Mounts the RPC services on Fastify: the one place where the two meet. A request
- * leaves Fastify behind its hooks, ahead of its body, which is the call's to read.
+ * Mounts the RPC services on Fastify; nothing else connects the two. A request leaves Fastify after its hooks and
+ * before its body is read, which is left to the call.
  *
- * @returns The methods' handlers by their paths, for whatever else carries calls.
+ * @returns The methods' handlers by path, for anything else that carries calls.
  */
 export function mountRpc(
   app: FastifyInstance,
@@ -49,7 +49,7 @@ export function mountRpc(
   return handlers;
 }
 
-/** What hooks have set, which Fastify sends with its own answers only. */
+/** Returns the headers that hooks have set. Fastify sends them only with its own answers. */
 function headersOf(reply: FastifyReply): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(reply.getHeaders())) {

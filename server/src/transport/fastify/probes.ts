@@ -1,9 +1,9 @@
 import type { FastifyInstance } from "fastify";
 
-/** Path of the probe whether the server can serve. */
+/** Path of the readiness probe. */
 export const READY_PATH = "/readyz";
 
-/** Why a server is not ready, for the probe's caller; the error's text is for the log alone. */
+/** Why a server is not ready. `reason` is for the probe's caller, `error` for the log alone. */
 export interface NotReady {
   readonly reason:
     | "draining"
@@ -15,14 +15,13 @@ export interface NotReady {
 }
 
 export interface ProbesOptions {
-  /** Resolves with what keeps the service from serving, if anything does. Answers a flood of probes at no cost. */
+  /** Resolves with what keeps the service from serving, or with undefined. Has to be cheap under a flood of probes. */
   checkReady(): Promise<NotReady | undefined>;
 }
 
 /**
- * `/healthz`: the process answers. `/readyz`: it can serve: the database answers and
- * takes writes, and it is not draining. The log has a line for each change, not for
- * each probe.
+ * Registers two probes. `/healthz`: the process answers. `/readyz`: it can serve, that is, the database answers and
+ * takes writes, and the server is not draining. Logs each change, not each probe.
  */
 export function registerProbes(app: FastifyInstance, { checkReady }: ProbesOptions): void {
   let logged: NotReady["reason"] | undefined;

@@ -3,19 +3,19 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { isGrpc, mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
-/** Answers a request that reached no RPC, as a Connect error: JSON with code and message. */
+/** Answers a request that reached no RPC with a Connect error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
   return reply.code(status).type("application/json").send(errorBody(code, message));
 }
 
-/** An error in the contract's form, as Connect has it. */
+/** Returns an error as JSON in Connect's form. */
 export function errorBody(code: Code, message: string): string {
   return JSON.stringify({ code: codeToString(code), message });
 }
 
-/** Answers a request that Fastify can't route, or that a plain route failed on. The cause is for the log. */
+/** Answers a request that Fastify can't route, or that a plain route failed on. The cause goes to the log only. */
 export function replyFault(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  // Fastify calls this ahead of its hooks for a path that it can't take apart.
+  // Fastify calls this before its hooks if it can't parse the path, so the headers are set here.
   reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
   const status = (error as FastifyError).statusCode ?? 500;
   if (status < 500) return replyError(reply, status, Code.InvalidArgument, "malformed request");
@@ -24,17 +24,17 @@ export function replyFault(error: unknown, request: FastifyRequest, reply: Fasti
 }
 
 /**
- * Answers a path that nobody serves. gRPC and gRPC-Web clients read the status
- * from the headers, everybody else from the body.
+ * Answers a path that is not served. gRPC and gRPC-Web clients read the status from the headers, all others from the
+ * body.
  */
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const message = "no such method or page";
-  // What is not there may be, once the next version is.
+  // The next version of the server may serve this path.
   reply.header("cache-control", "no-store");
   const contentType = mediaTypeOf(request.headers["content-type"] ?? "") ?? "";
   if (!isGrpc(contentType)) return replyError(reply, 404, Code.Unimplemented, message);
-  // gRPC's Trailers-Only: the stream ends with the header block. Fastify sends an
-  // empty DATA frame behind it, and clients would look for a status in trailers.
+  // Use gRPC's Trailers-Only form: the stream ends with the header block. Fastify would send an empty DATA frame after
+  // it, and clients would then look for a status in trailers.
   reply.headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message });
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders())) {

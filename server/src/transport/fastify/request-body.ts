@@ -3,12 +3,11 @@ import type { Http2ServerRequest } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * The body of a request of either HTTP version, read as its one reader asks for it.
+ * Body of a request of either HTTP version, read as its one reader asks for it.
  *
- * Node's own iterator takes the socket away from a request that is not read to its
- * end, and with it the answer; over HTTP/2 it also takes what a reset cuts off for a
- * whole body. This one leaves the rest where it is, and throws `canceled` for a body
- * whose client has gone.
+ * Node's own iterator destroys the socket of a request that is not read to its end, and with it the answer. Over HTTP/2
+ * it also takes a body that a reset cut off for a whole one. This iterator leaves the rest where it is, and throws
+ * `canceled` for a body whose client has gone.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: IncomingMessage | Http2ServerRequest;
@@ -40,7 +39,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       }
       const chunk: Uint8Array | null = this.#request.read();
       if (chunk) return { done: false, value: chunk };
-      // Its end comes as an event, once what was before it has been read.
+      // The end comes as an event, after everything before it has been read.
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -48,14 +47,14 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  /** Nobody reads on; the rest stays in the request. */
+  /** Stops reading; the rest stays in the request. */
   async return(): Promise<IteratorResult<Uint8Array, undefined>> {
     this.#stop();
     this.#wake?.();
     return { done: true, value: undefined };
   }
 
-  /** Gives the reader an error in place of what has not arrived. */
+  /** Gives the reader an error in place of the bytes that have not arrived. */
   fail(error: ConnectError): void {
     this.#error ??= error;
     this.#wake?.();
@@ -75,7 +74,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #onReadable = () => this.#wake?.();
 
   readonly #onEnd = () => {
-    // HTTP/2 ends a request that was reset like one that is whole.
+    // HTTP/2 ends a request that was reset like a complete one.
     if ("stream" in this.#request && this.#request.stream.closed) return this.fail(clientGone());
     this.#stop();
     this.#wake?.();

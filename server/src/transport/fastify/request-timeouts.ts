@@ -5,16 +5,15 @@ import type { RequestTimeouts } from "../../limits.ts";
 
 export interface BoundOptions {
   timeouts: RequestTimeouts;
-  /** Of the RPC that the request is for, if it is for one. */
+  /** Kind of the RPC that the request is for, if it is for one. */
   methodKind?: DescMethod["methodKind"] | undefined;
-  /** Called when the body has not arrived in time, in place of cutting the request. */
+  /** Called when the body has not arrived in time. Without it the request is cut. */
   onLate?: (() => void) | undefined;
 }
 
 /**
- * Ends a request whose client sends its body too slowly, and cuts one whose client
- * does not read the response. A deadline can't: it ends a call, not the wait for a
- * peer. A quiet stream that waits for nobody is left alone.
+ * Ends a request whose client sends its body too slowly, and cuts one whose client does not read the response. A
+ * deadline can't do that: it ends a call, not the wait for a peer. A quiet stream that waits for nobody is left alone.
  */
 export function boundRequest(
   request: IncomingMessage | Http2ServerRequest,
@@ -29,13 +28,13 @@ export function boundRequest(
   };
   const late = onLate ?? cut;
   const takesManyMessages = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  // Nobody reads a GET to its end, since it has none; Connect makes reads of them.
+  // The end of a GET is never read, since Connect takes its message from the URL.
   if (!takesManyMessages && request.method !== "GET") {
     const bodyTimer = setTimeout(late, bodyTimeoutMs);
     const clear = () => clearTimeout(bodyTimer);
     request.once("end", clear);
     request.once("close", clear);
-    // From then on the rest is dropped, which is bounded by itself.
+    // From then on the rest is dropped, which has bounds of its own.
     response.once("finish", clear);
   }
 

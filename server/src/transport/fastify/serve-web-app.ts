@@ -3,7 +3,10 @@ import { join } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 
-/** The page may load and call only what its own origin serves, WebSockets included; nothing inline runs or styles. */
+/**
+ * Content security policy: the page may load and call only what its own origin serves, WebSockets included. No inline
+ * scripts or styles.
+ */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -27,15 +30,14 @@ const SECURITY_HEADERS = {
 };
 
 /**
- * Serves the built web app at `/`. Its assets' names hold a hash of their content,
- * so they are kept for ever, and the page never. Where a file has a `.br` or `.gz`
- * beside it, that is sent to who accepts it.
+ * Serves the built web app at `/`. Its assets' names hold a hash of their content, so browsers keep them for ever, and
+ * never keep the page. Where a file has a `.br` or `.gz` beside it, that is sent to clients that accept it.
  *
- * The page names its files relative to its own address, as a proxy may have put a path in
- * front that the server never sees: to a page deeper down they are so many folders up.
+ * The page names its files relative to its own address, since a proxy may have put a path in front that the server
+ * never sees. For a page deeper down, the names go up as many folders.
  *
- * Page and assets are read as they are at the time: a page that was built while the
- * server runs names assets that were not there when it started.
+ * Page and assets are read from disk each time: a page that was built while the server runs names assets that did not
+ * exist when it started.
  */
 export async function registerWebApp(app: FastifyInstance, root: string): Promise<void> {
   const assets = join(root, "assets");
@@ -52,7 +54,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
   };
   await app.register(fastifyStatic, { ...options, wildcard: false, globIgnore: ["assets/**"] });
   await app.register(fastifyStatic, { ...options, root: assets, prefix: "/assets/", decorateReply: false });
-  // Paths of the app's own pages: the page itself reads which of them it is.
+  // Paths of the app's own pages all get the same file; the page itself decides by its path what to show.
   app.get("/*", async (request, reply) => {
     if (!isPage(request)) return reply.callNotFound();
     const depth = pathOf(request).split("/").length - 2;
@@ -64,8 +66,8 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
 }
 
 /**
- * Whether a browser goes to an address. A file's name and a method's path have a dot; a page's path has none.
- * What begins with two slashes is no path in a link, but a host.
+ * Returns whether a browser navigates to a page. A file's name and a method's path have a dot, a page's path has none.
+ * A link that begins with two slashes names a host, not a path.
  */
 function isPage(request: FastifyRequest): boolean {
   const path = pathOf(request);

@@ -3,12 +3,10 @@ import type { Http2ServerResponse } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
 
-/** Why a call ends whose client goes away. */
+/** Error of a call whose client has gone away. */
 export const GONE = new ConnectError("the client has gone", Code.Canceled);
 
-/**
- * Writes one answer over either HTTP version, as fast as its client reads it.
- */
+/** Writes one answer over either HTTP version, as fast as its client reads it. */
 export class ResponseWriter {
   readonly #response: ServerResponse | Http2ServerResponse;
   #isGone = false;
@@ -18,12 +16,12 @@ export class ResponseWriter {
 
   /**
    * @param onGone Called when the client goes away before its answer is complete.
-   * @param onWaiting Called when some of the answer waits for the client to read.
+   * @param onWaiting Called when a part of the answer waits for the client to read.
    */
   constructor(response: ServerResponse | Http2ServerResponse, onGone: () => void, onWaiting: () => void) {
     this.#response = response;
     this.#onWaiting = onWaiting;
-    // A write can still fail when the client has gone; nothing is left to be done then.
+    // A write can still fail after the client has gone. There is nothing left to do then.
     response.on("error", () => {});
     response.on("drain", () => this.#wake?.());
     response.on("close", () => {
@@ -40,16 +38,16 @@ export class ResponseWriter {
   }
 
   /**
-   * Sends the answer; `headers` are sent with it, where it has none of that name.
+   * Sends the answer, with those of `headers` that it does not have itself.
    *
-   * @throws Error What the body throws, or Node when it refuses a header.
+   * @throws Error from the body, or from Node when it refuses a header.
    */
   async write({ status, header, body, trailer }: UniversalServerResponse, headers: OutgoingHttpHeaders): Promise<void> {
     const response = this.#response as ServerResponse;
     const iterator = body?.[Symbol.asyncIterator]();
     try {
       let chunk = await iterator?.next();
-      // Headers may be set until the first byte is there.
+      // Headers may be set until the first byte is ready.
       if (this.#isGone) return abandon(iterator, GONE);
       response.writeHead(status, { ...headers, ...toNodeHeaders(header) });
       while (chunk && !chunk.done) {
@@ -68,7 +66,7 @@ export class ResponseWriter {
     }
   }
 
-  /** Ends an answer that has begun. @throws Error When Node refuses a trailer. */
+  /** Ends an answer that has begun. @throws Error when Node refuses a trailer. */
   end(trailer?: Headers): void {
     const response = this.#response as ServerResponse;
     if (trailer) response.addTrailers(toNodeHeaders(trailer));
@@ -84,17 +82,23 @@ export class ResponseWriter {
   }
 }
 
-/** Tells the source of a body why nobody reads it to its end. It may never answer. */
+/**
+ * Gives the source of a body the reason why it is not read to its end. Does not wait, since the source may never
+ * answer.
+ */
 function abandon(iterator: AsyncIterator<Uint8Array> | undefined, reason: unknown): void {
   (iterator?.throw?.(reason) ?? iterator?.return?.())?.catch(() => {});
 }
 
-/** @throws TypeError For a value that HTTP can't carry: Node lets it pass over HTTP/2, and clients drop the connection. */
+/**
+ * @throws TypeError for a value that HTTP can't carry. Node lets it pass over HTTP/2, and clients then drop the
+ * connection.
+ */
 function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
   const nodeHeaders: Record<string, string | string[]> = {};
   for (const [name, value] of headers ?? []) {
     validateHeaderValue(name, value);
-    // The one field that can't be joined, since its values have commas.
+    // This one field can't be joined, since its values contain commas.
     if (name === "set-cookie") nodeHeaders[name] = headers?.getSetCookie() ?? [];
     else nodeHeaders[name] = value;
   }

@@ -20,23 +20,26 @@ import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
 import { endWithError, REFUSALS, refusalOf } from "./refusal.ts";
 
-/** A frame holds a message of the largest size with its tag and prefix; what is a little larger is refused in-band. */
+/**
+ * Room in a frame beside a message of the largest size, for its tag and prefix. A slightly larger message is refused
+ * in-band.
+ */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;
 /**
- * A frame that is not complete waits in the parts in which it arrived, each of which
- * costs much more than a byte. A packet of the smallest usual network has 512 bytes.
+ * Smallest average size of the parts in which an incomplete frame waits. Each part costs much more than a byte. A
+ * packet of the smallest usual network has 512 bytes.
  */
 const MIN_PART_BYTES = 512;
 /** Parts of one WebSocket message: browsers split a large one into some dozens. */
 const MAX_FRAGMENTS = 1_024;
-/** Beyond this many bytes not yet taken by a client, its pings go unanswered, so that a flood of them fills no memory. */
+/** Beyond this many unsent bytes a client's pings go unanswered, so that a flood of them fills no memory. */
 const PONG_LIMIT_BYTES = 1024 ** 2;
 const MAX_UNANSWERED_PINGS = 2;
-/** For a client to answer a close; then the connection is cut. */
+/** Time for a client to answer a close; then the connection is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface GrpcWebSocketsOptions {
-  /** Of all methods, whatever their kind, by their paths. */
+  /** Handlers of all methods, whatever their kind, by path. */
   handlers: ReadonlyMap<string, UniversalHandler>;
   /** Origins whose pages may open a socket, beside the server's own. */
   origins: readonly string[];
@@ -44,24 +47,23 @@ export interface GrpcWebSocketsOptions {
   maxMessageBytes: number;
   limits?: Partial<GrpcWebSocketsLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
-  /** Lets calls in, as it does those of other connections. */
+  /** Admits calls, together with those of other connections. */
   admission: Admission;
-  /** Lines about refused requests for a WebSocket, at most, a second. */
+  /** Most lines about refused WebSocket requests a second. */
   refusedLinesPerSecond?: number | undefined;
   logger: Logger;
 }
 
 export interface GrpcWebSockets {
-  /** Refuses new sockets and closes those without a call; a call under way ends by itself, and its socket with it. */
+  /** Refuses new sockets and closes those without a call. A call under way ends by itself, and its socket with it. */
   drain(): void;
 }
 
 /**
- * Carries calls over WebSockets, for browsers, whose fetch can neither stream a
- * request nor read an answer meanwhile: the `grpc-websockets` subprotocol of
- * improbable-eng/grpc-web, one socket a call, at the call's own path.
+ * Carries calls over WebSockets for browsers, whose fetch can't stream a request while it reads the answer. Speaks the
+ * `grpc-websockets` subprotocol of improbable-eng/grpc-web: one socket a call, at the call's own path.
  *
- * The server must take only `Upgrade: websocket` for an upgrade.
+ * The server must treat only `Upgrade: websocket` as an upgrade.
  */
 export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
   const { handlers, origins, maxMessageBytes, admission, logger } = options;
@@ -69,7 +71,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
   const callOptions = { ...limits, timeouts, admission, logger };
   const calls = new Map<WebSocket, SocketCall>();
-  /** Pings since a socket last gave a sign. */
+  /** Pings since a socket last gave a sign of life. */
   const unanswered = new WeakMap<WebSocket, number>();
   const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond);
   let draining = false;
@@ -87,7 +89,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const webSockets = new WebSocketServer(serverOptions);
   const pinging = setInterval(() => {
     for (const ws of calls.keys()) {
-      // What is not read, for its handler is slow, can't be seen to answer.
+      // A socket that is paused because its handler is slow can't be seen to answer.
       const pings = ws.isPaused ? 0 : (unanswered.get(ws) ?? 0);
       unanswered.set(ws, pings + 1);
       if (pings < MAX_UNANSWERED_PINGS) ws.ping();
@@ -107,7 +109,8 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   });
 
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // Whatever is said now would come ahead of the answers, which the client would take for each other.
+    // An error written now would come ahead of the open requests' answers, and the client would take it for one of
+    // them.
     if (hasOpenRequests(socket)) {
       socket.destroy();
       return;
@@ -118,7 +121,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
 
     webSockets.handleUpgrade(request, socket, head, (ws) => begin(ws, request, handler));
   };
-  /** A function of its own, so that nothing that lives as long as the socket keeps the request in its closure. */
+  /** This is a function of its own, so that no closure that lives as long as the socket keeps the request. */
   const begin = (ws: WebSocket, request: IncomingMessage, handler: UniversalHandler) => {
     calls.set(ws, new SocketCall(ws, request, handler, callOptions));
     ws.once("close", () => calls.delete(ws));
@@ -137,8 +140,8 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
 }
 
 /**
- * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3):
- * one for each would cost a flood's victim more than its sender.
+ * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3). Answering each would cost a flood's
+ * victim more than its sender.
  */
 function answerLatestPing(ws: WebSocket): void {
   let latest: Buffer | undefined;

@@ -1,17 +1,17 @@
 import { costOf } from "@rollcall/shared/cost-of";
 
-/** What may wait for the handler before the socket is no longer read, in bytes. */
+/** Bytes that may wait for the handler before the socket is no longer read. */
 const HIGH_WATER_BYTES = 1024 ** 2;
 
-/** How the bytes of a body are held back at their source. */
+/** Controls of the source of a body's bytes. */
 export interface Flow {
   pause(): void;
   resume(): void;
 }
 
 /**
- * The body of a call whose bytes are pushed by a socket and pulled by a handler.
- * The socket is read as long as little of them waits. Has one reader.
+ * Body of a call whose bytes a socket pushes and a handler pulls. The socket is read while few of them wait. Has one
+ * reader.
  */
 export class PushedBody implements AsyncIterable<Uint8Array> {
   readonly #flow: Flow;
@@ -26,7 +26,7 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     this.#flow = flow;
   }
 
-  /** What waits for the handler, in bytes. */
+  /** Bytes that wait for the handler. */
   get waitingBytes(): number {
     return this.#waitingBytes;
   }
@@ -39,7 +39,7 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     this.#wake();
   }
 
-  /** There are no more bytes; with an error, because they failed to arrive. */
+  /** Ends the body. With an error, the reader gets it after the bytes that have arrived. */
   end(error?: unknown): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -47,7 +47,7 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     this.#wake();
   }
 
-  /** Nobody will read on: what still arrives is dropped. */
+  /** Drops what waits and what still arrives, since nobody will read on. */
   abandon(): void {
     this.#abandoned = true;
     this.#chunks = [];

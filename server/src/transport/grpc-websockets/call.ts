@@ -22,51 +22,57 @@ const NORMAL = 1000;
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 const INTERNAL_ERROR = 1011;
-/** For what is being sent to leave when its call has failed: for its deadline, its caller's token. In milliseconds. */
+/**
+ * Time for bytes in flight to leave when a call has failed, such as by its deadline or an expired token, in
+ * milliseconds.
+ */
 const SEND_GRACE_MS = 5_000;
-/** What a client may still send while its socket closes, before it is read no further. */
+/** Bytes that a client may still send while its socket closes, before the socket is no longer read. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
 
-/** Bounds and parts that all sockets share. */
+/** Limits and objects that all sockets share. */
 export interface SocketCallOptions {
   /** Largest header block, in bytes. */
   maxHeaderBytes: number;
-  /** For the header block to arrive, in milliseconds. */
+  /** Time for the header block to arrive, in milliseconds. */
   headerTimeoutMs: number;
   timeouts: RequestTimeouts;
   admission: Admission;
   logger: Logger;
 }
 
-/** Why a call never began, and with which code its socket closes. */
+/** Why a call never began, and the code that its socket closes with. */
 interface CallRefusal {
   readonly error: ConnectError;
   readonly closeCode: number;
 }
 
-/** The one call that a socket carries. */
+/** Runs the one call that a socket carries. */
 export class SocketCall {
   readonly #ws: WebSocket;
   readonly #handler: UniversalHandler;
   readonly #options: SocketCallOptions;
-  /** The request that opened the socket, until the call begins: a quiet call may last for hours, and needs it no more. */
+  /**
+   * The request that opened the socket. Released when the call begins: a quiet call may last for hours, and no longer
+   * needs it.
+   */
   #upgrade: IncomingMessage | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
   readonly #holds: SocketHolds;
-  /** What is expected next: of one who is refused, nothing that would be heard. */
+  /** The part of the call that is expected next. Further bytes of a refused call are ignored. */
   #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
   readonly #openedAtMs = performance.now();
-  /** When its header block arrived: the call's clocks run from there, also while it waits to be let in. */
+  /** Time when the header block arrived. The call's clocks run from there, also while it waits to be admitted. */
   #begunAtMs = this.#openedAtMs;
-  /** The answer to a unary call is whole, and waits for its reader alone. */
+  /** Whether the answer to a unary call is complete, and only waits for its reader. */
   #isAnswered = false;
-  /** What of its answer is at hand and waits for the socket, in bytes. */
+  /** Bytes of the answer that are ready and wait for the socket. */
   #unsentBytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Its place among all calls, once it is one. */
+  /** The call's place in the admission, once it has entered. */
   #arrival: Arrival | undefined;
-  /** From the call's failure to its socket's end. */
+  /** Timer from the call's failure to the end of its socket. */
   #graceTimer: NodeJS.Timeout | undefined;
 
   /** @param upgrade The request that opened the socket. */
@@ -82,7 +88,7 @@ export class SocketCall {
     this.#timer = setTimeout(() => {
       this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
     }, headerTimeoutMs);
-    // ws tells of no frame before it is complete, but a chunk that completes nothing belongs to one that is not.
+    // ws reports a frame only when it is complete. So a chunk after which nothing was reported ends within a frame.
     let isWithinFrame = false;
     for (const event of ["message", "ping", "pong"]) {
       ws.on(event, () => {
@@ -90,7 +96,7 @@ export class SocketCall {
       });
     }
     ws.on("message", (data, isBinary) => this.#take(isBinary ? (data as Buffer) : undefined));
-    // What ws itself refuses, such as a frame over its limit, it closes with a code that says so.
+    // When ws itself refuses something, such as a frame over its limit, it closes the socket with a matching code.
     ws.on("error", (error) => {
       const isTooLarge = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
       const failure = new ConnectError(error.message, isTooLarge ? Code.ResourceExhausted : Code.InvalidArgument);
@@ -100,8 +106,8 @@ export class SocketCall {
     });
     ws.on("close", () => this.#end(new ConnectError("the client has gone", Code.Canceled)));
 
-    // Before the header block nobody is known: what arrives is counted as it does,
-    // or a frame of the largest message could be claimed and sent by anyone.
+    // The caller is not known before the header block, so its bytes are counted as they arrive. Otherwise anyone could
+    // send a frame as large as the largest message.
     let arrived = 0;
     let arrivedAfterEnd = 0;
     const count = (chunk: Buffer) => {
@@ -109,8 +115,8 @@ export class SocketCall {
         arrived += chunk.byteLength;
         if (arrived > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
       } else if (this.#phase === "done" || this.#phase === "refused") {
-        // Not closed at once, which could cost the client the answer; the rest stays on
-        // the network, and the close's own time limit ends it.
+        // Do not close at once, which could cost the client the answer. The rest stays on the network, and the close's
+        // own time limit ends it.
         arrivedAfterEnd += chunk.byteLength;
         if (arrivedAfterEnd > MAX_BYTES_AFTER_END) this.#holds.add("end");
       }
@@ -121,7 +127,7 @@ export class SocketCall {
     upgrade.socket.on("data", count);
   }
 
-  /** The server stops: a call that has begun may finish, a socket without one goes. */
+  /** Closes a socket without a call when the server stops. A call that has begun may finish. */
   goAway(): void {
     if (this.#phase !== "header") return;
     this.#refuse(new ConnectError("server is shutting down", Code.Unavailable), GOING_AWAY);
@@ -134,7 +140,7 @@ export class SocketCall {
     else if (this.#phase === "header") this.#begin(frame);
     else if (this.#phase === "half-closed") this.#breach("a frame after the end");
     else if (tag === BODY) {
-      // A chunk costs more than its bytes, and that of a tag alone has none.
+      // A chunk costs more than its bytes, and a frame with only the tag has none.
       if (frame.byteLength > 1) this.#body.push(frame.subarray(1));
       this.#boundUpload();
     } else if (tag === HALF_CLOSE && frame.byteLength === 1) {
@@ -151,8 +157,8 @@ export class SocketCall {
       if (block.byteLength > maxHeaderBytes) throw headerTooLarge(maxHeaderBytes);
       const header = parseHeaderBlock(block, this.#upgrade?.headers ?? {});
       this.#phase = "body";
-      // Nothing more is read before the gate has let the call in. From then on it is, whether or not the
-      // handler asks for it: a socket that is not read does not show that its client has gone.
+      // Read no more until the gate has let the call in. From then on read whether or not the handler asks for more,
+      // since an unread socket does not show that its client has gone.
       this.#holds.add("gate");
       this.#boundUpload();
       this.#enter(header);
@@ -161,7 +167,7 @@ export class SocketCall {
     }
   }
 
-  /** Serves the call as soon as it is let in. */
+  /** Serves the call as soon as it is admitted. */
   #enter(header: Headers): void {
     this.#begunAtMs = performance.now();
     this.#arrival = {
@@ -206,7 +212,7 @@ export class SocketCall {
     }
   }
 
-  /** The call's request; of the one that opened the socket nothing else is kept. */
+  /** Builds the call's request. Nothing else is kept of the request that opened the socket. */
   #takeRequest(header: Headers, requestId: string, refusal?: ConnectError): Parameters<UniversalHandler>[0] {
     const upgrade = this.#upgrade;
     if (!upgrade) throw new Error("a socket carries one call");
@@ -229,7 +235,7 @@ export class SocketCall {
       refusal,
     });
     return {
-      // What HTTP/1.1 can't carry, full duplex, this protocol can.
+      // This protocol is full duplex, which HTTP/1.1 is not.
       httpVersion: "2.0",
       method: "POST",
       url: new URL(this.#handler.requestPath, `http://${upgrade.headers.host}`).href,
@@ -240,15 +246,15 @@ export class SocketCall {
     };
   }
 
-  /** Ends a call that has failed though its client does not read. */
+  /** Ends a failed call even if its client does not read. */
   #hurry(): void {
     if (this.#phase === "done") return;
-    // Nothing that still arrives is of use, and the client may send while it does not read.
+    // Further bytes are of no use, and a client that does not read may go on sending.
     this.#holds.add("end");
     this.#graceTimer = setTimeout(() => this.#ws.terminate(), SEND_GRACE_MS);
   }
 
-  /** Answers a call that never began, through the chain of all calls: it is one in the log. */
+  /** Answers a call that never began, through the chain of all calls, so that it is logged as one. */
   #refuse(error: ConnectError, closeCode = POLICY_VIOLATION): void {
     this.#phase = "refused";
     this.#clearTimer();
@@ -256,7 +262,7 @@ export class SocketCall {
     void this.#serve(new Headers({ "content-type": "application/grpc-web+proto" }), { error, closeCode });
   }
 
-  /** The client broke the protocol: its request fails, or, when that was complete, its call ends. */
+  /** Handles a breach of the protocol: an incomplete request fails, and a call whose request is complete ends. */
   #breach(message: string): void {
     const error = new ConnectError(`protocol error: ${message}`, Code.InvalidArgument);
     if (this.#phase === "header") this.#refuse(error);
@@ -264,7 +270,7 @@ export class SocketCall {
     else this.#abort.abort(error);
   }
 
-  /** Takes no more of the request: whoever reads it gets the error. */
+  /** Stops taking the request; its reader gets the error. */
   #breakOff(error: ConnectError): void {
     this.#phase = "half-closed";
     this.#clearTimer();
@@ -272,8 +278,8 @@ export class SocketCall {
   }
 
   /**
-   * Bounds how long the client may take: for all of a request with one message, or
-   * between two parts of an upload. A conversation may be quiet.
+   * Bounds how long the client may take: for a whole request with one message, or between two parts of an upload. A
+   * conversation may be quiet.
    */
   #boundUpload(): void {
     const { timeouts } = this.#options;
@@ -284,14 +290,14 @@ export class SocketCall {
     else if (isUpload) this.#timer.refresh();
   }
 
-  /** Bounds how long the client may take for a frame that it has begun, where it may be silent between two. */
+  /** Bounds how long the client may take for a frame that it has begun, also where it may be quiet between frames. */
   #boundFrame(): void {
     if (!this.#timer) this.#startTimer(this.#options.timeouts.stallTimeoutMs);
   }
 
   #startTimer(timeoutMs: number): void {
     this.#timer = setTimeout(() => {
-      // While the handler is the slow one, the client can't send.
+      // The client can't send while the handler is the slow side.
       if (this.#holds.has("body") || this.#holds.has("gate")) this.#timer?.refresh();
       else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
     }, timeoutMs);
@@ -308,14 +314,14 @@ export class SocketCall {
     this.#clearTimer();
     clearTimeout(this.#graceTimer);
     this.#body.abandon();
-    // Or the client's answer to the close would not be seen.
+    // Read again, or the client's answer to the close would not be seen.
     this.#holds.release("gate");
     this.#holds.release("end");
     this.#ws.close(closeCode);
   }
 
   #end(error: ConnectError): void {
-    // A refusal ends by itself, and is what the log is to have.
+    // A refused call ends by itself, and the log should show the refusal.
     const isRefused = this.#phase === "refused";
     this.#phase = "done";
     this.#leave();

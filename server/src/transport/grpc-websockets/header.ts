@@ -3,13 +3,16 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { HEADER_FRAME, PREFIX_BYTES } from "@rollcall/shared/grpc-websockets";
 import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
-/** Header lines of a request, without the frame that a response's have. `token` and `field-value` of RFC 9110, 5. */
+/**
+ * A header line of a request. Unlike a response's, request headers come without a frame. `token` and `field-value` are
+ * those of RFC 9110, 5.
+ */
 const LINE = /^([!#$%&'*+.^_`|~\da-z-]+):[ \t]*([\t\x20-\x7e]*)$/i;
 
 /**
- * What tells of the connection is never taken from what the page sends, only from
- * the request that opened the socket: a proxy or a log may trust it. So is what
- * proxies set, and strip from requests, to tell who the caller is.
+ * Headers that describe the connection. They are taken only from the request that opened the socket, never from what
+ * the page sends, since a proxy or a log may trust them. The same holds for headers that proxies set, and strip from
+ * requests, to identify the caller.
  */
 const FROM_CONNECTION = new RegExp(
   `^(?:${[
@@ -21,15 +24,15 @@ const FROM_CONNECTION = new RegExp(
   ].join("|")})$`,
 );
 
-/** What describes the one message or hop that it came with (RFC 9110, 7.6.1), and means nothing in here. */
+/** Headers that describe a single message or hop (RFC 9110, 7.6.1), and mean nothing here. */
 const HOP_BY_HOP =
   /^(?:connection|keep-alive|upgrade|te|trailer|transfer-encoding|content-length|content-encoding|expect|http2-settings|proxy-.*)$/;
 
 /**
- * The headers of a call, out of a `grpc-websockets` header block: `key: value`
- * lines in ASCII. Those of the connection come from the upgrade request.
+ * Parses a `grpc-websockets` header block into the headers of a call: `key: value` lines in ASCII. Headers of the
+ * connection come from the upgrade request.
  *
- * @throws ConnectError invalid_argument for a line that is no header, unimplemented for another protocol.
+ * @throws ConnectError invalid_argument for a line that is not a header, unimplemented for another protocol.
  */
 export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders): Headers {
   const headers = new Headers();
@@ -49,7 +52,7 @@ export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders
   return headers;
 }
 
-/** The frame in which a response's headers go ahead of its body. */
+/** Returns the frame that carries a response's headers ahead of its body. */
 export function formatHeaderFrame(headers: Headers): Uint8Array {
   let lines = "";
   for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;

@@ -2,18 +2,18 @@ import type { WebSocket } from "ws";
 import { isTurnOver, queueForTurn } from "../../runtime/loop-turn.ts";
 
 /**
- * Read at once, in bytes: more than a talk has, and of frames so few that they take
- * about a millisecond.
+ * Bytes that are read at once without a look at the clock: more than a conversation sends, and so few frames that they
+ * take about a millisecond.
  */
 const FAST_CHUNK_BYTES = 8 * 1_024;
 
 /**
- * Why a socket is not read: the gate has not let its call in yet, the handler is
- * slower than the client, this turn of the loop is over, or the call is.
+ * Why a socket is not read: the gate has not let its call in yet ("gate"), the handler is slower than the client
+ * ("body"), this turn of the loop is used up ("turn"), or the call is over ("end").
  */
 export type Hold = "gate" | "body" | "turn" | "end";
 
-/** Reads a socket only while nothing holds it. */
+/** Pauses a socket while anything holds it. */
 export class SocketHolds {
   readonly #ws: WebSocket;
   readonly #holds = new Set<Hold>();
@@ -37,8 +37,8 @@ export class SocketHolds {
   }
 
   /**
-   * Makes what comes fast wait when the turn is over, however small its frames are, and whatever they hold: a flood of
-   * pings, of empty frames or of fragments, which nobody is told of. It costs no budget, since it may be an upload.
+   * Pauses a fast socket when this turn's time is used up. This covers floods that emit no event, such as pings, empty
+   * frames or fragments. It counts against no limit, since it may be an honest upload.
    */
   boundTurn(chunk: Uint8Array): void {
     if (chunk.byteLength < FAST_CHUNK_BYTES || !isTurnOver() || this.#holds.has("turn")) return;

@@ -15,7 +15,7 @@ export const REFUSALS = {
   subprotocol: { status: 400, code: Code.InvalidArgument, message: `subprotocol must be ${SUBPROTOCOL}` },
 } as const satisfies Record<string, HttpRefusal>;
 
-/** Why a request that asks for a WebSocket gets none, if so. */
+/** Returns why a request for a WebSocket is refused, or undefined if it is not. */
 export function refusalOf(
   request: IncomingMessage,
   isMethod: boolean,
@@ -29,8 +29,8 @@ export function refusalOf(
 }
 
 /**
- * Browsers send the Origin of the page, and let any page open a socket to any
- * server: this check is all that stands between them. Other clients send none.
+ * Returns whether the page that opened the socket may do so. Browsers send the page's Origin, and let any page open a
+ * socket to any server, so this check is the only protection. Other clients send no Origin.
  */
 function isAllowedOrigin({ headers, socket }: IncomingMessage, origins: readonly string[]): boolean {
   const { origin, host } = headers;
@@ -42,7 +42,7 @@ function subprotocolsOf({ headers }: IncomingMessage): string[] {
   return (headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
 }
 
-/** Answers a request that gets no WebSocket, in the form of Connect's errors, and ends its connection. */
+/** Refuses a WebSocket request with an error in Connect's form, and ends its connection. */
 export function endWithError(socket: Duplex, requestId: string, { status, code, message }: HttpRefusal): void {
   const body = JSON.stringify({ code: codeToString(code), message });
   socket.on("error", () => socket.destroy());

@@ -4,21 +4,21 @@ import type { WebSocket } from "ws";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { formatHeaderFrame } from "./header.ts";
 
-/** Of an answer at once, in bytes: the protocol sees a stream of bytes, wherever its frames end. */
+/** Bytes of an answer that are sent at once. The client sees a stream of bytes, wherever its frames end. */
 const PIECE_BYTES = 64 * 1_024;
 
 export interface SendOptions {
   requestId: string;
-  /** For each piece of the answer to leave, in milliseconds; then the socket is terminated. */
+  /** Time for each piece of the answer to leave, in milliseconds; then the socket is terminated. */
   stallTimeoutMs: number;
-  /** Called with what has not been given to the socket yet of what is at hand, in bytes. */
+  /** Called with the number of ready bytes that the socket has not been given yet. */
   onUnsent(bytes: number): void;
 }
 
 /**
  * Sends a call's answer, its headers first.
  *
- * @throws Error when the socket has gone, or what the answer's body throws.
+ * @throws Error when the socket has gone, or from the answer's body.
  */
 export async function sendResponse(
   ws: WebSocket,
@@ -27,11 +27,12 @@ export async function sendResponse(
 ): Promise<void> {
   const header = new Headers(response.header);
   header.set("x-request-id", options.requestId);
-  // What Connect refuses by an HTTP status, such as a media type, has no other here.
+  // Connect refuses some requests by HTTP status alone, such as an unknown media type. This protocol has no HTTP
+  // status, so send a gRPC one.
   if (response.status !== 200) header.set("grpc-status", String(Code.Unimplemented));
   let headerFrame: Uint8Array | undefined = formatHeaderFrame(header);
-  // Handlers resolve with the first chunk at hand. The headers are sent from
-  // within the loop, which ends the body when the socket has gone.
+  // Handlers resolve with the first chunk ready. The headers are sent from within the loop, so that the body is ended
+  // when the socket has gone.
   for await (const chunk of response.body ?? []) {
     if (headerFrame) await sendInPieces(ws, headerFrame, options);
     headerFrame = undefined;
@@ -41,11 +42,11 @@ export async function sendResponse(
 }
 
 /**
- * Resolves when the bytes have left for the network, so that a slow reader slows
- * its handler. They leave in pieces, each of which must do so in time: one who
- * does not read is cut off. So is one who reads very slowly, for of progress only
- * room in the kernel's buffer tells, and Linux tells of it by the third: of the
- * 4 MiB that it may grow to, in the default minute, 23 KB/s.
+ * Resolves when the bytes have left for the network, so that a slow reader slows its handler. Sends them in pieces,
+ * each with a time limit, which cuts off clients that do not read.
+ *
+ * A very slow reader is cut off too: progress shows only when the kernel's send buffer frees up, and Linux reports that
+ * in steps of a third of the buffer. With a 4 MiB buffer and the default minute, a client has to read at least 23 KB/s.
  *
  * @throws Error when the socket has gone.
  */
@@ -57,7 +58,7 @@ async function sendInPieces(
   for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
     onUnsent(Math.max(0, bytes.byteLength - start - PIECE_BYTES));
     await sendPiece(ws, bytes.subarray(start, start + PIECE_BYTES), stallTimeoutMs);
-    // What the network takes at once is sent without a turn of the loop.
+    // Bytes that the network takes at once are sent without waiting for another turn of the loop.
     if (isTurnOver()) await nextTurn();
   }
 }

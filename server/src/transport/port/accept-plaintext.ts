@@ -1,15 +1,13 @@
 import type { Socket } from "node:net";
 
-/** What an HTTP/2 client sends first, and no HTTP/1.1 client can (RFC 9113, 3.4). */
+/** First bytes of every HTTP/2 client; no HTTP/1.1 client can send them (RFC 9113, 3.4). */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 
 /**
- * Reads a plaintext connection's first bytes, puts them back, and tells whether
- * they begin HTTP/2. The connection is closed when it does not say within
- * `timeoutMs`.
+ * Reads a plaintext connection's first bytes, puts them back, and reports whether they begin HTTP/2. Closes the
+ * connection if that is not clear within `timeoutMs`.
  *
- * `accept` runs in the same turn of the event loop as the last read, so that
- * nothing that arrives later is missed.
+ * `accept` runs in the same turn of the event loop as the last read, so that nothing that arrives later is missed.
  */
 export function acceptPlaintext(socket: Socket, timeoutMs: number, accept: (isHttp2: boolean) => void): void {
   let head: Buffer = Buffer.alloc(0);
@@ -21,10 +19,10 @@ export function acceptPlaintext(socket: Socket, timeoutMs: number, accept: (isHt
     head = Buffer.concat([head, chunk]);
     const length = Math.min(head.length, HTTP2_PREFACE.length);
     const matches = head.compare(HTTP2_PREFACE, 0, length, 0, length) === 0;
-    // Still either: at most 23 bytes, which no HTTP/1.1 request begins with.
+    // Undecided yet. No complete HTTP/1.1 request is a part of the preface, so such a client sends more.
     if (matches && length < HTTP2_PREFACE.length) return;
     stop();
-    // An HTTP/2 connection ends both ways at once (RFC 9113, 9.1).
+    // An HTTP/2 connection ends in both directions at once (RFC 9113, 9.1).
     if (matches) socket.allowHalfOpen = false;
     socket.unshift(head);
     accept(matches);

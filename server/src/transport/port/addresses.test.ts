@@ -2,7 +2,7 @@ import { BlockList } from "node:net";
 import { describe, expect, test } from "vitest";
 import { addressKey, addToBlockList } from "./addresses.ts";
 
-describe("what counts as one address", () => {
+describe("the key of an address", () => {
   test.each([
     ["192.0.2.1", "192.0.2.1"],
     ["::ffff:192.0.2.1", "192.0.2.1"],

@@ -1,13 +1,16 @@
 import { type BlockList, isIP, type Socket } from "node:net";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
-/** Between two looks for addresses that nothing has to be remembered of. */
+/** Time between two sweeps, which forget addresses without connections and with nothing spent. */
 const SWEEP_INTERVAL_MS = 5_000;
 
-/** What is known of an address that has connections, or has had some a moment ago. */
+/** State of an address that has connections, or had some a moment ago. */
 export interface RemoteAddress {
   connections: number;
-  /** What its connections may spend, all together, while they are strangers: else each new one would bring its own. */
+  /**
+   * Allowance shared by all connections of the address whose client is not known yet. Otherwise each new connection
+   * would bring a fresh one.
+   */
   readonly resets: TokenBucket;
   readonly largeHeaders: TokenBucket;
   readonly tinyPieces: TokenBucket;
@@ -16,16 +19,16 @@ export interface RemoteAddress {
 export interface AddressesOptions {
   /** Connections of one address; more are closed at once. An IPv6 address counts as its /64. */
   maxConnectionsPerAddress: number;
-  /** Addresses that stand for many clients; none of this is counted for them. */
+  /** Addresses that stand for many clients. Nothing here is counted for them. */
   trustedProxies: BlockList;
   strangerResets: Allowance;
   strangerHeaderBytes: Allowance;
   tinyPieces: Allowance;
-  /** Called with the address of each connection that was closed because there are too many. */
+  /** Called with the address of each connection that is closed because its address has too many. */
   onRefused(address: string): void;
 }
 
-/** The addresses that connections come from. */
+/** Counts connections and allowances by remote address. */
 export class Addresses {
   readonly #options: AddressesOptions;
   readonly #known = new Map<string, RemoteAddress>();
@@ -35,10 +38,10 @@ export class Addresses {
     this.#options = options;
   }
 
-  /** Counts a connection until it closes. Returns false, and destroys it, when its address has too many. */
+  /** Counts a connection until it closes. Destroys it and returns false when its address has too many. */
   admit(socket: Socket): boolean {
     const { remoteAddress } = socket;
-    // It has closed already.
+    // The connection has closed already.
     if (remoteAddress === undefined) return true;
     const { maxConnectionsPerAddress, trustedProxies, onRefused } = this.#options;
     const family = isIP(remoteAddress) === 6 ? "ipv6" : "ipv4";
@@ -59,7 +62,7 @@ export class Addresses {
     return true;
   }
 
-  /** What is known of the address of a connection that was admitted; nothing of a proxy's. */
+  /** Returns the state of an admitted connection's address, or a fresh one for a proxy. */
   of(remoteAddress: string | undefined): RemoteAddress {
     return (remoteAddress !== undefined && this.#known.get(addressKey(remoteAddress))) || this.#create();
   }
@@ -85,9 +88,9 @@ export class Addresses {
 }
 
 /**
- * What counts as one address: an IPv4 address, also where it is written as an IPv6
- * one, or the 64 bits of an IPv6 address that its network chooses (RFC 4291, 2.5.4);
- * a host takes any number of addresses below them.
+ * Returns the key under which an address is counted: an IPv4 address, also when it is written as an IPv6 one, or the
+ * first 64 bits of an IPv6 address. Those are the ones that its network assigns (RFC 4291, 2.5.4); a host chooses the
+ * other 64 freely.
  */
 export function addressKey(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
@@ -105,7 +108,9 @@ export function addressKey(address: string): string {
     .join(":")}::/64`;
 }
 
-/** Adds an address or a network of either family, as `10.0.0.1` or `10.0.0.0/8`. Returns false for what is neither. */
+/**
+ * Adds an address or a network of either family, such as `10.0.0.1` or `10.0.0.0/8`. Returns false for anything else.
+ */
 export function addToBlockList(list: BlockList, entry: string): boolean {
   const [, address = "", , prefix] = /^([^/]+)(\/(\d{1,3}))?$/.exec(entry) ?? [];
   const version = isIP(address);

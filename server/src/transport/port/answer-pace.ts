@@ -3,13 +3,15 @@ import { FairLine } from "../admission/fair-line.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
-/** How long a call counts as one whose answer is being made: slow ones hold up nobody. */
+/**
+ * Time for which a call counts as fresh, in milliseconds. A call that takes longer to answer no longer holds up others.
+ */
 const FRESH_MS = 10;
 
 export interface AnswerPaceOptions {
-  /** Calls that are handled at once while there is no room. */
+  /** Calls that may be fresh at once while there is no room. */
   maxFreshCalls: number;
-  /** Whether so little is held that calls need no pace. */
+  /** Returns whether so little is held that calls need no pace. */
   hasRoom(): boolean;
 }
 
@@ -19,8 +21,8 @@ interface Start {
 }
 
 /**
- * Begins few calls at once while much is held, so that the first answers are counted
- * before the last are made: what an answer is made of takes several times its size.
+ * Lets only a few calls begin at once while much is held. Making an answer takes several times the answer's size, so
+ * the first answers have to be counted before the last ones are made.
  */
 export class AnswerPace {
   readonly #options: AnswerPaceOptions;
@@ -31,7 +33,7 @@ export class AnswerPace {
     this.#options = options;
   }
 
-  /** Where the call has to wait until it may be handled, resolves then. */
+  /** Resolves when the call may be handled. Returns undefined if it may be at once. */
   begin(call: CallBytes): Promise<void> | undefined {
     if (this.#options.hasRoom() && this.#line.length === 0) return undefined;
     return new Promise((begin) => {
@@ -51,7 +53,7 @@ export class AnswerPace {
     }
   }
 
-  /** Of the calls that were begun a moment ago, those that have no answer yet. */
+  /** Counts the calls that began within the last `FRESH_MS` and have no answer yet. */
   #countFresh(): number {
     const nowMs = performance.now();
     this.#fresh = this.#fresh.filter(({ call, sinceMs }) => nowMs - sinceMs < FRESH_MS && !call.isAnswered);

@@ -2,7 +2,7 @@ import { expect, test, vi } from "vitest";
 import { createLogger } from "../../telemetry/logger.ts";
 import { BoundedLines } from "./bounded-lines.ts";
 
-test("a second has so many lines, and then one with the number of the others", () => {
+test("each second has a number of lines, and then one with the count of the others", () => {
   vi.useFakeTimers();
   try {
     const log: Record<string, unknown>[] = [];

@@ -3,7 +3,7 @@ import { DEFAULT_REFUSED_LINES_PER_SECOND } from "../../limits.ts";
 
 const INTERVAL_MS = 1_000;
 
-/** Logs lines of one kind, so many a second; of the others a line has the number. */
+/** Logs lines of one kind, up to a number a second, then one line with the count of those left out. */
 export class BoundedLines {
   readonly #logger: Logger;
   readonly #message: string;

@@ -2,20 +2,20 @@ import { AnswerPace } from "./answer-pace.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
-/** Between two looks at what is held. */
+/** Time between two checks of what is held. */
 const CHECK_INTERVAL_MS = 500;
-/** What each connection may hold, however many there are. */
+/** Bytes that each connection may hold, however many connections there are. */
 export const MIN_SHARE_BYTES = 64 * 1_024;
-/** Calls of the process that are handled at once while it holds more than this part of what it may hold. */
+/** Calls of the process that may be fresh at once while it holds more than `PACED_SHARE` of its limit. */
 const MAX_FRESH_CALLS = 16;
 const PACED_SHARE = 1 / 8;
 
 export interface ByteBudgetOptions {
-  /** For the calls of one connection: requests that are not complete, and answers that have not left. */
+  /** Limit for the calls of one connection: incomplete requests and answers that have not left. */
   maxConnectionBytes: number;
-  /** For all calls of the process. */
+  /** Limit for all calls of the process. */
   maxHeldBytes: number;
-  /** Called when a call was ended because it was in the way. */
+  /** Called when a call has been ended because it blocked others. */
   onEnded?: (() => void) | undefined;
 }
 
@@ -24,13 +24,13 @@ interface Waiter {
   resume(): void;
 }
 
-/** Bounds what the process holds of requests and answers, and who may hold it. */
+/** Bounds the bytes that the process holds for requests and answers, and shares them among connections. */
 export class ByteBudget {
   readonly options: ByteBudgetOptions;
   readonly pace: AnswerPace;
-  /** Connections with calls under way. */
+  /** Connections with open calls. */
   readonly connections = new Set<ConnectionBytes>();
-  /** Calls whose messages are not complete, the eldest first. */
+  /** Calls whose messages are incomplete, oldest first. */
   readonly holders = new Set<CallBytes>();
   heldBytes = 0;
   readonly #waiters = new Set<Waiter>();
@@ -45,7 +45,7 @@ export class ByteBudget {
     });
   }
 
-  /** Whether so little is held that calls need no pace. */
+  /** Returns whether so little is held that calls need no pace. */
   get hasRoom(): boolean {
     return this.heldBytes < this.options.maxHeldBytes * PACED_SHARE;
   }
@@ -54,20 +54,20 @@ export class ByteBudget {
     return this.heldBytes > this.options.maxHeldBytes;
   }
 
-  /** What a connection may hold while the process holds too much. */
+  /** Bytes that one connection may hold while the process holds too many. */
   get shareBytes(): number {
     return Math.max(MIN_SHARE_BYTES, this.options.maxHeldBytes / Math.max(1, this.connections.size));
   }
 
   /**
-   * Resolves when something has changed and `isReady` returns true. Those who wait are
-   * asked in their order: what one of them takes, the next one finds taken.
+   * Resolves when something has changed and `isReady` returns true. Waiters are asked in order, so that one sees what
+   * those ahead of it have taken.
    */
   when(isReady: () => boolean): Promise<void> {
     return new Promise((resume) => this.#waiters.add({ isReady, resume }));
   }
 
-  /** Has those who wait asked, once for all changes of a turn of the event loop. */
+  /** Asks the waiters again, once for all changes of a turn of the event loop. */
   wake(): void {
     if (this.#isWaking || this.#waiters.size === 0) return;
     this.#isWaking = true;

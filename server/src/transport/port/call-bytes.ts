@@ -1,33 +1,33 @@
 import { CALL_BYTES, CALL_STALL_TIMEOUT_MS, OVER_SHARE_STALL_TIMEOUT_MS } from "../../limits.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
-/** Longest that a call waits for its turn to be read on. */
+/** Longest wait of a call for its turn to be read on. */
 const MAX_WAIT_MS = 30_000;
-/** What a call may be sent before it is counted again, in bytes: the window of a stream that is one of many. */
+/** Bytes that a call may receive before it is counted again: the window of one stream among many. */
 const READ_BYTES = 32 * 1_024;
-/** How long that counts where it was not sent. */
+/** Time after which bytes that were granted but not sent stop counting. */
 const READ_MS = 100;
 
-/** A call whose bytes count. */
+/** A call whose bytes are counted. */
 export interface CountedCall {
-  /** What waits in its queues, for the handler or for the network, in bytes. */
+  /** Bytes in its queues, for the handler or for the network. */
   queuedBytes(): number;
-  /** What waits for the network alone. */
+  /** Bytes that wait for the network alone. */
   unsentBytes(): number;
-  /** Ends the call because it is in the way of others. */
+  /** Ends the call because it blocks others. */
   end(): void;
 }
 
-/** What one call holds. */
+/** Counts the bytes that one call holds. */
 export class CallBytes {
   readonly connection: ConnectionBytes;
-  /** What the connection's sum has of it. */
+  /** Part of the connection's sum that is this call's. */
   countedBytes = 0;
-  /** Of complete messages that are kept until others take their places. */
+  /** Bytes of complete messages that are kept until the next ones replace them. */
   keptBytes = 0;
   readonly #call: CountedCall;
   #assembledBytes = 0;
-  /** What it may read on, for it has waited. */
+  /** Bytes that the call may receive because it has waited for its turn. They count until they arrive. */
   #grantedBytes = 0;
   #grantedAtMs = 0;
   #movedAtMs = performance.now();
@@ -40,16 +40,16 @@ export class CallBytes {
     this.#call = call;
   }
 
-  /** Sums what the call holds at the moment. */
+  /** Adds up what the call holds at the moment. */
   count(): number {
     if (this.#grantedBytes > 0 && performance.now() - this.#grantedAtMs > READ_MS) this.#grantedBytes = 0;
-    // Calls whose requests are on their way are bounded by their places.
+    // Calls whose requests are still arriving need no such charge: the limits of calls in flight bound them.
     const ownBytes = this.#call.unsentBytes() > 0 ? CALL_BYTES : 0;
     this.countedBytes = ownBytes + this.#assembledBytes + this.#grantedBytes + this.#call.queuedBytes();
     return this.countedBytes;
   }
 
-  /** Brings the connection's sum up to date with what the call holds: its answer waits for its reader. */
+  /** Updates the connection's sum with what the call holds, when its answer waits for its reader. */
   recount(): void {
     if (this.#isClosed) return;
     const beforeBytes = this.countedBytes;
@@ -64,15 +64,14 @@ export class CallBytes {
     return this.#assembledBytes > 0;
   }
 
-  /** A piece of the request has arrived. */
+  /** Notes that a piece of the request has arrived. */
   moved(): void {
     this.#movedAtMs = performance.now();
   }
 
   /**
-   * Counts what is held of a message that is not complete; a negative number when it
-   * is let go, 0 before the first. Where there is too much already, resolves when the
-   * call may be read on.
+   * Counts the bytes held of an incomplete message: a negative number when they are released, 0 before the first. If
+   * too much is held already, resolves when the call may be read on.
    */
   hold(deltaBytes: number): Promise<void> | undefined {
     if (this.#isClosed) return undefined;
@@ -89,8 +88,7 @@ export class CallBytes {
   }
 
   /**
-   * Counts complete messages that are kept until others take their places; a negative
-   * number when they are let go.
+   * Counts complete messages that are kept until the next ones replace them; a negative number when they are released.
    */
   keep(deltaBytes: number): void {
     if (this.#isClosed) return;
@@ -99,13 +97,15 @@ export class CallBytes {
     if (deltaBytes < 0) this.connection.budget.wake();
   }
 
-  /** Where so many bytes may not be kept, resolves when they may, or when the call is over. */
+  /**
+   * Resolves when this many bytes may be kept, or when the call is over. Returns undefined if they may be kept at once.
+   */
   room(bytes: number): Promise<void> | undefined {
     return this.#isClosed || this.#mayGrow(bytes) ? undefined : this.#waitUntil(() => this.#mayGrow(bytes));
   }
 
   /**
-   * Whether the client is the one that the call waits for, and has been for too long.
+   * Returns whether the call has waited for its client for too long.
    *
    * @param isRead Whether the client has read some of its answers since the last look.
    */
@@ -123,11 +123,11 @@ export class CallBytes {
   end(): void {
     this.connection.budget.options.onEnded?.();
     this.#call.end();
-    // At once, so that no more calls are ended than have to be.
+    // Close now, so that the freed bytes count at once and no more calls are ended than necessary.
     this.close();
   }
 
-  /** The call is over, whichever way. */
+  /** Releases the call's bytes when it is over, however it ended. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -141,11 +141,11 @@ export class CallBytes {
     this.connection.add(bytes);
   }
 
-  /** @param bytes Of a message that is to be complete at once. */
+  /** @param bytes Size of a message that is to become complete at once. */
   #mayGrow(bytes = this.#assembledBytes): boolean {
     const { budget, heldBytes, eldestHolder = this, eldestKeeper = this } = this.connection;
     if (heldBytes > budget.options.maxConnectionBytes && eldestHolder !== this) return false;
-    // A message that takes the place of one of its size is not in the way.
+    // A message that replaces one of at least its size needs no room.
     const needsRoom = bytes > this.keptBytes && eldestKeeper !== this;
     if (needsRoom && this.connection.keepsTooMuch) return false;
     if (!this.connection.isOverShare) return true;
@@ -159,7 +159,10 @@ export class CallBytes {
     return this.#mayGrow() ? undefined : this.#waitForMore();
   }
 
-  /** Resolves when the call may be read on. What it is going to read counts already, or all who wait would go on at once. */
+  /**
+   * Resolves when the call may be read on. Counts the bytes it is about to receive at once, or all waiters would go on
+   * together.
+   */
   #waitForMore(): Promise<void> {
     return this.#waitUntil(() => {
       if (!this.#mayGrow()) return false;

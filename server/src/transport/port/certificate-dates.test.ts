@@ -40,7 +40,7 @@ function watch(certs: string, day: number, clientCa?: string) {
 
 const server = { of: "server", certificates: [1] };
 
-test("a certificate is warned of at the start and daily, from 14 days before its end on", () => {
+test("warnings about a certificate come at the start and daily, from 14 days before its end", () => {
   const { lines, days, dates } = watch(long.cert, 75.5);
   expect(lines()).toEqual([]);
   days(1);
@@ -54,19 +54,19 @@ test("a certificate is warned of at the start and daily, from 14 days before its
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a certificate that lives for days is warned of in its last quarter", () => {
+test("warnings about a certificate that lives for days come in its last quarter", () => {
   const { lines, days } = watch(short.cert, 2.5);
   expect(lines()).toEqual([]);
   days(1);
   expect(lines()).toEqual([{ level: "warn", msg: "certificate expires soon", ...server }]);
 });
 
-test("a certificate that is not valid yet is warned of", () => {
+test("a certificate that is not valid yet causes a warning", () => {
   const { lines } = watch(long.cert, -1);
   expect(lines()).toEqual([{ level: "error", msg: "certificate is not valid yet", ...server }]);
 });
 
-test("the rest of the chain and the authorities of clients are looked at, with one line for all of a kind", () => {
+test("the rest of the chain and the client authorities are checked too, with one line for each kind", () => {
   const bundle = `${long.cert}\n${short.cert}\n`.repeat(10);
   const { lines } = watch(`${long.cert}\n${short.cert}`, 10, bundle);
   expect(lines()).toEqual([

@@ -4,29 +4,29 @@ import type { Logger } from "pino";
 import type { TlsOptions } from "./servers.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** A certificate with less left is warned of: by then, those that are renewed by a program have been. */
+/** A certificate with less time left gets a warning. Automatic renewal has replaced a certificate by then. */
 const SOON_MS = 14 * DAY_MS;
-/** The same, as a part of a certificate's whole life, for those that live for days only. */
+/** The same, as a part of the certificate's whole life, for those that live for days only. */
 const SOON_PART = 1 / 4;
-/** A bundle's certificates that a line names, by their numbers. */
+/** Certificates of a bundle that one line names, by their numbers. */
 const MAX_NUMBERS = 10;
 
 export interface CertificateDatesOptions {
   tls: TlsOptions;
   logger: Logger;
-  /** Milliseconds since the Unix epoch. */
+  /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 export interface CertificateDates {
-  /** Looks at the dates now, and once a day until `stop`. */
+  /** Checks the dates now, and once a day until `stop`. */
   start(): void;
   stop(): void;
 }
 
 /**
- * Warns of certificates that have expired, will soon, or are not valid yet: the server's own with
- * its chain, and the authorities of clients. Clients refuse such a server, without a word to it.
+ * Warns of certificates that have expired, expire soon, or are not valid yet. Checks the server's own with its chain,
+ * and the client authorities. Clients refuse a server with such a certificate without telling it why.
  *
  * @throws PemError when one of them can't be read.
  */

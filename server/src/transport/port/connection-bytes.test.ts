@@ -9,7 +9,7 @@ function createCall(queued = 0, unsent = 0) {
   return call;
 }
 
-test("what the calls of a connection hold is counted until they are closed", async () => {
+test("bytes that a connection's calls hold are counted until they are closed", async () => {
   const budget = new ByteBudget({ maxConnectionBytes: CALL_BYTES + 100, maxHeldBytes: 10 * CALL_BYTES });
   const connection = new ConnectionBytes(budget, () => 0);
   const first = connection.open(createCall(60, 60));
@@ -27,7 +27,7 @@ test("what the calls of a connection hold is counted until they are closed", asy
   expect([connection.heldBytes, budget.heldBytes, budget.connections.size]).toEqual([0, 0, 0]);
 });
 
-test("over the budget only the eldest message grows, and the next one when that is complete", async () => {
+test("over the budget only the oldest message grows, and the next one when it is complete", async () => {
   const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 1_000 });
   const connection = new ConnectionBytes(budget, () => 0);
   const eldest = connection.open(createCall());
@@ -45,7 +45,7 @@ test("over the budget only the eldest message grows, and the next one when that 
   expect(mayGrow).toBe(true);
 });
 
-test("a process that holds too much keeps back the connections that hold more than their share", () => {
+test("a process that holds too much delays connections that hold more than their share", () => {
   const budget = new ByteBudget({ maxConnectionBytes: 1e9, maxHeldBytes: 200_000 });
   const [greedy, modest] = [0, 0].map(() => new ConnectionBytes(budget, () => 0));
   greedy?.open(createCall(190_000));
@@ -55,7 +55,7 @@ test("a process that holds too much keeps back the connections that hold more th
   expect([greedy?.isOver, modest?.isOver]).toEqual([true, false]);
 });
 
-test("complete messages are kept up to a multiple; those of the same size take their places", async () => {
+test("complete messages are kept up to a multiple of the limit; those of the same size replace them", async () => {
   const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 1_000_000 });
   const connection = new ConnectionBytes(budget, () => 0);
   const [eldest, second, third] = [
@@ -86,7 +86,7 @@ test("complete messages are kept up to a multiple; those of the same size take t
   expect([connection.keptBytes, budget.heldBytes]).toEqual([0, 0]);
 });
 
-test("of those who wait, as many go on as there is room for, the eldest first", async () => {
+test("as many waiting calls go on as there is room for, the oldest first", async () => {
   const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxHeldBytes: 1e9 });
   const connection = new ConnectionBytes(budget, () => 0);
   const large = connection.open(createCall());
@@ -98,14 +98,14 @@ test("of those who wait, as many go on as there is room for, the eldest first", 
   large.close();
   for (const call of calls.slice(12)) call.close();
   await new Promise((resolve) => setTimeout(resolve, 10));
-  // Twelve hold 1.2 MB: of them only the eldest may go on. The others that have gone on are over.
+  // Twelve hold 1.2 MB, so only the oldest of them may go on. The others that have gone on are over.
   expect(goingOn.filter((index) => index < 12)).toEqual([0]);
   for (const call of calls.slice(6, 12)) call.close();
   await new Promise((resolve) => setTimeout(resolve, 10));
   // Six hold 0.6 MB, and each that goes on takes 32 KiB.
   expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
-  // Which they need not keep where nothing comes.
+  // The 32 KiB are released when nothing comes.
   await until(() => {
     connection.sum();
     return connection.heldBytes === 600_000;

@@ -3,32 +3,34 @@ import { AnswerPace } from "./answer-pace.ts";
 import { type ByteBudget, MIN_SHARE_BYTES } from "./byte-budget.ts";
 import { CallBytes, type CountedCall } from "./call-bytes.ts";
 
-/** What a reader has to take between two looks, on its connection, to count as one that moves: more than answers to pings. */
+/**
+ * Bytes that a client has to read on its connection between two looks to count as reading: more than answers to pings.
+ */
 const MIN_PROGRESS_BYTES = 4_096;
-/** Calls of a connection that are begun between two sums of what it holds. */
+/** Calls of a connection that begin between two sums of its bytes. */
 const CALLS_PER_SUM = 8;
-/** Calls of a connection that are handled at once while it holds more than this part of what it may hold. */
+/** Calls of a connection that may be fresh at once while it holds more than `PACED_SHARE` of its limit. */
 const MAX_FRESH_CALLS = 8;
 const PACED_SHARE = 1 / 4;
-/** Open calls of a connection that asks for little. */
+/** Open calls that a connection may have and still count as light. */
 const MAX_LIGHT_CALLS = 4;
 
-/** What the calls of one connection hold. */
+/** Adds up the bytes that the calls of one connection hold. */
 export class ConnectionBytes {
   readonly budget: ByteBudget;
   readonly calls = new Set<CallBytes>();
-  /** As of the last sum, in bytes. */
+  /** Bytes held, as of the last sum. */
   heldBytes = 0;
-  /** Of complete messages, each the last of its stream, in bytes. */
+  /** Bytes of complete messages that are kept, each the latest of its stream. */
   keptBytes = 0;
-  /** Calls under way that hold too little to be counted. */
+  /** Open calls that hold too little to be counted. */
   uncountedCalls = 0;
   readonly #writtenBytes: () => number;
   readonly #pace: AnswerPace;
   #lastWritten = 0;
   #callsSinceSum = 0;
 
-  /** @param writtenBytes All that has left on the connection so far. */
+  /** @param writtenBytes Returns all bytes that have left on the connection so far. */
   constructor(budget: ByteBudget, writtenBytes: () => number) {
     this.budget = budget;
     this.#writtenBytes = writtenBytes;
@@ -43,7 +45,7 @@ export class ConnectionBytes {
     return this.heldBytes > this.budget.options.maxConnectionBytes || this.isOverShare;
   }
 
-  /** Whether complete messages are in the way, too. */
+  /** Whether even complete messages take too much room. */
   get keepsTooMuch(): boolean {
     return this.keptBytes > KEPT_MESSAGES_FACTOR * this.budget.options.maxConnectionBytes || this.isOverShare;
   }
@@ -53,7 +55,7 @@ export class ConnectionBytes {
     return this.budget.isOver && this.heldBytes + this.keptBytes > this.budget.shareBytes;
   }
 
-  /** Whether the connection has many calls under way or holds much, so that others go first. */
+  /** Whether the connection has many open calls or holds much. Calls of other connections then go first. */
   get isHeavy(): boolean {
     return this.calls.size + this.uncountedCalls > MAX_LIGHT_CALLS || this.heldBytes + this.keptBytes > MIN_SHARE_BYTES;
   }
@@ -64,7 +66,10 @@ export class ConnectionBytes {
     return this.heldBytes < maxConnectionBytes * PACED_SHARE && this.budget.hasRoom;
   }
 
-  /** Whether a new call may begin; looks every few calls, since looking takes longer the more calls there are. */
+  /**
+   * Returns whether a new call may begin. Adds up the bytes only every few calls, since that takes longer the more
+   * calls there are.
+   */
   mayBegin(): boolean {
     this.#callsSinceSum += 1;
     if (this.#callsSinceSum >= CALLS_PER_SUM || this.isOver) this.sum();
@@ -103,19 +108,19 @@ export class ConnectionBytes {
     this.add(bytes - this.heldBytes);
   }
 
-  /** The eldest of its calls whose message is not complete: it is always read on, or none would ever be. */
+  /** The oldest call with an incomplete message. It may always be read on, or no call would ever finish. */
   get eldestHolder(): CallBytes | undefined {
     for (const call of this.calls) if (call.isHolder) return call;
     return undefined;
   }
 
-  /** The eldest of its calls that keeps a message: the only one to get another while too much is kept. */
+  /** The oldest call that keeps a message. While too much is kept, only this one gets another. */
   get eldestKeeper(): CallBytes | undefined {
     for (const call of this.calls) if (call.keptBytes > 0) return call;
     return undefined;
   }
 
-  /** Ends calls that are in the way: the connection, or the process, holds too much, and they have not moved. */
+  /** Ends calls that have not moved while the connection or the process holds too much. */
   check(): void {
     const nowMs = performance.now();
     const written = this.#writtenBytes();
@@ -126,7 +131,10 @@ export class ConnectionBytes {
     }
   }
 
-  /** Where much is held, by this connection or by all, resolves when one of its calls may be handled. */
+  /**
+   * Resolves when the call may be handled, if this connection or the process holds much. Returns undefined if it may be
+   * handled at once.
+   */
   pace(call: CallBytes): Promise<void> | undefined {
     const turn = this.#pace.begin(call);
     return turn ? turn.then(() => this.budget.pace.begin(call)) : this.budget.pace.begin(call);

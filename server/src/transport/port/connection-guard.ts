@@ -7,10 +7,10 @@ import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
-/** Bytes of bodies that arrive between two sums of what the connection holds. */
+/** Body bytes that arrive between two sums of what the connection holds. */
 const BYTES_PER_SUM = 16 * 1_024;
 
-/** What is known of a connection, and what it may still do. */
+/** Tracks what a connection does, and ends it when it does too much. */
 export class ConnectionGuard {
   readonly bytes: ConnectionBytes;
   /** Address and port of the other end. */
@@ -18,17 +18,17 @@ export class ConnectionGuard {
   readonly #address: RemoteAddress;
   readonly #tinyPieces: TokenBucket;
   readonly #cut: (reason: string) => void;
-  /** Requests of HTTP/1.1 that have not begun yet, in their order. */
+  /** HTTP/1.1 requests that have not begun yet, in order. */
   readonly line: (() => void)[] = [];
   /** Called when more of a body has arrived. */
   onUpload: () => void = () => {};
-  /** All that bodies have had, in bytes. */
+  /** Bytes of all bodies so far. */
   arrivedBytes = 0;
   #summedAtBytes = 0;
   #isAdmitted = false;
   #isCut = false;
 
-  /** @param cut Ends the connection, for a client that floods it. */
+  /** @param cut Ends the connection of a client that floods it. */
   constructor(
     peer: string,
     address: RemoteAddress,
@@ -43,7 +43,7 @@ export class ConnectionGuard {
     this.#cut = cut;
   }
 
-  /** The gate has let a call of the connection in: from now on its client is known. */
+  /** Marks the client as known, since the gate has let one of the connection's calls in. */
   admit(): void {
     this.#isAdmitted = true;
   }
@@ -52,7 +52,7 @@ export class ConnectionGuard {
     return this.#isAdmitted;
   }
 
-  /** A piece of a body has arrived. */
+  /** Counts a piece of a body that has arrived. */
   onPiece(bytes: number): void {
     const tinyPieces = this.#isAdmitted ? this.#tinyPieces : this.#address.tinyPieces;
     if (bytes < TINY_PIECE_BYTES && !tinyPieces.spend(1)) this.#end("body in tiny pieces");
@@ -65,13 +65,13 @@ export class ConnectionGuard {
       this.#end("unread bodies");
   }
 
-  /** A request's header has arrived; its size is that of RFC 9113, 6.5.2. */
+  /** Counts a request's header; `bytes` is its size by RFC 9113, 6.5.2. */
   onHeader(bytes: number): void {
     if (this.#isAdmitted || bytes <= FREE_HEADER_BYTES) return;
     if (!this.#address.largeHeaders.spend(bytes - FREE_HEADER_BYTES)) this.#end("large headers");
   }
 
-  /** A stream was reset, by its client or for what its client did. */
+  /** Counts a stream that was reset, by its client or because of something the client did. */
   onReset(): void {
     if (!this.#isAdmitted && !this.#address.resets.spend(1)) this.#end("rapid reset");
   }
@@ -86,7 +86,7 @@ export class ConnectionGuard {
 const guards = new WeakMap<object, ConnectionGuard>();
 const calls = new WeakMap<object, CallBytes>();
 
-/** What identifies the connection that a request came over: a session or a socket. */
+/** Returns the object that identifies the request's connection: a session or a socket. */
 export function connectionOf(request: IncomingMessage | Http2ServerRequest): object | undefined {
   return "stream" in request ? request.stream?.session : request.socket;
 }
@@ -100,27 +100,27 @@ export function guardOf(connection: object | undefined): ConnectionGuard | undef
   return connection && guards.get(connection);
 }
 
-/** What counts the bytes of a request's call. */
+/** Returns the object that counts the bytes of a request's call. */
 export function callBytesOf(request: object): CallBytes | undefined {
   return calls.get(request);
 }
 
-/** Remembers what counts the bytes of a request's call. */
+/** Remembers the object that counts the bytes of a request's call. */
 export function setCallBytes(request: object, bytes: CallBytes): void {
   calls.set(request, bytes);
 }
 
-/** Whether a session or a socket has many calls under way, or holds much. */
+/** Returns whether a session or a socket has many open calls, or holds much. */
 export function isHeavy(connection: object): boolean {
   return guardOf(connection)?.bytes.isHeavy ?? false;
 }
 
-/** Whether a session or a socket holds too much for a further call. */
+/** Returns whether a session or a socket holds too much for another call. */
 export function isOverBudget(connection: object): boolean {
   return guardOf(connection)?.bytes.isOver ?? false;
 }
 
-/** Counts the answer of a call that was refused ahead of its request, until it has been read. */
+/** Counts the answer of a call that was refused before its request was read, until the client has read it. */
 export function countAnswer(stream: ServerHttp2Stream): void {
   const call = guardOf(stream.session)?.bytes.open({
     queuedBytes: () => stream.readableLength + stream.writableLength,
@@ -133,8 +133,8 @@ export function countAnswer(stream: ServerHttp2Stream): void {
 /**
  * Counts the bytes of a call that a WebSocket carries, until its socket closes.
  *
- * @param waitingBytes What of its request waits for the handler.
- * @param unsentBytes What of its answer has not been given to the socket.
+ * @param waitingBytes Returns the request bytes that wait for the handler.
+ * @param unsentBytes Returns the answer bytes that the socket has not been given yet.
  */
 export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => number, unsentBytes: () => number): void {
   const { socket } = upgrade;
@@ -149,7 +149,7 @@ export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => num
   socket.once("close", () => call.close());
 }
 
-/** What the call of a request tells its connection. */
+/** Returns the hooks through which a request's call reports to its connection. */
 export function connectionHooks(
   request: IncomingMessage | Http2ServerRequest,
 ): Pick<Connection, "onAdmitted" | "hold" | "keep" | "room"> {

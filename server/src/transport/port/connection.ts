@@ -2,17 +2,17 @@ import type { Socket } from "node:net";
 import { type ContextValues, createContextValues } from "@connectrpc/connect";
 import { type Connection, connectionKey } from "../../rpc/context.ts";
 
-/** What came over a connection: a request of Node or of Fastify. */
+/** A request that came over a connection, of Node or of Fastify. */
 interface FromConnection {
   readonly socket: Pick<Socket, "remoteAddress" | "remotePort">;
 }
 
-/** The context that a call starts with: what its connection knows of it, and wants to know. */
+/** Creates the context that a call starts with: facts about its connection, and the hooks that report back to it. */
 export function connectionContext(connection: Connection): ContextValues {
   return createContextValues().set(connectionKey, connection);
 }
 
-/** Address and port of the other end, as `192.0.2.1:4711` or `[::1]:4711`. */
+/** Returns address and port of the other end, as `192.0.2.1:4711` or `[::1]:4711`. */
 export function peerOf({ socket: { remoteAddress = "", remotePort } }: FromConnection): string {
   const host = remoteAddress.includes(":") ? `[${remoteAddress}]` : remoteAddress;
   return `${host}:${remotePort}`;

@@ -3,35 +3,38 @@ import type { ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 
-/** GOAWAY with the highest stream there can be, and no error: start nothing new, all that you have sent is served. */
+/**
+ * GOAWAY with the highest possible stream number and no error. It means: start nothing new, everything already sent is
+ * served.
+ */
 const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 const PING_BYTES = 17;
-/** For a moment to come in which the client has read all that was sent; then it is told to go away regardless. */
+/** How long to wait for a moment when the client has read everything sent. After that, GOAWAY is sent anyway. */
 const QUIET_TIMEOUT_MS = 1_000;
-/** From then on, for the client to answer two PINGs; then the second GOAWAY is sent regardless. */
+/** How long the client then has to answer two PINGs. After that, the second GOAWAY is sent anyway. */
 const ANSWER_TIMEOUT_MS = 1_000;
-/** For what a client's own GOAWAY has overtaken to arrive, from the same write. */
+/** Time for calls to arrive that the client's own GOAWAY has overtaken in the same write. */
 const AFTER_GOAWAY_MS = 20;
 const RETRY_MS = 5;
 
 /**
- * Closes an HTTP/2 session without losing a call that its client has sent in good
- * faith: one GOAWAY says to start no more streams, PINGs show that the client has
- * read it, and a second GOAWAY then names the last stream (RFC 9113, 6.8; gRFC A9).
+ * Closes an HTTP/2 session without losing a call that its client has sent in good faith. A first GOAWAY asks the client
+ * to start no more streams, PINGs show that the client has read it, and a second GOAWAY names the last stream (RFC
+ * 9113, 6.8; gRFC A9).
  *
- * Node has no call for the first one: after `session.goaway` it ignores new
- * streams, whatever number that named. So the frame is written past the session.
+ * Node can't send the first one: after `session.goaway` it ignores new streams, whatever number the frame named. So the
+ * frame is written past the session.
  *
- * Clients built on nghttp2, Node's own among them, refuse the calls that they have
- * queued when they read a GOAWAY. An answer in the same read lets its caller queue
- * the next call just then, so the frame waits until the client has read all answers.
+ * Clients built on nghttp2, Node's own among them, refuse the calls that they have queued when they read a GOAWAY. If
+ * an answer arrives in the same read, its caller may queue the next call just then. So the frame waits until the client
+ * has read all answers.
  *
- * @param socket The session's own, below its proxy.
+ * @param socket The session's own socket, below its proxy.
  */
 export function drainSession(session: ServerHttp2Session, socket: Socket): void {
   const isOver = () => session.destroyed || session.closed || socket.destroyed;
-  // Such a client may also answer with a GOAWAY of its own, which overtakes calls that it
-  // has queued. On that, Node would close the session at once, and refuse them.
+  // Such a client may also answer with a GOAWAY of its own, which overtakes calls that it has queued. Node would then
+  // close the session at once and refuse those calls.
   const close = session.close.bind(session);
   session.close = () => {
     goneTimer ??= setTimeout(finish, AFTER_GOAWAY_MS);
@@ -54,13 +57,13 @@ export function drainSession(session: ServerHttp2Session, socket: Socket): void 
     isAnnounced = true;
     clearTimeout(timer);
     timer = setTimeout(finish, ANSWER_TIMEOUT_MS);
-    // A PING's answer overtakes what the client has queued; the second comes behind all that.
+    // The answer to a PING overtakes calls that the client has queued. The answer to a second PING comes after them.
     ping(() => ping(finish));
   };
   const awaitQuiet = () => {
     if (isAnnounced || isOver()) return;
     const { bytesWritten } = socket;
-    // The first frame of all is the session's SETTINGS.
+    // Wait until the session has sent its SETTINGS, which have to be its first frame.
     if (bytesWritten === 0) {
       retry = setTimeout(awaitQuiet, RETRY_MS);
       return;
@@ -75,9 +78,8 @@ export function drainSession(session: ServerHttp2Session, socket: Socket): void 
 }
 
 /**
- * What an HTTP/2 session is to be given in place of a TLS socket, so that others can
- * write to the socket too. A session writes past JavaScript to a socket that has a
- * handle, and aborts the process when a write ends that it did not begin.
+ * Wraps a TLS socket for an HTTP/2 session, so that others can write to the socket too. Given a socket with a handle, a
+ * session writes past JavaScript, and aborts the process when a write ends that it did not begin.
  */
 export function shareTlsSocket(socket: TLSSocket): TLSSocket {
   const methods = new Map<PropertyKey, unknown>();
@@ -96,14 +98,14 @@ export function shareTlsSocket(socket: TLSSocket): TLSSocket {
   });
 }
 
-/** Tells a session, which can't ask a socket without a handle, who is at the other end. */
+/** Gives a session the peer's address, which it can't read from a socket without a handle. */
 export function describePeer(session: ServerHttp2Session, socket: TLSSocket): void {
   const { remoteAddress: address, remotePort: port, remoteFamily: family } = socket;
   Object.assign(session.socket, { _peername: { address, port, family }, encrypted: true });
 }
 
 /**
- * Writes a whole frame of HTTP/2 between two of the session's.
+ * Writes a whole HTTP/2 frame between two of the session's own.
  *
  * @returns Whether it was written; false while an earlier write has not left.
  */
@@ -112,12 +114,12 @@ function writeBetweenFrames(socket: Socket, frame: Buffer): boolean {
     socket.write(frame);
     return true;
   }
-  // The session writes whole frames, so where nothing is left of its writes there is no
-  // frame half-way. A write through the handle would be reported to the session.
+  // The session writes whole frames, so no frame is half-written when its queue is empty. The frame goes to the
+  // descriptor, since the session would be notified of a write through the handle.
   const { fd = -1, writeQueueSize = 1 } = (socket as SocketWithHandle)._handle ?? {};
   if (fd < 0 || writeQueueSize > 0) return false;
   try {
-    // A kernel that takes a part of 17 bytes has no room, for a client that does not read.
+    // If the kernel takes only a part of 17 bytes, its buffer is full because the client does not read.
     if (writeSync(fd, frame) < frame.byteLength) socket.destroy();
     return true;
   } catch {
@@ -125,5 +127,5 @@ function writeBetweenFrames(socket: Socket, frame: Buffer): boolean {
   }
 }
 
-/** What libuv knows of a plaintext socket; there is no descriptor on Windows. */
+/** Internals of libuv's plaintext socket; Windows has no descriptor. */
 type SocketWithHandle = Socket & { _handle?: { readonly fd?: number; readonly writeQueueSize?: number } | null };

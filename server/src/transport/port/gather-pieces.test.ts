@@ -4,21 +4,21 @@ import { gatherPieces } from "./gather-pieces.ts";
 
 const READ_BYTES = 64 * 1_024;
 
-/** A body that nobody reads until told so, to which pieces of reads of 64 KiB are pushed. */
+/** Creates a body that is read only on request. Pieces of socket reads of 64 KiB are pushed to it. */
 function createBody({ isCrowded = false } = {}) {
   const body = new Readable({ read() {}, highWaterMark: READ_BYTES });
   const heldBytes = gatherPieces(body, { onPiece() {}, isDone: () => false, isCrowded: () => isCrowded });
   return { body, heldBytes, push: (bytes: number, value: number) => body.push(pieceOf(bytes, value)) };
 }
 
-/** A piece as Node.js hands it on: a view of all that was read with it. */
+/** Creates a piece as Node.js passes it on: a view of everything that was read with it. */
 function pieceOf(bytes: number, value: number): Buffer {
   return Buffer.from(new ArrayBuffer(READ_BYTES), 100, bytes).fill(value);
 }
 
 const endOfTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-/** All that can be read, and how much memory its pieces keep. */
+/** Reads everything that is available. Returns it, and how much memory its pieces keep. */
 function readAll(body: Readable): { values: number[]; memoryBytes: number } {
   const values: number[] = [];
   const memory = new Set<ArrayBufferLike>();
@@ -29,7 +29,7 @@ function readAll(body: Readable): { values: number[]; memoryBytes: number } {
   return { values, memoryBytes: [...memory].reduce((sum, { byteLength }) => sum + byteLength, 0) };
 }
 
-test("pieces that wait keep little more than their own bytes, in their order", async () => {
+test("waiting pieces take little more than their own bytes, and keep their order", async () => {
   const { body, heldBytes, push } = createBody({ isCrowded: true });
   for (let value = 0; value < 30; value++) {
     push(value % 3 === 0 ? 200 : 1_500, value);
@@ -45,7 +45,7 @@ test("pieces that wait keep little more than their own bytes, in their order", a
   expect(heldBytes()).toBe(0);
 });
 
-test("a piece on its own is passed on as it is, and copied only on a crowded connection", () => {
+test("a single piece is passed on unchanged, and copied only on a crowded connection", () => {
   for (const isCrowded of [false, true]) {
     const { body, push } = createBody({ isCrowded });
     push(16_384, 1);
@@ -53,7 +53,7 @@ test("a piece on its own is passed on as it is, and copied only on a crowded con
   }
 });
 
-test("a reader that keeps up gets what has arrived, uncopied and in this turn", () => {
+test("a reader that keeps up gets pieces uncopied and in the same turn", () => {
   const { body, push } = createBody();
   for (let value = 0; value < 4; value++) push(16_000, value);
   expect(readAll(body)).toEqual({ values: [0, 1, 2, 3], memoryBytes: 4 * READ_BYTES });

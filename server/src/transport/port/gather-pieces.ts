@@ -1,38 +1,43 @@
 import type { Readable } from "node:stream";
 
 /**
- * Smaller pieces are joined at once: each costs its receivers some 300 bytes and 20
- * microseconds, however few bytes it has.
+ * Smaller pieces are joined at once: each costs its receivers some 300 bytes and 20 microseconds, however short it is.
  */
 const SMALL_BYTES = 1_024;
 /** Largest piece that is made of small ones. */
 const MAX_JOINED_BYTES = 64 * 1_024;
-/** Pieces that wait are joined until they have so many bytes. */
+/** Waiting pieces are joined until they have this many bytes. */
 const MIN_WAITING_BYTES = 16 * 1_024;
-/** A piece on its own is copied where more than this was read from the socket with it, in bytes. */
+/** A single piece is copied if it is part of a socket read larger than this, in bytes. */
 const MAX_SHARED_BYTES = 16 * 1_024;
 
 export interface GatherOptions {
   /** Called with the length of each piece as it arrives, in bytes. */
   onPiece(bytes: number): void;
-  /** Whether nobody will read any more: then what arrives is dropped, and its sender gets no further window for it. */
+  /**
+   * Returns whether nobody will read any more. Then arriving pieces are dropped, and the sender gets no further window
+   * for them.
+   */
   isDone(): boolean;
-  /** Whether the connection has many bodies under way, whose first pieces are worth a copy. Default: it has not. */
+  /**
+   * Returns whether the connection has many open bodies, so that first pieces are worth a copy. Default: it has not.
+   */
   isCrowded?(): boolean;
 }
 
 /**
- * Joins the pieces that a request's body arrives in: small ones of one turn of the
- * event loop, and all that wait for a reader at its end. A client chooses how its body
- * is cut; in HTTP/2 frames, or HTTP/1.1 chunks, of one byte, a body of a megabyte
- * would otherwise hold hundreds of megabytes. A larger piece is a part of what was read
- * from the socket, up to 64 KiB, and would keep all of that. The first piece of a turn
- * is passed on at once, so that a request of a single piece takes no longer.
+ * Joins the pieces that a request's body arrives in: small ones of one turn of the event loop, and at the turn's end
+ * all that wait for a reader.
  *
- * It works below whatever reads the body: on `push`, by which Node hands on what
- * arrives, and on `read`, by which every reader takes it.
+ * - A client chooses how its body is cut. A megabyte in HTTP/2 frames or HTTP/1.1 chunks of one byte would otherwise
+ *   take hundreds of megabytes.
+ * - A larger piece is a view into what was read from the socket, up to 64 KiB, and would keep all of that in memory.
+ * - The first piece of a turn is passed on at once, so that a request of a single piece takes no longer.
  *
- * @returns How much waits ahead of the readable's own queue, in bytes.
+ * This works below whatever reads the body: on `push`, with which Node adds what arrives, and on `read`, with which
+ * every reader takes it.
+ *
+ * @returns Function that returns how many bytes wait ahead of the readable's own queue.
  */
 export function gatherPieces(
   readable: Readable,
@@ -41,7 +46,7 @@ export function gatherPieces(
   const push = readable.push.bind(readable);
   const read = readable.read.bind(readable);
   const waiting = new WaitingPieces();
-  /** Whether a small piece of this turn was passed on already. */
+  /** Whether a small piece of this turn has been passed on already. */
   let isHeld = false;
   let isTurnNoted = false;
 
@@ -81,7 +86,7 @@ export function gatherPieces(
     return readable.readableLength + waiting.length < readable.readableHighWaterMark;
   };
   readable.read = (size?: number) => {
-    // A reader takes all there is at once. To read nothing only asks for more.
+    // A reader takes everything there is at once. Reading 0 bytes only asks for more.
     if (waiting.hasLarge && size !== 0) flush();
     const taken = read(size);
     if (!isHeld && readable.readableLength === 0) flush();
@@ -90,22 +95,22 @@ export function gatherPieces(
   return () => waiting.heldBytes;
 }
 
-/** Pieces in their order, of which small ones are joined as they come, and others by `join`. */
+/** Pieces in order. Small ones are joined as they come, others by `join`. */
 class WaitingPieces {
   #pieces: Uint8Array[] = [];
-  /** How many of them, from the first, are large enough and have their memory for themselves. */
+  /** How many pieces, from the first, are large enough and own their memory. */
   #joined = 0;
   #length = 0;
   /** Room for small pieces, behind the others. */
   #room: Uint8Array = new Uint8Array(0);
   #used = 0;
 
-  /** In bytes. */
+  /** Bytes of all pieces. */
   get length(): number {
     return this.#length;
   }
 
-  /** What they take up, in bytes. */
+  /** Bytes of memory that the pieces take up. */
   get heldBytes(): number {
     return this.#length - this.#used + this.#room.length;
   }
@@ -130,7 +135,7 @@ class WaitingPieces {
     this.#used += piece.length;
   }
 
-  /** Copies what has been added into memory of its own. */
+  /** Copies the pieces added since the last time into memory of their own. */
   join(): void {
     if (this.#pieces.length === this.#joined) return;
     this.#closeRoom();
@@ -163,7 +168,7 @@ class WaitingPieces {
   }
 }
 
-/** The same piece, without the rest of what was read with it. */
+/** Returns the piece without the rest of what was read with it, if that is worth a copy. */
 function withoutOthers(piece: Uint8Array): Uint8Array {
   const readBytes = piece.buffer.byteLength;
   if (readBytes <= MAX_SHARED_BYTES || 2 * piece.length >= readBytes) return piece;

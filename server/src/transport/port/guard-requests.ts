@@ -5,17 +5,19 @@ import { type ConnectionGuard, connectionOf, guardOf, setCallBytes } from "./con
 import { gatherPieces } from "./gather-pieces.ts";
 import { startInTurn } from "./start-in-turn.ts";
 
-/** Calls of a connection whose pieces of what is read from the socket are not worth a copy: 64 KiB of each, at most. */
+/**
+ * With fewer open calls than this, a connection's pieces are not worth a copy: each keeps at most 64 KiB that were read
+ * from the socket.
+ */
 const MAX_UNCROWDED_CALLS = 32;
 
 type Request = Parameters<RequestListener>[0];
 type Response = Parameters<RequestListener>[1];
 
 /**
- * The same handler, for requests of connections that have a guard: their bodies come
- * in few pieces, what they hold is counted, and they begin in turn with those of
- * other connections. Where a connection holds too much, its further requests are
- * refused over HTTP/2, so that a client may repeat them, and wait over HTTP/1.1.
+ * Wraps a handler, for requests of connections that have a guard. Their bodies come in few pieces, their bytes are
+ * counted, and they begin in turn with those of other connections. When a connection holds too much, its further
+ * requests are refused over HTTP/2, so that a client may repeat them, and wait over HTTP/1.1.
  */
 export function guardRequests(handler: RequestListener): RequestListener {
   return (request, response) => {
@@ -86,8 +88,8 @@ function beginHttp1(guard: ConnectionGuard, request: Request, response: Response
 }
 
 /**
- * Begins the requests of an HTTP/1.1 connection in their order, as far as it may: an
- * answer that is ready waits for those ahead of it.
+ * Begins the requests of an HTTP/1.1 connection in order, as far as it may: an answer that is ready waits for those
+ * ahead of it.
  */
 function beginNext(guard: ConnectionGuard): void {
   const { line, bytes } = guard;

@@ -4,8 +4,8 @@ import type { ConnectionGuard } from "./connection-guard.ts";
 import { boundWindows } from "./stream-windows.ts";
 
 /**
- * Watches an HTTP/2 session for its guard: headers, resets, and what a client takes
- * its time for. Node.js has no timer for an HTTP/2 header, nor tells of half a one.
+ * Watches an HTTP/2 session for its guard: headers, resets, and how long the client takes. Node.js has no timer for an
+ * HTTP/2 header, and reports no incomplete one.
  *
  * @param headerTimeoutMs For the first request's header, from the session's start, and for any other's.
  */
@@ -18,7 +18,7 @@ export function guardSession(
   let openStreams = 0;
   const adjustWindows = boundWindows(session, guard, headerTimeoutMs, () => openStreams);
   boundHeaderTime(session, socket, headerTimeoutMs, () => openStreams);
-  // Ahead of whatever begins the request.
+  // Runs ahead of the listener that begins the request.
   session.prependListener("stream", (stream, _headers, _flags, rawHeaders) => {
     openStreams += 1;
     if (!guard.isAdmitted) guard.onHeader(headerListSize(rawHeaders));
@@ -31,7 +31,10 @@ export function guardSession(
   });
 }
 
-/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+/**
+ * Returns the size of a header list in bytes, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: 32 are added for each field
+ * (RFC 9113, 6.5.2).
+ */
 export function headerListSize(rawHeaders: readonly string[]): number {
   let size = rawHeaders.length * 16;
   for (const text of rawHeaders) size += text.length;
@@ -39,10 +42,9 @@ export function headerListSize(rawHeaders: readonly string[]): number {
 }
 
 /**
- * Closes a session that has had no request in time, and one whose client, with no
- * stream open, has sent something and then nothing that would end it: within a
- * header a client can't answer a PING (RFC 9113, 4.3). A session that has ended takes
- * its socket along: Node.js would wait for the client to close it, or to read.
+ * Closes a session that has had no request in time. Also closes one whose client, with no stream open, has sent
+ * something and then nothing that completes it: within a header a client can't answer a PING (RFC 9113, 4.3). The
+ * socket is destroyed with the session; Node.js would wait for the client to close it, or to read.
  */
 function boundHeaderTime(
   session: ServerHttp2Session,
@@ -60,7 +62,8 @@ function boundHeaderTime(
   const firstRequest = setTimeout(() => {
     if (!hadRequest) session.close();
   }, timeoutMs);
-  // Twice in the time: one finds what has arrived, or ended, and the next that nothing has come of it.
+  // Looks twice within the timeout: the first look finds that bytes have arrived, the second that nothing has come of
+  // them.
   const looks = setInterval(() => {
     if (hasEnded || (isPinged && openStreams() === 0)) socket.destroy();
     hasEnded = (session.closed || session.destroyed) && openStreams() === 0;

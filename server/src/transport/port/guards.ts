@@ -11,9 +11,9 @@ import { guardSession } from "./guard-session.ts";
 import { RefusalLog } from "./refusal-log.ts";
 
 export interface Guards {
-  /** Counts a new connection. Returns false, and destroys it, when its address has too many. */
+  /** Counts a new connection. Destroys it and returns false when its address has too many. */
   admit(socket: Socket): boolean;
-  /** Logs a connection that Node.js has dropped, since the server has too many. */
+  /** Logs a connection that Node.js has dropped because the server has too many. */
   noteDropped(address: string | undefined): void;
   guardHttp1(socket: Socket): void;
   guardHttp2(session: ServerHttp2Session, socket: Socket): void;
@@ -60,8 +60,8 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
 }
 
 /**
- * What the kernel has taken of what was written, in bytes. `bytesWritten` alone counts
- * what waits; its handle knows, which Node.js itself asks when a socket times out.
+ * Returns how many written bytes the kernel has taken. `bytesWritten` alone includes those that wait; the handle knows
+ * them apart, and Node.js itself asks it when a socket times out.
  */
 function sentBytes(socket: Socket): number {
   const { _handle: handle } = socket as Socket & { _handle?: { bytesWritten: number; writeQueueSize: number } | null };

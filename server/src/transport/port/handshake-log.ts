@@ -4,29 +4,29 @@ import type { Logger } from "pino";
 import { peerOf } from "./connection.ts";
 import { RefusalLog } from "./refusal-log.ts";
 
-/** Of each kind, in the log. Strangers' scanners fail here all day, so more would be noise. */
+/** Lines of each kind. Scanners fail here all day, so more would be noise. */
 const LINES_PER_MINUTE = 10;
 
-/** Logs TLS handshakes that fail, with peer and reason, at level `info`. To be called with each 'tlsClientError'. */
+/** Logs failed TLS handshakes, with peer and reason, at level `info`. Returns the listener for 'tlsClientError'. */
 export function createHandshakeLog(logger: Logger): (error: Error, socket: TLSSocket) => void {
   const log = new RefusalLog(logger, { level: "info", linesPerMinute: LINES_PER_MINUTE });
   const silent = new RefusalLog(logger, { level: "debug", linesPerMinute: LINES_PER_MINUTE });
   return (error, socket) => {
-    // Of a connection that has ended only the socket below still knows the other end.
+    // When a connection has ended, only the socket below still knows the peer.
     const { _parent: below = socket } = socket as TLSSocket & { _parent?: Socket };
     const peer = peerOf({ socket: below });
     const certificateFault = certificateFaultOf(error, socket);
     if (certificateFault) log.note("client certificate refused", { peer, reason: certificateFault });
-    // A load balancer's probe, which connects and leaves.
+    // A load balancer's probe connects and leaves without a byte.
     else if (below.bytesRead === 0) silent.note("connection without a TLS handshake", { peer });
     else log.note("TLS handshake failed", { peer, reason: reasonOf(error) });
   };
 }
 
-/** Why the client's certificate was refused, if that ended the handshake. */
+/** Returns why the client's certificate was refused, if that ended the handshake. */
 function certificateFaultOf(error: NodeJS.ErrnoException, socket: TLSSocket): string | undefined {
   if (error.code === "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE") return "the client sent none";
-  // Node.js ends the connection then, and reports it as one that was reset.
+  // Node.js then ends the connection itself and reports a reset.
   const code = socket.authorizationError as unknown;
   if (typeof code !== "string" || code === "") return undefined;
   if (UNKNOWN_AUTHORITY.test(code)) return "no authority that is trusted has signed it";
@@ -43,7 +43,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   INVALID_CA: "what has signed it is no authority",
 };
 
-/** Reasons in words, by what the code of Node.js ends with. */
+/** Reasons in words, by the end of Node.js's error code. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/_(HTTP_REQUEST|HTTPS_PROXY_REQUEST|WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG)$/, "the client does not speak TLS"],
   [/_(UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|ALERT_PROTOCOL_VERSION)$/, "no version of TLS in common: 1.2 is the lowest"],
@@ -58,6 +58,6 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
 
 function reasonOf({ code = "", reason, message }: NodeJS.ErrnoException & { reason?: string }): string {
   const [, words] = REASONS.find(([pattern]) => pattern.test(code)) ?? [];
-  // OpenSSL's short words; its message has addresses and lines of its source.
+  // Use OpenSSL's short reason; its message has addresses and lines of its source.
   return words ?? reason ?? (code || message);
 }

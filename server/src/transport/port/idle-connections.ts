@@ -4,33 +4,32 @@ import { hasOpenRequests } from "./pipelining.ts";
 
 interface Idle {
   readonly sinceMs: number;
-  /** Then; more means that a request has begun. */
+  /** Bytes read at that time. If there are more now, a request has begun. */
   readonly bytesRead: number;
 }
 
 /**
- * The HTTP/1.1 connections that have had an answer and wait for another request. To
- * close one while a request is on its way costs a call (RFC 9112, 9.6), so it waits
- * until that is unlikely; on a request that comes meanwhile, the answer says that
- * the connection closes.
+ * Tracks the HTTP/1.1 connections that have been answered and wait for another request. Closing one while a request is
+ * on its way loses a call (RFC 9112, 9.6), so it stays open until that is unlikely. If a request comes in the meantime,
+ * its answer says that the connection closes.
  */
 export class IdleConnections {
   readonly #minIdleMs: number;
   readonly #idle = new Map<Socket, Idle>();
   readonly #known = new WeakSet<Socket>();
 
-  /** Takes how long a connection has to be without a request before it counts as idle, in milliseconds. */
+  /** @param minIdleMs How long a connection has to be without a request before it counts as idle, in milliseconds. */
   constructor(minIdleMs: number) {
     this.#minIdleMs = minIdleMs;
   }
 
-  /** The same listener, whose answers are seen. */
+  /** Wraps a listener to observe its answers. */
   observe(handler: RequestListener): RequestListener {
     return (request: IncomingMessage, response: ServerResponse) => {
       const { socket } = request;
       this.#idle.delete(socket);
       response.once("close", () => {
-        // What comes behind an early answer is the rest of this request, and begins no other.
+        // Bytes behind an early answer are the rest of this request, and begin no other.
         if (request.complete) this.#add(socket);
         else request.once("close", () => this.#add(socket));
       });
@@ -47,7 +46,7 @@ export class IdleConnections {
     this.#idle.set(socket, { sinceMs: performance.now(), bytesRead: socket.bytesRead });
   }
 
-  /** Closes those that have waited for long enough. */
+  /** Closes the connections that have been idle for long enough. */
   closeLongIdle(): void {
     const nowMs = performance.now();
     for (const [socket, { sinceMs, bytesRead }] of this.#idle) {

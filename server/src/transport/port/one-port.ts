@@ -16,42 +16,40 @@ import { boundPipelining } from "./pipelining.ts";
 import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
-/** What a connection's streams together may send before it is read: the lever of upload speed. */
+/** Bytes that a connection's streams together may send before they are read. This decides upload speed. */
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
-/** How often a closing server looks for connections to close, within the time that makes them idle. */
+/** How often a closing server looks for idle connections within the time that makes them idle. */
 const REAPS_PER_IDLE_TIME = 10;
 /** How long a new connection may be silent while the server closes, in milliseconds. */
 const SILENCE_TIMEOUT_MS = 1_000;
 
 export interface OnePortOptions {
-  /** Serve TLS instead of plaintext. */
+  /** Serves TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
   limits: ConnectionLimits;
-  /** Gets each HTTP/2 stream ahead of the handler; where it returns true, it has answered it. */
+  /** Gets each HTTP/2 stream ahead of the handler. Returns true if it has answered the stream. */
   takeStream: TakeStream;
-  /** Connections still busy this many milliseconds after `close` are cut. */
+  /** Connections that are still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
   logger: Logger;
 }
 
 export interface OnePort {
   /**
-   * Its `close` stops listening, tells clients to go away, lets what is under way
-   * finish, what was sent before they knew included, and cuts what is left after
-   * closeTimeoutMs.
+   * The server. Its `close` stops listening, asks clients to go away, and lets open calls finish, also those sent
+   * before the clients knew. After `closeTimeoutMs` it cuts what is left.
    */
   readonly server: http.Server;
-  /** Takes connections from a further address too, such as the other loopback family's. */
+  /** Listens on a further address too, such as the other loopback family's. */
   listenAlso(address: net.ListenOptions): Promise<void>;
 }
 
 /**
- * An HTTP server that speaks HTTP/1.1 and HTTP/2 on one port: told apart by ALPN
- * with TLS, by the client's connection preface (RFC 9113, 3.4) without.
+ * Creates an HTTP server that speaks HTTP/1.1 and HTTP/2 on one port. ALPN tells them apart with TLS, the client's
+ * connection preface without (RFC 9113, 3.4).
  *
- * It is a real `http.Server` or `https.Server`, so that Node's own limits and
- * timeouts apply; only the step from a connection to a protocol is replaced. An
- * HTTP/2 server that never listens takes over the connections that speak it.
+ * It is a real `http.Server` or `https.Server`, so that Node's own limits and timeouts apply; only the step from a
+ * connection to a protocol is replaced. An HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
   const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
@@ -60,8 +58,8 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const idle = new IdleConnections(limits.idleBeforeCloseMs);
   const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
-  // What Node would refuse with an empty answer is a request like others: an expectation that nobody knows, which may be
-  // ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
+  // Node would refuse two kinds of request with an empty answer; here they are requests like others: an unknown
+  // expectation, which may be ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
   for (const each of [server, http2Server]) {
     each.on("checkExpectation", (request, response) => each.emit("request", request, response));
   }
@@ -70,7 +68,10 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const [acceptHttp1] = server.listeners(connectionEvent);
   if (!acceptHttp1) throw new Error(`this Node.js does not handle '${connectionEvent}' by a listener`);
   server.removeAllListeners(connectionEvent);
-  /** Connections that have not said yet what they speak; a TLS socket and the one below it have the same name. */
+  /**
+   * Connections whose protocol is not known yet. They are keyed by remote address and port, which a TLS socket shares
+   * with the TCP socket below it.
+   */
   const undecided = new Map<string, { socket: net.Socket; sinceMs: number }>();
   const nameOf = ({ remoteAddress, remotePort }: net.Socket) => `${remoteAddress} ${remotePort}`;
   const accept = (socket: net.Socket, isHttp2: boolean) => {
@@ -82,13 +83,13 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     }
   };
   const acceptHttp2 = (socket: net.Socket) => {
-    // The session begins at once, and gives its socket to nobody.
+    // Begins the session at once, and exposes its socket to nobody.
     http2Server.once("session", (session) => {
       guards.guardHttp2(session, socket);
       sessions.set(session, socket);
       session.once("close", () => sessions.delete(session));
       if (socket instanceof TLSSocket) describePeer(session, socket);
-      // The connection was made when the server had begun to close.
+      // The connection was made after the server had begun to close.
       if (isClosing) drainSession(session, socket);
     });
     http2Server.emit("connection", socket instanceof TLSSocket ? shareTlsSocket(socket) : socket);
@@ -131,7 +132,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const stopListening = async (): Promise<void> => {
     for (const listener of [server, ...listeners]) shrinkBacklog(listener);
     await untilNobodyWaits(() => accepted);
-    // Node's own close would cut every connection that waits for its next request, and stop its check of timeouts.
+    // Node's own close would cut every connection that waits for its next request, and stop checking timeouts.
     const closed = [server, ...listeners].map((listener) => {
       return new Promise<void>((resolve) => net.Server.prototype.close.call(listener, () => resolve()));
     });
@@ -153,7 +154,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     stopListening().then(() => {
       clearInterval(reaper);
       clearTimeout(cutter);
-      // Its timers; the rest is closed.
+      // This stops the server's timers; everything else is closed already.
       closeHttpServer(() => callback?.());
     });
     return server;

@@ -1,15 +1,14 @@
 import type http from "node:http";
 import type { Duplex } from "node:stream";
 
-/** Requests of HTTP/1.1 connections that are not answered yet. */
+/** Unanswered requests of HTTP/1.1 connections. */
 const openRequests = new WeakMap<Duplex, Set<http.ServerResponse>>();
-/** The last request of connections on which it was answered before its body had arrived. */
+/** The last request of a connection, if it was answered before its body had arrived. */
 const answeredEarly = new WeakMap<Duplex, http.IncomingMessage>();
 
 /**
- * The same handler for HTTP/1.1, which lets a connection have as many requests open
- * at once as one of HTTP/2 may: a client can send any number without waiting for
- * responses, and Node hands on each as it comes.
+ * Wraps an HTTP/1.1 handler, so that a connection has at most as many open requests as an HTTP/2 connection may. A
+ * client can send any number without waiting for responses, and Node passes on each as it comes.
  */
 export function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
   return (request, response) => {
@@ -24,8 +23,8 @@ export function boundPipelining(handler: http.RequestListener, maxOpenRequests: 
       return;
     }
     open.add(response);
-    // Where a request asks for an upgrade and gets none, Node drops what has arrived behind it: a request there would
-    // wait for ever.
+    // When a request asks for an upgrade and gets none, Node drops the bytes that have arrived behind it. A request
+    // there would wait for ever, so the connection closes.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
     answeredEarly.delete(socket);
     response.once("close", () => {
@@ -36,19 +35,19 @@ export function boundPipelining(handler: http.RequestListener, maxOpenRequests: 
   };
 }
 
-/** Whether requests of a connection wait for their answers, or for the rest of them. */
+/** Returns whether a connection has requests that wait for their answers, or for the rest of them. */
 export function hasOpenRequests(socket: Duplex): boolean {
   return (openRequests.get(socket)?.size ?? 0) > 0;
 }
 
-/** Whether what a connection sends is still the body of a request that has been answered. */
+/** Returns whether a connection is still sending the body of a request that has been answered. */
 export function isSendingAnswered(socket: Duplex): boolean {
   return answeredEarly.get(socket)?.complete === false;
 }
 
 /**
- * Whether an answer to bytes that are no HTTP would be taken for what it is: no request
- * is open, or it is that request's body that is broken, and nothing has been said yet.
+ * Returns whether an error may be written in answer to bytes that are not HTTP. It may if no request is open, or if the
+ * broken bytes are the open request's body and its answer has not begun.
  */
 export function mayAnswerBrokenRequest(socket: Duplex): boolean {
   const open = [...(openRequests.get(socket) ?? [])];

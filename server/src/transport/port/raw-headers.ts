@@ -1,6 +1,6 @@
 /**
- * How many headers of this name a request has. Of some, such as `host` and `authorization`, Node keeps the first and
- * drops the others unseen, in both HTTP versions.
+ * Counts a request's headers of one name. For some names, such as `host` and `authorization`, Node keeps the first and
+ * silently drops the others, in both HTTP versions.
  *
  * @param name In lower case.
  */

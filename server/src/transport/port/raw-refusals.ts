@@ -8,21 +8,20 @@ import { peerOf } from "./connection.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
-/** For an answer to what is no request to leave, in milliseconds. */
+/** Time for the answer to a broken request to leave, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 5_000;
 
 export interface HttpRefusalsOptions {
   /** Largest header list, in bytes as {@link headerListSize} counts them. */
   maxHeaderBytes: number;
-  /** For the rest of a refused request, in milliseconds. */
+  /** Time for the rest of a refused request, in milliseconds. */
   bodyTimeoutMs: number;
   refusedLines: BoundedLines;
 }
 
 /**
- * The same handler, to whom only requests come that a framework knows what to do with:
- * with a header of bounded size, and a method that HTTP/1.1's parser knows, where HTTP/2
- * lets any pass. One limit and one answer for both versions.
+ * Wraps a handler, so that it gets only requests that a framework can handle: with a header of bounded size, and a
+ * method that HTTP/1.1's parser knows (HTTP/2 accepts any). Both versions have one limit and one answer.
  */
 export function refuseUnknown(handler: RequestListener, options: HttpRefusalsOptions): RequestListener {
   const { maxHeaderBytes, bodyTimeoutMs, refusedLines } = options;
@@ -42,25 +41,25 @@ export function refuseUnknown(handler: RequestListener, options: HttpRefusalsOpt
   };
 }
 
-/** A tunnel (CONNECT) is nothing that is served here; over HTTP/1.1 Node closes its connection. */
+/** Tunnels (CONNECT) are not served. Over HTTP/1.1 Node closes their connection. */
 function isServed(method: string): boolean {
   return method !== "CONNECT" && METHODS.includes(method);
 }
 
 /**
- * Answers what Node's HTTP/1.1 parser could not take for a request, and closes its
- * connection. Nothing is said where it could be taken for the answer to another request.
+ * Answers bytes that Node's HTTP/1.1 parser rejects, and closes their connection. Writes nothing where the answer could
+ * be taken for that to another request.
  */
 export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<HttpRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
-    // Its request has its answer, and its line in the log. A second answer would be taken for the next request's.
+    // The request has its answer and its line in the log. A second answer would be taken for the next request's.
     if (isSendingAnswered(socket)) {
       socket.destroySoon();
       return;
     }
-    // Any other error is of a connection that broke, or of a handshake that failed.
+    // Any other error means that a connection broke or a handshake failed.
     const isHttp = error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code?.startsWith("HPE_");
-    // A client that has gone in the middle of a call is the call's matter.
+    // If a client leaves in the middle of a call, that call deals with it.
     const hasGone = error.code === "HPE_INVALID_EOF_STATE" && hasOpenRequests(socket);
     if (!isHttp || hasGone || !socket.writable || !mayAnswerBrokenRequest(socket)) {
       socket.destroy();
@@ -72,7 +71,7 @@ export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<
     const body = errorBody(code, message);
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n`;
     for (const [name, value] of Object.entries(jsonHeaders(requestId, body))) head += `${name}: ${value}\r\n`;
-    // Node destroys a socket at its timeout.
+    // Node destroys a socket when it times out.
     socket.setTimeout(ANSWER_TIMEOUT_MS);
     socket.end(`${head}\r\n${body}`, () => socket.destroy());
   };
@@ -113,7 +112,10 @@ function jsonHeaders(requestId: string, body: string): Record<string, string> {
   };
 }
 
-/** As SETTINGS_MAX_HEADER_LIST_SIZE counts it (RFC 9113, 6.5.2), in bytes; 32 are for each field. */
+/**
+ * Returns the size of a header list in bytes, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: 32 are added for each field
+ * (RFC 9113, 6.5.2).
+ */
 function headerListSize(rawHeaders: readonly string[]): number {
   return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
 }

@@ -5,13 +5,13 @@ const INTERVAL_MS = 60_000;
 export interface RefusalLogOptions {
   /** Default "warn". */
   level?: "warn" | "info" | "debug" | undefined;
-  /** Lines of a kind in a minute: who floods the server must not flood its log too. Default 1. */
+  /** Lines of a kind in a minute, so that a flood of requests does not flood the log too. Default 1. */
   linesPerMinute?: number | undefined;
 }
 
 /**
- * Logs what connections are refused or ended for: the first of a kind at once, up to some lines a
- * minute. Each has the `count` of those since the line before, itself included.
+ * Logs why connections are refused or ended: the first of a kind at once, then up to a number of lines a minute. Each
+ * line has the `count` of events since the line before, its own included.
  */
 export class RefusalLog {
   readonly #logger: Logger;

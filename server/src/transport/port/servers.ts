@@ -10,17 +10,17 @@ export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
   cert: string | Buffer;
   key: string | Buffer;
-  /** PEM; when set, only clients with a certificate of this authority get in (mutual TLS). */
+  /** PEM. When set, only clients with a certificate of this authority are accepted (mutual TLS). */
   clientCa?: string | Buffer | undefined;
 }
 
-/** What a request may hold of its body beyond its stream's window, in bytes: a frame of the usual size. */
+/** Bytes of its body that a request may hold beyond its stream's window: one frame of the usual size. */
 const REQUEST_QUEUE_BYTES = 16 * 1_024;
-/** How often Node looks for connections that are over their time. */
+/** How often Node looks for connections that have exceeded their time. */
 const CHECK_INTERVAL_MS = 1_000;
 export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
-/** An HTTP/1.1 server, over TLS when that is given, which also offers HTTP/2 in its handshake. */
+/** Creates an HTTP/1.1 server, over TLS if `tls` is given. Its handshake then offers HTTP/2 too. */
 export function createHttp1Server(
   handler: http.RequestListener,
   limits: ConnectionLimits,
@@ -32,9 +32,9 @@ export function createHttp1Server(
     headersTimeout: limits.handshakeTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
-    // Node's limit for a whole request would cut long uploads; what reads a body bounds it.
+    // Node's limit for a whole request would cut long uploads. The reader of a body bounds it instead.
     requestTimeout: 0,
-    // Node would refuse a request without a Host with an empty answer (hasValidHost).
+    // Node would refuse a request without a Host with an empty answer. `hasValidHost` checks it instead.
     requireHostHeader: false,
     // Any other upgrade, such as to h2c, is a request like others.
     shouldUpgradeCallback: isWebSocketUpgrade,
@@ -57,22 +57,24 @@ export function createHttp1Server(
   return server;
 }
 
-/** Gets each HTTP/2 stream ahead of all else; returns whether it has taken it. */
+/** Gets each HTTP/2 stream ahead of all else. Returns whether it has taken it. */
 export type TakeStream = (
   stream: http2.ServerHttp2Stream,
   headers: http2.IncomingHttpHeaders,
   rawHeaders: readonly string[],
 ) => boolean;
 
-/** All certificates of a text, in a form of which OpenSSL misses none. @throws PemError when one can't be read. */
+/**
+ * Returns all certificates of a text, in a form that OpenSSL reads completely. @throws PemError when one can't be read.
+ */
 function wholeChain(pem: string | Buffer): string {
   return toPem(readCertificates(pem.toString()));
 }
 
 /**
- * An HTTP/2 server to whom connections are handed; it does not listen.
+ * Creates an HTTP/2 server that does not listen: connections are handed to it.
  *
- * @param takeStream Gets each stream first; where it returns true, the handler does not get its request.
+ * @param takeStream Gets each stream first; if it returns true, the handler does not get its request.
  */
 export function createHttp2Server(
   handler: http.RequestListener,
@@ -100,7 +102,7 @@ export function createHttp2Server(
       );
     },
   );
-  // Node makes a request and a response of every stream in a listener of its own.
+  // Node has a stream listener of its own, which makes a request and a response of every stream.
   const [makeRequest] = server.listeners("stream");
   if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
   server.removeAllListeners("stream");
@@ -111,15 +113,15 @@ export function createHttp2Server(
 }
 
 /**
- * How many header fields Node takes over HTTP/2 before it resets the stream. It also tells
- * clients its limit in bytes, and then lets them send four times as much: up to there both
- * get an answer (`refuseUnknown`). A field counts 32 bytes at least (RFC 9113, 6.5.2).
+ * Returns how many header fields Node accepts over HTTP/2 before it resets the stream. Node also announces its limit in
+ * bytes, but accepts four times as much: up to there both get an answer (`refuseUnknown`). A field counts 32 bytes at
+ * least (RFC 9113, 6.5.2).
  */
 function maxHeaderFields(maxHeaderBytes: number): number {
   return Math.ceil((4 * maxHeaderBytes) / 32);
 }
 
-/** A request that passes its body on, instead of holding another window of it. */
+/** Request that passes its body on instead of buffering another window of it. */
 class ShortQueueRequest extends http2.Http2ServerRequest {
   constructor(
     stream: http2.ServerHttp2Stream,
@@ -132,8 +134,8 @@ class ShortQueueRequest extends http2.Http2ServerRequest {
 }
 
 /**
- * Whether a request asks for a WebSocket, by a GET without a body (RFC 6455, 4.1). Any other upgrade, such as to h2c,
- * is ignored, as HTTP allows (RFC 9110, 7.8).
+ * Returns whether a request asks for a WebSocket, by a GET without a body (RFC 6455, 4.1). Any other upgrade, such as
+ * to h2c, is ignored, as HTTP allows (RFC 9110, 7.8).
  */
 function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
   const { "content-length": length = "0", "transfer-encoding": coding } = headers;

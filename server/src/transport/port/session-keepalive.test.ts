@@ -9,7 +9,7 @@ import { keepSessionAlive } from "./session-keepalive.ts";
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
-/** Closes ten connections; resolves with how many of the server's sessions are in memory then. */
+/** Closes ten connections. Resolves with how many of the server's sessions are then in memory. */
 async function keptSessions(prepare: (session: ServerHttp2Session) => void): Promise<number> {
   const sessions: WeakRef<ServerHttp2Session>[] = [];
   let closed = 0;
@@ -29,7 +29,7 @@ async function keptSessions(prepare: (session: ServerHttp2Session) => void): Pro
   }
   await expect.poll(() => closed).toBe(10);
   server.close();
-  // What a turn has used, the next one lets go of.
+  // Memory that one turn has used is freed in the next.
   for (let i = 0; i < 3; i++) {
     await new Promise((resolve) => setImmediate(resolve));
     collectGarbage();
@@ -37,10 +37,10 @@ async function keptSessions(prepare: (session: ServerHttp2Session) => void): Pro
   return sessions.filter((session) => session.deref()).length;
 }
 
-test("nothing of a closed connection is kept", async () => {
+test("a closed connection can be garbage-collected", async () => {
   expect(await keptSessions((session) => keepSessionAlive(session, 600_000))).toBeLessThan(3);
 });
 
-test("the timeout that Node.js has for a session keeps it: the control", async () => {
+test("control: Node.js's own timeout of a session keeps it alive", async () => {
   expect(await keptSessions((session) => session.setTimeout(600_000))).toBeGreaterThan(7);
 });

@@ -1,12 +1,11 @@
 import type { ServerHttp2Session } from "node:http2";
 
-/** For the answer to a PING; a client that is slower has gone. */
+/** Time for the answer to a PING. A client that takes longer counts as gone. */
 const PING_TIMEOUT_MS = 20_000;
 
 /**
- * Closes an HTTP/2 connection that has had no stream for `idleTimeoutMs`, and one
- * whose client, silent for as long with streams open, does not answer a PING.
- * Quiet streams of a client that is there stay open.
+ * Closes an HTTP/2 connection that has had no stream for `idleTimeoutMs`. With streams open and the client silent for
+ * as long, sends a PING, and closes the connection if no answer comes. Quiet streams of a live client stay open.
  */
 export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: number): void {
   let openStreams = 0;
@@ -32,8 +31,8 @@ export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: num
 }
 
 /**
- * Stops the timeout of a session that has been destroyed. Node.js 26 tries to, but `setTimeout` does nothing for one
- * that is destroyed already, so its timer would keep the session, and all that it refers to, until it fires.
+ * Stops the timeout of a session that has been destroyed. Node.js 26 tries to, but `setTimeout` does nothing on a
+ * destroyed session, so its timer would keep the session, and all that it refers to, until it fires.
  */
 function stopTimeout(session: ServerHttp2Session): void {
   const living: ServerHttp2Session = Object.create(session, { destroyed: { value: false } });

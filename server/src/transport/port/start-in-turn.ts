@@ -1,15 +1,13 @@
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 
-/** Requests that wait to be begun, by their connections; the connection that is next comes first. */
+/** Requests that wait to begin, by connection. The connection whose turn is next comes first. */
 const waiting = new Map<object, (() => void)[]>();
 
 /**
- * Begins a request: at once, or, when this turn of the event loop has been held for
- * long enough, in a later one. Then the connections take turns, so that one that
- * sends a thousand requests in a packet makes nobody wait but itself.
+ * Begins a request: at once, or in a later turn of the event loop when this one has been held for long enough.
+ * Connections then take turns, so that one that sends a thousand requests in a packet delays only itself.
  *
- * A client that takes its requests back (a rapid reset, CVE-2023-44487) has done so
- * by then: `begin` has to look.
+ * A client that takes its requests back (a rapid reset, CVE-2023-44487) has done so by then, so `begin` has to check.
  */
 export function startInTurn(connection: object, begin: () => void): void {
   const queue = waiting.get(connection);
@@ -26,7 +24,7 @@ function beginSome(): void {
     if (!next) return;
     const [connection, queue] = next;
     const begin = queue.shift();
-    // To the end of the line, or out of it.
+    // Move the connection to the end of the line, or remove it.
     waiting.delete(connection);
     if (queue.length > 0) waiting.set(connection, queue);
     begin?.();

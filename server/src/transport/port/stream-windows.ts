@@ -1,25 +1,24 @@
 import type { ServerHttp2Session } from "node:http2";
 import type { ConnectionGuard } from "./connection-guard.ts";
 
-/** What each stream may send before it is read, at first: 8 MiB for 256 streams. */
+/** Bytes that each stream may send before it is read, at first: 8 MiB for 256 streams. */
 export const SMALL_WINDOW_BYTES = 32 * 1_024;
-/** The same for an upload of a client that is known: the lever of upload speed. */
+/** The same for an upload of a known client. This decides upload speed. */
 const LARGE_WINDOW_BYTES = 1024 ** 2;
-/** Streams that may have large windows at once: 8 MiB. */
+/** Streams that may have large windows at once: 8 MiB together. */
 const MAX_LARGE_STREAMS = 8;
-/** What a connection has to send before it gets large windows: most never need them. */
+/** Bytes that a connection has to send before it gets large windows. Most never need them. */
 const UPLOAD_BYTES = 16 * 1_024;
-/** Between a change and the next enlargement. */
+/** Time between a change and the next enlargement. */
 const CHANGE_INTERVAL_MS = 1_000;
 
 /**
- * Lets a session's streams have large windows while its client is known, uploads, and
- * has few streams open. A window is memory that a client may fill; for a connection's
- * streams together Node.js has no bound, since it gives the connection's window back
- * as bytes arrive.
+ * Gives a session's streams large windows while its client is known, uploads, and has few streams open. A window is
+ * memory that a client may fill. Node.js has no bound for a connection's streams together, since it gives the
+ * connection's window back as bytes arrive.
  *
  * @param timeoutMs For the client to acknowledge a change, in milliseconds; then the session is destroyed.
- * @returns To be called when the number of open streams has changed.
+ * @returns Function to call when the number of open streams has changed.
  */
 export function boundWindows(
   session: ServerHttp2Session,

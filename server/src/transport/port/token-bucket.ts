@@ -1,12 +1,12 @@
-/** How much may be spent. */
+/** Limit on what may be spent. */
 export interface Allowance {
   /** Most that can be spent at once. */
   burst: number;
-  /** What comes back each second, up to the burst. */
+  /** Amount that comes back each second, up to the burst. */
   perSecond: number;
 }
 
-/** An allowance that is spent and comes back with time. Costs no timer. */
+/** Allowance that is spent and comes back with time. Uses no timer. */
 export class TokenBucket {
   readonly #allowance: Allowance;
   #left: number;
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.#left = allowance.burst;
   }
 
-  /** Spends an amount. Returns false when there was less than that; then nothing is left. */
+  /** Spends an amount. Returns false if less was left; then nothing is left. */
   spend(amount: number): boolean {
     this.#refill();
     const isEnough = amount <= this.#left;
@@ -25,7 +25,7 @@ export class TokenBucket {
     return isEnough;
   }
 
-  /** Whether nothing has been spent that has not come back. */
+  /** Whether everything spent has come back. */
   get isFull(): boolean {
     this.#refill();
     return this.#left >= this.#allowance.burst;
