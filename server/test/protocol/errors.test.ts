@@ -1,7 +1,7 @@
 /** Errors: the same codes, messages and google.rpc details, whatever the protocol. */
 import { once } from "node:events";
 import http2 from "node:http2";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -136,5 +136,35 @@ test("an unknown method is unimplemented, as gRPC's Trailers-Only: its header bl
   expect(flags & http2.constants.NGHTTP2_FLAG_END_STREAM).not.toBe(0);
   session.destroy();
 });
+
+test.each(["Unary", "ServerStream"])(
+  "headers of a gRPC %s handler that fails at once are no trailers",
+  async (method) => {
+    const fail = (_request: unknown, { responseHeader }: HandlerContext): never => {
+      responseHeader.set("x-custom", "set");
+      throw new ConnectError("enough", Code.Aborted);
+    };
+    // biome-ignore lint/correctness/useYield: it fails before its first message.
+    const failLater = async function* (request: unknown, context: HandlerContext) {
+      fail(request, context);
+    };
+    await using server = await startServer(withProbe({ unary: fail, serverStream: failLater }));
+    const session = http2.connect(server.url);
+    const stream = session.request({
+      ":method": "POST",
+      ":path": `/probe.v1.ProbeService/${method}`,
+      "content-type": "application/grpc",
+      ...(await server.auth()),
+    });
+    const trailed = once(stream, "trailers");
+    stream.end(Buffer.alloc(5));
+    const [headers] = (await once(stream, "response")) as [http2.IncomingHttpHeaders];
+    expect(headers).toMatchObject({ ":status": 200, "x-custom": "set" });
+    expect(headers["grpc-status"]).toBe(undefined);
+    stream.resume();
+    expect((await trailed)[0]).toMatchObject({ "grpc-status": String(Code.Aborted), "grpc-message": "enough" });
+    session.destroy();
+  },
+);
 
 async function* noMessages(): AsyncIterable<Record<string, never>> {}

@@ -68,11 +68,19 @@ export function grpcForm(format: "binary" | "json", contentType: string): UnaryF
       return bytes.byteLength;
     },
     sendError(wire, headers, error, context) {
-      // gRPC's Trailers-Only form: the status stands in the only header block.
       headers.push("content-type", contentType);
-      if (context?.ownHeader) addHeaders(headers, context.ownHeader);
-      addHeaders(headers, setTrailerStatus(new Headers(context?.ownTrailer), error));
-      wire.respondAndEnd(200, headers);
+      const status = setTrailerStatus(new Headers(context?.ownTrailer), error);
+      if (context?.ownHeader) {
+        // Clients take all of a Trailers-Only block for trailers, and would not find the handler's headers.
+        const trailers = toTrailers(status);
+        addHeaders(headers, context.ownHeader);
+        wire.respond(200, headers);
+        wire.end(undefined, trailers);
+      } else {
+        // gRPC's Trailers-Only form: the status stands in the only header block.
+        addHeaders(headers, status);
+        wire.respondAndEnd(200, headers);
+      }
       return 0;
     },
   };
