@@ -74,7 +74,7 @@ describe("messages without content leave the others their turn", () => {
 
   test.each([
     ["ClientStream", 200_000],
-    ["BidirectionalStream", 20_000],
+    ["BidirectionalStream", 80_000],
   ])("over WebSocket, to %s", async (method, count) => {
     await using server = await startServer();
     const url = `${server.url.replace("http", "ws")}/stream.v1.StreamService/${method}`;

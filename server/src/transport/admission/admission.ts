@@ -78,15 +78,16 @@ export class Admission {
   /**
    * Starts the call, now or soon, or refuses it.
    *
+   * @param mayStart Whether this turn of the event loop has time for it.
    * @returns Whether the call has a place. It keeps it until it leaves, even if it is refused later.
    */
-  enter(arrival: Arrival): boolean {
+  enter(arrival: Arrival, mayStart = true): boolean {
     if (!this.hasPlace(arrival.connection, arrival.isStream)) {
       arrival.refuse("overloaded");
       return false;
     }
     this.#poolOf(arrival).take(arrival);
-    this.#line.join(arrival);
+    this.#line.join(arrival, mayStart);
     return true;
   }
 

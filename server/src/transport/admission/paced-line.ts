@@ -88,10 +88,14 @@ export class PacedLine<T extends Waiting> {
     return true;
   }
 
-  /** Starts the call at once if nobody waits and the window has room. Otherwise starts or refuses it later. */
-  join(call: T): void {
+  /**
+   * Starts the call at once if nobody waits and the window has room. Otherwise starts or refuses it later.
+   *
+   * @param mayStart Whether this turn of the event loop has time for it. Calls that are answered at once never fill the window.
+   */
+  join(call: T, mayStart = true): void {
     if (this.#line.length === 0) {
-      if (this.#started.size < this.#window) {
+      if (mayStart && this.#started.size < this.#window) {
         this.#start(call);
         return;
       }

@@ -4,13 +4,13 @@ import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
+import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/guard-session.ts";
-import { startInTurn } from "../port/start-in-turn.ts";
 import type { Abortable, CallOptions } from "./call.ts";
 import { requestCoding } from "./codings.ts";
 import { type UnaryForm, unaryForms } from "./forms.ts";
@@ -123,12 +123,9 @@ export function createEngine(options: EngineOptions): Engine {
         connection: session,
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
-      startInTurn(session, () => {
-        if (wire.isClosed) return;
-        wire.watch(call);
-        if (guard.bytes.mayBegin()) admission.enter(call);
-        else stream.close(constants.NGHTTP2_REFUSED_STREAM);
-      });
+      wire.watch(call);
+      if (guard.bytes.mayBegin()) admission.enter(call, !isTurnOver());
+      else stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return true;
     },
   };

@@ -22,7 +22,7 @@ export interface LoadReport {
 }
 
 /**
- * Loads a server with GetUser by gRPC, as its own process: first with as many calls
+ * Loads a server with calls that compute, by gRPC, as its own process: first with as many calls
  * as it answers, 64 at once, then with a multiple of that rate, whether it answers
  * or not, then again with 8 at once. Its sessions are Node's own, which cost less
  * than the server does.
@@ -36,7 +36,7 @@ const sessions = Array.from({ length: CONNECTIONS }, () => http2.connect(url).on
 const message = Buffer.concat([Buffer.from([0, 0, 0, 0, id.length + 2, 0x0a, id.length]), Buffer.from(id)]);
 const headers = {
   ":method": "POST",
-  ":path": "/user.v1.UserService/GetUser",
+  ":path": "/probe.v1.ProbeService/Unary",
   "content-type": "application/grpc",
   te: "trailers",
   authorization: `Bearer ${token}`,

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { withProbe } from "@rollcall/testing/probe-service";
 import { createApp } from "../../../src/app.ts";
 import { mintToken } from "../../../src/rpc/auth/mint-token.ts";
 import { SCOPES } from "../../../src/rpc/auth/permissions.ts";
@@ -8,7 +9,17 @@ import { createTokenVerifier } from "../../../src/rpc/auth/token-verifier.ts";
 const secret = randomBytes(32);
 const isLifted = process.argv[2] === "lifted";
 const unlimited = Number.POSITIVE_INFINITY;
+/** Computes for a while: a server that only reads a user takes more calls than one client process can make. */
+const COMPUTE_MS = 0.4;
+const compute = withProbe({
+  unary(request) {
+    const untilMs = performance.now() + COMPUTE_MS;
+    while (performance.now() < untilMs);
+    return request;
+  },
+});
 const app = await createApp({
+  ...compute,
   auth: createTokenVerifier({ keys: { secret } }),
   host: "127.0.0.1",
   ...(isLifted && {
