@@ -67,7 +67,7 @@ function filesOf(room: string): SourceFile[] {
     .map((path) => ({ path, text: readFileSync(join(root, path), "utf8") }));
 }
 
-/** What a file imports, as it is written there. */
+/** Returns the imports of a file, as they are written there. */
 function importsOf({ text }: SourceFile): string[] {
   return [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)].map(([, name = ""]) => name);
 }

@@ -14,7 +14,7 @@ import { encodeListReply, encodeUserReply, envelope } from "./shared/messages.ts
 import { readSettings, STREAM_MESSAGES } from "./shared/settings.ts";
 import { seededUsers } from "./shared/users.ts";
 
-/** As Rollcall's for an upload. */
+/** Same windows as Rollcall has for an upload. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 

@@ -10,7 +10,7 @@ const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 /** On the repository's disk: a temporary folder may be in memory, where an fsync costs nothing. */
 const dataFolder = join(import.meta.dirname, "../data");
 
-/** What all measurements of a run share. */
+/** Context that all measurements of a run share. */
 export interface Context {
   readonly options: Options;
   /** Removed when the process exits. */

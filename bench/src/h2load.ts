@@ -5,7 +5,7 @@ import { onLoadCore } from "./cores.ts";
 export const H2LOAD_IS_MISSING =
   "h2load is not on this machine: install it by `apt-get install nghttp2-client` (Debian, Ubuntu) or `brew install nghttp2`. Workloads that need it are left out.";
 
-/** What h2load is asked to do. */
+/** Load that h2load makes. */
 export interface Load {
   readonly url: string;
   readonly connections: number;
@@ -19,7 +19,7 @@ export interface Load {
   readonly isHttp1?: boolean | undefined;
   /** Calls a second at most, over all connections. */
   readonly perSecond?: number | undefined;
-  /** Where to write a line for each call. */
+  /** File that gets a line for each call. */
   readonly logFile?: string | undefined;
 }
 

@@ -4,14 +4,14 @@ import { availableParallelism, cpus, release, totalmem, type } from "node:os";
 import { join } from "node:path";
 import { hasProgram, isPinned } from "./cores.ts";
 
-/** Where a run took place. */
+/** Machine and versions of a run. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGb: number;
   readonly system: string;
   readonly isPinned: boolean;
-  /** Of Node.js, h2load, Go, and each package that is measured. */
+  /** Versions of Node.js, h2load, Go, and each package that is measured. */
   readonly versions: Readonly<Record<string, string>>;
 }
 

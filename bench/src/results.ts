@@ -21,13 +21,13 @@ export interface WorkloadResult {
   readonly entries: readonly Entry[];
 }
 
-/** What a run leaves as JSON. */
+/** Result of a run, as written to JSON. */
 export interface Results {
   readonly startedAt: string;
   readonly commit: string | undefined;
   readonly machine: Machine;
   readonly options: Pick<Options, "rounds" | "seconds">;
-  /** What could not be measured, and why. */
+  /** Measurements that were not possible, with the reason. */
   readonly leftOut: readonly string[];
   readonly workloads: readonly WorkloadResult[];
 }

@@ -1,4 +1,4 @@
-/** What several rounds have shown. */
+/** Summary of several rounds. */
 export interface Spread {
   readonly median: number;
   readonly min: number;

@@ -21,7 +21,7 @@ const NOT_FROM_ENV_FILE = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** What runs, and has to end with this process. */
+/** Processes that have to end with this one. */
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
@@ -32,12 +32,12 @@ export interface Target extends AsyncDisposable {
   readonly contestant: Contestant;
   readonly pid: number;
   readonly port: number;
-  /** As `http://127.0.0.1:4711`. */
+  /** Address, such as `http://127.0.0.1:4711`. */
   readonly url: string;
   readonly token: string;
   /** Certificate of the authority that signed the server's; undefined in plaintext. */
   readonly ca: string | undefined;
-  /** What it took from the start to its first open connection. */
+  /** Time from the start to the first open connection. */
   readonly startMs: number;
   /** All that it has written to standard error. */
   errorOutput(): string;

@@ -21,7 +21,7 @@ const json = (status: number, body: unknown): RawResponse => ({
   body: new TextEncoder().encode(JSON.stringify(body)),
 });
 
-/** What something in between answers, and the code that callers see. */
+/** Answers of a server in between, and the codes that callers see. */
 const answers: Record<string, [RawResponse, Code]> = {
   "HTTP 413 with a page": [page(413), Code.ResourceExhausted],
   "HTTP 502 with a page": [page(502), Code.Unavailable],

@@ -54,7 +54,7 @@ test("a connection on which the server asks for calm takes no more calls", async
   await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
   await client.getUser("1");
   expect([...server.streams.values()]).toEqual([2, 1]);
-  // What was under way finishes.
+  // Calls under way finish.
   server.openGate();
   await slow;
   await until(() => server.sessions.size === 1);

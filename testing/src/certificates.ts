@@ -71,7 +71,7 @@ export async function createSelfSigned(options: IssueOptions): Promise<Credentia
   );
 }
 
-/** What all certificates have in common that are no authorities'. */
+/** Fields that all certificates have except those of authorities. */
 function leafOf({ hosts = [], notBefore, notAfter }: IssueOptions) {
   const names = hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value }));
   return {

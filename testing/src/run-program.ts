@@ -16,7 +16,7 @@ export interface ProgramOptions {
   cwd?: string | undefined;
   /** Its whole environment. Default: that of the tests, which buf and curl have their files by. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** What it reads; its input stays open without. */
+  /** Standard input of the command. Stays open if not given. */
   input?: string | Uint8Array | undefined;
   /** Gets the process as it starts. */
   onStart?: ((child: ChildProcess) => void) | undefined;

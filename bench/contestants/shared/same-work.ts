@@ -11,7 +11,7 @@ export interface EndedCall {
   readonly principal: string | undefined;
 }
 
-/** What a team adds to its framework before it goes to production. */
+/** Work that a team adds to its framework before production: token, validation, log, database. */
 export interface SameWork {
   /**
    * Checks a bearer token and the scope of the method.

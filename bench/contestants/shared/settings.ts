@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 /** Messages of one server stream: long enough that its opening does not count. */
 export const STREAM_MESSAGES = 10_000;
 
-/** What `pnpm bench` sets for each contestant, as environment variables. */
+/** Environment variables that `pnpm bench` sets for each contestant. */
 export interface Settings {
   readonly port: number;
   /** Whether the contestant does the same work as Rollcall: token, validation, log line, SQLite. */

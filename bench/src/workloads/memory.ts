@@ -12,7 +12,7 @@ import { seedUsers } from "../seed-users.ts";
 import { startTarget, type Target } from "../target.ts";
 import type { Workload } from "./workload.ts";
 
-/** What is opened first, and not counted: code and tables of the first ones are made then. */
+/** Number of streams that are opened first and not counted: the first ones create code and tables. */
 const WARM_UP_COUNT = 100;
 const COUNT = 800;
 /** Streams of a connection: Rollcall takes 256 at most. */

@@ -16,7 +16,7 @@ const STREAMS = 16;
 export interface RateOptions {
   readonly name: string;
   readonly title: string;
-  /** What is counted, in the plural and in the singular. Default `calls` and `call`. */
+  /** Unit that is counted, in the plural and in the singular. Default `calls` and `call`. */
   readonly unit?: readonly [string, string];
   readonly contestants: readonly string[];
   /** The contestant that is the limit of node:http2. Default `bare-http2`. */

@@ -3,7 +3,7 @@ import { residentBytesOf } from "../process-stats.ts";
 import { startTarget } from "../target.ts";
 import type { Workload } from "./workload.ts";
 
-/** What a start leaves behind is freed by then. */
+/** Memory that a start leaves behind is freed by then. */
 const SETTLE_MS = 1_000;
 
 export const startup: Workload = {

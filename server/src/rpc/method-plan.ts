@@ -21,7 +21,7 @@ export interface MethodPlan {
   /** Path such as `/user.v1.UserService/GetUser`. */
   readonly path: string;
   readonly method: DescMethod;
-  /** As `user.v1.UserService/GetUser`. */
+  /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly name: string;
   readonly implementation: Implementation;
   /** Largest message that is accepted, in bytes. */

@@ -34,7 +34,7 @@ describe("a fetch of the keys is bounded", () => {
     };
     expect(await reasonOf(provider)).toContain("larger than 262144 bytes");
     await closed.promise;
-    // What was on the way in the kernel's buffers.
+    // Bytes that were on the way in the kernel's buffers.
     expect(written).toBeLessThan(32 * 1_024 ** 2);
   });
 

@@ -203,7 +203,7 @@ describe("a database", () => {
     await until(() => users.notices.at(-1)?.level === "info");
     await users.create("c");
     expect(await users.readiness()).toEqual([200, undefined]);
-    // What was refused was written all the same, as after a lost answer.
+    // The refused user was written all the same, as after a lost answer.
     expect(namesIn(path)).toEqual(["a", "b", "c"]);
   });
 });

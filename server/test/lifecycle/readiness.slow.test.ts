@@ -76,7 +76,7 @@ test.each<[string, (baseUrl: string) => Transport]>([
     await create(-1);
     expect(await readiness(url)).toEqual(READY);
     await until(() => linesOf(server.output(), "ready again").length > 0);
-    // Of 200 probes, those that were answered 503 included.
+    // 200 probes, including those that were answered with 503.
     expect(linesOf(server.output(), "request refused")).toEqual([]);
     expect(linesOf(server.output(), "not ready")).toEqual([
       expect.objectContaining({ level: "warn", reason: "database-unwritable" }),

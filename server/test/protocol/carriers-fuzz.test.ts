@@ -140,7 +140,7 @@ function send(session: ClientHttp2Session, { path, headers, pieces }: Call, auth
   });
 }
 
-/** What is in the envelopes, each behind its flags but for that of compression. */
+/** Returns the contents of the envelopes, each behind its flags except the one for compression. */
 function read(body: Buffer): string[] {
   const envelopes: string[] = [];
   let rest = body;

@@ -4,6 +4,9 @@ import type { TokenVerifier } from "./token-verifier.ts";
 /** Default number of tokens that are remembered: some hundred bytes each, 8 KiB at most. */
 const MAX_TOKENS = 2_048;
 
+/** Characters of `Bearer` and a blank. */
+const SCHEME_LENGTH = 7;
+
 export interface TokenMemory {
   /**
    * Returns the caller of an `authorization` header that was verified before and has not expired; undefined for any
@@ -44,6 +47,8 @@ export function createTokenMemory({ verifyToken, now, maxTokens = MAX_TOKENS }: 
       const before = keyVersion();
       const principal = await verifyToken(token);
       if (before === undefined || before !== version || before !== keyVersion()) return principal;
+      // One spelling a token: further blanks would let one caller fill the memory.
+      if (authorization.length > SCHEME_LENGTH + token.length) return principal;
       if (principals.size >= maxTokens) principals.delete(principals.keys().next().value ?? "");
       principals.set(authorization, principal);
       return principal;

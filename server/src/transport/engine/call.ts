@@ -37,12 +37,12 @@ export interface CallOptions<Form extends CallForm = CallForm> {
   answerRefused(reason: "overloaded" | "expired"): void;
 }
 
-/** What is ended at shutdown. */
+/** Work that ends at shutdown. */
 export interface Abortable {
   abort(error: ConnectError): void;
 }
 
-/** What calls of all kinds have in common: their clock, the gate, what they hold, and their end, once. */
+/** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
 export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
   abstract readonly isStream: boolean;
   protected readonly options: CallOptions<Form>;
@@ -225,7 +225,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     return this.#bytes;
   }
 
-  /** What the call keeps in queues of its own, in bytes. */
+  /** Bytes in the call's own queues. */
   protected get queuedBytes(): number {
     return 0;
   }

@@ -84,18 +84,13 @@ export function createEngine(options: EngineOptions): Engine {
       const guard = guardOf(socket);
       if (coding === null || !guard) return false;
       const record = open(plan, headers["x-request-id"], guard.peer, arrivalOf(request));
-      const bytes = callBytesOf(request);
       const call = openCall({
         ...shared,
-        plan,
-        form,
-        coding,
-        wire,
-        record,
-        guard,
-        connection: socket,
-        bytes,
-        answerRefused: () => {},
+        ...found,
+        ...{ coding, wire, record, guard, connection: socket },
+        bytes: callBytesOf(request),
+        // It has been let in.
+        answerRefused() {},
       });
       wire.watch(call);
       call.start();
@@ -114,13 +109,8 @@ export function createEngine(options: EngineOptions): Engine {
       const record = open(plan, headers["x-request-id"], guard.peer, performance.now());
       const call = openCall({
         ...shared,
-        plan,
-        form,
-        coding,
-        wire,
-        record,
-        guard,
-        connection: session,
+        ...found,
+        ...{ coding, wire, record, guard, connection: session },
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
       wire.watch(call);

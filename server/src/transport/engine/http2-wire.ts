@@ -18,7 +18,7 @@ export class Http2Wire implements Wire {
   readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
   #trailers: Record<string, string> | undefined;
-  /** What of the body waits to be joined, in bytes. */
+  /** Bytes of the body that wait to be joined. */
   #joinedBytes: (() => number) | undefined;
   #isDrainWatched = false;
   #isBounded = false;

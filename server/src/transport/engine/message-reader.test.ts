@@ -5,7 +5,7 @@ import { MessageReader } from "./message-reader.ts";
 const messages = ["", "a", "bc".repeat(50), "", "d".repeat(70_000), "e"].map((text) => Buffer.from(text));
 const body = Buffer.concat(messages.map((message, index) => envelope(index % 2, message)));
 
-/** What a reader makes of a body in pieces of so many bytes, of which it takes what it can in between. */
+/** Feeds a body to a reader in pieces of the given size, and takes complete messages in between. */
 function read(pieceBytes: number, mayWait: boolean, maxBytes = 100_000) {
   const reader = new MessageReader(maxBytes);
   const taken: { flags: number; text: string }[] = [];

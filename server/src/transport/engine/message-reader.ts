@@ -18,14 +18,14 @@ export class MessageReader {
   readonly #maxBytes: number;
   /** Whole envelopes, as many as came together, in each. */
   readonly #runs: Uint8Array[] = [];
-  /** Of the next envelope in the first run. */
+  /** Start of the next envelope in the first run. */
   #start = 0;
   /** The beginning of an envelope. */
   #part: GrowingBuffer | undefined;
   #tooLargeBytes: number | undefined;
   /** In whole envelopes that nobody has taken. */
   queuedBytes = 0;
-  /** Of the message that was taken last. */
+  /** Flags of the message that was taken last. */
   flags = 0;
 
   /** @param maxBytes Of a message. */
@@ -33,7 +33,7 @@ export class MessageReader {
     this.#maxBytes = maxBytes;
   }
 
-  /** What the beginning of a message takes up, in bytes. */
+  /** Memory of an incomplete message, in bytes. */
   get heldBytes(): number {
     return this.#part?.capacity ?? 0;
   }

@@ -1,7 +1,7 @@
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { COMPRESSED, ENVELOPE_HEADER_BYTES, envelope, envelopes } from "./envelope.ts";
 
-/** Of messages that are written at once, in bytes: a frame of the usual size. */
+/** Largest group of messages that is written at once, in bytes: the usual size of a frame. */
 const MAX_GATHERED_BYTES = 16 * 1_024;
 
 /**
@@ -37,7 +37,7 @@ export class MessageWriter {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      // Behind all that handlers do without a wait.
+      // Runs after everything that handlers do without a wait.
       process.nextTick(flush, this);
     }
     return this.#room();
@@ -50,7 +50,7 @@ export class MessageWriter {
     if (bytes) this.#isFull = !this.#write(bytes);
   }
 
-  /** What is gathered, which is then the taker's to write. */
+  /** Takes the gathered messages. The caller has to write them. */
   take(): Uint8Array | undefined {
     const [first] = this.#messages;
     if (!first) return undefined;
@@ -60,7 +60,7 @@ export class MessageWriter {
     return bytes;
   }
 
-  /** There is room again, or nobody waits for it any more. */
+  /** Notes that there is room again, or that nobody waits for it any more. */
   onDrain(): void {
     this.#isFull = false;
     this.#wake?.();

@@ -4,11 +4,11 @@ import { tooLarge } from "./call.ts";
 import { endsWithin } from "./envelope.ts";
 import { MessageReader } from "./message-reader.ts";
 
-/** Of whole messages that wait for the handler; over it the wire waits too. In bytes, so that it bounds their number as well. */
+/** Largest queue of complete messages, in bytes with their envelopes, so that their number is bounded too. Beyond it the wire pauses. */
 const MAX_QUEUED_BYTES = 32 * 1_024;
 
 export interface RequestMessagesOptions {
-  /** Of one message, in bytes. */
+  /** Largest message, in bytes. */
   maxBytes: number;
   /**
    * Makes the message of what was in an envelope; undefined for one that is no message.
@@ -204,7 +204,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     this.#serve();
   }
 
-  /** Nothing behind a message that can't be read is. */
+  /** Fails the request at a message that can't be read, and drops the rest. */
   #refuse(error: unknown): void {
     this.#isBusy = false;
     this.fail(error);

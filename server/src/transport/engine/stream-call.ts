@@ -18,11 +18,11 @@ export class StreamCall extends Call<StreamForm> {
   readonly isStream = true;
   readonly #messages: RequestMessages;
   readonly #writer: MessageWriter;
-  /** Of a handler that has not come to its end. */
+  /** Iterator of a handler that has not finished. */
   #answers: AsyncIterator<unknown> | undefined;
   #answerCoding: Compression | undefined;
   #uploadTimer: NodeJS.Timeout | undefined;
-  /** Of the answer, what its end takes along. */
+  /** Messages that are sent together with the answer's end. */
   #rest: Uint8Array | undefined;
   #keptBytes = 0;
   #hasReceived = false;
@@ -285,7 +285,7 @@ async function endEarly(answers: AsyncIterator<unknown>): Promise<void> {
   try {
     await answers.return?.();
   } catch {
-    // Nobody is there to be told.
+    // Nobody waits for the result.
   }
 }
 
@@ -297,7 +297,7 @@ function tokenExpired(): ConnectError {
   return new ConnectError("token has expired", Code.Unauthenticated);
 }
 
-/** What a handler gets that reads on after its answer. */
+/** Creates the error for a handler that reads on after its answer. */
 function callEnded(): ConnectError {
   return new ConnectError("the call has ended", Code.Canceled);
 }

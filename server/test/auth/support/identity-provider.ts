@@ -16,7 +16,7 @@ export const audience = "rollcall";
 export type Sign = (claims?: object, header?: { kid?: string | undefined }) => Promise<string>;
 
 export interface IdentityProvider extends AsyncDisposable {
-  /** Of its key set. */
+  /** URL of its key set. */
   readonly url: URL;
   /** Its key set's keys; what is no key is served as well. */
   keys: unknown[];
