@@ -8,8 +8,8 @@ import { startServer } from "@rollcall/testing/start-server";
 import { build } from "vite";
 import { test } from "vitest";
 
-test("the README's page runs in Chromium", async () => {
-  const [code = ""] = examplesIn(readFileSync(join(root, "README.md"), "utf8"), "ts browser");
+test("the documented page runs in Chromium", async () => {
+  const [code = ""] = examplesIn(readFileSync(join(root, "docs/calling.md"), "utf8"), "ts browser");
   // Below the root, so that the example finds the packages that it imports.
   mkdirSync(join(root, ".readme"), { recursive: true });
   await using folder = await mkdtempDisposable(join(root, ".readme/"));

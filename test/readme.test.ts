@@ -8,15 +8,15 @@ import { run } from "@rollcall/testing/run-program";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-const readme = readFileSync(join(root, "README.md"), "utf8");
+const pages = ["README.md", "docs/calling.md"].map((page) => readFileSync(join(root, page), "utf8")).join("\n");
 // Below the root, so that an example finds the packages that it imports.
 mkdirSync(join(root, ".readme"), { recursive: true });
 const folder = mkdtempSync(join(root, ".readme/"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The README's examples with these words behind their opening fence, by their first lines. */
+/** Returns the examples of the README, then of docs/calling.md, with these words behind their opening fence, by their first lines. */
 function examples(info: string): { name: string; code: string }[] {
-  return examplesIn(readme, info).map((code, index) => ({ name: `${index + 1}: ${code.split("\n", 1)}`, code }));
+  return examplesIn(pages, info).map((code, index) => ({ name: `${index + 1}: ${code.split("\n", 1)}`, code }));
 }
 
 /** Runs a program in the repository; its standard output, if it succeeds. */
@@ -31,7 +31,7 @@ function hasProgram(name: string): boolean {
   return spawnSync(name, ["--version"]).error === undefined;
 }
 
-describe("the README's commands", () => {
+describe("documented commands", () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer();
@@ -40,10 +40,10 @@ describe("the README's commands", () => {
 
   const expected = [
     /"email":"ada@example\.com"/,
+    /Result 9 for query: hello/,
+    /Result 9 for query: hello/,
     /"users":\[/,
-    /Result 9 for query: hello/,
     /"reply": "Echo: two"/,
-    /Result 9 for query: hello/,
   ];
   const commands = examples("sh ci").map((example, index) => ({ ...example, expected: expected[index] ?? /never/ }));
 
@@ -64,8 +64,9 @@ describe("the README's commands", () => {
   });
 });
 
-describe("the README's programs", () => {
-  const expected = [/^created [\da-f-]{36}\n$/, /^Echo: hello\n$/];
+describe("documented programs", () => {
+  const created = /^created [\da-f-]{36}\n$/;
+  const expected = [created, created, /^Echo: hello\n$/];
   test.each(examples("ts ci").map((example, index) => ({ ...example, index, expected: expected[index] ?? /never/ })))(
     "$name",
     async (example) => {

@@ -29,11 +29,10 @@ import {
   TINY_PIECE_BYTES,
 } from "./limits.ts";
 
-const readme = readFileSync(join(import.meta.dirname, "../../README.md"), "utf8");
-
-/** Returns the rows of the table below a heading, as the texts of their cells. */
-function tableBelow(heading: string): string[][] {
-  const [, text = ""] = readme.split(new RegExp(`^#+ ${heading}$`, "m"));
+/** Returns the rows of the table below a heading of a page in docs/, as the texts of their cells. */
+function tableBelow(page: string, heading: string): string[][] {
+  const markdown = readFileSync(join(import.meta.dirname, "../../docs", page), "utf8");
+  const [, text = ""] = markdown.split(new RegExp(`^#+ ${heading}$`, "m"));
   const [, table = ""] = /\n((?:\|.*\n)+)/.exec(text) ?? [];
   const [, , ...rows] = table.trimEnd().split("\n");
   return rows.map((row) =>
@@ -64,14 +63,14 @@ const time = (ms: number) =>
   ]);
 const count = (value: number) => inUnits(value, []);
 
-/** Formats a setting's default as the README writes it. */
+/** Formats a setting's default as the docs write it. */
 function written(name: string, { byDefault }: Setting): string {
   if (name.endsWith("Bytes")) return bytes(byDefault);
   return name.endsWith("Ms") && byDefault > 0 ? time(byDefault) : String(byDefault);
 }
 
 const defaults = new Map(
-  tableBelow("Settings").flatMap(([names = "", values = ""]) => {
+  tableBelow("configuration.md", "Settings").flatMap(([names = "", values = ""]) => {
     const texts = values.replaceAll("`", "").split(", ");
     return names
       .replaceAll("`", "")
@@ -81,7 +80,7 @@ const defaults = new Map(
 );
 
 test.each(Object.entries<Setting>(settings))(
-  "the README has the default of %s, which is within its bounds",
+  "the docs have the default of %s, which is within its bounds",
   (name, setting) => {
     expect(defaults.get(name.replace(/[A-Z]/g, "_$&").toUpperCase())).toBe(written(name, setting));
     expect(setting.byDefault).toBeGreaterThanOrEqual(setting.min);
@@ -97,7 +96,7 @@ test("the contract has the sizes of pages", () => {
 });
 
 /**
- * Numbers in the rows of the README's table of limits, in order: those of the first two cells, then those with a unit.
+ * Numbers in the rows of the documented table of limits, in order: those of the first two cells, then those with a unit.
  */
 const numbers: Readonly<Record<string, readonly string[]>> = {
   "unary calls in flight": [],
@@ -154,8 +153,8 @@ const UNIT = "(?: (?:KiB|MiB|GiB|bytes|ms|s|min|h|keys|redirects))";
 const numbersIn = (text: string, unit: string) =>
   text.replaceAll(/HTTP\/[\d.]+|`[^`]*`/g, "").match(new RegExp(`\\b\\d[\\d,]*${unit}\\b`, "g")) ?? [];
 
-describe("the README's table of limits", () => {
-  const rows = tableBelow("Limits");
+describe("the documented table of limits", () => {
+  const rows = tableBelow("operations.md", "Limits");
 
   test("has each limit once", () => {
     expect(rows.map(([limit = ""]) => limit)).toEqual(

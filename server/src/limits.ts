@@ -3,7 +3,7 @@ import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
 /*
  * Every default and limit that clients or operators can notice, each once. `config.ts` and
- * `app.ts` read them here, and a test holds the README's tables equal to them. Numbers that
+ * `app.ts` read them here, and a test holds the tables of the docs equal to them. Numbers that
  * only tune a mechanism, such as the size of a chunk, stand beside the code that uses them.
  */
 
