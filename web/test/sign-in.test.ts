@@ -1,4 +1,4 @@
-import { openSqliteUserRepository } from "@rollcall/server";
+import { type MintOptions, openSqliteUserRepository } from "@rollcall/server";
 import { launchChromium } from "@rollcall/testing/chromium";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -216,20 +216,20 @@ test("the next person sees nothing of the previous one", async () => {
 });
 
 describe("a link in a tab where somebody is signed in", () => {
-  const follow = async (app: OpenApp, subject: string) =>
-    app.page.evaluate(`location.hash = "token=${await app.server.token({ subject })}"`);
+  const follow = async (app: OpenApp, token: Partial<MintOptions>) =>
+    app.page.evaluate(`location.hash = "token=${await app.server.token(token)}"`);
 
   test("replaces their session only when they agree, and no call goes on in another's name", async () => {
     await using app = await openApp(browser, { path: "/chat" });
     const { page, server } = app;
     await say(page, "hello");
     await page.getByText("Echo: hello", { exact: true }).waitFor();
-    await follow(app, "eve");
+    await follow(app, { subject: "eve" });
     await page.getByRole("button", { name: "Stay tester" }).click();
     expect(await page.locator(".who-name").textContent()).toBe("tester");
     await say(page, "still me");
     await page.getByText("Echo: still me", { exact: true }).waitFor();
-    await follow(app, "eve");
+    await follow(app, { subject: "eve" });
     await page.getByRole("button", { name: "Become eve" }).click();
     await expect.poll(() => page.locator(".who-name").textContent()).toBe("eve");
     expect(await page.getByText("still me").count()).toBe(0);
@@ -246,13 +246,16 @@ describe("a link in a tab where somebody is signed in", () => {
     await page.evaluate("location.hash = 'token=nonsense'");
     await expect.poll(() => page.url()).not.toContain("nonsense");
     expect(await page.getByText("The link that you followed").count()).toBe(0);
-    await page.evaluate(`location.hash = "token=${await app.server.token({ subject: "eve", ttlSeconds: -1 })}"`);
+    const refusal = page.waitForResponse((response) => response.status() === 401);
+    await follow(app, { subject: "eve", ttlSeconds: -1 });
     await expect.poll(() => page.url()).not.toContain("token");
+    await refusal;
     expect(await page.getByText("The link that you followed").count()).toBe(0);
-    await follow(app, "tester");
+    // Of another lifetime: two tokens of one second are otherwise the same token.
+    await follow(app, { subject: "tester", ttlSeconds: 7_200 });
     await page.getByRole("button", { name: "Take the other" }).click();
     await expect.poll(() => page.getByText("The link that you followed").count()).toBe(0);
-    await follow(app, "eve");
+    await follow(app, { subject: "eve" });
     await page.getByText("The link that you followed").waitFor();
     await page.getByRole("button", { name: "Stay tester" }).click();
     expect(await page.evaluate("document.activeElement.tagName")).toBe("MAIN");
