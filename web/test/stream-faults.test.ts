@@ -4,7 +4,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 import { startReverseProxy } from "./support/reverse-proxy.ts";
-import { button, choose, chooseLarge, fact, say } from "./support/stream-pages.ts";
+import { button, choose, chooseEndless, chooseLarge, fact, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -103,7 +103,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   test("the server stops in mid-upload", async () => {
     await using app = await openApp(browser, { scheme, path: "/upload", app: { shutdownGraceMs: 50 } });
     await button(app.page, "Choose a file").waitFor();
-    await chooseLarge(app.page, 100);
+    await chooseEndless(app.page);
     await expect.poll(() => app.page.getByRole("progressbar").getAttribute("value")).not.toBe("0");
     await app.server.app.close();
     await app.page.getByText("(server is shutting down)").waitFor();

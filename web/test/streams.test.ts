@@ -5,7 +5,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 import { startReverseProxy } from "./support/reverse-proxy.ts";
-import { button, choose, chooseLarge, fact, panel, say } from "./support/stream-pages.ts";
+import { button, choose, chooseEndless, chooseLarge, fact, panel, say } from "./support/stream-pages.ts";
 
 let browser: Browser;
 beforeAll(async () => {
@@ -155,7 +155,7 @@ describe.each(SCHEMES)("a cancel reaches the handler, over %s", (scheme) => {
     await using app = await openApp(browser, { scheme, path: "/upload" });
     const { page } = app;
     await button(page, "Choose a file").waitFor();
-    await chooseLarge(page, 100);
+    await chooseEndless(page);
     await expect.poll(() => page.getByRole("progressbar").getAttribute("value")).toMatch(/^0\.\d/);
     await button(page, "Cancel").click();
     await page.getByText("Canceled.").waitFor();

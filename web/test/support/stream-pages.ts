@@ -15,11 +15,21 @@ export async function choose(page: Page, buffer: Buffer): Promise<void> {
 }
 
 /** Uploads a file that is made inside the page, which is quicker than handing over a large one. */
-export async function chooseLarge(page: Page, megabytes: number): Promise<void> {
+export const chooseLarge = (page: Page, megabytes: number) =>
+  choosePart(page, megabytes, "new TextEncoder().encode(text)");
+
+/**
+ * Uploads a file of 10 GB: a test that stops it half-way has time for that, however busy the machine is.
+ * The browser holds its one part once.
+ */
+export const chooseEndless = (page: Page) => choosePart(page, 10_000, "new Blob([text])");
+
+/** @param part Expression for a part of the file, which repeats a megabyte of text. */
+async function choosePart(page: Page, count: number, part: string): Promise<void> {
   await page.evaluate(`(() => {
-    const part = new TextEncoder().encode("rollcall".repeat(125_000));
+    const text = "rollcall".repeat(125_000);
     const transfer = new DataTransfer();
-    transfer.items.add(new File(Array(${megabytes}).fill(part), "large.bin"));
+    transfer.items.add(new File(Array(${count}).fill(${part}), "large.bin"));
     const input = document.querySelector("input[type=file]");
     input.files = transfer.files;
     input.dispatchEvent(new Event("change", { bubbles: true }));
