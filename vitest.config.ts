@@ -8,6 +8,8 @@ const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
  * Each file has a process of its own, whose memory holds nothing of others.
  */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
+/** What starts programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
+const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
 
 export default defineConfig({
   test: {
@@ -30,8 +32,12 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["{server,client,cli}/test/**/*.test.ts", "test/*.test.ts"],
-          exclude: [...browserTests, ...isolatedTests, ...slowTests],
+          exclude: [...browserTests, ...isolatedTests, ...slowTests, ...processTests],
         },
+      },
+      {
+        extends: true,
+        test: { name: "process", include: processTests },
       },
       {
         extends: true,
