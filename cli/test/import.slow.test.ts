@@ -192,7 +192,9 @@ test("an import that was killed goes on when it is run again, and creates nobody
   expect(before).toBeLessThan(count);
 
   const second = await rollcall(["users", "import", path], { env: setup.env });
-  expect(second).toEqual({ code: 0, stdout: `${count} users created, 0 skipped, 0 failed.\n`, stderr: "" });
+  // A busy machine's server may refuse some of the calls for a while; the import says so seldom.
+  const stderr = expect.stringMatching(/^(trying again: unavailable: server is overloaded\n){0,9}$/);
+  expect(second).toEqual({ code: 0, stdout: `${count} users created, 0 skipped, 0 failed.\n`, stderr });
   const emails = (await Array.fromAsync(setup.client.listAllUsers())).map(({ email }) => email);
   expect(emails).toHaveLength(count);
   expect(new Set(emails).size).toBe(count);

@@ -18,6 +18,9 @@ import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
+/** How often, at most, an import says that it waits for the server, in milliseconds. */
+const WAIT_NOTE_INTERVAL_MS = 10_000;
+
 /** Retry options with which an import outlasts a restart of the server. */
 const patience = {
   timeoutMs: 60_000,
@@ -78,16 +81,14 @@ async function runImport(
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
   const writeError = (range: LineRange, report: ErrorReport) =>
     note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
-  let isWaiting = false;
-  const tellOfWait = (error: ConnectError) => {
-    // Print this once for all calls that wait for the same server.
-    if (!isWaiting) note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
-    isWaiting = true;
+  let waitNotedAtMs = Number.NEGATIVE_INFINITY;
+  const noteWait = (error: ConnectError) => {
+    // All calls wait for the same server, and a busy one may refuse some while it takes others.
+    if (performance.now() - waitNotedAtMs < WAIT_NOTE_INTERVAL_MS) return;
+    waitNotedAtMs = performance.now();
+    note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
   };
-  const onDone = () => {
-    isWaiting = false;
-    progress.update(counts.created + counts.skipped + counts.failed);
-  };
+  const onDone = () => progress.update(counts.created + counts.skipped + counts.failed);
   const importAll = async (call: CommandCall) => {
     const reading = createLinkedAbortController(io.signal);
     const lines = readImport(openInput(path, io, reading.signal), format);
@@ -101,11 +102,11 @@ async function runImport(
       reading.abort();
     }
   };
-  const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => tellOfWait(error) };
+  const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => noteWait(error) };
   await withClient(globals, io, whenInterrupted, importAll, {
     ...patience,
     retry,
-    pool: { onUnreachable: tellOfWait },
+    pool: { onUnreachable: noteWait },
   });
 }
 
