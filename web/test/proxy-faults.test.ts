@@ -88,6 +88,13 @@ test("a WebSocket that a proxy swallows stays opening for ten seconds at most", 
   await page.getByText("the WebSocket did not open within 10 s").waitFor();
 });
 
+test("a proxy that passes no WebSockets on is named as a reason", async () => {
+  await using app = await openBehind({ ignoresUpgrades: true }, "/chat");
+  await say(app.page, "hello");
+  await app.page.getByText("or is behind a proxy that passes none on").waitFor();
+  await app.page.getByText("not sent", { exact: true }).waitFor();
+});
+
 test("a WebSocket that a proxy opens by itself ends when no answer comes", async () => {
   await using app = await openBehind({ fakesUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;

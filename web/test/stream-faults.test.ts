@@ -41,7 +41,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await app.server.app.close();
     await app.page.getByText("(server is shutting down)").waitFor();
     await say(app.page, "anybody?");
-    await app.page.getByText("the server can't be reached, or does not allow this page's origin").waitFor();
+    await app.page.getByText("no WebSocket: the server can't be reached").waitFor();
     app.expectProblems(/ERR_CONNECTION_REFUSED/);
   });
 

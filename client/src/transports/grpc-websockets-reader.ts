@@ -116,7 +116,9 @@ export class SocketReader {
 
 /** A browser does not say why a socket was not opened. */
 function notReached(): ConnectError {
-  return toNotSent("the server can't be reached, or does not allow this page's origin");
+  return toNotSent(
+    "no WebSocket: the server can't be reached, does not allow this page's origin, or is behind a proxy that passes none on",
+  );
 }
 
 export function notOpened(timeoutMs: number): ConnectError {

@@ -39,6 +39,8 @@ test.each([
   ["sqlite:data/x.db?mode=ro", parameters],
   ["sqlite:data/x.db?", parameters],
   ["sqlite::memory:?cache=shared", memory],
+  ["sqlite:file:data/x.db", "the path begins behind sqlite:, without file:"],
+  ["sqlite:file:data/x.db?mode=ro", "the path begins behind sqlite:, without file:"],
   ["sqlite://:memory:", memory],
   ["sqlite:memory", memory],
   ["sqlite:~/x.db", expansion],

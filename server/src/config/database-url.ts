@@ -34,6 +34,7 @@ function wrongPath(path: string): string | undefined {
     const relative = /^[\w./-]+$/.test(rest) ? rest : EXAMPLE;
     return `takes no // before the path; write sqlite:${relative}, or sqlite:/${relative} if it starts at the root of the file system`;
   }
+  if (path.startsWith("file:")) return "the path begins behind sqlite:, without file:";
   if (path.includes("?")) return "takes no parameters: leave out the ? and what follows";
   if (/^~|\$\w|\$\{|^%\w+%/.test(path)) return "~ and variables stand for nothing here; write the whole path";
   if (/%[\da-f]{2}/i.test(path)) return "the path stands as it is, without percent-encoding";

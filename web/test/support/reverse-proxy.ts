@@ -22,6 +22,8 @@ export interface ReverseProxyOptions {
   intercept?(request: http.IncomingMessage, response: http.ServerResponse): boolean;
   /** Never answers or passes on a request for a WebSocket. */
   swallowsUpgrades?: boolean;
+  /** Answers a request for a WebSocket as any other, as proxies do that were not told to pass them on. */
+  ignoresUpgrades?: boolean;
   /** Opens every WebSocket itself, and passes nothing on. */
   fakesUpgrades?: boolean;
   /** Changes one byte of an upload over a WebSocket. */
@@ -111,6 +113,7 @@ export async function startReverseProxy(
     sockets.add(socket);
     socket.on("error", () => {});
     if (own.swallowsUpgrades) return;
+    if (own.ignoresUpgrades) return socket.end("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
     if (own.fakesUpgrades) return acceptUpgrade(request, socket);
     forward(request)
       .on("response", (answer) => {

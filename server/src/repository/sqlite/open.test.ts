@@ -138,7 +138,10 @@ describe("a Rollcall database", () => {
 
 test("a path that can't be a file says so", () => {
   writeFileSync(folder, "");
-  expect(() => open()).toThrow(`${path} can't be made (`);
+  expect(() => open()).toThrow(`${path} can't be made (a part of its path is a file, not a folder)`);
+  path = join(folder, "deeper", "users.db");
+  expect(() => open()).toThrow(`${path} can't be made (a part of its path is a file, not a folder)`);
+  path = join(folder, "users.db");
   rmSync(folder);
   mkdirSync(path, { recursive: true });
   expect(() => open()).toThrow(`${path} is not a file`);

@@ -72,7 +72,8 @@ function createFile(path: string): void {
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
   } catch (error) {
     const { code = "unknown" } = error as NodeJS.ErrnoException;
-    throw new DatabaseOpenError(`${path} can't be made (${code})`, { cause: error });
+    const reason = code === "EEXIST" || code === "ENOTDIR" ? "a part of its path is a file, not a folder" : code;
+    throw new DatabaseOpenError(`${path} can't be made (${reason})`, { cause: error });
   }
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
