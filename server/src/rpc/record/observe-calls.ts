@@ -1,6 +1,7 @@
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { methodName } from "@rollcall/shared/method-name";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import type { Logger } from "pino";
 import { callKey, connectionKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
@@ -44,54 +45,23 @@ async function* noBytes(): AsyncIterable<Uint8Array> {}
 
 /** Returns the same chunks, counted. */
 function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): AsyncIterable<Uint8Array> {
-  return tap(chunks, (chunk) => {
-    call.requestBytes += chunk.byteLength;
+  return watchStream(chunks, {
+    onMessage(chunk) {
+      call.requestBytes += chunk.byteLength;
+    },
   });
 }
 
 /** Returns the answer's chunks, counted. The call ends when they do. */
 function observeAnswer({ status, body }: UniversalServerResponse, call: CallRecord): AsyncIterable<Uint8Array> {
-  return tap(
-    body ?? noBytes(),
-    (chunk) => {
+  return watchStream(body ?? noBytes(), {
+    onMessage(chunk) {
       call.responseBytes += chunk.byteLength;
     },
-    (isComplete, cause) => {
+    onEnd(end) {
       // The answer could not be written, for another reason than that its client has gone.
-      if (cause !== undefined && !(cause instanceof ConnectError)) call.fail(internalError());
-      call.end(status, isComplete);
+      if (end.how === "failed" && !(end.error instanceof ConnectError)) call.fail(internalError());
+      call.end(status, end.how === "complete");
     },
-  );
-}
-
-/**
- * Returns the same chunks, each passed to `onChunk`. `onEnd` runs when there are no more, or with false when nobody
- * wants the rest, with the reason if it is known.
- */
-function tap(
-  chunks: AsyncIterable<Uint8Array>,
-  onChunk: (chunk: Uint8Array) => void,
-  onEnd: (isComplete: boolean, cause?: unknown) => void = () => {},
-): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = chunks[Symbol.asyncIterator]();
-      return {
-        async next() {
-          const result = await iterator.next();
-          if (result.done) onEnd(true);
-          else onChunk(result.value);
-          return result;
-        },
-        async return(value) {
-          onEnd(false);
-          return (await iterator.return?.(value)) ?? { done: true, value };
-        },
-        async throw(error) {
-          onEnd(false, error);
-          return (await iterator.throw?.(error)) ?? Promise.reject(error);
-        },
-      };
-    },
-  };
+  });
 }
