@@ -59,6 +59,7 @@ export async function* assembleBody(
     yield piece;
     if (isTurnOver()) await nextTurn();
   }
+  signal?.throwIfAborted();
   keep?.(-keptBytes);
 }
 
