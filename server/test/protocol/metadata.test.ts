@@ -99,6 +99,15 @@ describe.each(cells)("headers and trailers: $protocol over $connection", (cell) 
     seen.check();
   });
 
+  test.each(["direct", "stock"] as const)("a stream's end that is compressed: %s", async (rpcEngine) => {
+    await using server = await startServerFor(cell, { ...handlers, rpcEngine });
+    const probe = createClient(ProbeService, await createCellTransport(server, cell));
+    const text = "long ".repeat(400).trim();
+    const seen = new Seen();
+    await Array.fromAsync(probe.serverStream({}, { ...seen.options, headers: { "x-text": text } }));
+    expect(seen.trailer.get("x-trailer-text")).toBe(text);
+  });
+
   test("of an error at a stream's end, beside its own metadata", async () => {
     await using server = await startServerFor(cell, handlers);
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
