@@ -12,7 +12,7 @@ import type { Users } from "../service/users.ts";
 import { createAuthGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
-import { callKey, connectionKey, principalKey } from "./context.ts";
+import { callKey, principalKey, requestContextKey } from "./context.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
@@ -129,7 +129,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         call.protocol = context.protocolName;
         reportOutcome(context, call);
       }
-      const { refusal, onAdmitted } = context.values.get(connectionKey);
+      const { refusal, onAdmitted } = context.values.get(requestContextKey);
       if (refusal) throw refusal;
       const principal = await authenticate(context);
       context.values.set(principalKey, principal);
@@ -141,7 +141,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     },
   };
   const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
-    const { requestId, authorizationCount = 1 } = values.get(connectionKey);
+    const { requestId, authorizationCount = 1 } = values.get(requestContextKey);
     const authorization = requestHeader.get("authorization") ?? undefined;
     const principal = gate({ method: methodName(method), requestId, authorization, authorizationCount });
     return principal instanceof Promise ? abortable(principal, signal) : principal;

@@ -3,7 +3,7 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 import { methodName } from "@rollcall/shared/method-name";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import type { Logger } from "pino";
-import { callKey, connectionKey } from "../context.ts";
+import { callKey, requestContextKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
 
@@ -21,7 +21,7 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   const method = methodName(handler.method);
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
-    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(connectionKey);
+    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
     const call = new CallRecord({ requestId, peer, method, startedAtMs, ...options });
     contextValues.set(callKey, call);
     // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes

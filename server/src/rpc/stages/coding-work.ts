@@ -4,7 +4,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { nextTurn } from "../../runtime/loop-turn.ts";
 import { Permits } from "../../runtime/permits.ts";
-import { type Connection, connectionKey, principalKey } from "../context.ts";
+import { principalKey, type RequestContext, requestContextKey } from "../context.ts";
 
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;
@@ -64,7 +64,7 @@ export function createCodingLine(threads = defaultThreads): CodingLine {
 export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
   const work = storage.getStore();
   if (!work) return inflate();
-  const { keep, room } = connectionOf(work) ?? {};
+  const { keep, room } = requestContextOf(work) ?? {};
   for (;;) {
     await enter(work);
     const waiting = room?.(maxBytes);
@@ -95,13 +95,16 @@ export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<I
   return deflate().finally(() => work.permits.release());
 }
 
-function connectionOf({ request }: Work): Connection | undefined {
-  return request.contextValues?.get(connectionKey);
+function requestContextOf({ request }: Work): RequestContext | undefined {
+  return request.contextValues?.get(requestContextKey);
 }
 
 function enter(work: Work): Promise<void> {
   const { request, permits } = work;
-  return permits.acquire(request.signal, request.contextValues?.get(principalKey)?.subject ?? connectionOf(work)?.peer);
+  return permits.acquire(
+    request.signal,
+    request.contextValues?.get(principalKey)?.subject ?? requestContextOf(work)?.peer,
+  );
 }
 
 function leave({ permits }: Work): void {
