@@ -21,7 +21,7 @@ async function endOf(server: TestServer, method: DescMethod, headers: Record<str
   }
 }
 
-/** What a started server lets nobody call, or everybody though no name says so. */
+/** Methods of a started server that nobody may call, or everybody though no permission says so. */
 async function audit({ routes, ...options }: Partial<AppOptions> = {}) {
   let router: ConnectRouter | undefined;
   await using server = await startServer({

@@ -25,7 +25,7 @@ const protocols = [
   { name: "gRPC", path: UNARY, ...grpc, sent: encodeEnvelope(0, Buffer.from([0x0a, 1, 0x78])) },
 ];
 
-/** A server whose gate tells when a call is let in. */
+/** A server whose gate reports when a call is let in. */
 async function startObserved() {
   let admitted = 0;
   let handled = 0;

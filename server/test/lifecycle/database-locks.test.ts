@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Starts a process that opens the database when told to. */
+/** Starts a process that opens the database on request. */
 async function startOpener() {
   const program = join(import.meta.dirname, "support/open-database-main.ts");
   const child = spawn(process.execPath, [program, path], { env: childEnv, stdio: ["pipe", "pipe", "inherit"] });

@@ -245,7 +245,7 @@ describe.each(Object.values(connections))("plain JSON where envelopes belong, ov
     ["application/connect+json", "ClientStream"],
     ["application/grpc-web+json", "Unary"],
     ["application/grpc+json", "ServerStream"],
-  ])("%s, %s: its sender is told so", async (type, kind) => {
+  ])("%s, %s: the error says so", async (type, kind) => {
     await using server = await startServerFor(connection, echo());
     const send = (body: Uint8Array) =>
       rawCall(server, connection, {
@@ -269,7 +269,7 @@ describe.each(Object.values(connections))("plain JSON where envelopes belong, ov
     ["application/grpc-web", "ClientStream"],
     ["application/grpc+proto", "Unary"],
     ["application/grpc", "ServerStream"],
-  ])("%s, %s: its sender is told so, not of a message that is too large", async (type, kind) => {
+  ])("%s, %s: the error says so, and nothing of a message that is too large", async (type, kind) => {
     await using server = await startServerFor(connection, echo());
     const send = (body: Uint8Array) =>
       rawCall(server, connection, {

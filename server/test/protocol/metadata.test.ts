@@ -47,7 +47,7 @@ const handlers = withProbe({
   },
 });
 
-/** What a client sees of them: both, each in its place. */
+/** Headers and trailers that a client sees, each in its place. */
 class Seen {
   header = new Headers();
   trailer = new Headers();
