@@ -5,7 +5,7 @@ import { methodName } from "@rollcall/shared/method-name";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 import { rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
 
 /** How a call ends that sends no message: the gate decides before it would be read. */

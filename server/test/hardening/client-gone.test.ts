@@ -8,7 +8,7 @@ import { begin, body } from "@rollcall/testing/raw/web-socket";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";

@@ -8,7 +8,7 @@ import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "@rollcall/test
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 
 const callLines = (server: TestServer) => server.log.filter(({ msg }) => msg === "call");
 const method = CHAT.slice(1);

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { until } from "@rollcall/testing/start-server";
-import type { AppOptions } from "../../../src/app.ts";
+import type { AppOptions } from "../../../src/app-options.ts";
 
 export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
