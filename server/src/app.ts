@@ -18,22 +18,18 @@ import { createAccessLog } from "./telemetry/access-log.ts";
 import { Admission, admissionLimits } from "./transport/admission/admission.ts";
 import { admitCalls } from "./transport/admission/admit-calls.ts";
 import { createEngine, type Engine } from "./transport/engine/engine.ts";
-import { isAsciiUrl } from "./transport/fastify/ascii-url.ts";
-import { hasValidHost } from "./transport/fastify/authority.ts";
 import { crossOriginHeaders, registerCrossOrigin } from "./transport/fastify/cross-origin.ts";
+import { hookRequests } from "./transport/fastify/hook-requests.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
-import { READY_PATH, registerProbes } from "./transport/fastify/probes.ts";
-import { replyError, replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
-import { boundRequest } from "./transport/fastify/request-timeouts.ts";
+import { registerProbes } from "./transport/fastify/probes.ts";
+import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
 import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
-import { peerOf } from "./transport/port/connection.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
 import { createOnePort, type OnePort } from "./transport/port/one-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
-import { dropRestWhenAnswered } from "./transport/port/unread-rest.ts";
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
 const CUT_AFTER_GRACE_MS = 1_000;
@@ -105,30 +101,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     clientErrorHandler: createClientErrorHandler(refusals),
   });
 
-  app.decorateRequest("peer", "").decorateRequest("isCall", false);
-  app.addHook("onRequest", async (request, reply) => {
-    // Note the peer now: the connection may be gone later.
-    request.peer = peerOf(request);
-    reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
-    dropRestWhenAnswered(request.raw, reply.raw, timeouts.bodyTimeoutMs);
-    // The carrier of a call bounds it itself.
-    if (!handlers.has(request.routeOptions.url ?? "")) boundRequest(request.raw, reply.raw, { timeouts });
-    // Responses to reads are per caller and change over time: never cache them.
-    else if (request.method === "GET") reply.header("cache-control", "no-store");
-    if (!hasValidHost(request.raw)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
-    if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
-  });
-  app.addHook("onResponse", async (request, { statusCode }) => {
-    // The access log covers calls. This line is for requests that never became one.
-    if (request.isCall) return;
-    // A probe's answer is logged only when it changes.
-    if (request.routeOptions.url === READY_PATH && statusCode === 503) return;
-    if (request.is404 || statusCode >= 400) {
-      // Leave out the query: it is the message in a read by GET, and some put tokens there.
-      const path = request.url.split("?", 1)[0]?.slice(0, 200);
-      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
-    }
-  });
+  hookRequests(app, { isCall: (url) => handlers.has(url), timeouts, refusedLines });
   // Only the RPC handlers read bodies.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
