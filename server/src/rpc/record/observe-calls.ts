@@ -1,5 +1,5 @@
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createAsyncIterable, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { methodName } from "@rollcall/shared/method-name";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import type { Logger } from "pino";
@@ -41,8 +41,6 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   return Object.assign(observed, handler);
 }
 
-async function* noBytes(): AsyncIterable<Uint8Array> {}
-
 /** Returns the same chunks, counted. */
 function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): AsyncIterable<Uint8Array> {
   return watchStream(chunks, {
@@ -54,7 +52,7 @@ function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): Asyn
 
 /** Returns the answer's chunks, counted. The call ends when they do. */
 function observeAnswer({ status, body }: UniversalServerResponse, call: CallRecord): AsyncIterable<Uint8Array> {
-  return watchStream(body ?? noBytes(), {
+  return watchStream(body ?? createAsyncIterable<Uint8Array>([]), {
     onMessage(chunk) {
       call.responseBytes += chunk.byteLength;
     },

@@ -40,13 +40,9 @@ const connectStream: AnswerEnd = {
 
 /** Returns how answers of a content type end; undefined if only the HTTP status can report a failure. */
 export function answerEnd(contentType: string): AnswerEnd | undefined {
-  if (isGrpc(contentType)) return grpc;
+  if (/^application\/grpc(?:$|[+;\s])/i.test(contentType)) return grpc;
   if (/^application\/grpc-web/i.test(contentType)) return grpcWeb;
   return /^application\/connect\+/i.test(contentType) ? connectStream : undefined;
-}
-
-export function isGrpc(contentType: string): boolean {
-  return /^application\/grpc(?:$|[+;\s])/i.test(contentType);
 }
 
 /** Returns the trailers of an answer over gRPC for which the server is at fault. */

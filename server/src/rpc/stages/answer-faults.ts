@@ -1,9 +1,9 @@
 import { ConnectError } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createAsyncIterable, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
 import { type CallRecord, internalError } from "../record/call-record.ts";
-import { answerEnd, errorAtEnd, grpcStatus, isAtEnd, isGrpc } from "./answer-end.ts";
+import { answerEnd, errorAtEnd, grpcStatus, isAtEnd } from "./answer-end.ts";
 import { jsonError } from "./explain-refusals.ts";
 
 /**
@@ -33,13 +33,10 @@ export function answerFaults(handler: UniversalHandler): UniversalHandler {
 export function faultResponse(contentType: string): UniversalServerResponse {
   const end = answerEnd(contentType);
   if (!end) return { status: 500, ...jsonError(internalError()) };
-  const trailer = isGrpc(contentType) ? grpcStatus() : undefined;
+  const chunk = end.faultChunk();
   const header = new Headers({ "content-type": contentType });
-  return { status: 200, header, body: chunksOf(end.faultChunk()), ...(trailer && { trailer }) };
-}
-
-async function* chunksOf(chunk: Uint8Array | undefined): AsyncIterable<Uint8Array> {
-  if (chunk) yield chunk;
+  if (!chunk) return { status: 200, header, body: createAsyncIterable<Uint8Array>([]), trailer: grpcStatus() };
+  return { status: 200, header, body: createAsyncIterable([chunk]) };
 }
 
 /**
