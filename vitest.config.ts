@@ -1,10 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
-/** What looks at the first time that a process does something. */
+/** Tests of the first time that a process does something. */
 const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
 /**
- * What takes long or measures memory: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out.
+ * Tests that take long or measure memory: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out.
  * Each file has a process of its own, whose memory holds nothing of others.
  */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];

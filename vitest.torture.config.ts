@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** What takes minutes: `pnpm torture`. One file after the other, each in a process of its own, for it measures memory. */
+/** Tests that take minutes: `pnpm torture`. One file after the other, each in a process of its own, for it measures memory. */
 export default defineConfig({
   test: {
     include: ["{server,client,web}/test/**/*.torture.ts"],

@@ -55,7 +55,7 @@ test("on an older Node.js the bundle says which one it needs, and loads nothing"
 });
 
 test.skipIf(!olderNode)("so does a real older Node.js, where this machine has one", async () => {
-  // What it can't parse either.
+  // An older Node.js can't parse this bundle either.
   await using built = await bundle("await using x = nothing; import 'node:sqlite';");
   const { code, stdout, stderr } = await run(String(olderNode), [built.main]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

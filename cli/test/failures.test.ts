@@ -6,13 +6,13 @@ import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-test("a server that can't be reached is told, with exit code 1", async () => {
+test("a server that can't be reached is reported, with exit code 1", async () => {
   const { code, stderr } = await rollcall(["users", "list", "--address", "http://127.0.0.1:9", "--timeout", "1s"]);
   expect(code).toBe(1);
   expect(stderr).toMatch(/^rollcall: unavailable: .*ECONNREFUSED/);
 });
 
-test("a message of several lines stays so, and a server without TLS is told as such", async () => {
+test("a message of several lines stays so, and a server without TLS is reported as such", async () => {
   const env = { AUTH_JWKS_URL: "http://example.com/keys" };
   const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "streams"], { env });
   expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);

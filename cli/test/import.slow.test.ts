@@ -92,7 +92,7 @@ test("users import takes JSON Lines", async () => {
   ]);
 });
 
-test("a stray quote loses no row, and one that is never closed is told with all its lines", async () => {
+test("a stray quote loses no row, and one that is never closed is reported with all its lines", async () => {
   await using setup = await startImport();
   const path = await setup.file(
     "users.csv",
@@ -217,12 +217,12 @@ test("Ctrl-C stops an import and says how far it came", async () => {
   const { code, stdout, stderr } = await run;
   expect(code).toBe(130);
   expect(stdout).toBe("");
-  const [, told] = /^rollcall: canceled: (\d+) users created, 0 skipped, 0 failed; run it again/.exec(stderr) ?? [];
+  const [, reported] = /^rollcall: canceled: (\d+) users created, 0 skipped, 0 failed; run it again/.exec(stderr) ?? [];
   const inDirectory = (await Array.fromAsync(setup.client.listAllUsers())).length;
-  expect(Number(told)).toBeGreaterThan(0);
-  // What was under way when it was canceled may or may not be there.
-  expect(inDirectory).toBeGreaterThanOrEqual(Number(told));
-  expect(inDirectory).toBeLessThanOrEqual(Number(told) + 64);
+  expect(Number(reported)).toBeGreaterThan(0);
+  // Users under way when it was canceled may or may not be there.
+  expect(inDirectory).toBeGreaterThanOrEqual(Number(reported));
+  expect(inDirectory).toBeLessThanOrEqual(Number(reported) + 64);
 });
 
 test("an import stops at a fault that is not of a line", async () => {

@@ -121,7 +121,7 @@ test("no error repeats a token, wherever a person has put it", async () => {
   expect(stderr).not.toContain("secret");
 });
 
-test("an address that is none is wrong usage, in words and without its secrets", async () => {
+test("an invalid address is wrong usage, in words and without its secrets", async () => {
   const [query, secret] = await Promise.all([
     rollcall(["users", "list"], { env: { ROLLCALL_ADDRESS: "http://localhost:8080?team=1" } }),
     rollcall(["users", "list", "--address", "https://ada:hunter2@localhost"]),

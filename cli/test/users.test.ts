@@ -45,7 +45,7 @@ test("users list shows a page, or all pages, by every protocol", async () => {
   expect((await run(["users", "list", "--filter", "u3"])).stdout).toContain("u3@example.com");
 });
 
-test("a refusal is told with its code and every field, as text and as JSON", async () => {
+test("a refusal is shown with its code and every field, as text and as JSON", async () => {
   await using signedIn = await startSignedIn();
   const { run } = signedIn;
   const args = ["users", "create", "--email", "nobody", "--name", " "];

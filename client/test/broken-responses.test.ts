@@ -141,7 +141,7 @@ test("the control: a whole stream is no error, and what the server refuses stays
     expect(toRollcallError(error)).toBeInstanceOf(ValidationError);
   }
   await transport.close();
-  // The other control: Connect's own transport blames the caller, but its error is told from a refusal too.
+  // The other control: Connect's own transport blames the caller, but its error can be distinguished from a refusal too.
   await using cut = await startRawServer({ headers: protocols.connect.headers, body: message });
   const { error } = await read(createConnectTransport({ baseUrl: cut.http1, httpVersion: "1.1" }));
   expect(error).toMatchObject({ code: Code.InvalidArgument });
@@ -167,7 +167,7 @@ test("a response whose connection is lost within its bytes is unavailable", asyn
   server.close();
 });
 
-test("a unary response of which bytes are missing or broken is the server's fault, and is not asked for again", async () => {
+test("a unary response with missing or broken bytes is the server's fault, and is not asked for again", async () => {
   const responses: RawResponse[] = [
     { headers: { "content-type": "application/proto", "content-encoding": "gzip" }, body: text("no gzip") },
     { headers: { "content-type": "application/proto" }, body: text("\u0007") },

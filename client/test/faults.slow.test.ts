@@ -87,7 +87,7 @@ test("a reply that is lost after the commit: with its request id, the retry crea
   await leaks.assertNone();
 });
 
-test("a proxy that resets streams: what was refused goes again at once, the rest is told", async () => {
+test("a proxy that resets streams: what was refused goes again at once, the rest is reported", async () => {
   await using server = await startServer();
   const token = await server.token();
   const { NGHTTP2_REFUSED_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_ENHANCE_YOUR_CALM } = http2.constants;

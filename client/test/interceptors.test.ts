@@ -196,11 +196,11 @@ test("tracing: the hook sees begin and end of each call, and its header goes to 
   expect(seen).toEqual([traceparent, traceparent, traceparent]);
 });
 
-test("hooks and loggers that throw fail no call, and are told once of each", async () => {
+test("hooks and loggers that throw fail no call, and run once for each", async () => {
   await using server = await startServer({ auth: false });
-  const told: string[] = [];
+  const called: string[] = [];
   const fail = (what: string) => {
-    told.push(what);
+    called.push(what);
     throw new Error(what);
   };
   let attempts = 0;
@@ -219,11 +219,11 @@ test("hooks and loggers that throw fail no call, and are told once of each", asy
   });
   expect((await client.listUsers()).users).toEqual([]);
   expect(attempts).toBe(2);
-  expect(told.splice(0)).toEqual(["onRetry", "warn", "info", "end"]);
+  expect(called.splice(0)).toEqual(["onRetry", "warn", "info", "end"]);
   await expect(client.getUser("x")).rejects.toMatchObject({ code: Code.NotFound });
-  expect(told.splice(0)).toEqual(["warn", "end"]);
+  expect(called.splice(0)).toEqual(["warn", "end"]);
   expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
-  expect(told).toEqual(["begin", "info"]);
+  expect(called).toEqual(["begin", "info"]);
 });
 
 test("one call is one line and one request id, however many attempts it takes", async () => {

@@ -65,7 +65,7 @@ for (const wire of wires) {
     expect(await query).toHaveLength(10);
     expect((await client.listUsers()).users).toHaveLength(20);
     expect(retries).toEqual([]);
-    // Told once for all that wait.
+    // One report is for all that wait.
     expect(reached).toHaveLength(1);
     expect(reached[0]?.rawMessage).toContain("ECONNREFUSED");
   });
@@ -177,7 +177,7 @@ test("an earlier attempt that may have arrived is not forgotten: the error does 
   expect(findNotSent(error)).toBeUndefined();
 });
 
-test("the core over fetch waits too where fetch tells that nobody was reached", async () => {
+test("the core over fetch waits too where fetch reports that nobody was reached", async () => {
   const port = await freePort();
   await using server = await startServer();
   let retries = 0;

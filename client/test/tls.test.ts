@@ -271,7 +271,7 @@ test("a PEM without what it is for is refused at once, by its file's name", asyn
   });
 });
 
-test("a server without HTTP/2 is told as such", async () => {
+test("a server without HTTP/2 is reported as such", async () => {
   const { createServer } = await import("node:https");
   const server = createServer(good).listen(0, "127.0.0.1");
   await once(server, "listening");

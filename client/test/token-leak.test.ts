@@ -91,7 +91,7 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
     const misplaced = await errorOf(call(transport, kind, { [`${TOKEN}\n`]: "x" }));
     expect(misplaced.code).toBe(Code.InvalidArgument);
     expect(inspect(misplaced, { depth: 9 })).not.toContain("secret");
-    // As fetch's own headers, values may have white space around them, and bytes beyond ASCII, which no block of headers
+    // Values, like those of fetch's own headers, may have white space around them, and bytes beyond ASCII, which no block of headers
     // over WebSocket has.
     const name = kind === "WebSocket" ? "Bjork" : "Bj\u00f6rk";
     const authorization = `Bearer ${await server.token()}\n`;
@@ -100,7 +100,7 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
   });
 });
 
-test("an empty token is none", async () => {
+test("an empty token counts as no token", async () => {
   await using server = await startServer();
   await using client = createNodeClient({ baseUrl: server.url, token: "" });
   await expect(client.listUsers()).rejects.toThrow("missing authorization token");

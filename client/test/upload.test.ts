@@ -132,7 +132,7 @@ test("an upload that the server refuses midway ends at once with its error, and 
 test("a source of strings is refused, not uploaded as nothing", async () => {
   await using server = await startServer();
   await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  // What types do not see: a file's stream with an encoding.
+  // Types do not see this: a file's stream with an encoding.
   const source = Readable.from(["some", "text"]);
   await expect(client.uploadFile(source)).rejects.toThrow(TypeError);
   await until(() => source.destroyed);
@@ -160,7 +160,7 @@ test("a source that ends before it should is no upload; one that ends where it s
   async function* bytes(count: number) {
     for (let sent = 0; sent < count; sent += 1_000) yield new Uint8Array(1_000);
   }
-  // As the stream of a file that was cut short after it was chosen.
+  // The stream of a file that was cut short after it was chosen looks like this.
   await expect(client.uploadFile(bytes(3_000), { totalBytes: 5_000 })).rejects.toThrow(
     "the source ended after 3000 of 5000 bytes",
   );

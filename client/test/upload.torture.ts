@@ -29,7 +29,7 @@ test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on bot
       if (sent % (64 * MIB) === 0) mostMemory = Math.max(mostMemory, process.memoryUsage.rss());
     }
   }
-  // What starting and the first megabytes take.
+  // The first megabytes take memory once, which does not count.
   await client.uploadFile(new Blob([new Uint8Array(64 * MIB)]));
   const before = process.memoryUsage.rss();
   const serverBefore = await peakMemory(server.process.pid);

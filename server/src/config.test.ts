@@ -190,7 +190,7 @@ describe.each<[string, Record<string, string>, string[]]>([
     { TRUSTED_PROXIES: "10.0.0.0/8, proxy.example, 10.0.0.0/40", MAX_CONNECTIONS_PER_ADDRESS: "0" },
     ["MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "TRUSTED_PROXIES"],
   ],
-  ["a host that is none", { HOST: "[::1]" }, ["HOST"]],
+  ["an invalid host", { HOST: "[::1]" }, ["HOST"]],
   [
     "what this version lacks",
     { DATABASE_URL: "postgres://x", WORKERS: "4", RATE_LIMIT_PER_SECOND: "9" },

@@ -1,5 +1,6 @@
 export { methodName } from "@rollcall/shared/method-name";
-export { type App, type AppOptions, createApp, type ListeningAddress } from "./app.ts";
+export { createApp } from "./app.ts";
+export type { App, AppOptions, ListeningAddress } from "./app-options.ts";
 export { ConfigError } from "./config/config-error.ts";
 export { readEnvFile } from "./config/env-file.ts";
 export { parseTokenSettings } from "./config.ts";

@@ -55,6 +55,27 @@ test("without hooks it is the same stream", async () => {
   await expect(read(watchStream(source({ fails: true }).numbers, {}))).rejects.toThrow("source failed");
 });
 
+test("the source may be read in another way, with an end of its own", async () => {
+  const { numbers, calls } = source({ fails: true });
+  const ends: StreamEnd[] = [];
+  const stream = watchStream(numbers, {
+    read: async (next) => next().catch(() => ({ done: true, value: undefined })),
+    onEnd: (end) => ends.push(end),
+  });
+  expect(await read(stream)).toEqual([1, 2, 3]);
+  expect(calls).toEqual(["cleaned up"]);
+  expect(ends).toEqual([{ how: "complete" }]);
+});
+
+test("an error of a hook ends the stream, and the source cleans up", async () => {
+  const { numbers, calls } = source();
+  const refuse = (message: number) => {
+    if (message === 2) throw new Error("refused");
+  };
+  await expect(read(watchStream(numbers, { onMessage: refuse }))).rejects.toThrow("refused");
+  expect(calls).toEqual(["cleaned up"]);
+});
+
 test("an error of the source is mapped", async () => {
   const { seen, ends, stream } = watched({ fails: true });
   const error = await read(stream).catch((error: unknown) => error);

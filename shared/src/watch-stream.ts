@@ -7,9 +7,11 @@ export type StreamEnd =
   | { readonly how: "failed"; readonly error: unknown }
   | { readonly how: "left" };
 
-/** Hooks for a stream while it is read. Neither `onMessage` nor `onEnd` may throw. */
+/** Hooks for a stream while it is read. `onEnd` may not throw. */
 export interface StreamWatch<T> {
-  /** Called with each message before the reader gets it. */
+  /** Reads the next result, for which it calls `next`. Default: calls it and nothing else. */
+  read?: ((next: () => Promise<IteratorResult<T>>) => Promise<IteratorResult<T>>) | undefined;
+  /** Called with each message before the reader gets it. What it throws ends the stream, like an error of the source. */
   onMessage?: ((message: T) => void) | undefined;
   /** Returns the error that the reader gets instead of the source's. The signal's reason is not mapped. */
   mapError?: ((error: unknown) => unknown) | undefined;
@@ -28,9 +30,11 @@ export interface StreamWatch<T> {
  */
 export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>): AsyncIterable<T> {
   const { onMessage, mapError = (error) => error, onEnd, signal } = watch;
+  const readNext = watch.read ?? ((next) => next());
   return {
     [Symbol.asyncIterator]() {
       const iterator = messages[Symbol.asyncIterator]();
+      const next = () => iterator.next();
       let rejectPending: (reason: unknown) => void = () => {};
       let ended = false;
       const end = (how: StreamEnd) => {
@@ -54,11 +58,11 @@ export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>
       if (signal?.aborted) abort();
       else signal?.addEventListener("abort", abort);
       const read = (): Promise<IteratorResult<T>> => {
-        if (!signal) return iterator.next();
+        if (!signal) return readNext(next);
         return new Promise((resolve, reject) => {
           if (signal.aborted) return reject(signal.reason);
           rejectPending = reject;
-          iterator.next().then(resolve, reject);
+          readNext(next).then(resolve, reject);
         });
       };
       return {
@@ -71,6 +75,8 @@ export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>
           } catch (reason) {
             const error = signal?.aborted ? reason : mapError(reason);
             end({ how: "failed", error });
+            // A source that has not failed itself, but a hook, has to clean up.
+            leave().catch(() => {});
             throw error;
           }
         },

@@ -1,6 +1,6 @@
 import chromium from "@sparticuz/chromium";
 import { type Browser, type BrowserServer, chromium as playwright } from "playwright-core";
-import { inject } from "vitest";
+import { afterAll, inject } from "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -45,5 +45,12 @@ export async function launchChromium(): Promise<Browser> {
   if (endpoint === undefined) throw new Error("Chromium is for web/test and for files named *.browser.test.ts");
   const browser = await playwright.connect(endpoint);
   browser.on("context", (context) => context.setDefaultTimeout(WAIT_LIMIT_MS));
+  return browser;
+}
+
+/** Connects a file of tests to their one Chromium, until all of them have run. */
+export async function connectChromium(): Promise<Browser> {
+  const browser = await launchChromium();
+  afterAll(() => browser.close());
   return browser;
 }

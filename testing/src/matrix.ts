@@ -13,10 +13,10 @@ export interface Connection {
   readonly tls: boolean;
 }
 
-/** What it speaks there: the other axis. */
+/** Protocol that it speaks there: the other axis. */
 export interface Protocol {
   readonly protocol: string;
-  /** As the access log names it. */
+  /** Name in the access log. */
   readonly logName: string;
   createTransport(options: TransportOptions): Transport;
 }

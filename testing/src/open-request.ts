@@ -22,12 +22,12 @@ export const grpc: HandProtocol = { contentType: "application/grpc+proto", timeo
 export const grpcWeb: HandProtocol = { contentType: "application/grpc-web+proto", timeout: grpcTimeout };
 
 export interface Answer {
-  /** Of HTTP. */
+  /** Status of HTTP. */
   readonly status: number;
   readonly headers: Record<string, unknown>;
   /** Body and trailers as text. */
   readonly text: string;
-  /** What the protocol says, wherever it says it; undefined for success. */
+  /** Code that the protocol reports, wherever it does; undefined for success. */
   readonly code: Code | undefined;
 }
 

@@ -12,12 +12,12 @@ import {
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;
-  /** As `http://localhost:4711`. */
+  /** URL such as `http://localhost:4711`. */
   readonly url: string;
   readonly port: number;
   /** All that the server has logged, parsed. */
   readonly log: Record<string, unknown>[];
-  /** A token that the server takes; all scopes, an hour, unless told otherwise. */
+  /** A token that the server takes; by default with all scopes, for an hour. */
   token(options?: Partial<MintOptions>): Promise<string>;
   /** `{ authorization: "Bearer …" }` of such a token. */
   auth(options?: Partial<MintOptions>): Promise<{ authorization: string }>;

@@ -1,17 +1,13 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { type OpenApp, openApp } from "./support/open-app.ts";
 import { button } from "./support/stream-pages.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 /** Views by name, each with the steps that lead to it. */
 const views: Record<string, { path: string; signedIn?: false; show?(page: Page, app: OpenApp): Promise<void> }> = {

@@ -1,15 +1,10 @@
-import { INSECURE_HOST, launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectChromium, INSECURE_HOST } from "@rollcall/testing/chromium";
+import { expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 import { button, choose, say } from "./support/stream-pages.ts";
 import { fillForm, names } from "./support/users-page.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 // Chromium ignores the header on pages that it does not trust, and logs that.
 const IGNORED_HEADER = /Cross-Origin-Opener-Policy header has been ignored/;

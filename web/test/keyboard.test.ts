@@ -1,14 +1,10 @@
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 import { button, say } from "./support/stream-pages.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 const focused = (page: Page) => page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent");
 

@@ -1,16 +1,12 @@
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 import { button, chooseLarge } from "./support/stream-pages.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 /** Records everything that moves, also right after a key or a click. */
 const WATCH_SHIFTS = `

@@ -1,16 +1,11 @@
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 import { startReverseProxy } from "./support/reverse-proxy.ts";
 import { button, choose, panel, say } from "./support/stream-pages.ts";
 import { fillForm, names } from "./support/users-page.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 describe.each(SCHEMES)("over %s, below a path", (scheme) => {
   test("the whole app works: assets, deep links, calls and WebSockets", async () => {

@@ -1,16 +1,11 @@
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { expect, test } from "vitest";
 import { type OpenApp, type OpenOptions, openApp } from "./support/open-app.ts";
 import { type ReverseProxyOptions, startReverseProxy } from "./support/reverse-proxy.ts";
 import { button, choose, fact, say } from "./support/stream-pages.ts";
 import { fillForm } from "./support/users-page.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 /** Opens the app behind a proxy, signed in. */
 async function openBehind(

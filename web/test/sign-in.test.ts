@@ -1,18 +1,13 @@
 import { type MintOptions, openSqliteUserRepository } from "@rollcall/server";
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { describe, expect, test } from "vitest";
 import { type OpenApp, openApp, SCHEMES } from "./support/open-app.ts";
 import { say } from "./support/stream-pages.ts";
 
 /** Lifetime of the tests' tokens. */
 const HOUR_MS = 3_600_000;
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("the link signs in, and its token leaves the address bar and the history", async () => {
@@ -251,7 +246,7 @@ describe("a link in a tab where somebody is signed in", () => {
     await expect.poll(() => page.url()).not.toContain("token");
     await refusal;
     expect(await page.getByText("The link that you followed").count()).toBe(0);
-    // Of another lifetime: two tokens of one second are otherwise the same token.
+    // Give it another lifetime: two tokens of one second are otherwise the same token.
     await follow(app, { subject: "tester", ttlSeconds: 7_200 });
     await page.getByRole("button", { name: "Take the other" }).click();
     await expect.poll(() => page.getByText("The link that you followed").count()).toBe(0);

@@ -1,16 +1,11 @@
 import { createHash } from "node:crypto";
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 import { startReverseProxy } from "./support/reverse-proxy.ts";
 import { button, choose, chooseEndless, chooseLarge, fact, say } from "./support/stream-pages.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("an empty query is refused by the contract's rule, and not sent", async () => {

@@ -1,17 +1,13 @@
 import { createHash } from "node:crypto";
-import { launchChromium } from "@rollcall/testing/chromium";
+import { connectChromium } from "@rollcall/testing/chromium";
 import { startServer, until } from "@rollcall/testing/start-server";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 import { startReverseProxy } from "./support/reverse-proxy.ts";
 import { button, choose, chooseEndless, chooseLarge, fact, panel, say } from "./support/stream-pages.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 const bytesOf = (size: number) => Buffer.alloc(size, "rollcall");
 /** Measures the memory that a page's JavaScript holds, in bytes, without garbage. */

@@ -1,16 +1,11 @@
-import { launchChromium } from "@rollcall/testing/chromium";
+import { connectChromium } from "@rollcall/testing/chromium";
 import type { TestServer } from "@rollcall/testing/start-server";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 
 import { fillForm, names } from "./support/users-page.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 describe.each(SCHEMES)("the view, over %s", (scheme) => {
   const asked = (server: TestServer) =>

@@ -1,18 +1,13 @@
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { DatabaseUnavailableError, InvalidArgumentError } from "@rollcall/server";
-import { launchChromium } from "@rollcall/testing/chromium";
-import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 
 import { fillForm, names, repositoryWith, rows } from "./support/users-page.ts";
 
-let browser: Browser;
-beforeAll(async () => {
-  browser = await launchChromium();
-});
-afterAll(() => browser.close());
+const browser = await connectChromium();
 
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("a user is created, changed, and deleted after a confirmation", async () => {

@@ -11,9 +11,9 @@ export interface Terminal extends Disposable {
   readonly process: IPty;
   /** All rows that it has shown, those that have scrolled away too, without blanks at their ends. */
   rows(): string[];
-  /** What was ever on the screen, whenever it was written. */
+  /** All that was ever on the screen, whenever it was written. */
   readonly history: ReadonlySet<string>;
-  /** As a window's corner is dragged while the program does not write. */
+  /** Resizes the window while the program does not write, as when its corner is dragged. */
   resize(columns: number): Promise<void>;
   /** Resolves with the exit code, when the screen shows all that was written. */
   exited(): Promise<number>;
@@ -58,7 +58,7 @@ export function startTerminal(
     rows,
     history,
     async resize(count) {
-      // What a program writes for the old width while the new one takes hold, no program can help.
+      // No program can help what it writes for the old width while the new one takes hold.
       child.kill("SIGSTOP");
       await until(() => pendingWrites === 0 && performance.now() - lastDataAtMs > QUIET_MS);
       screen.resize(count, 20);

@@ -2,6 +2,7 @@ import { type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { type ReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
+import { watchStream } from "@rollcall/shared/watch-stream";
 
 /**
  * Refuses requests with half of a surrogate pair in a string, such as `"\ud800"`. No encoding of Unicode can express
@@ -12,17 +13,13 @@ import { BadRequestSchema } from "@rollcall/gen/google/rpc/error_details";
  */
 export const createWellFormedInterceptor = (): Interceptor => (next) => (request) => {
   const { input } = request.method;
-  if (request.stream) return next({ ...request, message: checkEach(input, request.message) });
-  check(input, request.message);
-  return next(request);
-};
-
-async function* checkEach<T extends Message>(desc: DescMessage, messages: AsyncIterable<T>): AsyncIterable<T> {
-  for await (const message of messages) {
-    check(desc, message);
-    yield message;
+  if (!request.stream) {
+    check(input, request.message);
+    return next(request);
   }
-}
+  const onMessage = (message: Message) => check(input, message);
+  return next({ ...request, message: watchStream(request.message, { onMessage }) });
+};
 
 function check(desc: DescMessage, message: Message): void {
   const fields = [...illFormed(reflect(desc, message), "")];

@@ -48,7 +48,7 @@ export function startSilentServer(): Promise<TcpServer> {
   return startTcpServer((socket) => socket.resume());
 }
 
-/** Starts a TCP server that does with each connection what it is told. */
+/** Starts a TCP server that passes each connection to `onConnection`. */
 export async function startTcpServer(onConnection: (socket: Socket) => unknown, port = 0): Promise<TcpServer> {
   const sockets = new Set<Socket>();
   let acceptedCount = 0;

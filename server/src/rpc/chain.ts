@@ -12,7 +12,7 @@ import type { Users } from "../service/users.ts";
 import { createAuthGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
-import { callKey, connectionKey, principalKey } from "./context.ts";
+import { callKey, principalKey, requestContextKey } from "./context.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
@@ -89,8 +89,8 @@ export interface DirectChain {
  * Builds all services with the chain that each call goes through, whatever server carries them. In this order:
  *
  * 1. record of the call, with its observers at the end (`observeCalls`)
- * 2. a status for what fails outside of any protocol (`answerFaults`), words for bare
- *    refusals (`explainRefusals`)
+ * 2. a status for what fails outside of any protocol, or while an answer is encoded
+ *    (`answerFaults`), words for bare refusals (`explainRefusals`)
  * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
  *    `normalizeCodings`)
  * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
@@ -129,7 +129,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         call.protocol = context.protocolName;
         reportOutcome(context, call);
       }
-      const { refusal, onAdmitted } = context.values.get(connectionKey);
+      const { refusal, onAdmitted } = context.values.get(requestContextKey);
       if (refusal) throw refusal;
       const principal = await authenticate(context);
       context.values.set(principalKey, principal);
@@ -141,7 +141,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     },
   };
   const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
-    const { requestId, authorizationCount = 1 } = values.get(connectionKey);
+    const { requestId, authorizationCount = 1 } = values.get(requestContextKey);
     const authorization = requestHeader.get("authorization") ?? undefined;
     const principal = gate({ method: methodName(method), requestId, authorization, authorizationCount });
     return principal instanceof Promise ? abortable(principal, signal) : principal;
@@ -191,20 +191,12 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
-/** Connect's own contexts have `abort`; the type that handlers see does not. */
-type AbortableContext = HandlerContext & { abort(reason?: unknown): void };
-
 /**
- * Reports to the record the error with which Connect ends a call: Connect aborts the call's context with the error
- * before it writes it. Failures outside of the interceptors, such as a request that can't be parsed or a response that
- * can't be encoded, show nowhere else. The context's signal does not always show them, since it may have been aborted
- * before.
+ * Reports to the record the error with which Connect ends a call. Connect aborts the signal of the call's context with
+ * the error before it writes it. Failures outside of the interceptors, such as a request that can't be parsed, show
+ * nowhere else; for answers that can't be encoded see `answerFaults`. A call whose signal was aborted before has failed
+ * already, and nothing more of its request is parsed.
  */
-function reportOutcome(context: HandlerContext, call: CallRecord): void {
-  const abortable = context as AbortableContext;
-  const { abort } = abortable;
-  abortable.abort = (reason) => {
-    call.failInProtocol(reason);
-    abort.call(abortable, reason);
-  };
+function reportOutcome({ signal }: HandlerContext, call: CallRecord): void {
+  signal.addEventListener("abort", () => call.failInProtocol(signal.reason), { once: true });
 }

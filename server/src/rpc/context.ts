@@ -2,8 +2,8 @@ import { type ConnectError, type ContextKey, createContextKey } from "@connectrp
 import type { Principal } from "../domain/principal.ts";
 import type { CallRecord } from "./record/call-record.ts";
 
-/** Facts about the connection that carries a call, and its hooks. Set by whatever accepts the connection. */
-export interface Connection {
+/** Facts about the request that brings a call, and hooks of its carrier. Set by whatever accepts the request. */
+export interface RequestContext {
   /** Id of the request, also in the response's `x-request-id`. */
   readonly requestId: string;
   /** Address of the other end, as `192.0.2.1:4711`. */
@@ -38,9 +38,9 @@ export interface Connection {
   readonly startedAtMs?: number | undefined;
 }
 
-export const connectionKey: ContextKey<Connection> = createContextKey<Connection>(
+export const requestContextKey: ContextKey<RequestContext> = createContextKey<RequestContext>(
   { requestId: "", peer: "" },
-  { description: "connection of the call, set by the server that accepted it" },
+  { description: "request that brought the call, set by its carrier" },
 );
 
 export const callKey: ContextKey<CallRecord | undefined> = createContextKey<CallRecord | undefined>(undefined, {

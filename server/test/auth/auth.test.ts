@@ -76,7 +76,7 @@ describe("a token", () => {
     ],
     ["that is no JWT", () => "abc"],
     ["that is too long", () => "a".repeat(9_000)],
-  ])("%s is invalid, and the caller is not told why", async (_name, make) => {
+  ])("%s is invalid, and the error does not say why", async (_name, make) => {
     await using server = await startServer();
     const headers = { authorization: `Bearer ${await make(server)}` };
     expect(await refusal(clients(server).users.listUsers({}, { headers }))).toEqual(invalid);

@@ -5,7 +5,7 @@ import { methodName } from "@rollcall/shared/method-name";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 import { rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
 
 /** How a call ends that sends no message: the gate decides before it would be read. */
@@ -21,7 +21,7 @@ async function endOf(server: TestServer, method: DescMethod, headers: Record<str
   }
 }
 
-/** What a started server lets nobody call, or everybody though no name says so. */
+/** Methods of a started server that nobody may call, or everybody though no permission says so. */
 async function audit({ routes, ...options }: Partial<AppOptions> = {}) {
   let router: ConnectRouter | undefined;
   await using server = await startServer({

@@ -48,7 +48,7 @@ const past = String(nowSeconds - 10);
 const future = String(nowSeconds + 3_600);
 const unsigned = '{"alg":"none"}';
 
-/** What a call with this token is told. */
+/** Returns the error of a call with this token. */
 async function outcomeOf(server: TestServer, token: string): Promise<string> {
   const response = await fetch(`${server.url}/user.v1.UserService/ListUsers`, {
     method: "POST",
@@ -109,7 +109,7 @@ describe("a claim", () => {
     expect(await outcomeOf(server, sign(claims(changes)))).toBe(outcome);
   });
 
-  test.each(["[]", "1", '"text"', "null", "{", ""])("set that is %j is none", async (text) => {
+  test.each(["[]", "1", '"text"', "null", "{", ""])("%j is not a key set", async (text) => {
     expect(await outcomeOf(server, sign(text))).toBe(invalid);
   });
 });
@@ -118,7 +118,7 @@ test.each([
   ["another key's", { key: new Uint8Array(32) }],
   ["an algorithm that is not taken", { header: '{"alg":"HS512"}', hash: "sha512" }],
   ["no algorithm", { header: unsigned }],
-])("an expired token with %s signature is not told that it has expired", async (_, signing) => {
+])("an expired token with %s signature does not learn that it has expired", async (_, signing) => {
   await using server = await startChecking();
   expect(await outcomeOf(server, sign(claims({ exp: past }), signing))).toBe(invalid);
   expect(await outcomeOf(server, sign(claims({ exp: past })))).toBe(expired);
@@ -140,7 +140,7 @@ test("why a token was refused is in the log, at level debug, with the call's id"
   expect(await why("a".repeat(9_000))).toContain("too long");
 });
 
-/** What a call is told for its `authorization`, which "" leaves out. */
+/** Values of `authorization`, which "" leaves out, each with the error that its call gets. */
 const refusals: [authorization: string, message: string][] = [
   ["", missing],
   [`Bearer ${sign(claims({ exp: past }))}`, expired],
@@ -153,7 +153,7 @@ const refusals: [authorization: string, message: string][] = [
   [sign(claims()), malformed],
 ];
 
-describe("the caller is told", () => {
+describe("the error says", () => {
   test.each(cells)("over $protocol, $connection", async (cell) => {
     await using server = await startChecking(cell);
     for (const [authorization, message] of refusals) {

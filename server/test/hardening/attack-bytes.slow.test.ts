@@ -188,7 +188,7 @@ describe("answers that nobody reads", () => {
     socket.write(request.repeat(100));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(begun).toBeLessThan(150);
-    // Who reads gets them all.
+    // A client that reads gets them all.
     let answers = 0;
     socket.on("data", (bytes) => {
       answers += bytes.toString("latin1").split("HTTP/1.1 200").length - 1;

@@ -39,7 +39,7 @@ test("a body in frames just large enough holds no more than its bytes", async ()
   await using server = await startMeasuredServer();
   const before = await server.memoryBytes();
   const result = await smallFrames(server.port, 1_500, { frameBytes: 5, streams: 100 });
-  // What nobody reads gets no further window, so no stream has more than its first.
+  // Data that nobody reads gets no further window, so no stream has more than its first.
   expect(result).toMatchObject({ cut: 0 });
   expect(result.bodyBytes).toBeLessThanOrEqual(100 * 65_535);
   // Each frame as a buffer of its own would be some 150 bytes for five.
@@ -74,7 +74,7 @@ describe("an ordinary client that sends many small messages, each in a frame of 
     authorization,
   });
 
-  /** Sends the same frame as often as told, as fast as the windows let it. */
+  /** Sends the same frame the given number of times, as fast as the windows let it. */
   async function sendFrames(client: RawHttp2, streamId: number, message: Uint8Array, count: number): Promise<void> {
     for (let left = count; left > 0; ) {
       const frames = Math.min(left, 2_000, Math.floor(client.window(streamId) / message.length));

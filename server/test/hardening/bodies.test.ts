@@ -84,7 +84,7 @@ describe("a body", () => {
     },
   );
 
-  test("of a type that no RPC has is refused as such, and told in the log", async () => {
+  test("of a type that no RPC has is refused as such, and logged", async () => {
     await using server = await startServer();
     for (const contentType of ["text/plain", "application/xml", "multipart/form-data"]) {
       const response = await fetch(`${server.url}/user.v1.UserService/GetUser`, {

@@ -8,7 +8,7 @@ import { begin, body } from "@rollcall/testing/raw/web-socket";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";
@@ -25,7 +25,7 @@ const protocols = [
   { name: "gRPC", path: UNARY, ...grpc, sent: encodeEnvelope(0, Buffer.from([0x0a, 1, 0x78])) },
 ];
 
-/** A server whose gate tells when a call is let in. */
+/** A server whose gate reports when a call is let in. */
 async function startObserved() {
   let admitted = 0;
   let handled = 0;

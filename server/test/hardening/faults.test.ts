@@ -10,13 +10,13 @@ import { describe, expect, test } from "vitest";
 
 /** Cuts a character in two, as messages do that quote a part of what was sent. */
 const HALF_A_CHARACTER = "cut here: \ud83d";
-/** What `Headers` take, and HTTP can't carry. */
+/** A value that `Headers` take and HTTP can't carry. */
 const CONTROL = "a\u0001b";
 
 interface Fault {
   readonly name: string;
   readonly code: Code;
-  /** Of a call that ends before it has sent anything, and of one that has. */
+  /** Fails a call, whether it has sent anything or not. */
   fail(context: HandlerContext): void;
 }
 

@@ -34,7 +34,7 @@ describe("the header", () => {
   });
 });
 
-describe("a host that is none", () => {
+describe("an invalid host", () => {
   test.each(["a b", "a/b", "a@b", "", "[::1", "a:b", "a:123456"])("%j is 400", async (host) => {
     await using server = await startServer();
     const head = `GET /user.v1.UserService/ListUsers?encoding=json&message={} HTTP/1.1\r\nhost: ${host}\r\n\r\n`;

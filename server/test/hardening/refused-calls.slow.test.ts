@@ -1,4 +1,4 @@
-/** What a refused call leaves on its connection: nothing. */
+/** A refused call leaves nothing on its connection. */
 
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";

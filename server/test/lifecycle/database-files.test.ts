@@ -1,7 +1,6 @@
 import {
   closeSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   renameSync,
   rmSync,
@@ -11,7 +10,6 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
@@ -19,19 +17,19 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { describe, expect, test } from "vitest";
 import type { DatabaseNotice } from "../../src/repository/sqlite/open.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 
 let parent: string;
 let folder: string;
 let path: string;
-beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), "rollcall-"));
+withFolderEach((created) => {
+  parent = created;
   folder = join(parent, "data");
   path = join(folder, "users.db");
 });
-afterEach(() => rmSync(parent, { recursive: true }));
 
 const overGrpc = (baseUrl: string) => createGrpcTransport({ baseUrl });
 const overGrpcWeb = (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" });

@@ -1,25 +1,21 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { childEnv } from "@rollcall/testing/child-env";
 import { startServer, until } from "@rollcall/testing/start-server";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import { ada, connect, failure } from "../support/connect.ts";
 
-let folder: string;
 let path: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+withFolderEach((folder) => {
   path = join(folder, "users.db");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Starts a process that opens the database when told to. */
+/** Starts a process that opens the database on request. */
 async function startOpener() {
   const program = join(import.meta.dirname, "support/open-database-main.ts");
   const child = spawn(process.execPath, [program, path], { env: childEnv, stdio: ["pipe", "pipe", "inherit"] });

@@ -60,7 +60,7 @@ test("kill -9 in the middle of 600 creates loses no acknowledged user, and a ret
     if (pageToken === "") break;
   }
   expect([...acknowledged.values()].filter((id) => !kept.has(id))).toEqual([]);
-  // What was written and not acknowledged was in flight; its retry finds it.
+  // A user that was written and not acknowledged was in flight; its retry finds it.
   expect(kept.size - acknowledged.size).toBeLessThanOrEqual(IN_FLIGHT);
   for (const [requestId, id] of [...acknowledged].slice(-5)) {
     const number = requestId.slice("create-".length);

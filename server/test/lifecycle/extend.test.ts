@@ -97,7 +97,7 @@ describe("a call whose handler never answers", () => {
     expect(await (call as Promise<unknown>).catch(codeOf)).toBe("DeadlineExceeded");
   });
 
-  test("the other protocol's deadline is none", async () => {
+  test("the other protocol's deadline does not count", async () => {
     await using server = await startServer({ ...endless, defaultTimeoutMs: 100, maxTimeoutMs: 100 });
     const headers = { ...(await server.auth()), "connect-timeout-ms": "50000" };
     expect(await probe(server).unary({}, { headers }).catch(codeOf)).toBe("DeadlineExceeded");
@@ -164,7 +164,7 @@ describe("a page of another origin", () => {
     );
   });
 
-  test("is told nothing where its origin is not", async () => {
+  test("gets no answer to read where its origin is not", async () => {
     for (const corsOrigins of [[], [origin]]) {
       await using server = await startServer({ corsOrigins });
       for (const other of ["https://app.example.com.evil.example", "http://app.example.com", "null"]) {
@@ -175,7 +175,7 @@ describe("a page of another origin", () => {
   });
 });
 
-test("what reaches no method is told in the log, with its path", async () => {
+test("a request that reaches no method is logged with its path", async () => {
   await using server = await startServer();
   await fetch(`${server.url}/nothing-here`);
   const session = http2.connect(server.url);

@@ -1,5 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
@@ -7,16 +6,16 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { expect, test } from "vitest";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 
 let folder: string;
 let path: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+withFolderEach((created) => {
+  folder = created;
   path = join(folder, "users.db");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const READY = { status: 200, body: { status: "ready" } };
 const UNWRITABLE = { status: 503, body: { status: "unavailable", reason: "database-unwritable" } };

@@ -8,7 +8,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer as startTestServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 import { defaultConnectionLimits } from "../../src/limits.ts";
 
 /** A server that waits for idle connections as it does in production. */

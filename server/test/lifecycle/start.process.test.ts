@@ -142,7 +142,7 @@ describe("a start that must not be", () => {
     expect(line).toEqual({ level: "fatal", msg: `can't start: ${path} ${words}` });
   });
 
-  test("on a development key that is none says so in one line and exits with 1", () => {
+  test("on an invalid development key says so in one line and exits with 1", () => {
     const keyFolder = join(folder, "key");
     mkdirSync(keyFolder);
     writeFileSync(join(keyFolder, "development.key"), "no key");

@@ -78,7 +78,7 @@ describe.each(rows)("buf curl --protocol $protocol over $connection", (row) => {
   });
 });
 
-// Over HTTP/1.1 there is none: buf curl turns to HTTP/2 by itself.
+// There is no test over HTTP/1.1: buf curl turns to HTTP/2 by itself.
 describe.each(rows.filter(({ httpVersion }) => httpVersion === "2"))(
   "buf curl --protocol $protocol over $connection",
   (row) => {

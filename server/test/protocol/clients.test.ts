@@ -122,7 +122,7 @@ describe.each([connections.http1, connections.tlsHttp1])("connect-web: fetch wit
     if (!user) throw new Error("no user");
     expect(await users.getUser({ id: user.id })).toMatchObject({ user });
     await expect(users.getUser({ id: "none" })).rejects.toMatchObject({ code: Code.NotFound });
-    // What changes nothing, and only that, may travel by GET.
+    // Only a method without side effects may be called by GET.
     const read = client.endsWith("GET") ? "GET" : "POST";
     expect(verbs).toEqual(["POST", read, read]);
   });

@@ -27,7 +27,7 @@ function encodingHeader({ logName }: Cell, kind: "unary" | "stream"): string {
   return kind === "unary" ? "content-encoding" : "connect-content-encoding";
 }
 
-/** Echoes; `requestEncoding` gets, by kind, what the handlers were told. */
+/** Echoes; `requestEncoding` gets, by kind, the encoding that the handlers saw. */
 function startEcho(cell: Cell, requestEncoding: Record<string, string | null> = {}): Promise<TestServer> {
   return startServerFor(
     cell,
@@ -85,7 +85,7 @@ describe.each(protocolCells)("$protocol", (cell) => {
     expect(line.responseBytes).toBeGreaterThan(value.length);
   });
 
-  test("a request in an encoding that the server lacks is unimplemented, and told what it has", async () => {
+  test("a request in an encoding that the server lacks is unimplemented, and the error lists the known ones", async () => {
     await using server = await startEcho(cell);
     const probe = createClient(ProbeService, await createCellTransport(server, cell, { sendCompression: zstd }));
     for (const call of [() => probe.unary({ value }), () => Array.fromAsync(probe.bidiStream(twoMessages()))]) {

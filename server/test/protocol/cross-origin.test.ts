@@ -1,4 +1,4 @@
-/** What pages of other origins may do, and how an operator sees that one may not. */
+/** Pages of other origins: their rights, and how an operator sees that one has none. */
 
 import { once } from "node:events";
 import { connect } from "node:http2";

@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 const { http1, h2c, tlsHttp1, tlsH2 } = connections;
 const caFile = writeCaFile();
 
-/** What `curl --version` says; empty when there is no curl. */
+/** Output of `curl --version`; empty when there is no curl. */
 const version = await run("curl", ["--version"]).then(
   ({ stdout }) => stdout,
   () => "",

@@ -14,7 +14,7 @@ import { withProbe } from "@rollcall/testing/probe-service";
 import { begin, body } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 import { InvalidTokenError } from "../../src/rpc/auth/token-verifier.ts";
 
 const PROBE = "/probe.v1.ProbeService";

@@ -1,4 +1,4 @@
-/** How a call ends early: by its deadline or its caller, with the handler told at once. */
+/** How a call ends early: by its deadline or its caller, and the handler learns of it at once. */
 import { type Client, Code, createClient, type HandlerContext } from "@connectrpc/connect";
 import { cells, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
 import { type ProbeHandlers, ProbeService, withProbe } from "@rollcall/testing/probe-service";
@@ -39,7 +39,7 @@ describe.each(rows)("$protocol over $connection: $kind", ({ call, ...cell }) => 
     await using server = await startServerFor(cell, withProbe(handlers));
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
     const context = await reachBeforeDeadline(contexts, (timeoutMs) =>
-      // As a header, the deadline is the server's affair alone.
+      // The deadline is sent as a header only, so that the server alone applies it.
       call(probe, { headers: { "connect-timeout-ms": `${timeoutMs}`, "grpc-timeout": `${timeoutMs}m` } }),
     );
     expect(context.signal.aborted).toBe(true);

@@ -138,24 +138,33 @@ describe.each(protocolCells)("$protocol: details", (cell) => {
     expect(error.findDetails(BadRequestSchema)).toHaveLength(cell.logName === "grpc" ? 0 : 1);
   });
 
-  test("a response that can't be encoded is internal, with nothing of the cause", async () => {
+  test.each([
+    { rpcEngine: "direct", length: 1 },
+    { rpcEngine: "stock", length: 1 },
+    // The end of the answer is compressed.
+    { rpcEngine: "stock", length: 2_000 },
+  ] as const)("a response that can't be encoded is internal: $rpcEngine, $length", async ({ rpcEngine, length }) => {
     const unwritable = {
       toString() {
-        throw new Error("hunter2");
+        throw new Error("hunter2".repeat(length));
       },
     } as unknown as string;
     const handlers = withProbe({
       unary: () => ({ value: unwritable }),
       async *serverStream() {
+        yield { value: "first" };
         yield { value: unwritable };
       },
     });
-    await using server = await startServerFor(cell, handlers);
+    await using server = await startServerFor(cell, { ...handlers, rpcEngine });
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
     for (const call of [() => probe.unary({}), () => Array.fromAsync(probe.serverStream({}))]) {
       expect(await errorOf(call())).toMatchObject({ code: Code.Internal, rawMessage: "internal server error" });
     }
     expect(server.log.filter(({ level, msg }) => level === "error" && msg === "call failed")).toHaveLength(2);
+    await expect
+      .poll(() => server.log.filter(({ msg }) => msg === "call"))
+      .toMatchObject([{ code: "internal" }, { code: "internal" }]);
   });
 });
 

@@ -1,4 +1,4 @@
-/** The commonest first mistakes, each told what to send instead. */
+/** The commonest first mistakes; the error for each says what to send instead. */
 
 import { once } from "node:events";
 import { connect } from "node:http2";

@@ -1,4 +1,4 @@
-/** Who a request says it is for: asked for by HTTP/1.1 alone, and never what decides. */
+/** The host that a request names: HTTP/1.1 alone requires it, and it never decides anything. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
@@ -17,12 +17,12 @@ describe("over HTTP/1", () => {
   test.each([
     ["1.1 without a Host is 400", "GET /healthz HTTP/1.1", 400],
     ["1.1 with two is 400", "GET /healthz HTTP/1.1\r\nhost: a\r\nhost: b", 400],
-    ["1.1 with one that is none is 400", "GET /healthz HTTP/1.1\r\nhost: a b", 400],
+    ["1.1 with an invalid one is 400", "GET /healthz HTTP/1.1\r\nhost: a b", 400],
     ["1.1 with one is served", "GET /healthz HTTP/1.1\r\nhost: a", 200],
     ["1.0 without a Host is served", "GET /healthz HTTP/1.0", 200],
     ["1.0 with one is served", "GET /healthz HTTP/1.0\r\nhost: a", 200],
     ["1.0 with two is 400", "GET /healthz HTTP/1.0\r\nhost: a\r\nhost: b", 400],
-    ["1.0 with one that is none is 400", "GET /healthz HTTP/1.0\r\nhost: a b", 400],
+    ["1.0 with an invalid one is 400", "GET /healthz HTTP/1.0\r\nhost: a b", 400],
   ])("HTTP/%s", async (_name, head, expected) => {
     await using server = await startServer();
     const outcome = await status(server, head);

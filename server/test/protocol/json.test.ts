@@ -240,24 +240,26 @@ describe.each(Object.values(connections))("a field by a wrong name, over $connec
 });
 
 describe.each(Object.values(connections))("plain JSON where envelopes belong, over $connection", (connection) => {
+  const sendAs = (server: TestServer, type: string, kind: string, body: Uint8Array) =>
+    rawCall(server, connection, {
+      path: `/probe.v1.ProbeService/${kind}`,
+      headers: { "content-type": type, te: "trailers" },
+      body,
+    });
+
   test.each([
     ["application/connect+json", "ServerStream"],
     ["application/connect+json", "ClientStream"],
     ["application/grpc-web+json", "Unary"],
     ["application/grpc+json", "ServerStream"],
-  ])("%s, %s: its sender is told so", async (type, kind) => {
+  ])("%s, %s: the error says so", async (type, kind) => {
     await using server = await startServerFor(connection, echo());
-    const send = (body: Uint8Array) =>
-      rawCall(server, connection, {
-        path: `/probe.v1.ProbeService/${kind}`,
-        headers: { "content-type": type, te: "trailers" },
-        body,
-      });
+    const send = (body: Uint8Array) => sendAs(server, type, kind, body);
     for (const json of ['"long enough to be an envelope"', '""', "{", '[{"query": "x"}]']) {
       const { code, message } = await send(Buffer.from(json));
       expect(code).toBe("invalid_argument");
       expect(message).toMatch(/^this is plain JSON: .*envelope/);
-      // Which streams can't be sent as.
+      // A stream can't be sent as application/json.
       expect(message.includes("content-type: application/json")).toBe(kind === "Unary");
     }
     expect(await send(encodeEnvelope(0, Buffer.from('"x"')))).toMatchObject({ code: "ok" });
@@ -269,14 +271,9 @@ describe.each(Object.values(connections))("plain JSON where envelopes belong, ov
     ["application/grpc-web", "ClientStream"],
     ["application/grpc+proto", "Unary"],
     ["application/grpc", "ServerStream"],
-  ])("%s, %s: its sender is told so, not of a message that is too large", async (type, kind) => {
+  ])("%s, %s: the error says so, and nothing of a message that is too large", async (type, kind) => {
     await using server = await startServerFor(connection, echo());
-    const send = (body: Uint8Array) =>
-      rawCall(server, connection, {
-        path: `/probe.v1.ProbeService/${kind}`,
-        headers: { "content-type": type, te: "trailers" },
-        body,
-      });
+    const send = (body: Uint8Array) => sendAs(server, type, kind, body);
     const { code, message } = await send(Buffer.from('{"query": "hello"}'));
     expect(code).toBe("invalid_argument");
     expect(message).toMatch(/^this is plain JSON: .*envelope.* protobuf message\)/);

@@ -1,4 +1,4 @@
-/** What is no request that anybody could serve: answered in the contract's form, by both versions of HTTP alike. */
+/** Requests that nobody could serve: answered in the contract's form, by both versions of HTTP alike. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
@@ -153,7 +153,7 @@ describe("one limit of headers for both versions", () => {
   }
 
   async function overHttp2(server: TestServer, headers: Record<string, string>) {
-    // The client would keep to the limit that it is told.
+    // The client would keep to the limit that the server announces.
     const session = http2.connect(server.url, { maxHeaderListPairs: 10_000 } as http2.ClientSessionOptions);
     session.on("error", () => {});
     const stream = session.request({ ":path": "/healthz", ...headers });

@@ -62,7 +62,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
         server.log.length = 0;
         expect(await errorOf(call(probe, tooLarge))).toMatchObject({ code: Code.ResourceExhausted });
         const line = await until(() => server.log.find(({ msg }) => msg === "call"));
-        // As it came it was not too large.
+        // The message was not too large as it came, compressed.
         expect(line.requestBytes).toBeLessThan(maxMessageBytes);
         expect(line).toMatchObject({ code: "resource_exhausted" });
       }

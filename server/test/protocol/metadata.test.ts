@@ -47,7 +47,7 @@ const handlers = withProbe({
   },
 });
 
-/** What a client sees of them: both, each in its place. */
+/** Headers and trailers that a client sees, each in its place. */
 class Seen {
   header = new Headers();
   trailer = new Headers();
@@ -97,6 +97,15 @@ describe.each(cells)("headers and trailers: $protocol over $connection", (cell) 
     const seen = new Seen();
     await probe.clientStream(oneMessage(), seen.options);
     seen.check();
+  });
+
+  test.each(["direct", "stock"] as const)("a stream's end that is compressed: %s", async (rpcEngine) => {
+    await using server = await startServerFor(cell, { ...handlers, rpcEngine });
+    const probe = createClient(ProbeService, await createCellTransport(server, cell));
+    const text = "long ".repeat(400).trim();
+    const seen = new Seen();
+    await Array.fromAsync(probe.serverStream({}, { ...seen.options, headers: { "x-text": text } }));
+    expect(seen.trailer.get("x-trailer-text")).toBe(text);
   });
 
   test("of an error at a stream's end, beside its own metadata", async () => {

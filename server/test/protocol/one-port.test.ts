@@ -16,7 +16,7 @@ const server = await authority.issue({ commonName: "Server", hosts });
 const client = await authority.issue({ commonName: "Client" });
 const stranger = await (await createCertificateAuthority("Other CA")).issue({ commonName: "Client" });
 
-/** What a plaintext HTTP/1.1 server sends back until it closes the connection. */
+/** Returns all that a plaintext HTTP/1.1 server sends until it closes the connection. */
 async function send(port: number, chunks: string[], host = "127.0.0.1"): Promise<string> {
   const socket = net.connect(port, host);
   socket.setNoDelay(true);

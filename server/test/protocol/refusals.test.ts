@@ -1,4 +1,4 @@
-/** What reaches no handler: answered in the caller's own protocol, or plainly by HTTP, and logged like any call. */
+/** Requests that reach no handler: answered in the caller's own protocol, or plainly by HTTP, and logged like any call. */
 import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -86,7 +86,7 @@ describe("by hand, over HTTP/1.1", () => {
       protocol: "connect",
       code: "invalid_argument",
     },
-    // As gRPC's table of status codes has it.
+    // This is what gRPC's table of status codes says.
     { type: "application/grpc-web+proto", method: getUser, body: inEnvelope, protocol: "grpc-web", code: "internal" },
     { type: "application/grpc+proto", method: getUser, body: inEnvelope, protocol: "grpc", code: "internal" },
   ])("$type that can't be parsed", async ({ type, method, body, protocol, code }) => {

@@ -89,7 +89,7 @@ describe.each(enveloped)("$kind, $type over $connection", (row) => {
   test("what can't be parsed or decompressed", async () => {
     await using server = await startServerFor(row, counting);
     const encoding = row.type.includes("connect") ? "connect-content-encoding" : "grpc-encoding";
-    // gRPC's table of status codes has internal for both; Connect's clients are told that it is theirs.
+    // gRPC's table of status codes has internal for both; over Connect the code blames the client.
     const code = row.type.includes("connect") ? "invalid_argument" : "internal";
     const send = (bytes: Uint8Array, coding?: string) =>
       call(server, row, encodeEnvelope(coding ? 1 : 0, bytes), coding && { [encoding]: coding });

@@ -29,7 +29,7 @@ test("over all code points, those that show make a name and no others do", () =>
   }
   expect(wrong).toEqual([]);
   expect(inkless.length).toBeGreaterThan(900_000);
-  // As many as a name may have: one of them that counted as ink would make it one.
+  // The name has its full length, so that a single character that counted as ink would make it valid.
   const names = Array.from({ length: Math.ceil(inkless.length / 200) }, (_, index) =>
     inkless
       .slice(index * 200, (index + 1) * 200)

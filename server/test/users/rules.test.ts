@@ -22,7 +22,7 @@ test("an id that is longer than any is refused, and not sent back", async () => 
 
 test.each([
   ["no e-mail and no name", { email: "", name: "" }, ["email", "name"]],
-  ["an e-mail that is none", { email: "ada@", name: "Ada" }, ["email"]],
+  ["an invalid e-mail address", { email: "ada@", name: "Ada" }, ["email"]],
   ["an e-mail of 255 characters", { email: `${"a".repeat(243)}@example.com`, name: "Ada" }, ["email"]],
   ["a name of 201 characters", { email: "a@example.com", name: "x".repeat(201) }, ["name"]],
   ["a blank name", { email: "a@example.com", name: "  " }, ["name"]],

@@ -58,7 +58,7 @@ describe("the handshake", () => {
     ["for a path that is no method", { path: "/user.v1.UserService/Nothing" }, 404],
     ["for a page", { path: "/" }, 404],
     ["for another subprotocol", { protocol: "chat" }, 400],
-    ["for a host that is none", { headers: { host: "a b" } }, 400],
+    ["for an invalid host", { headers: { host: "a b" } }, 400],
   ])("%s is refused", async (_, options, status) => {
     await using server = await startServer();
     expect(await openSocket(server, options).outcome).toBe(status);
@@ -275,7 +275,7 @@ describe("frames", () => {
     expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code });
   });
 
-  test("are taken from nobody who is not let in", async () => {
+  test("are taken only from clients that were let in", async () => {
     await using server = await startServer();
     const { ws, opened, closed } = openSocket(server, { path: UPLOAD });
     await opened;

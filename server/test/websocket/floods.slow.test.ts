@@ -25,7 +25,7 @@ import { WebSocket } from "ws";
 import { isTurnOver } from "../../src/runtime/loop-turn.ts";
 
 describe("a frame that is not complete", () => {
-  // Of 60,000 bytes, of which few ever come.
+  // Header of a frame of 60,000 bytes, few of which ever come.
   const head = Buffer.of(0x82, 0x80 | 126, 0xea, 0x60, 0, 0, 0, 0, 0);
 
   test.each([
@@ -132,7 +132,7 @@ describe("many", () => {
       turns = setImmediate(hold);
     };
     hold();
-    // The pongs tell how far the server is after each turn.
+    // The pongs show how far the server is after each turn.
     const answered: number[] = [];
     ws.on("pong", (data) => answered.push(data.readUInt32BE()));
     const head = Buffer.of(0x89, 0x80 | 4, 0, 0, 0, 0);
@@ -145,7 +145,7 @@ describe("many", () => {
     await until(() => answered.at(-1) === pings.length - 1);
     clearImmediate(turns);
     const pingsPerTurn = answered.map((index, turn) => index - (answered[turn - 1] ?? 0));
-    // What Node.js reads at once.
+    // Node.js reads 64 KiB at once.
     expect(Math.max(...pingsPerTurn)).toBeLessThanOrEqual(65_536 / 10 + 1);
     ws.terminate();
   });
@@ -184,7 +184,7 @@ describe("many", () => {
     let pongs = 0;
     ws.on("pong", () => pongs++);
     for (let sent = 0; sent < 10_000; sent++) ws.send(frame);
-    // The socket is read in pieces, of which the last may have been taken before it was held.
+    // The socket is read in pieces, the last of which may have been taken before it was held.
     await delay(200);
     ws.ping();
     if (isAnswered) await until(() => pongs > 0);

@@ -70,7 +70,7 @@ test("the original client uploads", async () => {
   expect(replies.map((bytes) => fromBinary(clientStream.output, bytes).totalBytes)).toEqual([200_000n]);
 });
 
-test("the original client is told of a refusal", async () => {
+test("the original client sees a refusal", async () => {
   await using server = await startServer();
   const { code, message } = await call(server.url, bidirectionalStream, "nothing", []);
   expect([code, message]).toEqual([grpc.Code.Unauthenticated, "invalid token"]);

@@ -8,12 +8,12 @@ import { begin, CHAT, HALF_CLOSE, headerBlock, openSocket } from "@rollcall/test
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
-import type { AppOptions } from "../../src/app.ts";
+import type { AppOptions } from "../../src/app-options.ts";
 
 const callLines = (server: TestServer) => server.log.filter(({ msg }) => msg === "call");
 const method = CHAT.slice(1);
 
-describe("a call that is refused before it begins is a call in the log, and its client is told why", () => {
+describe("a call that is refused before it begins is a call in the log, and its client learns why", () => {
   type Refusal = {
     options?: Partial<AppOptions>;
     act?: (ws: WebSocket, server: TestServer) => unknown;
@@ -27,7 +27,7 @@ describe("a call that is refused before it begins is a call in the log, and its 
   const html = "content-type: text/html\r\n";
   test.each<[string, Refusal]>([
     [
-      "a header block that is none",
+      "an invalid header block",
       {
         act: (ws) => ws.send(Buffer.from("no colon\r\n")),
         close: 1008,
@@ -156,11 +156,11 @@ describe("a request that gets no WebSocket is answered in the contract's form, a
     ["a path that is no method", "/nothing", {}, 404, "unimplemented"],
     ["a foreign page", CHAT, { origin: "https://evil.example" }, 403, "permission_denied"],
     ["another subprotocol", CHAT, { "sec-websocket-protocol": "chat" }, 400, "invalid_argument"],
-    ["a host that is none", CHAT, { host: "a b" }, 400, "invalid_argument"],
-    ["a key that is none", CHAT, { "sec-websocket-key": "short" }, 400, "invalid_argument"],
-    ["a version that is none", CHAT, { "sec-websocket-version": "99" }, 400, "invalid_argument"],
+    ["an invalid host", CHAT, { host: "a b" }, 400, "invalid_argument"],
+    ["an invalid key", CHAT, { "sec-websocket-key": "short" }, 400, "invalid_argument"],
+    ["an unknown version", CHAT, { "sec-websocket-version": "99" }, 400, "invalid_argument"],
     [
-      "a list of subprotocols that is none",
+      "an invalid list of subprotocols",
       CHAT,
       { "sec-websocket-protocol": "grpc-websockets,," },
       400,

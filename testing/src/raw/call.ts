@@ -7,9 +7,9 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Connection, testCa } from "../matrix.ts";
 import type { TestServer } from "../start-server.ts";
 
-/** What a call sends, byte by byte. */
+/** All that a call sends, byte by byte. */
 export interface RawCall {
-  /** As `/user.v1.UserService/GetUser`, with the query of a GET. */
+  /** Path such as `/user.v1.UserService/GetUser`, with the query of a GET. */
   readonly path: string;
   readonly method?: "GET" | "POST";
   readonly headers: Readonly<Record<string, string>>;
@@ -19,13 +19,13 @@ export interface RawCall {
 /** How a call ended, whatever its protocol. */
 export interface Outcome {
   readonly status: number;
-  /** As Connect names it: "ok", "invalid_argument". */
+  /** Code as Connect names it: "ok", "invalid_argument". */
   readonly code: string;
   readonly message: string;
   readonly headers: Headers;
-  /** Of the answer, without the envelope or trailers that hold its status. */
+  /** Body of the answer, without the envelope or trailers that hold its status. */
   readonly body: Buffer;
-  /** Of the error, as Connect's JSON has them; none of another protocol. */
+  /** Details of the error, as Connect's JSON has them; none of another protocol. */
   readonly details: readonly unknown[];
 }
 

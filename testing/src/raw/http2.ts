@@ -81,14 +81,14 @@ export interface RawHttp2Options {
   acknowledges?: boolean;
 }
 
-/** An HTTP/2 client by hand, which keeps to no rule unless told to. */
+/** An HTTP/2 client by hand, which keeps to no rule unless asked to. */
 export class RawHttp2 {
   readonly socket: Socket;
   readonly received: Frame[] = [];
   /** Resolves when the connection has ended, whichever way. */
   readonly closed: Promise<void>;
   isClosed = false;
-  /** What the server lets the client send: on the connection, on a new stream, and on those that have begun. */
+  /** Bytes that the server lets the client send: on the connection, on a new stream, and on those that have begun. */
   connectionWindow = 65_535;
   initialWindow = 65_535;
   readonly #windows = new Map<number, number>();
@@ -152,7 +152,7 @@ export class RawHttp2 {
     return streamId;
   }
 
-  /** What may be sent on a stream at the moment, in bytes. */
+  /** Returns what may be sent on a stream at the moment, in bytes. */
   window(streamId: number): number {
     return Math.min(this.connectionWindow, this.initialWindow + (this.#windows.get(streamId) ?? 0));
   }

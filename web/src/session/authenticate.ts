@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { findForeignAnswer } from "@rollcall/client";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { EXPIRED, endSession, sessionState } from "./session.ts";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
@@ -13,21 +14,14 @@ export const authenticate: Interceptor = (next) => async (request) => {
     const { code, rawMessage } = ConnectError.from(error);
     // A proxy's refusal says nothing about the token.
     if (isCurrent && code === Code.Unauthenticated && !findForeignAnswer(error)) endSession(rawMessage === EXPIRED);
+    return error;
   };
   try {
     const response = await next(request);
-    return response.stream ? { ...response, message: watch(response.message, noteRefusal) } : response;
+    return response.stream
+      ? { ...response, message: watchStream(response.message, { mapError: noteRefusal }) }
+      : response;
   } catch (error) {
-    noteRefusal(error);
-    throw error;
+    throw noteRefusal(error);
   }
 };
-
-async function* watch<T>(messages: AsyncIterable<T>, onError: (error: unknown) => void): AsyncIterable<T> {
-  try {
-    yield* messages;
-  } catch (error) {
-    onError(error);
-    throw error;
-  }
-}

@@ -4,7 +4,7 @@ import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
 import { dropToken, storedToken, storeToken } from "./token-store.ts";
 
-/** Person who is signed in, as the token says. Only the server can tell whether that is true. */
+/** Person who is signed in, as the token says. Only the server can know whether that is true. */
 export interface Session {
   readonly token: string;
   /** The token's `sub`. */

@@ -224,7 +224,7 @@ export type UpdateUserRequest = Message<"user.v1.UpdateUserRequest"> & {
   email: string;
 
   /**
-   * As in CreateUserRequest.
+   * Same rules as in CreateUserRequest.
    *
    * @generated from field: string name = 3;
    */

@@ -1,19 +1,9 @@
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { describe, expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
 import { sqliteMigrations } from "./migrations.ts";
 import type { DatabaseNotice } from "./open.ts";
@@ -23,12 +13,11 @@ import { openSqliteUserRepository } from "./user-repository.ts";
 let parent: string;
 let folder: string;
 let path: string;
-beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), "rollcall-"));
+withFolderEach((created) => {
+  parent = created;
   folder = join(parent, "data");
   path = join(folder, "users.db");
 });
-afterEach(() => rmSync(parent, { recursive: true }));
 
 function open(notices: DatabaseNotice[] = []) {
   const users = openSqliteUserRepository({ path, onNotice: (notice) => notices.push(notice) });

@@ -1,21 +1,17 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { expect, test } from "vitest";
 import { EmailTakenError } from "../../domain/errors.ts";
 import { searchKey } from "../../domain/user.ts";
 import { sqliteMigrations } from "./migrations.ts";
 import type { EqualEmails } from "./refresh-search-keys.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
 
-let folder: string;
 let path: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+withFolderEach((folder) => {
   path = join(folder, "users.db");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Computes the search key as the first version did. */
 const firstKey = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");

@@ -1,5 +1,6 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject } from "node:crypto";
 import { keySetLimits } from "../../limits.ts";
+import { isObject } from "../is-object.ts";
 
 /**
  * Accepted signature algorithms, each with the kind of key it needs (RFC 7518, 3.1; RFC 8037, 3.1; RFC 9864, 2.2). None
@@ -109,8 +110,4 @@ function tryImport(jwk: JsonWebKeyInput["key"]): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

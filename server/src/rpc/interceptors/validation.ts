@@ -2,6 +2,7 @@ import { type DescMessage, type DescService, type Message, ScalarType } from "@b
 import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.ts";
 
 /** Validator of the process. It compiles each rule of the contract once, which takes longer than many calls. */
@@ -28,10 +29,9 @@ export function createValidate(services: readonly DescService[]): Validate {
 /** Checks every request message, in streams too, before its handler sees it. */
 export function createValidationInterceptor(validate: Validate): Interceptor {
   return (next) => (request) => {
-    if (request.stream) {
-      return next({ ...request, message: validateEach(request.method.input, request.message, validate) });
-    }
-    validate(request.method.input, request.message);
+    const check = (message: Message) => validate(request.method.input, message);
+    if (request.stream) return next({ ...request, message: watchStream(request.message, { onMessage: check }) });
+    check(request.message);
     return next(request);
   };
 }
@@ -43,17 +43,6 @@ function exampleOf(schema: DescMessage): Message {
     if (field.fieldKind === "scalar" && field.scalar === ScalarType.STRING) message.set(field, "x");
   }
   return message.message;
-}
-
-async function* validateEach(
-  schema: DescMessage,
-  messages: AsyncIterable<Message>,
-  validate: Validate,
-): AsyncIterable<Message> {
-  for await (const message of messages) {
-    validate(schema, message);
-    yield message;
-  }
 }
 
 function toInvalidArgument(violations: readonly Violation[]): InvalidArgumentError {

@@ -99,6 +99,11 @@ export class CallRecord implements CallFacts {
     return this.#controller.signal;
   }
 
+  /** Whether a failure was reported. */
+  get hasFailed(): boolean {
+    return this.#error !== undefined;
+  }
+
   get resource(): string | undefined {
     return this.#resource;
   }

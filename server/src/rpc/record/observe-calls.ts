@@ -1,8 +1,9 @@
 import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createAsyncIterable, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { methodName } from "@rollcall/shared/method-name";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import type { Logger } from "pino";
-import { callKey, connectionKey } from "../context.ts";
+import { callKey, requestContextKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
 
@@ -20,7 +21,7 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   const method = methodName(handler.method);
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
-    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(connectionKey);
+    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
     const call = new CallRecord({ requestId, peer, method, startedAtMs, ...options });
     contextValues.set(callKey, call);
     // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes
@@ -40,58 +41,25 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   return Object.assign(observed, handler);
 }
 
-async function* noBytes(): AsyncIterable<Uint8Array> {}
-
 /** Returns the same chunks, counted. */
 function countRequest(chunks: AsyncIterable<Uint8Array>, call: CallRecord): AsyncIterable<Uint8Array> {
-  return tap(chunks, (chunk) => {
-    call.requestBytes += chunk.byteLength;
+  return watchStream(chunks, {
+    onMessage(chunk) {
+      call.requestBytes += chunk.byteLength;
+    },
   });
 }
 
 /** Returns the answer's chunks, counted. The call ends when they do. */
 function observeAnswer({ status, body }: UniversalServerResponse, call: CallRecord): AsyncIterable<Uint8Array> {
-  return tap(
-    body ?? noBytes(),
-    (chunk) => {
+  return watchStream(body ?? createAsyncIterable<Uint8Array>([]), {
+    onMessage(chunk) {
       call.responseBytes += chunk.byteLength;
     },
-    (isComplete, cause) => {
+    onEnd(end) {
       // The answer could not be written, for another reason than that its client has gone.
-      if (cause !== undefined && !(cause instanceof ConnectError)) call.fail(internalError());
-      call.end(status, isComplete);
+      if (end.how === "failed" && !(end.error instanceof ConnectError)) call.fail(internalError());
+      call.end(status, end.how === "complete");
     },
-  );
-}
-
-/**
- * Returns the same chunks, each passed to `onChunk`. `onEnd` runs when there are no more, or with false when nobody
- * wants the rest, with the reason if it is known.
- */
-function tap(
-  chunks: AsyncIterable<Uint8Array>,
-  onChunk: (chunk: Uint8Array) => void,
-  onEnd: (isComplete: boolean, cause?: unknown) => void = () => {},
-): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = chunks[Symbol.asyncIterator]();
-      return {
-        async next() {
-          const result = await iterator.next();
-          if (result.done) onEnd(true);
-          else onChunk(result.value);
-          return result;
-        },
-        async return(value) {
-          onEnd(false);
-          return (await iterator.return?.(value)) ?? { done: true, value };
-        },
-        async throw(error) {
-          onEnd(false, error);
-          return (await iterator.throw?.(error)) ?? Promise.reject(error);
-        },
-      };
-    },
-  };
+  });
 }

@@ -119,6 +119,20 @@ test.each([
   expect(pieces).toBe(expected);
 });
 
+test("a body whose client goes after its last piece does not end as a whole one", async () => {
+  const gone = new AbortController();
+  const pieces = assembleBody(
+    cut(Buffer.from("{}"), () => 2),
+    "application/json",
+    100,
+    gone.signal,
+  );
+  const iterator = pieces[Symbol.asyncIterator]();
+  expect(await iterator.next()).toMatchObject({ done: false });
+  gone.abort(new Error("gone"));
+  await expect(iterator.next()).rejects.toThrow("gone");
+});
+
 test("others get a turn while a body is read that has arrived in full", async () => {
   let turns = 0;
   const timer = setInterval(() => {

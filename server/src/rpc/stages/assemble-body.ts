@@ -1,7 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { type Connection, connectionKey } from "../context.ts";
+import { type RequestContext, requestContextKey } from "../context.ts";
 import { isByteStream } from "./byte-stream.ts";
 
 /** Content types whose bodies consist of envelopes. */
@@ -20,8 +20,8 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
   const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
     if (!isByteStream(body)) return handler({ ...request, body });
-    const connection = request.contextValues?.get(connectionKey);
-    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal, connection) });
+    const context = request.contextValues?.get(requestContextKey);
+    return handler({ ...request, body: assembleBody(body, contentType, maxBytes, request.signal, context) });
   };
   return Object.assign(assembled, handler);
 }
@@ -37,7 +37,7 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
  * A message longer than `maxBytes` is passed on as it comes, to be refused. When the signal is aborted, the body throws
  * its reason, since nobody waits for the rest.
  *
- * @param connection Counts the bytes held and kept, and says when to read on.
+ * @param context Counts the bytes held and kept, and says when to read on.
  * @throws ConnectError invalid_argument if the body ends within an envelope, even right after its header. Parsers that
  * wait for the rest can't tell that end from the stream's, and would acknowledge an upload that was cut.
  */
@@ -46,7 +46,7 @@ export async function* assembleBody(
   contentType: string,
   maxBytes: number,
   signal?: AbortSignal,
-  { hold, keep }: Pick<Connection, "hold" | "keep"> = {},
+  { hold, keep }: Pick<RequestContext, "hold" | "keep"> = {},
 ): AsyncIterable<Uint8Array> {
   await hold?.(0);
   const held = new Held(hold);
@@ -59,6 +59,7 @@ export async function* assembleBody(
     yield piece;
     if (isTurnOver()) await nextTurn();
   }
+  signal?.throwIfAborted();
   keep?.(-keptBytes);
 }
 
@@ -122,12 +123,12 @@ function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
 
 /** Bytes that are not passed on yet, in a buffer that doubles, so that each byte is copied a few times at most. */
 class Held {
-  readonly #hold: Connection["hold"];
+  readonly #hold: RequestContext["hold"];
   #buffer = new Uint8Array(0);
   #length = 0;
   #countedBytes = 0;
 
-  constructor(hold?: Connection["hold"]) {
+  constructor(hold?: RequestContext["hold"]) {
     this.#hold = hold;
   }
 

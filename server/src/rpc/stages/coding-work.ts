@@ -1,9 +1,10 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { availableParallelism } from "node:os";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { nextTurn } from "../../runtime/loop-turn.ts";
 import { Permits } from "../../runtime/permits.ts";
-import { type Connection, connectionKey, principalKey } from "../context.ts";
+import { principalKey, type RequestContext, requestContextKey } from "../context.ts";
 
 type Request = Parameters<UniversalHandler>[0];
 type Inflated = Uint8Array<ArrayBuffer>;
@@ -40,26 +41,14 @@ export function createCodingLine(threads = defaultThreads): CodingLine {
         const work = { request, permits, keptBytes: 0 };
         const response = await storage.run(work, handler, request);
         // A bidirectional stream reads its requests while its answer is read.
-        return response.body ? { ...response, body: runEach(response.body, work) } : response;
+        if (!response.body) return response;
+        return { ...response, body: watchStream(response.body, { read: (next) => storage.run(work, next) }) };
       };
       return Object.assign(linedUp, handler);
     },
     open(call) {
       const work = { request: call, permits, keptBytes: 0 };
       return (code) => storage.run(work, code);
-    },
-  };
-}
-
-function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]() {
-      const iterator = chunks[Symbol.asyncIterator]();
-      return {
-        next: () => storage.run(work, () => iterator.next()),
-        return: async (value) => (await iterator.return?.(value)) ?? { done: true, value },
-        throw: (error) => iterator.throw?.(error) ?? Promise.reject(error),
-      };
     },
   };
 }
@@ -75,7 +64,7 @@ function runEach(chunks: AsyncIterable<Uint8Array>, work: Work): AsyncIterable<U
 export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
   const work = storage.getStore();
   if (!work) return inflate();
-  const { keep, room } = connectionOf(work) ?? {};
+  const { keep, room } = requestContextOf(work) ?? {};
   for (;;) {
     await enter(work);
     const waiting = room?.(maxBytes);
@@ -93,6 +82,11 @@ export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: 
   }
 }
 
+/** Throws the reason of the call's signal if the call was aborted while a message was inflated, so that it is not parsed. */
+export function throwIfCallIsOver(): void {
+  storage.getStore()?.request.signal.throwIfAborted();
+}
+
 /** Deflates a large message on another thread when it is the caller's turn. */
 export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<Inflated> {
   const work = storage.getStore();
@@ -101,13 +95,16 @@ export async function deflateInLine(deflate: () => Promise<Inflated>): Promise<I
   return deflate().finally(() => work.permits.release());
 }
 
-function connectionOf({ request }: Work): Connection | undefined {
-  return request.contextValues?.get(connectionKey);
+function requestContextOf({ request }: Work): RequestContext | undefined {
+  return request.contextValues?.get(requestContextKey);
 }
 
 function enter(work: Work): Promise<void> {
   const { request, permits } = work;
-  return permits.acquire(request.signal, request.contextValues?.get(principalKey)?.subject ?? connectionOf(work)?.peer);
+  return permits.acquire(
+    request.signal,
+    request.contextValues?.get(principalKey)?.subject ?? requestContextOf(work)?.peer,
+  );
 }
 
 function leave({ permits }: Work): void {

@@ -14,7 +14,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { MAX_INLINE_CODING_BYTES } from "../../limits.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { malformed } from "../malformed.ts";
-import { deflateInLine, inflateInLine } from "./coding-work.ts";
+import { deflateInLine, inflateInLine, throwIfCallIsOver } from "./coding-work.ts";
 
 /**
  * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a page of users: a client that accepts
@@ -75,13 +75,14 @@ function createCompression(coding: Coding): Compression {
       const fail = (error: unknown): never => {
         throw toDecompressionError(error, name, readMaxBytes);
       };
-      return (
+      const message =
         (await inflateSmall(coding, bytes, readMaxBytes).catch(fail)) ??
         (await inflateInLine(
           () => coding.decompress(bytes, { maxOutputLength: readMaxBytes, chunkSize: CHUNK_BYTES }).catch(fail),
           readMaxBytes,
-        ))
-      );
+        ));
+      throwIfCallIsOver();
+      return message;
     },
   };
 }

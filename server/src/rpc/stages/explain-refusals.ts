@@ -1,7 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
-import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/connect/protocol";
+import { createAsyncIterable, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { callKey } from "../context.ts";
 
@@ -34,12 +34,7 @@ export function jsonError(error: ConnectError, header: Headers = new Headers()) 
   // one.
   header.set("content-type", "application/json; charset=utf-8");
   header.set("content-length", String(bytes.byteLength));
-  return {
-    header,
-    body: (async function* () {
-      yield bytes;
-    })(),
-  };
+  return { header, body: createAsyncIterable([bytes]) };
 }
 
 function refusalOf(status: number, request: Request, method: DescMethod): ConnectError | undefined {

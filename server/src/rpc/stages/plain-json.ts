@@ -1,5 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { watchStream } from "@rollcall/shared/watch-stream";
 import { isByteStream } from "./byte-stream.ts";
 
 /** Content types whose bodies are messages in envelopes. */
@@ -31,28 +32,14 @@ function checkStart(
   contentType: string,
   isUnary: boolean,
 ): AsyncIterable<Uint8Array> {
-  return {
-    [Symbol.asyncIterator]() {
-      const source = chunks[Symbol.asyncIterator]();
-      let isStart = true;
-      const checkedNext = async () => {
-        const result = await source.next();
-        if (result.done || result.value.byteLength === 0) return result;
-        isStart = false;
-        try {
-          assertEnveloped(result.value[0], contentType, isUnary);
-        } catch (error) {
-          await source.return?.();
-          throw error;
-        }
-        return result;
-      };
-      return {
-        next: () => (isStart ? checkedNext() : source.next()),
-        return: async () => (await source.return?.()) ?? { done: true, value: undefined },
-      };
+  let isStart = true;
+  return watchStream(chunks, {
+    onMessage([firstByte]) {
+      if (!isStart || firstByte === undefined) return;
+      isStart = false;
+      assertEnveloped(firstByte, contentType, isUnary);
     },
-  };
+  });
 }
 
 /**

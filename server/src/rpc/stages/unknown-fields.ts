@@ -1,4 +1,5 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { isObject } from "../is-object.ts";
 
 /** Most unknown fields that are listed: a message of a megabyte may have a hundred thousand. */
 const MAX_FIELDS = 20;
@@ -42,8 +43,4 @@ function collectWithin(field: DescField, json: unknown, path: string, depth: num
     if (found.length === MAX_FIELDS) return;
     collect(message, item, `${path}[${Array.isArray(json) ? key : JSON.stringify(key)}]`, depth, found);
   }
-}
-
-function isObject(json: unknown): json is Record<string, unknown> {
-  return typeof json === "object" && json !== null && !Array.isArray(json);
 }

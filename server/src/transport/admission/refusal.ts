@@ -1,4 +1,5 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { codeToHttpStatus, endStreamFlag, endStreamToJson, errorToJson } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 
@@ -27,6 +28,8 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     retryAfterMs === undefined ? {} : { "grpc-retry-pushback-ms": String(retryAfterMs) };
   const status = Object.fromEntries(setTrailerStatus(new Headers(), error));
 
+  const end = Buffer.from(JSON.stringify(endStreamToJson(new Headers(), error, undefined)));
+
   const unary: RefusalAnswer = {
     status: codeToHttpStatus(error.code),
     headers: { "content-type": "application/json", ...retry },
@@ -37,7 +40,7 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
   const stream: RefusalAnswer = {
     status: 200,
     headers: retry,
-    body: envelope(endStreamFlag, JSON.stringify(endStreamToJson(new Headers(), error, undefined))),
+    body: Buffer.from(encodeEnvelope(endStreamFlag, end)),
   };
   const byContentType = new Map<string, RefusalAnswer>();
   const make = (contentType: string): RefusalAnswer => {
@@ -56,13 +59,4 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     if (byContentType.size < MAX_KNOWN_TYPES) byContentType.set(contentType, answer);
     return answer;
   };
-}
-
-function envelope(flags: number, text: string): Buffer {
-  const content = Buffer.from(text);
-  const bytes = Buffer.alloc(5 + content.byteLength);
-  bytes.writeUInt8(flags, 0);
-  bytes.writeUInt32BE(content.byteLength, 1);
-  bytes.set(content, 5);
-  return bytes;
 }

@@ -1,7 +1,8 @@
 import type { IncomingMessage } from "node:http";
-import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import type { Http2ServerRequest, ServerHttp2Stream } from "node:http2";
 import { MAX_REFUSED_REST_BYTES, MAX_REFUSED_REST_MS } from "../../limits.ts";
 import { countAnswer } from "../port/connection-guard.ts";
+import { endIfSent } from "../port/unread-rest.ts";
 
 /** How often to check whether the rest of refused requests has arrived, or their answers have left. */
 const CHECK_INTERVAL_MS = 100;
@@ -14,9 +15,8 @@ interface Rest {
 }
 
 /**
- * Ends requests that were answered before their bodies were read, all of them with one timer. HTTP/2 resets the stream
- * (RFC 9113, 8.1). An HTTP/1.1 client would lose the answer with its connection, so its further bytes are dropped for a
- * while.
+ * Drops the rest of refused requests as `port/unread-rest.ts` does, but of all of them with one timer: an overloaded
+ * server refuses thousands a second, and has no time for a timer and listeners of each.
  */
 export class RefusedRequests {
   readonly #streams = new Set<ServerHttp2Stream>();
@@ -56,28 +56,13 @@ export class RefusedRequests {
   }
 
   #check(): void {
-    for (const stream of this.#streams) if (isEnded(stream)) this.#streams.delete(stream);
-    for (const stream of this.#uncounted) if (!isEnded(stream)) countAnswer(stream);
+    for (const stream of this.#streams) if (endIfSent(stream)) this.#streams.delete(stream);
+    for (const stream of this.#uncounted) if (!endIfSent(stream)) countAnswer(stream);
     this.#uncounted.length = 0;
     for (const rest of this.#rests) if (isEndedOrCut(rest)) this.#rests.delete(rest);
     this.#isScheduled = this.#streams.size + this.#rests.size > 0;
     if (this.#isScheduled) setTimeout(() => this.#check(), CHECK_INTERVAL_MS).unref();
   }
-}
-
-/**
- * Resets a stream once its answer has left, since a reset overtakes unsent data. Returns whether the stream is done
- * with.
- */
-function isEnded(stream: ServerHttp2Stream): boolean {
-  if (stream.destroyed) return true;
-  const { localClose, remoteClose } = stream.state;
-  if (localClose !== 1) return false;
-  if (remoteClose !== 1) {
-    stream.close(constants.NGHTTP2_NO_ERROR);
-    stream.destroy();
-  }
-  return true;
 }
 
 function isEndedOrCut({ request, sinceMs, bytesRead }: Rest): boolean {

@@ -1,6 +1,6 @@
 import type { DescMethod, DescService } from "@bufbuild/protobuf";
 import { type ContextValues, createContextValues, type HandlerContext } from "@connectrpc/connect";
-import { callKey, connectionKey, principalKey } from "../../rpc/context.ts";
+import { callKey, principalKey, requestContextKey } from "../../rpc/context.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
@@ -75,7 +75,7 @@ export class CallContext implements HandlerContext {
     if (this.#values) return this.#values;
     const { requestId, peer, principal } = this.#record;
     this.#values = createContextValues()
-      .set(connectionKey, {
+      .set(requestContextKey, {
         requestId,
         peer,
         keep: (deltaBytes) => this.#bytes().keep(deltaBytes),

@@ -10,7 +10,7 @@ const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
  * HTTP/1.0 with at most one. Of two, Node takes the first, and a proxy in front may take the second.
  *
  * Over HTTP/2 there is no such requirement. The authority decides nothing here, and clients put into it whatever they
- * were told to connect to, such as several addresses.
+ * were given to connect to, such as several addresses.
  */
 export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boolean {
   if (request.httpVersionMajor > 1) return true;

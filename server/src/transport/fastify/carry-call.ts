@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import type { RequestTimeouts } from "../../limits.ts";
 import { faultResponse } from "../../rpc/stages/answer-faults.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
-import { connectionContext } from "../port/connection.ts";
+import { requestContextValues } from "../port/connection.ts";
 import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
@@ -66,7 +66,7 @@ export async function carryCall(
       header: headersOf(request),
       body,
       signal: abort.signal,
-      contextValues: connectionContext({
+      contextValues: requestContextValues({
         ...connectionHooks(request),
         requestId,
         peer,

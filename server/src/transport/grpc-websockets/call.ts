@@ -10,7 +10,7 @@ import { callKey } from "../../rpc/context.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission, Arrival } from "../admission/admission.ts";
 import { refusalErrors } from "../admission/admit-calls.ts";
-import { connectionContext, peerOf } from "../port/connection.ts";
+import { peerOf, requestContextValues } from "../port/connection.ts";
 import { connectionHooks, countWebSocket } from "../port/connection-guard.ts";
 import { PushedBody } from "./body.ts";
 import { formatHeaderFrame, parseHeaderBlock } from "./header.ts";
@@ -226,7 +226,7 @@ export class SocketCall {
       this.#holds.release("gate");
       contextValues.get(callKey)?.onFailure(() => this.#hurry());
     };
-    const contextValues = connectionContext({
+    const contextValues = requestContextValues({
       requestId,
       peer: peerOf(upgrade),
       ...connectionHooks(upgrade),

@@ -26,7 +26,7 @@ export interface CertificateDates {
 
 /**
  * Warns of certificates that have expired, expire soon, or are not valid yet. Checks the server's own with its chain,
- * and the client authorities. Clients refuse a server with such a certificate without telling it why.
+ * and the client authorities. Clients refuse a server with such a certificate without saying why.
  *
  * @throws PemError when one of them can't be read.
  */

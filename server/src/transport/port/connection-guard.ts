@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
 import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
-import type { Connection } from "../../rpc/context.ts";
+import type { RequestContext } from "../../rpc/context.ts";
 import type { RemoteAddress } from "./addresses.ts";
 import type { CallBytes } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
@@ -152,7 +152,7 @@ export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => num
 /** Returns the hooks through which a request's call reports to its connection. */
 export function connectionHooks(
   request: IncomingMessage | Http2ServerRequest,
-): Pick<Connection, "onAdmitted" | "hold" | "keep" | "room"> {
+): Pick<RequestContext, "onAdmitted" | "hold" | "keep" | "room"> {
   const guard = guardOf(connectionOf(request));
   const bytes = calls.get(request);
   return {

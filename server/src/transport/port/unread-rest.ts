@@ -51,19 +51,28 @@ function endWithAnswer(stream: ServerHttp2Stream): void {
 /** Ends a stream as soon as its answer, which is complete, has left, if its request has not ended by then. */
 export function endWhenSent(stream: ServerHttp2Stream): void {
   if (stream.readableEnded || stream.endAfterHeaders) return;
-  // A reset overtakes data, so it waits until the end of the answer has left. No event reports that, so this polls, for
-  // as long as the connection lasts if the client does not read.
+  // No event reports when the end of an answer leaves, so this polls, for as long as the connection lasts if the client
+  // does not read.
   let pollMs = MIN_END_POLL_MS;
   const look = () => {
-    if (stream.destroyed) return;
-    if (!stream.closed && stream.state.localClose !== 1) {
-      pollMs = Math.min(pollMs * 2, MAX_END_POLL_MS);
-      timer = setTimeout(look, pollMs);
-      return;
-    }
-    stream.close(constants.NGHTTP2_NO_ERROR);
-    stream.destroy();
+    if (endIfSent(stream)) return;
+    pollMs = Math.min(pollMs * 2, MAX_END_POLL_MS);
+    timer = setTimeout(look, pollMs);
   };
   let timer = setTimeout(look, pollMs);
   stream.once("close", () => clearTimeout(timer));
+}
+
+/**
+ * Resets a stream whose answer has left, if its request has not ended by then. A reset overtakes data, so it has to
+ * wait. Returns whether the stream is done with.
+ */
+export function endIfSent(stream: ServerHttp2Stream): boolean {
+  if (stream.destroyed) return true;
+  if (!stream.closed && stream.state.localClose !== 1) return false;
+  if (!stream.readableEnded) {
+    stream.close(constants.NGHTTP2_NO_ERROR);
+    stream.destroy();
+  }
+  return true;
 }

@@ -12,7 +12,7 @@ import { createLogger } from "../../../src/telemetry/logger.ts";
 export const issuer = "https://idp.example";
 export const audience = "rollcall";
 
-/** Signs a token for these claims; all that a token needs unless told otherwise. */
+/** Signs a token for these claims; by default all that a token needs. */
 export type Sign = (claims?: object, header?: { kid?: string | undefined }) => Promise<string>;
 
 export interface IdentityProvider extends AsyncDisposable {

@@ -8,7 +8,7 @@ export interface Latency {
 }
 
 export interface Bystander {
-  /** Ends its calls, and tells how long they took. */
+  /** Ends its calls, and returns how long they took. */
   stop(): Promise<Latency>;
 }
 

@@ -1,7 +1,7 @@
 import http from "node:http";
 import http2 from "node:http2";
 
-/** What a phase of load saw. Times are in milliseconds. */
+/** Results of a phase of load. Times are in milliseconds. */
 export interface LoadResult {
   offeredPerSecond: number;
   /** Answered well within their deadline. */
@@ -9,7 +9,7 @@ export interface LoadResult {
   late: number;
   refused: number;
   expired: number;
-  /** Of the health check, which was asked all the time on new connections. */
+  /** Times of the health check, which was asked all the time on new connections. */
   probeMedianMs: number;
   probeMaxMs: number;
   failedProbes: number;
@@ -119,7 +119,7 @@ async function phase(offer: (isOver: () => boolean) => Promise<void>): Promise<L
   };
 }
 
-/** As many calls as are answered, so many at once. */
+/** Makes as many calls as are answered, a given number at once. */
 const closedLoop = (concurrency: number) => async (isOver: () => boolean) => {
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
@@ -128,7 +128,7 @@ const closedLoop = (concurrency: number) => async (isOver: () => boolean) => {
   );
 };
 
-/** So many calls a second, whatever becomes of them. */
+/** Makes a given number of calls a second, whatever becomes of them. */
 const openLoop = (perSecond: number) => async (isOver: () => boolean) => {
   const startedAtMs = performance.now();
   for (let sent = 0; !isOver(); ) {

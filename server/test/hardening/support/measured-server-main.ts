@@ -19,7 +19,7 @@ setInterval(() => {
 
 const answers: Record<string, (argument: unknown) => unknown> = {
   async memory() {
-    // What was freed within a turn, such as a buffer's memory, goes with the next collection.
+    // Memory that was freed within a turn, such as a buffer's, goes with the next collection.
     for (let i = 0; i < 3; i++) {
       globalThis.gc?.();
       await new Promise((resolve) => setTimeout(resolve, 20));

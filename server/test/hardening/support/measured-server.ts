@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { until } from "@rollcall/testing/start-server";
-import type { AppOptions } from "../../../src/app.ts";
+import type { AppOptions } from "../../../src/app-options.ts";
 
 export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
@@ -15,7 +15,7 @@ export interface MeasuredServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly headers: { authorization: string };
-  /** What the server's process takes up at the moment, after a garbage collection, in bytes. */
+  /** Returns the memory of the server's process after a garbage collection, in bytes. */
   memoryBytes(): Promise<number>;
   /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
   peakBytes(): Promise<number>;

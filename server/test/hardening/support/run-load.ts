@@ -8,7 +8,7 @@ const file = (name: string) => join(import.meta.dirname, name);
 export interface LoadOptions {
   /** Lifts the limits of calls. */
   isLifted?: boolean;
-  /** Of the rate at which the server answers most. */
+  /** Load, as a multiple of the rate at which the server answers most. */
   multiple: number;
   secondsPerPhase: number;
   deadlineMs: number;

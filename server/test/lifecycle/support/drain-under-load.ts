@@ -16,18 +16,18 @@ import { startProcess } from "@rollcall/testing/start-process";
 import { until } from "@rollcall/testing/start-server";
 
 const LIST = "/user.v1.UserService/ListUsers";
-/** Of one HTTP/2 connection; the server lets it have 256. */
+/** Calls at once on one HTTP/2 connection; the server allows 256. */
 const STREAMS_PER_CONNECTION = 250;
 
 export interface DrainResult {
   /** Calls that were answered, before the stop and after it. */
   answered: number;
   answeredAfterSignal: number;
-  /** What went wrong with calls that had a connection, by client. */
+  /** Faults of calls that had a connection, by client. */
   failures: string[];
   /**
    * Calls on connections that were reset. The kernel does that to a connection that it
-   * takes between a listener's last look and its close, of which Node is not told.
+   * takes between a listener's last look and its close, and does not report to Node.
    */
   resets: string[];
   /** Open streams that ended well, after the stop had begun. */

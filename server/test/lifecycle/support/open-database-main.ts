@@ -1,4 +1,4 @@
-/** A program that opens a database when it is told to, says what happened, and closes it when its input ends. */
+/** A program that opens a database on request, says what happened, and closes it when its input ends. */
 import { once } from "node:events";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 

@@ -16,7 +16,7 @@ export function validateMessage<M extends DescMessage>(schema: M, init: MessageI
   const { violations = [] } = result;
   return groupByField(
     violations.map(({ field, ruleId, message }) => ({
-      // As on the server, the id of a rule over the whole message starts with the field that it blames.
+      // The id of a rule over the whole message starts with the field that it blames, as on the server.
       field: field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join(),
       message,
     })),

@@ -1,0 +1,102 @@
+import type { Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import type { Logger } from "pino";
+import type { ConnectionLimits, GrpcWebSocketsLimits, RequestTimeouts } from "./limits.ts";
+import type { UserRepository } from "./repository/user-repository.ts";
+import type { Permissions } from "./rpc/auth/permissions.ts";
+import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
+import type { StreamsOptions } from "./service/streams.ts";
+import type { LogOutput } from "./telemetry/access-log.ts";
+import type { AdmissionLimits } from "./transport/admission/admission.ts";
+import type { TlsOptions } from "./transport/port/servers.ts";
+
+/** Options of the app. Numbers that are not set have the defaults of `limits.ts`. */
+export interface AppOptions {
+  /**
+   * Verifies tokens. False lets everybody in: for tests, and for hosts that authenticate callers themselves.
+   *
+   * Such a host may trust headers that its proxy sets. It must know that a WebSocket brings the headers of its call
+   * in-band, past the proxy. The usual headers of proxies are taken from the upgrade request alone
+   * (`transport/grpc-websockets/header.ts`); a page can choose any others.
+   */
+  auth: TokenVerifier | false;
+  /** Storage of users; the app closes it. Default: in memory. */
+  repository?: UserRepository | undefined;
+  /** Mounts further Connect services, behind the same gate and interceptors. */
+  routes?: ((router: ConnectRouter) => void) | undefined;
+  /** Permissions of the further services, by `package.Service/Method`; a method that is not listed is denied. */
+  permissions?: Permissions | undefined;
+  /** Whether to check requests against the rules in their contract. Default true. */
+  validation?: boolean | undefined;
+  /** Default `localhost`: both loopback families. */
+  host?: string | undefined;
+  /** Default 0: any free port. */
+  port?: number | undefined;
+  /** Serves TLS instead of plaintext. */
+  tls?: TlsOptions | undefined;
+  /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */
+  maxMessageBytes?: number | undefined;
+  /**
+   * Carrier of calls: "direct" uses the engine where it can, "stock" Connect's own carrier for all, for comparison.
+   * Default "direct".
+   */
+  rpcEngine?: "direct" | "stock" | undefined;
+  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
+  codingThreads?: number | undefined;
+  /** Deadline of a unary call whose client sets none, in milliseconds. */
+  defaultTimeoutMs?: number | undefined;
+  /** Longest time of any call, in milliseconds, up to 2^31 - 1. */
+  maxTimeoutMs?: number | undefined;
+  /** Unary calls in flight in the process; more are refused with unavailable. 16 times as many streams may be open. */
+  maxCalls?: number | undefined;
+  /**
+   * How long `close` first only reports that it is not ready, so that load balancers stop sending requests. In
+   * milliseconds.
+   */
+  shutdownDelayMs?: number | undefined;
+  /** How long `close` then lets open calls run, in milliseconds. */
+  shutdownGraceMs?: number | undefined;
+  /** Origins whose pages may call, exactly as a browser sends them. Default: only the server's own. */
+  corsOrigins?: readonly string[] | undefined;
+  /** Types that JSON needs to read and write google.protobuf.Any. */
+  jsonRegistry?: Registry | undefined;
+  streams?: StreamsOptions | undefined;
+  limits?: Partial<ConnectionLimits> | undefined;
+  /** Pace at which calls are admitted, and their limits beside maxCalls. */
+  admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
+  timeouts?: Partial<RequestTimeouts> | undefined;
+  webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
+  /**
+   * Most log lines a second about refused requests, and as many about refused WebSockets. Of further ones only the
+   * number is logged.
+   */
+  refusedLinesPerSecond?: number | undefined;
+  /** Folder of the built web app; none is served when undefined. */
+  webRoot?: string | undefined;
+  /** Default: silent. */
+  logger?: Logger | undefined;
+  /** Destination of the logger's lines. With it the access log writes its lines there itself, which costs less. */
+  logOutput?: LogOutput | undefined;
+  /** Returns milliseconds since the Unix epoch. */
+  now?: (() => number) | undefined;
+}
+
+export interface App {
+  /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
+  listen(): Promise<ListeningAddress>;
+  /**
+   * Drains and closes the server.
+   *
+   * 1. It reports that it is not ready.
+   * 2. After the delay it takes no new connections and sends GOAWAY.
+   * 3. Open calls finish; those still open after the grace end with unavailable.
+   * 4. The repository is closed.
+   */
+  close(): Promise<void>;
+}
+
+export interface ListeningAddress {
+  readonly port: number;
+  /** Address of the server, such as `http://localhost:8080`. */
+  readonly url: string;
+}

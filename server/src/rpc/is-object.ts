@@ -1,0 +1,4 @@
+/** Returns whether parsed JSON is an object, and neither a list nor null. */
+export function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === "object" && json !== null && !Array.isArray(json);
+}

@@ -1,0 +1,50 @@
+import { Code } from "@connectrpc/connect";
+import type { FastifyInstance } from "fastify";
+import type { RequestTimeouts } from "../../limits.ts";
+import type { BoundedLines } from "../port/bounded-lines.ts";
+import { peerOf } from "../port/connection.ts";
+import { dropRestWhenAnswered } from "../port/unread-rest.ts";
+import { isAsciiUrl } from "./ascii-url.ts";
+import { hasValidHost } from "./authority.ts";
+import { READY_PATH } from "./probes.ts";
+import { replyError } from "./reply-error.ts";
+import { boundRequest } from "./request-timeouts.ts";
+
+export interface HookRequestsOptions {
+  /** Returns whether the URL of a route is a method's. */
+  isCall(routeUrl: string): boolean;
+  timeouts: RequestTimeouts;
+  /** Log of the requests that never became a call. */
+  refusedLines: BoundedLines;
+}
+
+/**
+ * Adds the hooks of each request: before its route, headers that every answer has, its time and a check of host and
+ * URL; after it, a line in the log if it was refused before it became a call.
+ */
+export function hookRequests(app: FastifyInstance, { isCall, timeouts, refusedLines }: HookRequestsOptions): void {
+  app.decorateRequest("peer", "").decorateRequest("isCall", false);
+  app.addHook("onRequest", async (request, reply) => {
+    // Note the peer now: the connection may be gone later.
+    request.peer = peerOf(request);
+    reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
+    dropRestWhenAnswered(request.raw, reply.raw, timeouts.bodyTimeoutMs);
+    // The carrier of a call bounds it itself.
+    if (!isCall(request.routeOptions.url ?? "")) boundRequest(request.raw, reply.raw, { timeouts });
+    // Responses to reads are per caller and change over time: never cache them.
+    else if (request.method === "GET") reply.header("cache-control", "no-store");
+    if (!hasValidHost(request.raw)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
+    if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
+  });
+  app.addHook("onResponse", async (request, { statusCode }) => {
+    // The access log covers calls. This line is for requests that never became one.
+    if (request.isCall) return;
+    // A probe's answer is logged only when it changes.
+    if (request.routeOptions.url === READY_PATH && statusCode === 503) return;
+    if (request.is404 || statusCode >= 400) {
+      // Leave out the query: it is the message in a read by GET, and some put tokens there.
+      const path = request.url.split("?", 1)[0]?.slice(0, 200);
+      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
+    }
+  });
+}
