@@ -1,21 +1,21 @@
 /** `pnpm bench`: measures Rollcall beside other servers, in one run; README.md says how. */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { drawChart } from "./src/chart.ts";
+import { join } from "node:path";
 import { contestantsByName } from "./src/contestants.ts";
 import { createContext } from "./src/context.ts";
 import { hasProgram } from "./src/cores.ts";
+import { latestFile, writeDocuments } from "./src/documents.ts";
 import { buildGoProgram } from "./src/go-program.ts";
 import { H2LOAD_IS_MISSING } from "./src/h2load.ts";
 import { currentCommit, describeMachine } from "./src/machine.ts";
 import { parseOptions, pick, USAGE } from "./src/options.ts";
+import { profileGetUser } from "./src/profile/profile-get-user.ts";
 import type { Results, WorkloadResult } from "./src/results.ts";
 import { runWorkload } from "./src/run.ts";
 import { writeHead, writeTable } from "./src/table.ts";
 import { workloads } from "./src/workloads/index.ts";
 
 const resultsFolder = join(import.meta.dirname, "results");
-const chartFile = join(import.meta.dirname, "../docs/images/bench.svg");
 
 function readOptions() {
   if (process.argv.includes("--help")) {
@@ -68,24 +68,27 @@ async function run({ options, chosen, contestants }: ReturnType<typeof readOptio
   };
 }
 
-/** Keeps a run as JSON; one of everything also as the latest, with its chart. */
+/** Keeps a run as JSON; one of everything also as the latest, with the documents that show it. */
 function keep(results: Results, isLatest: boolean): string {
   mkdirSync(resultsFolder, { recursive: true });
   const json = `${JSON.stringify(results, undefined, 2)}\n`;
   const file = join(resultsFolder, `${results.startedAt.replaceAll(":", "-")}.json`);
   writeFileSync(file, json);
   if (!isLatest) return `Written to ${file}`;
-  writeFileSync(join(resultsFolder, "latest.json"), json);
-  mkdirSync(dirname(chartFile), { recursive: true });
-  writeFileSync(chartFile, drawChart(results));
-  return `Written to ${file}, latest.json and ${chartFile}`;
+  writeFileSync(latestFile, json);
+  return `Written to ${file}, latest.json, ${writeDocuments().join(", ")}`;
 }
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 const request = readOptions();
 try {
-  const results = await run(request);
-  console.log(`${writeHead(results)}\n\n${keep(results, request.options.keeps)}`);
+  const { options } = request;
+  if (options.publishes) console.log(`Written: ${writeDocuments().join(", ")}`);
+  else if (options.profiles) console.log(await profileGetUser(await createContext(options)));
+  else {
+    const results = await run(request);
+    console.log(`${writeHead(results)}\n\n${keep(results, options.keeps)}`);
+  }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;

@@ -35,7 +35,11 @@ const runFile = promisify(execFile);
 /** Runs h2load on the load's core. @throws Error when an answer's status is not 2xx, or a call fails. */
 export async function runH2load(load: Load): Promise<LoadResult> {
   const { url, connections, streams, bound, headers, bodyFile, isHttp1, perSecond, logFile } = load;
-  const args = [`-c${connections}`, `-m${streams}`, "seconds" in bound ? `-D${bound.seconds}` : `-n${bound.calls}`];
+  const args = [
+    `-c${connections}`,
+    `-m${streams}`,
+    "seconds" in bound ? `-D${bound.seconds * 1_000}ms` : `-n${bound.calls}`,
+  ];
   for (const [name, value] of Object.entries(headers)) args.push("-H", `${name}: ${value}`);
   if (bodyFile !== undefined) args.push("-d", bodyFile);
   if (isHttp1) args.push("--h1");

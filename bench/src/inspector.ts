@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { residentBytesOf } from "./process-stats.ts";
+import type { CpuProfile } from "./profile/cpu-profile.ts";
 import type { Target } from "./target.ts";
 
 /** Makes Node.js listen for a debugger, on any free port. */
@@ -9,6 +10,7 @@ export const INSPECT_ARGS = ["--inspect=127.0.0.1:0"];
 const SETTLED_BYTES = 256 * 1_024;
 const LOOK_INTERVAL_MS = 200;
 const MAX_LOOKS = 50;
+const SAMPLING_INTERVAL_MICROS = 500;
 
 /**
  * Reads what memory a contestant keeps: its resident set after garbage collections, when that no longer shrinks.
@@ -28,17 +30,66 @@ export async function settledBytes(target: Target): Promise<number | undefined> 
   return before;
 }
 
-/** Collects all garbage of another Node.js process, by its debugger's protocol. */
-function collectGarbage(target: Target): Promise<void> {
+/** Collects all garbage of another Node.js process. */
+async function collectGarbage(target: Target): Promise<void> {
+  using debug = await openDebugger(target);
+  await debug.send("HeapProfiler.collectGarbage");
+}
+
+/**
+ * Profiles a contestant while something runs.
+ *
+ * @param target Started with `INSPECT_ARGS`.
+ */
+export async function recordProfile<T>(
+  target: Target,
+  run: () => Promise<T>,
+): Promise<{ result: T; profile: CpuProfile }> {
+  using debug = await openDebugger(target);
+  await debug.send("Profiler.enable");
+  await debug.send("Profiler.setSamplingInterval", { interval: SAMPLING_INTERVAL_MICROS });
+  await debug.send("Profiler.start");
+  const result = await run();
+  const { profile } = (await debug.send("Profiler.stop")) as { profile: CpuProfile };
+  return { result, profile };
+}
+
+/** A debugger's connection to another Node.js process. */
+interface Debugger extends Disposable {
+  /** Sends a command, and returns its result. @throws Error when the process refuses it, or goes. */
+  send(method: string, params?: object): Promise<unknown>;
+}
+
+interface Reply {
+  readonly id?: number;
+  readonly result?: unknown;
+  readonly error?: { readonly message: string };
+}
+
+async function openDebugger(target: Target): Promise<Debugger> {
+  const { name } = target.contestant;
   const [url] = /ws:\/\/127\.0\.0\.1:\S+/.exec(target.errorOutput()) ?? [];
-  if (url === undefined) throw new Error(`${target.contestant.name} does not listen for a debugger`);
-  return new Promise((resolve, reject) => {
-    const socket = new WebSocket(url);
-    socket.onopen = () => socket.send(JSON.stringify({ id: 1, method: "HeapProfiler.collectGarbage" }));
-    socket.onerror = () => reject(new Error(`the debugger of ${target.contestant.name} can't be reached`));
-    socket.onmessage = () => {
-      socket.close();
-      resolve();
-    };
+  if (url === undefined) throw new Error(`${name} does not listen for a debugger`);
+  const socket = new WebSocket(url);
+  await new Promise((resolve, reject) => {
+    socket.onopen = resolve;
+    socket.onerror = () => reject(new Error(`the debugger of ${name} can't be reached`));
   });
+  let lastId = 0;
+  return {
+    send(method, params = {}) {
+      const id = ++lastId;
+      socket.send(JSON.stringify({ id, method, params }));
+      return new Promise((resolve, reject) => {
+        socket.onclose = () => reject(new Error(`the debugger of ${name} has gone`));
+        socket.onmessage = ({ data }) => {
+          const reply = JSON.parse(String(data)) as Reply;
+          if (reply.id !== id) return;
+          if (reply.error) reject(new Error(`${method}: ${reply.error.message}`));
+          else resolve(reply.result);
+        };
+      });
+    },
+    [Symbol.dispose]: () => socket.close(),
+  };
 }

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { parseOptions, pick } from "./options.ts";
 
-test("the default run is five rounds of three seconds, and is kept", () => {
-  expect(parseOptions([])).toEqual({ rounds: 5, seconds: 3, only: [], contestants: [], keeps: true });
+test("the default run is five rounds of one and a half seconds, and is kept", () => {
+  expect(parseOptions([])).toMatchObject({ rounds: 5, seconds: 1.5, only: [], contestants: [], keeps: true });
 });
 
 test("a quick or partial run is not kept unless asked", () => {
@@ -16,7 +16,7 @@ test("a quick or partial run is not kept unless asked", () => {
   expect(parseOptions(["--quick", "--keep"]).keeps).toBe(true);
 });
 
-test.each([[["--rounds", "0"]], [["--seconds", "x"]], [["--fast"]]])("%j is refused", (args) => {
+test.each([[["--rounds", "0"]], [["--rounds", "1.5"]], [["--seconds", "x"]], [["--fast"]]])("%j is refused", (args) => {
   expect(() => parseOptions(args)).toThrow();
 });
 

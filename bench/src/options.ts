@@ -3,20 +3,31 @@ import { parseArgs } from "node:util";
 /** Options of the command line. */
 export interface Options {
   readonly rounds: number;
+  /** Length of a round, in seconds. */
   readonly seconds: number;
+  /** Length of the load before the first round, in seconds. */
+  readonly warmUpSeconds: number;
   /** Parts of names of workloads; empty for all. */
   readonly only: readonly string[];
   /** Names, or parts of names, of contestants; empty for all. */
   readonly contestants: readonly string[];
-  /** Whether to write results/latest.json and the chart: only a whole run's are worth keeping. */
+  /** Whether to write results/latest.json and the documents: only a whole run's are worth keeping. */
   readonly keeps: boolean;
+  /** Whether to write only the documents, from the run that was kept last. */
+  readonly publishes: boolean;
+  /** Whether to show where the server's time goes, instead of comparing it. */
+  readonly profiles: boolean;
 }
 
 export const USAGE = `Usage: pnpm bench [--quick] [--rounds N] [--seconds N] [--only WORDS] [--contestants WORDS] [--keep]
-  --quick              one round of one second, instead of five of three
+       pnpm bench --publish | --profile
+  --quick              one round of a second, instead of five of one and a half
   --only WORDS         workloads whose names have one of the words, separated by commas
   --contestants WORDS  contestants of that name, else all whose names have the word
-  --keep               writes bench/results/latest.json and the chart; a run of everything does anyway`;
+  --keep               writes bench/results/latest.json, docs/speed.md, the chart, and the README's section on speed;
+                       a run of everything does anyway
+  --publish            measures nothing, and writes these documents from bench/results/latest.json
+  --profile            shows where the time of Rollcall's GetUser goes, by folder and package, and compares nothing`;
 
 /** Reads the command line. @throws Error that says what is wrong with it. */
 export function parseOptions(args: readonly string[]): Options {
@@ -29,16 +40,21 @@ export function parseOptions(args: readonly string[]): Options {
       only: { type: "string", default: "" },
       contestants: { type: "string", default: "" },
       keep: { type: "boolean", default: false },
+      publish: { type: "boolean", default: false },
+      profile: { type: "boolean", default: false },
     },
   });
   const only = wordsOf(values.only);
   const contestants = wordsOf(values.contestants);
   return {
     rounds: parseCount("--rounds", values.rounds) ?? (values.quick ? 1 : 5),
-    seconds: parseCount("--seconds", values.seconds) ?? (values.quick ? 1 : 3),
+    seconds: parseNumber("--seconds", values.seconds) ?? (values.quick ? 1 : 1.5),
+    warmUpSeconds: values.quick ? 1 : 2,
     only,
     contestants,
     keeps: values.keep || (!values.quick && only.length === 0 && contestants.length === 0),
+    publishes: values.publish,
+    profiles: values.profile,
   };
 }
 
@@ -58,10 +74,15 @@ function wordsOf(text: string): string[] {
   return text.split(/[\s,]+/).filter((word) => word !== "");
 }
 
-function parseCount(name: string, text: string | undefined): number | undefined {
+function parseNumber(name: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1 || count > 1_000)
-    throw new Error(`${name}: must be a number from 1 to 1000`);
+  const number = Number(text);
+  if (!(number >= 1 && number <= 1_000)) throw new Error(`${name}: must be a number from 1 to 1000`);
+  return number;
+}
+
+function parseCount(name: string, text: string | undefined): number | undefined {
+  const count = parseNumber(name, text);
+  if (count !== undefined && !Number.isInteger(count)) throw new Error(`${name}: must be a whole number`);
   return count;
 }

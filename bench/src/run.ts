@@ -19,9 +19,10 @@ export async function runWorkload(
     report(`${workload.name}: starts ${name}`);
     opened.push({ name, session: sessions.use(await workload.open(context, contestant)), samples: [] });
   }
-  for (let round = 1; round <= context.options.rounds; round++) {
+  const rounds = Math.min(context.options.rounds, workload.maxRounds ?? context.options.rounds);
+  for (let round = 1; round <= rounds; round++) {
     for (const { name, session, samples } of opened) {
-      report(`${workload.name}: round ${round} of ${context.options.rounds}, ${name}`);
+      report(`${workload.name}: round ${round} of ${rounds}, ${name}`);
       samples.push(await session.measure());
     }
   }

@@ -14,8 +14,26 @@ export function writeHead({ machine, options, leftOut, startedAt, commit }: Resu
   ].join("\n");
 }
 
-/** Writes the table of a workload. */
-export function writeTable({ title, metrics, entries }: WorkloadResult): string {
+/** Writes the table of a workload, in columns. */
+export function writeTable(result: WorkloadResult): string {
+  const rows = rowsOf(result);
+  const widths = widthsOf(rows);
+  const rule = widths.map((width) => "-".repeat(width));
+  const lines = rows.map((row) =>
+    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))),
+  );
+  return [lines[0] ?? [], rule, ...lines.slice(1)].map((cells) => cells.join("  ")).join("\n");
+}
+
+/** Writes rows as a table of Markdown: the first has the headers, and numbers are aligned to the right. */
+export function writeMarkdownTable(rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const rule = (rows[0] ?? []).map((_, column) => (column === 0 ? "---" : "---:"));
+  return [rows[0] ?? [], rule, ...rows.slice(1)].map(line).join("\n");
+}
+
+/** Lists the cells of a workload's table, its headers first. */
+export function rowsOf({ title, metrics, entries }: WorkloadResult): string[][] {
   const hasRatio = (ratio: "ofHttp2" | "ofHttp") => entries.some((entry) => entry[ratio] !== undefined);
   const columns: [string, (entry: Entry) => string][] = [
     [title, ({ label }) => label],
@@ -26,16 +44,11 @@ export function writeTable({ title, metrics, entries }: WorkloadResult): string 
   ];
   if (hasRatio("ofHttp2")) columns.push(["of node:http2", ({ ofHttp2 }) => formatRatio(ofHttp2)]);
   if (hasRatio("ofHttp")) columns.push(["of node:http", ({ ofHttp }) => formatRatio(ofHttp)]);
-  const rows = [
-    columns.map(([header]) => header),
-    ...entries.map((entry) => columns.map(([, format]) => format(entry))),
-  ];
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))),
-  );
-  const rule = widths.map((width) => "-".repeat(width));
-  return [lines[0] ?? [], rule, ...lines.slice(1)].map((cells) => cells.join("  ")).join("\n");
+  return [columns.map(([header]) => header), ...entries.map((entry) => columns.map(([, format]) => format(entry)))];
+}
+
+function widthsOf(rows: readonly (readonly string[])[]): number[] {
+  return (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
 }
 
 /** Writes a median with its least and greatest, or a dash. */

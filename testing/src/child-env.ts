@@ -1,11 +1,13 @@
 import { join } from "node:path";
 import { root } from "./root.ts";
+import { rpcEngine } from "./rpc-engine.ts";
 
 /**
  * The environment of each process that a test starts: programs are found, nothing of
  * the machine's own settings leaks in, and Node.js compiles each module once for all of them.
  */
-export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string } = {
+export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string; readonly RPC_ENGINE: string } = {
   PATH: process.env.PATH ?? "",
   NODE_COMPILE_CACHE: join(root, "node_modules/.cache/node-compile"),
+  RPC_ENGINE: rpcEngine,
 };

@@ -1,6 +1,11 @@
 import type { ConnectError, Interceptor, Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
-import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import {
+  createConnectTransport,
+  createGrpcTransport,
+  createGrpcWebTransport,
+  type Http2SessionManager,
+} from "@connectrpc/connect-node";
 import type { AppOptions } from "@rollcall/server";
 import { expect } from "vitest";
 import { createCertificateAuthority } from "./certificates.ts";
@@ -27,6 +32,7 @@ interface TransportOptions {
   baseUrl: string;
   httpVersion: "1.1" | "2";
   nodeOptions: { ca?: string };
+  sessionManager?: Http2SessionManager;
   interceptors: Interceptor[];
   acceptCompression?: Compression[];
   sendCompression?: Compression;

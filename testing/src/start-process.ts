@@ -19,6 +19,8 @@ export interface ServerProcess extends AsyncDisposable {
   errorOutput(): string;
   /** Resolves with its exit code, null when a signal ended it. */
   readonly exited: Promise<number | null>;
+  /** Resolves when it has ended and all that it wrote has been read. */
+  readonly closed: Promise<void>;
   /** Ends it at once, as a power cut would, and waits until it is gone. */
   kill(): Promise<void>;
 }
@@ -49,6 +51,7 @@ export async function startProcess(options: ProcessOptions = {}): Promise<Server
     process.stderr.write(chunk);
   });
   const exited = once(child, "exit").then(([code]) => code as number | null);
+  const closed = once(child, "close").then(() => {});
   let output = "";
   const [, url = "", token = ""] = await new Promise<RegExpExecArray>((resolve, reject) => {
     child.stdout.on("data", (chunk) => {
@@ -70,6 +73,7 @@ export async function startProcess(options: ProcessOptions = {}): Promise<Server
     output: () => output,
     errorOutput: () => errorOutput,
     exited,
+    closed,
     kill,
     async [Symbol.asyncDispose]() {
       await kill();

@@ -9,6 +9,7 @@ import {
   mintToken,
   SCOPES,
 } from "@rollcall/server";
+import { rpcEngine } from "./rpc-engine.ts";
 
 export interface TestServer extends AsyncDisposable {
   readonly app: App;
@@ -31,6 +32,7 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     auth: createTokenVerifier({ keys: { secret }, now: options.now }),
     streams: { resultIntervalMs: 1 },
     shutdownGraceMs: 500,
+    rpcEngine,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
     // A test that is over has no request on its way, so its clients' connections need not be waited for.

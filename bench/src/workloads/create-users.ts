@@ -11,10 +11,22 @@ import { cpuMetric, type Workload } from "./workload.ts";
 const GENERATOR = join(import.meta.dirname, "../../load/create-users.ts");
 const runFile = promisify(execFile);
 
+/** What the generator prints. */
+interface CreateResult {
+  readonly calls: number;
+  readonly seconds: number;
+  /** Share of a core that the generator had. */
+  readonly loadCores: number;
+}
+
 export const createUsers: Workload = {
   name: "create-grpc",
   title: "CreateUser, gRPC, each answer durable, 64 in flight",
-  metrics: [{ name: "perSecond", title: "calls/s", unit: "calls/s", digits: 0, isRate: true }, cpuMetric("call")],
+  metrics: [
+    { name: "perSecond", title: "calls/s", unit: "calls/s", digits: 0, isRate: true },
+    cpuMetric("call"),
+    { name: "loadPercent", title: "load's core %", unit: "%", digits: 0 },
+  ],
   contestants: [
     "bare-http2",
     "rollcall",
@@ -29,22 +41,26 @@ export const createUsers: Workload = {
   needsH2load: false,
   async open(context, contestant) {
     const target = await startTarget(context, contestant);
-    const run = async (): Promise<{ calls: number; seconds: number }> => {
-      const args = [GENERATOR, target.url, context.token, String(context.options.seconds)];
+    const run = async (seconds: number): Promise<CreateResult> => {
+      const args = [GENERATOR, String(target.port), context.token, String(seconds)];
       const { stdout } = await runFile(...onLoadCore(process.execPath, args));
-      return JSON.parse(stdout) as { calls: number; seconds: number };
+      return JSON.parse(stdout) as CreateResult;
     };
     try {
       await checkReplies(target, "createUser", "grpc", new Requests(context.folder, context.token), "");
-      await run();
+      await run(context.options.warmUpSeconds);
     } catch (error) {
       await target[Symbol.asyncDispose]();
       throw error;
     }
     return {
       async measure() {
-        const { result, units, cpuMicros } = await cpuMicrosEach(target.pid, run, ({ calls }) => calls);
-        return { perSecond: units / result.seconds, cpuMicros };
+        const { result, units, cpuMicros } = await cpuMicrosEach(
+          target.pid,
+          () => run(context.options.seconds),
+          ({ calls }) => calls,
+        );
+        return { perSecond: units / result.seconds, cpuMicros, loadPercent: result.loadCores * 100 };
       },
       [Symbol.asyncDispose]: () => target[Symbol.asyncDispose](),
     };

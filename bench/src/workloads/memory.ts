@@ -15,6 +15,8 @@ import type { Workload } from "./workload.ts";
 /** Number of streams that are opened first and not counted: the first ones create code and tables. */
 const WARM_UP_COUNT = 100;
 const COUNT = 800;
+/** Rounds at most: memory varies less than a rate, and a round takes seconds. */
+const MAX_ROUNDS = 3;
 /** Streams of a connection: Rollcall takes 256 at most. */
 const STREAMS_PER_CONNECTION = 200;
 
@@ -35,6 +37,7 @@ function createMemoryWorkload(
     metrics: [{ name: "kilobytes", title: "kB each", unit: "kB", digits: 1 }],
     contestants,
     needsH2load: false,
+    maxRounds: MAX_ROUNDS,
     async open(context, contestant) {
       return {
         async measure() {

@@ -38,12 +38,14 @@ export interface RateOptions {
   readonly trialCalls?: number;
   /** Connections, and calls in flight on each. Default 4 with 16 each. */
   readonly inFlight?: readonly [number, number];
+  /** Further arguments for Node.js. */
+  readonly nodeArgs?: readonly string[];
 }
 
 /** A contestant under h2load. */
 export interface LoadedTarget extends AsyncDisposable {
   readonly target: Target;
-  run(extra?: Pick<Load, "perSecond" | "logFile">): Promise<LoadResult>;
+  run(extra?: Partial<Pick<Load, "bound" | "perSecond" | "logFile">>): Promise<LoadResult>;
 }
 
 /** Makes a workload that counts what h2load gets done in a round. */
@@ -72,7 +74,8 @@ export async function openLoaded(
   const wire = wireFor(options.wire ?? "grpc", contestant);
   const httpVersion = wire === "connect-json-h1" ? "1.1" : "2";
   const program = contestant.isRollcall ? options.rollcallProgram : undefined;
-  const target = await startTarget(context, contestant, { httpVersion, program, usesTls: options.usesTls });
+  const { usesTls, nodeArgs } = options;
+  const target = await startTarget(context, contestant, { httpVersion, program, usesTls, nodeArgs });
   try {
     const requests = new Requests(context.folder, context.token);
     const userId = await seedUsers(target);
@@ -89,15 +92,15 @@ export async function openLoaded(
         connections: isHttp1 ? connections * streams : connections,
         streams: isHttp1 ? 1 : streams,
       });
-    const { seconds } = context.options;
+    const { seconds, warmUpSeconds } = context.options;
     let bound: Load["bound"] = { seconds };
-    if (options.trialCalls === undefined) await load(bound);
+    if (options.trialCalls === undefined) await load({ seconds: warmUpSeconds });
     else {
       await load({ calls: options.trialCalls });
       const trial = await load({ calls: options.trialCalls });
       bound = { calls: Math.ceil((trial.calls / trial.seconds) * seconds) };
     }
-    const run: LoadedTarget["run"] = (extra) => load(bound, extra);
+    const run: LoadedTarget["run"] = (extra) => load(extra?.bound ?? bound, extra);
     return { target, run, [Symbol.asyncDispose]: () => target[Symbol.asyncDispose]() };
   } catch (error) {
     await target[Symbol.asyncDispose]();

@@ -26,7 +26,8 @@ export const getGrpc: RateOptions = {
   request: (requests, userId, { api }, wire) => requests.getUser(userId, wire, api),
 };
 
-const rateOptions = [
+/** All workloads that are a rate under h2load. */
+export const rateOptions: readonly RateOptions[] = [
   getGrpc,
   {
     ...getGrpc,
@@ -99,9 +100,9 @@ const rateOptions = [
     request: (requests) => requests.bidirectionalStream(),
     unitsOf: ({ dataBytes }) => dataBytes / CHAT_REPLY_BYTES,
   },
-] satisfies RateOptions[];
+];
 
-/** All workloads that are a rate under h2load. */
+/** The same, to be run. */
 export const rateWorkloads = rateOptions.map(createRateWorkload);
 
 /** Counts the bytes of a whole server stream: streams that a round cuts count by their part. */

@@ -10,8 +10,8 @@ export const startup: Workload = {
   name: "startup",
   title: "Start, to the first open connection; memory a second later",
   metrics: [
-    { name: "startMs", title: "start", unit: "ms", digits: 0 },
-    { name: "residentMb", title: "memory", unit: "MB", digits: 1 },
+    { name: "startMs", title: "start ms", unit: "ms", digits: 0 },
+    { name: "residentMb", title: "memory MB", unit: "MB", digits: 1 },
   ],
   contestants: [
     "bare-http2",

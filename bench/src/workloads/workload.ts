@@ -29,6 +29,8 @@ export interface Workload {
   /** The contestant that is the limit of node:http2. Default `bare-http2`. */
   readonly limit?: string | undefined;
   readonly needsH2load: boolean;
+  /** Number of rounds at most. Default: as many as the command line says. */
+  readonly maxRounds?: number | undefined;
   /** Starts and checks a contestant, and warms it up. */
   open(context: Context, contestant: Contestant): Promise<Session>;
 }

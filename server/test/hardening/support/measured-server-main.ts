@@ -2,14 +2,54 @@
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import type { AppOptions } from "@rollcall/server";
+import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
+import { createLineBatch } from "../../../src/telemetry/line-batch.ts";
+import { createLogger } from "../../../src/telemetry/logger.ts";
+import type { MeasuredServerOptions } from "./measured-server.ts";
 
-const server = await startServer(JSON.parse(process.argv[2] ?? "{}"));
+const { dropsLog, leaksLog, ...options } = JSON.parse(process.argv[2] ?? "{}") as MeasuredServerOptions;
+
+let held = 0;
+/** Waits until the caller cancels. */
+async function hold(signal: AbortSignal): Promise<void> {
+  held += 1;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  held -= 1;
+}
+const probe: ProbeHandlers = {
+  async unary(_request, { signal }) {
+    await hold(signal);
+    return {};
+  },
+  async *serverStream({ value }, { signal }) {
+    yield { value };
+    await hold(signal);
+  },
+};
+
+/** Writes the log as main.ts does, to nowhere or into what is never freed. */
+function createDroppedLog(): Pick<AppOptions, "logger" | "logOutput"> {
+  const kept: string[] = [];
+  const logOutput = createLineBatch({ write: (lines) => leaksLog && kept.push(lines) });
+  return { logger: createLogger("info", logOutput), logOutput };
+}
+
+const server = await startServer({ ...options, ...withProbe(probe), ...(dropsLog && createDroppedLog()) });
 const headers = await server.auth();
 
 function usedBytes(): number {
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
+}
+
+/** What was freed within a turn, such as a buffer's memory, goes with the next collection. */
+async function collectGarbage(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc?.();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 let peak = 0;
@@ -19,13 +59,14 @@ setInterval(() => {
 
 const answers: Record<string, (argument: unknown) => unknown> = {
   async memory() {
-    // Memory that was freed within a turn, such as a buffer's, goes with the next collection.
-    for (let i = 0; i < 3; i++) {
-      globalThis.gc?.();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    await collectGarbage();
     return usedBytes();
   },
+  async resident() {
+    await collectGarbage();
+    return process.memoryUsage.rss();
+  },
+  held: () => held,
   peak() {
     const bytes = Math.max(peak, usedBytes());
     peak = 0;

@@ -7,7 +7,15 @@ export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
   timeouts?: AppOptions["timeouts"];
   streams?: AppOptions["streams"];
+  admission?: AppOptions["admission"];
   codingThreads?: number;
+  /**
+   * Whether the server's access log is written as by main.ts and dropped, so that many calls leave nothing. Default
+   * false: `logged` has all lines.
+   */
+  dropsLog?: boolean;
+  /** Whether what would be dropped is kept instead: a leak of a line a call. Default false. */
+  leaksLog?: boolean;
 }
 
 export interface MeasuredServer extends AsyncDisposable {
@@ -19,6 +27,10 @@ export interface MeasuredServer extends AsyncDisposable {
   memoryBytes(): Promise<number>;
   /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
   peakBytes(): Promise<number>;
+  /** What the kernel holds for it, after a garbage collection, in bytes. */
+  residentBytes(): Promise<number>;
+  /** Calls of `ProbeService` that run: unary ones, and streams behind their first message, wait until they are cancelled. */
+  heldCalls(): Promise<number>;
   /** Lines of its log with this message, so far. */
   logged(message: string): Promise<Record<string, unknown>[]>;
   /** Creates so many users, for lists. */
@@ -49,6 +61,8 @@ export async function startMeasuredServer(options: MeasuredServerOptions = {}): 
     headers: { authorization: started.authorization },
     memoryBytes: async () => (await ask("memory")) as number,
     peakBytes: async () => (await ask("peak")) as number,
+    residentBytes: async () => (await ask("resident")) as number,
+    heldCalls: async () => (await ask("held")) as number,
     logged: async (message) => (await ask("log", message)) as Record<string, unknown>[],
     createUsers: async (count) => void (await ask("users", count)),
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,90 @@
+import type { Entry, Results, WorkloadResult } from "./results.ts";
+import { formatNumber, writeMarkdownTable } from "./table.ts";
+
+const BEGIN = "<!-- bench: written by `pnpm bench`, from bench/results/latest.json -->";
+const END = "<!-- /bench -->";
+
+/** Columns of the README's table: a framework, bare and with the same work. */
+const FRAMEWORKS = [
+  ["@grpc/grpc-js", "grpc-js"],
+  ["stock Connect", "connect-fastify"],
+  ["Fastify JSON route", "fastify"],
+] as const;
+
+/** Puts the section of a run in the place of the one that a README has. @throws Error when it has no place for one. */
+export function replaceSpeedSection(readme: string, results: Results): string {
+  const start = readme.indexOf(BEGIN);
+  const end = readme.indexOf(END);
+  if (start < 0 || end < start) throw new Error(`the README needs the lines ${BEGIN} and ${END}`);
+  return `${readme.slice(0, start)}${BEGIN}\n\n${writeSpeedSection(results)}\n\n${readme.slice(end)}`;
+}
+
+/** Writes what the README says about speed: the ratios, the chart, and how to run it again. */
+export function writeSpeedSection(results: Results): string {
+  const rates = results.workloads.filter(({ metrics }) => metrics.some(({ isRate }) => isRate));
+  const { machine, options, startedAt } = results;
+  const rows = [
+    [
+      "rate, as a ratio to bare `node:http2`",
+      "Rollcall, all steps on",
+      ...FRAMEWORKS.map(([label]) => `${label}: bare, same work`),
+      "Rollcall's CPU",
+    ],
+    ...rates.map(writeRow),
+  ];
+  return [
+    "Rollcall checks tokens, scopes and deadlines, validates, logs each call and reads SQLite; *bare* is a handler alone,",
+    "*same work* one with a token, validation, a log line and SQLite as a team would add them.",
+    "",
+    writeMarkdownTable(rows),
+    "",
+    "![Calls, messages and megabytes a second, Rollcall beside other servers](docs/images/bench.svg)",
+    "",
+    ...writeFacts(results),
+    `Measured by \`pnpm bench\` on ${startedAt.slice(0, 10)}: one core of ${machine.cpu}, Node.js ${machine.versions.node},`,
+    `medians of ${options.rounds} interleaved rounds of ${options.seconds} s. All figures, with least and greatest, are in`,
+    "[docs/speed.md](docs/speed.md); [bench/README.md](bench/README.md) says what they mean.",
+  ].join("\n");
+}
+
+function writeRow({ title, entries, metrics }: WorkloadResult): string[] {
+  const ratioOf = (name: string) => formatRatio(entryOf(entries, name)?.ofHttp2);
+  const cpu = entryOf(entries, "rollcall")?.values.cpuMicros?.median;
+  const cpuMetric = metrics.find(({ name }) => name === "cpuMicros");
+  return [
+    title,
+    `**${ratioOf("rollcall")}**`,
+    ...FRAMEWORKS.map(([, name]) => {
+      const both = [ratioOf(name), ratioOf(`${name}-work`)];
+      return both.every((ratio) => ratio === NONE) ? NONE : both.join(", ");
+    }),
+    cpu === undefined || !cpuMetric
+      ? NONE
+      : `${formatNumber(cpu, cpuMetric.digits)} ${cpuMetric.title.replace("CPU ", "")}`,
+  ];
+}
+
+/** Writes what is not a rate: latency, memory, start. */
+function writeFacts({ workloads }: Results): string[] {
+  const medianOf = (workload: string, metric: string, digits: number): string => {
+    const entries = workloads.find(({ name }) => name === workload)?.entries ?? [];
+    const value = entryOf(entries, "rollcall")?.values[metric]?.median;
+    return value === undefined ? NONE : formatNumber(value, digits);
+  };
+  return [
+    `At half of its peak rate, half of Rollcall's answers take less than ${medianOf("latency", "p50Ms", 2)} ms, 99 % less than`,
+    `${medianOf("latency", "p99Ms", 2)} ms and 99.9 % less than ${medianOf("latency", "p999Ms", 2)} ms. An idle stream takes ${medianOf("idle-bidi", "kilobytes", 0)} kB, a WebSocket`,
+    `${medianOf("idle-websocket", "kilobytes", 0)} kB, an HTTP/2 connection ${medianOf("idle-connection", "kilobytes", 0)} kB. A start takes ${medianOf("startup", "startMs", 0)} ms and ${medianOf("startup", "residentMb", 0)} MB.`,
+    "",
+  ];
+}
+
+const NONE = "–";
+
+function entryOf(entries: readonly Entry[], contestant: string): Entry | undefined {
+  return entries.find((entry) => entry.contestant === contestant);
+}
+
+function formatRatio(ratio: number | undefined): string {
+  return ratio === undefined ? NONE : ratio.toFixed(2);
+}

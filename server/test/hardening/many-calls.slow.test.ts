@@ -1,0 +1,38 @@
+/** A call that is over leaves nothing in the server, whether it was answered, refused or cancelled. */
+
+import { expect, test } from "vitest";
+import { cancelCalls, growthOf, makeCalls, manyCallsCells, startPatientServer } from "./support/many-calls.ts";
+import type { MeasuredServer } from "./support/measured-server.ts";
+
+const ROUNDS = 3;
+const CALLS = 200;
+const CANCELLED = 64;
+/** Less than a third of what a line of the log for each call takes. */
+const FLAT_BYTES = 128 * 1_024;
+
+/** Runs rounds of calls. What the process does for the first time grows one round, a leak all of them. */
+async function leastGrowth(server: MeasuredServer, round: () => Promise<void>): Promise<number> {
+  await round();
+  const growths: number[] = [];
+  for (let index = 0; index < ROUNDS; index++) growths.push((await growthOf(server, round)).usedBytes);
+  return Math.min(...growths);
+}
+
+test("thousands of calls, answered, refused and cancelled, leave nothing in any protocol", async () => {
+  await using server = await startPatientServer();
+  const growth = await leastGrowth(server, async () => {
+    for (const cell of manyCallsCells) {
+      await makeCalls(server, cell, CALLS);
+      await cancelCalls(server, cell, CANCELLED);
+    }
+  });
+  expect(growth).toBeLessThan(FLAT_BYTES);
+});
+
+test("a server that keeps a line of each call is seen by how memory is measured", async () => {
+  await using server = await startPatientServer({ leaksLog: true });
+  const [cell] = manyCallsCells;
+  if (!cell) throw new Error("there are no protocols");
+  const growth = await leastGrowth(server, () => makeCalls(server, cell, CALLS * manyCallsCells.length));
+  expect(growth).toBeGreaterThan(3 * FLAT_BYTES);
+});

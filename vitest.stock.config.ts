@@ -1,0 +1,28 @@
+import { defineConfig, mergeConfig } from "vitest/config";
+import ordinary from "./vitest.config.ts";
+
+const system = "server/test/**/*.test.ts";
+const slow = "server/test/**/*.slow.test.ts";
+/** Run on both carriers by themselves. */
+const onBoth = ["server/test/protocol/carriers-fuzz.test.ts", "server/test/protocol/streams.test.ts"];
+/** Have no call in them that a carrier could change: settings, files and the web app. */
+const carrierFree = ["env-file", "database-files", "database-locks", "web-app"].map(
+  (name) => `server/test/lifecycle/${name}.test.ts`,
+);
+
+/**
+ * `pnpm test:stock`: the server's tests again, with calls carried by connect-fastify (`RPC_ENGINE=stock`) instead of the
+ * engine. Both carriers have to pass the same tests.
+ */
+export default mergeConfig(
+  { ...ordinary, test: { ...ordinary.test, projects: [] } },
+  defineConfig({
+    test: {
+      env: { RPC_ENGINE: "stock" },
+      projects: [
+        { extends: true, test: { name: "stock", include: [system], exclude: [slow, ...onBoth, ...carrierFree] } },
+        { extends: true, test: { name: "stock slow", include: [slow], isolate: true, testTimeout: 600_000 } },
+      ],
+    },
+  }),
+);
