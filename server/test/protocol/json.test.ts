@@ -255,7 +255,8 @@ describe.each(Object.values(connections))("plain JSON where envelopes belong, ov
   ])("%s, %s: the error says so", async (type, kind) => {
     await using server = await startServerFor(connection, echo());
     const send = (body: Uint8Array) => sendAs(server, type, kind, body);
-    for (const json of ['"long enough to be an envelope"', '""', "{", '[{"query": "x"}]']) {
+    const starts = ["", "\n", "\r\n", " ", "\t", "\ufeff"].map((start) => `${start}{"query": "hello"}`);
+    for (const json of [...starts, '"long enough to be an envelope"', '""', "{", '[{"query": "x"}]']) {
       const { code, message } = await send(Buffer.from(json));
       expect(code).toBe("invalid_argument");
       expect(message).toMatch(/^this is plain JSON: .*envelope/);

@@ -7,9 +7,14 @@ import { isByteStream } from "./byte-stream.ts";
 const ENVELOPED = /^application\/(?:(?:grpc|grpc-web)(?:\+(?:json|proto))?|connect\+(?:json|proto))$/;
 
 type Starts = ReadonlySet<number | undefined>;
-/** First bytes of JSON: of an object, a list or a string. None of them is a valid byte of flags. */
-const JSON_STARTS: Starts = new Set(["{", "[", '"'].map((start) => start.charCodeAt(0)));
-/** The same where protobuf is expected. The other two may begin a protobuf message without its envelope. */
+/**
+ * First bytes of JSON: of an object, a list or a string, of white space ahead of them, or of a byte order mark. None of
+ * them is a valid byte of flags.
+ */
+const JSON_STARTS: Starts = new Set(
+  ["{", "[", '"', " ", "\t", "\n", "\r", "\ufeff"].map((start) => Buffer.from(start)[0]),
+);
+/** The same where protobuf is expected. The others may begin a protobuf message without its envelope. */
 const OBJECT_START: Starts = new Set(["{".charCodeAt(0)]);
 
 /**

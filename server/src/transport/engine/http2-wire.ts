@@ -8,6 +8,7 @@ const END_STREAM = Object.freeze({ endStream: true });
 
 interface PieceCounter {
   onPiece(bytes: number): void;
+  readonly bytes: { readonly isCrowded: boolean };
 }
 
 /** HTTP/2 stream of Node, read by its core events without request and response objects. */
@@ -41,6 +42,7 @@ export class Http2Wire implements Wire {
     this.#joinedBytes = gatherPieces(stream, {
       onPiece: (bytes) => counter.onPiece(bytes),
       isDone: () => stream.writableEnded,
+      isCrowded: () => counter.bytes.isCrowded,
     });
   }
 

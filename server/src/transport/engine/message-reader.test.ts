@@ -75,3 +75,24 @@ test("gives messages whose slices are copies", () => {
   message?.fill(0);
   expect(Buffer.from(copy ?? []).toString()).toBe("abc");
 });
+
+test("makes no room ahead while its connection holds much", () => {
+  const roomFor = (hasRoom: boolean) => {
+    const reader = new MessageReader(4 * 1024 ** 2, () => hasRoom);
+    reader.push(envelope(0, new Uint8Array(1024 ** 2)).subarray(0, 16_384), false);
+    return reader.heldBytes;
+  };
+  expect(roomFor(false)).toBe(16_384);
+  expect(roomFor(true)).toBe(128 * 1_024);
+});
+
+test.each([
+  ["that waits keeps nothing else", true, 5_005],
+  ["that is taken at once is not copied", false, 65_536],
+])("of what was read with a message, one %s", (_, mayWait, keptBytes) => {
+  const reader = new MessageReader(10_000);
+  const read = new Uint8Array(65_536);
+  read.set(envelope(0, new Uint8Array(5_000)), 30_000);
+  reader.push(read.subarray(30_000, 35_005), mayWait);
+  expect(reader.take()?.buffer.byteLength).toBe(keptBytes);
+});

@@ -7,8 +7,6 @@ import { GrowingBuffer } from "./growing-buffer.ts";
  */
 const AHEAD_FACTOR = 8;
 const MAX_AHEAD_BYTES = 128 * 1_024;
-/** Smaller pieces are copied if they have to wait: each may be all that is left of a read of 64 KiB. */
-const MIN_SLICE_BYTES = 4 * 1_024;
 
 /**
  * Takes a body apart into the messages in its envelopes, however the body is cut: in
@@ -16,6 +14,7 @@ const MIN_SLICE_BYTES = 4 * 1_024;
  */
 export class MessageReader {
   readonly #maxBytes: number;
+  readonly #hasRoom: () => boolean;
   /** Whole envelopes, as many as came together, in each. */
   readonly #runs: Uint8Array[] = [];
   /** Start of the next envelope in the first run. */
@@ -28,9 +27,13 @@ export class MessageReader {
   /** Flags of the message that was taken last. */
   flags = 0;
 
-  /** @param maxBytes Of a message. */
-  constructor(maxBytes: number) {
+  /**
+   * @param maxBytes Of a message.
+   * @param hasRoom Whether messages may get room for more than has come of them.
+   */
+  constructor(maxBytes: number, hasRoom: () => boolean = () => true) {
     this.#maxBytes = maxBytes;
+    this.#hasRoom = hasRoom;
   }
 
   /** Memory of an incomplete message, in bytes. */
@@ -51,7 +54,8 @@ export class MessageReader {
   /** @param mayWait Whether nobody waits for what comes. */
   push(chunk: Uint8Array, mayWait: boolean): void {
     if (this.#tooLargeBytes !== undefined) return;
-    const isCopied = mayWait && chunk.byteLength < MIN_SLICE_BYTES;
+    // What waits may be all that is left of what the socket read with it, mostly 64 KiB.
+    const isCopied = mayWait && 2 * chunk.byteLength < chunk.buffer.byteLength;
     // Messages may be slices of it, and a Buffer's slices are not those of other arrays.
     const bytes = isCopied ? new Uint8Array(chunk) : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const start = this.#part ? this.#complete(this.#part, bytes) : 0;
@@ -102,7 +106,8 @@ export class MessageReader {
       return bytes.byteLength;
     }
     const rest = bytes.subarray(used, used + size - part.length);
-    part.append(rest, size, Math.min(AHEAD_FACTOR * (part.length + rest.byteLength), MAX_AHEAD_BYTES));
+    const aheadBytes = this.#hasRoom() ? AHEAD_FACTOR * (part.length + rest.byteLength) : 0;
+    part.append(rest, size, Math.min(aheadBytes, MAX_AHEAD_BYTES));
     used += rest.byteLength;
     if (part.length === size) {
       this.#part = undefined;

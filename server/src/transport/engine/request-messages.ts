@@ -18,6 +18,8 @@ export interface RequestMessagesOptions {
   read(bytes: Uint8Array, flags: number): Message | undefined | Promise<Message | undefined>;
   /** Counts what is held of a message that is not complete. Where it returns a promise, more may be read when that resolves. */
   hold(deltaBytes: number): Promise<void> | undefined;
+  /** Whether messages may get room for more than has come of them. */
+  hasRoom(): boolean;
   /** The handler needs no message any more, the last that it has got included. */
   onRead(): void;
   /** Has the wire wait, or go on. */
@@ -50,7 +52,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
 
   constructor(options: RequestMessagesOptions) {
     this.#options = options;
-    this.#reader = new MessageReader(options.maxBytes);
+    this.#reader = new MessageReader(options.maxBytes, () => options.hasRoom());
   }
 
   /** Whether the handler waits for the client. */

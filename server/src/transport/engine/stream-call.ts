@@ -30,11 +30,12 @@ export class StreamCall extends Call<StreamForm> {
 
   constructor(options: CallOptions<StreamForm>) {
     super(options);
-    const { plan, wire } = options;
+    const { plan, wire, guard } = options;
     this.#messages = new RequestMessages({
       maxBytes: plan.maxBytes,
       read: (bytes, flags) => this.#read(bytes, flags),
       hold: (deltaBytes) => this.count().hold(deltaBytes),
+      hasRoom: () => guard.bytes.isQuiet,
       onRead: () => this.#keep(0),
       pause: () => wire.pause(),
       resume: () => wire.resume(),

@@ -14,6 +14,11 @@ const MAX_FRESH_CALLS = 8;
 const PACED_SHARE = 1 / 4;
 /** Open calls that a connection may have and still count as light. */
 const MAX_LIGHT_CALLS = 4;
+/**
+ * With no more open calls than this, a connection's pieces are not worth a copy: each keeps at most 64 KiB that were read
+ * from the socket.
+ */
+const MAX_UNCROWDED_CALLS = 32;
 
 /** Adds up the bytes that the calls of one connection hold. */
 export class ConnectionBytes {
@@ -58,6 +63,11 @@ export class ConnectionBytes {
   /** Whether the connection has many open calls or holds much. Calls of other connections then go first. */
   get isHeavy(): boolean {
     return this.calls.size + this.uncountedCalls > MAX_LIGHT_CALLS || this.heldBytes + this.keptBytes > MIN_SHARE_BYTES;
+  }
+
+  /** Whether there are so many open calls that what each keeps of the socket's reads would add up. */
+  get isCrowded(): boolean {
+    return this.calls.size + this.uncountedCalls > MAX_UNCROWDED_CALLS;
   }
 
   /** Whether so little is held, by this connection and by all, that a small call need not be counted. */

@@ -5,12 +5,6 @@ import { type ConnectionGuard, connectionOf, guardOf, setCallBytes } from "./con
 import { gatherPieces } from "./gather-pieces.ts";
 import { startInTurn } from "./start-in-turn.ts";
 
-/**
- * With fewer open calls than this, a connection's pieces are not worth a copy: each keeps at most 64 KiB that were read
- * from the socket.
- */
-const MAX_UNCROWDED_CALLS = 32;
-
 type Request = Parameters<RequestListener>[0];
 type Response = Parameters<RequestListener>[1];
 
@@ -40,7 +34,7 @@ function beginHttp2(guard: ConnectionGuard, request: Request, response: Response
   if (!session || stream.destroyed) return;
   let onPiece = guard.onPiece.bind(guard);
   const isDone = () => stream.writableEnded;
-  const isCrowded = () => guard.bytes.calls.size > MAX_UNCROWDED_CALLS;
+  const isCrowded = () => guard.bytes.isCrowded;
   const joinedBytes = gatherPieces(stream, { onPiece: (bytes) => onPiece(bytes), isDone, isCrowded });
   startInTurn(session, () => {
     if (stream.destroyed || stream.closed) return;
