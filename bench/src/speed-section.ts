@@ -25,9 +25,9 @@ export function writeSpeedSection(results: Results): string {
   const { machine, options, startedAt } = results;
   const rows = [
     [
-      "rate, as a ratio to bare `node:http2`",
+      "calls, messages or MB a second, as a share of bare `node:http2`; more is better",
       "Rollcall, all steps on",
-      ...FRAMEWORKS.map(([label]) => `${label}: bare, same work`),
+      ...FRAMEWORKS.flatMap(([label]) => [`${label}, bare`, `${label}, same work`]),
       "Rollcall's CPU",
     ],
     ...rates.map(writeRow),
@@ -54,10 +54,7 @@ function writeRow({ title, entries, metrics }: WorkloadResult): string[] {
   return [
     title,
     `**${ratioOf("rollcall")}**`,
-    ...FRAMEWORKS.map(([, name]) => {
-      const both = [ratioOf(name), ratioOf(`${name}-work`)];
-      return both.every((ratio) => ratio === NONE) ? NONE : both.join(", ");
-    }),
+    ...FRAMEWORKS.flatMap(([, name]) => [ratioOf(name), ratioOf(`${name}-work`)]),
     cpu === undefined || !cpuMetric
       ? NONE
       : `${formatNumber(cpu, cpuMetric.digits)} ${cpuMetric.title.replace("CPU ", "")}`,
