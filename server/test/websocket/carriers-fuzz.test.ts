@@ -14,7 +14,7 @@ import { expect, test } from "vitest";
 import { createRandom, type Random } from "../protocol/support/random.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
-const calls = Number(process.env.FUZZ_CALLS ?? 150);
+const calls = Number(process.env.FUZZ_CALLS ?? 100);
 
 interface Call {
   readonly path: string;
@@ -50,7 +50,9 @@ function makeCall(random: Random): Call {
   if (!isCancelled && random.isOnce(8)) bytes = bytes.subarray(0, random.below(bytes.length + 1));
   const frames = cut(random, bytes).flatMap((part) => toFrames(random, Buffer.concat([Buffer.of(0), part])));
   if (!isCancelled) {
-    if (random.isOnce(10)) frames.push(random.pick([frame(0x81, Buffer.from("text")), frame(0x82, Buffer.of(7, 1))]));
+    // Of two faults of a request with one message, either may be reported.
+    if (method !== "Unary" && random.isOnce(10))
+      frames.push(random.pick([frame(0x81, Buffer.from("text")), frame(0x82, Buffer.of(7, 1))]));
     else frames.push(frame(0x82, Buffer.of(1)));
   }
   return {
@@ -130,7 +132,7 @@ async function send(server: TestServer, call: Call) {
   const line = await until(() => server.log.slice(linesBefore).find(({ msg }) => msg === "call"));
   const own = ["grpc-status", "grpc-message", "x-own", "x-own-trailer", "x-of-error", "content-type"];
   const [head, ...rest] = read(Buffer.concat(received));
-  const header = (head ?? "").split("\r\n").filter((field) => own.includes(field.split(":", 1)[0]?.slice(0) ?? ""));
+  const header = (head ?? "").split("\r\n").filter((field) => own.includes(field.split(":", 1)[0] ?? ""));
   return {
     close,
     header: header.sort(),

@@ -15,6 +15,7 @@ import { openEngineExchange } from "./engine-exchange.ts";
 import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
 import { fieldOf, parseHeaderBlock } from "./header.ts";
 import { SocketHolds } from "./holds.ts";
+import { type AwaitedCall, RequestClock } from "./request-clock.ts";
 import { StockExchange } from "./stock-exchange.ts";
 
 /**
@@ -41,7 +42,7 @@ export interface SocketCallOptions {
 }
 
 /** Runs the one call that a socket carries: reads its frames, bounds its time, and closes the socket behind it. */
-export class SocketCall implements CallSocket, Arrival {
+export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   readonly ws: WebSocket;
   readonly holds: SocketHolds;
   readonly #handler: UniversalHandler;
@@ -62,7 +63,7 @@ export class SocketCall implements CallSocket, Arrival {
   #countedBytes = 0;
   /** Whether a chunk has come since the last whole frame. */
   #isWithinFrame = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: RequestClock;
   /** Timer from the call's failure to the end of its socket. */
   #graceTimer: NodeJS.Timeout | undefined;
 
@@ -73,7 +74,7 @@ export class SocketCall implements CallSocket, Arrival {
     this.#handler = handler;
     this.#options = options;
     this.holds = new SocketHolds(ws);
-    this.#timer = setTimeout(refuseLate, options.headerTimeoutMs, this);
+    this.#clock = new RequestClock(this, options.timeouts, options.headerTimeoutMs);
     upgrade.socket.on("data", (chunk: Buffer) => this.#count(chunk));
   }
 
@@ -88,10 +89,10 @@ export class SocketCall implements CallSocket, Arrival {
     else if (tag === BODY) {
       // A chunk costs more than its bytes, and a frame with only the tag has none.
       if (frame.byteLength > 1) this.#exchange?.push(frame.subarray(1));
-      this.#boundUpload();
+      this.#clock.boundUpload(this.#handler.method.methodKind, this.#exchange?.boundsUploads ?? false);
     } else if (tag === HALF_CLOSE && frame.byteLength === 1) {
       this.#phase = "half-closed";
-      this.#clearTimer();
+      this.#clock.stop();
       this.#exchange?.end();
     } else this.#breach("unknown frame");
   }
@@ -123,9 +124,10 @@ export class SocketCall implements CallSocket, Arrival {
     this.#refuse(new ConnectError("server is shutting down", Code.Unavailable), GOING_AWAY);
   }
 
-  /** Refuses a call whose header block has not come. */
-  refuseLate(): void {
-    this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
+  failLate(): void {
+    if (this.#phase === "header") {
+      this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
+    } else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
   }
 
   get connection(): object {
@@ -200,13 +202,13 @@ export class SocketCall implements CallSocket, Arrival {
       if (this.#countedBytes > MAX_BYTES_AFTER_END) this.holds.add("end");
     }
     // A chunk after which no frame was reported ends within one.
-    if (this.#phase === "body" && this.#isWithinFrame) this.#boundFrame();
+    if (this.#phase === "body" && this.#isWithinFrame) this.#clock.boundFrame();
     this.#isWithinFrame = true;
     this.holds.boundTurn(chunk);
   }
 
   #begin(block: Buffer): void {
-    this.#clearTimer();
+    this.#clock.stop();
     this.#countedBytes = 0;
     const { maxHeaderBytes, admission } = this.#options;
     try {
@@ -219,7 +221,7 @@ export class SocketCall implements CallSocket, Arrival {
       this.#timeoutMs = parseTimeout(fieldOf(fields, "grpc-timeout") ?? null, Number.POSITIVE_INFINITY).timeoutMs;
       // The call's clocks run from now, also while it waits to be admitted.
       this.#open(fields, performance.now());
-      this.#boundUpload();
+      this.#clock.boundUpload(this.#handler.method.methodKind, this.#exchange?.boundsUploads ?? false);
       admission.enter(this);
     } catch (error) {
       this.#refuse(ConnectError.from(error));
@@ -245,7 +247,7 @@ export class SocketCall implements CallSocket, Arrival {
     if (this.#phase === "refused") return;
     this.#phase = "refused";
     this.#closeCode = closeCode;
-    this.#clearTimer();
+    this.#clock.stop();
     this.#leave();
     this.#open(NO_FIELDS, this.#openedAtMs, error);
     this.#exchange?.end();
@@ -263,39 +265,8 @@ export class SocketCall implements CallSocket, Arrival {
   /** Stops taking the request; its reader gets the error. */
   #breakOff(error: ConnectError): void {
     this.#phase = "half-closed";
-    this.#clearTimer();
+    this.#clock.stop();
     this.#exchange?.end(error);
-  }
-
-  /**
-   * Bounds how long the client may take: for a whole request with one message, or between two parts of an upload. A
-   * conversation may be quiet.
-   */
-  #boundUpload(): void {
-    const { timeouts } = this.#options;
-    const kind = this.#handler.method.methodKind;
-    const isUpload = kind === "client_streaming";
-    if (kind === "bidi_streaming" || this.#exchange?.boundsUploads) this.#clearTimer();
-    else if (!this.#timer) this.#startTimer(isUpload ? timeouts.stallTimeoutMs : timeouts.bodyTimeoutMs);
-    else if (isUpload) this.#timer.refresh();
-  }
-
-  /** Bounds how long the client may take for a frame that it has begun, also where it may be quiet between frames. */
-  #boundFrame(): void {
-    if (!this.#timer) this.#startTimer(this.#options.timeouts.stallTimeoutMs);
-  }
-
-  #startTimer(timeoutMs: number): void {
-    this.#timer = setTimeout(() => {
-      // The client can't send while the handler is the slow side.
-      if (this.holds.has("body") || this.holds.has("gate")) this.#timer?.refresh();
-      else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
-    }, timeoutMs);
-  }
-
-  #clearTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   #leave(): void {
@@ -304,13 +275,9 @@ export class SocketCall implements CallSocket, Arrival {
 
   #release(): void {
     this.#leave();
-    this.#clearTimer();
+    this.#clock.stop();
     clearTimeout(this.#graceTimer);
   }
-}
-
-function refuseLate(call: SocketCall): void {
-  call.refuseLate();
 }
 
 function terminate(ws: WebSocket): void {
