@@ -148,6 +148,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxMessageBytes,
     limits: options.webSockets,
     timeouts: options.timeouts,
+    engine,
     admission,
     refusedLinesPerSecond: options.refusedLinesPerSecond,
     logger,

@@ -1,5 +1,12 @@
 import { expect, test } from "vitest";
-import { parseHeaderBlock } from "../../src/transport/grpc-websockets/header.ts";
+import { parseHeaderBlock as parseFields } from "../../src/transport/grpc-websockets/header.ts";
+
+function parseHeaderBlock(...parameters: Parameters<typeof parseFields>): Headers {
+  const headers = new Headers();
+  const fields = parseFields(...parameters);
+  for (let i = 0; i < fields.length; i += 2) headers.append(fields[i] ?? "", fields[i + 1] ?? "");
+  return headers;
+}
 
 const block = (...lines: string[]) =>
   Buffer.from(["content-type: application/grpc-web+proto", ...lines].map((line) => `${line}\r\n`).join(""));

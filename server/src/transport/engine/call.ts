@@ -29,6 +29,8 @@ export interface CallOptions<Form extends CallForm = CallForm> {
   coding: Compression | undefined;
   wire: Wire;
   record: CallRecord;
+  /** Refuses the call ahead of its gate, for a reason that its carrier found. */
+  refusal?: ConnectError | undefined;
   guard: ConnectionGuard;
   connection: object;
   /** Counts the bytes that the call holds, if its carrier has begun to. */
@@ -94,7 +96,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Begins the call: its clock, then the gate. */
   start(): void {
-    const { chain, calls, form, wire, plan, record, guard } = this.options;
+    const { chain, calls, form, wire, plan, record, guard, refusal } = this.options;
     this.#hasStarted = true;
     if (!this.#bytes) guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
@@ -105,6 +107,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
       // A call that has waited may be late already, and Node warns of a negative delay.
       this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      if (refusal) throw refusal;
       const principal = chain.gate({
         method: plan.name,
         requestId: record.requestId,
@@ -176,15 +179,15 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     }
   }
 
-  onEnd(): void {
+  onEnd(error?: ConnectError): void {
     if (this.isDone) return;
     this.isReceived = true;
     clearTimeout(this.#bodyTimer);
-    this.onReceived();
+    this.onReceived(error);
   }
 
-  /** The request is whole. */
-  protected abstract onReceived(): void;
+  /** The request is whole, or was broken off with an error. */
+  protected abstract onReceived(error: ConnectError | undefined): void;
 
   onDrain(): void {}
 

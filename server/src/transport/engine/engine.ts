@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import type { ConnectError } from "@connectrpc/connect";
 import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
+import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -19,6 +21,7 @@ import { Http2Wire } from "./http2-wire.ts";
 import { StreamCall } from "./stream-call.ts";
 import { type StreamForm, streamForms } from "./stream-forms.ts";
 import { UnaryCall } from "./unary-call.ts";
+import type { Wire } from "./wire.ts";
 
 export interface EngineOptions {
   chain: DirectChain;
@@ -31,6 +34,22 @@ export interface EngineOptions {
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
 }
 
+/** A call that was found by a carrier of its own, such as a WebSocket. */
+export interface FoundCall {
+  /** Path of the method. */
+  path: string;
+  wire: Wire;
+  requestId: string;
+  /** Time from which the call's clocks run; monotonic, in milliseconds. */
+  startedAtMs: number;
+  /** Socket of the connection. */
+  connection: object;
+  /** Refuses the call ahead of its gate. */
+  refusal?: ConnectError | undefined;
+  /** Called when the call has failed, before its error is sent. */
+  onFailure(): void;
+}
+
 export interface Engine {
   /**
    * Serves an HTTP/2 stream if it is a call that the engine carries.
@@ -40,6 +59,8 @@ export interface Engine {
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean;
   /** Does the same for an HTTP/1.1 request that has been let in. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Opens a call, which its carrier has to start. Returns undefined if the engine does not carry such calls. */
+  openCall(call: FoundCall): UnaryCall | StreamCall | undefined;
 }
 
 /**
@@ -95,6 +116,21 @@ export function createEngine(options: EngineOptions): Engine {
       wire.watch(call);
       call.start();
       return true;
+    },
+    openCall({ path, wire, requestId, startedAtMs, connection, refusal, onFailure }) {
+      const found = find(path, "POST", mediaTypeOf(wire.header("content-type") ?? ""));
+      const guard = guardOf(connection);
+      const coding = found && requestCoding(wire.header(found.form.encodingHeader));
+      if (!found || !guard || coding === null) return undefined;
+      const record = open(found.plan, requestId, guard.peer, startedAtMs);
+      record.onFailure(onFailure);
+      return openCall({
+        ...shared,
+        ...found,
+        ...{ coding, wire, record, guard, connection, refusal },
+        // Its carrier lets it in.
+        answerRefused() {},
+      });
     },
     takeStream(stream, headers, rawHeaders) {
       const found = find(headers[":path"], headers[":method"], headers["content-type"]);

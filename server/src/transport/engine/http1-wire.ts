@@ -47,6 +47,10 @@ export class Http1Wire implements Wire {
     this.#request.resume();
   }
 
+  ignoreRest(): void {
+    this.#request.pause();
+  }
+
   dropRest(): void {
     dropRestWhenAnswered(this.#request, this.#response, this.#bodyTimeoutMs);
   }

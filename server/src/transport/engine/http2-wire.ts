@@ -84,6 +84,10 @@ export class Http2Wire implements Wire {
     this.#stream.resume();
   }
 
+  ignoreRest(): void {
+    this.#stream.pause();
+  }
+
   dropRest(): void {
     endWhenSent(this.#stream);
   }

@@ -1,4 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { tooLarge } from "./call.ts";
 import { endsWithin } from "./envelope.ts";
@@ -25,6 +26,8 @@ export interface RequestMessagesOptions {
   /** Has the wire wait, or go on. */
   pause(): void;
   resume(): void;
+  /** Nothing more is wanted. */
+  ignoreRest(): void;
 }
 
 interface Waiter {
@@ -47,6 +50,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
   #isEnded = false;
   #isClosed = false;
   #error: unknown;
+  #endedWith: ConnectError | undefined;
   #isFull = false;
   #isHeld = false;
 
@@ -95,9 +99,10 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     }
   }
 
-  /** The body is complete. */
-  end(): void {
+  /** The body is complete, or was broken off with an error, which comes behind its messages. */
+  end(error?: ConnectError): void {
     this.#isEnded = true;
+    this.#endedWith = error;
     this.#serve();
   }
 
@@ -113,7 +118,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     this.#reader.clear();
     this.#hold();
     this.#options.onRead();
-    if (!this.#isEnded) this.#options.pause();
+    if (!this.#isEnded) this.#options.ignoreRest();
   }
 
   #hold(): void {
@@ -169,6 +174,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     if (this.#isClosed) return undefined;
     const { tooLargeBytes } = this.#reader;
     if (tooLargeBytes !== undefined) this.#error = tooLarge(tooLargeBytes, this.#options.maxBytes);
+    else if (this.#endedWith) this.#error = this.#endedWith;
     else if (this.#isEnded && this.#reader.isWithin) this.#error = endsWithin();
     return this.#error;
   }

@@ -39,6 +39,7 @@ export class StreamCall extends Call<StreamForm> {
       onRead: () => this.#keep(0),
       pause: () => wire.pause(),
       resume: () => wire.resume(),
+      ignoreRest: () => wire.ignoreRest(),
     });
     this.#writer = new MessageWriter((bytes) => this.#write(bytes));
   }
@@ -77,10 +78,10 @@ export class StreamCall extends Call<StreamForm> {
     if (this.#messages.queuedBytes > 0) this.count();
   }
 
-  protected onReceived(): void {
+  protected onReceived(error: ConnectError | undefined): void {
     clearTimeout(this.#uploadTimer);
     this.#uploadTimer = undefined;
-    this.#messages.end();
+    this.#messages.end(error);
   }
 
   /** Ends an upload whose handler waits for its client; one that nobody asks for waits for its handler. */

@@ -49,7 +49,11 @@ export class UnaryCall extends Call<UnaryForm> {
     waiting.then(() => wire.resume());
   }
 
-  protected onReceived(): void {
+  protected onReceived(error: ConnectError | undefined): void {
+    if (error) {
+      this.failInProtocol(error);
+      return;
+    }
     const { form, record, coding, plan } = this.options;
     record.isReadingRequest = true;
     const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();

@@ -1,3 +1,5 @@
+import type { ConnectError } from "@connectrpc/connect";
+
 /** One request and its answer on the wire, whatever carries them. The engine knows nothing else of HTTP. */
 export interface Wire {
   /** Returns the value of a header. `name` is in lower case. */
@@ -11,6 +13,8 @@ export interface Wire {
   /** Stops reading the body for a while. Arriving bytes wait on the connection. */
   pause(): void;
   resume(): void;
+  /** Nobody will read the rest of the body, while the answer may go on. */
+  ignoreRest(): void;
   /** Discards what the request still sends, once its answer has left. */
   dropRest(): void;
   /** Begins the answer. @param headers Names and values in turn, names in lower case. */
@@ -39,7 +43,8 @@ export interface Wire {
 /** Each event comes once, except `onData` and `onDrain`. */
 export interface BodyReceiver {
   onData(bytes: Uint8Array): void;
-  onEnd(): void;
+  /** @param error The request was broken off: its reader gets the error behind what has arrived. */
+  onEnd(error?: ConnectError): void;
   /** Called last, when the exchange is over, however it ended. */
   onClose(): void;
   onDrain(): void;

@@ -4,7 +4,7 @@ import { Code } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { SUBPROTOCOL } from "@rollcall/shared/grpc-websockets";
 import type { Logger } from "pino";
-import { type WebSocket, WebSocketServer } from "ws";
+import { WebSocketServer } from "ws";
 import {
   defaultGrpcWebSocketsLimits,
   defaultRequestTimeouts,
@@ -13,11 +13,13 @@ import {
 } from "../../limits.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
+import type { Engine } from "../engine/engine.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
 import { hasOpenRequests } from "../port/pipelining.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
+import { CallWebSocket } from "./call-web-socket.ts";
 import { endWithError, REFUSALS, refusalOf } from "./refusal.ts";
 
 /**
@@ -32,9 +34,6 @@ const FRAME_OVERHEAD_BYTES = 64 * 1_024;
 const MIN_PART_BYTES = 512;
 /** Parts of one WebSocket message: browsers split a large one into some dozens. */
 const MAX_FRAGMENTS = 1_024;
-/** Beyond this many unsent bytes a client's pings go unanswered, so that a flood of them fills no memory. */
-const PONG_LIMIT_BYTES = 1024 ** 2;
-const MAX_UNANSWERED_PINGS = 2;
 /** Time for a client to answer a close; then the connection is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
@@ -47,6 +46,8 @@ export interface GrpcWebSocketsOptions {
   maxMessageBytes: number;
   limits?: Partial<GrpcWebSocketsLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
+  /** Carries the calls that it can; without it Connect's own carrier has all. */
+  engine?: Engine | undefined;
   /** Admits calls, together with those of other connections. */
   admission: Admission;
   /** Most lines about refused WebSocket requests a second. */
@@ -66,17 +67,16 @@ export interface GrpcWebSockets {
  * The server must treat only `Upgrade: websocket` as an upgrade.
  */
 export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOptions): GrpcWebSockets {
-  const { handlers, origins, maxMessageBytes, admission, logger } = options;
+  const { handlers, origins, maxMessageBytes, admission, engine, logger } = options;
   const limits = { ...defaultGrpcWebSocketsLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
-  const callOptions = { ...limits, timeouts, admission, logger };
-  const calls = new Map<WebSocket, SocketCall>();
-  /** Pings since a socket last gave a sign of life. */
-  const unanswered = new WeakMap<WebSocket, number>();
+  const callOptions = { ...limits, timeouts, admission, engine, logger };
+  const sockets = new Set<CallWebSocket>();
   const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond);
   let draining = false;
   const serverOptions = {
     noServer: true,
+    WebSocket: CallWebSocket,
     clientTracking: false,
     handleProtocols: () => SUBPROTOCOL,
     perMessageDeflate: false,
@@ -88,13 +88,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   };
   const webSockets = new WebSocketServer(serverOptions);
   const pinging = setInterval(() => {
-    for (const ws of calls.keys()) {
-      // A socket that is paused because its handler is slow can't be seen to answer.
-      const pings = ws.isPaused ? 0 : (unanswered.get(ws) ?? 0);
-      unanswered.set(ws, pings + 1);
-      if (pings < MAX_UNANSWERED_PINGS) ws.ping();
-      else ws.terminate();
-    }
+    for (const ws of sockets) ws.pingOrCut();
   }, limits.pingIntervalMs).unref();
 
   const refuse = (request: IncomingMessage, socket: Duplex, { status, code, message }: HttpRefusal) => {
@@ -119,14 +113,10 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const refusal = draining ? REFUSALS.draining : refusalOf(request, handler !== undefined, origins);
     if (refusal || !handler) return refuse(request, socket, refusal ?? REFUSALS.path);
 
-    webSockets.handleUpgrade(request, socket, head, (ws) => begin(ws, request, handler));
-  };
-  /** This is a function of its own, so that no closure that lives as long as the socket keeps the request. */
-  const begin = (ws: WebSocket, request: IncomingMessage, handler: UniversalHandler) => {
-    calls.set(ws, new SocketCall(ws, request, handler, callOptions));
-    ws.once("close", () => calls.delete(ws));
-    for (const event of ["message", "pong"]) ws.on(event, () => unanswered.delete(ws));
-    answerLatestPing(ws);
+    webSockets.handleUpgrade(request, socket, head, (ws) => {
+      sockets.add(ws);
+      ws.carry(new SocketCall(ws, request, handler, callOptions), sockets);
+    });
   };
   server.on("upgrade", accept);
 
@@ -134,26 +124,9 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     drain() {
       draining = true;
       clearInterval(pinging);
-      for (const call of calls.values()) call.goAway();
+      for (const { call } of sockets) call?.goAway();
     },
   };
-}
-
-/**
- * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3). Answering each would cost a flood's
- * victim more than its sender.
- */
-function answerLatestPing(ws: WebSocket): void {
-  let latest: Buffer | undefined;
-  ws.on("ping", (data) => {
-    if (latest === undefined) {
-      setImmediate(() => {
-        if (ws.readyState === ws.OPEN && ws.bufferedAmount < PONG_LIMIT_BYTES) ws.pong(latest);
-        latest = undefined;
-      });
-    }
-    latest = data;
-  });
 }
 
 function pathOf({ url = "" }: IncomingMessage): string {

@@ -32,32 +32,43 @@ const HOP_BY_HOP =
  * Parses a `grpc-websockets` header block into the headers of a call: `key: value` lines in ASCII. Headers of the
  * connection come from the upgrade request.
  *
+ * @returns Names, in lower case, and values in turn.
  * @throws ConnectError invalid_argument for a line that is not a header, unimplemented for another protocol.
  */
-export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders): Headers {
-  const headers = new Headers();
+export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders): string[] {
+  const fields: string[] = [];
   for (const [name, value] of Object.entries(upgrade)) {
-    if (FROM_CONNECTION.test(name) && value !== undefined) headers.set(name, String(value));
+    if (FROM_CONNECTION.test(name) && value !== undefined) fields.push(name, String(value));
   }
   for (const line of Buffer.from(block).toString("latin1").split(/\r?\n/)) {
     if (line === "") continue;
     const [, name = "", value = ""] = LINE.exec(line) ?? [];
     if (name === "") throw new ConnectError("malformed header block", Code.InvalidArgument);
     const key = name.toLowerCase();
-    if (!FROM_CONNECTION.test(key) && !HOP_BY_HOP.test(key)) headers.append(key, value.trim());
+    if (!FROM_CONNECTION.test(key) && !HOP_BY_HOP.test(key)) fields.push(key, value.trim());
   }
-  if (!/^application\/grpc-web(?:\+(?:proto|json))?$/.test(mediaTypeOf(headers.get("content-type") ?? "") ?? "")) {
+  const mediaType = mediaTypeOf(fieldOf(fields, "content-type") ?? "");
+  if (!/^application\/grpc-web(?:\+(?:proto|json))?$/.test(mediaType ?? "")) {
     throw new ConnectError("content-type must be application/grpc-web+proto", Code.Unimplemented);
   }
-  return headers;
+  return fields;
 }
 
-/** Returns the frame that carries a response's headers ahead of its body. */
-export function formatHeaderFrame(headers: Headers): Uint8Array {
+/** Returns the value of a field; of one that came several times all values, as HTTP joins them (RFC 9110, 5.3). */
+export function fieldOf(fields: readonly string[], name: string): string | undefined {
+  let joined: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] === name) joined = joined === undefined ? fields[i + 1] : `${joined}, ${fields[i + 1]}`;
+  }
+  return joined;
+}
+
+/** Returns the frame that carries a response's headers ahead of its body. @param fields Names and values in turn. */
+export function formatHeaderFrame(fields: readonly string[]): Buffer {
   let lines = "";
-  for (const [name, value] of headers) lines += `${name}: ${value}\r\n`;
+  for (let i = 0; i < fields.length; i += 2) lines += `${fields[i]}: ${fields[i + 1]}\r\n`;
   const block = Buffer.from(lines, "latin1");
-  const frame = Buffer.alloc(PREFIX_BYTES + block.byteLength);
+  const frame = Buffer.allocUnsafe(PREFIX_BYTES + block.byteLength);
   frame.writeUInt8(HEADER_FRAME, 0);
   frame.writeUInt32BE(block.byteLength, 1);
   frame.set(block, PREFIX_BYTES);

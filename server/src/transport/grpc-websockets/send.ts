@@ -5,7 +5,7 @@ import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { formatHeaderFrame } from "./header.ts";
 
 /** Bytes of an answer that are sent at once. The client sees a stream of bytes, wherever its frames end. */
-const PIECE_BYTES = 64 * 1_024;
+export const PIECE_BYTES = 64 * 1_024;
 
 export interface SendOptions {
   requestId: string;
@@ -30,7 +30,7 @@ export async function sendResponse(
   // Connect refuses some requests by HTTP status alone, such as an unknown media type. This protocol has no HTTP
   // status, so send a gRPC one.
   if (response.status !== 200) header.set("grpc-status", String(Code.Unimplemented));
-  let headerFrame: Uint8Array | undefined = formatHeaderFrame(header);
+  let headerFrame: Uint8Array | undefined = formatHeaderFrame([...header].flat());
   // Handlers resolve with the first chunk ready. The headers are sent from within the loop, so that the body is ended
   // when the socket has gone.
   for await (const chunk of response.body ?? []) {

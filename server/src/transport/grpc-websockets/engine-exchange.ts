@@ -1,0 +1,70 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Engine } from "../engine/engine.ts";
+import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
+import { SocketWire } from "./socket-wire.ts";
+
+export interface EngineExchangeOptions {
+  engine: Engine;
+  /** Path of the method. */
+  path: string;
+  stallTimeoutMs: number;
+}
+
+/** A call of the engine. */
+type EngineCall = NonNullable<ReturnType<Engine["openCall"]>>;
+
+/** Opens a call that the engine carries; undefined for one that it does not know how to. */
+export function openEngineExchange(
+  socket: CallSocket,
+  { upgrade, fields, requestId, startedAtMs, refusal }: ExchangeRequest,
+  { engine, path, stallTimeoutMs }: EngineExchangeOptions,
+): Exchange | undefined {
+  const wire = new SocketWire(socket, upgrade.socket, fields, stallTimeoutMs);
+  const call = engine.openCall({
+    ...{ path, wire, requestId, startedAtMs, refusal },
+    connection: upgrade.socket,
+    onFailure: () => refusal || socket.hurry(),
+  });
+  if (!call) return undefined;
+  wire.watch(call);
+  return new EngineExchange(wire, call);
+}
+
+class EngineExchange implements Exchange {
+  readonly boundsUploads = true;
+  readonly #wire: SocketWire;
+  readonly #call: EngineCall;
+
+  constructor(wire: SocketWire, call: EngineCall) {
+    this.#wire = wire;
+    this.#call = call;
+  }
+
+  get isAnswered(): boolean {
+    return this.#call.isAnswered();
+  }
+
+  start(): void {
+    this.#call.start();
+  }
+
+  push(bytes: Buffer): void {
+    this.#wire.push(bytes);
+  }
+
+  end(error?: ConnectError): void {
+    this.#wire.endRequest(error);
+  }
+
+  abort(): void {
+    this.#call.abort(new ConnectError("the call was canceled", Code.Canceled));
+  }
+
+  abandon(): void {
+    this.#wire.ignoreRest();
+  }
+
+  close(): void {
+    this.#wire.close();
+  }
+}
