@@ -1,46 +1,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
 import type { Principal } from "../../domain/principal.ts";
-import type { RequestTimeouts } from "../../limits.ts";
-import type { DirectChain } from "../../rpc/chain.ts";
-import type { MethodPlan } from "../../rpc/method-plan.ts";
-import type { CallRecord } from "../../rpc/record/call-record.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
-import type { Admission, Arrival } from "../admission/admission.ts";
+import type { Arrival } from "../admission/admission.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
-import type { ConnectionGuard } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { deadlineExceeded, tooLate } from "./call-errors.ts";
+import type { Abortable, CallOptions } from "./call-options.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
-import type { BodyReceiver, Wire } from "./wire.ts";
+import type { BodyReceiver } from "./wire.ts";
 
 /** Meaningful flags of an envelope: compressed, end of stream. */
 const MAX_FLAGS = 3;
-
-export interface CallOptions<Form extends CallForm = CallForm> {
-  chain: DirectChain;
-  /** Open calls, of which this becomes one. */
-  calls: Set<Abortable>;
-  admission: Admission;
-  timeouts: RequestTimeouts;
-  plan: MethodPlan;
-  form: Form;
-  /** Coding of the request's messages. */
-  coding: Compression | undefined;
-  wire: Wire;
-  record: CallRecord;
-  guard: ConnectionGuard;
-  connection: object;
-  /** Counts the bytes that the call holds, if its carrier has begun to. */
-  bytes?: CallBytes | undefined;
-  /** Answers a call that was not let in. */
-  answerRefused(reason: "overloaded" | "expired"): void;
-}
-
-/** Work that ends at shutdown. */
-export interface Abortable {
-  abort(error: ConnectError): void;
-}
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
 export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
@@ -339,20 +310,4 @@ function endAtDeadline(call: Abortable): void {
 
 function failLate(call: Abortable): void {
   call.abort(tooLate());
-}
-
-function deadlineExceeded(): ConnectError {
-  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
-}
-
-/** The error of a request whose rest has not come. */
-export function tooLate(): ConnectError {
-  return new ConnectError("the request did not arrive in time", Code.DeadlineExceeded);
-}
-
-export function tooLarge(bytes: number, maxBytes: number): ConnectError {
-  return new ConnectError(
-    `message size ${bytes} is larger than configured readMaxBytes ${maxBytes}`,
-    Code.ResourceExhausted,
-  );
 }

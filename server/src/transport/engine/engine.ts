@@ -11,7 +11,7 @@ import { arrivalOf } from "../admission/arrival-time.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/guard-session.ts";
-import type { Abortable, CallOptions } from "./call.ts";
+import type { Abortable, CallOptions } from "./call-options.ts";
 import { requestCoding } from "./codings.ts";
 import { type UnaryForm, unaryForms } from "./forms.ts";
 import { Http1Wire } from "./http1-wire.ts";

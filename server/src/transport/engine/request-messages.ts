@@ -1,6 +1,6 @@
 import type { Message } from "@bufbuild/protobuf";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { tooLarge } from "./call.ts";
+import { tooLarge } from "./call-errors.ts";
 import { endsWithin } from "./envelope.ts";
 import { MessageReader } from "./message-reader.ts";
 

@@ -3,10 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { toMalformed } from "../../rpc/malformed.ts";
-import { Call, type CallOptions, tooLate } from "./call.ts";
+import { Call } from "./call.ts";
+import { tooLate } from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";
 import { MessageWriter } from "./message-writer.ts";
+import { onlyMessage } from "./only-message.ts";
 import { RequestMessages } from "./request-messages.ts";
 import type { StreamForm } from "./stream-forms.ts";
 
@@ -263,22 +266,6 @@ export class StreamCall extends Call<StreamForm> {
     if (this.#answers) void endEarly(this.#answers);
     this.#answers = undefined;
   }
-}
-
-/** The message of a request that has one. @throws ConnectError for none, for more, and for a part of one. */
-async function onlyMessage(messages: RequestMessages): Promise<Message> {
-  const first = await messages.next();
-  if (first.done) {
-    throw new ConnectError("protocol error: missing input message for server-streaming method", Code.Unimplemented);
-  }
-  const second = await messages.next();
-  if (!second.done) {
-    throw new ConnectError(
-      "protocol error: received extra input message for server-streaming method",
-      Code.Unimplemented,
-    );
-  }
-  return first.value;
 }
 
 /** Ends a handler that is not wanted any more. One that ignores it may never answer. */

@@ -1,6 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
-import { Call, type CallOptions, tooLarge } from "./call.ts";
+import { Call } from "./call.ts";
+import { tooLarge } from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
