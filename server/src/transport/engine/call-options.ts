@@ -18,12 +18,23 @@ export interface CallOptions<Form extends CallForm = CallForm> {
   timeouts: RequestTimeouts;
   plan: MethodPlan;
   form: Form;
+  /** Content type of the request without its parameters. */
+  mediaType: string;
+  verb: string;
+  /** Query of the request's target, with its question mark. */
+  query: string;
+  /** Refuses the call ahead of its gate, for a reason that its carrier found. */
+  refusal?: ConnectError | undefined;
   /** Coding of the request's messages. */
   coding: Compression | undefined;
+  /** Name of a coding that is not known, for which the gate refuses the call. */
+  unknownCoding?: string | undefined;
   wire: Wire;
   record: CallRecord;
   guard: ConnectionGuard;
   connection: object;
+  /** Headers of the answer for its browser or its connection, names and values in turn. */
+  answerHeaders: readonly string[];
   /** Counts the bytes that the call holds, if its carrier has begun to. */
   bytes?: CallBytes | undefined;
   /** Answers a call that was not let in. */

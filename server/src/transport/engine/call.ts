@@ -1,5 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Principal } from "../../domain/principal.ts";
+import { acceptedEncodings } from "../../rpc/stages/compression.ts";
+import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
 import type { Arrival } from "../admission/admission.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
@@ -65,7 +67,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Begins the call: its clock, then the gate. */
   start(): void {
-    const { chain, calls, form, wire, plan, record, guard } = this.options;
+    const { chain, calls, form, wire, plan, record, guard, refusal } = this.options;
     this.#hasStarted = true;
     if (!this.#bytes) guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
@@ -76,19 +78,19 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
       // A call that has waited may be late already, and Node warns of a negative delay.
       this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      if (refusal) throw refusal;
       const principal = chain.gate({
         method: plan.name,
         requestId: record.requestId,
         authorization: wire.header("authorization"),
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
       });
-      if (error) throw error;
       if (principal instanceof Promise) {
         principal.then(
-          (known) => this.#admit(known),
-          (refusal: unknown) => this.failInProtocol(refusal),
+          (known) => this.#admit(known, error),
+          (reason: unknown) => this.failInProtocol(reason),
         );
-      } else this.#admit(principal);
+      } else this.#admit(principal, error);
     } catch (error) {
       this.failInProtocol(error);
     }
@@ -100,11 +102,20 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     this.failInProtocol(error);
   }
 
-  #admit(principal: Principal | undefined): void {
+  #admit(principal: Principal | undefined, timeoutError: ConnectError | undefined): void {
     if (this.isDone) return;
-    const { guard, record, chain } = this.options;
+    const { guard, record, chain, form, unknownCoding } = this.options;
     record.principal = principal;
+    if (unknownCoding !== undefined) {
+      this.makeContext().responseHeader.set(form.acceptHeader, acceptedEncodings);
+      this.failInProtocol(unknownCodingError(unknownCoding));
+      return;
+    }
     if (principal || chain.isOpen) guard.admit();
+    if (timeoutError) {
+      this.failInProtocol(timeoutError);
+      return;
+    }
     const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
     if (waiting) waiting.then(() => this.isDone || this.begin());
     else this.begin();
@@ -139,7 +150,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     const [flags = 0] = bytes;
     if (flags <= MAX_FLAGS) return true;
     try {
-      assertEnveloped(flags, this.options.wire.header("content-type") ?? "", !this.isStream);
+      assertEnveloped(flags, this.options.mediaType, !this.isStream);
       return true;
     } catch (error) {
       this.failInProtocol(error);
@@ -209,10 +220,12 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   }
 
   protected makeContext(): CallContext {
-    const { plan, form, wire, record } = this.options;
+    const { plan, form, wire, record, verb, query } = this.options;
     this.context ??= new CallContext({
       plan,
-      protocolName: form.protocol,
+      verb,
+      query,
+      protocolName: form.protocol ?? "",
       wire,
       record,
       hasTimeout: this.#timeoutMs !== undefined,
@@ -288,7 +301,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Headers that every answer has. */
   protected headers(): string[] {
-    return ["x-content-type-options", "nosniff", "x-request-id", this.options.record.requestId];
+    const { record, answerHeaders } = this.options;
+    return ["x-content-type-options", "nosniff", "x-request-id", record.requestId, ...answerHeaders];
   }
 
   #finish(error: ConnectError | undefined): void {

@@ -36,25 +36,38 @@ export function sizeInEnvelope(bytes: Uint8Array, start = 0): number {
   return a * 0x1000000 + ((b << 16) | (c << 8) | d);
 }
 
+export interface OpenOptions {
+  /** Whether the headers name a coding. */
+  isCoded: boolean;
+  /** Flag of an envelope that is no message; 0 for none. */
+  endFlag: number;
+}
+
 /**
  * Returns the one message of a unary request, and whether it is compressed.
  *
- * @param isCoded Whether the headers name a coding.
  * @throws ConnectError if there is no message, more than one, or a part of one.
  */
-export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uint8Array; isCompressed: boolean } {
-  if (body.byteLength === 0) {
-    throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
+export function openEnvelope(
+  body: Uint8Array,
+  { isCoded, endFlag }: OpenOptions,
+): { message: Uint8Array; isCompressed: boolean } {
+  let opened: { message: Uint8Array; isCompressed: boolean } | undefined;
+  let end = 0;
+  for (let start = 0; start < body.byteLength; start = end) {
+    end = start + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body, start);
+    if (body.byteLength < end) throw endsWithin();
+    const flags = body[start] ?? 0;
+    const isCompressed = (flags & COMPRESSED) !== 0;
+    if (isCompressed && !isCoded) throw withoutCoding();
+    if (endFlag !== 0 && (flags & endFlag) === endFlag) continue;
+    if (opened) {
+      throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
+    }
+    opened = { message: body.subarray(start + ENVELOPE_HEADER_BYTES, end), isCompressed };
   }
-  const end = ENVELOPE_HEADER_BYTES + sizeInEnvelope(body);
-  if (body.byteLength < end) throw endsWithin();
-  const isCompressed = ((body[0] ?? 0) & COMPRESSED) !== 0;
-  if (isCompressed && !isCoded) throw withoutCoding();
-  if (body.byteLength > end) {
-    if (body.byteLength < end + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body.subarray(end))) throw endsWithin();
-    throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
-  }
-  return { message: body.subarray(ENVELOPE_HEADER_BYTES), isCompressed };
+  if (!opened) throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
+  return opened;
 }
 
 /** The error of a message that is flagged as compressed where the headers name no coding. */

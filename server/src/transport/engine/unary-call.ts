@@ -4,9 +4,12 @@ import { Call } from "./call.ts";
 import { tooLarge } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
-import { openEnvelope, sizeInEnvelope } from "./envelope.ts";
+import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
 import { GrowingBuffer } from "./growing-buffer.ts";
+
+/** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */
+const MAX_TRAILERS_BYTES = 16 * 1_024;
 
 export type UnaryCallOptions = CallOptions<UnaryForm>;
 
@@ -33,7 +36,9 @@ export class UnaryCall extends Call<UnaryForm> {
       if (form.isEnveloped && !this.beginsEnveloped(bytes)) return;
     } else this.#hold(bytes);
     const start = this.#rest?.bytes ?? this.#body;
-    const length = form.isEnveloped ? sizeInEnvelope(start) : start.byteLength;
+    // Behind the message there is room for trailers.
+    const rest = start.byteLength - ENVELOPE_HEADER_BYTES - MAX_TRAILERS_BYTES;
+    const length = form.isEnveloped ? Math.max(sizeInEnvelope(start), rest) : start.byteLength;
     if (length > plan.maxBytes) this.failInProtocol(tooLarge(length, plan.maxBytes));
   }
 
@@ -52,22 +57,28 @@ export class UnaryCall extends Call<UnaryForm> {
   }
 
   protected onReceived(): void {
-    const { form, record, coding, plan } = this.options;
+    const { form, record, coding } = this.options;
     record.isReadingRequest = true;
     const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();
     try {
       const { message, isCompressed } = form.isEnveloped
-        ? openEnvelope(body, coding !== undefined)
+        ? openEnvelope(body, { isCoded: coding !== undefined, endFlag: form.endFlag })
         : { message: body, isCompressed: coding !== undefined };
-      if (coding && isCompressed) {
-        this.inTurn(() => coding.decompress(message, plan.maxBytes)).then(
-          (inflated) => this.#handle(inflated),
-          (error: unknown) => this.failInProtocol(error),
-        );
-      } else this.#handle(message);
+      this.open(message, isCompressed);
     } catch (error) {
       this.failInProtocol(error);
     }
+  }
+
+  /** Inflates a message if it is compressed, and has it handled. */
+  protected open(message: Uint8Array, isCompressed: boolean): void {
+    const { coding, plan } = this.options;
+    if (coding && isCompressed) {
+      this.inTurn(() => coding.decompress(message, plan.maxBytes)).then(
+        (inflated) => this.#handle(inflated),
+        (error: unknown) => this.failInProtocol(error),
+      );
+    } else this.#handle(message);
   }
 
   #handle(bytes: Uint8Array): void {
