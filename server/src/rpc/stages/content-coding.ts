@@ -72,7 +72,7 @@ export function refuseUnknownCoding(context: HandlerContext): void {
   const index = protocolName !== "connect" ? 2 : method.methodKind === "unary" ? 0 : 1;
   const coding =
     requestMethod === "GET" ? new URL(url).searchParams.get("compression") : requestHeader.get(REQUEST_HEADERS[index]);
-  if (!coding || coding === IDENTITY || acceptCompression.some(({ name }) => name === coding)) return;
+  if (coding === null || coding === IDENTITY || acceptCompression.some(({ name }) => name === coding)) return;
   responseHeader.set(ACCEPT_HEADERS[index], acceptedEncodings);
   throw unknownCoding(coding);
 }

@@ -104,21 +104,27 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   #admit(principal: Principal | undefined, timeoutError: ConnectError | undefined): void {
     if (this.isDone) return;
-    const { guard, record, chain, form, unknownCoding } = this.options;
+    const { guard, record, chain } = this.options;
     record.principal = principal;
-    if (unknownCoding !== undefined) {
-      this.makeContext().responseHeader.set(form.acceptHeader, acceptedEncodings);
-      this.failInProtocol(unknownCodingError(unknownCoding));
-      return;
-    }
-    if (principal || chain.isOpen) guard.admit();
-    if (timeoutError) {
-      this.failInProtocol(timeoutError);
+    try {
+      this.checkRequest();
+      if (principal || chain.isOpen) guard.admit();
+      if (timeoutError) throw timeoutError;
+    } catch (error) {
+      this.failInProtocol(error);
       return;
     }
     const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
     if (waiting) waiting.then(() => this.isDone || this.begin());
     else this.begin();
+  }
+
+  /** Checks what the gate does beside the caller. @throws ConnectError */
+  protected checkRequest(): void {
+    const { form, unknownCoding } = this.options;
+    if (unknownCoding === undefined) return;
+    this.makeContext().responseHeader.set(form.acceptHeader, acceptedEncodings);
+    throw unknownCodingError(unknownCoding);
   }
 
   /** Begins to read a request that the gate has let in. */

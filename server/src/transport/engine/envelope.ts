@@ -43,31 +43,35 @@ export interface OpenOptions {
   endFlag: number;
 }
 
+/** Message of a unary request. */
+export interface Opened {
+  readonly message: Uint8Array;
+  readonly isCompressed: boolean;
+  /** Where its envelope ends. */
+  readonly end: number;
+}
+
 /**
- * Returns the one message of a unary request, and whether it is compressed.
- *
- * @throws ConnectError if there is no message, more than one, or a part of one.
+ * Returns the first message at `start` or behind it, the error that stands there in its place, or undefined for the
+ * end of the body.
  */
 export function openEnvelope(
   body: Uint8Array,
+  start: number,
   { isCoded, endFlag }: OpenOptions,
-): { message: Uint8Array; isCompressed: boolean } {
-  let opened: { message: Uint8Array; isCompressed: boolean } | undefined;
-  let end = 0;
-  for (let start = 0; start < body.byteLength; start = end) {
-    end = start + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body, start);
-    if (body.byteLength < end) throw endsWithin();
-    const flags = body[start] ?? 0;
+): Opened | ConnectError | undefined {
+  for (let at = start; at < body.byteLength; ) {
+    const end = at + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body, at);
+    const flags = body[at] ?? 0;
     const isCompressed = (flags & COMPRESSED) !== 0;
-    if (isCompressed && !isCoded) throw withoutCoding();
-    if (endFlag !== 0 && (flags & endFlag) === endFlag) continue;
-    if (opened) {
-      throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
+    if (body.byteLength < end) return endsWithin();
+    if (isCompressed && !isCoded) return withoutCoding();
+    if (endFlag === 0 || (flags & endFlag) !== endFlag) {
+      return { message: body.subarray(at + ENVELOPE_HEADER_BYTES, end), isCompressed, end };
     }
-    opened = { message: body.subarray(start + ENVELOPE_HEADER_BYTES, end), isCompressed };
+    at = end;
   }
-  if (!opened) throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
-  return opened;
+  return undefined;
 }
 
 /** The error of a message that is flagged as compressed where the headers name no coding. */

@@ -17,15 +17,20 @@ export function getFormOf(query: URLSearchParams): UnaryForm | undefined {
 
 /** Call by Connect's GET, whose message stands in the query (connectrpc.com/docs/protocol). */
 export class GetCall extends UnaryCall {
+  readonly #query = new URLSearchParams(this.options.query);
+
+  protected override checkRequest(): void {
+    super.checkRequest();
+    checkQuery(this.options.query, this.#query);
+  }
+
   protected override begin(): void {
-    const { record, plan, coding, query = "" } = this.options;
+    const { record, plan, coding } = this.options;
     // A body has no meaning here, and is not read.
     this.isReceived = true;
     record.isReadingRequest = true;
     try {
-      const parameters = new URLSearchParams(query);
-      checkQuery(query, parameters);
-      const message = messageOf(parameters);
+      const message = messageOf(this.#query);
       if (message.byteLength > plan.maxBytes) throw tooLarge(message.byteLength, plan.maxBytes);
       this.open(message, coding !== undefined);
     } catch (error) {

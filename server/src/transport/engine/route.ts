@@ -63,7 +63,7 @@ function routeGet(route: Target, contentType: string): Route {
   // A GET has no content, but may name the type that its query has.
   const isTyped = contentType !== "" && unaryForms.get(mediaTypeOf(contentType) ?? "")?.protocol !== "connect";
   if (!form || isTyped) return refuse(route, 415);
-  return { ...route, form, mediaType: "", codingInQuery: query.get("compression") ?? "" };
+  return { ...route, form, mediaType: "", codingInQuery: query.get("compression") ?? "identity" };
 }
 
 function refuse(route: Target, status: 405 | 415 | 505, headers: readonly string[] = []): Route {
@@ -77,6 +77,8 @@ export function codingsOf(
   { form, codingInQuery }: Route,
   header: (name: string) => string | undefined,
 ): Pick<CallOptions, "coding" | "unknownCoding"> {
+  // Unlike a header, the query has to name a coding if it has one.
+  if (codingInQuery === "") return { coding: undefined, unknownCoding: "" };
   const name = codingInQuery ?? (form.encodingHeader === "" ? undefined : header(form.encodingHeader));
   const coding = requestCoding(name);
   return coding === null ? { coding: undefined, unknownCoding: codingOf(name ?? "") } : { coding };

@@ -1,5 +1,5 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Call } from "./call.ts";
 import { tooLarge } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -60,33 +60,43 @@ export class UnaryCall extends Call<UnaryForm> {
     const { form, record, coding } = this.options;
     record.isReadingRequest = true;
     const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();
-    try {
-      const { message, isCompressed } = form.isEnveloped
-        ? openEnvelope(body, { isCoded: coding !== undefined, endFlag: form.endFlag })
-        : { message: body, isCompressed: coding !== undefined };
-      this.open(message, isCompressed);
-    } catch (error) {
-      this.failInProtocol(error);
+    if (!form.isEnveloped) {
+      this.open(body, coding !== undefined);
+      return;
+    }
+    const options = { isCoded: coding !== undefined, endFlag: form.endFlag };
+    const opened = openEnvelope(body, 0, options);
+    if (!opened) this.failInProtocol(protocolError("missing"));
+    else if (opened instanceof ConnectError) this.failInProtocol(opened);
+    else {
+      const next = openEnvelope(body, opened.end, options);
+      const fault = next && (next instanceof ConnectError ? next : protocolError("received extra"));
+      this.open(opened.message, opened.isCompressed, fault);
     }
   }
 
-  /** Inflates a message if it is compressed, and has it handled. */
-  protected open(message: Uint8Array, isCompressed: boolean): void {
+  /**
+   * Inflates a message if it is compressed, and has it handled.
+   *
+   * @param fault Of what stands behind it, for a message that is valid itself.
+   */
+  protected open(message: Uint8Array, isCompressed: boolean, fault?: ConnectError): void {
     const { coding, plan } = this.options;
     if (coding && isCompressed) {
       this.inTurn(() => coding.decompress(message, plan.maxBytes)).then(
-        (inflated) => this.#handle(inflated),
+        (inflated) => this.#handle(inflated, fault),
         (error: unknown) => this.failInProtocol(error),
       );
-    } else this.#handle(message);
+    } else this.#handle(message, fault);
   }
 
-  #handle(bytes: Uint8Array): void {
+  #handle(bytes: Uint8Array, fault: ConnectError | undefined): void {
     if (this.isDone) return;
     const { form, record, plan, chain, wire } = this.options;
     let message: Message;
     try {
       message = form.codecOf(plan, wire).read(bytes);
+      if (fault) throw fault;
     } catch (error) {
       this.failInProtocol(error);
       return;
@@ -145,4 +155,8 @@ export class UnaryCall extends Call<UnaryForm> {
     this.#body = undefined;
     this.#rest = undefined;
   }
+}
+
+function protocolError(what: "missing" | "received extra"): ConnectError {
+  return new ConnectError(`protocol error: ${what} input message for unary method`, Code.Unimplemented);
 }
