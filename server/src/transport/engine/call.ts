@@ -6,14 +6,11 @@ import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
 import type { Arrival } from "../admission/admission.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import { countHeaders } from "../port/raw-headers.ts";
-import { deadlineExceeded, tooLate } from "./call-errors.ts";
+import { CallClock } from "./call-clock.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver } from "./wire.ts";
-
-/** Meaningful flags of an envelope: compressed, end of stream. */
-const MAX_FLAGS = 3;
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
 export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
@@ -22,9 +19,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   protected isReceived = false;
   protected isDone = false;
   protected context: CallContext | undefined;
+  protected clock: CallClock | undefined;
   #timeoutMs: number | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-  #bodyTimer: NodeJS.Timeout | undefined;
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
@@ -76,8 +72,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       const { timeoutMs, error } = form.parseTimeout(wire);
       this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
-      // A call that has waited may be late already, and Node warns of a negative delay.
-      this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      this.clock = new CallClock(this, record);
+      if (chain.shutdownSignal.aborted) throw chain.shutdownSignal.reason;
       if (refusal) throw refusal;
       const principal = chain.gate({
         method: plan.name,
@@ -130,20 +126,6 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   /** Begins to read a request that the gate has let in. */
   protected abstract begin(): void;
 
-  /** Bounds the time that the body of a request with one message may take. */
-  protected boundBody(): void {
-    const { record, timeouts } = this.options;
-    if (record.deadlineAtMs - performance.now() <= timeouts.bodyTimeoutMs) return;
-    this.#bodyTimer = setTimeout(failLate, timeouts.bodyTimeoutMs, this);
-  }
-
-  /** Ends the call at the caller's own end, if that comes before the deadline. */
-  protected boundBy(leftMs: number, reason: () => ConnectError): void {
-    if (performance.now() + leftMs >= this.options.record.deadlineAtMs) return;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.abort(reason()), Math.max(0, leftMs));
-  }
-
   /** More of the request has come. */
   protected moved(): void {
     this.#bytes?.moved();
@@ -153,10 +135,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Whether a body of envelopes does not begin like plain JSON; if it does, the call has failed. */
   protected beginsEnveloped(bytes: Uint8Array): boolean {
-    const [flags = 0] = bytes;
-    if (flags <= MAX_FLAGS) return true;
     try {
-      assertEnveloped(flags, this.options.mediaType, !this.isStream);
+      assertEnveloped(bytes[0], this.options.mediaType, !this.isStream);
       return true;
     } catch (error) {
       this.failInProtocol(error);
@@ -167,7 +147,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   onEnd(): void {
     if (this.isDone) return;
     this.isReceived = true;
-    clearTimeout(this.#bodyTimer);
+    this.clock?.onBody();
     this.onReceived();
   }
 
@@ -240,12 +220,6 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     return this.context;
   }
 
-  /** Throws what a call has ended with: no handler starts for a call that is over. */
-  protected throwIfOver(): void {
-    // Check the clock, since a busy loop runs its timers late.
-    if (performance.now() >= this.options.record.deadlineAtMs) throw deadlineExceeded();
-  }
-
   protected failInHandler(thrown: unknown): void {
     if (this.isDone) return;
     const { record } = this.options;
@@ -315,19 +289,10 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     this.isDone = true;
     if (!this.#bytes) this.options.guard.bytes.uncountedCalls -= 1;
     this.options.calls.delete(this);
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#bodyTimer);
+    this.clock?.stop();
     this.release(error);
   }
 
   /** Lets go of what the call holds. @param error It has ended with. */
   protected abstract release(error: ConnectError | undefined): void;
-}
-
-function endAtDeadline(call: Abortable): void {
-  call.abort(deadlineExceeded());
-}
-
-function failLate(call: Abortable): void {
-  call.abort(tooLate());
 }

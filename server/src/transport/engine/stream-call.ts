@@ -54,9 +54,9 @@ export class StreamCall extends Call<StreamForm> {
     const { record, chain, wire, plan, timeouts } = this.options;
     const { methodKind } = plan.method;
     const { principal } = record;
-    if (principal) this.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
+    if (principal) this.clock?.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
     if (methodKind === "server_streaming") {
-      this.boundBody();
+      this.clock?.boundBody(timeouts.bodyTimeoutMs);
       void this.#handleOne();
     } else {
       if (methodKind === "client_streaming")
@@ -132,7 +132,7 @@ export class StreamCall extends Call<StreamForm> {
   #handle(request: Message | RequestMessages): void {
     const { plan } = this.options;
     try {
-      this.throwIfOver();
+      this.clock?.throwIfOver();
       const answer = plan.implementation(request as never, this.makeContext());
       if (plan.method.methodKind === "client_streaming") void this.#sendOne(answer);
       else void this.#sendEach((answer as AsyncIterable<unknown>)[Symbol.asyncIterator]());

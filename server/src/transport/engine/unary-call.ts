@@ -21,8 +21,9 @@ export class UnaryCall extends Call<UnaryForm> {
   #rest: GrowingBuffer | undefined;
 
   protected begin(): void {
-    this.boundBody();
-    this.options.wire.receive();
+    const { wire, timeouts } = this.options;
+    this.clock?.boundBody(timeouts.bodyTimeoutMs);
+    wire.receive();
   }
 
   onData(bytes: Uint8Array): void {
@@ -103,7 +104,7 @@ export class UnaryCall extends Call<UnaryForm> {
     }
     record.isReadingRequest = false;
     try {
-      this.throwIfOver();
+      this.clock?.throwIfOver();
       chain.validate(plan.method.input, message);
       const answer = plan.implementation(message as never, this.makeContext());
       if (answer instanceof Promise) {
