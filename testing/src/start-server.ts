@@ -34,8 +34,6 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     shutdownGraceMs: 500,
     rpcEngine,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
-    // The protocol tests run on either carrier (`RPC_ENGINE=stock`).
-    rpcEngine: process.env.RPC_ENGINE === "stock" ? "stock" : "direct",
     ...options,
     // A test that is over has no request on its way, so its clients' connections need not be waited for.
     limits: { idleBeforeCloseMs: 0, ...options.limits },
