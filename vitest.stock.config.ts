@@ -4,7 +4,10 @@ import ordinary from "./vitest.config.ts";
 const system = "server/test/**/*.test.ts";
 const slow = "server/test/**/*.slow.test.ts";
 /** Run on both carriers by themselves. */
-const onBoth = ["server/test/protocol/carriers-fuzz.test.ts", "server/test/protocol/streams.test.ts"];
+const onBoth = [
+  "server/test/protocol/{carriers-fuzz,host-interceptors,streams,streams-http1}.test.ts",
+  "server/test/websocket/{attacks,calls,carriers-fuzz,refusals}.test.ts",
+];
 /** Have no call in them that a carrier could change: settings, files and the web app. */
 const carrierFree = ["env-file", "database-files", "database-locks", "web-app"].map(
   (name) => `server/test/lifecycle/${name}.test.ts`,

@@ -36,10 +36,7 @@ export interface AppOptions {
   tls?: TlsOptions | undefined;
   /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */
   maxMessageBytes?: number | undefined;
-  /**
-   * Carrier of calls: "direct" uses the engine where it can, "stock" Connect's own carrier for all, for comparison.
-   * Default "direct".
-   */
+  /** Carrier of calls: "direct" is the engine, "stock" Connect's own carrier, for comparison. Default "direct". */
   rpcEngine?: "direct" | "stock" | undefined;
   /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
   codingThreads?: number | undefined;

@@ -18,7 +18,7 @@ import { createAccessLog } from "./telemetry/access-log.ts";
 import { Admission, admissionLimits } from "./transport/admission/admission.ts";
 import { admitCalls } from "./transport/admission/admit-calls.ts";
 import { createEngine, type Engine } from "./transport/engine/engine.ts";
-import { crossOriginHeaders, registerCrossOrigin } from "./transport/fastify/cross-origin.ts";
+import { createCrossOrigin, registerCrossOrigin } from "./transport/fastify/cross-origin.ts";
 import { hookRequests } from "./transport/fastify/hook-requests.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
 import { registerProbes } from "./transport/fastify/probes.ts";
@@ -61,20 +61,20 @@ export async function createApp(options: AppOptions): Promise<App> {
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
   let engine: Engine | undefined;
+  const crossOrigin = createCrossOrigin({ origins: options.corsOrigins ?? [], logger });
   const admission = new Admission(
     admissionLimits(options.maxCalls, options.admission),
     () => performance.now(),
     isHeavy,
   );
   const carry: RequestListener = (request, response) => {
-    // Fastify asks clients to close their connections while it closes.
-    if (request.httpVersionMajor === 1 && !isClosing && engine?.takeRequest(request, response)) return;
+    if (request.httpVersionMajor === 1 && engine?.takeRequest(request, response)) return;
     handle(request, response);
   };
   const admitted = admitCalls(carry, {
     admission,
     handlerOf: (path) => handlers.get(path),
-    extraHeaders: (origin) => crossOriginHeaders(origin, options.corsOrigins ?? []),
+    headersFor: crossOrigin.headersFor,
     logger,
   });
   const { server, listenAlso } = createOnePort(refuseUnknown(admitted.listener, refusals), {
@@ -106,7 +106,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.setErrorHandler(replyFault);
-  await registerCrossOrigin(app, { origins: options.corsOrigins ?? [], logger });
+  await registerCrossOrigin(app, crossOrigin, options.corsOrigins ?? []);
   app.setNotFoundHandler(replyNotFound);
   registerProbes(app, {
     async checkReady() {
@@ -139,8 +139,12 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   handlers = mountRpc(app, rpcRoutes, { timeouts, logger });
   if ((options.rpcEngine ?? "direct") === "direct") {
-    const { maxHeaderBytes } = limits;
-    engine = createEngine({ chain: rpcRoutes.direct, admission, maxHeaderBytes, timeouts, ...admitted });
+    engine = createEngine({
+      chain: rpcRoutes.direct,
+      maxHeaderBytes: limits.maxHeaderBytes,
+      isClosing: () => isClosing,
+      ...{ admission, timeouts, crossOrigin, ...admitted },
+    });
   }
   const webSockets = acceptGrpcWebSockets(server, {
     handlers,

@@ -13,6 +13,7 @@ import { createAuthGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, principalKey, requestContextKey } from "./context.ts";
+import { intercept } from "./intercept.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
@@ -149,11 +150,11 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const plan = (
     method: DescMethod,
     implementation: MethodImpl<DescMethod>,
-    { readMaxBytes, jsonOptions, ...others }: Partial<UniversalHandlerOptions> = {},
+    { readMaxBytes, jsonOptions, interceptors = [], ...others }: Partial<UniversalHandlerOptions> = {},
   ) => {
-    // Connect carries a method that is mounted with interceptors or formats of its own.
+    // Connect carries a method that is mounted with formats or limits of its own.
     if (Object.keys(others).length > 0) return;
-    const planned = createMethodPlan(method, implementation as Implementation, {
+    const planned = createMethodPlan(method, intercept(method, implementation as Implementation, interceptors), {
       jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
       maxBytes: readMaxBytes ?? options.maxMessageBytes,
       defaultTimeoutMs: method.methodKind === "unary" ? options.defaultTimeoutMs : maxTimeoutMs,

@@ -72,10 +72,15 @@ export function refuseUnknownCoding(context: HandlerContext): void {
   const index = protocolName !== "connect" ? 2 : method.methodKind === "unary" ? 0 : 1;
   const coding =
     requestMethod === "GET" ? new URL(url).searchParams.get("compression") : requestHeader.get(REQUEST_HEADERS[index]);
-  if (!coding || coding === IDENTITY || acceptCompression.some(({ name }) => name === coding)) return;
+  if (coding === null || coding === IDENTITY || acceptCompression.some(({ name }) => name === coding)) return;
   responseHeader.set(ACCEPT_HEADERS[index], acceptedEncodings);
-  const shown = coding.slice(0, 64);
-  throw new ConnectError(
+  throw unknownCoding(coding);
+}
+
+/** Creates the error for messages in an unknown coding. */
+export function unknownCoding(name: string): ConnectError {
+  const shown = name.slice(0, 64);
+  return new ConnectError(
     `unknown compression ${JSON.stringify(shown)}: supported encodings are ${acceptedEncodings}`,
     Code.Unimplemented,
   );

@@ -5,6 +5,12 @@ import { createAsyncIterable, type UniversalHandler, type UniversalServerRespons
 import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { callKey } from "../context.ts";
 
+/**
+ * With a charset the body is for people alone: a gRPC client that looks for Connect's own errors does not take it for
+ * one.
+ */
+export const EXPLANATION_TYPE = "application/json; charset=utf-8";
+
 type Request = Parameters<UniversalHandler>[0];
 
 /**
@@ -18,7 +24,7 @@ export function explainRefusals(handler: UniversalHandler): UniversalHandler {
     if (response.status === 200) return response;
     const header = new Headers(response.header);
     if (response.status === 401) header.set("www-authenticate", "Bearer");
-    const error = response.body ? undefined : refusalOf(response.status, request, handler.method);
+    const error = response.body ? undefined : refusalOf(response.status, request.method, handler.method);
     if (!error) return { ...response, header };
     if (response.status === 405) header.set("allow", verbsOf(handler.method).join(", "));
     request.contextValues?.get(callKey)?.fail(error);
@@ -30,20 +36,19 @@ export function explainRefusals(handler: UniversalHandler): UniversalHandler {
 /** Returns body and header of an answer with Connect's JSON error. */
 export function jsonError(error: ConnectError, header: Headers = new Headers()) {
   const bytes = errorToJsonBytes(error, undefined);
-  // With a charset the body is for people alone: a gRPC client that looks for Connect's own errors does not take it for
-  // one.
-  header.set("content-type", "application/json; charset=utf-8");
+  header.set("content-type", EXPLANATION_TYPE);
   header.set("content-length", String(bytes.byteLength));
   return { header, body: createAsyncIterable([bytes]) };
 }
 
-function refusalOf(status: number, request: Request, method: DescMethod): ConnectError | undefined {
+/** Returns the error that explains a bare refusal; undefined for a status that is none. */
+export function refusalOf(status: number, verb: string, method: DescMethod): ConnectError | undefined {
   const { name } = method;
   // Use the code into which clients of Connect and gRPC translate the status, whatever the body says.
   const code = codeFromHttpStatus(status);
   switch (status) {
     case 415:
-      return new ConnectError(contentToSend(request, method), code);
+      return new ConnectError(contentToSend(verb, method), code);
     case 405:
       return new ConnectError(`${name} takes ${verbsOf(method).join(" and ")}`, code);
     case 505:
@@ -53,14 +58,18 @@ function refusalOf(status: number, request: Request, method: DescMethod): Connec
   }
 }
 
-function contentToSend(request: Request, { name, methodKind }: DescMethod): string {
-  if (request.method === "GET") return "add encoding=json and message={} to the query";
+function contentToSend(verb: string, { name, methodKind }: DescMethod): string {
+  if (verb === "GET") return "add encoding=json and message={} to the query";
   if (methodKind === "unary") return "send content-type: application/json";
   return `${name} is a stream: send content-type: application/connect+json`;
 }
 
-/** Returns the HTTP methods that an RPC accepts. Connect reads unary methods without side effects by GET too. */
-function verbsOf({ idempotency, methodKind }: DescMethod): string[] {
-  const isRead = idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && methodKind === "unary";
-  return isRead ? ["POST", "GET"] : ["POST"];
+/** Returns the HTTP methods that an RPC accepts. */
+export function verbsOf(method: DescMethod): string[] {
+  return isRead(method) ? ["POST", "GET"] : ["POST"];
+}
+
+/** Returns whether Connect reads a method by GET too, as it does unary ones without side effects. */
+export function isRead({ idempotency, methodKind }: DescMethod): boolean {
+  return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && methodKind === "unary";
 }

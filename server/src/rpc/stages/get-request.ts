@@ -7,15 +7,20 @@ const ENCODED_BYTES = /(?:%[\da-f]{2})+/gi;
 /** base64 (RFC 4648, 4) and base64url (5), with or without padding. */
 const BASE64 = /^[\w+/-]*={0,2}$/;
 
+/** Checks the query of a call that came by GET. @throws ConnectError invalid_argument. */
+export function checkGetRequest({ requestMethod, url }: HandlerContext): void {
+  if (requestMethod !== "GET") return;
+  const { search, searchParams } = new URL(url);
+  checkQuery(search, searchParams);
+}
+
 /**
  * Checks the query of a Connect GET, above all the message in it. The code that parses it later replaces bytes that are
  * not UTF-8 by U+FFFD, and drops blanks from base64. A `+` that is not percent-encoded is a blank in a query.
  *
  * @throws ConnectError invalid_argument.
  */
-export function checkGetRequest({ requestMethod, url }: HandlerContext): void {
-  if (requestMethod !== "GET") return;
-  const { search, searchParams } = new URL(url);
+export function checkQuery(search: string, searchParams: URLSearchParams): void {
   try {
     for (const [bytes] of search.matchAll(ENCODED_BYTES)) decodeURIComponent(bytes);
   } catch (error) {

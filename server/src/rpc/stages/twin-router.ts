@@ -1,5 +1,7 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
+  Code,
+  ConnectError,
   type ConnectRouter,
   type ConnectRouterOptions,
   createConnectRouter,
@@ -24,8 +26,11 @@ export function mountTwice(
   onMethod: (method: DescMethod, call: MethodImpl<DescMethod>, options: Options) => void,
 ): void {
   const byHand = createConnectRouter(routerOptions);
+  // Connect would let the interceptors of a service replace those of the router.
+  const { interceptors = [] } = routerOptions;
   const withJson = (options: Options, textDecoder: JsonDecoder, ignoreUnknownFields: boolean) => ({
     ...options,
+    interceptors: [...interceptors, ...(options?.interceptors ?? [])],
     jsonOptions: { ...routerOptions.jsonOptions, ...options?.jsonOptions, textDecoder, ignoreUnknownFields },
   });
   const mountByHand = (method: DescMethod, call: MethodImpl<DescMethod>, options: Options) => {
@@ -37,8 +42,8 @@ export function mountTwice(
     service(service, implementation, options) {
       router.service(service, implementation, withJson(options, strictJsonDecoder, true));
       for (const method of service.methods) {
-        const call = (implementation as Implementation)[method.localName];
-        if (call) mountByHand(method, call.bind(implementation) as MethodImpl<DescMethod>, options);
+        const call = (implementation as Implementation)[method.localName] ?? unimplemented(method);
+        mountByHand(method, call.bind(implementation) as MethodImpl<DescMethod>, options);
       }
       return twin;
     },
@@ -54,6 +59,13 @@ export function mountTwice(
     const handlerByHand = handlersByHand.get(handler.requestPath);
     if (handlerByHand) router.handlers[index] = chooseByAuthor(handler, handlerByHand);
   }
+}
+
+/** Returns the handler of a method that its service does not have. */
+function unimplemented({ parent, name }: DescMethod): () => never {
+  return () => {
+    throw new ConnectError(`${parent.typeName}.${name} is not implemented`, Code.Unimplemented);
+  };
 }
 
 function chooseByAuthor(handler: UniversalHandler, byHand: UniversalHandler): UniversalHandler {

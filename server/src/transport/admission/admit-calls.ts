@@ -18,6 +18,7 @@ import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
 import { createRefusal } from "./refusal.ts";
 import { RefusedRequests } from "./refused-requests.ts";
+import { pathOf } from "./target.ts";
 
 const RETRY_AFTER_MS = 1_000;
 /** Time between two lines about refused calls. A line for each would be a load of its own. */
@@ -41,8 +42,8 @@ export interface AdmitCallsOptions {
   admission: Admission;
   /** @returns The handler behind a request's target. */
   handlerOf(path: string): UniversalHandler | undefined;
-  /** Returns headers to add to a refused call's answer, those that all of the app's answers carry. */
-  extraHeaders(origin: string | undefined): Readonly<Record<string, string>>;
+  /** Returns headers for a refused call's answer that let pages of an origin read it, names and values in turn. */
+  headersFor(origin: string | undefined): readonly string[];
   logger: Logger;
 }
 
@@ -68,7 +69,8 @@ export interface AdmittedCalls {
  * included. Requests that are not calls, such as probes, pass.
  */
 export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): AdmittedCalls {
-  const { admission, handlerOf, extraHeaders } = options;
+  const { admission, handlerOf } = options;
+  const extraHeaders = (origin: string | undefined) => toRecord(options.headersFor(origin));
   const countRefused = createRefusedLog(options);
   const refused = new RefusedRequests();
   const isExempt = (method: UniversalHandler, verb: string | undefined) =>
@@ -111,20 +113,6 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
   return { listener, refuseStream, answerRefused };
-}
-
-/**
- * Returns the path that a request's target is routed by, in whichever form it is written (RFC 9112, 3.2; RFC 3986,
- * 6.2.2.2).
- */
-function pathOf(target: string): string {
-  const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
-  if (!path.includes("%")) return path;
-  try {
-    return decodeURI(path);
-  } catch {
-    return path;
-  }
 }
 
 interface HttpArrivalOptions {
@@ -216,6 +204,12 @@ function answerStream(
     { endStream: body === undefined },
   );
   if (body) stream.end(body);
+}
+
+function toRecord(headers: readonly string[]): Record<string, string> {
+  const record: Record<string, string> = {};
+  for (let i = 0; i + 1 < headers.length; i += 2) record[headers[i] ?? ""] = headers[i + 1] ?? "";
+  return record;
 }
 
 /** Counts refused calls, and logs one line for all those of a second. */

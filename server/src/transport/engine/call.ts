@@ -1,48 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Compression } from "@connectrpc/connect/protocol";
 import type { Principal } from "../../domain/principal.ts";
-import type { RequestTimeouts } from "../../limits.ts";
-import type { DirectChain } from "../../rpc/chain.ts";
-import type { MethodPlan } from "../../rpc/method-plan.ts";
-import type { CallRecord } from "../../rpc/record/call-record.ts";
+import { acceptedEncodings } from "../../rpc/stages/compression.ts";
+import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
-import type { Admission, Arrival } from "../admission/admission.ts";
+import type { Arrival } from "../admission/admission.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
-import type { ConnectionGuard } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { CallClock } from "./call-clock.ts";
+import type { Abortable, CallOptions } from "./call-options.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
-import type { BodyReceiver, Wire } from "./wire.ts";
-
-/** Meaningful flags of an envelope: compressed, end of stream. */
-const MAX_FLAGS = 3;
-
-export interface CallOptions<Form extends CallForm = CallForm> {
-  chain: DirectChain;
-  /** Open calls, of which this becomes one. */
-  calls: Set<Abortable>;
-  admission: Admission;
-  timeouts: RequestTimeouts;
-  plan: MethodPlan;
-  form: Form;
-  /** Coding of the request's messages. */
-  coding: Compression | undefined;
-  wire: Wire;
-  record: CallRecord;
-  /** Refuses the call ahead of its gate, for a reason that its carrier found. */
-  refusal?: ConnectError | undefined;
-  guard: ConnectionGuard;
-  connection: object;
-  /** Counts the bytes that the call holds, if its carrier has begun to. */
-  bytes?: CallBytes | undefined;
-  /** Answers a call that was not let in. */
-  answerRefused(reason: "overloaded" | "expired"): void;
-}
-
-/** Work that ends at shutdown. */
-export interface Abortable {
-  abort(error: ConnectError): void;
-}
+import type { BodyReceiver } from "./wire.ts";
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
 export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
@@ -51,9 +19,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   protected isReceived = false;
   protected isDone = false;
   protected context: CallContext | undefined;
+  protected clock: CallClock | undefined;
   #timeoutMs: number | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-  #bodyTimer: NodeJS.Timeout | undefined;
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
@@ -105,8 +72,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       const { timeoutMs, error } = form.parseTimeout(wire);
       this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
-      // A call that has waited may be late already, and Node warns of a negative delay.
-      this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      this.clock = new CallClock(this, record);
+      if (chain.shutdownSignal.aborted) throw chain.shutdownSignal.reason;
       if (refusal) throw refusal;
       const principal = chain.gate({
         method: plan.name,
@@ -114,13 +81,12 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
         authorization: wire.header("authorization"),
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
       });
-      if (error) throw error;
       if (principal instanceof Promise) {
         principal.then(
-          (known) => this.#admit(known),
-          (refusal: unknown) => this.failInProtocol(refusal),
+          (known) => this.#admit(known, error),
+          (reason: unknown) => this.failInProtocol(reason),
         );
-      } else this.#admit(principal);
+      } else this.#admit(principal, error);
     } catch (error) {
       this.failInProtocol(error);
     }
@@ -132,32 +98,33 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     this.failInProtocol(error);
   }
 
-  #admit(principal: Principal | undefined): void {
+  #admit(principal: Principal | undefined, timeoutError: ConnectError | undefined): void {
     if (this.isDone) return;
     const { guard, record, chain } = this.options;
     record.principal = principal;
-    if (principal || chain.isOpen) guard.admit();
+    try {
+      this.checkRequest();
+      if (principal || chain.isOpen) guard.admit();
+      if (timeoutError) throw timeoutError;
+    } catch (error) {
+      this.failInProtocol(error);
+      return;
+    }
     const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
     if (waiting) waiting.then(() => this.isDone || this.begin());
     else this.begin();
   }
 
+  /** Checks what the gate does beside the caller. @throws ConnectError */
+  protected checkRequest(): void {
+    const { form, unknownCoding } = this.options;
+    if (unknownCoding === undefined) return;
+    this.makeContext().responseHeader.set(form.acceptHeader, acceptedEncodings);
+    throw unknownCodingError(unknownCoding);
+  }
+
   /** Begins to read a request that the gate has let in. */
   protected abstract begin(): void;
-
-  /** Bounds the time that the body of a request with one message may take. */
-  protected boundBody(): void {
-    const { record, timeouts } = this.options;
-    if (record.deadlineAtMs - performance.now() <= timeouts.bodyTimeoutMs) return;
-    this.#bodyTimer = setTimeout(failLate, timeouts.bodyTimeoutMs, this);
-  }
-
-  /** Ends the call at the caller's own end, if that comes before the deadline. */
-  protected boundBy(leftMs: number, reason: () => ConnectError): void {
-    if (performance.now() + leftMs >= this.options.record.deadlineAtMs) return;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.abort(reason()), Math.max(0, leftMs));
-  }
 
   /** More of the request has come. */
   protected moved(): void {
@@ -168,10 +135,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Whether a body of envelopes does not begin like plain JSON; if it does, the call has failed. */
   protected beginsEnveloped(bytes: Uint8Array): boolean {
-    const [flags = 0] = bytes;
-    if (flags <= MAX_FLAGS) return true;
     try {
-      assertEnveloped(flags, this.options.wire.header("content-type") ?? "", !this.isStream);
+      assertEnveloped(bytes[0], this.options.mediaType, !this.isStream);
       return true;
     } catch (error) {
       this.failInProtocol(error);
@@ -182,7 +147,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   onEnd(error?: ConnectError): void {
     if (this.isDone) return;
     this.isReceived = true;
-    clearTimeout(this.#bodyTimer);
+    this.clock?.onBody();
     this.onReceived(error);
   }
 
@@ -241,22 +206,18 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   }
 
   protected makeContext(): CallContext {
-    const { plan, form, wire, record } = this.options;
+    const { plan, form, wire, record, verb, query } = this.options;
     this.context ??= new CallContext({
       plan,
-      protocolName: form.protocol,
+      verb,
+      query,
+      protocolName: form.protocol ?? "",
       wire,
       record,
       hasTimeout: this.#timeoutMs !== undefined,
       bytes: () => this.count(),
     });
     return this.context;
-  }
-
-  /** Throws what a call has ended with: no handler starts for a call that is over. */
-  protected throwIfOver(): void {
-    // Check the clock, since a busy loop runs its timers late.
-    if (performance.now() >= this.options.record.deadlineAtMs) throw deadlineExceeded();
   }
 
   protected failInHandler(thrown: unknown): void {
@@ -320,42 +281,18 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Headers that every answer has. */
   protected headers(): string[] {
-    return ["x-content-type-options", "nosniff", "x-request-id", this.options.record.requestId];
+    const { record, answerHeaders } = this.options;
+    return ["x-content-type-options", "nosniff", "x-request-id", record.requestId, ...answerHeaders];
   }
 
   #finish(error: ConnectError | undefined): void {
     this.isDone = true;
     if (!this.#bytes) this.options.guard.bytes.uncountedCalls -= 1;
     this.options.calls.delete(this);
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#bodyTimer);
+    this.clock?.stop();
     this.release(error);
   }
 
   /** Lets go of what the call holds. @param error It has ended with. */
   protected abstract release(error: ConnectError | undefined): void;
-}
-
-function endAtDeadline(call: Abortable): void {
-  call.abort(deadlineExceeded());
-}
-
-function failLate(call: Abortable): void {
-  call.abort(tooLate());
-}
-
-function deadlineExceeded(): ConnectError {
-  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
-}
-
-/** The error of a request whose rest has not come. */
-export function tooLate(): ConnectError {
-  return new ConnectError("the request did not arrive in time", Code.DeadlineExceeded);
-}
-
-export function tooLarge(bytes: number, maxBytes: number): ConnectError {
-  return new ConnectError(
-    `message size ${bytes} is larger than configured readMaxBytes ${maxBytes}`,
-    Code.ResourceExhausted,
-  );
 }

@@ -9,6 +9,9 @@ import type { Wire } from "./wire.ts";
 export interface CallContextOptions {
   plan: MethodPlan;
   protocolName: string;
+  verb: string;
+  /** Query of the request's target, with its question mark. */
+  query: string;
   wire: Wire;
   record: CallRecord;
   /** Whether the client has set a deadline. */
@@ -21,7 +24,8 @@ export interface CallContextOptions {
 export class CallContext implements HandlerContext {
   readonly method: DescMethod;
   readonly protocolName: string;
-  readonly requestMethod = "POST";
+  readonly requestMethod: string;
+  readonly #query: string;
   readonly #wire: Wire;
   readonly #record: CallRecord;
   readonly #hasTimeout: boolean;
@@ -31,9 +35,11 @@ export class CallContext implements HandlerContext {
   #responseTrailer: Headers | undefined;
   #values: ContextValues | undefined;
 
-  constructor({ plan, protocolName, wire, record, hasTimeout, bytes }: CallContextOptions) {
+  constructor({ plan, protocolName, verb, query, wire, record, hasTimeout, bytes }: CallContextOptions) {
     this.method = plan.method;
     this.protocolName = protocolName;
+    this.requestMethod = verb;
+    this.#query = query;
     this.#wire = wire;
     this.#record = record;
     this.#hasTimeout = hasTimeout;
@@ -45,7 +51,7 @@ export class CallContext implements HandlerContext {
   }
 
   get url(): string {
-    return `http://localhost/${this.service.typeName}/${this.method.name}`;
+    return `http://localhost/${this.service.typeName}/${this.method.name}${this.#query}`;
   }
 
   get signal(): AbortSignal {

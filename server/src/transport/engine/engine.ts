@@ -1,25 +1,28 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { TLSSocket } from "node:tls";
 import type { ConnectError } from "@connectrpc/connect";
 import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
-import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
 import { hasValidHost } from "../fastify/authority.ts";
+import type { CrossOrigin } from "../fastify/cross-origin.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/guard-session.ts";
-import type { Abortable, CallOptions } from "./call.ts";
-import { requestCoding } from "./codings.ts";
-import { type UnaryForm, unaryForms } from "./forms.ts";
+import type { Abortable, CallOptions } from "./call-options.ts";
+import type { UnaryForm } from "./forms.ts";
+import { GetCall } from "./get-call.ts";
 import { Http1Wire } from "./http1-wire.ts";
 import { Http2Wire } from "./http2-wire.ts";
+import { type RefusalForm, RefusedCall } from "./refusal.ts";
+import { codingsOf, createRouter } from "./route.ts";
 import { StreamCall } from "./stream-call.ts";
-import { type StreamForm, streamForms } from "./stream-forms.ts";
+import type { StreamForm } from "./stream-forms.ts";
 import { UnaryCall } from "./unary-call.ts";
 import type { Wire } from "./wire.ts";
 
@@ -30,6 +33,9 @@ export interface EngineOptions {
   /** Largest header list, in bytes as RFC 9113, 6.5.2, counts them. */
   maxHeaderBytes: number;
   timeouts: RequestTimeouts;
+  crossOrigin: CrossOrigin;
+  /** Returns whether the server closes, so that each HTTP/1.1 connection ends with its next answer. */
+  isClosing(): boolean;
   /** Answers a call that the admission has refused. */
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
 }
@@ -50,6 +56,9 @@ export interface FoundCall {
   onFailure(): void;
 }
 
+/** A call on the engine. */
+export type CarriedCall = UnaryCall | StreamCall | RefusedCall;
+
 export interface Engine {
   /**
    * Serves an HTTP/2 stream if it is a call that the engine carries.
@@ -60,29 +69,22 @@ export interface Engine {
   /** Does the same for an HTTP/1.1 request that has been let in. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
   /** Opens a call, which its carrier has to start. Returns undefined if the engine does not carry such calls. */
-  openCall(call: FoundCall): UnaryCall | StreamCall | undefined;
+  openCall(call: FoundCall): CarriedCall | undefined;
 }
 
 /**
  * Carries calls between Node's core events and their handlers, without requests, responses and iterators in between.
- * Leaves requests with anything that it does not know to the carrier behind it.
+ * Leaves requests that are no calls of its methods to the carrier behind it.
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { chain, admission, maxHeaderBytes, timeouts, answerRefused } = options;
+  const { chain, admission, maxHeaderBytes, timeouts, crossOrigin, isClosing, answerRefused } = options;
   const { plans, shutdownSignal } = chain;
   const calls = new Set<Abortable>();
   const shared = { chain, calls, admission, timeouts };
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
-  /** Returns the method and form that a call's path and content type stand for, if the engine carries such calls. */
-  const find = (path: string | undefined, method: string | undefined, contentType: string | undefined) => {
-    const plan = plans.get(path ?? "");
-    if (!plan || method !== "POST") return undefined;
-    const isStream = plan.method.methodKind !== "unary";
-    const form = isStream ? streamForms.get(contentType ?? "") : unaryForms.get(contentType ?? "");
-    return form && { plan, form, isStream };
-  };
+  const routeOf = createRouter(plans);
   const open = (plan: MethodPlan, requestId: string | string[] | undefined, peer: string, startedAtMs: number) =>
     new CallRecord({
       requestId: requestIdFrom(requestId),
@@ -92,23 +94,31 @@ export function createEngine(options: EngineOptions): Engine {
       observers: chain.observers,
       logger: chain.logger,
     });
+  const answerHeaders = (origin: string | undefined, verb: string | undefined, isLast: boolean) => {
+    let headers = crossOrigin.headersFor(origin);
+    // Reads are per caller and change over time: never cache them.
+    if (verb === "GET") headers = [...headers, "cache-control", "no-store"];
+    return isLast ? [...headers, "connection", "close"] : headers;
+  };
   return {
     takeRequest(request, response) {
-      const { headers, socket } = request;
-      const found = find(request.url, request.method, headers["content-type"]);
-      // A page's call needs a check of its origin, and headers for its browser.
-      if (!found || found.isStream || found.form.protocol === "grpc") return false;
-      if (headers.origin !== undefined || !hasValidHost(request)) return false;
-      const { plan, form } = found;
-      const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs);
-      const coding = requestCoding(wire.header(form.encodingHeader));
+      const { headers, socket, method, url, rawHeaders } = request;
+      const contentType = headers["content-type"];
+      const route = routeOf({ verb: method, target: url, contentType, rawHeaders, isHttp1: true });
       const guard = guardOf(socket);
-      if (coding === null || !guard) return false;
-      const record = open(plan, headers["x-request-id"], guard.peer, arrivalOf(request));
+      if (!route || !guard || !hasValidHost(request)) return false;
+      const { origin } = headers;
+      const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs);
+      const record = open(route.plan, headers["x-request-id"], guard.peer, arrivalOf(request));
+      const { requestId } = record;
+      const isSecure = () => socket instanceof TLSSocket;
+      if (origin !== undefined) crossOrigin.check({ origin, authority: headers.host, isSecure, requestId });
       const call = openCall({
         ...shared,
-        ...found,
-        ...{ coding, wire, record, guard, connection: socket },
+        ...route,
+        ...codingsOf(route, (name) => wire.header(name)),
+        ...{ wire, record, guard, connection: socket },
+        answerHeaders: answerHeaders(origin, method, isClosing()),
         bytes: callBytesOf(request),
         // It has been let in.
         answerRefused() {},
@@ -118,35 +128,42 @@ export function createEngine(options: EngineOptions): Engine {
       return true;
     },
     openCall({ path, wire, requestId, startedAtMs, connection, refusal, onFailure }) {
-      const found = find(path, "POST", mediaTypeOf(wire.header("content-type") ?? ""));
+      const contentType = wire.header("content-type");
+      const { rawHeaders } = wire;
+      const route = routeOf({ verb: "POST", target: path, contentType, rawHeaders, isHttp1: false });
       const guard = guardOf(connection);
-      const coding = found && requestCoding(wire.header(found.form.encodingHeader));
-      if (!found || !guard || coding === null) return undefined;
-      const record = open(found.plan, requestId, guard.peer, startedAtMs);
+      if (!route || !guard) return undefined;
+      const record = open(route.plan, requestId, guard.peer, startedAtMs);
       record.onFailure(onFailure);
       return openCall({
         ...shared,
-        ...found,
-        ...{ coding, wire, record, guard, connection, refusal },
+        ...route,
+        ...codingsOf(route, (name) => wire.header(name)),
+        ...{ wire, record, guard, connection, refusal: refusal ?? route.refusal },
+        answerHeaders: [],
         // Its carrier lets it in.
         answerRefused() {},
       });
     },
     takeStream(stream, headers, rawHeaders) {
-      const found = find(headers[":path"], headers[":method"], headers["content-type"]);
-      if (!found || headers.origin !== undefined) return false;
-      const { plan, form, isStream } = found;
-      const coding = requestCoding(headers[form.encodingHeader]);
-      if (coding === null || headerListSize(rawHeaders) > maxHeaderBytes) return false;
+      const { ":method": method, ":path": path, "content-type": contentType, origin } = headers;
+      const route = routeOf({ verb: method, target: path, contentType, rawHeaders, isHttp1: false });
       const { session } = stream;
       const guard = guardOf(session);
-      if (!session || !guard || !admission.hasPlace(session, isStream)) return false;
+      if (!route || !session || !guard || headerListSize(rawHeaders) > maxHeaderBytes) return false;
+      if (!admission.hasPlace(session, route.plan.method.methodKind !== "unary")) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
-      const record = open(plan, headers["x-request-id"], guard.peer, performance.now());
+      const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
+      const { requestId } = record;
+      const isSecure = () => session.socket instanceof TLSSocket;
+      const authority = headers.host ?? headers[":authority"];
+      if (origin !== undefined) crossOrigin.check({ origin, authority, isSecure, requestId });
       const call = openCall({
         ...shared,
-        ...found,
-        ...{ coding, wire, record, guard, connection: session },
+        ...route,
+        ...codingsOf(route, (name) => wire.header(name)),
+        ...{ wire, record, guard, connection: session },
+        answerHeaders: answerHeaders(origin, method, false),
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
       wire.watch(call);
@@ -157,10 +174,9 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-function openCall(options: CallOptions<UnaryForm | StreamForm>): UnaryCall | StreamCall {
-  return isOfStream(options) ? new StreamCall(options) : new UnaryCall(options as CallOptions<UnaryForm>);
-}
-
-function isOfStream(options: CallOptions<UnaryForm | StreamForm>): options is CallOptions<StreamForm> {
-  return "endFlag" in options.form;
+function openCall(options: CallOptions<UnaryForm | StreamForm | RefusalForm>): CarriedCall {
+  const { form, verb } = options;
+  if (form.protocol === undefined) return new RefusedCall(options as CallOptions<RefusalForm>);
+  if ("begin" in form) return new StreamCall(options as CallOptions<StreamForm>);
+  return new (verb === "GET" ? GetCall : UnaryCall)(options as CallOptions<UnaryForm>);
 }

@@ -36,25 +36,42 @@ export function sizeInEnvelope(bytes: Uint8Array, start = 0): number {
   return a * 0x1000000 + ((b << 16) | (c << 8) | d);
 }
 
+export interface OpenOptions {
+  /** Whether the headers name a coding. */
+  isCoded: boolean;
+  /** Flag of an envelope that is no message; 0 for none. */
+  endFlag: number;
+}
+
+/** Message of a unary request. */
+export interface Opened {
+  readonly message: Uint8Array;
+  readonly isCompressed: boolean;
+  /** Where its envelope ends. */
+  readonly end: number;
+}
+
 /**
- * Returns the one message of a unary request, and whether it is compressed.
- *
- * @param isCoded Whether the headers name a coding.
- * @throws ConnectError if there is no message, more than one, or a part of one.
+ * Returns the first message at `start` or behind it, the error that stands there in its place, or undefined for the
+ * end of the body.
  */
-export function openEnvelope(body: Uint8Array, isCoded: boolean): { message: Uint8Array; isCompressed: boolean } {
-  if (body.byteLength === 0) {
-    throw new ConnectError("protocol error: missing input message for unary method", Code.Unimplemented);
+export function openEnvelope(
+  body: Uint8Array,
+  start: number,
+  { isCoded, endFlag }: OpenOptions,
+): Opened | ConnectError | undefined {
+  for (let at = start; at < body.byteLength; ) {
+    const end = at + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body, at);
+    const flags = body[at] ?? 0;
+    const isCompressed = (flags & COMPRESSED) !== 0;
+    if (body.byteLength < end) return endsWithin();
+    if (isCompressed && !isCoded) return withoutCoding();
+    if (endFlag === 0 || (flags & endFlag) !== endFlag) {
+      return { message: body.subarray(at + ENVELOPE_HEADER_BYTES, end), isCompressed, end };
+    }
+    at = end;
   }
-  const end = ENVELOPE_HEADER_BYTES + sizeInEnvelope(body);
-  if (body.byteLength < end) throw endsWithin();
-  const isCompressed = ((body[0] ?? 0) & COMPRESSED) !== 0;
-  if (isCompressed && !isCoded) throw withoutCoding();
-  if (body.byteLength > end) {
-    if (body.byteLength < end + ENVELOPE_HEADER_BYTES + sizeInEnvelope(body.subarray(end))) throw endsWithin();
-    throw new ConnectError("protocol error: received extra input message for unary method", Code.Unimplemented);
-  }
-  return { message: body.subarray(ENVELOPE_HEADER_BYTES), isCompressed };
+  return undefined;
 }
 
 /** The error of a message that is flagged as compressed where the headers name no coding. */

@@ -20,10 +20,13 @@ export const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0
 
 /** How one protocol reads and writes calls in one format. */
 export interface CallForm {
-  readonly protocol: "grpc" | "grpc-web" | "connect";
+  /** Undefined for a request in none of them. */
+  readonly protocol: "grpc" | "grpc-web" | "connect" | undefined;
   /** Header that names the coding of the request's messages, and the one that names the codings the client accepts. */
   readonly encodingHeader: string;
   readonly acceptHeader: string;
+  /** Flag of an envelope of the request that is none of its messages; 0 for none. */
+  readonly endFlag: number;
   codecOf(plan: MethodPlan, wire: Wire): Codec;
   /** Returns the client's deadline, or why it can't be read. */
   parseTimeout(wire: Wire): { timeoutMs?: number | undefined; error?: ConnectError | undefined };
@@ -53,6 +56,7 @@ export function grpcForm(format: "binary" | "json", contentType: string): UnaryF
   return {
     protocol: "grpc",
     isEnveloped: true,
+    endFlag: 0,
     encodingHeader: "grpc-encoding",
     acceptHeader: "grpc-accept-encoding",
     codecOf: (plan) => plan[format],
@@ -99,6 +103,7 @@ export function grpcWebForm(format: "binary" | "json", contentType: string): Una
   return {
     ...grpcForm(format, contentType),
     protocol: "grpc-web",
+    endFlag: TRAILERS,
     sendMessage(wire, headers, message, context, coding) {
       if (coding !== undefined) headers.push("grpc-encoding", coding);
       const own = context?.ownTrailer;
@@ -121,6 +126,7 @@ export function connectForm(format: "binary" | "json", contentType: string): Una
   return {
     protocol: "connect",
     isEnveloped: false,
+    endFlag: 0,
     encodingHeader: "content-encoding",
     acceptHeader: "accept-encoding",
     codecOf(plan, wire) {

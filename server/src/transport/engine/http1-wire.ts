@@ -8,6 +8,8 @@ export class Http1Wire implements Wire {
   readonly #response: ServerResponse;
   readonly #bodyTimeoutMs: number;
   #receiver: BodyReceiver | undefined;
+  #isDrainWatched = false;
+  #isBounded = false;
 
   /** @param bodyTimeoutMs Time for the rest of a request that was answered before its end, in milliseconds. */
   constructor(request: IncomingMessage, response: ServerResponse, bodyTimeoutMs: number) {
@@ -65,7 +67,12 @@ export class Http1Wire implements Wire {
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#response.write(bytes);
+    const hasRoom = this.#response.write(bytes);
+    if (!hasRoom && !this.#isDrainWatched) {
+      this.#isDrainWatched = true;
+      this.#response.on("drain", () => this.#receiver?.onDrain());
+    }
+    return hasRoom;
   }
 
   end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void {
@@ -86,9 +93,12 @@ export class Http1Wire implements Wire {
   }
 
   cutWhenStalled(timeoutMs: number): void {
+    if (this.#isBounded) return;
+    this.#isBounded = true;
     const response = this.#response;
     response.setTimeout(timeoutMs, () => {
       if (response.writableLength > 0) this.cutOff();
+      else response.setTimeout(timeoutMs);
     });
   }
 

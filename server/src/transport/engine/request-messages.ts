@@ -1,7 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { tooLarge } from "./call.ts";
+import { tooLarge } from "./call-errors.ts";
 import { endsWithin } from "./envelope.ts";
 import { MessageReader } from "./message-reader.ts";
 

@@ -3,10 +3,13 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { toMalformed } from "../../rpc/malformed.ts";
-import { Call, type CallOptions, tooLate } from "./call.ts";
+import { Call } from "./call.ts";
+import { tooLate } from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";
 import { MessageWriter } from "./message-writer.ts";
+import { onlyMessage } from "./only-message.ts";
 import { RequestMessages } from "./request-messages.ts";
 import type { StreamForm } from "./stream-forms.ts";
 
@@ -52,9 +55,9 @@ export class StreamCall extends Call<StreamForm> {
     const { record, chain, wire, plan, timeouts } = this.options;
     const { methodKind } = plan.method;
     const { principal } = record;
-    if (principal) this.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
+    if (principal) this.clock?.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
     if (methodKind === "server_streaming") {
-      this.boundBody();
+      this.clock?.boundBody(timeouts.bodyTimeoutMs);
       void this.#handleOne();
     } else {
       if (methodKind === "client_streaming")
@@ -130,7 +133,7 @@ export class StreamCall extends Call<StreamForm> {
   #handle(request: Message | RequestMessages): void {
     const { plan } = this.options;
     try {
-      this.throwIfOver();
+      this.clock?.throwIfOver();
       const answer = plan.implementation(request as never, this.makeContext());
       if (plan.method.methodKind === "client_streaming") void this.#sendOne(answer);
       else void this.#sendEach((answer as AsyncIterable<unknown>)[Symbol.asyncIterator]());
@@ -264,22 +267,6 @@ export class StreamCall extends Call<StreamForm> {
     if (this.#answers) void endEarly(this.#answers);
     this.#answers = undefined;
   }
-}
-
-/** The message of a request that has one. @throws ConnectError for none, for more, and for a part of one. */
-async function onlyMessage(messages: RequestMessages): Promise<Message> {
-  const first = await messages.next();
-  if (first.done) {
-    throw new ConnectError("protocol error: missing input message for server-streaming method", Code.Unimplemented);
-  }
-  const second = await messages.next();
-  if (!second.done) {
-    throw new ConnectError(
-      "protocol error: received extra input message for server-streaming method",
-      Code.Unimplemented,
-    );
-  }
-  return first.value;
 }
 
 /** Ends a handler that is not wanted any more. One that ignores it may never answer. */

@@ -10,7 +10,6 @@ import {
   GRPC_OK,
   grpcForm,
   grpcWebForm,
-  TRAILERS,
   toTrailers,
   trailerEnvelope,
   WEB_OK,
@@ -22,8 +21,6 @@ const CONNECT_OK = envelope(endStreamFlag, Buffer.from("{}"));
 
 /** How one protocol reads and writes calls with many messages in one format. */
 export interface StreamForm extends CallForm {
-  /** Flag of an envelope of the request that is none of its messages; 0 for none. */
-  readonly endFlag: number;
   /** Sends the headers of an answer. @param coding That its messages may have. */
   begin(wire: Wire, headers: string[], context: CallContext | undefined, coding: string | undefined): void;
   /**
@@ -53,7 +50,6 @@ function grpcStreamForm(format: "binary" | "json", contentType: string): StreamF
   const form = grpcForm(format, contentType);
   return {
     ...form,
-    endFlag: 0,
     begin: begin(contentType, form.encodingHeader),
     end(wire, rest, error, context) {
       const own = context?.ownTrailer;
@@ -75,7 +71,6 @@ function grpcWebStreamForm(format: "binary" | "json", contentType: string): Stre
   const form = grpcWebForm(format, contentType);
   return {
     ...form,
-    endFlag: TRAILERS,
     begin: begin(contentType, form.encodingHeader),
     end(wire, rest, error, context) {
       const own = context?.ownTrailer;

@@ -1,10 +1,15 @@
 import type { Message } from "@bufbuild/protobuf";
-import type { ConnectError } from "@connectrpc/connect";
-import { Call, type CallOptions, tooLarge } from "./call.ts";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { Call } from "./call.ts";
+import { tooLarge } from "./call-errors.ts";
+import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
-import { openEnvelope, sizeInEnvelope } from "./envelope.ts";
+import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
 import { GrowingBuffer } from "./growing-buffer.ts";
+
+/** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */
+const MAX_TRAILERS_BYTES = 16 * 1_024;
 
 export type UnaryCallOptions = CallOptions<UnaryForm>;
 
@@ -16,8 +21,9 @@ export class UnaryCall extends Call<UnaryForm> {
   #rest: GrowingBuffer | undefined;
 
   protected begin(): void {
-    this.boundBody();
-    this.options.wire.receive();
+    const { wire, timeouts } = this.options;
+    this.clock?.boundBody(timeouts.bodyTimeoutMs);
+    wire.receive();
   }
 
   onData(bytes: Uint8Array): void {
@@ -31,7 +37,9 @@ export class UnaryCall extends Call<UnaryForm> {
       if (form.isEnveloped && !this.beginsEnveloped(bytes)) return;
     } else this.#hold(bytes);
     const start = this.#rest?.bytes ?? this.#body;
-    const length = form.isEnveloped ? sizeInEnvelope(start) : start.byteLength;
+    // Behind the message there is room for trailers.
+    const rest = start.byteLength - ENVELOPE_HEADER_BYTES - MAX_TRAILERS_BYTES;
+    const length = form.isEnveloped ? Math.max(sizeInEnvelope(start), rest) : start.byteLength;
     if (length > plan.maxBytes) this.failInProtocol(tooLarge(length, plan.maxBytes));
   }
 
@@ -54,37 +62,53 @@ export class UnaryCall extends Call<UnaryForm> {
       this.failInProtocol(error);
       return;
     }
-    const { form, record, coding, plan } = this.options;
+    const { form, record, coding } = this.options;
     record.isReadingRequest = true;
     const body = this.#rest?.bytes ?? this.#body ?? new Uint8Array();
-    try {
-      const { message, isCompressed } = form.isEnveloped
-        ? openEnvelope(body, coding !== undefined)
-        : { message: body, isCompressed: coding !== undefined };
-      if (coding && isCompressed) {
-        this.inTurn(() => coding.decompress(message, plan.maxBytes)).then(
-          (inflated) => this.#handle(inflated),
-          (error: unknown) => this.failInProtocol(error),
-        );
-      } else this.#handle(message);
-    } catch (error) {
-      this.failInProtocol(error);
+    if (!form.isEnveloped) {
+      this.open(body, coding !== undefined);
+      return;
+    }
+    const options = { isCoded: coding !== undefined, endFlag: form.endFlag };
+    const opened = openEnvelope(body, 0, options);
+    if (!opened) this.failInProtocol(protocolError("missing"));
+    else if (opened instanceof ConnectError) this.failInProtocol(opened);
+    else {
+      const next = openEnvelope(body, opened.end, options);
+      const fault = next && (next instanceof ConnectError ? next : protocolError("received extra"));
+      this.open(opened.message, opened.isCompressed, fault);
     }
   }
 
-  #handle(bytes: Uint8Array): void {
+  /**
+   * Inflates a message if it is compressed, and has it handled.
+   *
+   * @param fault Of what stands behind it, for a message that is valid itself.
+   */
+  protected open(message: Uint8Array, isCompressed: boolean, fault?: ConnectError): void {
+    const { coding, plan } = this.options;
+    if (coding && isCompressed) {
+      this.inTurn(() => coding.decompress(message, plan.maxBytes)).then(
+        (inflated) => this.#handle(inflated, fault),
+        (error: unknown) => this.failInProtocol(error),
+      );
+    } else this.#handle(message, fault);
+  }
+
+  #handle(bytes: Uint8Array, fault: ConnectError | undefined): void {
     if (this.isDone) return;
     const { form, record, plan, chain, wire } = this.options;
     let message: Message;
     try {
       message = form.codecOf(plan, wire).read(bytes);
+      if (fault) throw fault;
     } catch (error) {
       this.failInProtocol(error);
       return;
     }
     record.isReadingRequest = false;
     try {
-      this.throwIfOver();
+      this.clock?.throwIfOver();
       chain.validate(plan.method.input, message);
       const answer = plan.implementation(message as never, this.makeContext());
       if (answer instanceof Promise) {
@@ -136,4 +160,8 @@ export class UnaryCall extends Call<UnaryForm> {
     this.#body = undefined;
     this.#rest = undefined;
   }
+}
+
+function protocolError(what: "missing" | "received extra"): ConnectError {
+  return new ConnectError(`protocol error: ${what} input message for unary method`, Code.Unimplemented);
 }

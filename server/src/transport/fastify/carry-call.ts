@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 import type { RequestTimeouts } from "../../limits.ts";
 import { faultResponse } from "../../rpc/stages/answer-faults.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
+import { queryOf } from "../admission/target.ts";
 import { requestContextValues } from "../port/connection.ts";
 import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
@@ -83,11 +84,6 @@ export async function carryCall(
     else if (fault.trailer) writer.end(fault.trailer);
     else cut(request);
   }
-}
-
-function queryOf(url: string): string {
-  const start = url.indexOf("?");
-  return start < 0 ? "" : url.slice(start);
 }
 
 /** Copies all fields as they came. If a field that must be single came twice, both stay visible. */

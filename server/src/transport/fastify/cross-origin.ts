@@ -9,7 +9,7 @@ import { isOwnOrigin } from "./authority.ts";
 const MAX_AGE_SECONDS = 7_200;
 /** Trace context headers of a page's own telemetry (W3C Trace Context, W3C Baggage). */
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage"];
-const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"];
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"].join(", ");
 /** Time in which an origin is reported at most once, in milliseconds, and the number of origins reported in it. */
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_REPORTED_ORIGINS = 100;
@@ -20,18 +20,47 @@ export interface CrossOriginOptions {
   logger: Logger;
 }
 
-/**
- * Lets the pages of these origins call (CORS), and reports any other origin once a minute, since its browser says only
- * that something failed.
- */
-export async function registerCrossOrigin(app: FastifyInstance, { origins, logger }: CrossOriginOptions) {
+/** Request whose origin is checked. */
+export interface FromOrigin {
+  origin: string | undefined;
+  /** As the request names its server. */
+  authority: string | undefined;
+  /** Returns whether the connection has TLS. */
+  isSecure(): boolean;
+  requestId: string;
+}
+
+export interface CrossOrigin {
+  /** Reports an origin that is not let in, once a minute, since its browser says only that something failed. */
+  check(request: FromOrigin): void;
+  /** Returns headers for an answer, names and values in turn, that let pages of an allowed origin read it. */
+  headersFor(origin: string | undefined): readonly string[];
+}
+
+/** Creates the rules for pages of other origins (CORS). */
+export function createCrossOrigin({ origins, logger }: CrossOriginOptions): CrossOrigin {
   const isNew = createFirstSeen();
+  const others = origins.length === 0 ? [] : ["vary", "Origin", "access-control-expose-headers", EXPOSED_HEADERS];
+  const allowed = new Map(origins.map((origin) => [origin, [...others, "access-control-allow-origin", origin]]));
+  return {
+    check({ origin, authority, isSecure, requestId }) {
+      if (origin === undefined || allowed.has(origin) || isOwnOrigin(origin, authority, isSecure())) return;
+      const shown = origin.slice(0, 200);
+      if (isNew(shown)) logger.warn({ requestId, origin: shown }, "origin refused: it is not in CORS_ORIGINS");
+    },
+    headersFor: (origin) => allowed.get(origin ?? "") ?? others,
+  };
+}
+
+/** Lets the pages of the allowed origins call what Fastify serves, and answers their preflights. */
+export async function registerCrossOrigin(app: FastifyInstance, { check }: CrossOrigin, origins: readonly string[]) {
   app.addHook("onRequest", async ({ headers, host, raw, id: requestId }) => {
-    const { origin } = headers;
-    if (origin === undefined || origins.includes(origin)) return;
-    if (isOwnOrigin(origin, host, raw.socket instanceof TLSSocket)) return;
-    const shown = origin.slice(0, 200);
-    if (isNew(shown)) logger.warn({ requestId, origin: shown }, "origin refused: it is not in CORS_ORIGINS");
+    check({
+      origin: headers.origin,
+      authority: host,
+      isSecure: () => raw.socket instanceof TLSSocket,
+      requestId,
+    });
   });
   if (origins.length === 0) return;
   await app.register(fastifyCors, {
@@ -41,19 +70,6 @@ export async function registerCrossOrigin(app: FastifyInstance, { origins, logge
     exposedHeaders: EXPOSED_HEADERS,
     maxAge: MAX_AGE_SECONDS,
   });
-}
-
-/** Returns the headers that let a page of an allowed origin read an answer that does not come from Fastify. */
-export function crossOriginHeaders(
-  origin: string | undefined,
-  allowed: readonly string[],
-): Readonly<Record<string, string>> {
-  if (origin === undefined || !allowed.includes(origin)) return {};
-  return {
-    "access-control-allow-origin": origin,
-    "access-control-expose-headers": EXPOSED_HEADERS.join(","),
-    vary: "Origin",
-  };
 }
 
 /** Creates a function that returns whether a value is new in this minute and among its first hundred. */

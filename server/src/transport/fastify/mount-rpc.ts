@@ -41,6 +41,7 @@ export function mountRpc(
         reply.hijack();
         request.isCall = true;
         const { raw, id: requestId, peer } = request;
+        options.logger.debug({ requestId, path: handler.requestPath }, "call carried by Connect");
         await carryCall(raw, reply.raw, { ...options, handler, requestId, peer, headers: headersOf(reply) });
       },
       handler: () => {},

@@ -1,5 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { Engine } from "../engine/engine.ts";
+import type { CarriedCall, Engine } from "../engine/engine.ts";
 import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
 import { SocketWire } from "./socket-wire.ts";
 
@@ -9,9 +9,6 @@ export interface EngineExchangeOptions {
   path: string;
   stallTimeoutMs: number;
 }
-
-/** A call of the engine. */
-type EngineCall = NonNullable<ReturnType<Engine["openCall"]>>;
 
 /** Opens a call that the engine carries; undefined for one that it does not know how to. */
 export function openEngineExchange(
@@ -33,9 +30,9 @@ export function openEngineExchange(
 class EngineExchange implements Exchange {
   readonly boundsUploads = true;
   readonly #wire: SocketWire;
-  readonly #call: EngineCall;
+  readonly #call: CarriedCall;
 
-  constructor(wire: SocketWire, call: EngineCall) {
+  constructor(wire: SocketWire, call: CarriedCall) {
     this.#wire = wire;
     this.#call = call;
   }
