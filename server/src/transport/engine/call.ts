@@ -6,21 +6,26 @@ import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
-import type { Admission, Arrival } from "../admission/admission.ts";
+import type { Chain, Link } from "../../runtime/chain.ts";
+import type { Admission, Arrival, Member } from "../admission/admission.ts";
+import type { Waiting } from "../admission/paced-line.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import type { ConnectionGuard } from "../port/connection-guard.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { type AfterTurn, lookAfterTurn } from "./after-turn.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 /** Meaningful flags of an envelope: compressed, end of stream. */
 const MAX_FLAGS = 3;
+/** A shorter answer mostly leaves at once, and is counted only if it does not. In bytes. */
+const SHORT_ANSWER_BYTES = 4 * 1_024;
 
 export interface CallOptions<Form extends CallForm = CallForm> {
   chain: DirectChain;
   /** Open calls, of which this becomes one. */
-  calls: Set<Abortable>;
+  calls: Chain<Abortable>;
   admission: Admission;
   timeouts: RequestTimeouts;
   plan: MethodPlan;
@@ -43,15 +48,21 @@ export interface Abortable {
 }
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
-export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
+export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable, AfterTurn {
   abstract readonly isStream: boolean;
+  place: Link<Member> | undefined;
+  started: Link<Waiting> | undefined;
   protected readonly options: CallOptions<Form>;
   protected isReceived = false;
   protected isDone = false;
   protected context: CallContext | undefined;
+  #link: Link<Abortable> | undefined;
   #timeoutMs: number | undefined;
   #deadline: NodeJS.Timeout | undefined;
+  #bodyEndsAtMs: number | undefined;
   #bodyTimer: NodeJS.Timeout | undefined;
+  #willLook = false;
+  #hasLooked = false;
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
@@ -98,13 +109,13 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     this.#hasStarted = true;
     if (!this.#bytes) guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
-    calls.add(this);
+    this.#link = calls.add(this);
     try {
       const { timeoutMs, error } = form.parseTimeout(wire);
       this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
-      // A call that has waited may be late already, and Node warns of a negative delay.
-      this.#deadline = setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      // Most calls have their answer before the turn is over, and need no timer.
+      this.#lookLater();
       const principal = chain.gate({
         method: plan.name,
         requestId: record.requestId,
@@ -121,6 +132,29 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     } catch (error) {
       this.failInProtocol(error);
     }
+  }
+
+  /** Sets the timers of a call that is still open. Bounds a short answer that has not left in the meantime. */
+  afterTurn(): void {
+    this.#willLook = false;
+    const { record, wire } = this.options;
+    if (!this.isDone) {
+      // A call that has waited may be late already, and Node warns of a negative delay.
+      this.#deadline ??= setTimeout(endAtDeadline, Math.max(0, record.deadlineAtMs - performance.now()), this);
+      if (this.#bodyEndsAtMs === undefined || this.isReceived || this.#bodyTimer) return;
+      this.#bodyTimer = setTimeout(failLate, Math.max(0, this.#bodyEndsAtMs - performance.now()), this);
+    } else if (!wire.isClosed && wire.unsentBytes > 0) {
+      // Node writes when the turn is over, and reports that in the next one.
+      if (this.#hasLooked) this.boundAnswer();
+      else this.#lookLater();
+      this.#hasLooked = true;
+    }
+  }
+
+  #lookLater(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    lookAfterTurn(this);
   }
 
   /** Ends the call with an error, whatever it waits for. */
@@ -145,8 +179,10 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   /** Bounds the time that the body of a request with one message may take. */
   protected boundBody(): void {
     const { record, timeouts } = this.options;
-    if (record.deadlineAtMs - performance.now() <= timeouts.bodyTimeoutMs) return;
-    this.#bodyTimer = setTimeout(failLate, timeouts.bodyTimeoutMs, this);
+    const endsAtMs = performance.now() + timeouts.bodyTimeoutMs;
+    if (record.deadlineAtMs <= endsAtMs) return;
+    this.#bodyEndsAtMs = endsAtMs;
+    this.#lookLater();
   }
 
   /** Ends the call at the caller's own end, if that comes before the deadline. */
@@ -301,7 +337,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   protected end(error?: ConnectError): void {
     const { wire, record } = this.options;
     this.#finish(error);
-    this.boundAnswer();
+    if (wire.unsentBytes < SHORT_ANSWER_BYTES) this.#lookLater();
+    else this.boundAnswer();
     if (!this.isReceived) wire.dropRest();
     record.end(200, true);
     record.release();
@@ -323,7 +360,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   #finish(error: ConnectError | undefined): void {
     this.isDone = true;
     if (!this.#bytes) this.options.guard.bytes.uncountedCalls -= 1;
-    this.options.calls.delete(this);
+    this.options.calls.remove(this.#link);
     clearTimeout(this.#deadline);
     clearTimeout(this.#bodyTimer);
     this.release(error);
