@@ -28,6 +28,8 @@ export interface MethodPlan {
   readonly maxBytes: number;
   /** Deadline of a call whose client sets none, in milliseconds. */
   readonly defaultTimeoutMs: number;
+  /** Whether the handler is done with a message's bytes when it asks for the next, so that its memory is used again. */
+  readonly lendsMessages: boolean;
   readonly binary: Codec;
   /** JSON of generated clients, whose unknown fields may come from a newer contract. */
   readonly json: Codec;
@@ -38,6 +40,7 @@ export interface MethodPlan {
 export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptions"> {
   maxBytes: number;
   defaultTimeoutMs: number;
+  lendsMessages: boolean;
 }
 
 /** Composes the plan of a method. */

@@ -6,6 +6,7 @@ import { toMalformed } from "../../rpc/malformed.ts";
 import { Call, type CallOptions, tooLate } from "./call.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";
+import { countReadBytes } from "./free-young-buffers.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { RequestMessages } from "./request-messages.ts";
 import type { StreamForm } from "./stream-forms.ts";
@@ -33,6 +34,7 @@ export class StreamCall extends Call<StreamForm> {
     const { plan, wire, guard } = options;
     this.#messages = new RequestMessages({
       maxBytes: plan.maxBytes,
+      lendsMessages: plan.lendsMessages,
       read: (bytes, flags) => this.#read(bytes, flags),
       hold: (deltaBytes) => this.count().hold(deltaBytes),
       hasRoom: () => guard.bytes.isQuiet,
@@ -73,6 +75,7 @@ export class StreamCall extends Call<StreamForm> {
       this.#hasReceived = true;
       if (!this.beginsEnveloped(bytes)) return;
     }
+    countReadBytes(bytes.byteLength);
     this.#messages.push(bytes);
     if (this.#messages.queuedBytes > 0) this.count();
   }
