@@ -9,30 +9,12 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { createRandom, type Random } from "@rollcall/testing/random";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const calls = Number(process.env.FUZZ_CALLS ?? 300);
-
-/** A small generator of random numbers (mulberry32): the same for the same seed. */
-function createRandom(seed: number) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
-  };
-  const below = (limit: number) => Math.floor(next() * limit);
-  return {
-    below,
-    isOnce: (inTimes: number) => below(inTimes) === 0,
-    pick: <T>(values: readonly T[]): T => values[below(values.length)] as T,
-  };
-}
-
-type Random = ReturnType<typeof createRandom>;
 
 interface Call {
   readonly path: string;
