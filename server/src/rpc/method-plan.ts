@@ -3,6 +3,7 @@ import { create, fromBinary, fromJsonString, isMessage, toBinary, toJsonString }
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
+import { EncodedAnswer } from "./encoded-answer.ts";
 import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./stages/strict-json.ts";
 
 /** Handler as a service implements it. It takes a message or a stream of messages, and answers with either. */
@@ -82,7 +83,7 @@ export function createMethodPlan(
       },
       write(message) {
         try {
-          return toBinary(output, toMessage(output, message));
+          return message instanceof EncodedAnswer ? message.toBytes() : toBinary(output, toMessage(output, message));
         } catch (error) {
           throw new ConnectError(`serialize binary: ${messageOf(error)}`, Code.Internal);
         }
