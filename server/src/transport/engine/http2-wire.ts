@@ -5,8 +5,6 @@ import { endWhenSent } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });
-/** A smaller piece that has to wait is copied: it may be all that is left of a read of 64 KiB. In bytes. */
-const MIN_SLICE_BYTES = 4 * 1_024;
 const END_STREAM = Object.freeze({ endStream: true });
 
 const wireKey = Symbol("wire");
@@ -117,8 +115,11 @@ export class Http2Wire implements Wire {
     if (piece !== null && !this.#hasFirst) {
       this.#hasFirst = true;
       this.#counter.onPiece(piece.byteLength);
-      if (this.#isAsked) this.#receiver?.onData(piece);
-      else this.#first = piece.byteLength < MIN_SLICE_BYTES ? Buffer.from(piece) : piece;
+      // It may be a small part of what was read from the socket, all of which would stay in memory with it.
+      const isCopied = !this.#isAsked || this.#counter.bytes.isCrowded;
+      const bytes = isCopied && 2 * piece.byteLength < piece.buffer.byteLength ? new Uint8Array(piece) : piece;
+      if (this.#isAsked) this.#receiver?.onData(bytes);
+      else this.#first = bytes;
       return true;
     }
     stream.push = Readable.prototype.push;

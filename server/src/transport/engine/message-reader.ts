@@ -9,6 +9,9 @@ import { giveUpBuffer, LENT_BUFFER_BYTES, lendBuffer, returnBuffer } from "./len
 const AHEAD_FACTOR = 8;
 const MAX_AHEAD_BYTES = 128 * 1_024;
 
+/** Smaller messages get memory of their own: it is cheap. In bytes, with their envelope. */
+const MIN_LENT_BYTES = 4 * 1_024;
+
 /**
  * Takes a body apart into the messages in its envelopes, however the body is cut: in
  * time that grows with its bytes, and with no object for a message before it is taken.
@@ -140,7 +143,7 @@ export class MessageReader {
 
   /** Moves the header of a large envelope to a lent buffer, if there is one. */
   #placeFor(header: GrowingBuffer, size: number): GrowingBuffer {
-    if (!this.#lendsMessages || size < MIN_SLICE_BYTES || size > LENT_BUFFER_BYTES || !this.#hasRoom()) return header;
+    if (!this.#lendsMessages || size < MIN_LENT_BYTES || size > LENT_BUFFER_BYTES || !this.#hasRoom()) return header;
     this.#partBuffer = lendBuffer();
     if (!this.#partBuffer) return header;
     this.#partBuffer.set(header.bytes);
