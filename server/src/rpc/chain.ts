@@ -32,7 +32,7 @@ import { checkGetRequest } from "./stages/get-request.ts";
 import { normalizeMediaType } from "./stages/media-type.ts";
 import { refusePlainJson } from "./stages/plain-json.ts";
 import { mountTwice } from "./stages/twin-router.ts";
-import { streamHandlers } from "./stream/handlers.ts";
+import { keepNothing, streamHandlers } from "./stream/handlers.ts";
 import { userHandlers } from "./user/handlers.ts";
 
 export interface RpcOptions {
@@ -156,6 +156,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     if (Object.keys(others).length > 0) return;
     const planned = createMethodPlan(method, intercept(method, implementation as Implementation, interceptors), {
       jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
+      lendsMessages: keepNothing.has(method),
       maxBytes: readMaxBytes ?? options.maxMessageBytes,
       defaultTimeoutMs: method.methodKind === "unary" ? options.defaultTimeoutMs : maxTimeoutMs,
     });

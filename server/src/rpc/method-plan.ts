@@ -3,6 +3,7 @@ import { create, fromBinary, fromJsonString, isMessage, toBinary, toJsonString }
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
+import { EncodedAnswer } from "./encoded-answer.ts";
 import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./stages/strict-json.ts";
 
 /** Handler as a service implements it. It takes a message or a stream of messages, and answers with either. */
@@ -28,6 +29,8 @@ export interface MethodPlan {
   readonly maxBytes: number;
   /** Deadline of a call whose client sets none, in milliseconds. */
   readonly defaultTimeoutMs: number;
+  /** Whether the handler is done with a message's bytes when it asks for the next, so that its memory is used again. */
+  readonly lendsMessages: boolean;
   readonly binary: Codec;
   /** JSON of generated clients, whose unknown fields may come from a newer contract. */
   readonly json: Codec;
@@ -38,6 +41,7 @@ export interface MethodPlan {
 export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptions"> {
   maxBytes: number;
   defaultTimeoutMs: number;
+  lendsMessages: boolean;
 }
 
 /** Composes the plan of a method. */
@@ -79,7 +83,7 @@ export function createMethodPlan(
       },
       write(message) {
         try {
-          return toBinary(output, toMessage(output, message));
+          return message instanceof EncodedAnswer ? message.toBytes() : toBinary(output, toMessage(output, message));
         } catch (error) {
           throw new ConnectError(`serialize binary: ${messageOf(error)}`, Code.Internal);
         }

@@ -6,10 +6,10 @@ import { Agent } from "node:http";
 import http2 from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { createRandom } from "@rollcall/testing/random";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { FRIEND, makeCall } from "./support/make-call.ts";
-import { createRandom } from "./support/random.ts";
 import { type Client, send } from "./support/send-call.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);

@@ -8,10 +8,10 @@ import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { createRandom, type Random } from "@rollcall/testing/random";
 import { openSocket } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createRandom, type Random } from "../protocol/support/random.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const calls = Number(process.env.FUZZ_CALLS ?? 100);

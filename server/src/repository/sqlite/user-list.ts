@@ -26,6 +26,9 @@ const LAST_CODE_POINT = 0x10ffff;
 /** Columns of a user in a statement. */
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
+/** The same columns of one user. */
+type UserRow = [id: string, email: string, name: string, createdAtMs: number, updatedAtMs: number, version: number];
+
 /** Search keys from `start` up to, but without, `end`. */
 interface KeyRange {
   readonly start: string;
@@ -120,13 +123,18 @@ export class SqliteUserList {
   /** Adds the users of one slice to `users`. Returns the place where the next slice begins, or undefined at the end. */
   #slice(from: Cursor, rows: number, limit: number, range: KeyRange | undefined, users: User[]): Cursor | undefined {
     const { placeAhead, walk, walkMatching } = this.#statements;
+    let most = Math.min(limit - users.length, MAX_SLICE_USERS);
+    if (!range) {
+      most = Math.min(most, rows);
+      // Every row is a user of the page.
+      const found = walk.all(from.createdAtMs, from.id, most) as unknown as UserRow[];
+      for (const row of found) users.push(toUser(row));
+      return found.length === most ? users.at(-1) : undefined;
+    }
     const end = placeAhead.get(from.createdAtMs, from.id, rows - 1) as unknown as Cursor | undefined;
     const to = end ?? END;
-    const most = Math.min(limit - users.length, MAX_SLICE_USERS);
     const places = [from.createdAtMs, from.id, to.createdAtMs, to.id];
-    const found = range
-      ? walkMatching.all(...places, range.start, range.end, range.start, range.end, most)
-      : walk.all(...places, most);
+    const found = walkMatching.all(...places, range.start, range.end, range.start, range.end, most);
     users.push(...(found as unknown as User[]));
     return found.length === most ? users.at(-1) : end;
   }
@@ -161,6 +169,10 @@ function rangeOf(prefix: string): KeyRange {
   return { start: prefix, end: String.fromCodePoint(...codePoints, next) };
 }
 
+function toUser([id, email, name, createdAtMs, updatedAtMs, version]: UserRow): User {
+  return { id, email, name, createdAtMs, updatedAtMs, version };
+}
+
 function byPlace(a: User, b: User): number {
   return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
 }
@@ -171,8 +183,11 @@ function prepareStatements(database: DatabaseSync) {
   const walk = (condition: string) =>
     database.prepare(`
       SELECT ${USER_COLUMNS} FROM users INDEXED BY users_by_creation
-      WHERE (created_at_ms, id) > (?, ?) AND (created_at_ms, id) <= (?, ?) ${condition}
+      WHERE (created_at_ms, id) > (?, ?) ${condition}
       ORDER BY created_at_ms, id LIMIT ?`);
+  const walkAll = walk("");
+  // Objects made by SQLite's binding take a fifth longer.
+  walkAll.setReturnArrays(true);
   return {
     // Reads the indexes alone, which contain the rowid.
     rowsByEmail: database.prepare("SELECT rowid AS row FROM users WHERE email_key >= ? AND email_key < ? LIMIT ?"),
@@ -186,7 +201,7 @@ function prepareStatements(database: DatabaseSync) {
     placeAhead: database.prepare(`
       SELECT created_at_ms AS createdAtMs, id FROM users INDEXED BY users_by_creation
       WHERE (created_at_ms, id) > (?, ?) ORDER BY created_at_ms, id LIMIT 1 OFFSET ?`),
-    walk: walk(""),
-    walkMatching: walk(`AND ${matches}`),
+    walk: walkAll,
+    walkMatching: walk(`AND (created_at_ms, id) <= (?, ?) AND ${matches}`),
   };
 }

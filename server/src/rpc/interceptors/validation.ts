@@ -4,6 +4,7 @@ import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.ts";
+import { createQuickCheck, type QuickCheck } from "./quick-check.ts";
 
 /** Validator of the process. It compiles each rule of the contract once, which takes longer than many calls. */
 const validator = createValidator();
@@ -19,7 +20,10 @@ export type Validate = (schema: DescMessage, message: Message) => void;
  */
 export function createValidate(services: readonly DescService[]): Validate {
   for (const { input } of services.flatMap(({ methods }) => methods)) validator.validate(input, exampleOf(input));
+  const quickChecks = new Map<DescMessage, QuickCheck | undefined>();
   return (schema, message) => {
+    if (!quickChecks.has(schema)) quickChecks.set(schema, createQuickCheck(schema));
+    if (quickChecks.get(schema)?.(message)) return;
     const result = validator.validate(schema, message);
     if (result.kind === "error") throw result.error;
     if (result.kind === "invalid") throw toInvalidArgument(result.violations);

@@ -2,26 +2,26 @@ import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
-import { toUserChange, toUserMessage } from "./mapper.ts";
+import { UserAnswer, UserPageAnswer } from "./answers.ts";
+import { toUserChange } from "./mapper.ts";
 
 /** Implements user.v1.UserService with the directory's use cases. */
 export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
   return {
     async getUser({ id }) {
-      return { user: toUserMessage(await users.get(id)) };
+      return new UserAnswer(await users.get(id));
     },
     async listUsers({ pageSize, pageToken, filter }, { signal }) {
-      const page = await users.list(pageSize, pageToken, filter, signal);
-      return { users: page.users.map(toUserMessage), nextPageToken: page.nextPageToken };
+      return new UserPageAnswer(await users.list(pageSize, pageToken, filter, signal));
     },
     async createUser({ email, name, requestId }, { values }) {
       const user = await users.create({ email, name }, requestId, values.get(principalKey));
       nameResource(values, user.id);
-      return { user: toUserMessage(user) };
+      return new UserAnswer(user);
     },
     async updateUser(request, { values }) {
       nameResource(values, request.id);
-      return { user: toUserMessage(await users.update(request.id, toUserChange(request), request.etag)) };
+      return new UserAnswer(await users.update(request.id, toUserChange(request), request.etag));
     },
     async deleteUser({ id, etag }, { values }) {
       nameResource(values, id);

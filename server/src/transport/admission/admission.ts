@@ -1,12 +1,21 @@
 import { CONNECTION_SHARE, defaultAdmissionLimits, STREAMS_PER_CALL, settings } from "../../limits.ts";
+import { Chain, type Link } from "../../runtime/chain.ts";
 import { PacedLine, type Waiting } from "./paced-line.ts";
 
 /** A call, from the arrival of its headers to the end of its answer. */
 export interface Arrival extends Waiting {
+  /** Its place, while it has one. */
+  place?: Link<Member> | undefined;
   /** Returns how far a started call has come. */
   progress(): "receiving" | "working" | "answered";
   /** Ends a call whose request is incomplete. */
   evict(): void;
+}
+
+/** A call with a place, and the time when it entered, in milliseconds. */
+export interface Member {
+  readonly arrival: Arrival;
+  readonly enteredAtMs: number;
 }
 
 /** Pace and places of calls. */
@@ -118,8 +127,8 @@ class Pool {
   readonly #maxPerConnection: number;
   readonly #patienceMs: number;
   readonly #now: () => number;
-  /** Time when each call entered; the oldest comes first. */
-  readonly #members = new Map<Arrival, number>();
+  /** The oldest comes first. */
+  readonly #members = new Chain<Member>();
   readonly #perConnection = new Map<object, number>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
@@ -143,12 +152,12 @@ class Pool {
 
   take(arrival: Arrival): void {
     const { connection } = arrival;
-    this.#members.set(arrival, this.#now());
+    arrival.place = this.#members.add({ arrival, enteredAtMs: this.#now() });
     this.#perConnection.set(connection, this.#ofConnection(connection) + 1);
   }
 
   release(arrival: Arrival): void {
-    if (!this.#members.delete(arrival)) return;
+    if (!this.#members.remove(arrival.place)) return;
     const left = this.#ofConnection(arrival.connection) - 1;
     if (left > 0) this.#perConnection.set(arrival.connection, left);
     else this.#perConnection.delete(arrival.connection);
@@ -171,7 +180,7 @@ class Pool {
     if (nowMs - this.#sweptAtMs < SWEEP_INTERVAL_MS) return;
     this.#sweptAtMs = nowMs;
     let evictable = Math.ceil(this.#max * EVICTED_SHARE);
-    for (const [arrival, enteredAtMs] of this.#members) {
+    for (const { arrival, enteredAtMs } of this.#members) {
       const progress = arrival.progress();
       if (progress === "answered") this.release(arrival);
       if (progress !== "receiving" || evictable === 0 || nowMs - enteredAtMs < this.#patienceMs) continue;

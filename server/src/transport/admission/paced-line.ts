@@ -1,10 +1,13 @@
 import type { defaultAdmissionLimits } from "../../limits.ts";
+import { Chain, type Link } from "../../runtime/chain.ts";
 import { FairLine } from "./fair-line.ts";
 
 /** A call that waits for its start. */
 export interface Waiting {
   /** The call's connection. Connections take turns, however many calls each sends. */
   readonly connection: object;
+  /** Its place among the calls that have been started and have no answer. */
+  started?: Link<Waiting> | undefined;
   /** Whether the call stays open for long and does little, so that nobody waits for its end. */
   readonly isStream: boolean;
   /**
@@ -53,7 +56,7 @@ export class PacedLine<T extends Waiting> {
   #starts = 0;
   #pacedAtMs = 0;
   #startsPerMs = 0;
-  readonly #started = new Set<T>();
+  readonly #started = new Chain<Waiting>();
   #window: number;
   /** Time since which the line has not been empty. */
   #standingSinceMs = 0;
@@ -115,7 +118,7 @@ export class PacedLine<T extends Waiting> {
 
   /** Notes that a call is over. */
   leave(call: T): void {
-    this.#started.delete(call);
+    this.#started.remove(call.started);
   }
 
   #serve(): void {
@@ -164,13 +167,13 @@ export class PacedLine<T extends Waiting> {
   }
 
   #start(call: T): void {
-    if (!call.isStream) this.#started.add(call);
+    if (!call.isStream) call.started = this.#started.add(call);
     this.#starts += 1;
     call.start();
   }
 
   /** Forgets calls whose answers only wait for their readers: they take up no time. */
   #forgetAnswered(): void {
-    for (const call of this.#started) if (call.isAnswered()) this.#started.delete(call);
+    for (const call of this.#started) if (call.isAnswered()) this.#started.remove(call.started);
   }
 }

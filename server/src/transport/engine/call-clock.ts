@@ -3,30 +3,48 @@ import type { CallRecord } from "../../rpc/record/call-record.ts";
 import { deadlineExceeded, tooLate } from "./call-errors.ts";
 import type { Abortable } from "./call-options.ts";
 
-/** Ends a call in time: at its deadline, and when its body does not come. */
+/**
+ * Ends a call in time: at its deadline, and when its body does not come.
+ * Its timers are set when it runs, which a call that ends at once does not need.
+ */
 export class CallClock {
   readonly #call: Abortable;
   readonly #record: CallRecord;
+  #isRunning = false;
   #deadline: NodeJS.Timeout | undefined;
+  #bodyEndsAtMs: number | undefined;
   #body: NodeJS.Timeout | undefined;
 
   /** @param record Has the deadline. */
   constructor(call: Abortable, record: CallRecord) {
     this.#call = call;
     this.#record = record;
-    // A call that has waited may be late already, and Node warns of a negative delay.
-    const leftMs = Math.max(0, record.deadlineAtMs - performance.now());
-    this.#deadline = setTimeout(endAtDeadline, leftMs, call);
+  }
+
+  /** Sets the timers. */
+  run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#deadline ??= setTimeout(endAtDeadline, msUntil(this.#record.deadlineAtMs), this.#call);
+    this.#runBody();
   }
 
   /** Bounds the time that the body of a request with one message may take, in milliseconds. */
   boundBody(timeoutMs: number): void {
-    if (this.#record.deadlineAtMs - performance.now() <= timeoutMs) return;
-    this.#body = setTimeout(failLate, timeoutMs, this.#call);
+    const endsAtMs = performance.now() + timeoutMs;
+    if (this.#record.deadlineAtMs <= endsAtMs) return;
+    this.#bodyEndsAtMs = endsAtMs;
+    if (this.#isRunning) this.#runBody();
+  }
+
+  #runBody(): void {
+    if (this.#bodyEndsAtMs === undefined) return;
+    this.#body = setTimeout(failLate, msUntil(this.#bodyEndsAtMs), this.#call);
   }
 
   /** The body has come. */
   onBody(): void {
+    this.#bodyEndsAtMs = undefined;
     clearTimeout(this.#body);
   }
 
@@ -47,6 +65,11 @@ export class CallClock {
     clearTimeout(this.#deadline);
     clearTimeout(this.#body);
   }
+}
+
+/** Returns the time that is left. A call that has waited may be late already, and Node warns of a negative delay. */
+function msUntil(atMs: number): number {
+  return Math.max(0, atMs - performance.now());
 }
 
 function endAtDeadline(call: Abortable): void {

@@ -4,6 +4,7 @@ import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
+import type { Chain } from "../../runtime/chain.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import type { ConnectionGuard } from "../port/connection-guard.ts";
@@ -13,7 +14,7 @@ import type { Wire } from "./wire.ts";
 export interface CallOptions<Form extends CallForm = CallForm> {
   chain: DirectChain;
   /** Open calls, of which this becomes one. */
-  calls: Set<Abortable>;
+  calls: Chain<Abortable>;
   admission: Admission;
   timeouts: RequestTimeouts;
   plan: MethodPlan;

@@ -3,24 +3,35 @@ import type { Principal } from "../../domain/principal.ts";
 import { acceptedEncodings } from "../../rpc/stages/compression.ts";
 import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
-import type { Arrival } from "../admission/admission.ts";
+import type { Link } from "../../runtime/chain.ts";
+import type { Arrival, Member } from "../admission/admission.ts";
+import type { Waiting } from "../admission/paced-line.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { type AfterTurn, lookAfterTurn } from "./after-turn.ts";
 import { CallClock } from "./call-clock.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver } from "./wire.ts";
 
+/** A shorter answer mostly leaves at once, and is counted only if it does not. In bytes. */
+const SHORT_ANSWER_BYTES = 4 * 1_024;
+
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
-export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable {
+export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable, AfterTurn {
   abstract readonly isStream: boolean;
+  place: Link<Member> | undefined;
+  started: Link<Waiting> | undefined;
   protected readonly options: CallOptions<Form>;
   protected isReceived = false;
   protected isDone = false;
   protected context: CallContext | undefined;
   protected clock: CallClock | undefined;
+  #link: Link<Abortable> | undefined;
   #timeoutMs: number | undefined;
+  #willLook = false;
+  #hasLooked = false;
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
@@ -67,12 +78,14 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     this.#hasStarted = true;
     if (!this.#bytes) guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
-    calls.add(this);
+    this.#link = calls.add(this);
     try {
       const { timeoutMs, error } = form.parseTimeout(wire);
       this.#timeoutMs = timeoutMs === undefined ? undefined : Math.min(timeoutMs, chain.maxTimeoutMs);
       record.deadlineAtMs = record.startedAtMs + (this.#timeoutMs ?? plan.defaultTimeoutMs);
       this.clock = new CallClock(this, record);
+      // Most calls have their answer before the turn is over, and need no timer.
+      this.#lookLater();
       if (chain.shutdownSignal.aborted) throw chain.shutdownSignal.reason;
       if (refusal) throw refusal;
       const principal = chain.gate({
@@ -90,6 +103,25 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     } catch (error) {
       this.failInProtocol(error);
     }
+  }
+
+  /** Sets the timers of a call that is still open. Bounds a short answer that has not left in the meantime. */
+  afterTurn(): void {
+    this.#willLook = false;
+    const { wire } = this.options;
+    if (!this.isDone) this.clock?.run();
+    else if (!wire.isClosed && wire.unsentBytes > 0) {
+      // Node writes when the turn is over, and reports that in the next one.
+      if (this.#hasLooked) this.boundAnswer();
+      else this.#lookLater();
+      this.#hasLooked = true;
+    }
+  }
+
+  #lookLater(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    lookAfterTurn(this);
   }
 
   /** Ends the call with an error, whatever it waits for. */
@@ -265,7 +297,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   protected end(error?: ConnectError): void {
     const { wire, record } = this.options;
     this.#finish(error);
-    this.boundAnswer();
+    if (wire.unsentBytes < SHORT_ANSWER_BYTES) this.#lookLater();
+    else this.boundAnswer();
     if (!this.isReceived) wire.dropRest();
     record.end(200, true);
     record.release();
@@ -288,7 +321,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   #finish(error: ConnectError | undefined): void {
     this.isDone = true;
     if (!this.#bytes) this.options.guard.bytes.uncountedCalls -= 1;
-    this.options.calls.delete(this);
+    this.options.calls.remove(this.#link);
     this.clock?.stop();
     this.release(error);
   }

@@ -6,6 +6,7 @@ import type { RequestTimeouts } from "../../limits.ts";
 import type { DirectChain } from "../../rpc/chain.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import { CallRecord } from "../../rpc/record/call-record.ts";
+import { Chain } from "../../runtime/chain.ts";
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
@@ -79,7 +80,7 @@ export interface Engine {
 export function createEngine(options: EngineOptions): Engine {
   const { chain, admission, maxHeaderBytes, timeouts, crossOrigin, isClosing, answerRefused } = options;
   const { plans, shutdownSignal } = chain;
-  const calls = new Set<Abortable>();
+  const calls = new Chain<Abortable>();
   const shared = { chain, calls, admission, timeouts };
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);

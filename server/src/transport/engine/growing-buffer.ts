@@ -4,11 +4,14 @@ export class GrowingBuffer {
   #buffer: Uint8Array;
   #length: number;
 
-  /** @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance. */
-  constructor(maxBytes: number, start: Uint8Array = new Uint8Array()) {
+  /**
+   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance.
+   * @param start Memory to begin with, of which `length` bytes are in use. Default: all of it.
+   */
+  constructor(maxBytes: number, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
     this.#maxBytes = maxBytes;
     this.#buffer = start;
-    this.#length = start.byteLength;
+    this.#length = length;
   }
 
   /** Bytes that the buffer takes up. */

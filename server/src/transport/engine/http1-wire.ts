@@ -2,6 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { dropRestWhenAnswered } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
+/** Largest body that is sent together with its header, in bytes. */
+const MAX_JOINED_BYTES = 16 * 1_024;
+
 /** Request and response of Node's HTTP/1.1. */
 export class Http1Wire implements Wire {
   readonly #request: IncomingMessage;
@@ -77,7 +80,10 @@ export class Http1Wire implements Wire {
 
   end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void {
     if (trailers) this.#response.addTrailers(trailers);
-    this.#response.end(bytes);
+    // Node joins the header and a text into one write, whatever the text's bytes mean.
+    if (bytes && bytes.byteLength <= MAX_JOINED_BYTES) {
+      this.#response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
+    } else this.#response.end(bytes);
   }
 
   reset(): void {

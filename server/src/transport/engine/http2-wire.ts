@@ -1,10 +1,15 @@
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
+import { Readable } from "node:stream";
 import { gatherPieces } from "../port/gather-pieces.ts";
 import { endWhenSent } from "../port/unread-rest.ts";
 import type { BodyReceiver, Wire } from "./wire.ts";
 
 const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });
 const END_STREAM = Object.freeze({ endStream: true });
+
+const wireKey = Symbol("wire");
+/** The listeners of a stream find its wire here, so that all streams have the same functions. */
+type CarriedStream = ServerHttp2Stream & { [wireKey]?: Http2Wire | undefined };
 
 interface PieceCounter {
   onPiece(bytes: number): void;
@@ -14,13 +19,20 @@ interface PieceCounter {
 /** HTTP/2 stream of Node, read by its core events without request and response objects. */
 export class Http2Wire implements Wire {
   readonly rawHeaders: readonly string[];
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: CarriedStream;
   readonly #headers: IncomingHttpHeaders;
   readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
   #trailers: Record<string, string> | undefined;
   /** Bytes of the body that wait to be joined. */
   #joinedBytes: (() => number) | undefined;
+  /** Whether the receiver has asked for the body. */
+  #isAsked = false;
+  /** The body's first piece, while nobody has asked for it. */
+  #first: Uint8Array | undefined;
+  /** Whether the body ended with its first piece, or without one. */
+  #isEnded = false;
+  #hasFirst = false;
   #isDrainWatched = false;
   #isBounded = false;
 
@@ -37,8 +49,16 @@ export class Http2Wire implements Wire {
     this.rawHeaders = rawHeaders;
     // The stream then closes, which reports the fault.
     stream.on("error", ignore);
+    this.#stream[wireKey] = this;
     if (hasArrived(stream)) return;
-    // Gather pieces even ahead of the gate: a stranger's bytes must never wait in small pieces.
+    if (stream.readableLength > 0) this.#gather();
+    else stream.push = pushFirst;
+  }
+
+  /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
+  #gather(): void {
+    const stream = this.#stream;
+    const counter = this.#counter;
     this.#joinedBytes = gatherPieces(stream, {
       onPiece: (bytes) => counter.onPiece(bytes),
       isDone: () => stream.writableEnded,
@@ -53,14 +73,20 @@ export class Http2Wire implements Wire {
 
   watch(receiver: BodyReceiver): void {
     this.#receiver = receiver;
-    this.#stream.on("close", () => receiver.onClose());
+    this.#stream.on("close", onClose);
   }
 
   receive(): void {
     const receiver = this.#receiver;
     const stream = this.#stream;
+    this.#isAsked = true;
     if (!receiver || stream.closed) return;
-    if (hasArrived(stream)) {
+    const first = this.#first;
+    this.#first = undefined;
+    if (first) receiver.onData(first);
+    if (this.#isEnded) receiver.onEnd();
+    else if (stream.push === pushFirst) stream._read(0);
+    else if (hasArrived(stream)) {
       // Node gives one piece at a time.
       while (stream.readableLength > 0) {
         const bytes: Buffer | null = stream.read();
@@ -69,11 +95,52 @@ export class Http2Wire implements Wire {
         receiver.onData(bytes);
       }
       receiver.onEnd();
-      return;
-    }
+    } else this.#readOn();
+  }
+
+  /** Reads the body as its pieces are gathered. */
+  #readOn(): void {
+    const stream = this.#stream;
     // A stream that was reset ends like a complete one.
-    stream.on("end", () => stream.closed || receiver.onEnd());
-    stream.on("data", (bytes: Buffer) => receiver.onData(bytes));
+    stream.on("end", () => stream.closed || this.#receiver?.onEnd());
+    stream.on("data", (bytes: Buffer) => this.#receiver?.onData(bytes));
+  }
+
+  /**
+   * Takes the first piece of the body, or its end, ahead of the stream's queue: most bodies are one piece. Further
+   * pieces are gathered.
+   */
+  takeFirst(piece: Uint8Array | null): boolean {
+    const stream = this.#stream;
+    if (piece !== null && !this.#hasFirst) {
+      this.#hasFirst = true;
+      this.#counter.onPiece(piece.byteLength);
+      // It may be a small part of what was read from the socket, all of which would stay in memory with it.
+      const isCopied = !this.#isAsked || this.#counter.bytes.isCrowded;
+      const bytes = isCopied && 2 * piece.byteLength < piece.buffer.byteLength ? new Uint8Array(piece) : piece;
+      if (this.#isAsked) this.#receiver?.onData(bytes);
+      else this.#first = bytes;
+      return true;
+    }
+    stream.push = Readable.prototype.push;
+    if (piece === null) {
+      this.#isEnded = !stream.closed;
+      if (this.#isEnded && this.#isAsked) this.#receiver?.onEnd();
+      return stream.push(null);
+    }
+    if (this.#first) stream.push(this.#first);
+    this.#first = undefined;
+    this.#gather();
+    if (this.#isAsked) this.#readOn();
+    return stream.push(piece);
+  }
+
+  /** The stream is over. It stays in memory for a while, so it lets go of its wire and of the call. */
+  close(): void {
+    this.#stream[wireKey] = undefined;
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.onClose();
   }
 
   pause(): void {
@@ -95,7 +162,7 @@ export class Http2Wire implements Wire {
   respond(status: number, headers: string[]): void {
     headers.unshift(":status", String(status));
     this.#stream.respond(headers as never, WITH_TRAILERS);
-    this.#stream.on("wantTrailers", this.#sendTrailers);
+    this.#stream.on("wantTrailers", onWantTrailers);
   }
 
   respondAndEnd(status: number, headers: string[]): void {
@@ -117,9 +184,9 @@ export class Http2Wire implements Wire {
     this.#stream.end(bytes);
   }
 
-  readonly #sendTrailers = (): void => {
+  sendTrailers(): void {
     if (!this.#stream.closed) this.#stream.sendTrailers(this.#trailers ?? {});
-  };
+  }
 
   reset(): void {
     this.#stream.close(constants.NGHTTP2_INTERNAL_ERROR);
@@ -145,7 +212,8 @@ export class Http2Wire implements Wire {
   }
 
   get queuedBytes(): number {
-    return this.#stream.readableLength + (this.#joinedBytes?.() ?? 0) + this.#stream.writableLength;
+    const firstBytes = this.#first?.byteLength ?? 0;
+    return firstBytes + this.#stream.readableLength + (this.#joinedBytes?.() ?? 0) + this.#stream.writableLength;
   }
 
   get unsentBytes(): number {
@@ -167,3 +235,16 @@ function hasArrived(stream: ServerHttp2Stream): boolean {
 }
 
 function ignore(): void {}
+
+function onClose(this: CarriedStream): void {
+  this[wireKey]?.close();
+}
+
+function onWantTrailers(this: CarriedStream): void {
+  this[wireKey]?.sendTrailers();
+}
+
+/** Stands in for the `push` with which Node hands over a piece of the body, or null at its end. */
+function pushFirst(this: CarriedStream, piece: Uint8Array | null): boolean {
+  return this[wireKey]?.takeFirst(piece) ?? false;
+}

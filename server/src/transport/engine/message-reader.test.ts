@@ -96,3 +96,34 @@ test.each([
   reader.push(read.subarray(30_000, 35_005), mayWait);
   expect(reader.take()?.buffer.byteLength).toBe(keptBytes);
 });
+
+test("uses the memory of lent messages again, and has not lost it after readers that were cleared", () => {
+  const large = ["f", "g", "h"].map((text) => envelope(0, Buffer.from(text.repeat(70_000))));
+  const lend = () => {
+    const reader = new MessageReader(100_000, () => true, true);
+    return large.map((message) => {
+      reader.push(message.subarray(0, 10_000), false);
+      reader.push(message.subarray(10_000), false);
+      const taken = reader.take();
+      return { memory: taken?.buffer, text: String.fromCharCode(taken?.[0] ?? 0), bytes: taken?.byteLength, reader };
+    });
+  };
+  for (let i = 0; i < 100; i++) {
+    const [first, second, third] = lend();
+    expect([first, second, third].map((one) => one?.text)).toEqual(["f", "g", "h"]);
+    expect(third?.bytes).toBe(70_000);
+    expect(third?.memory).toBe(first?.memory);
+    // The second was begun while the first was still read.
+    expect(second?.memory).not.toBe(first?.memory);
+    third?.reader.push(large[0]?.subarray(0, 10_000) ?? new Uint8Array(), true);
+    third?.reader.clear();
+  }
+  const one = envelope(0, Buffer.alloc(70_000));
+  const keeping = new MessageReader(100_000);
+  const memories = [one, one].map((message) => {
+    keeping.push(message.subarray(0, 10_000), false);
+    keeping.push(message.subarray(10_000), false);
+    return keeping.take()?.buffer;
+  });
+  expect(memories[0]).not.toBe(memories[1]);
+});

@@ -1,5 +1,6 @@
 import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "./envelope.ts";
 import { GrowingBuffer } from "./growing-buffer.ts";
+import { giveUpBuffer, LENT_BUFFER_BYTES, lendBuffer, returnBuffer } from "./lent-buffers.ts";
 
 /**
  * A message gets room for several times what has come of it, up to so many bytes, so
@@ -7,6 +8,9 @@ import { GrowingBuffer } from "./growing-buffer.ts";
  */
 const AHEAD_FACTOR = 8;
 const MAX_AHEAD_BYTES = 128 * 1_024;
+
+/** Smaller messages get memory of their own: it is cheap. In bytes, with their envelope. */
+const MIN_LENT_BYTES = 4 * 1_024;
 
 /**
  * Takes a body apart into the messages in its envelopes, however the body is cut: in
@@ -17,6 +21,11 @@ export class MessageReader {
   readonly #hasRoom: () => boolean;
   /** Whole envelopes, as many as came together, in each. */
   readonly #runs: Uint8Array[] = [];
+  readonly #lendsMessages: boolean;
+  /** Lent buffers of the envelope that has begun, of whole ones in order, and of the one that was taken last. */
+  #partBuffer: Uint8Array | undefined;
+  readonly #runBuffers: Uint8Array[] = [];
+  #takenBuffer: Uint8Array | undefined;
   /** Start of the next envelope in the first run. */
   #start = 0;
   /** The beginning of an envelope. */
@@ -30,10 +39,13 @@ export class MessageReader {
   /**
    * @param maxBytes Of a message.
    * @param hasRoom Whether messages may get room for more than has come of them.
+   * @param lendsMessages Whether a message is read no more once the next is asked for, so that its memory may be used
+   * again.
    */
-  constructor(maxBytes: number, hasRoom: () => boolean = () => true) {
+  constructor(maxBytes: number, hasRoom: () => boolean = () => true, lendsMessages = false) {
     this.#maxBytes = maxBytes;
     this.#hasRoom = hasRoom;
+    this.#lendsMessages = lendsMessages;
   }
 
   /** Memory of an incomplete message, in bytes. */
@@ -74,6 +86,10 @@ export class MessageReader {
   /** The next message, without its envelope. */
   take(): Uint8Array | undefined {
     const [run] = this.#runs;
+    if (this.#takenBuffer) {
+      returnBuffer(this.#takenBuffer);
+      this.#takenBuffer = undefined;
+    }
     if (!run) return undefined;
     const start = this.#start + ENVELOPE_HEADER_BYTES;
     const end = start + sizeInEnvelope(run, this.#start);
@@ -82,6 +98,8 @@ export class MessageReader {
     this.#start = end;
     if (end === run.byteLength) {
       this.#runs.shift();
+      // A lent buffer holds one envelope, which is a run of its own.
+      if (run.buffer === this.#runBuffers[0]?.buffer) this.#takenBuffer = this.#runBuffers.shift();
       this.#start = 0;
     }
     return run.subarray(start, end);
@@ -89,6 +107,10 @@ export class MessageReader {
 
   /** Lets go of everything. */
   clear(): void {
+    const buffers = this.#runBuffers.splice(0);
+    for (const buffer of [...buffers, this.#partBuffer, this.#takenBuffer]) if (buffer) giveUpBuffer();
+    this.#partBuffer = undefined;
+    this.#takenBuffer = undefined;
     this.#runs.length = 0;
     this.#part = undefined;
     this.queuedBytes = 0;
@@ -106,14 +128,27 @@ export class MessageReader {
       return bytes.byteLength;
     }
     const rest = bytes.subarray(used, used + size - part.length);
+    if (part.length === ENVELOPE_HEADER_BYTES) part = this.#placeFor(part, size);
     const aheadBytes = this.#hasRoom() ? AHEAD_FACTOR * (part.length + rest.byteLength) : 0;
     part.append(rest, size, Math.min(aheadBytes, MAX_AHEAD_BYTES));
     used += rest.byteLength;
     if (part.length === size) {
       this.#part = undefined;
       this.#queue(part.bytes);
+      if (this.#partBuffer) this.#runBuffers.push(this.#partBuffer);
+      this.#partBuffer = undefined;
     }
     return used;
+  }
+
+  /** Moves the header of a large envelope to a lent buffer, if there is one. */
+  #placeFor(header: GrowingBuffer, size: number): GrowingBuffer {
+    if (!this.#lendsMessages || size < MIN_LENT_BYTES || size > LENT_BUFFER_BYTES || !this.#hasRoom()) return header;
+    this.#partBuffer = lendBuffer();
+    if (!this.#partBuffer) return header;
+    this.#partBuffer.set(header.bytes);
+    this.#part = new GrowingBuffer(size, this.#partBuffer, header.length);
+    return this.#part;
   }
 
   /** Size of the envelope that begins there; undefined for one that is too large. */

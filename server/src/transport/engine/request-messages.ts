@@ -11,6 +11,8 @@ const MAX_QUEUED_BYTES = 32 * 1_024;
 export interface RequestMessagesOptions {
   /** Largest message, in bytes. */
   maxBytes: number;
+  /** Whether the handler is done with a message's bytes when it asks for the next. */
+  lendsMessages: boolean;
   /**
    * Makes the message of what was in an envelope; undefined for one that is no message.
    *
@@ -56,7 +58,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
 
   constructor(options: RequestMessagesOptions) {
     this.#options = options;
-    this.#reader = new MessageReader(options.maxBytes, () => options.hasRoom());
+    this.#reader = new MessageReader(options.maxBytes, () => options.hasRoom(), options.lendsMessages);
   }
 
   /** Whether the handler waits for the client. */
@@ -108,7 +110,11 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
 
   /** Gives the handler an error in place of what it has not read. */
   fail(error: unknown): void {
-    if (this.#isClosed || this.#error !== undefined) return;
+    if (this.#isClosed) return;
+    if (this.#error !== undefined) {
+      this.#reader.clear();
+      return;
+    }
     this.#error = error;
     this.#letGo();
     this.#serve();

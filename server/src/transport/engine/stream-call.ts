@@ -8,6 +8,7 @@ import { tooLate } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";
+import { countReadBytes } from "./free-young-buffers.ts";
 import { MessageWriter } from "./message-writer.ts";
 import { onlyMessage } from "./only-message.ts";
 import { RequestMessages } from "./request-messages.ts";
@@ -36,6 +37,7 @@ export class StreamCall extends Call<StreamForm> {
     const { plan, wire, guard } = options;
     this.#messages = new RequestMessages({
       maxBytes: plan.maxBytes,
+      lendsMessages: plan.lendsMessages,
       read: (bytes, flags) => this.#read(bytes, flags),
       hold: (deltaBytes) => this.count().hold(deltaBytes),
       hasRoom: () => guard.bytes.isQuiet,
@@ -77,6 +79,7 @@ export class StreamCall extends Call<StreamForm> {
       this.#hasReceived = true;
       if (!this.beginsEnveloped(bytes)) return;
     }
+    countReadBytes(bytes.byteLength);
     this.#messages.push(bytes);
     if (this.#messages.queuedBytes > 0) this.count();
   }

@@ -1,4 +1,5 @@
 import { CALL_BYTES, CALL_STALL_TIMEOUT_MS, OVER_SHARE_STALL_TIMEOUT_MS } from "../../limits.ts";
+import type { Link } from "../../runtime/chain.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
 /** Longest wait of a call for its turn to be read on. */
@@ -21,6 +22,8 @@ export interface CountedCall {
 /** Counts the bytes that one call holds. */
 export class CallBytes {
   readonly connection: ConnectionBytes;
+  /** Place among the connection's calls. */
+  link: Link<CallBytes> | undefined;
   /** Part of the connection's sum that is this call's. */
   countedBytes = 0;
   /** Bytes of complete messages that are kept until the next ones replace them. */

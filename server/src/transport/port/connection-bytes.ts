@@ -1,4 +1,5 @@
 import { KEPT_MESSAGES_FACTOR } from "../../limits.ts";
+import { Chain } from "../../runtime/chain.ts";
 import { AnswerPace } from "./answer-pace.ts";
 import { type ByteBudget, MIN_SHARE_BYTES } from "./byte-budget.ts";
 import { CallBytes, type CountedCall } from "./call-bytes.ts";
@@ -23,7 +24,7 @@ const MAX_UNCROWDED_CALLS = 32;
 /** Adds up the bytes that the calls of one connection hold. */
 export class ConnectionBytes {
   readonly budget: ByteBudget;
-  readonly calls = new Set<CallBytes>();
+  readonly calls = new Chain<CallBytes>();
   /** Bytes held, as of the last sum. */
   heldBytes = 0;
   /** Bytes of complete messages that are kept, each the latest of its stream. */
@@ -89,12 +90,12 @@ export class ConnectionBytes {
   open(call: CountedCall): CallBytes {
     if (this.calls.size === 0) this.budget.watch(this);
     const bytes = new CallBytes(this, call);
-    this.calls.add(bytes);
+    bytes.link = this.calls.add(bytes);
     return bytes;
   }
 
   close(call: CallBytes): void {
-    this.calls.delete(call);
+    this.calls.remove(call.link);
     if (this.calls.size === 0) this.budget.connections.delete(this);
     this.add(-call.countedBytes);
     this.keep(-call.keptBytes);

@@ -1,4 +1,4 @@
-import { constants, type ServerHttp2Session } from "node:http2";
+import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectionGuard } from "./connection-guard.ts";
 import { boundWindows } from "./stream-windows.ts";
@@ -23,12 +23,14 @@ export function guardSession(
     openStreams += 1;
     if (!guard.isAdmitted) guard.onHeader(headerListSize(rawHeaders));
     adjustWindows();
-    stream.once("close", () => {
-      openStreams -= 1;
-      if (!session.destroyed && stream.rstCode !== constants.NGHTTP2_NO_ERROR) guard.onReset();
-      adjustWindows();
-    });
+    stream.on("close", onClose);
   });
+  // One function for all streams: a closed stream stays in memory for a while, with everything that its listeners hold.
+  function onClose(this: ServerHttp2Stream): void {
+    openStreams -= 1;
+    if (!session.destroyed && this.rstCode !== constants.NGHTTP2_NO_ERROR) guard.onReset();
+    adjustWindows();
+  }
 }
 
 /**

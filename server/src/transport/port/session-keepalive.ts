@@ -11,10 +11,11 @@ export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: num
   let openStreams = 0;
   session.on("stream", (stream) => {
     openStreams += 1;
-    stream.once("close", () => {
-      openStreams -= 1;
-    });
+    stream.on("close", onClose);
   });
+  const onClose = () => {
+    openStreams -= 1;
+  };
   session.on("timeout", () => {
     if (openStreams === 0) return session.close();
     session.setTimeout(idleTimeoutMs);

@@ -1,0 +1,90 @@
+import { create, type DescMessage } from "@bufbuild/protobuf";
+import { createValidator } from "@bufbuild/protovalidate";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { CreateUserRequestSchema, UpdateUserRequestSchema, UserService } from "@rollcall/gen/user/v1/user";
+import { createRandom } from "@rollcall/testing/random";
+import { expect, test } from "vitest";
+import { createQuickCheck } from "./quick-check.ts";
+
+const seed = Number(process.env.FUZZ_SEED ?? 1);
+const rounds = Number(process.env.FUZZ_CALLS ?? 400);
+const random = createRandom(seed);
+const validator = createValidator();
+
+const CHARS = [
+  ..."aZ09 .@!#-_~+",
+  "\t",
+  "\n",
+  "\u0000",
+  "\u007f",
+  "\u0080",
+  "é",
+  "漢",
+  "𝔸",
+  "\u3000",
+  "\u200b",
+  "\u202e",
+  "\u2800",
+  "\u0301",
+];
+const TEXTS = [
+  "",
+  " ",
+  "ada@example.com",
+  "Ada Lovelace",
+  "a@b",
+  "a@b-.c",
+  "a@-b",
+  "a b@c",
+  "x".repeat(64),
+  "0198c7a0-1111-7222-8333-000000000000",
+];
+const LENGTHS = [1, 2, 62, 63, 64, 127, 128, 129, 199, 200, 201, 253, 254, 255, 1_023, 1_024, 1_025, 4_096, 4_097];
+
+function randomText(): string {
+  if (random.isOnce(2)) return random.pick(TEXTS);
+  if (random.isOnce(3)) return random.pick(CHARS).repeat(random.pick(LENGTHS));
+  if (random.isOnce(3)) return `${randomText().slice(0, 70)}@${randomText().slice(0, 70)}`;
+  return Array.from({ length: random.below(20) }, () => random.pick(CHARS)).join("");
+}
+
+/** Gives every field of one kind a value, mostly one at an edge of a rule. */
+function randomMessage(schema: DescMessage) {
+  const fields = schema.fields.flatMap(({ fieldKind, localName, ...field }) => {
+    if (fieldKind !== "scalar" || random.isOnce(6)) return [];
+    const isText = "scalar" in field && field.scalar === 9;
+    const isNumber = "scalar" in field && field.scalar === 5;
+    if (isText) return [[localName, randomText()]];
+    return isNumber ? [[localName, random.pick([-2_147_483_648, -1, 0, 1, 999, 1_000, 1_001, 2_147_483_647])]] : [];
+  });
+  return create(schema, Object.fromEntries(fields));
+}
+
+const schemas = [UserService, StreamService].flatMap(({ methods }) => methods.map(({ input }) => input));
+
+test.each(schemas)(`lets pass no $typeName that protovalidate refuses (FUZZ_SEED=${seed})`, (schema) => {
+  const check = createQuickCheck(schema);
+  if (!check) return;
+  for (let i = 0; i < rounds; i++) {
+    const message = randomMessage(schema);
+    const { kind } = validator.validate(schema, message);
+    if (check(message)) expect({ kind, message }).toEqual({ kind: "valid", message });
+  }
+});
+
+test("lets the usual messages pass, and leaves rules that it does not know to protovalidate", () => {
+  const usual = { email: "ada@example.com", name: "Ada Lovelace", requestId: "0198c7a0-1111-7222-8333-000000000000" };
+  expect(createQuickCheck(CreateUserRequestSchema)?.(create(CreateUserRequestSchema, usual))).toBe(true);
+  for (const wrong of [
+    { email: "ada" },
+    { name: " " },
+    { name: "a\nb" },
+    { requestId: "a b" },
+    { name: "x".repeat(201) },
+  ]) {
+    const message = create(CreateUserRequestSchema, { ...usual, ...wrong });
+    expect(createQuickCheck(CreateUserRequestSchema)?.(message)).toBe(false);
+  }
+  expect(createQuickCheck(UpdateUserRequestSchema)).toBe(undefined);
+  expect(schemas.filter((schema) => !createQuickCheck(schema))).toEqual([UpdateUserRequestSchema]);
+});

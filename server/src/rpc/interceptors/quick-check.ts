@@ -1,0 +1,105 @@
+import { type DescField, type DescMessage, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { reflect } from "@bufbuild/protobuf/reflect";
+import {
+  type FieldRules,
+  FieldRulesSchema,
+  field as fieldRules,
+  Ignore,
+  type Int32Rules,
+  Int32RulesSchema,
+  message as messageRules,
+  oneof as oneofRules,
+  type StringRules,
+  StringRulesSchema,
+} from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
+
+/** Returns true only for a message that surely breaks no rule. */
+export type QuickCheck = (message: Message) => boolean;
+
+type ValueCheck = (value: unknown) => boolean;
+type TextCheck = (text: string) => boolean;
+
+const visibleAscii: TextCheck = (text) => /^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/.test(text);
+/** The same expression as protovalidate's, which is the one of HTML. */
+const email: TextCheck = (text) =>
+  /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(
+    text,
+  );
+
+/** Texts that surely meet an expression of the contract. */
+const expressions: ReadonlyMap<string, TextCheck> = new Map([
+  ["this != ''", (text: string) => text !== ""],
+  ["!this.matches('[\\\\x00-\\\\x1f\\\\x7f]')", (text: string) => /^[\x20-\x7e]*$/.test(text)],
+  ["this.matches('^[\\\\x21-\\\\x7e]*$')", (text: string) => /^[\x21-\x7e]*$/.test(text)],
+  [
+    "this == '' || (this.matches('[^\\\\pZ\\\\pC\\\\pM\\\\x{115f}\\\\x{1160}\\\\x{2800}\\\\x{3164}\\\\x{ffa0}\\\\x{13441}\\\\x{13442}\\\\x{1d159}]') && !this.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]'))",
+    (text: string) => text === "" || visibleAscii(text),
+  ],
+]);
+
+/**
+ * Compiles the rules of a message to a check that takes a fraction of protovalidate's time, and lets most good messages
+ * pass. Protovalidate decides about all others, and words their violations.
+ *
+ * @returns Undefined for a message with a rule that is not known here.
+ */
+export function createQuickCheck(schema: DescMessage): QuickCheck | undefined {
+  if (hasOption(schema, messageRules) || schema.oneofs.some((oneof) => hasOption(oneof, oneofRules))) return undefined;
+  const checks: { name: string; check: ValueCheck }[] = [];
+  for (const field of schema.fields) {
+    const check = checkOf(field);
+    if (!check) return undefined;
+    if (check !== anything) checks.push({ name: field.localName, check });
+  }
+  return (message) => {
+    const values = message as unknown as Record<string, unknown>;
+    for (const { name, check } of checks) if (!check(values[name])) return false;
+    return true;
+  };
+}
+
+const anything: ValueCheck = () => true;
+
+function checkOf(field: DescField): ValueCheck | undefined {
+  // The fields of messages within have rules of their own.
+  if (field.fieldKind !== "scalar" || field.oneof || field.presence === 1) return undefined;
+  if (!hasOption(field, fieldRules)) return anything;
+  const rules = getOption(field, fieldRules);
+  if (rules.ignore !== Ignore.UNSPECIFIED) return undefined;
+  if (rules.type.case === "string") return stringCheck(rules, rules.type.value);
+  if (rules.type.case === "int32") return int32Check(rules, rules.type.value);
+  return undefined;
+}
+
+function stringCheck(rules: FieldRules, { maxLen, wellKnown }: StringRules): ValueCheck | undefined {
+  if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"])) return undefined;
+  if (rules.type.case !== "string" || !hasOnly(StringRulesSchema, rules.type.value, ["max_len", "email"]))
+    return undefined;
+  const checks: TextCheck[] = [];
+  // A text has no more characters than UTF-16 units.
+  if (maxLen > 0n) checks.push((text) => text.length <= maxLen);
+  if (wellKnown.case === "email" && wellKnown.value) checks.push(email);
+  for (const { expression } of rules.cel) {
+    const check = expressions.get(expression);
+    if (!check) return undefined;
+    checks.push(check);
+  }
+  return (value) => typeof value === "string" && checks.every((check) => check(value));
+}
+
+function int32Check(rules: FieldRules, int32: Int32Rules): ValueCheck | undefined {
+  const { greaterThan, lessThan } = int32;
+  if (!hasOnly(FieldRulesSchema, rules, ["int32"]) || !hasOnly(Int32RulesSchema, int32, ["gte", "lte"]))
+    return undefined;
+  const least = greaterThan.case === "gte" ? greaterThan.value : Number.NEGATIVE_INFINITY;
+  const most = lessThan.case === "lte" ? lessThan.value : Number.POSITIVE_INFINITY;
+  // Where the least is above the most, the rule means what is outside.
+  if (least > most) return undefined;
+  return (value) => typeof value === "number" && value >= least && value <= most;
+}
+
+/** Returns whether no fields are set but the named ones, and none that this version does not know. */
+function hasOnly(schema: DescMessage, message: Message, names: readonly string[]): boolean {
+  const rules = reflect(schema, message);
+  return !message.$unknown?.length && rules.fields.every((rule) => names.includes(rule.name) || !rules.isSet(rule));
+}

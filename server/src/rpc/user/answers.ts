@@ -1,0 +1,46 @@
+import type { User as UserMessage } from "@rollcall/gen/user/v1/user";
+import type { User } from "../../domain/user.ts";
+import type { UserPage } from "../../service/users.ts";
+import { EncodedAnswer } from "../encoded-answer.ts";
+import { encodeUser, encodeUserPage } from "./encode.ts";
+import { toUserMessage } from "./mapper.ts";
+
+/** Answer with one user: the message is made only for JSON, or by carriers that want one. */
+export class UserAnswer extends EncodedAnswer {
+  readonly #user: User;
+
+  constructor(user: User) {
+    super();
+    this.#user = user;
+  }
+
+  get user(): UserMessage {
+    return toUserMessage(this.#user);
+  }
+
+  toBytes(): Uint8Array {
+    return encodeUser(this.#user);
+  }
+}
+
+/** The same for a page of users. */
+export class UserPageAnswer extends EncodedAnswer {
+  readonly #page: UserPage;
+
+  constructor(page: UserPage) {
+    super();
+    this.#page = page;
+  }
+
+  get users(): UserMessage[] {
+    return this.#page.users.map(toUserMessage);
+  }
+
+  get nextPageToken(): string {
+    return this.#page.nextPageToken;
+  }
+
+  toBytes(): Uint8Array {
+    return encodeUserPage(this.#page);
+  }
+}

@@ -1,0 +1,55 @@
+import { create, toBinary } from "@bufbuild/protobuf";
+import { GetUserResponseSchema, ListUsersResponseSchema } from "@rollcall/gen/user/v1/user";
+import { createRandom } from "@rollcall/testing/random";
+import { expect, test } from "vitest";
+import type { User } from "../../domain/user.ts";
+import { encodeUser, encodeUserPage } from "./encode.ts";
+import { toUserMessage } from "./mapper.ts";
+
+const seed = Number(process.env.FUZZ_SEED ?? 1);
+const random = createRandom(seed);
+
+/** Characters of one to four bytes, and lengths beside those whose own length takes another byte. */
+function randomText(): string {
+  const char = random.pick(["a", "Z", "\u0000", "\u007f", "\u0080", "é", "漢", "𝔸"]);
+  const length = random.pick([0, 1, 15, 63, 64, 65, 127, 128, 129, 1_000, 16_383, 16_384, random.below(200)]);
+  return char.repeat(length) + random.pick(["", "x", "é"]);
+}
+
+function randomMs(): number {
+  return (
+    random.pick([0, 1, 999, 1_000, 127_000, 128_000, 1_700_000_000_000, 8_640_000_000_000_000]) + random.below(2_000)
+  );
+}
+
+function randomUser(): User {
+  return {
+    ...{ id: randomText(), email: randomText(), name: randomText() },
+    ...{ createdAtMs: randomMs(), updatedAtMs: randomMs() },
+    version: random.pick([1, 9, 127, 128, Number.MAX_SAFE_INTEGER]),
+  };
+}
+
+test(`the bytes of users are those that the runtime makes of their messages (FUZZ_SEED=${seed})`, () => {
+  for (let i = 0; i < 300; i++) {
+    const users = Array.from({ length: random.below(4) }, randomUser);
+    const nextPageToken = randomText();
+    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), nextPageToken });
+    expect(Buffer.from(encodeUserPage({ users, nextPageToken })).equals(toBinary(ListUsersResponseSchema, page))).toBe(
+      true,
+    );
+    for (const one of users) {
+      const answer = create(GetUserResponseSchema, { user: toUserMessage(one) });
+      expect(Buffer.from(encodeUser(one)).equals(toBinary(GetUserResponseSchema, answer))).toBe(true);
+    }
+  }
+});
+
+test("a page larger than the memory for it leaves that for the next", () => {
+  const large: User = { id: "1", email: "e", name: "漢".repeat(100_000), createdAtMs: 1, updatedAtMs: 2, version: 3 };
+  for (const users of [[large], Array.from({ length: 5 }, () => large), [{ ...large, name: "n" }]]) {
+    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage) });
+    const bytes = encodeUserPage({ users, nextPageToken: "" });
+    expect(Buffer.from(bytes).equals(toBinary(ListUsersResponseSchema, page))).toBe(true);
+  }
+});

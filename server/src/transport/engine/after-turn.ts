@@ -1,0 +1,20 @@
+/** Work that looks again at something when this turn of the event loop is over. */
+export interface AfterTurn {
+  afterTurn(): void;
+}
+
+let waiting: AfterTurn[] = [];
+
+/**
+ * Calls `afterTurn` once the turn of the event loop is over. What most calls have no more need of then, such as a timer,
+ * need not be made for them before.
+ */
+export function lookAfterTurn(work: AfterTurn): void {
+  if (waiting.push(work) === 1) setImmediate(lookAtAll);
+}
+
+function lookAtAll(): void {
+  const all = waiting;
+  waiting = [];
+  for (const work of all) work.afterTurn();
+}
