@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import type { Random } from "./random.ts";
+import type { Random } from "@rollcall/testing/random";
 
 export interface Call {
   readonly isHttp1: boolean;
