@@ -14,7 +14,7 @@ import { openInput } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { type ProgressUnit, startProgress } from "../progress.ts";
-import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
+import { STANDARD_INPUT } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
@@ -60,7 +60,6 @@ export function addImportCommand(users: Command, io: Io): void {
     .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
     .action(async (path: string, { format = formatOf(path), ...options }: ImportOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      await sizeOfFile(path);
       const counts: Counts = { created: 0, skipped: 0, failed: 0 };
       await runImport({ ...options, path, format, globals, io, counts });
       io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${textOf(counts)}.\n`);
