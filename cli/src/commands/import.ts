@@ -162,13 +162,17 @@ async function importLines(
 
 /** @throws LineError, or the error of the call. */
 async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
-  if ("problem" in line) throw new LineError(line.problem);
+  if ("problem" in line) throw new LineError(isOneLine(line) ? line.problem : `the record ${line.problem}`);
   const { email, name } = line;
   await client.createUser({ email, name, requestId: requestIdOf(email, name) }, options);
 }
 
-function rangeText({ line, lastLine }: LineRange): string {
-  return line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
+function isOneLine({ line, lastLine }: LineRange): boolean {
+  return line === lastLine;
+}
+
+function rangeText(range: LineRange): string {
+  return isOneLine(range) ? `line ${range.line}` : `lines ${range.line} to ${range.lastLine}`;
 }
 
 class LineError extends Error {
