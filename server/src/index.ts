@@ -26,4 +26,5 @@ export {
 export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";
 export { createLogger } from "./telemetry/logger.ts";
+export { ListenError } from "./transport/port/listen-error.ts";
 export type { TlsOptions } from "./transport/port/servers.ts";
