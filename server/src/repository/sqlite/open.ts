@@ -2,7 +2,7 @@ import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, stat
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../runtime/sleep-sync.ts";
-import { isBusy, isCorrupt } from "./errors.ts";
+import { isBusy, isCorrupt, isFolderReadOnly } from "./errors.ts";
 import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
 import { findDamage } from "./find-damage.ts";
 import { sqliteMigrations } from "./migrations.ts";
@@ -17,6 +17,17 @@ const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 20;
 /** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
+
+const PART_IS_FILE = "a part of its path is a file, not a folder";
+const NO_PERMISSION = "this user has no permission";
+/** Words for Node's codes of a file that can't be made, read or written. */
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: PART_IS_FILE,
+  ENOTDIR: PART_IS_FILE,
+  EACCES: NO_PERMISSION,
+  EPERM: NO_PERMISSION,
+  EROFS: "its file system is read-only",
+};
 
 /** An event of the database, in words for the log. */
 export interface DatabaseNotice {
@@ -71,17 +82,19 @@ function createFile(path: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" || code === "ENOTDIR" ? "a part of its path is a file, not a folder" : code;
-    throw new DatabaseOpenError(`${path} can't be made (${reason})`, { cause: error });
+    throw new DatabaseOpenError(`${path} can't be made (${reasonOf(error)})`, { cause: error });
   }
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
   } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    throw new DatabaseOpenError(`${path} can't be read and written (${code})`, { cause: error });
+    throw new DatabaseOpenError(`${path} can't be read and written (${reasonOf(error)})`, { cause: error });
   }
   if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
+}
+
+function reasonOf(error: unknown): string {
+  const { code = "unknown" } = error as NodeJS.ErrnoException;
+  return REASONS[code] ?? code;
 }
 
 function tryOpen(path: string, { onEqualEmails }: OpenSqliteOptions): DatabaseSync {
@@ -108,6 +121,9 @@ function explain(path: string, error: unknown, waitedMs: number): unknown {
       return `has been locked by another process for ${seconds} s; end that process, or what it does, and start again`;
     }
     if (isCorrupt(error)) return `is damaged, or not a database (${error.message}); put a backup in its place`;
+    if (isFolderReadOnly(error)) {
+      return `can't be written: give this user permission to write in ${dirname(path)}, where SQLite keeps its log`;
+    }
     return `can't be opened (${error.message})`;
   };
   return new DatabaseOpenError(`${path} ${words()}`, { cause: error });
