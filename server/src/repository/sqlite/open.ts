@@ -1,7 +1,8 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../runtime/sleep-sync.ts";
+import { createFile } from "./create-file.ts";
 import { isBusy, isCorrupt, isFolderReadOnly } from "./errors.ts";
 import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
 import { findDamage } from "./find-damage.ts";
@@ -17,17 +18,6 @@ const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 20;
 /** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
-
-const PART_IS_FILE = "a part of its path is a file, not a folder";
-const NO_PERMISSION = "this user has no permission";
-/** Words for Node's codes of a file that can't be made, read or written. */
-const REASONS: Readonly<Record<string, string>> = {
-  EEXIST: PART_IS_FILE,
-  ENOTDIR: PART_IS_FILE,
-  EACCES: NO_PERMISSION,
-  EPERM: NO_PERMISSION,
-  EROFS: "its file system is read-only",
-};
 
 /** An event of the database, in words for the log. */
 export interface DatabaseNotice {
@@ -71,30 +61,6 @@ export function openSqlite(path: string, options: OpenSqliteOptions = {}): Datab
     }
     sleepSync(LOCK_RETRY_MS);
   }
-}
-
-/**
- * Creates an empty file if there is none. SQLite would create one that everybody can read, and a log likewise. Never
- * opens an existing file: closing it would give up the locks of every other connection in this process.
- */
-function createFile(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
-  } catch (error) {
-    throw new DatabaseOpenError(`${path} can't be made (${reasonOf(error)})`, { cause: error });
-  }
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-  } catch (error) {
-    throw new DatabaseOpenError(`${path} can't be read and written (${reasonOf(error)})`, { cause: error });
-  }
-  if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
-}
-
-function reasonOf(error: unknown): string {
-  const { code = "unknown" } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? code;
 }
 
 function tryOpen(path: string, { onEqualEmails }: OpenSqliteOptions): DatabaseSync {
