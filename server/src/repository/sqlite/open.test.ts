@@ -222,7 +222,7 @@ test("the log shrinks again once another process's long read has ended", async (
   while (logBytes() < 65 * 1024 ** 2) await write();
   await users.ping();
   expect(notices).toEqual([
-    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process reads/) },
+    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process has been reading/) },
   ]);
   reader.close();
   const grownBytes = logBytes();
