@@ -10,11 +10,10 @@ import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
 import { type ImportFormat, type ImportLine, type LineRange, readImport } from "../import-lines.ts";
-import { openInput } from "../input.ts";
+import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { type ProgressUnit, startProgress } from "../progress.ts";
-import { STANDARD_INPUT } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
