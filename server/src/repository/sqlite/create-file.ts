@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseOpenError } from "./recognise-sqlite.ts";
 
 const PART_IS_FILE = "a part of its path is a file, not a folder";
-const NO_PERMISSION = "this user has no permission";
+const NO_PERMISSION = "this user has no permission for";
 /** Words for Node's codes of a file that can't be made, read or written. */
 const REASONS: Readonly<Record<string, string>> = {
   EEXIST: PART_IS_FILE,
@@ -24,17 +24,19 @@ export function createFile(path: string): void {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
   } catch (error) {
-    throw new DatabaseOpenError(`${path} can't be made (${reasonOf(error)})`, { cause: error });
+    throw new DatabaseOpenError(`${path} can't be made (${reasonOf(error, "its folder")})`, { cause: error });
   }
   try {
     accessSync(path, constants.R_OK | constants.W_OK);
   } catch (error) {
-    throw new DatabaseOpenError(`${path} can't be read and written (${reasonOf(error)})`, { cause: error });
+    throw new DatabaseOpenError(`${path} can't be read and written (${reasonOf(error, "it")})`, { cause: error });
   }
   if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
 }
 
-function reasonOf(error: unknown): string {
+/** @param concerned What a permission would be for. */
+function reasonOf(error: unknown, concerned: string): string {
   const { code = "unknown" } = error as NodeJS.ErrnoException;
-  return REASONS[code] ?? code;
+  const reason = REASONS[code] ?? code;
+  return reason === NO_PERMISSION ? `${reason} ${concerned}` : reason;
 }

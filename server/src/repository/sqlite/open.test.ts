@@ -169,7 +169,9 @@ describe.skipIf(process.platform === "win32")(
       chmodSync(parent, 0o755);
       mkdirSync(folder);
       chmodSync(folder, 0o555);
-      withoutRights(() => expect(() => open()).toThrow(`${path} can't be made (this user has no permission)`));
+      withoutRights(() =>
+        expect(() => open()).toThrow(`${path} can't be made (this user has no permission for its folder)`),
+      );
     });
   },
 );
