@@ -40,7 +40,7 @@ const rules: Readonly<Record<string, Rule>> = {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),
     forbidden: /sqlite|^@rollcall\/(?!shared\/|pem$)/,
   },
-  "server/src/config": { rooms: server("limits.ts"), forbidden: /^(?!node:|@rollcall\/pem$)/ },
+  "server/src/config": { rooms: server("limits.ts"), forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/ },
   "server/src/config.ts": {
     rooms: server("limits.ts", "config", "rpc/auth/token-verifier.ts", "transport/port/addresses.ts"),
     forbidden: /^(?!node:)/,

@@ -1,5 +1,5 @@
 import { createReadStream } from "node:fs";
-import { sizeOfFile } from "./size-of-file.ts";
+import { sizeOfFile } from "./input.ts";
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;

@@ -110,7 +110,7 @@ closed@example.com,x
   expect({ code, stdout, stderr }).toEqual({
     code: 1,
     stdout: "4 users created, 0 skipped, 2 failed.\n",
-    stderr: "line 5: has a quote that is not closed\nlines 7 to 8: has a quote that is not closed\n",
+    stderr: "line 5: has a quote that is not closed\nlines 7 to 8: the record has a quote that is not closed\n",
   });
   const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
   expect(names.sort()).toEqual(['"Bro"ken', 'Ada "A." Lovelace', "Edsger", 'Five "5" Foot']);
@@ -124,7 +124,7 @@ test("a record that is too long loses none of the rows behind it", async () => {
   expect(result).toEqual({
     code: 1,
     stdout: "1 users created, 0 skipped, 1 failed.\n",
-    stderr: "lines 2 to 3: is longer than 64 KiB\n",
+    stderr: "lines 2 to 3: the record is longer than 64 KiB\n",
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTokenVerifier, loadDevelopmentKey } from "@rollcall/server";
@@ -27,6 +27,15 @@ test("token mint signs with AUTH_SECRET, or with the development key beside the 
   });
   const { token } = JSON.parse(withKey.stdout);
   expect(await createTokenVerifier({ keys: { secret: key } })(token)).toMatchObject({ subject: "ada" });
+
+  const keyPath = join(dir.path, "none", "development.key");
+  await mkdir(keyPath, { recursive: true });
+  const unreadable = await rollcallInside(args, { env: { DATABASE_URL: `sqlite:${dir.path}/none/rollcall.db` } });
+  expect(unreadable).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: `rollcall: the development key ${keyPath} is a folder, not a file\n`,
+  });
 
   const inMemory = await rollcallInside(args, { env: { DATABASE_URL: "sqlite::memory:" } });
   expect(inMemory).toMatchObject({ code: 2, stderr: expect.stringContaining("set AUTH_SECRET") });

@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { childEnv } from "@rollcall/testing/child-env";
@@ -28,10 +29,6 @@ test("wrong usage is exit code 2", async () => {
     ["users", "list", "--address", `${signedIn.server.url}//`],
     ["users", "list", "--address", `${signedIn.server.url},${signedIn.server.url}#x`],
     ["users", "list", "--ca", "/does/not/exist"],
-    ["upload", "/does/not/exist"],
-    ["upload", import.meta.dirname],
-    ["users", "import", import.meta.dirname, "--format", "csv"],
-    ["users", "import", "/does/not/exist.csv"],
     ["users", "import", import.meta.filename],
     ["token", "mint", "--sub", "me"],
   ];
@@ -42,6 +39,26 @@ test("wrong usage is exit code 2", async () => {
   }
   // The process ends with that code.
   expect(await rollcall([])).toMatchObject({ code: 2 });
+});
+
+test("a file that can't be read is wrong usage, in words", async () => {
+  await using signedIn = await startSignedIn();
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-usage-"));
+  const filePath = join(folder.path, "file.csv");
+  await writeFile(filePath, "");
+  const unreadable = [
+    [join(folder.path, "none.csv"), "does not exist"],
+    [join(filePath, "none.csv"), "does not exist: a part of its path is no folder"],
+    [folder.path, "is a folder, not a file"],
+  ] as const;
+  for (const [path, words] of unreadable) {
+    for (const command of [["upload"], ["users", "import", "--format", "csv"]]) {
+      const result = await signedIn.run([...command, path]);
+      expect(result).toEqual({ code: 2, stdout: "", stderr: `rollcall: ${path} ${words}\n` });
+    }
+  }
+  // Control.
+  expect(await signedIn.run(["upload", filePath])).toMatchObject({ code: 0 });
 });
 
 test("every command has help", async () => {

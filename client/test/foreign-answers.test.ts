@@ -30,6 +30,10 @@ const answers: Record<string, [RawResponse, Code]> = {
   "HTTP 401 with a page": [page(401), Code.Unauthenticated],
   "HTTP 302": [page(302, { location: "/sign-in" }), Code.Unknown],
   "HTTP 403 with JSON of another API": [json(403, { message: "Forbidden" }), Code.PermissionDenied],
+  "HTTP 502 with a large error in JSON": [
+    json(502, { code: "unavailable", message: "x".repeat(100_000) }),
+    Code.Unavailable,
+  ],
   "HTTP 200 with JSON of another API": [json(200, { status: "ok" }), Code.Unknown],
 };
 

@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { describe, expect, test } from "vitest";
-import { fileFault, findPairFault, readCertificates, readPrivateKey, toPem } from "./index.ts";
+import { findPairFault, readCertificates, readPrivateKey, toPem } from "./index.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const other = await createCertificateAuthority("Other CA");
@@ -80,13 +80,4 @@ describe("a certificate and a key", () => {
   test("that do not belong together are blamed on the key", () => {
     expect(pairFault(other.cert)).toEqual({ part: "key", message: "is not the key of the certificate" });
   });
-});
-
-test.each([
-  ["ENOENT", "does not exist"],
-  ["EISDIR", "is a folder, not a file"],
-  ["EACCES", "can't be read: this user has no permission"],
-  ["EIO", "can't be read (EIO)"],
-])("a file that fails with %s: %s", (code, words) => {
-  expect(fileFault(Object.assign(new Error("no"), { code }))).toBe(words);
 });

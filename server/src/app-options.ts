@@ -79,7 +79,7 @@ export interface AppOptions {
 }
 
 export interface App {
-  /** Starts to listen. @throws Error with `code` EADDRINUSE and the like. */
+  /** Starts to listen. @throws ListenError if the port is in use, and the like. */
   listen(): Promise<ListeningAddress>;
   /**
    * Drains and closes the server.

@@ -28,6 +28,7 @@ import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
+import { ListenError } from "./transport/port/listen-error.ts";
 import { createOnePort, type OnePort } from "./transport/port/one-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
 
@@ -161,13 +162,18 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   return {
     async listen() {
-      await app.listen({
-        host: host === "localhost" ? "127.0.0.1" : host,
-        port,
-        listenTextResolver: (address) => `listening on ${address.replace(/^http:/, `${scheme}:`)}`,
-      });
-      const { port: actualPort } = server.address() as AddressInfo;
-      if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+      let actualPort = port;
+      try {
+        await app.listen({
+          host: host === "localhost" ? "127.0.0.1" : host,
+          port,
+          listenTextResolver: (address) => `listening on ${address.replace(/^http:/, `${scheme}:`)}`,
+        });
+        actualPort = (server.address() as AddressInfo).port;
+        if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+      } catch (error) {
+        throw new ListenError(host, actualPort, error);
+      }
       certificateDates?.start();
       const urlHost = host.includes(":") ? `[${host}]` : host;
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}` };

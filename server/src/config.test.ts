@@ -114,6 +114,7 @@ test("an identity provider's key set is used, with the time that its last good k
   const jwksUrl = new URL("https://idp.example/keys");
   expect(parse(env).auth.keys).toEqual({ jwksUrl, maxStaleMs: 3_600_000 });
   expect(parse({ ...env, AUTH_JWKS_MAX_STALE_MS: "30m" }).auth.keys).toEqual({ jwksUrl, maxStaleMs: 1_800_000 });
+  expect(parse({ ...env, AUTH_JWKS_MAX_STALE_MS: "0" }).auth.keys).toEqual({ jwksUrl, maxStaleMs: 0 });
   const problems = problemsOf({ ...env, AUTH_JWKS_URL: "https://me:pass@idp.example/", AUTH_JWKS_MAX_STALE_MS: "-1" });
   expect(problems.map((problem) => problem.split(":")[0])).toEqual(["AUTH_JWKS_MAX_STALE_MS", "AUTH_JWKS_URL"]);
   expect(problems.join()).not.toContain("pass@");

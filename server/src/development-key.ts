@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { fileFault } from "@rollcall/shared/file-fault";
 import { sleepSync } from "./runtime/sleep-sync.ts";
 
 const KEY_BYTES = 32;
@@ -24,7 +25,8 @@ export function loadDevelopmentKey(path: string): Uint8Array {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     writeFileSync(path, randomBytes(KEY_BYTES).toString("base64url"), { flag: "wx", mode: 0o600 });
   } catch (error) {
-    if (!isCode(error, "EEXIST")) throw unusable(path, error);
+    const { code = "unknown" } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST") throw unusable(path, `can't be made (${code})`, error);
   }
   const giveUpAtMs = performance.now() + MAX_WAIT_MS;
   for (;;) {
@@ -40,15 +42,10 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw unusable(path, error);
+    throw unusable(path, fileFault(error), error);
   }
 }
 
-function unusable(path: string, error: unknown): DevelopmentKeyError {
-  const code = (error as NodeJS.ErrnoException).code ?? "unknown";
-  return new DevelopmentKeyError(`the development key ${path} can't be used (${code})`, { cause: error });
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return (error as NodeJS.ErrnoException).code === code;
+function unusable(path: string, fault: string, cause: unknown): DevelopmentKeyError {
+  return new DevelopmentKeyError(`the development key ${path} ${fault}`, { cause });
 }

@@ -4,7 +4,7 @@ export type { App, AppOptions, ListeningAddress } from "./app-options.ts";
 export { ConfigError } from "./config/config-error.ts";
 export { readEnvFile } from "./config/env-file.ts";
 export { parseTokenSettings } from "./config.ts";
-export { loadDevelopmentKey } from "./development-key.ts";
+export { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
 export type { Principal } from "./domain/principal.ts";
 export type { ConnectionLimits, GrpcWebSocketsLimits, RequestTimeouts } from "./limits.ts";
@@ -26,4 +26,5 @@ export {
 export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";
 export { createLogger } from "./telemetry/logger.ts";
+export { ListenError } from "./transport/port/listen-error.ts";
 export type { TlsOptions } from "./transport/port/servers.ts";

@@ -14,6 +14,7 @@ import { SCOPES } from "./rpc/auth/permissions.ts";
 import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
 import { createLineBatch } from "./telemetry/line-batch.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import { ListenError } from "./transport/port/listen-error.ts";
 import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
@@ -98,7 +99,7 @@ try {
     process.stdout.write(welcome(url, token, config.tls?.certFile));
   }
 } catch (error) {
-  if (error instanceof DatabaseOpenError || error instanceof DevelopmentKeyError) {
+  if (error instanceof DatabaseOpenError || error instanceof DevelopmentKeyError || error instanceof ListenError) {
     logger.fatal(`can't start: ${error.message}`);
     process.exit(1);
   }

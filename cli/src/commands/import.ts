@@ -10,11 +10,10 @@ import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
 import { type ImportFormat, type ImportLine, type LineRange, readImport } from "../import-lines.ts";
-import { openInput } from "../input.ts";
+import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { type ProgressUnit, startProgress } from "../progress.ts";
-import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
@@ -60,7 +59,6 @@ export function addImportCommand(users: Command, io: Io): void {
     .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
     .action(async (path: string, { format = formatOf(path), ...options }: ImportOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      await sizeOfFile(path);
       const counts: Counts = { created: 0, skipped: 0, failed: 0 };
       await runImport({ ...options, path, format, globals, io, counts });
       io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${textOf(counts)}.\n`);
@@ -163,13 +161,17 @@ async function importLines(
 
 /** @throws LineError, or the error of the call. */
 async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
-  if ("problem" in line) throw new LineError(line.problem);
+  if ("problem" in line) throw new LineError(isOneLine(line) ? line.problem : `the record ${line.problem}`);
   const { email, name } = line;
   await client.createUser({ email, name, requestId: requestIdOf(email, name) }, options);
 }
 
-function rangeText({ line, lastLine }: LineRange): string {
-  return line === lastLine ? `line ${line}` : `lines ${line} to ${lastLine}`;
+function isOneLine({ line, lastLine }: LineRange): boolean {
+  return line === lastLine;
+}
+
+function rangeText(range: LineRange): string {
+  return isOneLine(range) ? `line ${range.line}` : `lines ${range.line} to ${range.lastLine}`;
 }
 
 class LineError extends Error {

@@ -3,11 +3,11 @@ import { ServerStreamResponseSchema } from "@rollcall/gen/stream/v1/stream";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
+import { STANDARD_INPUT, sizeOfFile } from "../input.ts";
 import type { Io } from "../io.ts";
 import { linesOf } from "../lines.ts";
 import { printable } from "../output.ts";
 import { bytesText, startProgress } from "../progress.ts";
-import { STANDARD_INPUT, sizeOfFile } from "../size-of-file.ts";
 
 /** Longest line: a server's default limit for a message. */
 const LINE_LIMIT = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };

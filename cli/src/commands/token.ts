@@ -31,23 +31,24 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
   // Loaded here, since only this command needs the server's code.
-  const { ConfigError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile, SCOPES } = await import(
-    "@rollcall/server"
-  );
-  const scopes = scopesOf(scope, SCOPES);
+  const server = await import("@rollcall/server");
+  const { ConfigError, DevelopmentKeyError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile } = server;
+  const scopes = scopesOf(scope, server.SCOPES);
   const read = () => {
     try {
-      return parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
+      const { auth, databasePath } = parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
+      if (auth.keys && !("secret" in auth.keys)) {
+        throw new UsageError("AUTH_JWKS_URL: the identity provider mints the tokens of this server");
+      }
+      return { auth, secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(databasePath)) };
     } catch (error) {
-      throw error instanceof ConfigError ? new UsageError(error.message, { cause: error }) : error;
+      const isFileFault = error instanceof ConfigError || error instanceof DevelopmentKeyError;
+      throw isFileFault ? new UsageError(error.message, { cause: error }) : error;
     }
   };
-  const { auth, databasePath } = read();
-  if (auth.keys && !("secret" in auth.keys)) {
-    throw new UsageError("AUTH_JWKS_URL: the identity provider mints the tokens of this server");
-  }
+  const { auth, secret } = read();
   return mintToken({
-    secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(databasePath)),
+    secret,
     subject,
     scopes,
     ttlSeconds: Math.floor(ttlMs / 1_000),

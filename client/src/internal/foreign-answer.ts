@@ -1,12 +1,9 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  createAsyncIterable,
-  type UniversalClientFn,
-  type UniversalClientResponse,
-} from "@connectrpc/connect/protocol";
+import { createAsyncIterable, type UniversalClientFn } from "@connectrpc/connect/protocol";
 import { codeFromHttpStatus, errorFromJson } from "@connectrpc/connect/protocol-connect";
 import { findCause } from "./not-sent.ts";
+import { readStream } from "./read-stream.ts";
 
 /** Prefix of the content types of Connect's streams. */
 const STREAM = "application/connect+";
@@ -43,31 +40,52 @@ export function findForeignAnswer(error: unknown): ForeignAnswerError | undefine
 export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): Promise<Response> {
   // Only this mode lets browsers distinguish a redirect from a network that is down.
   const response = await globalThis.fetch(input, { ...init, redirect: "manual" });
-  const { status, headers } = response;
+  const { status, headers: header, body } = response;
   const sent = typeOfRequest(String(input), new Headers(init?.headers));
-  if (isAnswer(sent, status, headers)) return response;
-  if (!isJsonError(status, headers)) throw foreignAnswer(status, headers);
-  const json: unknown = await response
-    .clone()
-    .json()
-    .catch(() => null);
-  checkJsonError(json, sent, status, headers);
-  return response;
+  // `fetch` has inflated the body, whatever the header says.
+  const open = () => readStream(body ?? new Blob().stream());
+  const chunks = await checkAnswer(sent, { status, header, isCompressed: false, open }).catch((error: unknown) => {
+    // Not awaited: the call is over.
+    body?.cancel().catch(() => {});
+    throw error;
+  });
+  return chunks ? new Response(new Blob(chunks), response) : response;
 }
 
 /** Wraps an HTTP client to reject answers that are not of the request's protocol. */
 export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn {
   return async (request) => {
     const response = await send(request);
-    const { status, header } = response;
+    const { status, header, body } = response;
     const sent = typeOfRequest(request.url, request.header);
-    if (isAnswer(sent, status, header)) return response;
-    if (!isJsonError(status, header)) throw foreignAnswer(status, header);
-    const chunks = await readError(response);
-    // A compressed answer comes from a server that has read which codings the client accepts.
-    if (!header.has("content-encoding")) checkJsonError(await parseJson(chunks), sent, status, header);
-    return { ...response, body: createAsyncIterable(chunks) };
+    const isCompressed = header.has("content-encoding");
+    const chunks = await checkAnswer(sent, { status, header, isCompressed, open: () => body });
+    return chunks ? { ...response, body: createAsyncIterable(chunks) } : response;
   };
+}
+
+interface Answer {
+  readonly status: number;
+  readonly header: Headers;
+  /** Whether the body is still compressed. Then it comes from a server that knows which codings the client accepts. */
+  readonly isCompressed: boolean;
+  /** Returns the chunks of the body, of which nothing has been read. */
+  open(): AsyncIterable<Uint8Array>;
+}
+
+/**
+ * Checks that an answer is of the request's protocol. Returns the body in chunks if that took reading it.
+ *
+ * @param sent Content type of the request.
+ * @throws ConnectError for a foreign answer, and with the refusal of a server that took the request for no call.
+ */
+async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
+  const { status, header, isCompressed } = answer;
+  if (isAnswer(sent, status, header)) return undefined;
+  if (!isJsonError(status, header)) throw foreignAnswer(status, header);
+  const chunks = await readError(answer);
+  if (!isCompressed) checkJsonError(await parseJson(chunks), sent, status, header);
+  return chunks;
 }
 
 /**
@@ -101,10 +119,10 @@ function checkJsonError(json: unknown, sent: string, status: number, header: Hea
   if (!/^application\/(?:proto|json)$/.test(sent)) throw errorFromJson(json as JsonValue, header, foreign);
 }
 
-async function readError({ body, status, header }: UniversalClientResponse): Promise<Uint8Array<ArrayBuffer>[]> {
+async function readError({ open, status, header }: Answer): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  for await (const chunk of body) {
+  for await (const chunk of open()) {
     size += chunk.byteLength;
     if (size > MAX_ERROR_BYTES) throw foreignAnswer(status, header);
     chunks.push(new Uint8Array(chunk));

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
-import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
+import { findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
+import { fileFault } from "@rollcall/shared/file-fault";
 import type { TlsClientOptions } from "./http/open-socket.ts";
 
 /** TLS files: each is a PEM text, or the path of a PEM file, which is read once. */

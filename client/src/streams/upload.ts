@@ -2,6 +2,7 @@ import type { CallOptions, Client } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
+import { readStream } from "../internal/read-stream.ts";
 
 /** Most bytes of the file in one message. */
 const CHUNK_BYTES = 64 * 1_024;
@@ -95,18 +96,7 @@ export async function upload(
 
 function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
   if (Symbol.asyncIterator in source && !(source instanceof Blob)) return source[Symbol.asyncIterator]();
-  // Read without `for await`: not every browser can iterate over a stream.
-  const reader = (source instanceof Blob ? source.stream() : source).getReader();
-  return {
-    async next() {
-      const result = await reader.read();
-      return result.done ? { done: true, value: undefined } : result;
-    },
-    async return() {
-      await reader.cancel();
-      return { done: true, value: undefined };
-    },
-  };
+  return readStream(source instanceof Blob ? source.stream() : source);
 }
 
 /** Yields the same bytes in chunks of CHUNK_BYTES; the last one may be shorter. */

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { fileFault, findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
+import { findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
+import { fileFault } from "@rollcall/shared/file-fault";
 import type { Reader } from "./reader.ts";
 
 export interface FileSources {

@@ -105,6 +105,46 @@ describe("an identity provider that is away", () => {
     expect(server.keyLines().at(-1)).toBe(again);
   });
 
+  test.each([
+    { maxStaleMs: 0, isServed: false },
+    { maxStaleMs: undefined, isServed: true },
+  ])(
+    "has its keys trusted beyond their time only where that is allowed: $maxStaleMs",
+    async ({ maxStaleMs, isServed }) => {
+      await using provider = await startIdentityProvider();
+      const sign = await provider.addKey("ES256", { kid: "1" });
+      await using server = await startTrusting(provider, { maxStaleMs });
+      const token = await sign();
+      await server.call(token);
+      provider.answer = away;
+      server.advance(9 * MINUTE);
+      await server.call(token);
+      server.advance(2 * MINUTE);
+      if (isServed) await server.call(token);
+      else expect(await errorOf(server.call(token))).toMatchObject(unavailable);
+      await until(() => server.keyLines().includes(isServed ? notRefreshed : noKeys));
+      // New keys are used as soon as there are some.
+      provider.answer = undefined;
+      server.advance(MINUTE);
+      await server.call(token);
+    },
+  );
+
+  test("that hangs after a time without calls is waited for only briefly, and its last keys serve", async () => {
+    await using provider = await startIdentityProvider();
+    const sign = await provider.addKey("ES256", { kid: "1" });
+    await using server = await startTrusting(provider, { fetchTimeoutMs: 600_000 });
+    await server.call(await sign());
+    server.advance(30 * MINUTE);
+    let hanging: ServerResponse | undefined;
+    provider.answer = (_, response) => {
+      hanging = response;
+    };
+    await server.call(await sign());
+    expect(provider.requestCount).toBe(2);
+    expect(hanging).toMatchObject({ destroyed: false, headersSent: false });
+  });
+
   test("from the start on lets nobody in, is asked once a second at most, and once it is back, all", async () => {
     await using provider = await startIdentityProvider();
     const sign = await provider.addKey("ES256", { kid: "1" });

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -112,14 +113,39 @@ describe("a start that must not be", () => {
     });
   });
 
-  test("on a port in use says so and exits with 1", async () => {
-    const holder = net.createServer().listen(0, "127.0.0.1");
-    await new Promise((resolve) => holder.once("listening", resolve));
-    const { port } = holder.address() as net.AddressInfo;
-    const { status, stdout } = failingStart({ PORT: String(port) });
-    holder.close();
-    expect(status).toBe(1);
-    expect(stdout).toContain(`EADDRINUSE`);
+  describe("where it can't listen says in one line what to do, and exits with 1:", () => {
+    const open = { AUTH_SECRET: "s".repeat(32), ALLOW_PLAINTEXT: "true" };
+    const lineOf = (env: Record<string, string>) => {
+      const { status, stdout, stderr } = failingStart({ ...open, ...env });
+      expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+      const { time, ...line } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+      return line;
+    };
+    const fatal = (msg: string) => ({ level: "fatal", msg: `can't start: can't listen on ${msg}` });
+    const inUse = "the port is in use; end the program that uses it, or set PORT to a free port (EADDRINUSE)";
+
+    test.each([
+      ["127.0.0.1", "127.0.0.1"],
+      ["::1", "[::1]"],
+    ])("a port in use at %s", async (address, shown) => {
+      const holder = net.createServer().listen(0, address);
+      await once(holder, "listening");
+      const { port } = holder.address() as net.AddressInfo;
+      expect(lineOf({ PORT: String(port) })).toEqual(fatal(`${shown}:${port}: ${inUse}`));
+      holder.close();
+    });
+
+    // 192.0.2.0/24 is for documentation (RFC 5737), and no name ends with .invalid (RFC 6761, 6.4).
+    test("an address of another machine", () => {
+      const words = "this machine does not have the address; set HOST to one that it has (EADDRNOTAVAIL)";
+      expect(lineOf({ HOST: "192.0.2.1", PORT: "8080" })).toEqual(fatal(`192.0.2.1:8080: ${words}`));
+    });
+
+    test("a name that nobody knows", () => {
+      const { level, msg } = lineOf({ HOST: "nobody.invalid", PORT: "8080" });
+      expect(level).toBe("fatal");
+      expect(msg).toMatch(/^can't start: can't listen on nobody\.invalid:8080: the name .*; set HOST to /);
+    });
   });
 
   test.each([

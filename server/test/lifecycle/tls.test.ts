@@ -61,7 +61,7 @@ describe("a handshake that fails is one line with peer and reason", () => {
       "a client that does not trust the server",
       (server) => connect(server, { ca: stranger.cert }),
       failed,
-      "the client closed the connection, as one that does not trust the server's certificate",
+      "the client closed the connection, as clients do that don't trust the server's certificate",
     ],
     [
       "plaintext",

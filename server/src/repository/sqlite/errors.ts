@@ -5,6 +5,7 @@ const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
+const SQLITE_READONLY_DIRECTORY = 1544;
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
 const UNAVAILABLE_RESULT_CODES = new Set([
   SQLITE_BUSY,
@@ -29,6 +30,11 @@ function primaryCode(error: unknown): number | undefined {
 /** Returns whether an SQLite error means that another process has the database locked. */
 export function isBusy(error: unknown): boolean {
   return primaryCode(error) === SQLITE_BUSY;
+}
+
+/** Returns whether an SQLite error means that no file can be created in the database's folder. */
+export function isFolderReadOnly(error: unknown): boolean {
+  return resultCode(error) === SQLITE_READONLY_DIRECTORY;
 }
 
 /** Returns whether an SQLite error means that the file is not a database, is damaged, or no longer has our tables. */

@@ -10,6 +10,8 @@ const SIDE_FILES = ["-wal", "-shm"];
 /** Time between two attempts to recreate removed side files, in milliseconds. */
 const RENEW_RETRY_MS = 1_000;
 
+const REMOVED = "was removed or renamed";
+
 /** Fault of the files, in words for the log. */
 export interface FileProblem {
   /** A damaged database stays damaged; a missing one may come back. */
@@ -134,8 +136,6 @@ export class SqliteFiles {
     return SIDE_FILES.map((suffix) => statSync(this.#location + suffix, { bigint: true }));
   }
 }
-
-const REMOVED = "was removed or renamed";
 
 /** Returns the file's status, or in words why it can't be read. */
 function stat(path: string): BigIntStats | string {

@@ -136,6 +136,46 @@ test("a path that can't be a file says so", () => {
   expect(() => open()).toThrow(`${path} is not a file`);
 });
 
+describe.skipIf(process.platform === "win32")(
+  "without permission to write in its folder, which the error names,",
+  () => {
+    /** User without rights, by Linux's convention. */
+    const NOBODY = 65_534;
+
+    /** Runs synchronous code as a user whose permissions count: for root, they do not. */
+    function withoutRights(run: () => void): void {
+      const uid = process.geteuid?.();
+      if (uid === 0) process.seteuid?.(NOBODY);
+      try {
+        run();
+      } finally {
+        if (uid === 0) process.seteuid?.(0);
+      }
+    }
+
+    test("an existing file", async () => {
+      await open().close();
+      chmodSync(parent, 0o755);
+      chmodSync(path, 0o666);
+      chmodSync(folder, 0o555);
+      const words = `${path} can't be written: give this user permission to write in ${folder}, where SQLite keeps its log`;
+      withoutRights(() => expect(() => open()).toThrow(words));
+      // Control.
+      chmodSync(folder, 0o777);
+      withoutRights(() => expect(() => open().close()).not.toThrow());
+    });
+
+    test("a new file", () => {
+      chmodSync(parent, 0o755);
+      mkdirSync(folder);
+      chmodSync(folder, 0o555);
+      withoutRights(() =>
+        expect(() => open()).toThrow(`${path} can't be made (this user has no permission for its folder)`),
+      );
+    });
+  },
+);
+
 describe.skipIf(process.platform === "win32")("modes", () => {
   const mode = (file: string) => statSync(file).mode & 0o777;
 
@@ -184,7 +224,7 @@ test("the log shrinks again once another process's long read has ended", async (
   while (logBytes() < 65 * 1024 ** 2) await write();
   await users.ping();
   expect(notices).toEqual([
-    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process reads/) },
+    { level: "warn", message: expect.stringMatching(/users\.db-wal has \d+ MiB: another process has been reading/) },
   ]);
   reader.close();
   const grownBytes = logBytes();

@@ -1,8 +1,9 @@
-import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../runtime/sleep-sync.ts";
-import { isBusy, isCorrupt } from "./errors.ts";
+import { createFile } from "./create-file.ts";
+import { isBusy, isCorrupt, isFolderReadOnly } from "./errors.ts";
 import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
 import { findDamage } from "./find-damage.ts";
 import { sqliteMigrations } from "./migrations.ts";
@@ -62,28 +63,6 @@ export function openSqlite(path: string, options: OpenSqliteOptions = {}): Datab
   }
 }
 
-/**
- * Creates an empty file if there is none. SQLite would create one that everybody can read, and a log likewise. Never
- * opens an existing file: closing it would give up the locks of every other connection in this process.
- */
-function createFile(path: string): void {
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    if (!existsSync(path)) closeSync(openSync(path, "a", 0o600));
-  } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    const reason = code === "EEXIST" || code === "ENOTDIR" ? "a part of its path is a file, not a folder" : code;
-    throw new DatabaseOpenError(`${path} can't be made (${reason})`, { cause: error });
-  }
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-  } catch (error) {
-    const { code = "unknown" } = error as NodeJS.ErrnoException;
-    throw new DatabaseOpenError(`${path} can't be read and written (${code})`, { cause: error });
-  }
-  if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
-}
-
 function tryOpen(path: string, { onEqualEmails }: OpenSqliteOptions): DatabaseSync {
   if (path !== ":memory:") inspectFile(path);
   const database = new DatabaseSync(path);
@@ -108,6 +87,9 @@ function explain(path: string, error: unknown, waitedMs: number): unknown {
       return `has been locked by another process for ${seconds} s; end that process, or what it does, and start again`;
     }
     if (isCorrupt(error)) return `is damaged, or not a database (${error.message}); put a backup in its place`;
+    if (isFolderReadOnly(error)) {
+      return `can't be written: give this user permission to write in ${dirname(path)}, where SQLite keeps its log`;
+    }
     return `can't be opened (${error.message})`;
   };
   return new DatabaseOpenError(`${path} ${words()}`, { cause: error });

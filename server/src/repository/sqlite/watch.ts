@@ -6,8 +6,8 @@ import type { DatabaseNotice } from "./open.ts";
 
 const CHECK_INTERVAL_MS = 1_000;
 /**
- * Size of the log from which it is reported, in bytes. It means that another process has been reading one state of the
- * database for long.
+ * Size of the log from which it is reported, in bytes. The log grows while another process reads an old state of the
+ * database.
  */
 const LARGE_LOG_BYTES = 64 * 1024 ** 2;
 
@@ -101,7 +101,7 @@ export class SqliteWatch {
     const log = `${this.#path}-wal has ${Math.round(bytes / 1024 ** 2)} MiB`;
     this.#onNotice(
       isLarge
-        ? { level: "warn", message: `${log}: another process reads the database for long` }
+        ? { level: "warn", message: `${log}: another process has been reading the database for a long time` }
         : { level: "info", message: `${log} again` },
     );
   }

@@ -40,7 +40,7 @@ const CERTIFICATE_FAULTS: Readonly<Record<string, string>> = {
   CERT_NOT_YET_VALID: "it or its authority is not valid yet",
   CERT_REVOKED: "it was revoked",
   INVALID_PURPOSE: "it is not for clients",
-  INVALID_CA: "what has signed it is no authority",
+  INVALID_CA: "its signer is no certificate authority",
 };
 
 /** Reasons in words, by the end of Node.js's error code. */
@@ -53,7 +53,7 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
   [/_ALERT_CERTIFICATE_EXPIRED$/, "the client finds that the server's certificate has expired"],
   [/_ALERT_(BAD|UNSUPPORTED|CERTIFICATE)_/, "the client refused the server's certificate"],
   [/^ERR_TLS_HANDSHAKE_TIMEOUT$/, "the client did not finish it in time"],
-  [/^ECONNRESET$/, "the client closed the connection, as one that does not trust the server's certificate"],
+  [/^ECONNRESET$/, "the client closed the connection, as clients do that don't trust the server's certificate"],
 ];
 
 function reasonOf({ code = "", reason, message }: NodeJS.ErrnoException & { reason?: string }): string {

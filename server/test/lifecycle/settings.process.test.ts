@@ -1,0 +1,48 @@
+/** Settings of the environment whose effect shows only in a process of its own. */
+import net from "node:net";
+import { startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+
+/** Opens a connection of its own. Returns it, and what has come of a first request, empty if it was closed. */
+async function open(url: string, path = "/healthz") {
+  const { hostname, port } = new URL(url);
+  const socket = net.connect(Number(port), hostname);
+  let answer = "";
+  socket.on("data", (chunk) => {
+    answer += chunk;
+  });
+  // A refused connection may end with a reset.
+  socket.on("error", () => {});
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: a\r\n\r\n`);
+  await new Promise((resolve) => socket.once("data", resolve).once("close", resolve));
+  return { socket, answer, [Symbol.dispose]: () => socket.destroy() };
+}
+
+const OK = /^HTTP\/1\.1 200 /;
+
+test("MAX_CONNECTIONS_PER_ADDRESS closes one connection too many, until another has ended", async () => {
+  await using server = await startProcess({ env: { MAX_CONNECTIONS_PER_ADDRESS: "2" } });
+  using first = await open(server.url);
+  using second = await open(server.url);
+  expect([first.answer, second.answer]).toEqual([expect.stringMatching(OK), expect.stringMatching(OK)]);
+  using third = await open(server.url);
+  expect(third.answer).toBe("");
+  first.socket.destroy();
+  await until(async () => {
+    using next = await open(server.url);
+    return OK.test(next.answer);
+  });
+});
+
+test("SHUTDOWN_DELAY_MS keeps a stopped server open to new connections, and not ready", async () => {
+  // Longer than the test takes: without it the process would end at once, as others show.
+  await using server = await startProcess({ env: { SHUTDOWN_DELAY_MS: "1h" } });
+  server.process.kill("SIGTERM");
+  await until(async () => {
+    using connection = await open(server.url, "/readyz");
+    return connection.answer.startsWith("HTTP/1.1 503 ");
+  });
+  using connection = await open(server.url);
+  expect(connection.answer).toMatch(OK);
+});
