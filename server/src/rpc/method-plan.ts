@@ -44,6 +44,9 @@ export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptio
   lendsMessages: boolean;
 }
 
+/** Options of JSON that change nothing in messages without extensions or `Any`. */
+const JSON_OPTIONS_OF_READING: ReadonlySet<string> = new Set(["registry", "ignoreUnknownFields"]);
+
 /** Composes the plan of a method. */
 export function createMethodPlan(
   method: DescMethod,
@@ -51,6 +54,7 @@ export function createMethodPlan(
   { jsonOptions, ...options }: MethodPlanOptions,
 ): MethodPlan {
   const { input, output } = method;
+  const writesByDefault = Object.keys(jsonOptions ?? {}).every((name) => JSON_OPTIONS_OF_READING.has(name));
   const json = (decoder: JsonDecoder, ignoreUnknownFields: boolean): Codec => ({
     read(bytes) {
       try {
@@ -61,7 +65,10 @@ export function createMethodPlan(
     },
     write(message) {
       try {
-        return Buffer.from(toJsonString(output, toMessage(output, message), jsonOptions));
+        const isWritten = writesByDefault && message instanceof EncodedAnswer;
+        return Buffer.from(
+          isWritten ? message.toJsonText() : toJsonString(output, toMessage(output, message), jsonOptions),
+        );
       } catch (error) {
         throw ConnectError.from(error, Code.Internal);
       }

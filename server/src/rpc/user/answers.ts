@@ -3,9 +3,10 @@ import type { User } from "../../domain/user.ts";
 import type { UserPage } from "../../service/users.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
 import { encodeUser, encodeUserPage } from "./encode.ts";
+import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
-/** Answer with one user: the message is made only for JSON, or by carriers that want one. */
+/** Answer with one user: the message is made only for carriers that want one. */
 export class UserAnswer extends EncodedAnswer {
   readonly #user: User;
 
@@ -20,6 +21,10 @@ export class UserAnswer extends EncodedAnswer {
 
   toBytes(): Uint8Array {
     return encodeUser(this.#user);
+  }
+
+  toJsonText(): string {
+    return userJson(this.#user);
   }
 }
 
@@ -42,5 +47,9 @@ export class UserPageAnswer extends EncodedAnswer {
 
   toBytes(): Uint8Array {
     return encodeUserPage(this.#page);
+  }
+
+  toJsonText(): string {
+    return userPageJson(this.#page);
   }
 }

@@ -1,9 +1,10 @@
-import { create, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
 import { GetUserResponseSchema, ListUsersResponseSchema } from "@rollcall/gen/user/v1/user";
 import { createRandom } from "@rollcall/testing/random";
 import { expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
 import { encodeUser, encodeUserPage } from "./encode.ts";
+import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
@@ -41,6 +42,26 @@ test(`the bytes of users are those that the runtime makes of their messages (FUZ
     for (const one of users) {
       const answer = create(GetUserResponseSchema, { user: toUserMessage(one) });
       expect(Buffer.from(encodeUser(one)).equals(toBinary(GetUserResponseSchema, answer))).toBe(true);
+    }
+  }
+});
+
+/** As {@link randomUser}, at a time that JSON can have, with characters that it escapes. */
+function randomJsonUser(): User {
+  const ms = () => random.pick([0, 1, 999, 1_000, 1_700_000_000_000, 253_402_300_799_000]) + random.below(1_000);
+  const name = randomText() + random.pick(["", '"\\', "\u2028\n\t", "\ud800", "</script>"]);
+  return { ...randomUser(), name, createdAtMs: ms(), updatedAtMs: ms() };
+}
+
+test(`the JSON of users is what the runtime makes of their messages (FUZZ_SEED=${seed})`, () => {
+  for (let i = 0; i < 300; i++) {
+    const users = Array.from({ length: random.below(4) }, randomJsonUser);
+    const nextPageToken = randomText();
+    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), nextPageToken });
+    expect(userPageJson({ users, nextPageToken })).toBe(toJsonString(ListUsersResponseSchema, page));
+    for (const one of users) {
+      const answer = create(GetUserResponseSchema, { user: toUserMessage(one) });
+      expect(userJson(one)).toBe(toJsonString(GetUserResponseSchema, answer));
     }
   }
 });
