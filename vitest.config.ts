@@ -8,7 +8,7 @@ const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
  * Each file has a process of its own, whose memory holds nothing of others.
  */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
-/** What starts programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
+/** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
 
 export default defineConfig({

@@ -31,7 +31,7 @@ export interface Share {
 
 const MOST_FUNCTIONS = 4;
 const IDLE = "(idle)";
-/** What V8 reports instead of a function, and what it means. */
+/** Names that V8 reports instead of a function, and their meaning. */
 const NO_FUNCTIONS: Readonly<Record<string, string>> = {
   "(garbage collector)": "garbage collection",
   "(program)": "native code: sockets, nghttp2, the kernel",

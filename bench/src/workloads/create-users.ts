@@ -11,7 +11,7 @@ import { cpuMetric, type Workload } from "./workload.ts";
 const GENERATOR = join(import.meta.dirname, "../../load/create-users.ts");
 const runFile = promisify(execFile);
 
-/** What the generator prints. */
+/** The report that the generator prints. */
 interface CreateResult {
   readonly calls: number;
   readonly seconds: number;

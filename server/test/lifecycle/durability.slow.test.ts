@@ -10,7 +10,7 @@ test.each(killCells)(
     expect(outcome).toMatchObject({ lost: [], doubled: [] });
     expect(outcome.acknowledged).toBeGreaterThanOrEqual(CREATES / 2);
     expect(outcome.acknowledged).toBeLessThan(CREATES);
-    // What was written and not acknowledged was in flight; its retry finds it.
+    // A user that was written and not acknowledged was in flight; its retry finds it.
     expect(outcome.unheard).toBeLessThanOrEqual(IN_FLIGHT);
     // The lines of the last turn of the event loop may be lost, and no others: it ends no more calls than are under way.
     expect(outcome.unlogged).toBeLessThanOrEqual(IN_FLIGHT);

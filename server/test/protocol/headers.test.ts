@@ -178,7 +178,7 @@ describe.each(rows)("content codings: $name over $connection", ({ type, kind, en
       expect(message).toContain(`"${name}"`);
       expect(headers.get(accept)).toBe("gzip,br");
     }
-    // Whom the gate refuses learns nothing of the server.
+    // A caller whom the gate refuses learns nothing of the server.
     const { code, headers } = await send(server, { [encoding]: "zstd", authorization: "Bearer none" });
     expect({ code, accept: headers.get(accept) }).toEqual({ code: "unauthenticated", accept: null });
     await until(() => server.log.filter(({ msg }) => msg === "call").length === 4);

@@ -115,7 +115,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
     const { request, response } = client.open("ServerStream");
     request.end(message("x"));
     const answer = await response;
-    // What the client does not read waits in both kernels' buffers, which hold a few MiB.
+    // The bytes that the client does not read wait in both kernels' buffers, which hold a few MiB.
     let madeUnread = 0;
     for (;;) {
       await client.roundTrips();

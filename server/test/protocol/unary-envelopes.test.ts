@@ -1,4 +1,4 @@
-/** What a unary request may have beside the one envelope of its message. */
+/** Envelopes that a unary request may have beside the one envelope of its message. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";

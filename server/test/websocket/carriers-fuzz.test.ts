@@ -50,7 +50,7 @@ function makeCall(random: Random): Call {
   if (!isCancelled && random.isOnce(8)) bytes = bytes.subarray(0, random.below(bytes.length + 1));
   const frames = cut(random, bytes).flatMap((part) => toFrames(random, Buffer.concat([Buffer.of(0), part])));
   if (!isCancelled) {
-    // Of two faults of a request with one message, either may be reported.
+    // A request with one message and two faults may have either reported.
     if (method !== "Unary" && random.isOnce(10))
       frames.push(random.pick([frame(0x81, Buffer.from("text")), frame(0x82, Buffer.of(7, 1))]));
     else frames.push(frame(0x82, Buffer.of(1)));

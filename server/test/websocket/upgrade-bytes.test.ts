@@ -16,7 +16,7 @@ import { createOnePort } from "../../src/transport/port/one-port.ts";
 const PLAIN = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const UPGRADE = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 
-/** What a connection sends behind its upgrade, as it came out. */
+/** Bytes that came out of a connection behind its upgrade. */
 interface Upgraded {
   readonly head: Buffer;
   readonly chunks: Buffer[];

@@ -46,7 +46,7 @@ test(`the bytes of users are those that the runtime makes of their messages (FUZ
   }
 });
 
-/** As {@link randomUser}, at a time that JSON can have, with characters that it escapes. */
+/** Makes a user like {@link randomUser}, at a time that JSON can have, with characters that it escapes. */
 function randomJsonUser(): User {
   const ms = () => random.pick([0, 1, 999, 1_000, 1_700_000_000_000, 253_402_300_799_000]) + random.below(1_000);
   const name = randomText() + random.pick(["", '"\\', "\u2028\n\t", "\ud800", "</script>"]);

@@ -66,7 +66,7 @@ export class MessageReader {
   /** @param mayWait Whether nobody waits for what comes. */
   push(chunk: Uint8Array, mayWait: boolean): void {
     if (this.#tooLargeBytes !== undefined) return;
-    // What waits may be all that is left of what the socket read with it, mostly 64 KiB.
+    // The waiting bytes may be all that is left of one read of the socket, mostly 64 KiB.
     const isCopied = mayWait && 2 * chunk.byteLength < chunk.buffer.byteLength;
     // Messages may be slices of it, and a Buffer's slices are not those of other arrays.
     const bytes = isCopied ? new Uint8Array(chunk) : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);

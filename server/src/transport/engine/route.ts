@@ -39,7 +39,7 @@ export function createRouter(plans: ReadonlyMap<string, MethodPlan>): (request: 
     const plan = plans.get(target) ?? plans.get(pathOf(target));
     if (!plan || !VERBS.has(verb) || !isAsciiUrl(target)) return undefined;
     const { methodKind } = plan.method;
-    // Of two content types Node keeps one, and a proxy in front may have gone by the other.
+    // Node keeps one of two content types, and a proxy in front may have gone by the other.
     const isOneType = countHeaders(rawHeaders, "content-type") < 2;
     const route = { plan, verb, query: queryOf(target) };
     if (isHttp1 && methodKind === "bidi_streaming") return refuse(route, 505, ["connection", "close"]);

@@ -23,7 +23,7 @@ export interface CrossOriginOptions {
 /** Request whose origin is checked. */
 export interface FromOrigin {
   origin: string | undefined;
-  /** As the request names its server. */
+  /** The server as the request names it. */
   authority: string | undefined;
   /** Returns whether the connection has TLS. */
   isSecure(): boolean;

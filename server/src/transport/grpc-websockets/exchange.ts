@@ -33,7 +33,7 @@ export interface CallSocket {
   finish(closeCode?: number): void;
 }
 
-/** What a call begins with. */
+/** The request that a call begins with. */
 export interface ExchangeRequest {
   /** The request that opened the socket. */
   readonly upgrade: IncomingMessage;

@@ -9,7 +9,7 @@ import { PIECE_BYTES } from "./send.ts";
 
 /** An answer that waits with fewer bytes may go on: this keeps a fast reader's network busy. */
 const HIGH_WATER_BYTES = 16 * 1_024;
-/** What comes together with a header block is what Node reads at once. */
+/** Largest part that comes together with a header block: one read of Node. */
 const MAX_EARLY_BYTES = 64 * 1_024;
 /** Header that means nothing outside of HTTP. */
 const OF_HTTP = "x-content-type-options";
@@ -30,7 +30,7 @@ export class SocketWire implements Wire {
   #isFull = false;
   #isIgnored = false;
   #hasEnded = false;
-  /** What came together with the header block, ahead of the gate, and whether the request ended with it. */
+  /** Bytes that came together with the header block, ahead of the gate, and whether the request ended with it. */
   #early: GrowingBuffer | undefined;
   #earlyEnd: { error: ConnectError | undefined } | undefined;
   #isReceived = false;

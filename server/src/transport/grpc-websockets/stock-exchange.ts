@@ -22,7 +22,7 @@ export class StockExchange implements Exchange {
   isAnswered = false;
   readonly #socket: CallSocket;
   readonly #options: StockExchangeOptions;
-  /** What the call begins with. Released then: a quiet call may last for hours, and no longer needs it. */
+  /** The request that the call begins with. Released then: a quiet call may last for hours, and no longer needs it. */
   #request: ExchangeRequest | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;

@@ -19,7 +19,7 @@ export function startPatientServer(options: { leaksLog?: boolean } = {}): Promis
   return startMeasuredServer({ ...options, admission, dropsLog: true });
 }
 
-/** What the calls are made by: each protocol over HTTP/2 and, but for gRPC, HTTP/1.1. */
+/** Clients of the calls: each protocol over HTTP/2 and, but for gRPC, HTTP/1.1. */
 export const manyCallsCells = Object.values(protocols).flatMap((protocol) =>
   [connections.h2c, connections.http1]
     .filter(({ httpVersion }) => httpVersion === "2" || protocol.logName !== "grpc")

@@ -44,7 +44,7 @@ function usedBytes(): number {
   return heapUsed + external;
 }
 
-/** What was freed within a turn, such as a buffer's memory, goes with the next collection. */
+/** Collects three times: memory that is freed within a turn, such as a buffer's, goes with the next collection. */
 async function collectGarbage(): Promise<void> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.();

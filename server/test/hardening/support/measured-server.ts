@@ -27,7 +27,7 @@ export interface MeasuredServer extends AsyncDisposable {
   memoryBytes(): Promise<number>;
   /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
   peakBytes(): Promise<number>;
-  /** What the kernel holds for it, after a garbage collection, in bytes. */
+  /** Memory that the kernel holds for it, after a garbage collection, in bytes. */
   residentBytes(): Promise<number>;
   /** Calls of `ProbeService` that run: unary ones, and streams behind their first message, wait until they are cancelled. */
   heldCalls(): Promise<number>;

@@ -12,14 +12,14 @@ const RETRIES = 5;
 /** A call that has no answer by then never gets one. */
 const CALL = { timeoutMs: 60_000 };
 
-/** What carries the creates: gRPC and Connect, over each HTTP version that has them. */
+/** Protocols of the creates: gRPC and Connect, over each HTTP version that has them. */
 export const killCells = [
   { ...protocols.grpc, ...connections.h2c },
   { ...protocols.connectProto, ...connections.h2c },
   { ...protocols.connectJson, ...connections.http1 },
 ];
 
-/** What a kill -9 in the middle of creates has left. */
+/** The users that a kill -9 in the middle of creates has left. */
 export interface KillOutcome {
   readonly acknowledged: number;
   /** Acknowledged users that the restarted server does not have: none may be. */

@@ -102,7 +102,7 @@ function makePost(random: Random): Made {
   const parts = Array.from({ length: method === "Unary" ? 1 : random.pick([0, 1, 1, 1, 2, 3, 6]) }, () =>
     makeEnvelope(random, { isJson: contentType.endsWith("json"), isCoded, isUnary: method === "Unary" }),
   );
-  // What stands behind the one message of a unary call: trailers, which gRPC-Web drops, or a part of an envelope.
+  // Bytes behind the one message of a unary call: trailers, which gRPC-Web drops, or a part of an envelope.
   if (method === "Unary" && !isBare && random.isOnce(12)) {
     const trailers = Buffer.from([0x80, 0, 0, 0, 1, 0x20]);
     parts.push(random.pick([contentType.includes("web") ? trailers : (parts[0] ?? trailers), Buffer.from([0, 0, 0])]));
