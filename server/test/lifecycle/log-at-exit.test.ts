@@ -39,7 +39,7 @@ test("a start that fails has written why", async () => {
     () => expect.unreachable("two servers have one port"),
     (error: Error) => error.message,
   );
-  expect(output).toContain('"msg":"can\'t start"');
+  expect(output).toContain('"msg":"can\'t start: can\'t listen on');
 });
 
 function lastMessage(server: ServerProcess): unknown {
