@@ -35,10 +35,12 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
+  #hasBegun = false;
 
   constructor(options: CallOptions<Form>) {
     this.options = options;
     this.#bytes = options.bytes;
+    if (this.#bytes) this.#bytes.reader = this;
   }
 
   get connection(): object {
@@ -60,7 +62,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   progress(): "receiving" | "working" | "answered" {
     if (this.isDone) return "answered";
-    return this.isReceived ? "working" : "receiving";
+    // Until it begins, the call waits for its turn, and nobody asks its client for more.
+    return this.isReceived || !this.#hasBegun ? "working" : "receiving";
   }
 
   evict(): void {
@@ -143,8 +146,18 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       return;
     }
     const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
-    if (waiting) waiting.then(() => this.isDone || this.begin());
-    else this.begin();
+    const begin = () => {
+      if (this.isDone) return;
+      this.#hasBegun = true;
+      this.begin();
+    };
+    if (waiting) waiting.then(begin);
+    else begin();
+  }
+
+  /** Whether the call can't go on before its client sends more. */
+  get isAwaited(): boolean {
+    return this.#hasBegun && !this.isReceived;
   }
 
   /** Checks what the gate does beside the caller. @throws ConnectError */
@@ -221,6 +234,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
       unsentBytes: () => wire.unsentBytes,
       end: () => wire.cutOff(),
     });
+    this.#bytes.reader = this;
     if (this.#hasStarted && !this.isDone) guard.bytes.uncountedCalls -= 1;
     return this.#bytes;
   }

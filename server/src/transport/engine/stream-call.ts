@@ -53,6 +53,10 @@ export class StreamCall extends Call<StreamForm> {
     return this.#messages.queuedBytes;
   }
 
+  override get isAwaited(): boolean {
+    return super.isAwaited && this.#messages.isAwaited;
+  }
+
   protected begin(): void {
     const { record, chain, wire, plan, timeouts } = this.options;
     const { methodKind } = plan.method;

@@ -44,11 +44,13 @@ export async function carryCall(
   const { handler, requestId, peer, headers, timeouts, logger } = options;
   const { methodKind } = handler.method;
   const body = new RequestBody(request);
+  const bytes = callBytesOf(request);
+  if (bytes) bytes.reader = body;
   const abort = new AbortController();
   const writer = new ResponseWriter(
     response,
     () => abort.abort(GONE),
-    () => callBytesOf(request)?.recount(),
+    () => bytes?.recount(),
   );
   boundRequest(request, response, {
     timeouts,

@@ -21,6 +21,7 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
   #abandoned = false;
   #error: unknown;
   #wake: () => void = () => {};
+  #isAwaited = false;
 
   constructor(flow: Flow) {
     this.#flow = flow;
@@ -29,6 +30,11 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
   /** Bytes that wait for the handler. */
   get waitingBytes(): number {
     return this.#waitingBytes;
+  }
+
+  /** Whether the handler waits for the client. */
+  get isAwaited(): boolean {
+    return this.#isAwaited;
   }
 
   push(chunk: Uint8Array): void {
@@ -70,9 +76,11 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     }
   }
 
-  #more(): Promise<void> {
-    return new Promise((resolve) => {
+  async #more(): Promise<void> {
+    this.#isAwaited = true;
+    await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    this.#isAwaited = false;
   }
 }

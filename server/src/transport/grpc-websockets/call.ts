@@ -152,7 +152,8 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
 
   progress(): "receiving" | "working" | "answered" {
     if (this.isAnswered()) return "answered";
-    return this.#phase === "body" ? "receiving" : "working";
+    // Ahead of the gate the socket is not read, and its client not waited for.
+    return this.#phase === "body" && !this.holds.has("gate") ? "receiving" : "working";
   }
 
   start(): void {

@@ -88,11 +88,7 @@ export class StockExchange implements Exchange {
   }
 
   #open({ upgrade, fields, requestId, startedAtMs, refusal }: ExchangeRequest): Parameters<UniversalHandler>[0] {
-    countWebSocket(
-      upgrade,
-      () => this.#body.waitingBytes,
-      () => this.#unsentBytes,
-    );
+    countWebSocket(upgrade, this.#body, () => this.#unsentBytes);
     const onAdmitted = () => {
       this.#socket.holds.release("gate");
       contextValues.get(callKey)?.onFailure(() => this.#socket.hurry());

@@ -33,6 +33,11 @@ export class ByteBudget {
   /** Calls whose messages are incomplete, oldest first. */
   readonly holders = new Set<CallBytes>();
   heldBytes = 0;
+  /**
+   * Time that calls have been watched for, in milliseconds: so much for each check, however long ago the last one was.
+   * While the loop is busy, neither what clients send nor what they read can be seen.
+   */
+  watchedMs = 0;
   readonly #waiters = new Set<Waiter>();
   #isWaking = false;
   #timer: NodeJS.Timeout | undefined;
@@ -87,6 +92,7 @@ export class ByteBudget {
   }
 
   #check(): void {
+    this.watchedMs += CHECK_INTERVAL_MS;
     for (const connection of this.connections) connection.sum();
     for (const connection of this.connections) connection.check();
     this.wake();

@@ -2,8 +2,10 @@ import { CALL_BYTES, CALL_STALL_TIMEOUT_MS, OVER_SHARE_STALL_TIMEOUT_MS } from "
 import type { Link } from "../../runtime/chain.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 
-/** Longest wait of a call for its turn to be read on. */
+/** Longest wait of a call for room that calls ahead of it take up while they wait for their clients. */
 const MAX_WAIT_MS = 30_000;
+/** Length of a chain of waits: for the connection's oldest holder, for its oldest keeper, for the process's oldest holder. */
+const MAX_AHEAD = 3;
 /** Bytes that a call may receive before it is counted again: the window of one stream among many. */
 const READ_BYTES = 32 * 1_024;
 /** Time after which bytes that were granted but not sent stop counting. */
@@ -19,6 +21,18 @@ export interface CountedCall {
   end(): void;
 }
 
+/** Reads the request of a counted call. */
+export interface CountedReader {
+  /** Whether it can't go on before the client sends more. */
+  readonly isAwaited: boolean;
+}
+
+/** Bytes that a call wants to hold, and since when. */
+interface Wait {
+  readonly bytes: number | undefined;
+  sinceMs: number;
+}
+
 /** Counts the bytes that one call holds. */
 export class CallBytes {
   readonly connection: ConnectionBytes;
@@ -28,14 +42,21 @@ export class CallBytes {
   countedBytes = 0;
   /** Bytes of complete messages that are kept until the next ones replace them. */
   keptBytes = 0;
+  /** Set by whatever reads the request, once something does. */
+  reader: CountedReader | undefined;
   readonly #call: CountedCall;
   #assembledBytes = 0;
   /** Bytes that the call may receive because it has waited for its turn. They count until they arrive. */
   #grantedBytes = 0;
   #grantedAtMs = 0;
-  #movedAtMs = performance.now();
-  #waitsSinceMs: number | undefined;
-  #unsentSinceMs: number | undefined;
+  /** Whether some of the request has come since the last look. */
+  #hasMoved = true;
+  /** Whether the last look found that the call can't go on without its client. */
+  #awaitsClient = false;
+  /** Times of looks: since when the client is waited for, and since when it has not read. */
+  #idleSinceMs = 0;
+  #unreadSinceMs: number | undefined;
+  #wait: Wait | undefined;
   #isClosed = false;
 
   constructor(connection: ConnectionBytes, call: CountedCall) {
@@ -69,7 +90,7 @@ export class CallBytes {
 
   /** Notes that a piece of the request has arrived. */
   moved(): void {
-    this.#movedAtMs = performance.now();
+    this.#hasMoved = true;
   }
 
   /**
@@ -104,23 +125,32 @@ export class CallBytes {
    * Resolves when this many bytes may be kept, or when the call is over. Returns undefined if they may be kept at once.
    */
   room(bytes: number): Promise<void> | undefined {
-    return this.#isClosed || this.#mayGrow(bytes) ? undefined : this.#waitUntil(() => this.#mayGrow(bytes));
+    return this.#isClosed || this.#mayGrow(bytes) ? undefined : this.#waitUntil(() => this.#mayGrow(bytes), bytes);
   }
 
   /**
-   * Returns whether the call has waited for its client for too long.
+   * Returns whether the call has waited for its client for too long. Time in which it waits for the server does not
+   * count: for its turn, for a thread, for its handler.
    *
    * @param isRead Whether the client has read some of its answers since the last look.
    */
-  isStalled(nowMs: number, isRead: boolean): boolean {
-    const { isOver, keepsTooMuch, isOverShare } = this.connection;
+  isStalled(isRead: boolean): boolean {
+    const { budget, isOver, keepsTooMuch, isOverShare } = this.connection;
+    const nowMs = budget.watchedMs;
     const timeoutMs = isOverShare ? OVER_SHARE_STALL_TIMEOUT_MS : CALL_STALL_TIMEOUT_MS;
-    if (isRead || this.#call.unsentBytes() === 0) this.#unsentSinceMs = undefined;
-    else this.#unsentSinceMs ??= nowMs;
-    if (this.#unsentSinceMs !== undefined && nowMs - this.#unsentSinceMs > timeoutMs) return true;
-    if (this.#waitsSinceMs !== undefined) return nowMs - this.#waitsSinceMs > MAX_WAIT_MS;
+    const isUnread = !isRead && this.#call.unsentBytes() > 0;
+    if (isUnread && isOver) this.#unreadSinceMs ??= nowMs;
+    else this.#unreadSinceMs = undefined;
+    this.#awaitsClient = isUnread || this.reader?.isAwaited === true;
+    if (this.#hasMoved || !this.#awaitsClient) this.#idleSinceMs = nowMs;
+    this.#hasMoved = false;
+    if (this.#unreadSinceMs !== undefined && nowMs - this.#unreadSinceMs >= timeoutMs) return true;
+    if (this.#wait) {
+      if (!this.#isBlocked) this.#wait.sinceMs = nowMs;
+      return nowMs - this.#wait.sinceMs >= MAX_WAIT_MS;
+    }
     const isInTheWay = (this.isHolder && isOver) || (this.keptBytes > 0 && keepsTooMuch);
-    return isInTheWay && nowMs - this.#movedAtMs > timeoutMs;
+    return isInTheWay && nowMs - this.#idleSinceMs >= timeoutMs;
   }
 
   end(): void {
@@ -145,15 +175,34 @@ export class CallBytes {
   }
 
   /** @param bytes Size of a message that is to become complete at once. */
-  #mayGrow(bytes = this.#assembledBytes): boolean {
+  #mayGrow(bytes?: number): boolean {
+    return this.#ahead(bytes) === undefined;
+  }
+
+  /** Returns the call that goes on before this one may grow, if there is one. */
+  #ahead(bytes = this.#assembledBytes): CallBytes | undefined {
     const { budget, heldBytes, eldestHolder = this, eldestKeeper = this } = this.connection;
-    if (heldBytes > budget.options.maxConnectionBytes && eldestHolder !== this) return false;
+    if (heldBytes > budget.options.maxConnectionBytes && eldestHolder !== this) return eldestHolder;
     // A message that replaces one of at least its size needs no room.
     const needsRoom = bytes > this.keptBytes && eldestKeeper !== this;
-    if (needsRoom && this.connection.keepsTooMuch) return false;
-    if (!this.connection.isOverShare) return true;
+    if (needsRoom && this.connection.keepsTooMuch) return eldestKeeper;
+    if (!this.connection.isOverShare) return undefined;
     const [eldest = this] = budget.holders;
-    return eldest === this;
+    return eldest === this ? undefined : eldest;
+  }
+
+  /**
+   * Whether what a waiting call waits for can't go on without its client. Two calls that wait for each other count too,
+   * or neither would ever end.
+   */
+  get #isBlocked(): boolean {
+    let call: CallBytes = this;
+    for (let i = 0; call.#wait && i <= MAX_AHEAD; i++) {
+      const ahead = call.#ahead(call.#wait.bytes);
+      if (!ahead) return false;
+      call = ahead;
+    }
+    return call.#wait !== undefined || call.#awaitsClient;
   }
 
   #begin(): Promise<void> | undefined {
@@ -176,10 +225,11 @@ export class CallBytes {
     });
   }
 
-  async #waitUntil(isReady: () => boolean): Promise<void> {
-    this.#waitsSinceMs = performance.now();
-    await this.connection.budget.when(() => this.#isClosed || isReady());
-    this.#waitsSinceMs = undefined;
+  async #waitUntil(isReady: () => boolean, bytes?: number): Promise<void> {
+    const { budget } = this.connection;
+    this.#wait = { bytes, sinceMs: budget.watchedMs };
+    await budget.when(() => this.#isClosed || isReady());
+    this.#wait = undefined;
     this.moved();
   }
 }

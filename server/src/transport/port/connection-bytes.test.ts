@@ -1,6 +1,6 @@
 import { until } from "@rollcall/testing/start-server";
-import { expect, test } from "vitest";
-import { CALL_BYTES } from "../../limits.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { CALL_BYTES, OVER_SHARE_STALL_TIMEOUT_MS } from "../../limits.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 
@@ -110,4 +110,77 @@ test("as many waiting calls go on as there is room for, the oldest first", async
     connection.sum();
     return connection.heldBytes === 600_000;
   });
+});
+
+describe("a call that stands still while too much is held", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  const MINUTE_MS = 60_000;
+  const createBusy = () => {
+    vi.useFakeTimers();
+    const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 1_000_000 });
+    const connection = new ConnectionBytes(budget, () => 0);
+    return (isAwaited: boolean) => {
+      const call = createCall();
+      const bytes = connection.open(call);
+      const reader = { isAwaited };
+      bytes.reader = reader;
+      return { call, bytes, reader };
+    };
+  };
+
+  test("is ended when its client is waited for, and not while the client waits for the server", async () => {
+    const open = createBusy();
+    const held = open(false);
+    held.bytes.hold(200);
+    const kept = open(false);
+    kept.bytes.keep(2_000);
+    await vi.advanceTimersByTimeAsync(MINUTE_MS);
+    expect([kept.call.ended, held.call.ended]).toEqual([0, 0]);
+    held.reader.isAwaited = true;
+    await vi.advanceTimersByTimeAsync(4_500);
+    expect(held.call.ended).toBe(0);
+    await vi.advanceTimersByTimeAsync(1_500);
+    expect([kept.call.ended, held.call.ended]).toEqual([0, 1]);
+    kept.reader.isAwaited = true;
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(kept.call.ended).toBe(1);
+  });
+
+  test("waits for room as long as the one ahead of it works, and half a minute if that waits for its client", async () => {
+    const open = createBusy();
+    const ahead = open(false);
+    ahead.bytes.keep(2_000);
+    const behind = open(false);
+    behind.bytes.keep(10);
+    void behind.bytes.room(100);
+    await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
+    expect([ahead.call.ended, behind.call.ended]).toEqual([0, 0]);
+    // A client that sends a little now and then does not stand still, but is in the way.
+    ahead.reader.isAwaited = true;
+    const trickle = setInterval(() => ahead.bytes.moved(), 1_000);
+    await vi.advanceTimersByTimeAsync(29_000);
+    expect(behind.call.ended).toBe(0);
+    await vi.advanceTimersByTimeAsync(2_000);
+    clearInterval(trickle);
+    expect([ahead.call.ended, behind.call.ended]).toEqual([0, 1]);
+  });
+});
+
+test("time in which the event loop was busy does not count as time that a client let pass", async () => {
+  const budget = new ByteBudget({ maxConnectionBytes: 100, maxHeldBytes: 100 });
+  const call = createCall();
+  const bytes = new ConnectionBytes(budget, () => 0).open(call);
+  bytes.reader = { isAwaited: true };
+  bytes.keep(100_000);
+  const nextLook = async () => {
+    const seenMs = budget.watchedMs;
+    await until(() => budget.watchedMs > seenMs);
+  };
+  await nextLook();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, OVER_SHARE_STALL_TIMEOUT_MS);
+  await nextLook();
+  expect(call.ended).toBe(0);
+  await until(() => call.ended === 1);
+  expect(budget.watchedMs).toBeGreaterThanOrEqual(OVER_SHARE_STALL_TIMEOUT_MS);
 });

@@ -133,12 +133,11 @@ export class ConnectionBytes {
 
   /** Ends calls that have not moved while the connection or the process holds too much. */
   check(): void {
-    const nowMs = performance.now();
     const written = this.#writtenBytes();
     const isRead = written - this.#lastWritten >= MIN_PROGRESS_BYTES;
     this.#lastWritten = written;
     for (const call of this.calls) {
-      if (call.isStalled(nowMs, isRead || !this.isOver) && (this.isOver || this.keepsTooMuch)) call.end();
+      if (call.isStalled(isRead) && (this.isOver || this.keepsTooMuch)) call.end();
     }
   }
 

@@ -3,7 +3,7 @@ import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node
 import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
 import type { RequestContext } from "../../rpc/context.ts";
 import type { RemoteAddress } from "./addresses.ts";
-import type { CallBytes } from "./call-bytes.ts";
+import type { CallBytes, CountedReader } from "./call-bytes.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
@@ -133,17 +133,22 @@ export function countAnswer(stream: ServerHttp2Stream): void {
 /**
  * Counts the bytes of a call that a WebSocket carries, until its socket closes.
  *
- * @param waitingBytes Returns the request bytes that wait for the handler.
+ * @param body The request's body, with the bytes of it that wait for the handler.
  * @param unsentBytes Returns the answer bytes that the socket has not been given yet.
  */
-export function countWebSocket(upgrade: IncomingMessage, waitingBytes: () => number, unsentBytes: () => number): void {
+export function countWebSocket(
+  upgrade: IncomingMessage,
+  body: CountedReader & { readonly waitingBytes: number },
+  unsentBytes: () => number,
+): void {
   const { socket } = upgrade;
   const call = guardOf(socket)?.bytes.open({
-    queuedBytes: () => waitingBytes() + unsentBytes() + socket.writableLength,
+    queuedBytes: () => body.waitingBytes + unsentBytes() + socket.writableLength,
     unsentBytes: () => unsentBytes() + socket.writableLength,
     end: () => socket.destroy(),
   });
   if (!call) return;
+  call.reader = body;
   setCallBytes(upgrade, call);
   socket.on("data", () => call.moved());
   socket.once("close", () => call.close());
