@@ -14,7 +14,7 @@ import { arrivalOf } from "../admission/arrival-time.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import type { CrossOrigin } from "../fastify/cross-origin.ts";
 import { callBytesOf, guardOf } from "../port/connection-guard.ts";
-import { headerListSize } from "../port/guard-session.ts";
+import { headerListSize } from "../port/raw-headers.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
 import type { UnaryForm } from "./forms.ts";
 import { GetCall } from "./get-call.ts";

@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import type { ConnectionGuard } from "./connection-guard.ts";
+import { headerListSize } from "./raw-headers.ts";
 import { boundWindows } from "./stream-windows.ts";
 
 /**
@@ -31,16 +32,6 @@ export function guardSession(
     if (!session.destroyed && this.rstCode !== constants.NGHTTP2_NO_ERROR) guard.onReset();
     adjustWindows();
   }
-}
-
-/**
- * Returns the size of a header list in bytes, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: 32 are added for each field
- * (RFC 9113, 6.5.2).
- */
-export function headerListSize(rawHeaders: readonly string[]): number {
-  let size = rawHeaders.length * 16;
-  for (const text of rawHeaders) size += text.length;
-  return size;
 }
 
 /**

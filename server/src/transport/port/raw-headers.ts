@@ -12,3 +12,13 @@ export function countHeaders(rawHeaders: readonly string[], name: string): numbe
   }
   return count;
 }
+
+/**
+ * Returns the size of a header list in bytes, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: 32 are added for each field
+ * (RFC 9113, 6.5.2).
+ */
+export function headerListSize(rawHeaders: readonly string[]): number {
+  let size = rawHeaders.length * 16;
+  for (const text of rawHeaders) size += text.length;
+  return size;
+}

@@ -6,6 +6,7 @@ import { errorBody } from "../fastify/reply-error.ts";
 import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
+import { headerListSize } from "./raw-headers.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
 /** Time for the answer to a broken request to leave, in milliseconds. */
@@ -110,12 +111,4 @@ function jsonHeaders(requestId: string, body: string): Record<string, string> {
     "x-content-type-options": "nosniff",
     "x-request-id": requestId,
   };
-}
-
-/**
- * Returns the size of a header list in bytes, as SETTINGS_MAX_HEADER_LIST_SIZE counts it: 32 are added for each field
- * (RFC 9113, 6.5.2).
- */
-function headerListSize(rawHeaders: readonly string[]): number {
-  return rawHeaders.reduce((size, text) => size + text.length, rawHeaders.length * 16);
 }
