@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/index.ts";
-import { createNodeTransport } from "../src/node/index.ts";
+import { createBrowserTransport, createFetchTransport, createRollcallClient } from "../src/index.ts";
+import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
 import { bundle } from "./support/bundle.ts";
 import { expectedOfCore, runCoreScenario } from "./support/core-scenario.ts";
 
@@ -59,4 +59,16 @@ test("the core uploads and chats over a transport that streams requests, and has
   await chat.send("Hello");
   chat.end();
   expect(await Array.fromAsync(chat)).toEqual(["Echo: Hello"]);
+});
+
+test.each([
+  ["createRollcallClient", createRollcallClient],
+  ["createRollcallClient of Node.js", createNodeClient],
+  ["createNodeTransport", createNodeTransport],
+  ["createFetchTransport", createFetchTransport],
+  ["createBrowserTransport", createBrowserTransport],
+] as [string, (options: { baseUrl: string }) => unknown][])("%s without a baseUrl says so", (_name, create) => {
+  for (const options of [{}, { address: "http://localhost:8080" }]) {
+    expect(() => create(options as unknown as { baseUrl: string })).toThrow("baseUrl must be a string");
+  }
 });

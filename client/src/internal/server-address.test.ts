@@ -49,6 +49,20 @@ test.each([
 });
 
 test.each([
+  [undefined, "undefined"],
+  [null, "null"],
+  [new URL("https://example.com"), "object"],
+  [8080, "number"],
+] as [unknown, string][])(
+  "%j, which programs in JavaScript may pass, is refused with the option's name",
+  (address, type) => {
+    const parse = () => parseServerAddress(address as string);
+    expect(parse).toThrow(TypeError);
+    expect(parse).toThrow(`baseUrl must be a string, such as "https://rollcall.example.com", but it is ${type}`);
+  },
+);
+
+test.each([
   "https://ada:hunter2@example.com",
   "https://ada:hun/ter2@example.com",
   "https://ada:hun#ter2@example.com",

@@ -15,6 +15,11 @@ const SLIPS: readonly (readonly [pattern: RegExp, problem: string])[] = [
  * @throws TypeError that says what is wrong. It quotes neither query nor password, which can be secrets.
  */
 export function parseServerAddress(address: string): URL {
+  // Programs in JavaScript may pass anything, or use another name.
+  if (typeof address !== "string") {
+    const given = address === null ? "null" : typeof address;
+    throw new TypeError(`baseUrl must be a string, such as "https://rollcall.example.com", but it is ${given}`);
+  }
   const text = address.trim();
   const fail = (problem: string) => new TypeError(`the address ${JSON.stringify(withoutSecrets(text))} ${problem}`);
   for (const [pattern, problem] of SLIPS) if (pattern.test(text)) throw fail(problem);
