@@ -4,6 +4,8 @@ import http2 from "node:http2";
 import net from "node:net";
 import { buffer } from "node:stream/consumers";
 import { exchangeToEnd } from "@rollcall/testing/raw/http";
+import { DATA, END_STREAM, frame, HEADERS, postTo, RawHttp2, RST_STREAM } from "@rollcall/testing/raw/http2";
+import { UPLOAD } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
@@ -135,6 +137,37 @@ describe("what Node.js would refuse with an empty answer", () => {
     expect(JSON.parse(String(await buffer(stream)))).toEqual({ code: "unimplemented", message: "no such HTTP method" });
     expect(await refusal(server)).toMatchObject({ status: 501 });
     session.destroy();
+  });
+});
+
+describe("a content-length over HTTP/2 that is not the body's", () => {
+  async function post(client: RawHttp2, headers: Record<string, string>, contentLength: number) {
+    const fields = { "content-type": "application/json", "content-length": String(contentLength), ...headers };
+    const id = client.request(postTo("/user.v1.UserService/ListUsers", fields));
+    client.send(frame(DATA, END_STREAM, id, Buffer.from("{}")));
+    const answer = await client.next(({ type, streamId }) => streamId === id && [HEADERS, RST_STREAM].includes(type));
+    return answer?.type;
+  }
+
+  // Node.js does this, and docs/operations.md says so. If this fails, Node.js has changed, and the page has to.
+  test("that is less ends the connection, with all of its calls", async () => {
+    await using server = await startServer();
+    const headers = await server.auth();
+    const client = await RawHttp2.open(server.port);
+    const upload = client.request(postTo(UPLOAD, { ...headers, "content-type": "application/connect+json" }));
+    expect(await post(client, headers, 2)).toBe(HEADERS);
+    expect(await post(client, headers, 1)).toBe(undefined);
+    expect(client.goawayCode).toBe(http2.constants.NGHTTP2_INTERNAL_ERROR);
+    expect(client.received.filter(({ streamId }) => streamId === upload)).toEqual([]);
+  });
+
+  test("that is more ends its own call alone", async () => {
+    await using server = await startServer();
+    const headers = await server.auth();
+    const client = await RawHttp2.open(server.port);
+    expect(await post(client, headers, 3)).toBe(RST_STREAM);
+    expect(await post(client, headers, 2)).toBe(HEADERS);
+    client.destroy();
   });
 });
 
