@@ -127,16 +127,22 @@ class HttpArrival implements Arrival {
   readonly #response: Response;
   readonly isStream: boolean;
   readonly connection: object;
-  readonly start: () => void;
   readonly refuse: HttpArrivalOptions["refuse"];
+  readonly #start: () => void;
+  #hasStarted = false;
 
   constructor(request: Request, response: Response, { isStream, start, refuse }: HttpArrivalOptions) {
     this.#request = request;
     this.#response = response;
     this.isStream = isStream;
     this.connection = ("stream" in request ? request.stream.session : undefined) ?? request.socket;
-    this.start = start;
+    this.#start = start;
     this.refuse = refuse;
+  }
+
+  start(): void {
+    this.#hasStarted = true;
+    this.#start();
   }
 
   timeoutMs(): number | undefined {
@@ -163,7 +169,8 @@ class HttpArrival implements Arrival {
     if (this.isAnswered()) return "answered";
     const request = this.#request;
     const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
-    return isWhole || request.complete ? "working" : "receiving";
+    // A call in line waits for its turn, and its body is not read.
+    return isWhole || request.complete || !this.#hasStarted ? "working" : "receiving";
   }
 
   evict(): void {

@@ -3,12 +3,18 @@ import type { CallRecord } from "../../rpc/record/call-record.ts";
 import { deadlineExceeded, tooLate } from "./call-errors.ts";
 import type { Abortable } from "./call-options.ts";
 
+/** Call that a clock ends. */
+export interface ClockedCall extends Abortable {
+  /** Whether the call can't go on before its client sends more. */
+  readonly isAwaited: boolean;
+}
+
 /**
  * Ends a call in time: at its deadline, and when its body does not come.
  * Its timers are set when it runs, which a call that ends at once does not need.
  */
 export class CallClock {
-  readonly #call: Abortable;
+  readonly #call: ClockedCall;
   readonly #record: CallRecord;
   #isRunning = false;
   #deadline: NodeJS.Timeout | undefined;
@@ -16,7 +22,7 @@ export class CallClock {
   #body: NodeJS.Timeout | undefined;
 
   /** @param record Has the deadline. */
-  constructor(call: Abortable, record: CallRecord) {
+  constructor(call: ClockedCall, record: CallRecord) {
     this.#call = call;
     this.#record = record;
   }
@@ -39,7 +45,13 @@ export class CallClock {
 
   #runBody(): void {
     if (this.#bodyEndsAtMs === undefined) return;
-    this.#body = setTimeout(failLate, msUntil(this.#bodyEndsAtMs), this.#call);
+    this.#body = setTimeout(failIfLate, msUntil(this.#bodyEndsAtMs), this);
+  }
+
+  /** Ends a call whose client is late with the body. One that waits for the server gets the time anew. */
+  failIfLate(): void {
+    if (this.#call.isAwaited) this.#call.abort(tooLate());
+    else this.#body?.refresh();
   }
 
   /** The body has come. */
@@ -76,6 +88,6 @@ function endAtDeadline(call: Abortable): void {
   call.abort(deadlineExceeded());
 }
 
-function failLate(call: Abortable): void {
-  call.abort(tooLate());
+function failIfLate(clock: CallClock): void {
+  clock.failIfLate();
 }

@@ -157,7 +157,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Whether the call can't go on before its client sends more. */
   get isAwaited(): boolean {
-    return this.#hasBegun && !this.isReceived;
+    return this.#hasBegun && !this.isReceived && !this.#bytes?.isWaiting;
   }
 
   /** Checks what the gate does beside the caller. @throws ConnectError */

@@ -55,9 +55,8 @@ export async function carryCall(
   boundRequest(request, response, {
     timeouts,
     methodKind,
+    isAwaited: () => body.isAwaited,
     onLate() {
-      // An upload that is not read waits for its handler, not for its client.
-      if (methodKind === "client_streaming" && !body.isAwaited) return;
       body.fail(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
     },
   });

@@ -9,6 +9,8 @@ export interface BoundOptions {
   methodKind?: DescMethod["methodKind"] | undefined;
   /** Called when the body has not arrived in time. Without it the request is cut. */
   onLate?: (() => void) | undefined;
+  /** Returns whether whoever reads the body waits for the client, who is not late otherwise. Default: it does. */
+  isAwaited?: (() => boolean) | undefined;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface BoundOptions {
 export function boundRequest(
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
-  { timeouts, methodKind, onLate }: BoundOptions,
+  { timeouts, methodKind, onLate, isAwaited = () => true }: BoundOptions,
 ): void {
   const { bodyTimeoutMs, stallTimeoutMs } = timeouts;
   const { socket } = request;
@@ -30,7 +32,10 @@ export function boundRequest(
   const takesManyMessages = methodKind === "client_streaming" || methodKind === "bidi_streaming";
   // The end of a GET is never read, since Connect takes its message from the URL.
   if (!takesManyMessages && request.method !== "GET") {
-    const bodyTimer = setTimeout(late, bodyTimeoutMs);
+    const bodyTimer = setTimeout(() => {
+      if (isAwaited()) late();
+      else bodyTimer.refresh();
+    }, bodyTimeoutMs);
     const clear = () => clearTimeout(bodyTimer);
     request.once("end", clear);
     request.once("close", clear);
@@ -41,7 +46,7 @@ export function boundRequest(
   response.on("timeout", () => {
     if (unsentBytes(response) > 0) return cut();
     response.setTimeout(stallTimeoutMs);
-    if (methodKind === "client_streaming" && !request.complete) late();
+    if (methodKind === "client_streaming" && !request.complete && isAwaited()) late();
   });
   response.setTimeout(stallTimeoutMs);
 }

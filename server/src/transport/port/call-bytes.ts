@@ -88,6 +88,11 @@ export class CallBytes {
     return this.#assembledBytes > 0;
   }
 
+  /** Whether the call may not be read on, since too much is held. */
+  get isWaiting(): boolean {
+    return this.#wait !== undefined;
+  }
+
   /** Notes that a piece of the request has arrived. */
   moved(): void {
     this.#hasMoved = true;

@@ -1,0 +1,58 @@
+import http2 from "node:http2";
+import { buffer } from "node:stream/consumers";
+import { create, toJsonString } from "@bufbuild/protobuf";
+import { StringValueSchema } from "@bufbuild/protobuf/wkt";
+import { encodeEnvelope } from "@connectrpc/connect/protocol";
+import { withProbe } from "@rollcall/testing/probe-service";
+import { postTo } from "@rollcall/testing/raw/http2";
+import { startServer, until } from "@rollcall/testing/start-server";
+import { expect, test } from "vitest";
+
+const UNARY = "/probe.v1.ProbeService/Unary";
+const UPLOAD = "/probe.v1.ProbeService/ClientStream";
+const KIB = 1_024;
+
+const messageOf = (bytes: number) =>
+  Buffer.from(toJsonString(StringValueSchema, create(StringValueSchema, { value: "a".repeat(bytes) })));
+
+test.each(["direct", "stock"] as const)(
+  "a body that the server does not read for others of its connection is not late; one that does not come is (%s)",
+  async (rpcEngine) => {
+    let hasBegun = false;
+    const probe = withProbe({
+      unary: ({ value }) => ({ value: `${value.length}` }),
+      async clientStream(requests) {
+        for await (const _ of requests) hasBegun = true;
+        return {};
+      },
+    });
+    const limits = { maxConnectionBytes: 24 * KIB };
+    await using server = await startServer({ ...probe, rpcEngine, limits, timeouts: { bodyTimeoutMs: 300 } });
+    const auth = await server.auth();
+    const [client, other] = [http2.connect(server.url), http2.connect(server.url)];
+    const post = (session: http2.ClientHttp2Session, path: string, type: string) =>
+      session.request(postTo(path, { ...auth, "content-type": `application/${type}` }));
+
+    const upload = post(client, UPLOAD, "connect+json");
+    upload.write(encodeEnvelope(0, messageOf(1)));
+    await until(() => hasBegun);
+    const held = post(client, UNARY, "json");
+    const answer = buffer(held);
+    const large = encodeEnvelope(0, messageOf(28 * KIB));
+    upload.write(large.subarray(0, -1));
+    // More than the window of a stream, and so held before all of it has come.
+    held.end(messageOf(40 * KIB));
+
+    // Their time begins later, and is over when they have their answers.
+    for (let i = 0; i < 2; i++) {
+      const late = post(other, UNARY, "json");
+      late.write(messageOf(1).subarray(0, -1));
+      expect(JSON.parse(String(await buffer(late)))).toMatchObject({ message: "the request did not arrive in time" });
+    }
+    expect(held.closed).toBe(false);
+    upload.end(large.subarray(-1));
+    expect(String(await answer)).toBe(`"${40 * KIB}"`);
+    client.destroy();
+    other.destroy();
+  },
+);
