@@ -3,7 +3,7 @@ import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { frame, postTo, RawHttp2, RST_STREAM, uint32 } from "@rollcall/testing/raw/http2";
-import { HALF_CLOSE, openRawSocket } from "@rollcall/testing/raw/web-socket";
+import { begin, body, HALF_CLOSE, openRawSocket } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { UNARY } from "./support/full-server.ts";
@@ -91,6 +91,38 @@ test("calls whose answers nobody reads keep nobody out", async () => {
   const call = () => client.unary({ value: "" }, { headers: { authorization } }).catch(ConnectError.from);
   while ((await call()) instanceof ConnectError);
   for (const session of sessions) session.destroy();
+});
+
+test.each(["direct", "stock"] as const)("calls that wait for the server keep their places (%s)", async (rpcEngine) => {
+  const verified = Promise.withResolvers<void>();
+  let asked = 0;
+  await using server = await startServer({
+    rpcEngine,
+    // A connection has one of them.
+    maxCalls: 2,
+    // Who waits for a client is not waited for at all.
+    admission: { patienceMs: 0 },
+    // An identity provider that takes its time.
+    async auth() {
+      asked += 1;
+      await verified.promise;
+      return { subject: "tester", scopes: new Set(["streams"]), expiresAtMs: Date.now() + 60_000 };
+    },
+    ...withProbe({ unary: ({ value }) => ({ value }) }),
+  });
+  const { authorization } = await server.auth();
+  const clientOf = () => createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+  const call = clientOf().unary({ value: "x" }, { headers: { authorization } });
+  const socket = await begin(server, UNARY, "", {});
+  socket.ws.send(body(Buffer.of(0, 0, 0, 0, 3, 0x0a, 1, 0x78)));
+  socket.ws.send(HALF_CLOSE);
+  await until(() => asked === 2);
+  // If it were let in, it would wait for the provider too.
+  const third = clientOf().unary({ value: "x" }, { headers: { authorization }, timeoutMs: 10_000 });
+  await expect(third).rejects.toMatchObject({ rawMessage: "server is overloaded" });
+  verified.resolve();
+  expect((await call).value).toBe("x");
+  expect(await socket.closed).toEqual({ code: 1000, status: 0 });
 });
 
 test("calls by WebSocket whose answers nobody reads keep nobody out", { timeout: 30_000 }, async () => {
