@@ -4,6 +4,19 @@ import net from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { connectJson, connectStream, grpc, grpcWeb, openRequest } from "@rollcall/testing/open-request";
 import { withProbe } from "@rollcall/testing/probe-service";
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  headerBlock,
+  PING,
+  PREFACE,
+  postTo,
+  RST_STREAM,
+  SETTINGS,
+  uint32,
+} from "@rollcall/testing/raw/http2";
 import { begin, body } from "@rollcall/testing/raw/web-socket";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
@@ -132,3 +145,31 @@ test.each(["stops reading and goes", "goes while it reads"])(
     for (const line of log) expect(["info"]).toContain(JSON.parse(line).level);
   },
 );
+
+describe("in the packet that begins its connection", () => {
+  const gone = {
+    "a reset": [frame(RST_STREAM, 0, 1, uint32(constants.NGHTTP2_CANCEL))],
+    "a reset with an error": [frame(RST_STREAM, 0, 1, uint32(constants.NGHTTP2_INTERNAL_ERROR))],
+    "a frame of a wrong size": [frame(PING, 0, 0, Buffer.alloc(3))],
+  };
+  const requests = {
+    "a call": postTo(UNARY),
+    "a call that awaits 100": postTo(UNARY, { expect: "100-continue" }),
+    "a probe that awaits 100": { ...postTo("/healthz", { expect: "100-continue" }), ":method": "GET" },
+    "a request that expects what nobody knows": postTo("/nowhere", { expect: "more" }),
+  };
+  const pairs = Object.keys(requests).flatMap((request) => Object.keys(gone).map((way) => [request, way] as const));
+  test.each(pairs)("%s and %s leave the server alive", async (request, way) => {
+    await using server = await startServer(withProbe({}));
+    for (const flags of [END_HEADERS, END_HEADERS | END_STREAM]) {
+      const socket = net.connect(server.port, "127.0.0.1");
+      socket.on("error", () => {});
+      const begun = frame(HEADERS, flags, 1, headerBlock(requests[request as keyof typeof requests]));
+      socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), begun, ...gone[way as keyof typeof gone]]));
+      await new Promise((resolve) => socket.once("data", resolve).once("close", resolve));
+      socket.destroy();
+    }
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+    expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
+  });
+});

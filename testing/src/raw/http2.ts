@@ -18,7 +18,7 @@ export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
 export const ENHANCE_YOUR_CALM = 11;
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
+export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const INITIAL_WINDOW_SIZE = 4;
 
 export interface Frame {

@@ -80,7 +80,9 @@ export class Http2Wire implements Wire {
     const receiver = this.#receiver;
     const stream = this.#stream;
     this.#isAsked = true;
-    if (!receiver || stream.closed) return;
+    if (!receiver || this.isClosed) return;
+    // Some clients wait for this with the body (RFC 9110, 10.1.1).
+    if (this.#headers.expect === "100-continue" && !stream.headersSent) stream.additionalHeaders({ ":status": 100 });
     const first = this.#first;
     this.#first = undefined;
     if (first) receiver.onData(first);

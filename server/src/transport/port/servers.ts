@@ -107,10 +107,17 @@ export function createHttp2Server(
   if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
   server.removeAllListeners("stream");
   server.on("stream", (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders) => {
-    if (!takeStream(stream, headers, rawHeaders)) makeRequest.call(server, stream, headers, flags, rawHeaders);
+    if (takeStream(stream, headers, rawHeaders)) return;
+    if (stream.destroyed || stream.closed) {
+      // Its client has given it up in the same packet. Node would answer `expect: 100-continue` at once, and throw.
+      stream.on("error", ignore);
+      stream.destroy();
+    } else makeRequest.call(server, stream, headers, flags, rawHeaders);
   });
   return server;
 }
+
+function ignore(): void {}
 
 /**
  * Returns how many header fields Node accepts over HTTP/2 before it resets the stream. Node also announces its limit in
