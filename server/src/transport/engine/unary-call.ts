@@ -1,12 +1,12 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { Call } from "./call.ts";
 import { tooLarge } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
-import { GrowingBuffer } from "./growing-buffer.ts";
 
 /** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */
 const MAX_TRAILERS_BYTES = 16 * 1_024;

@@ -5,10 +5,10 @@ export class GrowingBuffer {
   #length: number;
 
   /**
-   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance.
+   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance. Default: 0.
    * @param start Memory to begin with, of which `length` bytes are in use. Default: all of it.
    */
-  constructor(maxBytes: number, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
+  constructor(maxBytes = 0, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
     this.#maxBytes = maxBytes;
     this.#buffer = start;
     this.#length = length;
