@@ -1,7 +1,7 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
+import { endsWithin } from "../call-errors.ts";
 import { type RequestContext, requestContextKey } from "../context.ts";
 import { isByteStream } from "./byte-stream.ts";
 
@@ -101,7 +101,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
     held.append(rest, rest.length);
     await held.count();
   }
-  if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
+  if (held.length > 0) throw endsWithin();
 }
 
 /** Returns how many of these bytes form whole envelopes, as many as go into one piece. */

@@ -1,5 +1,6 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import type { Principal } from "../../domain/principal.ts";
+import { canceled } from "../../rpc/call-errors.ts";
 import { acceptedEncodings } from "../../rpc/stages/compression.ts";
 import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
@@ -196,7 +197,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   #endGone(): void {
     const { record } = this.options;
-    const gone = new ConnectError("the call was canceled", Code.Canceled);
+    const gone = canceled();
     record.abort(gone);
     this.#finish(gone);
     record.end(undefined, false);

@@ -1,5 +1,5 @@
+import { tooLarge } from "../../rpc/call-errors.ts";
 import { checkQuery } from "../../rpc/stages/get-request.ts";
-import { tooLarge } from "./call-errors.ts";
 import { connectForm, type UnaryForm } from "./forms.ts";
 import { UnaryCall } from "./unary-call.ts";
 

@@ -1,8 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { endsWithin, tooLarge } from "../../rpc/call-errors.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { tooLarge } from "./call-errors.ts";
-import { endsWithin } from "./envelope.ts";
 import { MessageReader } from "./message-reader.ts";
 
 /** Largest queue of complete messages, in bytes with their envelopes, so that their number is bounded too. Beyond it the wire pauses. */

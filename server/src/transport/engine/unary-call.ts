@@ -1,8 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { tooLarge } from "../../rpc/call-errors.ts";
 import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { Call } from "./call.ts";
-import { tooLarge } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
