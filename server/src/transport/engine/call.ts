@@ -5,10 +5,9 @@ import { acceptedEncodings } from "../../rpc/stages/compression.ts";
 import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
 import type { Link } from "../../runtime/chain.ts";
-import type { Arrival, Member } from "../admission/admission.ts";
-import type { Waiting } from "../admission/paced-line.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { AdmittedCall } from "./admitted-call.ts";
 import { type AfterTurn, lookAfterTurn } from "./after-turn.ts";
 import { CallClock } from "./call-clock.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
@@ -20,13 +19,10 @@ import type { BodyReceiver } from "./wire.ts";
 const SHORT_ANSWER_BYTES = 4 * 1_024;
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
-export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable, AfterTurn {
-  abstract readonly isStream: boolean;
-  place: Link<Member> | undefined;
-  started: Link<Waiting> | undefined;
-  protected readonly options: CallOptions<Form>;
-  protected isReceived = false;
-  protected isDone = false;
+export abstract class Call<Form extends CallForm>
+  extends AdmittedCall<Form>
+  implements BodyReceiver, Abortable, AfterTurn
+{
   protected context: CallContext | undefined;
   protected clock: CallClock | undefined;
   #link: Link<Abortable> | undefined;
@@ -38,39 +34,8 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   #hasStarted = false;
 
   constructor(options: CallOptions<Form>) {
-    this.options = options;
+    super(options);
     this.#bytes = options.bytes;
-  }
-
-  get connection(): object {
-    return this.options.connection;
-  }
-
-  timeoutMs(): number | undefined {
-    const { form, wire } = this.options;
-    return form.parseTimeout(wire).timeoutMs;
-  }
-
-  isGone(): boolean {
-    return this.options.wire.isClosed;
-  }
-
-  isAnswered(): boolean {
-    return this.isDone;
-  }
-
-  progress(): "receiving" | "working" | "answered" {
-    if (this.isDone) return "answered";
-    return this.isReceived ? "working" : "receiving";
-  }
-
-  evict(): void {
-    this.options.wire.refuse();
-  }
-
-  refuse(reason: "overloaded" | "expired"): void {
-    this.isDone = true;
-    this.options.answerRefused(reason);
   }
 
   /** Begins the call: its clock, then the gate. */
