@@ -35,7 +35,7 @@ export class GrowingBuffer {
     const length = this.#length + bytes.byteLength;
     if (length > this.#buffer.byteLength) {
       const size = Math.max(length, Math.min(Math.max(this.#buffer.byteLength * 2, minBytes), maxBytes));
-      // Not filled with zeros, of which nobody would see any.
+      // Zeros would be overwritten before anybody reads them.
       const larger = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       larger.set(this.bytes);
       this.#buffer = larger;

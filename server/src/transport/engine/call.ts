@@ -124,7 +124,7 @@ export abstract class Call<Form extends CallForm>
   /** Begins to read a request that the gate has let in. */
   protected abstract begin(): void;
 
-  /** More of the request has come. */
+  /** Notes that more of the request has come. */
   protected moved(): void {
     this.#bytes?.moved();
   }

@@ -144,7 +144,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     if (!this.#isFull && !this.#isHeld && !this.#isClosed && this.#error === undefined) this.#options.resume();
   }
 
-  /** Gives who waits what is there. */
+  /** Gives waiting handlers the messages that have come, or the end. */
   #serve(): void {
     while (!this.#isBusy) {
       const [waiter] = this.#waiters;

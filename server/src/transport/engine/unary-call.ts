@@ -83,7 +83,7 @@ export class UnaryCall extends Call<UnaryForm> {
   /**
    * Inflates a message if it is compressed, and has it handled.
    *
-   * @param fault Of what stands behind it, for a message that is valid itself.
+   * @param fault Fault of the bytes behind it, reported if the message itself is valid.
    */
   protected open(message: Uint8Array, isCompressed: boolean, fault?: ConnectError): void {
     const { coding, plan } = this.options;
