@@ -6,7 +6,8 @@ import { countReadBytes } from "./free-young-buffers.ts";
 test("collects the young generation alone, once each 8 MiB, and leaves no function behind", async () => {
   const kinds: number[] = [];
   const observer = new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) kinds.push((entry as PerformanceEntry & { detail: { kind: number } }).detail.kind);
+    for (const entry of list.getEntries())
+      kinds.push((entry as PerformanceEntry & { detail: { kind: number } }).detail.kind);
   });
   observer.observe({ entryTypes: ["gc"] });
   for (let i = 0; i < 20 * 128; i++) countReadBytes(64 * 1_024);
