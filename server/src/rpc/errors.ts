@@ -14,6 +14,7 @@ import {
   UploadTooLargeError,
   UserNotFoundError,
 } from "../domain/errors.ts";
+import { canceled } from "./call-errors.ts";
 
 type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number];
 
@@ -58,9 +59,7 @@ export function toConnectError(error: unknown, signal: AbortSignal): ConnectErro
     return new ConnectError(domainError.message, entry.code, undefined, entry.details(domainError), error);
   }
   if (signal.aborted && error instanceof Error && error.name === "AbortError") {
-    return signal.reason instanceof ConnectError
-      ? signal.reason
-      : new ConnectError("the call was canceled", Code.Canceled);
+    return signal.reason instanceof ConnectError ? signal.reason : canceled();
   }
   return undefined;
 }

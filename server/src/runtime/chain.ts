@@ -47,7 +47,7 @@ export class Chain<T> implements Iterable<T> {
     return true;
   }
 
-  /** Goes through the values. The one that was given last may be removed meanwhile. */
+  /** Goes through the values. Of those, only the one that was given last may be removed meanwhile. */
   *[Symbol.iterator](): Generator<T> {
     for (let link = this.#first; link; ) {
       const { value, next } = link;

@@ -4,52 +4,16 @@
  */
 import { Agent } from "node:http";
 import http2 from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { withProbe } from "@rollcall/testing/probe-service";
 import { createRandom } from "@rollcall/testing/random";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { FRIEND, makeCall } from "./support/make-call.ts";
+import { probeHandlers } from "./support/probe-handlers.ts";
 import { type Client, send } from "./support/send-call.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const calls = Number(process.env.FUZZ_CALLS ?? 600);
-
-function heed(
-  value: string,
-  { responseHeader, responseTrailer }: { responseHeader: Headers; responseTrailer: Headers },
-) {
-  if (value === "header") responseHeader.set("x-own", "1");
-  if (value === "trailer") responseTrailer.set("x-own-trailer", "1");
-  if (value === "fail") throw new ConnectError("as asked, ü", Code.Aborted, { "x-of-error": "1" });
-}
-
-const handlers: ProbeHandlers = {
-  unary({ value }, context) {
-    heed(value, context);
-    return { value: value.repeat(2) };
-  },
-  async *serverStream({ value }, context) {
-    heed(value, context);
-    yield { value };
-    yield { value: `${value}${value}` };
-    if (value === "a") throw new ConnectError("late", Code.DataLoss);
-  },
-  async clientStream(requests, context) {
-    const lengths: number[] = [];
-    for await (const { value } of requests) {
-      heed(value, context);
-      lengths.push(value.length);
-    }
-    return { value: lengths.join() };
-  },
-  async *bidiStream(requests, context) {
-    for await (const { value } of requests) {
-      heed(value, context);
-      yield { value };
-    }
-  },
-};
 
 function connect({ url }: TestServer): Client & Disposable {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -73,7 +37,7 @@ function logged({ log }: TestServer) {
 
 test(`calls made up with seed ${seed} have the same answers by both carriers`, { timeout: 120_000 }, async () => {
   const random = createRandom(seed);
-  const options = { ...withProbe(handlers), maxMessageBytes: 100_000, corsOrigins: [FRIEND] };
+  const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000, corsOrigins: [FRIEND] };
   const limits = { refusedLinesPerSecond: 1_000_000 };
   await using direct = await startServer({ ...options, ...limits, rpcEngine: "direct" });
   await using stock = await startServer({ ...options, ...limits, rpcEngine: "stock" });

@@ -5,13 +5,13 @@
 import { gunzipSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
+import { withProbe } from "@rollcall/testing/probe-service";
 import { createRandom, type Random } from "@rollcall/testing/random";
 import { openSocket } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { probeHandlers } from "../protocol/support/probe-handlers.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const calls = Number(process.env.FUZZ_CALLS ?? 100);
@@ -161,42 +161,9 @@ function sorted(trailers: string): string {
   return trailers.split("\r\n").sort().join();
 }
 
-function heed(value: string, { responseHeader, responseTrailer }: HandlerContext) {
-  if (value === "header") responseHeader.set("x-own", "1");
-  if (value === "trailer") responseTrailer.set("x-own-trailer", "1");
-  if (value === "fail") throw new ConnectError("as asked, ü", Code.Aborted, { "x-of-error": "1" });
-}
-
-const handlers: ProbeHandlers = {
-  unary({ value }, context) {
-    heed(value, context);
-    return { value: value.repeat(2) };
-  },
-  async *serverStream({ value }, context) {
-    heed(value, context);
-    yield { value };
-    yield { value: `${value}${value}` };
-    if (value === "a") throw new ConnectError("late", Code.DataLoss);
-  },
-  async clientStream(requests, context) {
-    const lengths: number[] = [];
-    for await (const { value } of requests) {
-      heed(value, context);
-      lengths.push(value.length);
-    }
-    return { value: lengths.join() };
-  },
-  async *bidiStream(requests, context) {
-    for await (const { value } of requests) {
-      heed(value, context);
-      yield { value };
-    }
-  },
-};
-
 test(`calls made up with seed ${seed} have the same answers by both carriers`, { timeout: 120_000 }, async () => {
   const random = createRandom(seed);
-  const options = { ...withProbe(handlers), maxMessageBytes: 100_000 };
+  const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000 };
   await using direct = await startServer({ ...options, rpcEngine: "direct" });
   await using stock = await startServer({ ...options, rpcEngine: "stock" });
   for (let i = 0; i < calls; i++) {

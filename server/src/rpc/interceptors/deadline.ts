@@ -1,8 +1,9 @@
-import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
+import type { Interceptor } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable } from "@rollcall/shared/abortable";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { watchStream } from "@rollcall/shared/watch-stream";
+import { tokenExpired } from "../call-errors.ts";
 import { principalKey } from "../context.ts";
 import { throwIfOver } from "../stages/bound-deadline.ts";
 
@@ -23,7 +24,7 @@ export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): 
     const principal = request.contextValues.get(principalKey);
     let timer: NodeJS.Timeout | undefined;
     if (request.stream && principal) {
-      const expire = () => controller.abort(new ConnectError("token has expired", Code.Unauthenticated));
+      const expire = () => controller.abort(tokenExpired());
       timer = setTimeout(expire, Math.min(Math.max(principal.expiresAtMs - now(), 0), MAX_TIMER_MS));
     }
     const clearTimer = () => clearTimeout(timer);

@@ -1,5 +1,13 @@
-import { create, type DescMessage } from "@bufbuild/protobuf";
+import { create, createFileRegistry, type DescMessage, setExtension } from "@bufbuild/protobuf";
+import {
+  FieldDescriptorProto_Label,
+  FieldDescriptorProto_Type,
+  FieldDescriptorProtoSchema,
+  FieldOptionsSchema,
+  FileDescriptorProtoSchema,
+} from "@bufbuild/protobuf/wkt";
 import { createValidator } from "@bufbuild/protovalidate";
+import { FieldRulesSchema, field as fieldRules } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, UserService } from "@rollcall/gen/user/v1/user";
 import { createRandom } from "@rollcall/testing/random";
@@ -87,4 +95,24 @@ test("lets the usual messages pass, and leaves rules that it does not know to pr
   }
   expect(createQuickCheck(UpdateUserRequestSchema)).toBe(undefined);
   expect(schemas.filter((schema) => !createQuickCheck(schema))).toEqual([UpdateUserRequestSchema]);
+});
+
+test("goes by a limit of 0 characters, as protovalidate does", () => {
+  const options = create(FieldOptionsSchema);
+  setExtension(options, fieldRules, create(FieldRulesSchema, { type: { case: "string", value: { maxLen: 0n } } }));
+  const field = create(FieldDescriptorProtoSchema, {
+    ...{ name: "text", number: 1, options },
+    ...{ label: FieldDescriptorProto_Label.OPTIONAL, type: FieldDescriptorProto_Type.STRING },
+  });
+  const file = { name: "a.proto", syntax: "proto3", messageType: [{ name: "Empty", field: [field] }] };
+  const schema = createFileRegistry(create(FileDescriptorProtoSchema, file), () => undefined).getMessage("Empty");
+  if (!schema) throw new Error("the message is missing");
+  const check = createQuickCheck(schema);
+  for (const [text, isGood] of [
+    ["", true],
+    ["x", false],
+  ] as const) {
+    const message = create(schema, { text });
+    expect([check?.(message), validator.validate(schema, message).kind === "valid"]).toEqual([isGood, isGood]);
+  }
 });

@@ -1,5 +1,6 @@
-import { type DescField, type DescMessage, getOption, hasOption, type Message } from "@bufbuild/protobuf";
+import { type DescField, type DescMessage, getOption, hasOption, isFieldSet, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
+import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import {
   type FieldRules,
   FieldRulesSchema,
@@ -19,7 +20,8 @@ export type QuickCheck = (message: Message) => boolean;
 type ValueCheck = (value: unknown) => boolean;
 type TextCheck = (text: string) => boolean;
 
-const visibleAscii: TextCheck = (text) => /^[\x20-\x7e]*[\x21-\x7e][\x20-\x7e]*$/.test(text);
+/** No character can be matched in two ways, so a long text that fails takes no longer than one that passes. */
+const visibleAscii: TextCheck = (text) => /^ *[\x21-\x7e][\x20-\x7e]*$/.test(text);
 /** The same expression as protovalidate's, which is the one of HTML. */
 const email: TextCheck = (text) =>
   /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(
@@ -62,7 +64,8 @@ const anything: ValueCheck = () => true;
 
 function checkOf(field: DescField): ValueCheck | undefined {
   // The fields of messages within have rules of their own.
-  if (field.fieldKind !== "scalar" || field.oneof || field.presence === 1) return undefined;
+  if (field.fieldKind !== "scalar" || field.oneof || field.presence === FeatureSet_FieldPresence.EXPLICIT)
+    return undefined;
   if (!hasOption(field, fieldRules)) return anything;
   const rules = getOption(field, fieldRules);
   if (rules.ignore !== Ignore.UNSPECIFIED) return undefined;
@@ -71,13 +74,13 @@ function checkOf(field: DescField): ValueCheck | undefined {
   return undefined;
 }
 
-function stringCheck(rules: FieldRules, { maxLen, wellKnown }: StringRules): ValueCheck | undefined {
-  if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"])) return undefined;
-  if (rules.type.case !== "string" || !hasOnly(StringRulesSchema, rules.type.value, ["max_len", "email"]))
+function stringCheck(rules: FieldRules, string: StringRules): ValueCheck | undefined {
+  const { maxLen, wellKnown } = string;
+  if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"]) || !hasOnly(StringRulesSchema, string, ["max_len", "email"]))
     return undefined;
   const checks: TextCheck[] = [];
   // A text has no more characters than UTF-16 units.
-  if (maxLen > 0n) checks.push((text) => text.length <= maxLen);
+  if (isFieldSet(string, StringRulesSchema.field.maxLen)) checks.push((text) => text.length <= maxLen);
   if (wellKnown.case === "email" && wellKnown.value) checks.push(email);
   for (const { expression } of rules.cel) {
     const check = expressions.get(expression);

@@ -3,15 +3,13 @@ import { codeFromHttpStatus } from "@connectrpc/connect/protocol-connect";
 import type { Logger } from "pino";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { Principal } from "../../domain/principal.ts";
+import { CALL_ENDED } from "../call-errors.ts";
 import { toConnectError } from "../errors.ts";
 import { malformedCode, toMalformed } from "../malformed.ts";
 import { makeSendable } from "../sendable-error.ts";
 
 /** Longest id of a resource, in characters. A caller may have made it up, and it goes into each log line. */
 const MAX_RESOURCE_LENGTH = 128;
-
-/** Made once: the stack of an error costs more than most calls. */
-const CALL_ENDED = new ConnectError("the call has ended", Code.Canceled);
 
 /** A call as its observers see it. */
 export interface CallFacts {

@@ -1,8 +1,9 @@
-import { Code, ConnectError, createContextValues } from "@connectrpc/connect";
+import { ConnectError, createContextValues } from "@connectrpc/connect";
 import { createAsyncIterable, type UniversalHandler, type UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { methodName } from "@rollcall/shared/method-name";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import type { Logger } from "pino";
+import { canceled } from "../call-errors.ts";
 import { callKey, requestContextKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
@@ -28,7 +29,7 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
     // early. For the call they all mean the same. The code that writes the answer may never come back to end it.
     const abandon = () => {
       const { reason } = request.signal;
-      call.abort(new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, reason));
+      call.abort(canceled(reason));
       call.end(undefined, false);
     };
     call.onEnd(() => request.signal.removeEventListener("abort", abandon));

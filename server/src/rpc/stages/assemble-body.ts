@@ -1,6 +1,7 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
+import { endsWithin } from "../call-errors.ts";
 import { type RequestContext, requestContextKey } from "../context.ts";
 import { isByteStream } from "./byte-stream.ts";
 
@@ -100,7 +101,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
     held.append(rest, rest.length);
     await held.count();
   }
-  if (held.length > 0) throw new ConnectError("the request ends within a message", Code.InvalidArgument);
+  if (held.length > 0) throw endsWithin();
 }
 
 /** Returns how many of these bytes form whole envelopes, as many as go into one piece. */
@@ -121,11 +122,10 @@ function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
   return length > maxBytes ? ENVELOPE_HEADER_BYTES : ENVELOPE_HEADER_BYTES + length;
 }
 
-/** Bytes that are not passed on yet, in a buffer that doubles, so that each byte is copied a few times at most. */
+/** Bytes that are not passed on yet. */
 class Held {
   readonly #hold: RequestContext["hold"];
-  #buffer = new Uint8Array(0);
-  #length = 0;
+  #buffer = new GrowingBuffer();
   #countedBytes = 0;
 
   constructor(hold?: RequestContext["hold"]) {
@@ -133,28 +133,21 @@ class Held {
   }
 
   get length(): number {
-    return this.#length;
+    return this.#buffer.length;
   }
 
   get bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.#length);
+    return this.#buffer.bytes;
   }
 
   /** @param maxLength Length that is expected at most. The buffer does not grow beyond it in advance. */
   append(bytes: Uint8Array, maxLength: number): void {
-    const length = this.#length + bytes.length;
-    if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(length, Math.min(this.#buffer.length * 2, maxLength)));
-      larger.set(this.bytes);
-      this.#buffer = larger;
-    }
-    this.#buffer.set(bytes, this.#length);
-    this.#length = length;
+    this.#buffer.append(bytes, maxLength);
   }
 
   /** Reports the change in held bytes to the connection. If it returns a promise, wait for that before reading on. */
   count(): Promise<void> | undefined {
-    const delta = this.#buffer.length - this.#countedBytes;
+    const delta = this.#buffer.capacity - this.#countedBytes;
     this.#countedBytes += delta;
     return delta === 0 ? undefined : this.#hold?.(delta);
   }
@@ -162,8 +155,7 @@ class Held {
   /** Returns the held bytes, which then belong to the caller. */
   take(): Uint8Array {
     const taken = this.bytes;
-    this.#buffer = new Uint8Array(0);
-    this.#length = 0;
+    this.#buffer = new GrowingBuffer();
     this.count();
     return taken;
   }

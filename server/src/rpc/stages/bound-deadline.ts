@@ -1,8 +1,9 @@
-import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import { watchStream } from "@rollcall/shared/watch-stream";
+import { deadlineExceeded } from "../call-errors.ts";
 import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
 import { isByteStream } from "./byte-stream.ts";
@@ -64,10 +65,6 @@ export function throwIfOver(values: ContextValues, signal: AbortSignal): void {
   // Check the clock, since a busy loop runs its timers late.
   const deadlineAtMs = values.get(callKey)?.deadlineAtMs ?? Number.POSITIVE_INFINITY;
   if (performance.now() >= deadlineAtMs) throw deadlineExceeded();
-}
-
-function deadlineExceeded(): ConnectError {
-  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
 }
 
 function callOf(values: ContextValues | undefined): CallRecord {

@@ -11,6 +11,7 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-grpc";
 import type { Logger } from "pino";
+import { deadlineExceeded } from "../../rpc/call-errors.ts";
 import { retryInfo } from "../../rpc/errors.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import { isOverBudget } from "../port/connection-guard.ts";
@@ -31,7 +32,7 @@ export const refusalErrors = {
   overloaded: new ConnectError("server is overloaded", Code.Unavailable, undefined, [
     retryInfo(RETRY_AFTER_MS / 1_000),
   ]),
-  expired: new ConnectError("the operation timed out", Code.DeadlineExceeded),
+  expired: deadlineExceeded(),
 };
 const refusals = {
   overloaded: createRefusal(refusalErrors.overloaded, RETRY_AFTER_MS),

@@ -6,8 +6,8 @@ export interface AfterTurn {
 let waiting: AfterTurn[] = [];
 
 /**
- * Calls `afterTurn` once the turn of the event loop is over. What most calls have no more need of then, such as a timer,
- * need not be made for them before.
+ * Calls `afterTurn` once the turn of the event loop is over. Most calls have ended by then, and so need no timer at
+ * all.
  */
 export function lookAfterTurn(work: AfterTurn): void {
   if (waiting.push(work) === 1) setImmediate(lookAtAll);

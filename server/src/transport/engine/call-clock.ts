@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
+import { deadlineExceeded, tooLate } from "../../rpc/call-errors.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
-import { deadlineExceeded, tooLate } from "./call-errors.ts";
 import type { Abortable } from "./call-options.ts";
 
 /** Call that a clock ends. */

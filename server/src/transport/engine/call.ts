@@ -1,13 +1,13 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { ConnectError } from "@connectrpc/connect";
 import type { Principal } from "../../domain/principal.ts";
+import { canceled } from "../../rpc/call-errors.ts";
 import { acceptedEncodings } from "../../rpc/stages/compression.ts";
 import { unknownCoding as unknownCodingError } from "../../rpc/stages/content-coding.ts";
 import { assertEnveloped } from "../../rpc/stages/plain-json.ts";
 import type { Link } from "../../runtime/chain.ts";
-import type { Arrival, Member } from "../admission/admission.ts";
-import type { Waiting } from "../admission/paced-line.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
 import { countHeaders } from "../port/raw-headers.ts";
+import { AdmittedCall } from "./admitted-call.ts";
 import { type AfterTurn, lookAfterTurn } from "./after-turn.ts";
 import { CallClock } from "./call-clock.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
@@ -19,13 +19,10 @@ import type { BodyReceiver } from "./wire.ts";
 const SHORT_ANSWER_BYTES = 4 * 1_024;
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
-export abstract class Call<Form extends CallForm> implements BodyReceiver, Arrival, Abortable, AfterTurn {
-  abstract readonly isStream: boolean;
-  place: Link<Member> | undefined;
-  started: Link<Waiting> | undefined;
-  protected readonly options: CallOptions<Form>;
-  protected isReceived = false;
-  protected isDone = false;
+export abstract class Call<Form extends CallForm>
+  extends AdmittedCall<Form>
+  implements BodyReceiver, Abortable, AfterTurn
+{
   protected context: CallContext | undefined;
   protected clock: CallClock | undefined;
   #link: Link<Abortable> | undefined;
@@ -35,44 +32,11 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   #bytes: CallBytes | undefined;
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
-  #hasBegun = false;
 
   constructor(options: CallOptions<Form>) {
-    this.options = options;
+    super(options);
     this.#bytes = options.bytes;
     if (this.#bytes) this.#bytes.reader = this;
-  }
-
-  get connection(): object {
-    return this.options.connection;
-  }
-
-  timeoutMs(): number | undefined {
-    const { form, wire } = this.options;
-    return form.parseTimeout(wire).timeoutMs;
-  }
-
-  isGone(): boolean {
-    return this.options.wire.isClosed;
-  }
-
-  isAnswered(): boolean {
-    return this.isDone;
-  }
-
-  progress(): "receiving" | "working" | "answered" {
-    if (this.isDone) return "answered";
-    // Until it begins, the call waits for its turn, and nobody asks its client for more.
-    return this.isReceived || !this.#hasBegun ? "working" : "receiving";
-  }
-
-  evict(): void {
-    this.options.wire.refuse();
-  }
-
-  refuse(reason: "overloaded" | "expired"): void {
-    this.isDone = true;
-    this.options.answerRefused(reason);
   }
 
   /** Begins the call: its clock, then the gate. */
@@ -148,7 +112,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
     const waiting = guard.bytes.isQuiet ? undefined : this.count().hold(0);
     const begin = () => {
       if (this.isDone) return;
-      this.#hasBegun = true;
+      this.hasBegun = true;
       this.begin();
     };
     if (waiting) waiting.then(begin);
@@ -157,7 +121,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   /** Whether the call can't go on before its client sends more. */
   get isAwaited(): boolean {
-    return this.#hasBegun && !this.isReceived && !this.#bytes?.isWaiting;
+    return this.hasBegun && !this.isReceived && !this.#bytes?.isWaiting;
   }
 
   /** Checks what the gate does beside the caller. @throws ConnectError */
@@ -171,7 +135,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
   /** Begins to read a request that the gate has let in. */
   protected abstract begin(): void;
 
-  /** More of the request has come. */
+  /** Notes that more of the request has come. */
   protected moved(): void {
     this.#bytes?.moved();
   }
@@ -209,7 +173,7 @@ export abstract class Call<Form extends CallForm> implements BodyReceiver, Arriv
 
   #endGone(): void {
     const { record } = this.options;
-    const gone = new ConnectError("the call was canceled", Code.Canceled);
+    const gone = canceled();
     record.abort(gone);
     this.#finish(gone);
     record.end(undefined, false);

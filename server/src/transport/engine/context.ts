@@ -4,6 +4,7 @@ import { callKey, principalKey, requestContextKey } from "../../rpc/context.ts";
 import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import type { CallBytes } from "../port/call-bytes.ts";
+import { headersOf } from "../port/raw-headers.ts";
 import type { Wire } from "./wire.ts";
 
 export interface CallContextOptions {
@@ -100,14 +101,4 @@ export class CallContext implements HandlerContext {
   get ownTrailer(): Headers | undefined {
     return this.#responseTrailer;
   }
-}
-
-/** Copies all fields as they came. If a field that must be single came twice, both stay visible. */
-function headersOf(rawHeaders: readonly string[]): Headers {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? "";
-    if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
-  }
-  return headers;
 }

@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { endsWithin } from "../../rpc/call-errors.ts";
 import { malformed } from "../../rpc/malformed.ts";
 
 /** Header of an envelope: a byte of flags and four of length. */
@@ -77,9 +78,4 @@ export function openEnvelope(
 /** The error of a message that is flagged as compressed where the headers name no coding. */
 export function withoutCoding(): ConnectError {
   return malformed("a message is flagged as compressed, but the request names no encoding", "framing");
-}
-
-/** The error of a body that ends before a message does. */
-export function endsWithin(): ConnectError {
-  return new ConnectError("the request ends within a message", Code.InvalidArgument);
 }

@@ -34,7 +34,7 @@ export interface CallForm {
   sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
 }
 
-/** The same of calls with one message each way. */
+/** How one protocol reads and writes calls with one message each way. */
 export interface UnaryForm extends CallForm {
   readonly isEnveloped: boolean;
   /**

@@ -1,7 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
-/** Bytes that are read between two collections. Each takes less than a millisecond. */
+/**
+ * Bytes that are read between two collections. Each takes about a millisecond, and longer where many young objects are
+ * in use: it copies them, as V8 would do a little later.
+ */
 const BYTES_BETWEEN = 8 * 1_024 ** 2;
 
 type CollectGarbage = (options: { type: "minor" }) => void;
@@ -22,7 +25,11 @@ export function countReadBytes(bytes: number): void {
   collect?.({ type: "minor" });
 }
 
-/** Returns V8's own function, which contexts have only if they are made while its flag is set. */
+/**
+ * Returns V8's own function, which contexts have only if they are made while its flag is set; undefined if V8 gives none,
+ * so that uploads are as slow as without this file. Node warns of flags that change while V8 runs. This one is read
+ * only when a context is made, and is unset at once.
+ */
 function exposeCollector(): CollectGarbage | undefined {
   setFlagsFromString("--expose-gc");
   const found: unknown = runInNewContext("globalThis.gc");

@@ -1,5 +1,5 @@
+import { tooLarge } from "../../rpc/call-errors.ts";
 import { checkQuery } from "../../rpc/stages/get-request.ts";
-import { tooLarge } from "./call-errors.ts";
 import { connectForm, type UnaryForm } from "./forms.ts";
 import { UnaryCall } from "./unary-call.ts";
 
@@ -26,7 +26,7 @@ export class GetCall extends UnaryCall {
 
   protected override begin(): void {
     const { record, plan, coding } = this.options;
-    // A body has no meaning here, and is not read.
+    // A body has no meaning here, and is dropped behind the answer.
     this.isReceived = true;
     record.isReadingRequest = true;
     try {
@@ -39,8 +39,10 @@ export class GetCall extends UnaryCall {
   }
 
   protected override end(error?: Parameters<UnaryCall["end"]>[0]): void {
+    const { isReceived } = this;
     super.end(error);
-    this.options.wire.dropRest();
+    // Else it has dropped the rest itself.
+    if (isReceived) this.options.wire.dropRest();
   }
 }
 

@@ -16,13 +16,13 @@ export function lendBuffer(): Uint8Array | undefined {
   return free.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(LENT_BUFFER_BYTES).buffer);
 }
 
-/** Takes a buffer back, of whose content nobody has need. */
+/** Takes a buffer back that nobody reads any more. */
 export function returnBuffer(buffer: Uint8Array): void {
   lentBuffers -= 1;
   free.push(buffer);
 }
 
-/** Gives a buffer up that somebody may still read. */
+/** Gives a lent buffer up, which somebody may still read. Another may be made in its place. */
 export function giveUpBuffer(): void {
   lentBuffers -= 1;
 }

@@ -1,5 +1,5 @@
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "./envelope.ts";
-import { GrowingBuffer } from "./growing-buffer.ts";
 import { giveUpBuffer, LENT_BUFFER_BYTES, lendBuffer, returnBuffer } from "./lent-buffers.ts";
 
 /**
@@ -19,7 +19,7 @@ const MIN_LENT_BYTES = 4 * 1_024;
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #hasRoom: () => boolean;
-  /** Whole envelopes, as many as came together, in each. */
+  /** Each has whole envelopes, as many as came together. */
   readonly #runs: Uint8Array[] = [];
   readonly #lendsMessages: boolean;
   /** Lent buffers of the envelope that has begun, of whole ones in order, and of the one that was taken last. */
@@ -31,13 +31,13 @@ export class MessageReader {
   /** The beginning of an envelope. */
   #part: GrowingBuffer | undefined;
   #tooLargeBytes: number | undefined;
-  /** In whole envelopes that nobody has taken. */
+  /** Bytes of whole envelopes that nobody has taken. */
   queuedBytes = 0;
   /** Flags of the message that was taken last. */
   flags = 0;
 
   /**
-   * @param maxBytes Of a message.
+   * @param maxBytes Largest message, in bytes.
    * @param hasRoom Whether messages may get room for more than has come of them.
    * @param lendsMessages Whether a message is read no more once the next is asked for, so that its memory may be used
    * again.

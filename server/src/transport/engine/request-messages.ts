@@ -1,8 +1,7 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { endsWithin, tooLarge } from "../../rpc/call-errors.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { tooLarge } from "./call-errors.ts";
-import { endsWithin } from "./envelope.ts";
 import { MessageReader } from "./message-reader.ts";
 
 /** Largest queue of complete messages, in bytes with their envelopes, so that their number is bounded too. Beyond it the wire pauses. */
@@ -145,7 +144,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     if (!this.#isFull && !this.#isHeld && !this.#isClosed && this.#error === undefined) this.#options.resume();
   }
 
-  /** Gives who waits what is there. */
+  /** Gives waiting handlers the messages that have come, or the end. */
   #serve(): void {
     while (!this.#isBusy) {
       const [waiter] = this.#waiters;

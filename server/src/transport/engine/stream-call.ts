@@ -1,10 +1,10 @@
 import type { Message } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
+import { CALL_ENDED, tokenExpired, tooLate } from "../../rpc/call-errors.ts";
 import { toMalformed } from "../../rpc/malformed.ts";
 import { Call } from "./call.ts";
-import { tooLate } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { COMPRESSED, withoutCoding } from "./envelope.ts";
@@ -269,7 +269,7 @@ export class StreamCall extends Call<StreamForm> {
 
   protected release(error: ConnectError | undefined): void {
     clearTimeout(this.#uploadTimer);
-    this.#messages.fail(error ?? callEnded());
+    this.#messages.fail(error ?? CALL_ENDED);
     this.#writer.onDrain();
     if (this.#answers) void endEarly(this.#answers);
     this.#answers = undefined;
@@ -287,13 +287,4 @@ async function endEarly(answers: AsyncIterator<unknown>): Promise<void> {
 
 function failIfAwaited(call: StreamCall): void {
   call.failIfAwaited();
-}
-
-function tokenExpired(): ConnectError {
-  return new ConnectError("token has expired", Code.Unauthenticated);
-}
-
-/** Creates the error for a handler that reads on after its answer. */
-function callEnded(): ConnectError {
-  return new ConnectError("the call has ended", Code.Canceled);
 }

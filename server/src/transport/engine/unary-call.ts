@@ -1,12 +1,12 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { tooLarge } from "../../rpc/call-errors.ts";
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { Call } from "./call.ts";
-import { tooLarge } from "./call-errors.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
-import { GrowingBuffer } from "./growing-buffer.ts";
 
 /** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */
 const MAX_TRAILERS_BYTES = 16 * 1_024;
@@ -83,7 +83,7 @@ export class UnaryCall extends Call<UnaryForm> {
   /**
    * Inflates a message if it is compressed, and has it handled.
    *
-   * @param fault Of what stands behind it, for a message that is valid itself.
+   * @param fault Fault of the bytes behind it, reported if the message itself is valid.
    */
   protected open(message: Uint8Array, isCompressed: boolean, fault?: ConnectError): void {
     const { coding, plan } = this.options;

@@ -1,15 +1,15 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { constants, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
-import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import type { RequestTimeouts } from "../../limits.ts";
+import { tooLate } from "../../rpc/call-errors.ts";
 import { faultResponse } from "../../rpc/stages/answer-faults.ts";
 import { arrivalOf } from "../admission/arrival-time.ts";
 import { queryOf } from "../admission/target.ts";
 import { requestContextValues } from "../port/connection.ts";
 import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
-import { countHeaders } from "../port/raw-headers.ts";
+import { countHeaders, headersOf } from "../port/raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest } from "./request-timeouts.ts";
 import { GONE, ResponseWriter } from "./write-response.ts";
@@ -57,7 +57,7 @@ export async function carryCall(
     methodKind,
     isAwaited: () => body.isAwaited,
     onLate() {
-      body.fail(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+      body.fail(tooLate());
     },
   });
   try {
@@ -65,7 +65,7 @@ export async function carryCall(
       httpVersion: request.httpVersion,
       method: request.method ?? "",
       url: BASE_URL + handler.requestPath + queryOf(request.url ?? ""),
-      header: headersOf(request),
+      header: headersOf(request.rawHeaders),
       body,
       signal: abort.signal,
       contextValues: requestContextValues({
@@ -85,17 +85,6 @@ export async function carryCall(
     else if (fault.trailer) writer.end(fault.trailer);
     else cut(request);
   }
-}
-
-/** Copies all fields as they came. If a field that must be single came twice, both stay visible. */
-function headersOf({ rawHeaders }: Request): Headers {
-  const headers = new Headers();
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i] ?? "";
-    // Skip HTTP/2's own fields, such as `:path`.
-    if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
-  }
-  return headers;
 }
 
 /** Breaks off a request whose answer can't be completed, so that nobody takes the answer for a whole one. */

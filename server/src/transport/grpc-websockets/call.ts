@@ -6,6 +6,7 @@ import { BODY, HALF_CLOSE } from "@rollcall/shared/grpc-websockets";
 import type { Logger } from "pino";
 import type { WebSocket } from "ws";
 import type { RequestTimeouts } from "../../limits.ts";
+import { tooLate } from "../../rpc/call-errors.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission, Arrival } from "../admission/admission.ts";
 import { refusalErrors } from "../admission/admit-calls.ts";
@@ -127,7 +128,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   failLate(): void {
     if (this.#phase === "header") {
       this.#refuse(new ConnectError("no header block arrived in time", Code.DeadlineExceeded));
-    } else this.#breakOff(new ConnectError("the request did not arrive in time", Code.DeadlineExceeded));
+    } else this.#breakOff(tooLate());
   }
 
   get connection(): object {

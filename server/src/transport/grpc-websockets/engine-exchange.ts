@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { ConnectError } from "@connectrpc/connect";
+import { canceled } from "../../rpc/call-errors.ts";
 import type { CarriedCall, Engine } from "../engine/engine.ts";
 import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
 import { SocketWire } from "./socket-wire.ts";
@@ -54,7 +55,7 @@ class EngineExchange implements Exchange {
   }
 
   abort(): void {
-    this.#call.abort(new ConnectError("the call was canceled", Code.Canceled));
+    this.#call.abort(canceled());
   }
 
   abandon(): void {

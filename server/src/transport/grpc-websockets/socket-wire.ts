@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { ConnectError } from "@connectrpc/connect";
-import { GrowingBuffer } from "../engine/growing-buffer.ts";
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import type { BodyReceiver, Wire } from "../engine/wire.ts";
 import { INTERNAL_ERROR, NORMAL } from "./close-codes.ts";
 import type { CallSocket } from "./exchange.ts";
@@ -12,7 +12,7 @@ const HIGH_WATER_BYTES = 16 * 1_024;
 /** Largest part that comes together with a header block: one read of Node. */
 const MAX_EARLY_BYTES = 64 * 1_024;
 /** Header that means nothing outside of HTTP. */
-const OF_HTTP = "x-content-type-options";
+const HTTP_ONLY_HEADER = "x-content-type-options";
 
 /** The wire of a call over a WebSocket, whose frames `SocketCall` reads. */
 export class SocketWire implements Wire {
@@ -119,7 +119,7 @@ export class SocketWire implements Wire {
   write(bytes: Uint8Array): boolean {
     if (this.isClosed) return true;
     if (this.#header) {
-      const fields = this.#header.filter((_, i, all) => all[i - (i % 2)] !== OF_HTTP);
+      const fields = this.#header.filter((_, i, all) => all[i - (i % 2)] !== HTTP_ONLY_HEADER);
       this.#header = undefined;
       // The header has a frame of its own, which leaves together with the first of the body.
       this.#tcp.cork();

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { callKey } from "../../rpc/context.ts";
 import { peerOf, requestContextValues } from "../port/connection.ts";
 import { connectionHooks, countWebSocket } from "../port/connection-guard.ts";
+import { headersOf } from "../port/raw-headers.ts";
 import { PushedBody } from "./body.ts";
 import { INTERNAL_ERROR } from "./close-codes.ts";
 import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
@@ -101,14 +102,12 @@ export class StockExchange implements Exchange {
       startedAtMs,
       refusal,
     });
-    const header = new Headers();
-    for (let i = 0; i < fields.length; i += 2) header.append(fields[i] ?? "", fields[i + 1] ?? "");
     return {
       // This protocol is full duplex, which HTTP/1.1 is not.
       httpVersion: "2.0",
       method: "POST",
       url: new URL(this.#options.handler.requestPath, `http://${upgrade.headers.host}`).href,
-      header,
+      header: headersOf(fields),
       body: this.#body,
       signal: this.#abort.signal,
       contextValues,

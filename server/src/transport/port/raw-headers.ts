@@ -22,3 +22,14 @@ export function headerListSize(rawHeaders: readonly string[]): number {
   for (const text of rawHeaders) size += text.length;
   return size;
 }
+
+/** Copies all fields as they came. If a field that must be single came twice, both stay visible. */
+export function headersOf(rawHeaders: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? "";
+    // Skip HTTP/2's own fields, such as `:path`.
+    if (!name.startsWith(":")) headers.append(name, rawHeaders[i + 1] ?? "");
+  }
+  return headers;
+}

@@ -5,10 +5,10 @@ export class GrowingBuffer {
   #length: number;
 
   /**
-   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance.
+   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance. Default: 0.
    * @param start Memory to begin with, of which `length` bytes are in use. Default: all of it.
    */
-  constructor(maxBytes: number, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
+  constructor(maxBytes = 0, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
     this.#maxBytes = maxBytes;
     this.#buffer = start;
     this.#length = length;
@@ -35,7 +35,7 @@ export class GrowingBuffer {
     const length = this.#length + bytes.byteLength;
     if (length > this.#buffer.byteLength) {
       const size = Math.max(length, Math.min(Math.max(this.#buffer.byteLength * 2, minBytes), maxBytes));
-      // Not filled with zeros, of which nobody would see any.
+      // Zeros would be overwritten before anybody reads them.
       const larger = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       larger.set(this.bytes);
       this.#buffer = larger;

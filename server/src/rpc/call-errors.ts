@@ -1,0 +1,34 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+
+/** Ends what a handler has left running behind its call. Made once: the stack of an error costs more than most calls. */
+export const CALL_ENDED = new ConnectError("the call has ended", Code.Canceled);
+
+export function deadlineExceeded(): ConnectError {
+  return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
+/** The error of a request whose rest has not come. */
+export function tooLate(): ConnectError {
+  return new ConnectError("the request did not arrive in time", Code.DeadlineExceeded);
+}
+
+export function tooLarge(bytes: number, maxBytes: number): ConnectError {
+  return new ConnectError(
+    `message size ${bytes} is larger than configured readMaxBytes ${maxBytes}`,
+    Code.ResourceExhausted,
+  );
+}
+
+/** The error of a body that ends before a message does. */
+export function endsWithin(): ConnectError {
+  return new ConnectError("the request ends within a message", Code.InvalidArgument);
+}
+
+export function tokenExpired(): ConnectError {
+  return new ConnectError("token has expired", Code.Unauthenticated);
+}
+
+/** The error of a call whose client has gone, for a reason that its carrier knows. */
+export function canceled(reason?: unknown): ConnectError {
+  return new ConnectError("the call was canceled", Code.Canceled, undefined, undefined, reason);
+}
