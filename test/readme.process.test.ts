@@ -50,7 +50,8 @@ describe("documented commands", () => {
   test.for(commands)("$name", async (command, { skip }) => {
     skip(command.code.startsWith("curl") && !hasProgram("curl"), "curl is not installed");
     const code = command.code.replaceAll("localhost:8080", `localhost:${server.port}`);
-    expect(await outputOf("sh", ["-ec", code], { TOKEN: await server.token() })).toMatch(command.expected);
+    const token = await server.token();
+    expect(await outputOf("sh", ["-ec", code], { TOKEN: token, ROLLCALL_TOKEN: token })).toMatch(command.expected);
   });
 
   test("are all here", () => expect(commands).toHaveLength(expected.length));

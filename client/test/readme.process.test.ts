@@ -22,7 +22,7 @@ async function outputOf(program: string, args: string[], cwd: string, env: Recor
 }
 
 const programs = [
-  /^Ada Lovelace\n$/,
+  /^Emmy Noether\n$/,
   /^email: .+\nname: .+\n$/,
   /^Result 0 .*\nResult 1 .*\nResult 2 .*\n(\d+ of \d+\n)+64\nEcho: Hello\nEcho: Goodbye\n$/,
   /^0\n$/,
@@ -40,7 +40,7 @@ test.each(examples("ts").map((code, index) => ({ number: index + 1, code, expect
 );
 
 const scripts = [
-  /^[\da-f-]{36}\tgrace@example.com\tGrace Hopper\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
   /^2 users created, 0 skipped, 0 failed\.\n$/,
   /^[\w-]+\.[\w-]+\.[\w-]+\n$/,
 ];

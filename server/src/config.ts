@@ -2,6 +2,7 @@ import { BlockList } from "node:net";
 import { ConfigError } from "./config/config-error.ts";
 import { parseDatabaseUrl } from "./config/database-url.ts";
 import { isLoopback, parseHost } from "./config/host.ts";
+import { findMistyped } from "./config/mistyped.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
@@ -47,9 +48,10 @@ const NOT_YET: Readonly<Record<string, readonly string[]>> = {
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
  *
+ * @param namesInFile Variables of `.env`, all of which are mostly settings: one that is nearly a setting is refused.
  * @throws ConfigError
  */
-export function parseConfig(env: Env, sources: FileSources): Config {
+export function parseConfig(env: Env, sources: FileSources, namesInFile: readonly string[] = []): Config {
   const problems: string[] = [];
   const read = createReader(env, problems);
   const host = parseHost(read, problems);
@@ -89,6 +91,10 @@ export function parseConfig(env: Env, sources: FileSources): Config {
   for (const [name, accepted] of Object.entries(NOT_YET)) {
     const value = read.text(name);
     if (value !== undefined && !accepted.includes(value)) problems.push(`${name}: is not supported by this version`);
+  }
+  for (const name of namesInFile) {
+    const meant = findMistyped(name, read.names);
+    if (meant !== undefined) problems.push(`${name}: is no setting; did you mean ${meant}?`);
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);

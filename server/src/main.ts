@@ -25,8 +25,10 @@ const rootDir = resolve(import.meta.dirname, "../..");
 function loadConfig() {
   try {
     // Set them in the environment itself: libraries and Node.js read variables of their own.
-    Object.assign(process.env, { ...readEnvFile(join(rootDir, ".env")), ...process.env });
-    return parseConfig(process.env, { rootDir, readFile: (path) => readFileSync(path, "utf8") });
+    const inFile = readEnvFile(join(rootDir, ".env"));
+    Object.assign(process.env, { ...inFile, ...process.env });
+    const readFile = (path: string) => readFileSync(path, "utf8");
+    return parseConfig(process.env, { rootDir, readFile }, Object.keys(inFile));
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -96,7 +98,8 @@ try {
   if (config.auth.keys === undefined && "secret" in keys) {
     const ttlSeconds = DEVELOPMENT_TOKEN_TTL_SECONDS;
     const token = await mintToken({ ...keys, subject: "developer", scopes: SCOPES, ttlSeconds, issuer, audience });
-    process.stdout.write(welcome(url, token, config.tls?.certFile));
+    const { certFile, clientCa } = config.tls ?? {};
+    process.stdout.write(welcome({ url, token, certFile, asksForCertificates: clientCa !== undefined }));
   }
 } catch (error) {
   if (error instanceof DatabaseOpenError || error instanceof DevelopmentKeyError || error instanceof ListenError) {

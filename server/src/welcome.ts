@@ -1,10 +1,20 @@
+interface Welcome {
+  url: string;
+  token: string;
+  /** File of the server's certificate, if it serves TLS. */
+  certFile?: string | undefined;
+  /** Whether clients need a certificate of their own, whose files only they know. */
+  asksForCertificates: boolean;
+}
+
 /**
  * Returns the text that a developer sees at the start: the address, a link that signs the browser in, and a curl line
  * that works.
  */
-export function welcome(url: string, token: string, certFile: string | undefined): string {
+export function welcome({ url, token, certFile, asksForCertificates }: Welcome): string {
   // curl accepts the certificate itself as a trust anchor, whoever signed it.
-  const curl = certFile === undefined ? "curl" : `curl --cacert '${certFile}'`;
+  const trust = certFile === undefined ? "curl" : `curl --cacert '${certFile}'`;
+  const curl = asksForCertificates ? `${trust} --cert CLIENT.pem --key CLIENT-KEY.pem` : trust;
   return `
   Rollcall  ${url}
 

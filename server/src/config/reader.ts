@@ -8,7 +8,11 @@ export type Reader = ReturnType<typeof createReader>;
 
 /** Creates a reader of the variables in `env`, where an empty one counts as not set. It adds to `problems`. */
 export function createReader(env: Env, problems: string[]) {
-  const text = (name: string): string | undefined => env[name]?.trim() || undefined;
+  const names = new Set<string>();
+  const text = (name: string): string | undefined => {
+    names.add(name);
+    return env[name]?.trim() || undefined;
+  };
   const number = (
     name: string,
     { byDefault, min, max }: Setting,
@@ -23,6 +27,8 @@ export function createReader(env: Env, problems: string[]) {
     return byDefault;
   };
   return {
+    /** Names that have been read. */
+    names,
     text,
     integer(name: string, setting: Setting): number {
       return number(name, setting, `a whole number from ${setting.min} to ${setting.max}`);

@@ -29,6 +29,16 @@ test("is read from its first variable on, also behind a byte order mark", () => 
   expect(started.stderr.match(/^\w+/gm)).toEqual(["PORT", "LOG_LEVEL"]);
 });
 
+test("a name that is nearly a setting's is refused, and shows no value", () => {
+  const started = startWith(text("PROT=18080\nAUTH_SECRIT=0123456789\nNODE_ENV=production\nLOG_LEVEL=loud\n"));
+  expect(started).toMatchObject({ status: 2, stdout: "" });
+  expect(started.stderr.split("\n").slice(1)).toEqual([
+    "PROT: is no setting; did you mean PORT?",
+    "AUTH_SECRIT: is no setting; did you mean AUTH_SECRET?",
+    "",
+  ]);
+});
+
 test.each(programs)("with lines that could be misunderstood it stops %s, and shows no secret", (program) => {
   const secret = "0123456789abcdef0123456789#abcdef";
   expect(startWith(text(`PORT: 0\nAUTH_SECRET=${secret}\n`), program)).toEqual({
