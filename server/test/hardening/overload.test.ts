@@ -100,7 +100,7 @@ test.each(["direct", "stock"] as const)("calls that wait for the server keep the
     rpcEngine,
     // A connection has one of them.
     maxCalls: 2,
-    // Who waits for a client is not waited for at all.
+    // Nobody waits for a call that itself waits for its client.
     admission: { patienceMs: 0 },
     // An identity provider that takes its time.
     async auth() {
