@@ -1,6 +1,8 @@
 /**
  * Both carriers answer alike, whatever a client sends: calls made up at random over both HTTP versions, valid and not,
- * whose bodies are cut anywhere. `FUZZ_SEED=7 FUZZ_CALLS=20000 pnpm vitest run …` looks further.
+ * whose bodies are cut anywhere. `FUZZ_SEED=7 FUZZ_CALLS=20000 pnpm vitest run …` looks further, and `FUZZ_KEEP=1` keeps
+ * a call of each new kind of answer in the corpus, which each run begins with. A call that fails is printed as a line
+ * of the corpus.
  */
 import { Agent } from "node:http";
 import http2 from "node:http2";
@@ -8,12 +10,13 @@ import { withProbe } from "@rollcall/testing/probe-service";
 import { createRandom } from "@rollcall/testing/random";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { NewKinds, readCorpus, toLine } from "./support/corpus.ts";
 import { FRIEND, makeCall } from "./support/make-call.ts";
 import { probeHandlers } from "./support/probe-handlers.ts";
 import { type Client, send } from "./support/send-call.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
-const calls = Number(process.env.FUZZ_CALLS ?? 600);
+const madeUp = Number(process.env.FUZZ_CALLS ?? 600);
 
 function connect({ url }: TestServer): Client & Disposable {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -35,7 +38,9 @@ function logged({ log }: TestServer) {
     .sort((a, b) => String(a.requestId).localeCompare(String(b.requestId)));
 }
 
-test(`calls made up with seed ${seed} have the same answers by both carriers`, { timeout: 120_000 }, async () => {
+test(`calls of the corpus, and calls made up with seed ${seed}, have the same answers by both carriers`, {
+  timeout: 120_000,
+}, async () => {
   const random = createRandom(seed);
   const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000, corsOrigins: [FRIEND] };
   const limits = { refusedLinesPerSecond: 1_000_000 };
@@ -44,16 +49,20 @@ test(`calls made up with seed ${seed} have the same answers by both carriers`, {
   using one = connect(direct);
   using other = connect(stock);
   const [{ authorization: ofOne }, { authorization: ofOther }] = [await direct.auth(), await stock.auth()];
+  const kept = readCorpus();
+  const kinds = new NewKinds();
+  const calls = kept.length + madeUp;
   for (let i = 0; i < calls; i++) {
-    const call = makeCall(random);
+    const call = kept[i] ?? makeCall(random);
     const common = { "x-request-id": `fuzz-${i}` };
     const [answer, expected] = await Promise.all([
       send(one, { ...call, headers: { ...common, authorization: ofOne, ...call.headers } }),
       send(other, { ...call, headers: { ...common, authorization: ofOther, ...call.headers } }),
     ]);
-    const shown = { ...call, pieces: call.pieces.map((piece) => piece.subarray(0, 60).toString("latin1")) };
-    expect(answer, `call ${i}: ${JSON.stringify(shown)}`).toEqual(expected);
+    expect(answer, `call ${i}: ${toLine(call).slice(0, 20_000)}`).toEqual(expected);
+    kinds.add(call, answer);
   }
+  if (process.env.FUZZ_KEEP) kinds.write();
   await until(() => logged(direct).length >= logged(stock).length);
   expect(logged(direct)).toEqual(logged(stock));
   const carried = ({ log }: TestServer) => log.filter(({ msg }) => msg === "call carried by Connect").length;
