@@ -32,7 +32,10 @@ export interface OpenOptions {
 export interface OpenApp extends AsyncDisposable {
   readonly server: TestServer;
   readonly page: Page;
-  /** Accepts the console's errors that a test provokes: there must be some, and all must match. */
+  /**
+   * Accepts the console's errors that a test provokes, and those like them that still follow: there must be some, and
+   * all must match.
+   */
   expectProblems(pattern: RegExp): void;
   /** Transport of another client of the same server, with all scopes. */
   readonly transport: Transport;
@@ -55,6 +58,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   if (options.clockAheadMs !== undefined) await page.clock.install({ time: Date.now() + options.clockAheadMs });
   if (options.initScript) await page.addInitScript(options.initScript);
   const problems: string[] = [];
+  const expected: RegExp[] = [];
   const checkOrigin = (url: string) => {
     if (new URL(url).host !== origin.host) problems.push(`request to ${url}`);
   };
@@ -72,6 +76,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
     expectProblems(pattern) {
       expect(problems).not.toEqual([]);
       for (const problem of problems.splice(0)) expect(problem).toMatch(pattern);
+      expected.push(pattern);
     },
     transport,
     async createUsers(count) {
@@ -85,7 +90,8 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
     async [Symbol.asyncDispose]() {
       await context.close();
       await server[Symbol.asyncDispose]();
-      if (problems.length > 0) throw new Error(problems.join("\n"));
+      const unexpected = problems.filter((problem) => !expected.some((pattern) => pattern.test(problem)));
+      if (unexpected.length > 0) throw new Error(unexpected.join("\n"));
     },
   };
 }
