@@ -16,7 +16,7 @@ import type { Admission } from "../admission/admission.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
 import { peerOf } from "../port/connection.ts";
-import { hasOpenRequests } from "../port/pipelining.ts";
+import { hasOpenRequests } from "../port/http1-connection.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
 import { CallWebSocket } from "./call-web-socket.ts";

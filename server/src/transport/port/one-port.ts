@@ -10,9 +10,8 @@ import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
 import { guardRequests } from "./guard-requests.ts";
 import { createGuards } from "./guards.ts";
 import { createHandshakeLog } from "./handshake-log.ts";
-import { IdleConnections } from "./idle-connections.ts";
+import { isIdleSince, openRequest } from "./http1-connection.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
-import { boundPipelining } from "./pipelining.ts";
 import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
@@ -55,8 +54,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
   const guards = createGuards(limits, logger);
   const guarded = guardRequests(handler);
-  const idle = new IdleConnections(limits.idleBeforeCloseMs);
-  const server = createHttp1Server(boundPipelining(idle.observe(guarded), limits.maxConcurrentStreams), limits, tls);
+  const server = createHttp1Server(boundPipelining(guarded, limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
   // Node would refuse two kinds of request with an empty answer; here they are requests like others: an unknown
   // expectation, which may be ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
@@ -79,6 +77,8 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     if (isHttp2) acceptHttp2(socket);
     else {
       guards.guardHttp1(socket);
+      http1Sockets.add(socket);
+      socket.once("close", () => http1Sockets.delete(socket));
       acceptHttp1.call(server, socket);
     }
   };
@@ -104,6 +104,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     });
   }
 
+  const http1Sockets = new Set<net.Socket>();
   const sessions = new Map<http2.ServerHttp2Session, net.Socket>();
   let isClosing = false;
   http2Server.on("session", (session) => {
@@ -141,7 +142,8 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   server.close = (callback) => {
     isClosing = true;
     const reaper = setInterval(() => {
-      idle.closeLongIdle();
+      const idleSinceMs = performance.now() - limits.idleBeforeCloseMs;
+      for (const socket of http1Sockets) if (isIdleSince(socket, idleSinceMs)) socket.destroy();
       const silentSinceMs = performance.now() - SILENCE_TIMEOUT_MS;
       for (const { socket, sinceMs } of undecided.values()) {
         if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
@@ -171,5 +173,16 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       await once(listener, "listening");
       listeners.push(listener);
     },
+  };
+}
+
+/** Wraps an HTTP/1.1 handler, so that a connection has at most as many open requests as an HTTP/2 connection may. */
+function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
+  return (request, response) => {
+    if (!openRequest(request, response, maxOpenRequests)) return;
+    // When a request asks for an upgrade and gets none, Node drops the bytes that have arrived behind it. A request
+    // there would wait for ever, so the connection closes.
+    if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
+    handler(request, response);
   };
 }

@@ -5,7 +5,7 @@ import { requestIdFrom } from "../../runtime/request-id.ts";
 import { errorBody } from "../fastify/reply-error.ts";
 import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
-import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./pipelining.ts";
+import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./http1-connection.ts";
 import { headerListSize } from "./raw-headers.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
