@@ -68,11 +68,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     () => performance.now(),
     isHeavy,
   );
-  const carry: RequestListener = (request, response) => {
-    if (request.httpVersionMajor === 1 && engine?.takeRequest(request, response)) return;
-    handle(request, response);
-  };
-  const admitted = admitCalls(carry, {
+  const admitted = admitCalls((request, response) => handle(request, response), {
     admission,
     handlerOf: (path) => handlers.get(path),
     headersFor: crossOrigin.headersFor,
@@ -83,6 +79,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     limits,
     takeStream: (stream, headers, rawHeaders) =>
       engine?.takeStream(stream, headers, rawHeaders) || admitted.refuseStream(stream, headers),
+    takeRequest: (request, response) => engine?.takeRequest(request, response) ?? false,
     closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
     logger,
   });

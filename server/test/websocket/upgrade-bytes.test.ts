@@ -26,6 +26,7 @@ async function startUpgrading() {
   const port = createOnePort((_, response) => response.end("ok"), {
     limits: defaultConnectionLimits,
     takeStream: () => false,
+    takeRequest: () => false,
     closeTimeoutMs: 1_000,
     logger: createLogger("silent", { write() {} }),
   });

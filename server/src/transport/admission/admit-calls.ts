@@ -6,6 +6,7 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
@@ -24,8 +25,12 @@ import { pathOf } from "./target.ts";
 const RETRY_AFTER_MS = 1_000;
 /** Time between two lines about refused calls. A line for each would be a load of its own. */
 const LOG_INTERVAL_MS = 1_000;
-/** Never refused: health checks matter most while the server is busy. */
-const EXEMPT_SERVICE = "grpc.health.v1.Health";
+const HEALTH_SERVICE = "grpc.health.v1.Health";
+
+/** Returns whether a method is never refused: health checks matter most while the server is busy. */
+export function isExempt({ parent }: DescMethod): boolean {
+  return parent.typeName === HEALTH_SERVICE;
+}
 
 /** Errors that calls are refused with, by reason. */
 export const refusalErrors = {
@@ -63,6 +68,8 @@ export interface AdmittedCalls {
   refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
   /** Answers a call over HTTP/2 that the admission has refused. */
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
+  /** Answers a call that came as a request, and drops the rest of it. */
+  answerRefusedRequest(request: Request, response: Response, reason: "overloaded" | "expired"): void;
 }
 
 /**
@@ -74,8 +81,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const extraHeaders = (origin: string | undefined) => toRecord(options.headersFor(origin));
   const countRefused = createRefusedLog(options);
   const refused = new RefusedRequests();
-  const isExempt = (method: UniversalHandler, verb: string | undefined) =>
-    method.service.typeName === EXEMPT_SERVICE || verb === "OPTIONS";
+  const passes = ({ method }: UniversalHandler, verb: string | undefined) => isExempt(method) || verb === "OPTIONS";
   const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
     if (stream.destroyed) return;
     countRefused(reason);
@@ -89,31 +95,32 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
     answerStream(stream, headers, reason, extraHeaders(headers.origin));
     refused.addStream(stream);
   };
+  const answerRefusedRequest: AdmittedCalls["answerRefusedRequest"] = (request, response, reason) => {
+    countRefused(reason);
+    answer(request, response, reason, extraHeaders(request.headers.origin));
+    refused.add(request);
+  };
   const refuseStream: AdmittedCalls["refuseStream"] = (stream, headers) => {
     const method = handlerOf(headers[":path"] ?? "");
     const { session } = stream;
-    if (!method || !session || isExempt(method, headers[":method"])) return false;
+    if (!method || !session || passes(method, headers[":method"])) return false;
     if (admission.hasPlace(session, method.method.methodKind !== "unary")) return false;
     answerRefused(stream, headers, "overloaded");
     return true;
   };
   const listener: RequestListener = (request, response) => {
     const method = handlerOf(request.url ?? "") ?? handlerOf(pathOf(request.url ?? ""));
-    if (!method || isExempt(method, request.method)) return handler(request, response);
+    if (!method || passes(method, request.method)) return handler(request, response);
     noteArrival(request);
     const arrival = new HttpArrival(request, response, {
       isStream: method.method.methodKind !== "unary",
       start: () => handler(request, response),
-      refuse(reason) {
-        countRefused(reason);
-        answer(request, response, reason, extraHeaders(request.headers.origin));
-        refused.add(request);
-      },
+      refuse: (reason) => answerRefusedRequest(request, response, reason),
     });
     // No part of an answer leaves before this turn of the loop ends.
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
-  return { listener, refuseStream, answerRefused };
+  return { listener, refuseStream, answerRefused, answerRefusedRequest };
 }
 
 interface HttpArrivalOptions {

@@ -10,10 +10,10 @@ import { Chain } from "../../runtime/chain.ts";
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
-import { arrivalOf } from "../admission/arrival-time.ts";
+import { isExempt } from "../admission/admit-calls.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import type { CrossOrigin } from "../fastify/cross-origin.ts";
-import { callBytesOf, guardOf } from "../port/connection-guard.ts";
+import { guardOf } from "../port/connection-guard.ts";
 import { headerListSize } from "../port/raw-headers.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
 import type { UnaryForm } from "./forms.ts";
@@ -39,6 +39,8 @@ export interface EngineOptions {
   isClosing(): boolean;
   /** Answers a call that the admission has refused. */
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
+  /** Does the same over HTTP/1.1. */
+  answerRefusedRequest(request: IncomingMessage, response: ServerResponse, reason: "overloaded" | "expired"): void;
 }
 
 /** A call that was found by a carrier of its own, such as a WebSocket. */
@@ -67,7 +69,7 @@ export interface Engine {
    * @returns Whether it is.
    */
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean;
-  /** Does the same for an HTTP/1.1 request that has been let in. */
+  /** Does the same for an HTTP/1.1 request. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
   /** Opens a call, which its carrier has to start. Returns undefined if the engine does not carry such calls. */
   openCall(call: FoundCall): CarriedCall | undefined;
@@ -78,7 +80,8 @@ export interface Engine {
  * Leaves requests that are no calls of its methods to the carrier behind it.
  */
 export function createEngine(options: EngineOptions): Engine {
-  const { chain, admission, maxHeaderBytes, timeouts, crossOrigin, isClosing, answerRefused } = options;
+  const { chain, admission, maxHeaderBytes, timeouts, crossOrigin, isClosing } = options;
+  const { answerRefused, answerRefusedRequest } = options;
   const { plans, shutdownSignal } = chain;
   const calls = new Chain<Abortable>();
   const shared = { chain, calls, admission, timeouts };
@@ -107,25 +110,40 @@ export function createEngine(options: EngineOptions): Engine {
       const contentType = headers["content-type"];
       const route = routeOf({ verb: method, target: url, contentType, rawHeaders, isHttp1: true });
       const guard = guardOf(socket);
-      if (!route || !guard || !hasValidHost(request)) return false;
+      if (!route || !guard || headerListSize(rawHeaders) > maxHeaderBytes || !hasValidHost(request)) return false;
       const { origin } = headers;
-      const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs);
-      const record = open(route.plan, headers["x-request-id"], guard.peer, arrivalOf(request));
-      const { requestId } = record;
-      const isSecure = () => socket instanceof TLSSocket;
-      if (origin !== undefined) crossOrigin.check({ origin, authority: headers.host, isSecure, requestId });
+      const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs, guard);
+      const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
+      if (origin !== undefined) {
+        const isSecure = () => socket instanceof TLSSocket;
+        crossOrigin.check({ origin, authority: headers.host, isSecure, requestId: record.requestId });
+      }
+      const { plan, form, mediaType, verb, query, refusal } = route;
+      const { coding, unknownCoding } = codingsOf(route, (name) => wire.header(name));
+      // Written out: to spread the parts would take as long as to route the call.
       const call = openCall({
-        ...shared,
-        ...route,
-        ...codingsOf(route, (name) => wire.header(name)),
-        ...{ wire, record, guard, connection: socket },
+        chain,
+        calls,
+        admission,
+        timeouts,
+        plan,
+        form,
+        mediaType,
+        verb,
+        query,
+        refusal,
+        coding,
+        unknownCoding,
+        wire,
+        record,
+        guard,
+        connection: socket,
         answerHeaders: answerHeaders(origin, method, isClosing()),
-        bytes: callBytesOf(request),
-        // It has been let in.
-        answerRefused() {},
+        answerRefused: (reason) => answerRefusedRequest(request, response, reason),
       });
       wire.watch(call);
-      call.start();
+      if (isExempt(route.plan.method)) call.start();
+      else admission.enter(call);
       return true;
     },
     openCall({ path, wire, requestId, startedAtMs, connection, refusal, onFailure }) {

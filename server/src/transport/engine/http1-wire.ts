@@ -1,26 +1,62 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { dropRestWhenAnswered } from "../port/unread-rest.ts";
-import type { BodyReceiver, Wire } from "./wire.ts";
+import { Readable } from "node:stream";
+import { gatherPieces } from "../port/gather-pieces.ts";
+import { dropRest } from "../port/unread-rest.ts";
+import type { BodyReceiver, PieceCounter, Wire } from "./wire.ts";
 
 /** Largest body that is sent together with its header, in bytes. */
 const MAX_JOINED_BYTES = 16 * 1_024;
 
+const wireKey = Symbol("wire");
+/** Requests and responses have their wire here, so that all have the same functions. */
+type CarriedRequest = IncomingMessage & { [wireKey]?: Http1Wire };
+type CarriedResponse = ServerResponse & { [wireKey]?: Http1Wire };
+
 /** Request and response of Node's HTTP/1.1. */
 export class Http1Wire implements Wire {
-  readonly #request: IncomingMessage;
-  readonly #response: ServerResponse;
+  readonly #request: CarriedRequest;
+  readonly #response: CarriedResponse;
   readonly #bodyTimeoutMs: number;
+  readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
+  /** Bytes of the body that wait to be joined. */
+  #joinedBytes: (() => number) | undefined;
+  /** Whether the receiver has asked for the body. */
+  #isAsked = false;
+  /** The body's first piece, while nobody has asked for it. */
+  #first: Uint8Array | undefined;
+  #hasFirst = false;
+  /** Whether the body ended with its first piece, or without one. */
+  #isEnded = false;
+  /** Whether the rest of the request is dropped when its answer has left. */
+  #isDropped = false;
   #isDrainWatched = false;
   #isBounded = false;
 
-  /** @param bodyTimeoutMs Time for the rest of a request that was answered before its end, in milliseconds. */
-  constructor(request: IncomingMessage, response: ServerResponse, bodyTimeoutMs: number) {
+  /**
+   * @param bodyTimeoutMs Time for the rest of a request that was answered before its end, in milliseconds.
+   * @param counter Called with the length of each piece of the body as it arrives, in bytes.
+   */
+  constructor(request: IncomingMessage, response: ServerResponse, bodyTimeoutMs: number, counter: PieceCounter) {
     this.#request = request;
     this.#response = response;
     this.#bodyTimeoutMs = bodyTimeoutMs;
+    this.#counter = counter;
+    this.#request[wireKey] = this;
+    this.#response[wireKey] = this;
     // The response then closes, which reports the fault.
     response.on("error", ignore);
+    // A request that has waited for its turn may have its body already.
+    if (request.complete || request.readableLength > 0) this.#gather();
+    else request.push = pushFirst;
+  }
+
+  /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
+  #gather(): void {
+    this.#joinedBytes = gatherPieces(this.#request, {
+      onPiece: (bytes) => this.#counter.onPiece(bytes),
+      isDone: () => false,
+    });
   }
 
   get rawHeaders(): readonly string[] {
@@ -34,14 +70,65 @@ export class Http1Wire implements Wire {
 
   watch(receiver: BodyReceiver): void {
     this.#receiver = receiver;
-    this.#response.on("close", () => receiver.onClose());
+    this.#response.on("close", onClose);
   }
 
   receive(): void {
+    this.#isAsked = true;
     const receiver = this.#receiver;
+    if (!receiver || this.isClosed) return;
+    const first = this.#first;
+    this.#first = undefined;
+    if (first) receiver.onData(first);
+    if (this.#isEnded) receiver.onEnd();
+    else if (this.#joinedBytes) this.#readOn();
+  }
+
+  /** Reads the body as its pieces are gathered. */
+  #readOn(): void {
+    this.#request.on("end", () => this.#receiver?.onEnd());
+    this.#request.on("data", (bytes: Buffer) => this.#receiver?.onData(bytes));
+  }
+
+  /**
+   * Takes the first piece of the body, or its end, ahead of the request's queue: most bodies are one piece, which comes
+   * with the header. Further pieces are gathered.
+   */
+  takeFirst(piece: Uint8Array | null): boolean {
     const request = this.#request;
-    request.on("end", () => receiver?.onEnd());
-    request.on("data", (bytes: Buffer) => receiver?.onData(bytes));
+    if (piece === null) {
+      this.#isEnded = true;
+      // Nothing is left that the request, as a stream, could report.
+      endRequest(request);
+      if (this.#isAsked) this.#receiver?.onEnd();
+      return true;
+    }
+    if (!this.#hasFirst) {
+      this.#hasFirst = true;
+      this.#counter.onPiece(piece.byteLength);
+      if (this.#isAsked) this.#receiver?.onData(piece);
+      else if (!this.#isDropped) this.#first = piece;
+      return true;
+    }
+    request.push = Readable.prototype.push;
+    if (this.#first) request.push(this.#first);
+    this.#first = undefined;
+    this.#gather();
+    if (this.#isAsked) this.#readOn();
+    return request.push(piece);
+  }
+
+  /** The response is over, and with it the call. */
+  close(): void {
+    const request = this.#request;
+    if (!request.complete) {
+      if (request.push === pushFirst) request.push = Readable.prototype.push;
+      if (this.#isDropped) dropRest(request, this.#bodyTimeoutMs);
+    }
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    this.#first = undefined;
+    receiver?.onClose();
   }
 
   pause(): void {
@@ -57,7 +144,8 @@ export class Http1Wire implements Wire {
   }
 
   dropRest(): void {
-    dropRestWhenAnswered(this.#request, this.#response, this.#bodyTimeoutMs);
+    this.#isDropped = true;
+    this.#first = undefined;
   }
 
   respond(status: number, headers: string[]): void {
@@ -109,7 +197,8 @@ export class Http1Wire implements Wire {
   }
 
   get queuedBytes(): number {
-    return this.#request.readableLength + this.#response.writableLength;
+    const firstBytes = this.#first?.byteLength ?? 0;
+    return firstBytes + this.#request.readableLength + (this.#joinedBytes?.() ?? 0) + this.#response.writableLength;
   }
 
   get unsentBytes(): number {
@@ -121,4 +210,25 @@ export class Http1Wire implements Wire {
   }
 }
 
+/**
+ * Ends a request whose body has been taken ahead of its queue. Node does the same itself for a request without a body
+ * (`optimizeEmptyRequests`); elsewhere the request ends by its own machinery, some microseconds later.
+ */
+function endRequest(request: IncomingMessage & { _dumpAndCloseReadable?: () => void }): void {
+  if (request._dumpAndCloseReadable) request._dumpAndCloseReadable();
+  else {
+    request.push = Readable.prototype.push;
+    request.push(null);
+  }
+}
+
 function ignore(): void {}
+
+function onClose(this: CarriedResponse): void {
+  this[wireKey]?.close();
+}
+
+/** Stands in for the `push` with which Node hands over a piece of the body, or null at its end. */
+function pushFirst(this: CarriedRequest, piece: Uint8Array | null): boolean {
+  return this[wireKey]?.takeFirst(piece) ?? false;
+}

@@ -2,7 +2,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "nod
 import { Readable } from "node:stream";
 import { gatherPieces } from "../port/gather-pieces.ts";
 import { endWhenSent } from "../port/unread-rest.ts";
-import type { BodyReceiver, Wire } from "./wire.ts";
+import type { BodyReceiver, PieceCounter, Wire } from "./wire.ts";
 
 const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });
 const END_STREAM = Object.freeze({ endStream: true });
@@ -10,11 +10,6 @@ const END_STREAM = Object.freeze({ endStream: true });
 const wireKey = Symbol("wire");
 /** The listeners of a stream find its wire here, so that all streams have the same functions. */
 type CarriedStream = ServerHttp2Stream & { [wireKey]?: Http2Wire | undefined };
-
-interface PieceCounter {
-  onPiece(bytes: number): void;
-  readonly bytes: { readonly isCrowded: boolean };
-}
 
 /** HTTP/2 stream of Node, read by its core events without request and response objects. */
 export class Http2Wire implements Wire {

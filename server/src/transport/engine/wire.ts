@@ -49,3 +49,10 @@ export interface BodyReceiver {
   onClose(): void;
   onDrain(): void;
 }
+
+/** Counts what arrives of a connection's bodies. */
+export interface PieceCounter {
+  /** Called with the length of each piece of a body as it arrives, in bytes. */
+  onPiece(bytes: number): void;
+  readonly bytes: { readonly isCrowded: boolean };
+}

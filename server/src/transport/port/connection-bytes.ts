@@ -61,14 +61,18 @@ export class ConnectionBytes {
     return this.budget.isOver && this.heldBytes + this.keptBytes > this.budget.shareBytes;
   }
 
+  get openCalls(): number {
+    return this.calls.size + this.uncountedCalls;
+  }
+
   /** Whether the connection has many open calls or holds much. Calls of other connections then go first. */
   get isHeavy(): boolean {
-    return this.calls.size + this.uncountedCalls > MAX_LIGHT_CALLS || this.heldBytes + this.keptBytes > MIN_SHARE_BYTES;
+    return this.openCalls > MAX_LIGHT_CALLS || this.heldBytes + this.keptBytes > MIN_SHARE_BYTES;
   }
 
   /** Whether there are so many open calls that what each keeps of the socket's reads would add up. */
   get isCrowded(): boolean {
-    return this.calls.size + this.uncountedCalls > MAX_UNCROWDED_CALLS;
+    return this.openCalls > MAX_UNCROWDED_CALLS;
   }
 
   /** Whether so little is held, by this connection and by all, that a small call need not be counted. */

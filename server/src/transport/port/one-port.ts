@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { ConnectionLimits } from "../../limits.ts";
 import { acceptPlaintext } from "./accept-plaintext.ts";
 import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
-import { guardRequests } from "./guard-requests.ts";
+import { guardRequests, type TakeRequest } from "./guard-requests.ts";
 import { createGuards } from "./guards.ts";
 import { createHandshakeLog } from "./handshake-log.ts";
 import { isIdleSince, openRequest } from "./http1-connection.ts";
@@ -28,6 +28,8 @@ export interface OnePortOptions {
   limits: ConnectionLimits;
   /** Gets each HTTP/2 stream ahead of the handler. Returns true if it has answered the stream. */
   takeStream: TakeStream;
+  /** Does the same for each HTTP/1.1 request. */
+  takeRequest: TakeRequest;
   /** Connections that are still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
   logger: Logger;
@@ -51,9 +53,9 @@ export interface OnePort {
  * connection to a protocol is replaced. An HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, takeStream, closeTimeoutMs, logger } = options;
+  const { tls, limits, takeStream, takeRequest, closeTimeoutMs, logger } = options;
   const guards = createGuards(limits, logger);
-  const guarded = guardRequests(handler);
+  const guarded = guardRequests(handler, takeRequest);
   const server = createHttp1Server(boundPipelining(guarded, limits.maxConcurrentStreams), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
   // Node would refuse two kinds of request with an empty answer; here they are requests like others: an unknown

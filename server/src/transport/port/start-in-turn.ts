@@ -18,6 +18,11 @@ export function startInTurn(connection: object, begin: () => void): void {
   } else begin();
 }
 
+/** Returns whether a request of the connection would begin at once. */
+export function hasTurn(connection: object): boolean {
+  return !waiting.has(connection) && !isTurnOver();
+}
+
 function beginSome(): void {
   do {
     const next = waiting.entries().next().value;

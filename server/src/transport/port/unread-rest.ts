@@ -20,8 +20,11 @@ export function dropRestWhenAnswered(
   else response.once("finish", () => dropRest(request, timeoutMs));
 }
 
-/** Reads and drops the rest, so that the connection gets to its next request. Leaves no listener on the connection. */
-function dropRest(request: IncomingMessage, timeoutMs: number): void {
+/**
+ * Reads and drops the rest of a request that has been answered, within the same bounds, so that the connection gets to
+ * its next request. Leaves no listener on the connection.
+ */
+export function dropRest(request: IncomingMessage, timeoutMs: number): void {
   if (request.readableEnded || request.destroyed) return;
   const { socket } = request;
   // A request that has arrived in full ends by itself.
