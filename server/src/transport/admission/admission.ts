@@ -129,7 +129,8 @@ class Pool {
   readonly #now: () => number;
   /** The oldest comes first. */
   readonly #members = new Chain<Member>();
-  readonly #perConnection = new Map<object, number>();
+  /** Calls of each connection. A map whose entries came and went with each call would keep its old tables in memory. */
+  readonly #perConnection = new WeakMap<object, { calls: number }>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(max: number, patienceMs: number, now: () => number) {
@@ -153,22 +154,20 @@ class Pool {
   take(arrival: Arrival): void {
     const { connection } = arrival;
     arrival.place = this.#members.add({ arrival, enteredAtMs: this.#now() });
-    this.#perConnection.set(connection, this.#ofConnection(connection) + 1);
+    const own = this.#perConnection.get(connection);
+    if (own) own.calls += 1;
+    else this.#perConnection.set(connection, { calls: 1 });
   }
 
   release(arrival: Arrival): void {
     if (!this.#members.remove(arrival.place)) return;
-    const left = this.#ofConnection(arrival.connection) - 1;
-    if (left > 0) this.#perConnection.set(arrival.connection, left);
-    else this.#perConnection.delete(arrival.connection);
+    const own = this.#perConnection.get(arrival.connection);
+    if (own) own.calls -= 1;
   }
 
   #isFree(connection: object): boolean {
-    return this.#members.size < this.#max && this.#ofConnection(connection) < this.#maxPerConnection;
-  }
-
-  #ofConnection(connection: object): number {
-    return this.#perConnection.get(connection) ?? 0;
+    const { calls } = this.#perConnection.get(connection) ?? { calls: 0 };
+    return this.#members.size < this.#max && calls < this.#maxPerConnection;
   }
 
   /**
