@@ -4,7 +4,8 @@ import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
 import { EncodedAnswer } from "./encoded-answer.ts";
-import { createKnownFieldsDecoder, type JsonDecoder, strictJsonDecoder } from "./stages/strict-json.ts";
+import { createQuickJson } from "./stages/quick-json.ts";
+import { assertKnownFields, strictJsonDecoder } from "./stages/strict-json.ts";
 
 /** Handler as a service implements it. It takes a message or a stream of messages, and answers with either. */
 export type Implementation = (request: never, context: HandlerContext) => unknown;
@@ -54,18 +55,23 @@ export function createMethodPlan(
   { jsonOptions, ...options }: MethodPlanOptions,
 ): MethodPlan {
   const { input, output } = method;
-  const writesByDefault = Object.keys(jsonOptions ?? {}).every((name) => JSON_OPTIONS_OF_READING.has(name));
-  const json = (decoder: JsonDecoder, ignoreUnknownFields: boolean): Codec => ({
+  const isByDefault = Object.keys(jsonOptions ?? {}).every((name) => JSON_OPTIONS_OF_READING.has(name));
+  const quickJson = isByDefault ? createQuickJson(input) : undefined;
+  const json = (ignoreUnknownFields: boolean): Codec => ({
     read(bytes) {
       try {
-        return fromJsonString(input, decoder.decode(bytes), { ...jsonOptions, ignoreUnknownFields });
+        const text = strictJsonDecoder.decode(bytes);
+        const message = quickJson?.(text);
+        if (message) return message;
+        if (!ignoreUnknownFields) assertKnownFields(input, text);
+        return fromJsonString(input, text, { ...jsonOptions, ignoreUnknownFields });
       } catch (error) {
         throw ConnectError.from(error, Code.InvalidArgument);
       }
     },
     write(message) {
       try {
-        const isWritten = writesByDefault && message instanceof EncodedAnswer;
+        const isWritten = isByDefault && message instanceof EncodedAnswer;
         return Buffer.from(
           isWritten ? message.toJsonText() : toJsonString(output, toMessage(output, message), jsonOptions),
         );
@@ -96,8 +102,8 @@ export function createMethodPlan(
         }
       },
     },
-    json: json(strictJsonDecoder, true),
-    jsonByHand: json(createKnownFieldsDecoder(input), false),
+    json: json(true),
+    jsonByHand: json(false),
   };
 }
 

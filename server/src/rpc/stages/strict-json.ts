@@ -42,11 +42,16 @@ export function createKnownFieldsDecoder(desc: DescMessage): JsonDecoder {
   return {
     decode(bytes) {
       const text = strictJsonDecoder.decode(bytes);
-      const unknown = unknownFields(desc, parse(text));
-      if (unknown.length > 0) throw unknownFieldsError(unknown);
+      assertKnownFields(desc, text);
       return text;
     },
   };
+}
+
+/** Checks that a JSON text has no field that the message does not have. @throws ConnectError invalid_argument. */
+export function assertKnownFields(desc: DescMessage, text: string): void {
+  const unknown = unknownFields(desc, parse(text));
+  if (unknown.length > 0) throw unknownFieldsError(unknown);
 }
 
 function parse(text: string): unknown {
