@@ -1,4 +1,5 @@
-/** HTTP/1.1 requests that wait for their turn: their bodies arrive ahead of it. */
+/** How requests over HTTP/1.1 get their bodies: ahead of Node's queue, or after they have waited for their turn. */
+import { IncomingMessage } from "node:http";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
@@ -62,4 +63,32 @@ test("a request without a body is answered in its turn", async () => {
   using connection = connectWith(server.port, get("one") + get("two") + get("three"));
   await until(() => connection.answer.includes('"got three"'));
   expect(connection.answer.match(/"got \w+"/g)).toEqual(['"got one"', '"got two"', '"got three"']);
+});
+
+test("requests end by themselves on a Node that can't end them at once", async () => {
+  await using server = await startServer(withProbe({ unary: ({ value }) => ({ value }) }));
+  const { authorization } = await server.auth();
+  const prototype: { _dumpAndCloseReadable?: () => void } = IncomingMessage.prototype as object;
+  const end = prototype._dumpAndCloseReadable;
+  // This Node can, so the test has something to take away.
+  expect(end).toBeTypeOf("function");
+  delete prototype._dumpAndCloseReadable;
+  try {
+    const head = (token: string) =>
+      `POST /probe.v1.ProbeService/Unary HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${token}`;
+    const known = head(`authorization: ${authorization}\r\n`);
+    using connection = connectWith(server.port, "");
+    for (const [index, request] of [
+      known + bodies["in one piece"]('"a"'),
+      head("") + bodies["in one piece"]('"b"'),
+      known + bodies["in chunks"]('"c"'),
+      known + bodies["in one piece"]('"d"'),
+    ].entries()) {
+      connection.socket.write(request);
+      await until(() => connection.answer.match(/HTTP\/1\.1 \d+/g)?.length === index + 1);
+    }
+    expect(connection.answer.match(/HTTP\/1\.1 \d+/g)).toEqual([200, 401, 200, 200].map((code) => `HTTP/1.1 ${code}`));
+  } finally {
+    if (end) prototype._dumpAndCloseReadable = end;
+  }
 });
