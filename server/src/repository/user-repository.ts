@@ -16,6 +16,22 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Encodes a user for an answer. The same user has the same encoding each time. */
+export type EncodeUser = (user: User) => Uint8Array;
+
+export interface EncodedListOptions extends Pick<ListOptions, "after" | "limit" | "signal"> {
+  /** The same function for all calls, so that what it has made can be kept. */
+  readonly encode: EncodeUser;
+}
+
+/** Users of a list in the form of an answer. */
+export interface EncodedList {
+  /** Their encodings, one behind the other. */
+  readonly bytes: Uint8Array;
+  /** Place of the last of them if there are further users, else undefined. */
+  readonly next: Cursor | undefined;
+}
+
 /** Properties by which two create requests are the same one (AIP-155). */
 export interface IdempotencyKey {
   readonly principal: string;
@@ -43,6 +59,13 @@ export interface UserRepository {
    * @throws The signal's reason, soon after its abort.
    */
   list(options: ListOptions): Promise<User[]>;
+  /**
+   * Returns the first users behind a place as {@link list} would, encoded, for a repository that can do so faster than
+   * user by user. Resolves to undefined when it can't at the moment.
+   *
+   * @throws The signal's reason, soon after its abort.
+   */
+  listEncoded?(options: EncodedListOptions): Promise<EncodedList | undefined>;
   /**
    * Adds the user. If the same request was seen before, returns the user that it created then, and adds nothing.
    *

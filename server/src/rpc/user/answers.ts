@@ -1,8 +1,9 @@
 import type { User as UserMessage } from "@rollcall/gen/user/v1/user";
 import type { User } from "../../domain/user.ts";
-import type { UserPage } from "../../service/users.ts";
+import type { EncodedUserPage, UserPage } from "../../service/users.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
-import { encodeUser, encodeUserPage } from "./encode.ts";
+import { decodeUsers } from "./decode.ts";
+import { encodeUser, encodeUserPage, joinUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
@@ -51,5 +52,31 @@ export class UserPageAnswer extends EncodedAnswer {
 
   toJsonText(): string {
     return userPageJson(this.#page);
+  }
+}
+
+/** The same for a page of encoded users. */
+export class EncodedUserPageAnswer extends EncodedAnswer {
+  readonly #page: EncodedUserPage;
+
+  constructor(page: EncodedUserPage) {
+    super();
+    this.#page = page;
+  }
+
+  get users(): UserMessage[] {
+    return decodeUsers(this.#page.users).map(toUserMessage);
+  }
+
+  get nextPageToken(): string {
+    return this.#page.nextPageToken;
+  }
+
+  toBytes(): Uint8Array {
+    return joinUserPage(this.#page);
+  }
+
+  toJsonText(): string {
+    return userPageJson({ ...this.#page, users: decodeUsers(this.#page.users) });
   }
 }

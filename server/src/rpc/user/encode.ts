@@ -1,5 +1,5 @@
 import { etagOf, type User } from "../../domain/user.ts";
-import type { UserPage } from "../../service/users.ts";
+import type { EncodedUserPage, UserPage } from "../../service/users.ts";
 
 /**
  * Writes users as protobuf's bytes without making messages of them. `encode.test.ts` holds the bytes equal to those of
@@ -28,6 +28,15 @@ export function encodeUser(user: User): Uint8Array {
 export function encodeUserPage({ users, nextPageToken }: UserPage): Uint8Array {
   begin(users.reduce((sum, user) => sum + userBytes(user), 3 * nextPageToken.length + 16));
   for (const user of users) writeUser(user);
+  writeText(2, nextPageToken);
+  return finish();
+}
+
+/** Returns the same for users that {@link encodeUser} has encoded, each as an answer of its own. */
+export function joinUserPage({ users, nextPageToken }: EncodedUserPage): Uint8Array {
+  begin(users.byteLength + 3 * nextPageToken.length + 16);
+  room.set(users);
+  end = users.byteLength;
   writeText(2, nextPageToken);
   return finish();
 }

@@ -2,7 +2,8 @@ import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
-import { UserAnswer, UserPageAnswer } from "./answers.ts";
+import { EncodedUserPageAnswer, UserAnswer, UserPageAnswer } from "./answers.ts";
+import { encodeUser } from "./encode.ts";
 import { toUserChange } from "./mapper.ts";
 
 /** Implements user.v1.UserService with the directory's use cases. */
@@ -12,6 +13,8 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
       return new UserAnswer(await users.get(id));
     },
     async listUsers({ pageSize, pageToken, filter }, { signal }) {
+      const encoded = filter === "" ? await users.listEncoded(pageSize, pageToken, encodeUser, signal) : undefined;
+      if (encoded) return new EncodedUserPageAnswer(encoded);
       return new UserPageAnswer(await users.list(pageSize, pageToken, filter, signal));
     },
     async createUser({ email, name, requestId }, { values }) {
