@@ -19,16 +19,20 @@ export interface ListOptions {
 /** Encodes a user for an answer. The same user has the same encoding each time. */
 export type EncodeUser = (user: User) => Uint8Array;
 
+/** Buffer that bytes are added to. */
+export interface ByteTarget {
+  append(bytes: Uint8Array): void;
+}
+
 export interface EncodedListOptions extends Pick<ListOptions, "after" | "limit" | "signal"> {
   /** The same function for all calls, so that what it has made can be kept. */
   readonly encode: EncodeUser;
+  /** Gets the encodings, one behind the other. */
+  readonly target: ByteTarget;
 }
 
-/** Users of a list in the form of an answer. */
 export interface EncodedList {
-  /** Their encodings, one behind the other. */
-  readonly bytes: Uint8Array;
-  /** Place of the last of them if there are further users, else undefined. */
+  /** Place of the last user if there are further ones, else undefined. */
   readonly next: Cursor | undefined;
 }
 
@@ -60,8 +64,8 @@ export interface UserRepository {
    */
   list(options: ListOptions): Promise<User[]>;
   /**
-   * Returns the first users behind a place as {@link list} would, encoded, for a repository that can do so faster than
-   * user by user. Resolves to undefined when it can't at the moment.
+   * Appends the first users behind a place, as {@link list} would return them without a prefix, in their encodings. For
+   * a repository that can do so faster than user by user; resolves to undefined when it can't at the moment.
    *
    * @throws The signal's reason, soon after its abort.
    */

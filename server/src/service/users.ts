@@ -3,7 +3,7 @@ import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
-import type { Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
+import type { ByteTarget, Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
 import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
@@ -17,13 +17,6 @@ export interface UsersDependencies {
 export interface UserPage {
   readonly users: readonly User[];
   /** Empty at the end. */
-  readonly nextPageToken: string;
-}
-
-/** The same with its users as an answer has them. */
-export interface EncodedUserPage {
-  /** Encodings of the users, one behind the other. */
-  readonly users: Uint8Array;
   readonly nextPageToken: string;
 }
 
@@ -70,8 +63,8 @@ export class Users {
   }
 
   /**
-   * Returns the page that {@link list} would return without a filter, encoded. Resolves to undefined where that is not
-   * faster.
+   * Appends the users of a page of {@link list} without a filter, encoded. Returns the token of the next page, or
+   * undefined where the users have to be read by {@link list}; `target` is then of no use any more.
    *
    * @param encode The same function for all calls.
    */
@@ -79,13 +72,14 @@ export class Users {
     pageSize: number,
     pageToken: string,
     encode: EncodeUser,
+    target: ByteTarget,
     signal?: AbortSignal,
-  ): Promise<EncodedUserPage | undefined> {
+  ): Promise<string | undefined> {
     if (!this.#repository.listEncoded) return undefined;
     const pageTokens = await this.#tokens();
     const after = placeOf(pageToken, pageTokens, "");
-    const page = await this.#repository.listEncoded({ after, limit: sizeOf(pageSize), encode, signal });
-    return page && { users: page.bytes, nextPageToken: page.next ? pageTokens.encode(page.next, "") : "" };
+    const page = await this.#repository.listEncoded({ after, limit: sizeOf(pageSize), encode, target, signal });
+    return page && (page.next ? pageTokens.encode(page.next, "") : "");
   }
 
   /**

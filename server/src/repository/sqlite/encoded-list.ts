@@ -1,13 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
-import type { Cursor, EncodedList, EncodedListOptions, EncodeUser } from "../user-repository.ts";
+import type { ByteTarget, Cursor, EncodedList, EncodedListOptions, EncodeUser } from "../user-repository.ts";
 import { EncodedRows } from "./encoded-rows.ts";
 import { BEGINNING, MAX_SLICE_USERS, Pace, toUser, USER_COLUMNS, type UserRow } from "./user-list.ts";
 
-/** Room that a page begins with, in bytes: 100 users of the usual size. */
-const FIRST_BYTES = 12 * 1_024;
 /** Times that a slice is read again because another process has changed the database meanwhile. */
 const MAX_ATTEMPTS = 3;
 
@@ -24,7 +21,7 @@ interface Slice {
 /**
  * Reads pages of the directory in the order of creation, encoded. Most of what a page costs is its columns on their way
  * into JavaScript. So only the rowids come from SQLite, as one text and out of the index alone, and the users that are
- * encoded already from memory.
+ * encoded already from memory. Rowids may serve as keys, since nothing here runs VACUUM, which would change them.
  *
  * A user in memory is the one in the database. A trigger of this connection reports all that it changes, whatever
  * changes it. A commit of another connection shows in `data_version`, and then all are forgotten. A page whose reads
@@ -48,17 +45,21 @@ export class SqliteEncodedList {
    *
    * @throws The signal's reason, within a slice of its abort.
    */
-  async page({ after = BEGINNING, limit, encode, signal }: EncodedListOptions): Promise<EncodedList | undefined> {
+  async page({
+    after = BEGINNING,
+    limit,
+    encode,
+    target,
+    signal,
+  }: EncodedListOptions): Promise<EncodedList | undefined> {
     const pace = new Pace();
-    const bytes = new GrowingBuffer(Number.MAX_SAFE_INTEGER, Buffer.allocUnsafeSlow(FIRST_BYTES), 0);
-    this.#keepFor(encode);
-    for (let [from, room] = [after, limit]; ; ) {
-      if (!hasTimeInTurn()) await timeInTurn();
+    if (!hasTimeInTurn()) await timeInTurn();
+    for (let [from, room] = [after, limit]; ; await timeInTurn()) {
       signal?.throwIfAborted();
       const start: Cursor = from;
-      const slice = pace.run((rows) => this.#append(start, Math.min(rows, MAX_SLICE_USERS), room, encode, bytes));
+      const slice = pace.run((rows) => this.#append(start, Math.min(rows, MAX_SLICE_USERS), room, encode, target));
       if (!slice) return undefined;
-      if (!slice.place || slice.isOver) return { bytes: bytes.bytes, next: slice.place };
+      if (!slice.place || slice.isOver) return { next: slice.place };
       from = slice.place;
       room -= slice.rows.length;
     }
@@ -70,23 +71,26 @@ export class SqliteEncodedList {
     this.#rows.clear();
   }
 
-  /** Appends the encoded users of one slice to `bytes`, at most `room` of them. */
-  #append(from: Cursor, most: number, room: number, encode: EncodeUser, bytes: GrowingBuffer): Slice | undefined {
+  /** Appends the encoded users of one slice to `target`, at most `room` of them. */
+  #append(from: Cursor, most: number, room: number, encode: EncodeUser, target: ByteTarget): Slice | undefined {
     // What a transaction has written, it may yet take back.
     if (this.#database.isTransaction) return undefined;
     this.#rows.makeRoom();
+    this.#keepFor(encode);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const slice = this.#slice(from, most, room);
       const slots = slice.rows.map((row) => this.#rows.slotOf(row));
-      const read = slots.includes(undefined) ? this.#read(slice.rows.filter((_, index) => slots[index] === undefined)) : undefined;
+      const read = slots.includes(undefined)
+        ? this.#read(slice.rows.filter((_, index) => slots[index] === undefined))
+        : undefined;
       const { version } = this.#statements.version.get() as { version: number };
       if (version !== this.#version) {
         this.#version = version;
         this.#rows.clear();
         continue;
       }
-      if (!read) this.#rows.copy(slots as number[], bytes);
-      else this.#appendRead(slice.rows, slots, read, encode, bytes);
+      if (!read) this.#rows.copy(slots as number[], target);
+      else this.#appendRead(slice.rows, slots, read, encode, target);
       return slice;
     }
     return undefined;
@@ -115,19 +119,19 @@ export class SqliteEncodedList {
     slots: readonly (number | undefined)[],
     read: ReadonlyMap<number, User>,
     encode: EncodeUser,
-    bytes: GrowingBuffer,
+    target: ByteTarget,
   ): void {
     for (const [index, row] of rows.entries()) {
       const slot = slots[index];
       if (slot !== undefined) {
-        this.#rows.copy([slot], bytes);
+        this.#rows.copy([slot], target);
         continue;
       }
       const user = read.get(row);
       if (!user) continue;
       const encoding = encode(user);
       this.#rows.add(row, encoding);
-      bytes.append(encoding);
+      target.append(encoding);
     }
   }
 }

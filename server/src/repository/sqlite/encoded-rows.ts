@@ -1,4 +1,4 @@
-import type { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import type { ByteTarget } from "../user-repository.ts";
 
 /** Memory for encodings: 70,000 users of the usual size. Pages of it that were never written take no memory. */
 const MAX_BYTES = 8 * 1_024 ** 2;
@@ -40,7 +40,7 @@ export class EncodedRows {
   }
 
   /** Appends the encodings with these numbers to `target`. */
-  copy(slots: readonly number[], target: GrowingBuffer): void {
+  copy(slots: readonly number[], target: ByteTarget): void {
     for (let first = 0; first < slots.length; ) {
       let next = first + 1;
       while (next < slots.length && slots[next] === (slots[next - 1] ?? 0) + 1) next += 1;

@@ -27,7 +27,14 @@ const LAST_CODE_POINT = 0x10ffff;
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
 /** The same columns of one user. */
-export type UserRow = [id: string, email: string, name: string, createdAtMs: number, updatedAtMs: number, version: number];
+export type UserRow = [
+  id: string,
+  email: string,
+  name: string,
+  createdAtMs: number,
+  updatedAtMs: number,
+  version: number,
+];
 
 /** Search keys from `start` up to, but without, `end`. */
 interface KeyRange {

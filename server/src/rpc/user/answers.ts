@@ -1,9 +1,10 @@
 import type { User as UserMessage } from "@rollcall/gen/user/v1/user";
 import type { User } from "../../domain/user.ts";
-import type { EncodedUserPage, UserPage } from "../../service/users.ts";
+import type { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import type { UserPage } from "../../service/users.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
 import { decodeUsers } from "./decode.ts";
-import { encodeUser, encodeUserPage, joinUserPage } from "./encode.ts";
+import { encodePageToken, encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
@@ -55,28 +56,30 @@ export class UserPageAnswer extends EncodedAnswer {
   }
 }
 
-/** The same for a page of encoded users. */
+/** The same for a page whose users come encoded. */
 export class EncodedUserPageAnswer extends EncodedAnswer {
-  readonly #page: EncodedUserPage;
+  readonly nextPageToken: string;
+  readonly #users: Uint8Array;
+  readonly #bytes: Uint8Array;
 
-  constructor(page: EncodedUserPage) {
+  /** @param page The users, one behind the other. The rest of the answer is added. */
+  constructor(page: GrowingBuffer, nextPageToken: string) {
     super();
-    this.#page = page;
+    this.nextPageToken = nextPageToken;
+    this.#users = page.bytes;
+    page.append(encodePageToken(nextPageToken));
+    this.#bytes = page.bytes;
   }
 
   get users(): UserMessage[] {
-    return decodeUsers(this.#page.users).map(toUserMessage);
-  }
-
-  get nextPageToken(): string {
-    return this.#page.nextPageToken;
+    return decodeUsers(this.#users).map(toUserMessage);
   }
 
   toBytes(): Uint8Array {
-    return joinUserPage(this.#page);
+    return this.#bytes;
   }
 
   toJsonText(): string {
-    return userPageJson({ ...this.#page, users: decodeUsers(this.#page.users) });
+    return userPageJson({ users: decodeUsers(this.#users), nextPageToken: this.nextPageToken });
   }
 }

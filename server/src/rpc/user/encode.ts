@@ -1,5 +1,5 @@
 import { etagOf, type User } from "../../domain/user.ts";
-import type { EncodedUserPage, UserPage } from "../../service/users.ts";
+import type { UserPage } from "../../service/users.ts";
 
 /**
  * Writes users as protobuf's bytes without making messages of them. `encode.test.ts` holds the bytes equal to those of
@@ -32,11 +32,9 @@ export function encodeUserPage({ users, nextPageToken }: UserPage): Uint8Array {
   return finish();
 }
 
-/** Returns the same for users that {@link encodeUser} has encoded, each as an answer of its own. */
-export function joinUserPage({ users, nextPageToken }: EncodedUserPage): Uint8Array {
-  begin(users.byteLength + 3 * nextPageToken.length + 16);
-  room.set(users);
-  end = users.byteLength;
+/** Returns what an answer has behind its users: the token of the next page. */
+export function encodePageToken(nextPageToken: string): Uint8Array {
+  begin(3 * nextPageToken.length + 16);
   writeText(2, nextPageToken);
   return finish();
 }
