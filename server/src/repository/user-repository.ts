@@ -16,6 +16,26 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Encodes a user for an answer. The same user has the same encoding each time. */
+export type EncodeUser = (user: User) => Uint8Array;
+
+/** Buffer that bytes are added to. */
+export interface ByteTarget {
+  append(bytes: Uint8Array): void;
+}
+
+export interface EncodedListOptions extends Pick<ListOptions, "after" | "limit" | "signal"> {
+  /** The same function for all calls, so that what it has made can be kept. */
+  readonly encode: EncodeUser;
+  /** Gets the encodings, one behind the other. */
+  readonly target: ByteTarget;
+}
+
+export interface EncodedList {
+  /** Place of the last user if there are further ones, else undefined. */
+  readonly next: Cursor | undefined;
+}
+
 /** Properties by which two create requests are the same one (AIP-155). */
 export interface IdempotencyKey {
   readonly principal: string;
@@ -43,6 +63,13 @@ export interface UserRepository {
    * @throws The signal's reason, soon after its abort.
    */
   list(options: ListOptions): Promise<User[]>;
+  /**
+   * Appends the first users behind a place, as {@link list} would return them without a prefix, in their encodings. For
+   * a repository that can do so faster than user by user; resolves to undefined when it can't at the moment.
+   *
+   * @throws The signal's reason, soon after its abort.
+   */
+  listEncoded?(options: EncodedListOptions): Promise<EncodedList | undefined>;
   /**
    * Adds the user. If the same request was seen before, returns the user that it created then, and adds nothing.
    *

@@ -3,7 +3,7 @@ import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
-import type { UserRepository } from "../repository/user-repository.ts";
+import type { ByteTarget, Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
 import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
@@ -52,14 +52,34 @@ export class Users {
   async list(pageSize: number, pageToken: string, filter: string, signal?: AbortSignal): Promise<UserPage> {
     const pageTokens = await this.#tokens();
     const prefix = searchKey(filter);
-    const after = pageToken === "" ? undefined : pageTokens.decode(pageToken, prefix);
-    const size = pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
+    const after = placeOf(pageToken, pageTokens, prefix);
+    const size = sizeOf(pageSize);
     // Read one more than asked for, to see whether another page follows.
     const users = await this.#repository.list({ after, limit: size + 1, prefix, signal });
     const page = users.slice(0, size);
     const last = page.at(-1);
     const nextPageToken = last && users.length > size ? pageTokens.encode(last, prefix) : "";
     return { users: page, nextPageToken };
+  }
+
+  /**
+   * Appends the users of a page of {@link list} without a filter, encoded. Returns the token of the next page, or
+   * undefined where the users have to be read by {@link list}; `target` is then of no use any more.
+   *
+   * @param encode The same function for all calls.
+   */
+  async listEncoded(
+    pageSize: number,
+    pageToken: string,
+    encode: EncodeUser,
+    target: ByteTarget,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> {
+    if (!this.#repository.listEncoded) return undefined;
+    const pageTokens = await this.#tokens();
+    const after = placeOf(pageToken, pageTokens, "");
+    const page = await this.#repository.listEncoded({ after, limit: sizeOf(pageSize), encode, target, signal });
+    return page && (page.next ? pageTokens.encode(page.next, "") : "");
   }
 
   /**
@@ -115,6 +135,14 @@ export class Users {
     this.#pageTokens ??= new PageTokens(await this.#repository.pageTokenKey());
     return this.#pageTokens;
   }
+}
+
+function placeOf(pageToken: string, pageTokens: PageTokens, query: string): Cursor | undefined {
+  return pageToken === "" ? undefined : pageTokens.decode(pageToken, query);
+}
+
+function sizeOf(pageSize: number): number {
+  return pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
 }
 
 function expectedVersion(etag: string): number | undefined {

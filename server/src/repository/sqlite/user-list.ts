@@ -8,7 +8,7 @@ import type { Cursor, ListOptions } from "../user-repository.ts";
 /** Most users of one index range that are sorted. If more match, a walk in the order of creation meets them soon. */
 const MAX_SORTED = 1_000;
 /** Most users in one slice's answer: some 2 microseconds each. */
-const MAX_SLICE_USERS = 256;
+export const MAX_SLICE_USERS = 256;
 /** Rows that the first slice looks at: some 0.2 microseconds each, a hundred times that from a cold disk. */
 const FIRST_SLICE_ROWS = 512;
 const MIN_SLICE_ROWS = 16;
@@ -19,7 +19,7 @@ const MAX_SLICE_ROWS = 8_192;
  */
 const SLICE_MS = 1;
 
-const BEGINNING: Cursor = { createdAtMs: -1, id: "" };
+export const BEGINNING: Cursor = { createdAtMs: -1, id: "" };
 const END: Cursor = { createdAtMs: Number.MAX_SAFE_INTEGER, id: "" };
 const LAST_CODE_POINT = 0x10ffff;
 
@@ -27,7 +27,14 @@ const LAST_CODE_POINT = 0x10ffff;
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
 /** The same columns of one user. */
-type UserRow = [id: string, email: string, name: string, createdAtMs: number, updatedAtMs: number, version: number];
+export type UserRow = [
+  id: string,
+  email: string,
+  name: string,
+  createdAtMs: number,
+  updatedAtMs: number,
+  version: number,
+];
 
 /** Search keys from `start` up to, but without, `end`. */
 interface KeyRange {
@@ -141,7 +148,7 @@ export class SqliteUserList {
 }
 
 /** Adapts the number of rows in a slice to the time that earlier slices took. */
-class Pace {
+export class Pace {
   #rows = FIRST_SLICE_ROWS;
 
   run<T>(slice: (rows: number) => T): T {
@@ -169,7 +176,7 @@ function rangeOf(prefix: string): KeyRange {
   return { start: prefix, end: String.fromCodePoint(...codePoints, next) };
 }
 
-function toUser([id, email, name, createdAtMs, updatedAtMs, version]: UserRow): User {
+export function toUser([id, email, name, createdAtMs, updatedAtMs, version]: UserRow): User {
   return { id, email, name, createdAtMs, updatedAtMs, version };
 }
 

@@ -6,7 +6,15 @@ import {
   UserNotFoundError,
 } from "../../domain/errors.ts";
 import { searchKey, type User } from "../../domain/user.ts";
-import type { IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
+import type {
+  EncodedList,
+  EncodedListOptions,
+  IdempotencyKey,
+  ListOptions,
+  UserChange,
+  UserRepository,
+} from "../user-repository.ts";
+import { SqliteEncodedList } from "./encoded-list.ts";
 import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open.ts";
@@ -38,6 +46,7 @@ class SqliteUserRepository implements UserRepository {
   readonly #writes: GroupCommit;
   readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
+  readonly #encodedList: SqliteEncodedList;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   constructor(database: DatabaseSync, watch: SqliteWatch) {
@@ -45,6 +54,7 @@ class SqliteUserRepository implements UserRepository {
     this.#watch = watch;
     this.#statements = prepareStatements(database);
     this.#list = new SqliteUserList(database);
+    this.#encodedList = new SqliteEncodedList(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
       maxHoldMs: 5,
@@ -62,6 +72,10 @@ class SqliteUserRepository implements UserRepository {
 
   async list(options: ListOptions): Promise<User[]> {
     return this.#use(() => this.#list.page(options));
+  }
+
+  async listEncoded(options: EncodedListOptions): Promise<EncodedList | undefined> {
+    return this.#use(() => this.#encodedList.page(options));
   }
 
   insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {

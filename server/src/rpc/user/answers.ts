@@ -1,8 +1,10 @@
 import type { User as UserMessage } from "@rollcall/gen/user/v1/user";
 import type { User } from "../../domain/user.ts";
+import type { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import type { UserPage } from "../../service/users.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
-import { encodeUser, encodeUserPage } from "./encode.ts";
+import { decodeUsers } from "./decode.ts";
+import { encodePageToken, encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
@@ -51,5 +53,33 @@ export class UserPageAnswer extends EncodedAnswer {
 
   toJsonText(): string {
     return userPageJson(this.#page);
+  }
+}
+
+/** The same for a page whose users come encoded. */
+export class EncodedUserPageAnswer extends EncodedAnswer {
+  readonly nextPageToken: string;
+  readonly #users: Uint8Array;
+  readonly #bytes: Uint8Array;
+
+  /** @param page The users, one behind the other. The rest of the answer is added. */
+  constructor(page: GrowingBuffer, nextPageToken: string) {
+    super();
+    this.nextPageToken = nextPageToken;
+    this.#users = page.bytes;
+    page.append(encodePageToken(nextPageToken));
+    this.#bytes = page.bytes;
+  }
+
+  get users(): UserMessage[] {
+    return decodeUsers(this.#users).map(toUserMessage);
+  }
+
+  toBytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  toJsonText(): string {
+    return userPageJson({ users: decodeUsers(this.#users), nextPageToken: this.nextPageToken });
   }
 }

@@ -3,6 +3,8 @@ import { GetUserResponseSchema, ListUsersResponseSchema } from "@rollcall/gen/us
 import { createRandom } from "@rollcall/testing/random";
 import { expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
+import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import { EncodedUserPageAnswer } from "./answers.ts";
 import { encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
@@ -45,6 +47,32 @@ test(`the bytes of users are those that the runtime makes of their messages (FUZ
     }
   }
 });
+
+/** Joins users that were encoded one by one, as a repository that keeps their encodings does. */
+function joinedAnswer(users: readonly User[], nextPageToken: string): EncodedUserPageAnswer {
+  const page = new GrowingBuffer(Number.MAX_SAFE_INTEGER);
+  for (const user of users) page.append(encodeUser(user));
+  return new EncodedUserPageAnswer(page, nextPageToken);
+}
+
+test(`a page of encoded users is the page of its users, in bytes, messages and JSON (FUZZ_SEED=${seed})`, () => {
+  for (let i = 0; i < 300; i++) {
+    const users = Array.from({ length: random.below(4) }, randomJsonUser);
+    const nextPageToken = randomText();
+    const answer = joinedAnswer(users, nextPageToken);
+    expect(Buffer.from(answer.toBytes()).equals(encodeUserPage({ users, nextPageToken }))).toBe(true);
+    const page = create(ListUsersResponseSchema, answer);
+    expect(page).toEqual(
+      create(ListUsersResponseSchema, { users: wellFormed(users).map(toUserMessage), nextPageToken }),
+    );
+    expect(answer.toJsonText()).toBe(userPageJson({ users: wellFormed(users), nextPageToken }));
+  }
+});
+
+/** Replaces what UTF-8 can't have: half a surrogate pair. */
+function wellFormed(users: readonly User[]): User[] {
+  return users.map((user) => ({ ...user, name: user.name.toWellFormed() }));
+}
 
 /** Makes a user like {@link randomUser}, at a time that JSON can have, with characters that it escapes. */
 function randomJsonUser(): User {

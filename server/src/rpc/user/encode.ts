@@ -32,6 +32,13 @@ export function encodeUserPage({ users, nextPageToken }: UserPage): Uint8Array {
   return finish();
 }
 
+/** Returns what an answer has behind its users: the token of the next page. */
+export function encodePageToken(nextPageToken: string): Uint8Array {
+  begin(3 * nextPageToken.length + 16);
+  writeText(2, nextPageToken);
+  return finish();
+}
+
 /** Returns how many bytes a user takes at most: three a UTF-16 unit of its texts, and less than 128 for the rest. */
 function userBytes({ id, email, name }: User): number {
   return 3 * (id.length + email.length + name.length) + 128;
