@@ -13,9 +13,9 @@ const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.p
 
 export default defineConfig({
   test: {
-    // A core waits for a test's client, server or browser in turn, so there is one more worker than the two cores
+    // A core waits for a test's client, server or browser in turn, so there are twice as many workers as the two cores
     // that the suite is measured on.
-    maxWorkers: 3,
+    maxWorkers: 4,
     // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
     isolate: false,
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.

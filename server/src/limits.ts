@@ -155,6 +155,12 @@ export const FREE_HEADER_BYTES = KIB;
  * (CVE-2023-44487) is cut off within a second.
  */
 export const STREAM_RESETS = { burst: 4_096, perSecond: 512 };
+/**
+ * Streams of one connection that Node.js refuses, in its whole life, since those before them have ended and are not cleared
+ * away yet; then it is closed with an internal error. Node's 100 are one read of a client that drops all its calls and
+ * begins as many: it would be closed so, and a rapid reset would be, before it has used up the share of its address.
+ */
+export const MAX_REJECTED_STREAMS = 4_096;
 
 /**
  * Memory that a call takes up beside its answer while the answer waits for its reader: its stream, request and timers.

@@ -40,10 +40,17 @@ function disagreements(texts: readonly string[], key: (text: string) => string):
     if (known === undefined) map.set(from, to);
     return known === undefined || known === to;
   };
-  return texts.filter((text) => {
+  // Most characters are their own key and folding. They matter only where another text becomes them.
+  const changed = texts.flatMap((text) => {
     const [ours, theirs] = [key(text), fold(text)];
-    return !remember(folds, ours, theirs) || !remember(keys, theirs, ours);
+    return ours === text && theirs === text ? [] : [{ text, ours, theirs }];
   });
+  const isChanged = new Set(changed.map(({ text }) => text));
+  const reached = new Set(changed.flatMap(({ ours, theirs }) => [ours, theirs]));
+  const unchanged = texts.filter((text) => reached.has(text) && !isChanged.has(text));
+  return [...unchanged.map((text) => ({ text, ours: text, theirs: text })), ...changed]
+    .filter(({ ours, theirs }) => !remember(folds, ours, theirs) || !remember(keys, theirs, ours))
+    .map(({ text }) => text);
 }
 
 /** All code points except surrogates, which no arriving text has. */

@@ -21,7 +21,7 @@ const notRefreshed = "warn: keys of the identity provider not refreshed: the las
 const noKeys = "error: keys of the identity provider can't be had: no token can be verified";
 const again = "info: keys of the identity provider refreshed again";
 
-describe("an identity provider that is away", () => {
+describe.concurrent("an identity provider that is away", () => {
   test.each(protocolCells)("keeps nobody out whom its last good keys let in, over $protocol", async (cell) => {
     await using provider = await startIdentityProvider();
     const sign = await provider.addKey("ES256", { kid: "1" });
@@ -201,7 +201,7 @@ describe("an identity provider that is away", () => {
   });
 });
 
-test("a server's own process starts without its identity provider, says so, and takes its tokens once it is back", async () => {
+test.concurrent("a server's own process starts without its identity provider, says so, and takes its tokens once it is back", async () => {
   await using provider = await startIdentityProvider();
   const sign = await provider.addKey("EdDSA", { kid: "1" });
   provider.answer = away;

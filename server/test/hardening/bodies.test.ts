@@ -12,7 +12,7 @@ import { grpcStatusOf } from "./support/grpc-status-of.ts";
 
 const getUserHead = "POST /user.v1.UserService/GetUser HTTP/1.1\r\ncontent-type: application/json\r\n";
 
-describe("a body", () => {
+describe.concurrent("a body", () => {
   test("that does not come ends the call and then its connection, on HTTP/1.1", async () => {
     const send = async (server: TestServer) => {
       const { authorization } = await server.auth();
@@ -115,7 +115,7 @@ describe("a body", () => {
   });
 });
 
-test("an HTTP/2 response that nobody reads is cut off, also after a quiet spell", async () => {
+test.concurrent("an HTTP/2 response that nobody reads is cut off, also after a quiet spell", async () => {
   const quietThenLoud = withProbe({
     async *serverStream() {
       yield { value: "first" };
@@ -143,7 +143,7 @@ test("an HTTP/2 response that nobody reads is cut off, also after a quiet spell"
   client.destroy();
 });
 
-test("a response that nobody reads is cut off", async () => {
+test.concurrent("a response that nobody reads is cut off", async () => {
   await using server = await startServer({
     timeouts: { stallTimeoutMs: 300 },
     streams: { resultCount: 1_000_000, resultIntervalMs: 0 },

@@ -62,7 +62,7 @@ async function startObserved() {
   return { server, admitted: () => admitted, handled: () => handled };
 }
 
-describe.each(protocols)("while it sends $name", ({ path, contentType, sent }) => {
+describe.concurrent.each(protocols)("while it sends $name", ({ path, contentType, sent }) => {
   test.each(contentType === grpc.contentType ? ways.filter(({ httpVersion }) => httpVersion === "2") : ways)(
     "over HTTP/$httpVersion, by $how",
     async ({ httpVersion, how }) => {
@@ -92,7 +92,7 @@ describe.each(protocols)("while it sends $name", ({ path, contentType, sent }) =
   );
 });
 
-test("while it sends over a WebSocket", async () => {
+test.concurrent("while it sends over a WebSocket", async () => {
   const { server, admitted, handled } = await startObserved();
   await using _ = server;
   const socket = await begin(server, UNARY);
@@ -104,7 +104,7 @@ test("while it sends over a WebSocket", async () => {
   expect(handled()).toBe(0);
 });
 
-test.each(["stops reading and goes", "goes while it reads"])(
+test.concurrent.each(["stops reading and goes", "goes while it reads"])(
   "a client that %s leaves JSON alone in the log",
   async (how) => {
     await using server = await startProcess();
@@ -146,7 +146,7 @@ test.each(["stops reading and goes", "goes while it reads"])(
   },
 );
 
-describe("in the packet that begins its connection", () => {
+describe.concurrent("in the packet that begins its connection", () => {
   const gone = {
     "a reset": [frame(RST_STREAM, 0, 1, uint32(constants.NGHTTP2_CANCEL))],
     "a reset with an error": [frame(RST_STREAM, 0, 1, uint32(constants.NGHTTP2_INTERNAL_ERROR))],

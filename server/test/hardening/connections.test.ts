@@ -11,7 +11,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { connectWith } from "./support/connect-with.ts";
 
-describe("connections", () => {
+describe.concurrent("connections", () => {
   test("over the limit are closed, and their places are free again afterwards", async () => {
     await using server = await startServer({ limits: { maxConnections: 2 } });
     const open = async () => {
@@ -97,7 +97,7 @@ describe("connections", () => {
   });
 });
 
-test("streams over the limit of a connection wait for their turn", async () => {
+test.concurrent("streams over the limit of a connection wait for their turn", async () => {
   const mostAtOnce = async (maxConcurrentStreams: number) => {
     let open = 0;
     let most = 0;

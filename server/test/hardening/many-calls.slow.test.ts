@@ -11,21 +11,22 @@ const CANCELLED = 64;
 const FLAT_BYTES = 128 * 1_024;
 
 /** Runs rounds of calls. What the process does for the first time grows one round, a leak all of them. */
-async function leastGrowth(server: MeasuredServer, round: () => Promise<void>): Promise<number> {
-  await round();
+async function leastGrowth(server: MeasuredServer, round: () => Promise<void>, rounds = ROUNDS): Promise<number> {
   const growths: number[] = [];
-  for (let index = 0; index < ROUNDS; index++) growths.push((await growthOf(server, round)).usedBytes);
+  for (let index = 0; index < rounds; index++) growths.push((await growthOf(server, round)).usedBytes);
   return Math.min(...growths);
 }
 
 test("thousands of calls, answered, refused and cancelled, leave nothing in any protocol", async () => {
   await using server = await startPatientServer();
-  const growth = await leastGrowth(server, async () => {
+  const round = async () => {
     for (const cell of manyCallsCells) {
       await makeCalls(server, cell, CALLS);
       await cancelCalls(server, cell, CANCELLED);
     }
-  });
+  };
+  await round();
+  const growth = await leastGrowth(server, round);
   expect(growth).toBeLessThan(FLAT_BYTES);
 });
 
@@ -33,6 +34,8 @@ test("a server that keeps a line of each call is seen by how memory is measured"
   await using server = await startPatientServer({ leaksLog: true });
   const [cell] = manyCallsCells;
   if (!cell) throw new Error("there are no protocols");
-  const growth = await leastGrowth(server, () => makeCalls(server, cell, CALLS * manyCallsCells.length));
+  await makeCalls(server, cell, CALLS);
+  // Each round of a leak grows alike, so that one shows it.
+  const growth = await leastGrowth(server, () => makeCalls(server, cell, CALLS * manyCallsCells.length), 1);
   expect(growth).toBeGreaterThan(3 * FLAT_BYTES);
 });

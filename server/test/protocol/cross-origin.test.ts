@@ -26,14 +26,14 @@ function refusals(server: TestServer) {
   return server.log.filter(({ msg }) => String(msg).includes("CORS_ORIGINS"));
 }
 
-test("a page may send the trace context of its telemetry", async () => {
+test.concurrent("a page may send the trace context of its telemetry", async () => {
   await using server = await startServer({ corsOrigins: [FRIEND] });
   const { origin, headers } = await preflight(server, FRIEND, "traceparent, tracestate, baggage");
   expect(origin).toBe(FRIEND);
   expect(headers).toEqual(expect.arrayContaining(["traceparent", "tracestate", "baggage", "authorization"]));
 });
 
-test("pages of applications and extensions get in by their own scheme and name alone", async () => {
+test.concurrent("pages of applications and extensions get in by their own scheme and name alone", async () => {
   const apps = ["tauri://localhost", "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "app://bundle"];
   const others = ["tauri://localhost.evil", "chrome-extension://bbpbdbdomjkkjkaonfhkkikfgjllcleb", "app://", "null"];
   await using server = await startServer({ corsOrigins: apps });
@@ -49,7 +49,7 @@ test("pages of applications and extensions get in by their own scheme and name a
   }
 });
 
-describe.each([{ corsOrigins: [FRIEND] }, { corsOrigins: [] }])("with %j", (options) => {
+describe.concurrent.each([{ corsOrigins: [FRIEND] }, { corsOrigins: [] }])("with %j", (options) => {
   test("an origin that is not let in is one line in the log, which names it and the setting", async () => {
     await using server = await startServer(options);
     for (let i = 0; i < 20; i++) await preflight(server, STRANGER, "content-type");
@@ -71,7 +71,7 @@ describe.each([{ corsOrigins: [FRIEND] }, { corsOrigins: [] }])("with %j", (opti
   });
 });
 
-test("the server's own origin is not reported, nor one that is let in", async () => {
+test.concurrent("the server's own origin is not reported, nor one that is let in", async () => {
   await using server = await startServer({ corsOrigins: [FRIEND] });
   for (const origin of [server.url, FRIEND]) await fetch(`${server.url}/healthz`, { headers: { origin } });
   await fetch(`${server.url}/healthz`);

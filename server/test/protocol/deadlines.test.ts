@@ -101,7 +101,7 @@ function callLine(server: TestServer) {
   return until(() => server.log.find(({ msg }) => msg === "call"));
 }
 
-describe.each(rows)("$name, whose body does not end", (row) => {
+describe.concurrent.each(rows)("$name, whose body does not end", (row) => {
   test("is answered at its client's deadline, however much of it has come", async () => {
     const { server, started } = await startCounting();
     await using _ = server;
@@ -172,7 +172,7 @@ describe.each(rows)("$name, whose body does not end", (row) => {
   });
 });
 
-describe.each(["Unary", "ServerStream", "ClientStream", "BidiStream"])("over a WebSocket, %s", (method) => {
+describe.concurrent.each(["Unary", "ServerStream", "ClientStream", "BidiStream"])("over a WebSocket, %s", (method) => {
   const path = `${PROBE}/${method}`;
 
   test("whose body does not end is answered at its client's deadline", async () => {

@@ -25,7 +25,7 @@ const rows = cells.flatMap((cell) =>
     .map(([kind, call]) => ({ ...cell, kind, call })),
 );
 
-describe.each(rows)("$protocol over $connection: $kind", ({ call, ...cell }) => {
+describe.concurrent.each(rows)("$protocol over $connection: $kind", ({ call, ...cell }) => {
   test("ends with its client's deadline, and so does the handler", async () => {
     const { handlers, contexts } = waitForAbort();
     await using server = await startServerFor(cell, withProbe(handlers));

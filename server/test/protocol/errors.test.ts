@@ -10,7 +10,7 @@ import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-describe.each(cells)("$protocol over $connection", (cell) => {
+describe.concurrent.each(cells)("$protocol over $connection", (cell) => {
   test("bad fields: invalid_argument with every violation in a BadRequest", async () => {
     await using server = await startServerFor(cell);
     const users = createClient(UserService, await createCellTransport(server, cell));
@@ -82,7 +82,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
   });
 });
 
-describe.each(protocolCells)("$protocol: a fault inside", (cell) => {
+describe.concurrent.each(protocolCells)("$protocol: a fault inside", (cell) => {
   const thrown: readonly [string, unknown][] = [
     ["an Error", new Error("password hunter2", { cause: new Error("hunter2 too") })],
     ["a TypeError", new TypeError("password hunter2")],
@@ -122,7 +122,7 @@ describe.each(protocolCells)("$protocol: a fault inside", (cell) => {
   });
 });
 
-test("an unknown method is unimplemented, as gRPC's Trailers-Only: its header block ends the stream", async () => {
+test.concurrent("an unknown method is unimplemented, as gRPC's Trailers-Only: its header block ends the stream", async () => {
   await using server = await startServer();
   const session = http2.connect(server.url);
   const stream = session.request({
@@ -137,7 +137,7 @@ test("an unknown method is unimplemented, as gRPC's Trailers-Only: its header bl
   session.destroy();
 });
 
-test.each(["Unary", "ServerStream"])(
+test.concurrent.each(["Unary", "ServerStream"])(
   "headers of a gRPC %s handler that fails at once are no trailers",
   async (method) => {
     const fail = (_request: unknown, { responseHeader }: HandlerContext): never => {

@@ -22,7 +22,7 @@ function refusal(server: TestServer) {
   return until(() => server.log.find(({ msg }) => msg === "request refused"));
 }
 
-describe("over HTTP/1.1", () => {
+describe.concurrent("over HTTP/1.1", () => {
   test.each([
     ["no HTTP at all", "hello\r\n\r\n", 400, "invalid_argument"],
     ["a header without a name", "GET / HTTP/1.1\r\nhost: a\r\n: b\r\n\r\n", 400, "invalid_argument"],
@@ -80,7 +80,7 @@ describe("over HTTP/1.1", () => {
   });
 });
 
-describe("behind an answer that did not wait for its request's body", () => {
+describe.concurrent("behind an answer that did not wait for its request's body", () => {
   const refused = (body: string) =>
     `POST /user.v1.UserService/GetUser HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n${body}`;
 
@@ -109,7 +109,7 @@ describe("behind an answer that did not wait for its request's body", () => {
   });
 });
 
-describe("what Node.js would refuse with an empty answer", () => {
+describe.concurrent("what Node.js would refuse with an empty answer", () => {
   const call = { ":method": "POST", ":path": "/user.v1.UserService/GetUser", "content-type": "application/json" };
 
   test("an expectation that nobody knows is ignored", async () => {
@@ -140,7 +140,7 @@ describe("what Node.js would refuse with an empty answer", () => {
   });
 });
 
-describe("a content-length over HTTP/2 that is not the body's", () => {
+describe.concurrent("a content-length over HTTP/2 that is not the body's", () => {
   async function post(client: RawHttp2, headers: Record<string, string>, contentLength: number) {
     const fields = { "content-type": "application/json", "content-length": String(contentLength), ...headers };
     const id = client.request(postTo("/user.v1.UserService/ListUsers", fields));
@@ -171,7 +171,7 @@ describe("a content-length over HTTP/2 that is not the body's", () => {
   });
 });
 
-describe("one limit of headers for both versions", () => {
+describe.concurrent("one limit of headers for both versions", () => {
   const fields = (count: number, bytes: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`x-${i}`, "v".repeat(bytes)]));
 
@@ -220,7 +220,7 @@ describe("one limit of headers for both versions", () => {
   });
 });
 
-test("HTTP/2's unknown methods are 501 in the contract's form", async () => {
+test.concurrent("HTTP/2's unknown methods are 501 in the contract's form", async () => {
   await using server = await startServer();
   const session = http2.connect(server.url);
   const stream = session.request({ ":method": "FOO", ":path": "/", "x-request-id": "mine" });
@@ -232,7 +232,7 @@ test("HTTP/2's unknown methods are 501 in the contract's form", async () => {
   session.destroy();
 });
 
-test("the body of what is refused is not waited for", async () => {
+test.concurrent("the body of what is refused is not waited for", async () => {
   await using server = await startServer({ timeouts: { bodyTimeoutMs: 200 } });
   const lines = Array.from({ length: 500 }, (_, i) => `x-${i}: value\r\n`).join("");
   const head = `POST /healthz HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n${lines}\r\n`;
@@ -245,7 +245,7 @@ test("the body of what is refused is not waited for", async () => {
   session.destroy();
 });
 
-describe("lines about refused requests", () => {
+describe.concurrent("lines about refused requests", () => {
   const count = 200;
   /** Lines that were written, and how many others those speak for. */
   async function flood(request: string, isWebSocket: boolean, refusedLinesPerSecond?: number) {

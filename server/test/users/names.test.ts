@@ -8,9 +8,11 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
 const validator = createValidator();
+/** The request that is validated with each name. To make a new one each time costs ten times as much. */
+const request = create(CreateUserRequestSchema, { email: "ada@example.com" });
 
 function isName(name: string): boolean {
-  const request = create(CreateUserRequestSchema, { email: "ada@example.com", name });
+  request.name = name;
   return validator.validate(CreateUserRequestSchema, request).kind === "valid";
 }
 

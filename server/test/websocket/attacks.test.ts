@@ -22,7 +22,7 @@ import { startServer as startOn, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import type { AppOptions } from "../../src/app-options.ts";
 
-describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
+describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
   const startServer = (options: Partial<AppOptions> = {}) => startOn({ rpcEngine, ...options });
 
   describe("the handshake", () => {

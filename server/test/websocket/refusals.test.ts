@@ -10,7 +10,7 @@ import { describe, expect, test } from "vitest";
 import type { WebSocket } from "ws";
 import type { AppOptions } from "../../src/app-options.ts";
 
-describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
+describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
   const startServer = (options: Partial<AppOptions> = {}) => startOn({ rpcEngine, ...options });
 
   const callLines = (server: TestServer) => server.log.filter(({ msg }) => msg === "call");

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import type stream from "node:stream";
 import { readCertificates, toPem } from "@rollcall/pem";
-import { type ConnectionLimits, STREAM_RESETS } from "../../limits.ts";
+import { type ConnectionLimits, MAX_REJECTED_STREAMS, STREAM_RESETS } from "../../limits.ts";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
 
 export interface TlsOptions {
@@ -91,6 +91,7 @@ export function createHttp2Server(
       },
       maxHeaderListPairs: maxHeaderFields(limits.maxHeaderBytes),
       Http2ServerRequest: ShortQueueRequest,
+      maxSessionRejectedStreams: MAX_REJECTED_STREAMS,
       streamResetBurst: STREAM_RESETS.burst,
       streamResetRate: STREAM_RESETS.perSecond,
     },

@@ -1,4 +1,5 @@
 /** The program of `startMeasuredServer`: a test's server, which its parent asks by messages. */
+import { flushCompileCache } from "node:module";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -88,4 +89,6 @@ process.on("message", async ({ id, question, argument }: { id: number; question:
   process.send?.({ id, answer: await answers[question]?.(argument) });
 });
 process.on("disconnect", () => process.exit(0));
+// Its parent kills it, and Node.js keeps what it has compiled for the next process only at an exit.
+flushCompileCache();
 process.send?.({ url: server.url, port: server.port, ...headers });

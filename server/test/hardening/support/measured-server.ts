@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { childEnv } from "@rollcall/testing/child-env";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app-options.ts";
 
@@ -41,6 +42,7 @@ export interface MeasuredServer extends AsyncDisposable {
 export async function startMeasuredServer(options: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const child = fork(new URL("./measured-server-main.ts", import.meta.url), [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],
+    env: { ...process.env, ...childEnv },
     serialization: "advanced",
   });
   let nextId = 0;
