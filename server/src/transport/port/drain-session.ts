@@ -11,8 +11,11 @@ const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0
 const PING_BYTES = 17;
 /** How long to wait for a moment when the client has read everything sent. After that, GOAWAY is sent anyway. */
 const QUIET_TIMEOUT_MS = 1_000;
-/** How long the client then has to answer two PINGs. After that, the second GOAWAY is sent anyway. */
-const ANSWER_TIMEOUT_MS = 1_000;
+/**
+ * How long the client then has to answer two PINGs. After that, the second GOAWAY is sent anyway, and calls under way
+ * are refused: a client on a busy machine needs seconds.
+ */
+const ANSWER_TIMEOUT_MS = 4_000;
 /** Time for calls to arrive that the client's own GOAWAY has overtaken in the same write. */
 const AFTER_GOAWAY_MS = 20;
 const RETRY_MS = 5;
