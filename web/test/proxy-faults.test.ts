@@ -22,8 +22,12 @@ async function openBehind(
     async [Symbol.asyncDispose]() {
       // Requests go to the proxy's own origin, and its answers are logged.
       app.expectProblems(/^request to|status of|WebSocket|ERR_FAILED/);
-      await proxy[Symbol.asyncDispose]();
-      await app[Symbol.asyncDispose]();
+      // The page goes first: a proxy that is away is an error to it.
+      try {
+        await app[Symbol.asyncDispose]();
+      } finally {
+        await proxy[Symbol.asyncDispose]();
+      }
     },
   };
 }
