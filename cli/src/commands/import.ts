@@ -5,6 +5,7 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { RetryEvent } from "@rollcall/client";
 import { EmailTakenError, ValidationError } from "@rollcall/client";
 import type { NodeRollcallClientOptions } from "@rollcall/client/node";
+import { type ProgressUnit, startProgress } from "@rollcall/shared/progress";
 import { type Command, Option } from "commander";
 import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
@@ -13,7 +14,6 @@ import { type ImportFormat, type ImportLine, type LineRange, readImport } from "
 import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
-import { type ProgressUnit, startProgress } from "../progress.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
