@@ -28,6 +28,11 @@ export const BYTES: ProgressUnit = {
   amountOf: (count, total) => `${bytesText(count)} of ${bytesText(total)}`,
 };
 
+export const USERS: ProgressUnit = {
+  amount: (count) => Math.round(count).toLocaleString("en"),
+  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
+};
+
 /**
  * Shows a bar with rate and remaining time on a terminal; elsewhere only the notes. The bar takes one row, however
  * narrow the terminal is. The cursor stays at its end. If the terminal then becomes narrower, its position shows over
