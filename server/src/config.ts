@@ -115,6 +115,18 @@ export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfi
   return { auth, databasePath };
 }
 
+/**
+ * Reads only where the database is; the other settings may be wrong.
+ *
+ * @throws ConfigError
+ */
+export function parseDatabaseSetting(env: Env, rootDir: string): string {
+  const problems: string[] = [];
+  const databasePath = parseDatabaseUrl(createReader(env, problems), rootDir, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return databasePath;
+}
+
 function parseAuth(read: Reader, problems: string[]): AuthConfig {
   const issuer = read.text("AUTH_ISSUER");
   const audience = read.text("AUTH_AUDIENCE");
