@@ -46,7 +46,7 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: /^(?!node:)/,
   },
   "server/src/commands": {
-    rooms: ["server/package.json", ...server("limits.ts", "domain", "repository")],
+    rooms: ["server/package.json", ...server("config.ts", "config", "repository")],
     forbidden: /^(?!node:|@rollcall\/shared\/)/,
   },
   "server/src/app-options.ts": {

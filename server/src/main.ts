@@ -8,7 +8,7 @@ import { CommandUsageError, parseCommand, USAGE } from "./commands/parse-command
 import { runCommand } from "./commands/run-command.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
-import { parseConfig, parseDatabaseSetting } from "./config.ts";
+import { parseConfig } from "./config.ts";
 import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 import { describeOpenFile } from "./repository/sqlite/file-access.ts";
 import { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
@@ -50,10 +50,9 @@ const namesInFile = orExit(loadEnvFile);
 if (command.name !== "serve") {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => controller.abort());
-  const databasePath = orExit(() => parseDatabaseSetting(process.env, rootDir));
-  const { stdout, stderr } = process;
+  const { stdout, stderr, env } = process;
   const { signal } = controller;
-  process.exit(await runCommand(command, { stdout, stderr, signal, databasePath, workingDir: process.cwd() }));
+  process.exit(await runCommand(command, { stdout, stderr, env, signal, rootDir, workingDir: process.cwd() }));
 }
 
 const readFile = (path: string) => readFileSync(path, "utf8");

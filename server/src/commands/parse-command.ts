@@ -5,6 +5,8 @@ export const USAGE = `Usage: rollcall-server [command]
   serve           serve the directory (default)
   backup FILE     copy the database of DATABASE_URL to a new file, while a server may use it
   restore FILE    put a backup in the place of DATABASE_URL, where no database is
+  copy FROM TO    copy one database into another, which must be empty: two database URLs, or the names of
+                  variables with them, which keep passwords out of the list of processes
   --help, --version
 
 Exit codes: 0 done, 1 it failed, 2 wrong usage or a wrong setting, 130 Ctrl-C.
@@ -15,7 +17,8 @@ export type ServerCommand =
   | { readonly name: "serve" }
   | { readonly name: "help" }
   | { readonly name: "version" }
-  | { readonly name: "backup" | "restore"; readonly file: string };
+  | { readonly name: "backup" | "restore"; readonly file: string }
+  | { readonly name: "copy"; readonly from: string; readonly to: string };
 
 /** The arguments make no command. The message says why. */
 export class CommandUsageError extends Error {
@@ -36,6 +39,10 @@ export function parseCommand(args: readonly string[]): ServerCommand {
     case "restore": {
       const [file] = expectExactly(name, rest, ["FILE"]);
       return { name, file };
+    }
+    case "copy": {
+      const [from, to] = expectExactly(name, rest, ["FROM", "TO"]);
+      return { name, from, to };
     }
     default:
       throw new CommandUsageError(`there is no command ${JSON.stringify(name)}`);
