@@ -45,6 +45,10 @@ const rules: Readonly<Record<string, Rule>> = {
     rooms: server("limits.ts", "config", "rpc/auth/token-verifier.ts", "transport/port/addresses.ts"),
     forbidden: /^(?!node:)/,
   },
+  "server/src/commands": {
+    rooms: ["server/package.json", ...server("config.ts", "config", "repository")],
+    forbidden: /^(?!node:|@rollcall\/shared\/)/,
+  },
   "server/src/app-options.ts": {
     rooms: server("limits.ts", "repository", "service", "rpc", "telemetry", "transport"),
     forbidden: /^@rollcall\//,

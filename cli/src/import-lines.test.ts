@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { type ImportFormat, type ImportLine, readImport } from "./import-lines.ts";
+import type { FileFormat } from "./file-format.ts";
+import { type ImportLine, readImport } from "./import-lines.ts";
 
 /** Reads a file of these bytes. They arrive one byte a chunk, since nothing may depend on how they are cut. */
-async function read(content: string | Buffer, format: ImportFormat): Promise<ImportLine[]> {
+async function read(content: string | Buffer, format: FileFormat): Promise<ImportLine[]> {
   const bytes = Buffer.from(content);
   async function* inOne() {
     yield bytes;

@@ -1,6 +1,7 @@
 import { continuesField, csvFields, leavesFieldOpen } from "./csv-fields.ts";
 import { type Columns, findColumns } from "./csv-header.ts";
 import { UsageError } from "./exit.ts";
+import type { FileFormat } from "./file-format.ts";
 import { memberNames } from "./json-members.ts";
 import { type Line, linesOf } from "./lines.ts";
 
@@ -10,10 +11,14 @@ export interface LineRange {
   readonly lastLine: number;
 }
 
-/** A user in the file, or the fault of a line. */
-export type ImportLine = LineRange & ({ readonly email: string; readonly name: string } | { readonly problem: string });
+/** Fields of a user, as a line gives them. */
+export interface UserLine {
+  readonly email: string;
+  readonly name: string;
+}
 
-export type ImportFormat = "csv" | "jsonl";
+/** A user in the file, or the fault of a line. */
+export type ImportLine = LineRange & (UserLine | { readonly problem: string });
 
 /** Longest line: more than any user needs. */
 const LIMIT = { bytes: 64 * 1_024, text: "64 KiB" };
@@ -28,10 +33,7 @@ const CR_ALONE = "the lines of the file end with CR alone: save it with LF or CR
  * @throws UsageError when the first line shows that the whole text can't be read: its columns are not named, or it has
  * another encoding, other separators or other line ends.
  */
-export function readImport(
-  input: AsyncIterable<Uint8Array | string>,
-  format: ImportFormat,
-): AsyncGenerator<ImportLine> {
+export function readImport(input: AsyncIterable<Uint8Array | string>, format: FileFormat): AsyncGenerator<ImportLine> {
   const lines = checkFirst(linesOf(input, LIMIT));
   return format === "csv" ? readCsv(lines) : readJsonLines(lines);
 }

@@ -41,7 +41,7 @@ test.each(examples("ts").map((code, index) => ({ number: index + 1, code, expect
 
 const scripts = [
   /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
-  /^2 users created, 0 skipped, 0 failed\.\n$/,
+  /^2 users created, 0 skipped, 0 failed\.\n2 users exported\.\n$/,
   /^[\w-]+\.[\w-]+\.[\w-]+\n$/,
 ];
 test.each(examples("sh").map((code, index) => ({ number: index + 1, code, expected: scripts[index] ?? /never/ })))(

@@ -115,6 +115,36 @@ export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfi
   return { auth, databasePath };
 }
 
+/**
+ * Reads only where the database is; the other settings may be wrong.
+ *
+ * @throws ConfigError
+ */
+export function parseDatabaseSetting(env: Env, rootDir: string): string {
+  const problems: string[] = [];
+  const databasePath = parseDatabaseUrl(createReader(env, problems), rootDir, problems);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return databasePath;
+}
+
+/**
+ * Reads a database that a command names: a URL as DATABASE_URL has it, or the name of a variable with one.
+ *
+ * @param name Name of the argument, for the problem.
+ * @throws ConfigError
+ */
+export function parseDatabaseArgument(name: string, argument: string, env: Env, rootDir: string): string {
+  const isVariable = /^[A-Z][A-Z\d_]*$/.test(argument);
+  const url = isVariable ? env[argument] : argument;
+  if (!url) throw new ConfigError([`${name}: the variable ${argument} is not set`]);
+  try {
+    return parseDatabaseSetting({ DATABASE_URL: url }, rootDir);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new ConfigError(error.problems.map((problem) => problem.replace(/^DATABASE_URL/, name)));
+  }
+}
+
 function parseAuth(read: Reader, problems: string[]): AuthConfig {
   const issuer = read.text("AUTH_ISSUER");
   const audience = read.text("AUTH_AUDIENCE");

@@ -1,7 +1,11 @@
+#!/usr/bin/env node
+/** The `rollcall-server` command; the only place of this package that uses `process`. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createApp } from "./app.ts";
+import { CommandUsageError, parseCommand, USAGE } from "./commands/parse-command.ts";
+import { runCommand } from "./commands/run-command.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
@@ -22,21 +26,37 @@ const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 /** The same folder from `server/src` and from `server/dist`. */
 const rootDir = resolve(import.meta.dirname, "../..");
 
-function loadConfig() {
+/** Ends the process with exit code 2 if `read` finds a wrong argument or setting. */
+function orExit<T>(read: () => T): T {
   try {
-    // Set them in the environment itself: libraries and Node.js read variables of their own.
-    const inFile = readEnvFile(join(rootDir, ".env"));
-    Object.assign(process.env, { ...inFile, ...process.env });
-    const readFile = (path: string) => readFileSync(path, "utf8");
-    return parseConfig(process.env, { rootDir, readFile }, Object.keys(inFile));
+    return read();
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    if (error instanceof CommandUsageError) process.stderr.write(`rollcall-server: ${error.message}\n\n${USAGE}`);
+    else if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+    else throw error;
     process.exit(2);
   }
 }
 
-const config = loadConfig();
+/** Sets the variables of `.env` in the environment itself: libraries and Node.js read variables of their own. */
+function loadEnvFile(): string[] {
+  const inFile = readEnvFile(join(rootDir, ".env"));
+  Object.assign(process.env, { ...inFile, ...process.env });
+  return Object.keys(inFile);
+}
+
+const command = orExit(() => parseCommand(process.argv.slice(2)));
+const namesInFile = orExit(loadEnvFile);
+if (command.name !== "serve") {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => controller.abort());
+  const { stdout, stderr, env } = process;
+  const { signal } = controller;
+  process.exit(await runCommand(command, { stdout, stderr, env, signal, rootDir, workingDir: process.cwd() }));
+}
+
+const readFile = (path: string) => readFileSync(path, "utf8");
+const config = orExit(() => parseConfig(process.env, { rootDir, readFile }, namesInFile));
 // If the reader of the log goes away, the server goes on.
 process.stdout.on("error", () => {});
 const logOutput = createLineBatch(process.stdout);

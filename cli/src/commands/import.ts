@@ -1,30 +1,20 @@
 import { createHash } from "node:crypto";
-import { extname } from "node:path";
 import type { ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import type { RetryEvent } from "@rollcall/client";
 import { EmailTakenError, ValidationError } from "@rollcall/client";
-import type { NodeRollcallClientOptions } from "@rollcall/client/node";
+import { startProgress, USERS } from "@rollcall/shared/progress";
 import { type Command, Option } from "commander";
 import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
+import { type FileFormat, formatByExtension } from "../file-format.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
-import { type ImportFormat, type ImportLine, type LineRange, readImport } from "../import-lines.ts";
+import { type ImportLine, type LineRange, readImport, type UserLine } from "../import-lines.ts";
 import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
-import { type ProgressUnit, startProgress } from "../progress.ts";
+import { patience } from "../patience.ts";
 
 const DEFAULT_CONCURRENCY = 64;
-
-/** How often, at most, an import says that it waits for the server, in milliseconds. */
-const WAIT_NOTE_INTERVAL_MS = 10_000;
-
-/** Retry options with which an import outlasts a restart of the server. */
-const patience = {
-  timeoutMs: 60_000,
-  retry: { maxAttempts: 20, initialDelayMs: 200, budget: { maxTokens: 10_000 } },
-} satisfies Partial<NodeRollcallClientOptions>;
 
 /** Numbers of users. */
 interface Counts {
@@ -35,13 +25,8 @@ interface Counts {
   failed: number;
 }
 
-const USERS: ProgressUnit = {
-  amount: (count) => Math.round(count).toLocaleString("en"),
-  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
-};
-
 interface ImportOptions {
-  format?: ImportFormat;
+  format?: FileFormat;
   concurrency: number;
   skipExisting?: boolean;
 }
@@ -68,7 +53,7 @@ export function addImportCommand(users: Command, io: Io): void {
 
 /** Runs the import and shows its progress. The bar is gone when the import ends, however it ends. */
 async function runImport(
-  run: ImportOptions & { path: string; format: ImportFormat; globals: Globals; io: Io; counts: Counts },
+  run: ImportOptions & { path: string; format: FileFormat; globals: Globals; io: Io; counts: Counts },
 ): Promise<void> {
   const { path, format, globals, io, counts } = run;
   const whenInterrupted = () => `canceled: ${textOf(counts)}; run it again to go on`;
@@ -79,13 +64,8 @@ async function runImport(
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
   const writeError = (range: LineRange, report: ErrorReport) =>
     note({ ...range, ...report }, `${rangeText(range)}: ${reportText(report)}`);
-  let waitNotedAtMs = Number.NEGATIVE_INFINITY;
-  const noteWait = (error: ConnectError) => {
-    // All calls wait for the same server, and a busy one may refuse some while it takes others.
-    if (performance.now() - waitNotedAtMs < WAIT_NOTE_INTERVAL_MS) return;
-    waitNotedAtMs = performance.now();
+  const noteWait = (error: ConnectError) =>
     note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
-  };
   const onDone = () => progress.update(counts.created + counts.skipped + counts.failed);
   const importAll = async (call: CommandCall) => {
     const reading = createLinkedAbortController(io.signal);
@@ -100,12 +80,7 @@ async function runImport(
       reading.abort();
     }
   };
-  const retry = { ...patience.retry, onRetry: ({ error }: RetryEvent) => noteWait(error) };
-  await withClient(globals, io, whenInterrupted, importAll, {
-    ...patience,
-    retry,
-    pool: { onUnreachable: noteWait },
-  });
+  await withClient(globals, io, whenInterrupted, importAll, patience(noteWait));
 }
 
 function textOf({ created, skipped, failed }: Counts): string {
@@ -163,7 +138,7 @@ async function importLines(
 async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
   if ("problem" in line) throw new LineError(isOneLine(line) ? line.problem : `the record ${line.problem}`);
   const { email, name } = line;
-  await client.createUser({ email, name, requestId: requestIdOf(email, name) }, options);
+  await client.createUser({ email, name, requestId: requestIdOf(line) }, options);
 }
 
 function isOneLine({ line, lastLine }: LineRange): boolean {
@@ -184,22 +159,18 @@ function isFaultOfLine(error: unknown): boolean {
 }
 
 /**
- * Returns the request id of a row, the same in every run: the server answers a repetition with the user it has created.
+ * Returns the request id of a line, the same in every run: the server answers a repetition with the user that it has
+ * created. The line's number makes the second of two equal lines a refused one, as its e-mail is taken. Its content
+ * gives a line that was mended another id.
  */
-function requestIdOf(email: string, name: string): string {
-  const hash = createHash("sha256").update(JSON.stringify([email, name]));
+function requestIdOf({ line, email, name }: LineRange & UserLine): string {
+  const hash = createHash("sha256").update(JSON.stringify([line, email, name]));
   return `import:${hash.digest("base64url")}`;
 }
 
-function formatOf(path: string): ImportFormat {
+function formatOf(path: string): FileFormat {
   if (path === STANDARD_INPUT) throw new UsageError("standard input needs --format csv or --format jsonl");
-  switch (extname(path).toLowerCase()) {
-    case ".csv":
-      return "csv";
-    case ".jsonl":
-    case ".ndjson":
-      return "jsonl";
-    default:
-      throw new UsageError("the file's format is not known by its extension: add --format csv or --format jsonl");
-  }
+  const format = formatByExtension(path);
+  if (format) return format;
+  throw new UsageError("the file's format is not known by its extension: add --format csv or --format jsonl");
 }

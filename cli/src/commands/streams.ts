@@ -1,5 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { ServerStreamResponseSchema } from "@rollcall/gen/stream/v1/stream";
+import { bytesText, startProgress } from "@rollcall/shared/progress";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
@@ -7,7 +8,6 @@ import { STANDARD_INPUT, sizeOfFile } from "../input.ts";
 import type { Io } from "../io.ts";
 import { linesOf } from "../lines.ts";
 import { printable } from "../output.ts";
-import { bytesText, startProgress } from "../progress.ts";
 
 /** Longest line: a server's default limit for a message. */
 const LINE_LIMIT = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };

@@ -6,6 +6,7 @@ import { UsageError } from "../exit.ts";
 import { type Globals, integer, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
 import { userToJson, writeUsers } from "../output.ts";
+import { addExportCommand } from "./export.ts";
 import { addImportCommand } from "./import.ts";
 
 const NOTHING_CHANGED = "canceled; nothing was changed";
@@ -113,4 +114,5 @@ export function addUsersCommands(program: Command, io: Io): void {
     });
 
   addImportCommand(users, io);
+  addExportCommand(users, io);
 }

@@ -122,7 +122,7 @@ function configure(database: DatabaseSync, path: string): void {
 }
 
 /** Returns whether there is nothing to write. If so, another process may have the database locked. */
-function isCurrent(database: DatabaseSync): boolean {
+export function isCurrent(database: DatabaseSync): boolean {
   return (
     pragma(database, "application_id") === APPLICATION_ID &&
     pragma(database, "user_version") === sqliteMigrations.length &&

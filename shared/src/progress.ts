@@ -1,10 +1,13 @@
-import { formatBytes } from "@rollcall/shared/format-bytes";
-import type { Output } from "./io.ts";
+import { formatBytes } from "./format-bytes.ts";
 
 /** Time between two drawings of the bar, in milliseconds. */
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 const DEFAULT_COLUMNS = 80;
+
+/** A stream that may be a terminal. */
+export type ProgressOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+
 export interface Progress extends Disposable {
   /** @param done Amount done, in the unit of the total. */
   update(done: number): void;
@@ -25,6 +28,11 @@ export const BYTES: ProgressUnit = {
   amountOf: (count, total) => `${bytesText(count)} of ${bytesText(total)}`,
 };
 
+export const USERS: ProgressUnit = {
+  amount: (count) => Math.round(count).toLocaleString("en"),
+  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
+};
+
 /**
  * Shows a bar with rate and remaining time on a terminal; elsewhere only the notes. The bar takes one row, however
  * narrow the terminal is. The cursor stays at its end. If the terminal then becomes narrower, its position shows over
@@ -32,7 +40,7 @@ export const BYTES: ProgressUnit = {
  *
  * @param total In the unit; undefined if it is not known.
  */
-export function startProgress(output: Output, total: number | undefined, unit: ProgressUnit = BYTES): Progress {
+export function startProgress(output: ProgressOutput, total: number | undefined, unit: ProgressUnit = BYTES): Progress {
   if (!output.isTTY) {
     return { update() {}, note: (line) => output.write(`${line}\n`), [Symbol.dispose]() {} };
   }
@@ -120,7 +128,7 @@ function fitting(candidates: readonly (readonly string[])[], width: number): str
   return (texts.find((text) => text.length <= width) ?? texts.at(-1) ?? "").slice(0, width);
 }
 
-/** Formats bytes, such as `1.5 MiB`, alike in every locale, like all of the command's output. */
+/** Formats bytes, such as `1.5 MiB`, alike in every locale, like all output of commands. */
 export function bytesText(bytes: number): string {
   return formatBytes(bytes, "en");
 }

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { durationText, startProgress } from "../src/progress.ts";
+import { durationText, startProgress } from "./progress.ts";
 
 /** Returns the output to a terminal, or a pipe, while 300 of 1000 KiB go by. */
 async function show(isTTY: boolean): Promise<string> {

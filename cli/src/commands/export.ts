@@ -1,0 +1,149 @@
+import { createWriteStream } from "node:fs";
+import type { ConnectError } from "@connectrpc/connect";
+import { ValidationError } from "@rollcall/client";
+import { startProgress, USERS } from "@rollcall/shared/progress";
+import { type Command, Option } from "commander";
+import { UsageError } from "../exit.ts";
+import { ExportFile, isRegularFile } from "../export-file.ts";
+import { ROW_FORMATS } from "../export-rows.ts";
+import { type FileFormat, formatByExtension } from "../file-format.ts";
+import { type CommandCall, type Globals, withClient } from "../globals.ts";
+import type { Io, Output } from "../io.ts";
+import { reportOf, reportText } from "../output.ts";
+import { patience } from "../patience.ts";
+
+const STANDARD_OUTPUT = "-";
+const PAGE_SIZE = 1_000;
+
+interface ExportOptions {
+  format: FileFormat;
+  filter: string;
+  restart?: boolean;
+}
+
+/** Where the lines go. */
+interface Destination {
+  /** Token of the first page to read. */
+  readonly pageToken: string;
+  /** @param pageToken Token of the page behind it; empty at the end. */
+  write(text: string, users: number, pageToken: string): Promise<void>;
+}
+
+interface ExportRun extends ExportOptions {
+  readonly path: string;
+  readonly globals: Globals;
+  readonly io: Io;
+  readonly counts: { exported: number };
+}
+
+export function addExportCommand(users: Command, io: Io): void {
+  users
+    .command("export [file]")
+    .description(
+      "write users to a file, or to standard output, in the order of their creation, as users import reads them. " +
+        "The file gets its name when it is complete; to run it again, after whatever ended it, goes on",
+    )
+    .addOption(new Option("--format <name>", "default: by the file's extension, else jsonl").choices(["csv", "jsonl"]))
+    .option("--filter <prefix>", "only users whose e-mail or name starts with this", "")
+    .option("--restart", "drop what an earlier run has written")
+    .action(async (path = STANDARD_OUTPUT, options: Partial<ExportOptions> & { filter: string }, command: Command) => {
+      const { format = formatByExtension(path) ?? "jsonl" } = options;
+      const globals = command.optsWithGlobals<Globals>();
+      const counts = { exported: 0 };
+      await runExport({ ...options, path, format, globals, io, counts });
+      // Standard output has the lines, if they go there.
+      const report = path === STANDARD_OUTPUT ? io.stderr : io.stdout;
+      report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counts.exported} users exported.\n`);
+    });
+}
+
+/** Runs the export and shows its progress. The bar is gone when the export ends, however it ends. */
+async function runExport(run: ExportRun): Promise<void> {
+  const { path, globals, io, counts } = run;
+  const output = await outputOf(path, io);
+  const progressText = () => `${counts.exported} users exported${output ? "" : "; run it again to go on"}`;
+  using progress = startProgress(io.stderr, undefined, USERS);
+  const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
+  const noteWait = (error: ConnectError) =>
+    note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
+  const onDone = () => progress.update(counts.exported);
+  const exportAll = async (call: CommandCall) => {
+    try {
+      if (output) return await exportUsers(run, call, streamTo(output, io.signal), onDone);
+      await using file = await ExportFile.open(run);
+      const { exported, startedAtMs } = file.state;
+      counts.exported = exported;
+      const startedAt = new Date(startedAtMs).toISOString();
+      if (exported > 0)
+        note({ resumed: { exported, startedAt } }, `going on behind ${exported} users, since ${startedAt}`);
+      const write: Destination["write"] = (...page) => file.write(...page);
+      await exportUsers(run, call, { pageToken: file.state.pageToken, write }, onDone);
+      await file.complete();
+    } catch (error) {
+      const isStopped = !io.signal.aborted && !(error instanceof UsageError);
+      if (isStopped) progress.note(`stopped: ${progressText()}`);
+      throw error;
+    }
+  };
+  await withClient(globals, io, () => `canceled: ${progressText()}`, exportAll, patience(noteWait));
+}
+
+/** Returns the stream to write to, or undefined for a file that is to be completed. */
+async function outputOf(path: string, io: Io): Promise<Output | undefined> {
+  if (path === STANDARD_OUTPUT) return io.stdout;
+  // Such as /dev/null, which no file may replace.
+  return (await isRegularFile(path)) ? undefined : createWriteStream(path).on("error", () => {});
+}
+
+function streamTo(output: Output, signal: AbortSignal): Destination {
+  return {
+    pageToken: "",
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        const onAbort = () => reject(signal.reason);
+        signal.addEventListener("abort", onAbort, { once: true });
+        output.write(text, (error) => {
+          signal.removeEventListener("abort", onAbort);
+          if (error) reject(error);
+          else resolve();
+        });
+      }),
+  };
+}
+
+/** Writes page after page, and reads the next one meanwhile. */
+async function exportUsers(
+  { format, filter, counts }: ExportRun,
+  { client, options }: CommandCall,
+  { pageToken: start, write }: Destination,
+  onDone: () => void,
+): Promise<void> {
+  const read = (pageToken: string) => {
+    const page = client.listUsers({ pageSize: PAGE_SIZE, pageToken, filter }, options);
+    // Its error is thrown where the page is awaited.
+    page.catch(() => {});
+    return page;
+  };
+  const { header, rows } = ROW_FORMATS[format];
+  let page = read(start);
+  for (let prefix = start === "" ? header : ""; ; prefix = "") {
+    const { users, nextPageToken } = await page.catch((error: unknown) => {
+      throw isForeignToken(error, start) ? new UsageError(FOREIGN_PLACE) : error;
+    });
+    if (nextPageToken !== "") page = read(nextPageToken);
+    await write(prefix + rows(users), users.length, nextPageToken);
+    counts.exported += users.length;
+    onDone();
+    if (nextPageToken === "") return;
+  }
+}
+
+const FOREIGN_PLACE =
+  "the server does not know the place that the export has reached, since that is another directory's: " +
+  "go on with that server, or add --restart to begin again";
+
+function isForeignToken(error: unknown, start: string): boolean {
+  return (
+    start !== "" && error instanceof ValidationError && error.violations.some(({ field }) => field === "page_token")
+  );
+}

@@ -1,0 +1,54 @@
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import type { FileFormat } from "./file-format.ts";
+
+/** What an export writes. Another export can't go on with its file. */
+export interface ExportKind {
+  readonly format: FileFormat;
+  readonly filter: string;
+}
+
+/** Place that an export has reached. Everything before it is in the partial file. */
+export interface ExportState extends ExportKind {
+  /** Token of the next page. */
+  readonly pageToken: string;
+  /** Users in the partial file. */
+  readonly exported: number;
+  /** Bytes of the partial file that they take. */
+  readonly bytes: number;
+  /** Start of the first run, in milliseconds since the Unix epoch. */
+  readonly startedAtMs: number;
+}
+
+/** Reads the state that an interrupted export left, or undefined if there is none that can be used. */
+export async function readExportState(path: string): Promise<ExportState | undefined> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch {
+    return undefined;
+  }
+  return isState(value) ? value : undefined;
+}
+
+/** Replaces the state at once: a reader finds the old one or the new one. */
+export async function writeExportState(path: string, state: ExportState): Promise<void> {
+  const temporary = `${path}.new`;
+  await writeFile(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600, flush: true });
+  await rename(temporary, path);
+}
+
+export async function removeExportState(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(`${path}.new`, { force: true });
+}
+
+function isState(value: unknown): value is ExportState {
+  const { pageToken, exported, bytes, format, filter, startedAtMs } = (value ?? {}) as Record<string, unknown>;
+  const areTexts = [pageToken, format, filter].every((text) => typeof text === "string");
+  // Without a token, an export would begin again behind the file's end.
+  return (
+    areTexts &&
+    pageToken !== "" &&
+    [exported, bytes, startedAtMs].every((count) => Number.isSafeInteger(count) && Number(count) >= 0)
+  );
+}

@@ -1,0 +1,37 @@
+import type { ConnectError } from "@connectrpc/connect";
+import type { RetryEvent } from "@rollcall/client";
+import type { NodeRollcallClientOptions } from "@rollcall/client/node";
+
+/** How long a call of a long command waits for the server, in milliseconds: more than a restart or a failover takes. */
+const WAIT_MS = 10 * 60_000;
+/** Longest attempt, in milliseconds: an answer that takes longer was lost. */
+const ATTEMPT_MS = 60_000;
+/** How often, at most, a command says that it waits for the server, in milliseconds. */
+const NOTE_INTERVAL_MS = 10_000;
+
+/**
+ * Returns client options with which a long command outlasts restarts of the server.
+ *
+ * @param note Reports why the command waits, once in 10 s at most: all calls wait for the same server, and a busy one
+ * may refuse some while it takes others.
+ */
+export function patience(note: (error: ConnectError) => void): Partial<NodeRollcallClientOptions> {
+  let notedAtMs = Number.NEGATIVE_INFINITY;
+  const noteWait = (error: ConnectError) => {
+    if (performance.now() - notedAtMs < NOTE_INTERVAL_MS) return;
+    notedAtMs = performance.now();
+    note(error);
+  };
+  return {
+    timeoutMs: WAIT_MS,
+    retry: {
+      // The time ends the wait. Backoff alone bounds the load on a server in trouble.
+      maxAttempts: 10_000,
+      initialDelayMs: 200,
+      attemptTimeoutMs: ATTEMPT_MS,
+      budget: { maxTokens: 1_000_000 },
+      onRetry: ({ error }: RetryEvent) => noteWait(error),
+    },
+    pool: { onUnreachable: noteWait },
+  };
+}

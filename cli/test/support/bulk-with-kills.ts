@@ -1,0 +1,162 @@
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createWriteStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { ProgramResult } from "@rollcall/testing/run-program";
+import { rollcall } from "@rollcall/testing/run-rollcall";
+import { startProcess } from "@rollcall/testing/start-process";
+
+export interface Kills {
+  readonly server: number;
+  readonly client: number;
+}
+
+export interface BulkOptions {
+  /** Lines of the file. */
+  readonly lines: number;
+  /** Kills during the import. A client that is run again sends all lines again, so each of its kills takes long. */
+  readonly kills: Kills;
+  /** Kills during the export: the directory has to be large enough for them to hit. */
+  readonly exportKills: Kills;
+}
+
+export interface BulkOutcome {
+  readonly import: ProgramResult;
+  readonly export: ProgramResult;
+  /** Kills that came while a command was under way. */
+  readonly hits: { serverInImport: number; clientInImport: number; serverInExport: number; clientInExport: number };
+  /** Users in the database after the import, and those of them with different e-mails. */
+  readonly users: number;
+  readonly emails: number;
+  /** Lines of the exported file, and the different e-mails in it. */
+  readonly exportedLines: number;
+  readonly exportedEmails: number;
+}
+
+/** Every so many lines the e-mail is none. */
+export const REFUSED_EVERY = 250;
+/** Every so many lines a line is there a second time. */
+export const DOUBLED_EVERY = 400;
+const POLL_MS = 5;
+
+/**
+ * Imports a file and exports the directory, while kill -9 ends server and client in turn, each time that another part
+ * of the work is done. The server is started again at once, and the client is run again.
+ */
+export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions): Promise<BulkOutcome> {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-bulk-"));
+  const file = join(folder, "users.csv");
+  const exported = join(folder, "exported.jsonl");
+  const hits = { serverInImport: 0, clientInImport: 0, serverInExport: 0, clientInExport: 0 };
+  let server = await startProcess({ folder });
+  try {
+    await writeUsers(file, lines);
+    const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: server.token };
+    const port = Number(new URL(server.url).port);
+    const restart = async () => {
+      await server.kill();
+      server = await startProcess({ folder, port });
+    };
+    const database = new DatabaseSync(join(folder, "users.db"), { readOnly: true });
+    const count = (what: string) => Number(database.prepare(`SELECT count(${what}) AS count FROM users`).get()?.count);
+    const imported = await runWithKills(["users", "import", file, "--json"], env, restart, {
+      kills,
+      done: () => count("*") / lines,
+      onServerKill: () => (hits.serverInImport += 1),
+      onClientKill: () => (hits.clientInImport += 1),
+    });
+    const users = count("*");
+    const emails = count("DISTINCT email_key");
+    database.close();
+    const partial = `${exported}.partial`;
+    const bytes = users * BYTES_A_USER;
+    const result = await runWithKills(["users", "export", exported, "--json"], env, restart, {
+      kills: exportKills,
+      done: () => (existsSync(partial) ? statSync(partial).size / bytes : 0),
+      onServerKill: () => (hits.serverInExport += 1),
+      onClientKill: () => (hits.clientInExport += 1),
+    });
+    return { import: imported, export: result, hits, users, emails, ...(await countExported(exported)) };
+  } finally {
+    await server.kill();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Bytes of a line of the export, about. */
+const BYTES_A_USER = 200;
+
+interface KillPlan {
+  readonly kills: Kills;
+  /** Returns which part of the work is done, from 0 to 1. */
+  done(): number;
+  onServerKill(): void;
+  onClientKill(): void;
+}
+
+/** Runs a command again and again until no kill is left to end it. */
+async function runWithKills(
+  args: readonly string[],
+  env: Record<string, string>,
+  restart: () => Promise<void>,
+  { kills, done, onServerKill, onClientKill }: KillPlan,
+): Promise<ProgramResult> {
+  const total = kills.server + kills.client;
+  const clientKillsUpTo = (step: number) => Math.floor((step * kills.client) / total);
+  let next = 1;
+  for (;;) {
+    let child: ChildProcess | undefined;
+    let ended: ProgramResult | undefined;
+    const running = rollcall(args, {
+      env,
+      onStart(started) {
+        child = started;
+      },
+    }).then((result) => {
+      ended = result;
+      return result;
+    });
+    while (!ended && next <= total) {
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (ended || done() < next / (total + 1)) continue;
+      const isServers = clientKillsUpTo(next) === clientKillsUpTo(next - 1);
+      next += 1;
+      if (isServers) {
+        await restart();
+        // It counts if the command had to do with the new server.
+        if (!ended) onServerKill();
+      } else if (child?.kill("SIGKILL")) {
+        if ((await running).code === null) onClientKill();
+      }
+    }
+    const result = await running;
+    if (result.code !== null) return result;
+  }
+}
+
+async function writeUsers(path: string, lines: number): Promise<void> {
+  const output = createWriteStream(path);
+  output.write("email,name\n");
+  for (let index = 0; index < lines; index += 1) {
+    // The line that is doubled is the one before.
+    const number = index % DOUBLED_EVERY === DOUBLED_EVERY - 1 ? index - 1 : index;
+    const email = index % REFUSED_EVERY === REFUSED_EVERY - 1 ? `nobody ${index}` : `user${number}@example.com`;
+    if (!output.write(`${email},User ${number}\n`)) await once(output, "drain");
+  }
+  output.end();
+  await once(output, "close");
+}
+
+async function countExported(path: string) {
+  const file = await open(path);
+  const emails = new Set<string>();
+  let exportedLines = 0;
+  for await (const line of file.readLines()) {
+    exportedLines += 1;
+    emails.add(JSON.parse(line).email);
+  }
+  return { exportedLines, exportedEmails: emails.size };
+}

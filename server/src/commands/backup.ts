@@ -1,0 +1,48 @@
+import { resolve } from "node:path";
+import { formatBytes } from "@rollcall/shared/format-bytes";
+import { type Progress, startProgress } from "@rollcall/shared/progress";
+import { parseDatabaseSetting } from "../config.ts";
+import { copySqliteFile } from "../repository/sqlite/copy-file.ts";
+import { DatabaseOpenError } from "../repository/sqlite/recognise-sqlite.ts";
+import type { CommandIo } from "./io.ts";
+
+/** Copies the database of DATABASE_URL to a new file. @throws ConfigError | DatabaseOpenError */
+export async function backUp(file: string, io: CommandIo): Promise<void> {
+  const to = resolve(io.workingDir, file);
+  const copied = await copyFile(databaseFile(io), to, io);
+  io.stdout.write(`${copied} are in ${to}, read back and sound.\n`);
+}
+
+/** Puts a backup in the place of DATABASE_URL. @throws ConfigError | DatabaseOpenError */
+export async function restore(file: string, io: CommandIo): Promise<void> {
+  const to = databaseFile(io);
+  const copied = await copyFile(resolve(io.workingDir, file), to, io);
+  io.stdout.write(`${copied} are in ${to}, read back and sound. Start the server.\n`);
+}
+
+/** Returns in words what was copied. */
+async function copyFile(from: string, to: string, { stderr, signal }: CommandIo): Promise<string> {
+  let progress: Progress | undefined;
+  try {
+    const { users, bytes } = await copySqliteFile({
+      from,
+      to,
+      signal,
+      onProgress(doneBytes, totalBytes) {
+        progress ??= startProgress(stderr, totalBytes);
+        progress.update(doneBytes);
+      },
+      onCheck: () => progress?.note("reading it back"),
+    });
+    return `${users.toLocaleString("en")} users (${formatBytes(bytes, "en")})`;
+  } finally {
+    progress?.[Symbol.dispose]();
+  }
+}
+
+/** @throws DatabaseOpenError for a database that is no file. */
+function databaseFile({ env, rootDir }: CommandIo): string {
+  const path = parseDatabaseSetting(env, rootDir);
+  if (path !== ":memory:") return path;
+  throw new DatabaseOpenError("DATABASE_URL names a database in memory, which no other process can read");
+}

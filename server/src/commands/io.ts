@@ -1,0 +1,15 @@
+import type { ProgressOutput } from "@rollcall/shared/progress";
+import type { Env } from "../config/reader.ts";
+
+/** Environment of a command. */
+export interface CommandIo {
+  readonly stdout: NodeJS.WritableStream;
+  readonly stderr: ProgressOutput;
+  readonly env: Env;
+  /** Folder that relative paths of files start from. */
+  readonly workingDir: string;
+  /** Folder that relative paths in database URLs start from. */
+  readonly rootDir: string;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,133 @@
+import { existsSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { searchKey } from "../../domain/user.ts";
+import {
+  BULK_ROWS,
+  type BulkCounts,
+  type BulkReader,
+  type BulkWriter,
+  type StoredRequest,
+  type StoredUser,
+} from "../bulk.ts";
+import { isCurrent, openSqlite } from "./open.ts";
+import { DatabaseOpenError, inspectFile, recognise } from "./recognise-sqlite.ts";
+import { USER_COLUMNS } from "./user-list.ts";
+
+/**
+ * Opens a database to read all of it. A server may be writing to it: a read transaction keeps it at one state, and its
+ * log (WAL) grows meanwhile.
+ *
+ * @throws DatabaseOpenError when the file is not a database of this version.
+ */
+export function openSqliteBulkReader(path: string): BulkReader {
+  if (!existsSync(path)) throw new DatabaseOpenError(`${path} does not exist`);
+  inspectFile(path);
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    database.exec("BEGIN");
+    recognise(database, path);
+    if (!isCurrent(database)) {
+      throw new DatabaseOpenError(`${path} was made by an earlier version of Rollcall: start this one with it once`);
+    }
+    return new SqliteBulkReader(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a database to fill it, and creates it if it is missing. Nobody else can write to it meanwhile.
+ *
+ * @throws DatabaseOpenError when the file can't be used.
+ */
+export function openSqliteBulkWriter(path: string): BulkWriter {
+  const database = openSqlite(path);
+  try {
+    database.exec("BEGIN IMMEDIATE");
+    return new SqliteBulkWriter(database);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+class SqliteBulkReader implements BulkReader {
+  protected readonly database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    this.database = database;
+  }
+
+  async counts(): Promise<BulkCounts> {
+    const count = (table: string) =>
+      Number(this.database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count);
+    return { users: count("users"), requests: count("create_requests") };
+  }
+
+  async pageTokenKey(): Promise<Uint8Array> {
+    const row = this.database.prepare("SELECT value FROM secrets WHERE name = 'page_token_key'").get();
+    return row?.value as Uint8Array;
+  }
+
+  users(): AsyncIterable<readonly StoredUser[]> {
+    return this.#rows<StoredUser>(
+      `SELECT ${USER_COLUMNS}, email_key AS emailKey FROM users INDEXED BY users_by_creation ORDER BY created_at_ms, id`,
+    );
+  }
+
+  requests(): AsyncIterable<readonly StoredRequest[]> {
+    return this.#rows<StoredRequest>(`
+      SELECT principal, request_id AS requestId, request_hash AS requestHash, response, created_at_ms AS createdAtMs
+      FROM create_requests ORDER BY principal, request_id`);
+  }
+
+  /** Ends the transaction with the connection. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.database.isOpen) this.database.close();
+  }
+
+  async *#rows<T>(sql: string): AsyncGenerator<readonly T[]> {
+    let rows: T[] = [];
+    for (const row of this.database.prepare(sql).iterate()) {
+      if (rows.push(row as unknown as T) < BULK_ROWS) continue;
+      yield rows;
+      rows = [];
+    }
+    if (rows.length > 0) yield rows;
+  }
+}
+
+class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
+  readonly #insertUser: StatementSync;
+  readonly #insertRequest: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    super(database);
+    this.#insertUser = database.prepare(`
+      INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#insertRequest = database.prepare(`
+      INSERT INTO create_requests (principal, request_id, request_hash, response, created_at_ms) VALUES (?, ?, ?, ?, ?)`);
+  }
+
+  async addUsers(users: readonly StoredUser[]): Promise<void> {
+    for (const { id, email, emailKey, name, createdAtMs, updatedAtMs, version } of users) {
+      this.#insertUser.run(id, email, emailKey, name, searchKey(name), createdAtMs, updatedAtMs, version);
+    }
+  }
+
+  async addRequests(requests: readonly StoredRequest[]): Promise<void> {
+    for (const { principal, requestId, requestHash, response, createdAtMs } of requests) {
+      this.#insertRequest.run(principal, requestId, requestHash, response, createdAtMs);
+    }
+  }
+
+  async setPageTokenKey(key: Uint8Array): Promise<void> {
+    this.database.prepare("UPDATE secrets SET value = ? WHERE name = 'page_token_key'").run(key);
+  }
+
+  async commit(): Promise<void> {
+    this.database.exec("COMMIT");
+  }
+}

@@ -1,0 +1,109 @@
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { createRollcallClient } from "@rollcall/client/node";
+import { openSqliteUserRepository } from "@rollcall/server";
+import { rollcallServer } from "@rollcall/testing/run-server-command";
+import { startProcess } from "@rollcall/testing/start-process";
+import { expect, test } from "vitest";
+
+function makeFolder() {
+  const path = mkdtempSync(join(tmpdir(), "rollcall-copy-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}
+
+/** All rows that a copy has to keep. */
+function rowsOf(path: string) {
+  using database = new DatabaseSync(path, { readOnly: true });
+  const all = (sql: string) => database.prepare(sql).all();
+  return {
+    users: all("SELECT id, email, email_key, name, created_at_ms, updated_at_ms, version FROM users ORDER BY id"),
+    requests: all("SELECT * FROM create_requests ORDER BY principal, request_id"),
+    secrets: all("SELECT * FROM secrets"),
+  };
+}
+
+test("copy moves users, request ids and the key of page tokens, from under a running server", async () => {
+  using folder = makeFolder();
+  const live = join(folder.path, "live");
+  const moved = join(folder.path, "moved");
+  const [from, to] = [join(live, "users.db"), join(moved, "users.db")];
+  await using server = await startProcess({ folder: live });
+  await using client = createRollcallClient({ baseUrl: server.url, token: server.token, timeoutMs: 60_000 });
+  const ids: string[] = [];
+  for (const [index, name] of ["Ada", "Grace", "名前", 'Alan "T"', "Edsger"].entries()) {
+    ids.push((await client.createUser({ email: `U${index}@example.com`, name, requestId: `r${index}` })).id);
+  }
+  await client.updateUser(ids[1] ?? "", { name: "Grace Hopper" });
+  await client.deleteUser(ids[4] ?? "");
+  const { nextPageToken } = await client.listUsers({ pageSize: 2 });
+
+  // A URL, and the name of a variable with one.
+  const copied = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env: { TARGET: `sqlite:${to}` } });
+  expect(copied).toMatchObject({ code: 0, stderr: "reading them back\n" });
+  expect(copied.stdout).toMatch(/^4 users and 5 request ids copied and read back; SHA-256 .*: [0-9a-f]{64}\n$/);
+  expect(rowsOf(to)).toEqual(rowsOf(from));
+
+  await using second = await startProcess({ folder: moved });
+  await using other = createRollcallClient({ baseUrl: second.url, token: second.token, timeoutMs: 60_000 });
+  expect(await Array.fromAsync(other.listAllUsers())).toEqual(await Array.fromAsync(client.listAllUsers()));
+  const next = await other.listUsers({ pageSize: 2, pageToken: nextPageToken });
+  expect(next.users.map(({ id }) => id)).toEqual(ids.slice(2, 4));
+  expect((await other.createUser({ email: "U0@example.com", name: "Ada", requestId: "r0" })).id).toBe(ids[0]);
+  const found = await other.listUsers({ filter: "grace h" });
+  expect(found.users.map(({ id }) => id)).toEqual([ids[1]]);
+
+  // Into a directory with users nothing is copied.
+  const again = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
+  expect(again).toMatchObject({ code: 1, stdout: "" });
+  expect(again.stderr).toBe("rollcall-server: the target has 4 users and 5 request ids: copy into an empty one\n");
+});
+
+test("a copy that is killed has copied nothing, and is simply run again", async () => {
+  using folder = makeFolder();
+  const [from, to] = [join(folder.path, "from.db"), join(folder.path, "to.db")];
+  const repository = openSqliteUserRepository({ path: from });
+  const times = { createdAtMs: 1, updatedAtMs: 1, version: 3 };
+  const adds = Array.from({ length: 12_000 }, (_, index) =>
+    repository.insert({ id: randomUUID(), email: `u${index}@example.com`, name: `User ${index}`, ...times }),
+  );
+  await Promise.all(adds);
+  await repository.close();
+  const count = () => {
+    using database = new DatabaseSync(to);
+    return database.prepare("SELECT count(*) AS count FROM users").get()?.count;
+  };
+  // Its last words before the commit come while the transaction holds all users.
+  const killed = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`], {
+    onStart: (child) => child.stderr?.once("data", () => child.kill("SIGKILL")),
+  });
+  expect(killed).toMatchObject({ code: null, stdout: "", stderr: "reading them back\n" });
+  expect(existsSync(to)).toBe(true);
+  expect(count()).toBe(0);
+  const second = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
+  expect(second).toMatchObject({ code: 0, stdout: expect.stringMatching(/^12,000 users and 0 request ids copied/) });
+  expect(count()).toBe(12_000);
+  expect(rowsOf(to).users).toEqual(rowsOf(from).users);
+});
+
+test("copy refuses what is no database of its own, or the same one", async () => {
+  using folder = makeFolder();
+  const url = `sqlite:${join(folder.path, "users.db")}`;
+  const cases: [string[], number, string][] = [
+    [[], 2, "copy needs FROM"],
+    [[url], 2, "copy needs TO"],
+    [[url, "NO_SUCH_VARIABLE"], 2, "TO: the variable NO_SUCH_VARIABLE is not set"],
+    [["mysql://user:secret@host/db", url], 2, "FROM: must be sqlite:<path>"],
+    [[url, "sqlite::memory:"], 1, "a database in memory can't be copied"],
+    [[url, url], 1, "FROM and TO are the same database"],
+    [[`${url}.missing`, url], 1, "users.db.missing does not exist"],
+  ];
+  for (const [args, code, problem] of cases) {
+    const result = await rollcallServer(["copy", ...args]);
+    expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(problem) });
+    expect(result.stderr).not.toContain("secret");
+  }
+  expect(existsSync(join(folder.path, "users.db"))).toBe(false);
+});
