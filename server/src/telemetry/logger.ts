@@ -6,9 +6,12 @@ import { type Logger, pino } from "pino";
  */
 const DECEPTIVE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
+/** Texts of which JSON escapes nothing: printable ASCII but the quote and the backslash. */
+const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
+
 /** Returns a text as it appears in such a line, with its quotes. */
 export function toJsonText(text: string): string {
-  return JSON.stringify(text).replace(DECEPTIVE, toEscape);
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(DECEPTIVE, toEscape);
 }
 
 function toEscape(char: string): string {

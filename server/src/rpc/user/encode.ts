@@ -50,7 +50,8 @@ function begin(maxBytes: number): void {
 }
 
 function finish(): Uint8Array {
-  const bytes = Uint8Array.prototype.slice.call(room, 0, end);
+  const bytes = Buffer.allocUnsafe(end);
+  room.copy(bytes, 0, 0, end);
   if (room.byteLength > 16 * MIN_ROOM_BYTES) room = Buffer.allocUnsafeSlow(MIN_ROOM_BYTES);
   return bytes;
 }

@@ -12,9 +12,12 @@ import { type UnaryForm, unaryForms } from "./forms.ts";
 import { getFormOf } from "./get-call.ts";
 import { createRefusalForm, type RefusalForm } from "./refusal.ts";
 import { type StreamForm, streamForms } from "./stream-forms.ts";
+import type { Wire } from "./wire.ts";
 
 /** HTTP methods that are answered as calls. Others, such as a browser's preflight, are left to Fastify. */
 const VERBS = new Set(["POST", "GET", "HEAD", "PUT", "PATCH", "DELETE"]);
+
+const UNCODED = { coding: undefined };
 
 /** Parts of a request that decide how it is carried. */
 export interface Requested {
@@ -48,7 +51,7 @@ export function createRouter(plans: ReadonlyMap<string, MethodPlan>): (request: 
     const forms: ReadonlyMap<string, UnaryForm | StreamForm> = methodKind === "unary" ? unaryForms : streamForms;
     if (!isOneType) return refuse(route, 415);
     const known = forms.get(contentType);
-    if (known) return { ...route, form: known, mediaType: contentType };
+    if (known) return { plan, verb, query: route.query, form: known, mediaType: contentType };
     const mediaType = mediaTypeOf(contentType) ?? "";
     const form = forms.get(mediaType);
     return form ? { ...route, form, mediaType } : refuse(route, 415);
@@ -73,13 +76,11 @@ function refuse(route: Target, status: 405 | 415 | 505, headers: readonly string
 }
 
 /** Returns the coding of a request's messages, or the name of one that is not known. */
-export function codingsOf(
-  { form, codingInQuery }: Route,
-  header: (name: string) => string | undefined,
-): Pick<CallOptions, "coding" | "unknownCoding"> {
+export function codingsOf({ form, codingInQuery }: Route, wire: Wire): Pick<CallOptions, "coding" | "unknownCoding"> {
   // Unlike a header, the query has to name a coding if it has one.
   if (codingInQuery === "") return { coding: undefined, unknownCoding: "" };
-  const name = codingInQuery ?? (form.encodingHeader === "" ? undefined : header(form.encodingHeader));
+  const name = codingInQuery ?? (form.encodingHeader === "" ? undefined : wire.header(form.encodingHeader));
+  if (name === undefined) return UNCODED;
   const coding = requestCoding(name);
-  return coding === null ? { coding: undefined, unknownCoding: codingOf(name ?? "") } : { coding };
+  return coding === null ? { coding: undefined, unknownCoding: codingOf(name) } : { coding };
 }
