@@ -13,8 +13,14 @@ test.for(databases.flatMap((kind) => faults.map((fault) => ({ name: kind.name, k
     const seed = seedOf();
     const outcome = await diskRounds(kind, fault, rounds, seed);
     if (!outcome) return skip("needs Linux and a C compiler, to make a disk fail");
-    const { lost, doubled, faults: damages, ...counts } = outcome;
-    const figures = { ...counts, lost: lost.length, doubled: doubled.length, faults: damages.length };
+    const { lost, doubled, faults: damages, longestRecoveryMs, ...counts } = outcome;
+    const figures = {
+      ...counts,
+      longestRecoveryMs: Math.round(longestRecoveryMs),
+      lost: lost.length,
+      doubled: doubled.length,
+      faults: damages.length,
+    };
     report(`Disk that fails (${fault}), ${name}, seed ${seed}`, [figures]);
     expect(outcome).toMatchObject({ hits: rounds, notReady: rounds, recovered: rounds });
     expect(outcome).toMatchObject({ lost: [], doubled: [], faults: [] });
