@@ -33,15 +33,16 @@ export interface ProcessOptions {
   folder?: string;
   /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
   limits?: string;
+  /** Another program that prints its address and a token in the same way. Default: the server's own. */
+  program?: string | undefined;
 }
 
 /** Starts the server as its own process; it is ready when this resolves. */
 export async function startProcess(options: ProcessOptions = {}): Promise<ServerProcess> {
-  const { env = {}, port = 0, folder, limits = ":" } = options;
+  const { env = {}, port = 0, folder, limits = ":", program = join(root, "server/src/main.ts") } = options;
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
-  const main = join(root, "server/src/main.ts");
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
-  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, main], {
+  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, program], {
     env: { ...childEnv, PORT: String(port), DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -6,7 +6,6 @@ import type { MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import type { Chain } from "../../runtime/chain.ts";
 import type { Admission } from "../admission/admission.ts";
-import type { CallBytes } from "../port/call-bytes.ts";
 import type { ConnectionGuard } from "../port/connection-guard.ts";
 import type { CallForm } from "./forms.ts";
 import type { Wire } from "./wire.ts";
@@ -36,8 +35,6 @@ export interface CallOptions<Form extends CallForm = CallForm> {
   connection: object;
   /** Headers of the answer for its browser or its connection, names and values in turn. */
   answerHeaders: readonly string[];
-  /** Counts the bytes that the call holds, if its carrier has begun to. */
-  bytes?: CallBytes | undefined;
   /** Answers a call that was not let in. */
   answerRefused(reason: "overloaded" | "expired"): void;
 }

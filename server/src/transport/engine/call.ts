@@ -33,17 +33,11 @@ export abstract class Call<Form extends CallForm>
   #inLine: ((work: () => Promise<Uint8Array>) => Promise<Uint8Array>) | undefined;
   #hasStarted = false;
 
-  constructor(options: CallOptions<Form>) {
-    super(options);
-    this.#bytes = options.bytes;
-    if (this.#bytes) this.#bytes.reader = this;
-  }
-
   /** Begins the call: its clock, then the gate. */
   start(): void {
     const { chain, calls, form, wire, plan, record, guard, refusal } = this.options;
     this.#hasStarted = true;
-    if (!this.#bytes) guard.bytes.uncountedCalls += 1;
+    guard.bytes.uncountedCalls += 1;
     record.protocol = form.protocol;
     this.#link = calls.add(this);
     try {

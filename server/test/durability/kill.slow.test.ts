@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { databases } from "./support/databases.ts";
+import type { Fault } from "./support/faulty-repository.ts";
+import { killRounds, WRITERS } from "./support/kill-rounds.ts";
+import { seedOf } from "./support/report.ts";
+
+const ROUNDS = 3;
+
+test.each(databases)(
+  "kill -9 under 64 writers loses nothing acknowledged of $name, and retries double nothing",
+  async (kind) => {
+    const seed = seedOf();
+    const report = await killRounds(kind, { rounds: ROUNDS, seed });
+    expect(report, `seed ${seed}`).toMatchObject({ rounds: ROUNDS, hits: ROUNDS, lost: [], doubled: [], faults: [] });
+    expect(report.acknowledged).toBeGreaterThanOrEqual(ROUNDS);
+    // The lines of the last turn of the event loop may be lost, and no others: it ends no more calls than are under way.
+    expect(report.mostUnlogged).toBeLessThanOrEqual(WRITERS);
+  },
+);
+
+test.each<[Fault, "lost" | "doubled"]>([
+  ["early", "lost"],
+  ["forgetful", "doubled"],
+])("control: of a server that is %s, kill -9 leaves writes %s", async (fault, column) => {
+  const [sqlite] = databases;
+  if (!sqlite) throw new Error("no database");
+  const program = join(import.meta.dirname, "support/faulty-server-main.ts");
+  const report = await killRounds(sqlite, { rounds: 10, seed: 1, program, env: { FAULT: fault } });
+  expect(report[column]).not.toEqual([]);
+});

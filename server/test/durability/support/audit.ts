@@ -1,0 +1,121 @@
+import { equals } from "@bufbuild/protobuf";
+import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
+import { CALL, type UsersClient } from "./connect-users.ts";
+import { outcomeOf, type Refusal } from "./outcome.ts";
+import type { Write, Writer } from "./writer.ts";
+
+/** Comparison of what writers were told with what the server has. */
+export interface Audit {
+  /** Acknowledged writes that the server does not have: none may be. */
+  readonly lost: string[];
+  /** Writes that were made twice, or users whom nobody made: none may be. */
+  readonly doubled: string[];
+  /** Writes without an answer that were made … */
+  unheard: number;
+  /** … and that were not. */
+  unmade: number;
+}
+
+/**
+ * Compares, makes each write whose answer was lost once more, as a careful client does, and leaves no write pending. No
+ * writer may be at work.
+ */
+export async function audit(client: UsersClient, writers: readonly Writer[]): Promise<Audit> {
+  const found: Audit = { lost: [], doubled: [], unheard: 0, unmade: 0 };
+  const kept = await listUsers(client);
+  const known = new Set<string>();
+  for (const writer of writers) {
+    compare(writer, kept, found);
+    found.lost.push(...writer.refusals.splice(0));
+    for (const id of writer.users.keys()) known.add(id);
+    const { pending } = writer;
+    if (pending?.kind === "create") {
+      for (const { id, email } of kept.values()) if (email === pending.email) known.add(id);
+    }
+  }
+  for (const { id, email } of kept.values()) if (!known.has(id)) found.doubled.push(`nobody made ${email}`);
+  await Promise.all(writers.map((writer) => settle(client, writer, kept, found)));
+  await Promise.all(writers.map((writer) => replay(client, writer, found)));
+  return found;
+}
+
+/** Lists all users by id. */
+export async function listUsers(client: UsersClient): Promise<Map<string, User>> {
+  const users = new Map<string, User>();
+  for (let pageToken = ""; ; ) {
+    const page = await client.listUsers({ pageSize: 1_000, pageToken }, CALL);
+    for (const user of page.users) users.set(user.id, user);
+    pageToken = page.nextPageToken;
+    if (pageToken === "") return users;
+  }
+}
+
+/** Looks for acknowledged users that are not as they were acknowledged, but for the one that is being written. */
+function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<string, User>, { lost }: Audit): void {
+  const written = pending && pending.kind !== "create" ? pending.before.id : undefined;
+  for (const [id, user] of users) {
+    const now = kept.get(id);
+    if (id !== written && !(now && equals(UserSchema, now, user))) lost.push(`${user.name} is ${now?.name ?? "gone"}`);
+  }
+  for (const id of deletedIds) if (kept.has(id)) lost.push(`the end of ${kept.get(id)?.name}`);
+}
+
+/** Finds out whether a write without an answer was made, and makes it again. */
+async function settle(
+  client: UsersClient,
+  writer: Writer,
+  kept: ReadonlyMap<string, User>,
+  found: Audit,
+): Promise<void> {
+  const { pending } = writer;
+  if (!pending) return;
+  const wasMade = isMade(pending, kept);
+  if (wasMade === undefined) found.lost.push(`${pending.kind} left something else behind`);
+  found[wasMade ? "unheard" : "unmade"] += 1;
+  const refusal = await writer.make(client, pending).then(() => undefined, outcomeOf);
+  const expected = wasMade ? refusalOfSecond(pending) : undefined;
+  if (refusal !== expected) found.doubled.push(`${pending.kind} again: ${String(refusal)}, not ${expected}`);
+  if (wasMade) adopt(writer, pending, kept, found);
+  writer.pending = undefined;
+}
+
+/** Undefined if the server has neither the state before nor the one after. */
+function isMade(write: Write, kept: ReadonlyMap<string, User>): boolean | undefined {
+  if (write.kind === "create") return kept.values().some(({ email }) => email === write.email);
+  const { before } = write;
+  const now = kept.get(before.id);
+  if (now && equals(UserSchema, now, before)) return false;
+  if (write.kind === "delete") return now ? undefined : true;
+  return now?.name === write.name && now.email === before.email ? true : undefined;
+}
+
+/** The answer that a repetition gets when the first time was made. */
+function refusalOfSecond(write: Write): Refusal | undefined {
+  if (write.kind === "create") return write.requestId === "" ? "taken" : undefined;
+  return write.kind === "update" ? "stale" : "not found";
+}
+
+/** Notes what the server had before the repetition, which must have changed nothing. */
+function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, found: Audit): void {
+  if (write.kind === "delete") {
+    writer.forget(write.before.id);
+    return;
+  }
+  const now = kept
+    .values()
+    .find(({ id, email }) => (write.kind === "update" ? id === write.before.id : email === write.email));
+  if (!now) return;
+  const told = writer.users.get(now.id);
+  if (write.kind === "create" && write.requestId !== "" && !(told && equals(UserSchema, told, now))) {
+    found.doubled.push(`${write.name} is another user when asked for again`);
+  }
+  writer.users.set(now.id, now);
+}
+
+/** Asks once more for the latest create with a request id, whatever has become of its user. */
+async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Audit): Promise<void> {
+  if (!replayable) return;
+  const { creation, id } = replayable;
+  const answer = await client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf);
+  if (answer !== id) doubled.push(`${creation.name} again: ${String(answer)}`);
+}

@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export type DiskFault = "full" | "write" | "sync";
+
+/** A disk that fails on request, for processes that are started with its settings. */
+export interface FailingDisk extends Disposable {
+  /** Environment of the process. */
+  readonly env: Readonly<Record<string, string>>;
+  fail(fault: DiskFault): void;
+  recover(): void;
+  /** Number of calls of the system that have failed so far. */
+  hits(): number;
+}
+
+/**
+ * Compiles `failing-disk.c`. Returns undefined on a machine without a C compiler, or where libraries can't be preloaded:
+ * there only the quick form of these tests, with a limit on the sizes of files, can run.
+ *
+ * @param path Part of the paths of the files whose writes are to fail.
+ */
+export function createFailingDisk(path: string): FailingDisk | undefined {
+  if (process.platform !== "linux") return undefined;
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-disk-"));
+  const library = join(folder, "failing-disk.so");
+  const source = join(import.meta.dirname, "failing-disk.c");
+  const { status } = spawnSync("cc", ["-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], { stdio: "inherit" });
+  if (status !== 0) {
+    rmSync(folder, { recursive: true });
+    return undefined;
+  }
+  const control = join(folder, "fault");
+  return {
+    env: { LD_PRELOAD: library, FAILING_DISK: control, FAILING_PATH: path },
+    fail: (fault) => writeFileSync(control, fault),
+    recover: () => rmSync(control, { force: true }),
+    hits: () => (existsSync(`${control}.hits`) ? statSync(`${control}.hits`).size : 0),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+  };
+}

@@ -1,0 +1,62 @@
+import type { UserRepository } from "../../../src/repository/user-repository.ts";
+
+/**
+ * Repositories that each lack one guard: controls, which show that a test fails without it.
+ *
+ * - `early`: a create is acknowledged before it is written.
+ * - `forgetful`: request ids are not kept.
+ * - `careless`: etags are not looked at.
+ * - `stale`: a user is read from a cache that no write reaches, as from a standby that lags.
+ * - `looking`: an e-mail is looked for, not left to the index.
+ */
+export const faults = {
+  early: (real) => ({
+    insert: async (user, key) => {
+      setTimeout(() => real.insert(user, key).catch(() => {}), 20);
+      return user;
+    },
+  }),
+  forgetful: (real) => ({ insert: (user) => real.insert(user) }),
+  careless: (real) => ({
+    update: (id, change) => real.update(id, change),
+    delete: (id) => real.delete(id),
+  }),
+  stale: (real) => {
+    const cache = new Map<string, ReturnType<UserRepository["find"]>>();
+    return {
+      find: (id) => {
+        const cached = cache.get(id) ?? real.find(id);
+        cache.set(id, cached);
+        return cached;
+      },
+    };
+  },
+  looking: (real) => {
+    const emails = new Set<string>();
+    let number = 0;
+    return {
+      insert: async (user, key) => {
+        const isTaken = emails.has(user.email);
+        // Stands for a query: others have their turn before the answer.
+        await new Promise((resolve) => setImmediate(resolve));
+        if (isTaken) return real.insert(user, key);
+        emails.add(user.email);
+        const inserted = await real.insert({ ...user, email: `${++number}.${user.email}` }, key);
+        return { ...inserted, email: user.email };
+      },
+    };
+  },
+} satisfies Record<string, (real: UserRepository) => Partial<UserRepository>>;
+
+export type Fault = keyof typeof faults;
+
+/** Returns the repository without one of its guards. */
+export function withFault(real: UserRepository, fault: Fault): UserRepository {
+  const faulty: Partial<UserRepository> = faults[fault](real);
+  return new Proxy(real, {
+    get(target, name) {
+      const value = Reflect.get(name in faulty ? faulty : target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

@@ -1,0 +1,100 @@
+import { createRandom } from "@rollcall/testing/random";
+import { type ProcessOptions, type ServerProcess, startProcess } from "@rollcall/testing/start-process";
+import { audit } from "./audit.ts";
+import { connectUsers } from "./connect-users.ts";
+import type { DatabaseKind } from "./databases.ts";
+import { Writer } from "./writer.ts";
+
+/** Number of writes that are under way at any moment. */
+export const WRITERS = 64;
+
+export interface KillReport {
+  rounds: number;
+  /** Kills that came while writes were under way, after others had been acknowledged. */
+  hits: number;
+  acknowledged: number;
+  unheard: number;
+  unmade: number;
+  lost: string[];
+  doubled: string[];
+  /** What the database's own check has found after a kill. */
+  faults: string[];
+  /** Most acknowledged creates of one round without a line in the access log. */
+  mostUnlogged: number;
+  /** Longest time from a start after a kill to an answer of the whole directory. */
+  longestRecoveryMs: number;
+}
+
+export interface KillRoundsOptions {
+  rounds: number;
+  seed: number;
+  /** Most acknowledged writes of a round before its kill. Default 600. */
+  mostWrites?: number;
+  /** Another program than the server's own, for controls. */
+  program?: ProcessOptions["program"];
+  /** Further settings of the server. */
+  env?: Record<string, string>;
+}
+
+/**
+ * Kills a server by SIGKILL at a random moment under {@link WRITERS} clients that create, update and delete, round after
+ * round on the same database, and compares after each what was acknowledged with what is there.
+ */
+export async function killRounds(
+  { start }: DatabaseKind,
+  { rounds, seed, mostWrites = 600, program, env }: KillRoundsOptions,
+): Promise<KillReport> {
+  await using database = await start();
+  const random = createRandom(seed);
+  const writers = Array.from({ length: WRITERS }, (_, number) => new Writer(`w${number}`));
+  const report: KillReport = {
+    rounds: 0,
+    hits: 0,
+    acknowledged: 0,
+    unheard: 0,
+    unmade: 0,
+    lost: [],
+    doubled: [],
+    faults: [],
+    mostUnlogged: 0,
+    longestRecoveryMs: 0,
+  };
+  for (;;) {
+    const startedAtMs = performance.now();
+    await using server = await startProcess({ env: { ...database.env, ...env }, program });
+    const clients = connectUsers(server);
+    const { lost, doubled, unheard, unmade } = await audit(clients[0] as (typeof clients)[0], writers);
+    report.lost.push(...lost);
+    report.doubled.push(...doubled);
+    report.unheard += unheard;
+    report.unmade += unmade;
+    report.faults.push(...(await database.findFaults()));
+    if (report.rounds > 0) {
+      report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
+    }
+    if (report.rounds === rounds || lost.length + doubled.length > 0) return report;
+    report.rounds += 1;
+    const before = new Set(writers.flatMap(({ users }) => [...users.keys()]));
+    const target = 1 + random.below(mostWrites);
+    let acknowledged = 0;
+    const work = async (writer: Writer, number: number) => {
+      while (await writer.write(clients[number % clients.length] as (typeof clients)[0], random)) {
+        acknowledged += 1;
+        // At once is while the server reads further calls; later is anywhere.
+        if (acknowledged === target) setTimeout(() => server.process.kill("SIGKILL"), random.below(8));
+      }
+    };
+    await Promise.all(writers.map(work));
+    await server.kill();
+    await server.closed;
+    report.acknowledged += acknowledged;
+    if (writers.some(({ pending }) => pending)) report.hits += 1;
+    const created = writers.flatMap(({ users }) => [...users.keys()]).filter((id) => !before.has(id));
+    report.mostUnlogged = Math.max(report.mostUnlogged, countUnlogged(created, server));
+  }
+}
+
+function countUnlogged(ids: readonly string[], server: ServerProcess): number {
+  const logged = new Set([...server.output().matchAll(/"resource":"([^"]+)"/g)].map(([, id]) => id));
+  return ids.filter((id) => !logged.has(id)).length;
+}

@@ -1,0 +1,35 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { EmailTakenError, StaleUserError, toRollcallError, UserNotFoundError, ValidationError } from "@rollcall/client";
+import { NEVER } from "@rollcall/testing/linearizability/history";
+import { UNKNOWN } from "@rollcall/testing/linearizability/model";
+
+/** Refusals that are answers: the call certainly had no effect, and says why. */
+export type Refusal = "not found" | "stale" | "taken" | "invalid";
+
+/** Answers of the server after which a write may or may not have been made. */
+const OPEN_CODES: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.ResourceExhausted];
+
+/**
+ * Sorts the error of a call: a refusal, {@link NEVER} if no server was reached, or {@link UNKNOWN} if the answer was
+ * lost or leaves it open whether a write was made.
+ *
+ * @throws The error, if the server has answered with a fault of its own.
+ */
+export function outcomeOf(error: unknown): Refusal | typeof UNKNOWN | typeof NEVER {
+  const known = toRollcallError(error);
+  if (known instanceof UserNotFoundError) return "not found";
+  if (known instanceof StaleUserError) return "stale";
+  if (known instanceof EmailTakenError) return "taken";
+  if (known instanceof ValidationError) return "invalid";
+  const cause = ConnectError.from(error);
+  if (cause.isWireError && !OPEN_CODES.includes(cause.code)) throw error;
+  return isRefusedConnection(cause) ? NEVER : UNKNOWN;
+}
+
+function isRefusedConnection(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if ("code" in cause && cause.code === "ECONNREFUSED") return true;
+    if (cause instanceof AggregateError && cause.errors.length > 0) return cause.errors.every(isRefusedConnection);
+  }
+  return false;
+}

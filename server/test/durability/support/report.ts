@@ -1,0 +1,15 @@
+/** Figures of a long form, a row for each database or kind of fault. */
+export function report(title: string, rows: readonly Record<string, string | number>[]): void {
+  console.info(title);
+  console.table(rows);
+}
+
+/** Number of rounds of a long form: `ROUNDS` of the environment, or the one that is asked for. */
+export function roundsOf(usual: number): number {
+  return Number(process.env.ROUNDS ?? usual);
+}
+
+/** Seed of a run's random choices: `SEED` of the environment, or another one each time. It is printed with a failure. */
+export function seedOf(): number {
+  return Number(process.env.SEED ?? Date.now() % 1_000_000);
+}

@@ -1,0 +1,129 @@
+import { Metadata } from "@grpc/grpc-js";
+import { createRollcallClient } from "@rollcall/client/node";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { GrpcJsClient } from "@rollcall/testing/grpc-js";
+import { createRandom } from "@rollcall/testing/random";
+import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
+import type { DatabaseKind } from "./databases.ts";
+
+/** Callers of each client library. */
+const CALLERS = 12;
+/** As gRPC's documentation has it, with the one code that says to try again. */
+const RETRIES = {
+  methodConfig: [
+    {
+      name: [{}],
+      retryPolicy: {
+        maxAttempts: 5,
+        initialBackoff: "0.05s",
+        maxBackoff: "1s",
+        backoffMultiplier: 2,
+        retryableStatusCodes: ["UNAVAILABLE"],
+      },
+    },
+  ],
+  loadBalancingConfig: [{ round_robin: {} }],
+};
+
+export interface RollingReport {
+  restarts: number;
+  /** Restarts that began while calls were under way, and after which the new process has answered some. */
+  hits: number;
+  calls: number;
+  /** Calls that a caller saw fail: none may. */
+  failures: string[];
+  /** Attempts that the client library has repeated. */
+  retries: number;
+}
+
+/** Restarts two servers on one database, one after the other, while clients that retry call them without a pause. */
+export async function restartOneByOne({ start }: DatabaseKind, rounds: number, seed: number): Promise<RollingReport> {
+  const random = createRandom(seed);
+  await using database = await start();
+  const { env } = database;
+  const servers = [await startProcess({ env }), await startProcess({ env })];
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => {
+    for (const server of servers) await server[Symbol.asyncDispose]();
+  });
+  const report: RollingReport = { restarts: 0, hits: 0, calls: 0, failures: [], retries: 0 };
+  let isOver = false;
+  let underWay = 0;
+  const loop = async (name: string, call: (name: string) => Promise<unknown>) => {
+    for (let number = 0; !isOver; number++) {
+      underWay += 1;
+      try {
+        await call(`${name}-${number}`);
+        report.calls += 1;
+      } catch (error) {
+        report.failures.push(`${name}: ${error}`);
+        return;
+      } finally {
+        underWay -= 1;
+      }
+    }
+  };
+  const callers = [callByLibrary(servers, () => report.retries++), callByGrpcJs(servers)];
+  for (const { close } of callers) stack.defer(close);
+  const loops = callers.flatMap(({ name, call }) =>
+    Array.from({ length: CALLERS }, (_, number) => loop(`${name}${number}`, call)),
+  );
+  for (let round = 0; round < rounds && report.failures.length === 0; round++) {
+    for (const [index, server] of servers.entries()) {
+      const target = report.calls + 100 + random.below(400);
+      await until(() => report.calls >= target || report.failures.length > 0);
+      const isHit = underWay > 0;
+      report.restarts += 1;
+      const port = Number(new URL(server.url).port);
+      server.process.kill("SIGTERM");
+      await server.exited;
+      const restarted = await startProcess({ env, port });
+      servers[index] = restarted;
+      await until(() => /"msg":"call"/.test(restarted.output()) || report.failures.length > 0);
+      if (isHit) report.hits += 1;
+    }
+  }
+  isOver = true;
+  await Promise.all(loops);
+  return report;
+}
+
+/** Calls of every kind that the library repeats by itself. */
+function callByLibrary(servers: readonly ServerProcess[], onRetry: () => void) {
+  const client = createRollcallClient({
+    baseUrl: servers.map(({ url }) => url),
+    token: servers[0]?.token ?? "",
+    timeoutMs: 60_000,
+    retry: { onRetry },
+  });
+  return {
+    name: "library",
+    close: () => client.close(),
+    async call(name: string) {
+      const { id, etag } = await client.createUser({ email: `${name}@example.com`, name });
+      const changed = await client.updateUser(id, { name: `${name} again`, etag });
+      const read = await client.getUser(id);
+      if (read.etag !== changed.etag) throw new Error("read another etag than the change's");
+      await client.deleteUser(id, { etag: read.etag });
+    },
+  };
+}
+
+function callByGrpcJs(servers: readonly ServerProcess[]) {
+  const [first, ...others] = servers.map(({ url }) => Number(new URL(url).port)).toReversed();
+  const metadata = Metadata.fromHttp2Headers(servers[0]?.headers ?? {});
+  const host = `ipv4:${others.map((port) => `127.0.0.1:${port},`).join("")}127.0.0.1`;
+  const options = { "grpc.service_config": JSON.stringify(RETRIES), "grpc.use_local_subchannel_pool": 1 };
+  const client = new GrpcJsClient(first ?? 0, metadata, undefined, options, host);
+  return {
+    name: "grpc-js",
+    close: async () => client[Symbol.dispose](),
+    async call(name: string) {
+      const request = { email: `${name}@example.com`, name, requestId: name };
+      const { user } = await client.unary(UserService.method.createUser, request);
+      const answer = await client.unary(UserService.method.getUser, { id: user?.id ?? "" });
+      if (answer.user?.name !== name) throw new Error("read another user than was created");
+    },
+  };
+}

@@ -1,0 +1,24 @@
+/** Outcome that nobody knows: the call's answer was lost, so it may have taken effect at any time since, or never. */
+export const UNKNOWN: unique symbol = Symbol("unknown outcome");
+
+/** One call of a history. Times are any numbers that grow with real time. */
+export interface Operation<Input, Output> {
+  readonly client: number;
+  readonly input: Input;
+  readonly output: Output | typeof UNKNOWN;
+  readonly calledAt: number;
+  /** Infinity for an unknown outcome. */
+  readonly returnedAt: number;
+}
+
+/** What one object does when its operations come one after the other. States are immutable. */
+export interface Model<State, Input, Output> {
+  readonly initial: State;
+  /**
+   * Returns the state after the operation, or undefined if it can't have that output in this state. With an unknown
+   * outcome, returns the state after the operation if it takes effect; the same object if it changes nothing.
+   */
+  step(state: State, input: Input, output: Output | typeof UNKNOWN): State | undefined;
+  /** Returns a text that is equal for equal states only. */
+  keyOf(state: State): string;
+}
