@@ -10,7 +10,7 @@ import { countHeaders } from "../port/raw-headers.ts";
 import { AdmittedCall } from "./admitted-call.ts";
 import { type AfterTurn, lookAfterTurn } from "./after-turn.ts";
 import { CallClock } from "./call-clock.ts";
-import type { Abortable, CallOptions } from "./call-options.ts";
+import type { Abortable } from "./call-options.ts";
 import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver } from "./wire.ts";
