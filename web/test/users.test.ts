@@ -135,6 +135,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     let isAway = true;
     const repository = repositoryWith((real) => ({
       list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
+      listEncoded: undefined,
     }));
     await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
@@ -167,7 +168,10 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
 
   test("the list keeps its place while it loads", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
-    const repository = repositoryWith((real) => ({ list: (...query) => held.then(() => real.list(...query)) }));
+    const repository = repositoryWith((real) => ({
+      list: (...query) => held.then(() => real.list(...query)),
+      listEncoded: undefined,
+    }));
     await using app = await openApp(browser, { scheme, app: { repository } });
     await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
     expect(await app.page.getByRole("table").getAttribute("aria-busy")).toBe("true");

@@ -14,6 +14,7 @@ export function pageByOffset(real: UserRepository): UserRepository {
   return new Proxy(real, {
     get(target, name) {
       if (name === "list") return list;
+      if (name === "listEncoded") return undefined;
       const value = Reflect.get(target, name);
       return typeof value === "function" ? value.bind(target) : value;
     },
