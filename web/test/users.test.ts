@@ -135,7 +135,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     let isAway = true;
     const repository = repositoryWith((real) => ({
       list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
-      listEncoded: undefined,
+      listEncoded: async () => undefined,
     }));
     await using app = await openApp(browser, { scheme, app: { repository } });
     const { page } = app;
@@ -170,7 +170,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({
       list: (...query) => held.then(() => real.list(...query)),
-      listEncoded: undefined,
+      listEncoded: async () => undefined,
     }));
     await using app = await openApp(browser, { scheme, app: { repository } });
     await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
