@@ -1,7 +1,7 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import type { FileFormat } from "./file-format.ts";
 
-/** What an export writes. Another export can't go on with its file. */
+/** Form and choice of an export. Another export can't go on with its file. */
 export interface ExportKind {
   readonly format: FileFormat;
   readonly filter: string;

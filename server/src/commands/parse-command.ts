@@ -12,7 +12,7 @@ export const USAGE = `Usage: rollcall-server [command]
 Exit codes: 0 done, 1 it failed, 2 wrong usage or a wrong setting, 130 Ctrl-C.
 `;
 
-/** What the arguments ask for. */
+/** Command and settings that the arguments ask for. */
 export type ServerCommand =
   | { readonly name: "serve" }
   | { readonly name: "help" }

@@ -55,7 +55,7 @@ test("a backup under writes, restored in another place, has all that was acknowl
   const users = await Array.fromAsync(other.listAllUsers());
   const ids = new Set(users.map(({ id }) => id));
   expect(before.filter((id) => !ids.has(id))).toEqual([]);
-  // Of those meanwhile it has the first ones, without a gap.
+  // It has the first of those that came meanwhile, without a gap.
   expect(users.slice(40).map(({ id }) => id)).toEqual(during.slice(0, users.length - 40));
   // Page tokens and request ids go on.
   const next = await other.listUsers({ pageSize: 10, pageToken: nextPageToken });

@@ -11,7 +11,7 @@ export interface Operation<Input, Output> {
   readonly returnedAt: number;
 }
 
-/** What one object does when its operations come one after the other. States are immutable. */
+/** Behaviour of one object when its operations come one after the other. States are immutable. */
 export interface Model<State, Input, Output> {
   readonly initial: State;
   /**

@@ -73,7 +73,7 @@ export class SqliteEncodedList {
 
   /** Appends the encoded users of one slice to `target`, at most `room` of them. */
   #append(from: Cursor, most: number, room: number, encode: EncodeUser, target: ByteTarget): Slice | undefined {
-    // What a transaction has written, it may yet take back.
+    // A transaction may yet take back its writes.
     if (this.#database.isTransaction) return undefined;
     this.#rows.makeRoom();
     this.#keepFor(encode);

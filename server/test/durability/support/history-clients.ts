@@ -13,7 +13,7 @@ const EMAILS = 3;
 
 export type UserHistory = History<UserInput & { readonly island: number }, UserOutput>;
 
-/** What the clients of one history know in common: users as they were answered, old and new. */
+/** Common knowledge of the clients of one history: users as they were answered, old and new. */
 export class Islands {
   readonly history: UserHistory = new History();
   readonly #seen: ModelUser[][];

@@ -17,7 +17,7 @@ export interface KillReport {
   unmade: number;
   lost: string[];
   doubled: string[];
-  /** What the database's own check has found after a kill. */
+  /** Findings of the database's own check after a kill. */
   faults: string[];
   /** Most acknowledged creates of one round without a line in the access log. */
   mostUnlogged: number;

@@ -9,7 +9,7 @@ import type { DatabaseKind } from "./databases.ts";
 
 /** Callers of each client library: few, so that servers on a busy machine need not refuse any. */
 const CALLERS = 4;
-/** As gRPC's documentation has it, with the one code that says to try again. */
+/** The policy of gRPC's documentation, with the one code that says to try again. */
 const RETRIES = {
   methodConfig: [
     {
