@@ -1,6 +1,9 @@
 import type { User } from "@rollcall/gen/user/v1/user";
 import { createRandom, type Random } from "@rollcall/testing/random";
+import { until } from "@rollcall/testing/start-server";
 import { CALL, type UsersClient } from "./connect-users.ts";
+
+const CHANGES_BETWEEN_PAGES = 3;
 
 /** Reads a page. Every order that the service has is one of these. */
 export type ReadPage = (
@@ -50,6 +53,8 @@ export async function readUnderChurn(
     for (let page = first; ; pages++) {
       for (const { id } of page.users) read.set(id, (read.get(id) ?? 0) + 1);
       if (page.nextPageToken === "") break;
+      // However busy the machine is, some of them come between two pages.
+      await Promise.race([churning, until(() => changes >= CHANGES_BETWEEN_PAGES * pages)]);
       page = await readPage(client, { pageSize: 1 + random.below(10), pageToken: page.nextPageToken });
     }
   } finally {
