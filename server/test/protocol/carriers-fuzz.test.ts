@@ -60,7 +60,8 @@ test(`calls of the corpus, and calls made up with seed ${seed}, have the same an
       send(other, { ...call, headers: { ...common, authorization: ofOther, ...call.headers } }),
     ]);
     expect(answer, `call ${i}: ${toLine(call).slice(0, 20_000)}`).toEqual(expected);
-    kinds.add(call, answer);
+    if (i < kept.length) kinds.know(call, answer);
+    else kinds.add(call, answer);
   }
   if (process.env.FUZZ_KEEP) kinds.write();
   await until(() => logged(direct).length >= logged(stock).length);

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Call } from "./make-call.ts";
 import type { Answer } from "./send-call.ts";
@@ -21,22 +21,28 @@ export function readCorpus(): Call[] {
   });
 }
 
-/** Collects calls whose kind of answer no kept call has, and writes them to the corpus. */
+/** Collects calls whose kind of answer no kept call has, and adds them to the corpus. */
 export class NewKinds {
   readonly #kinds = new Set<string>();
   readonly #lines: string[] = [];
 
-  /** Notes the kind of a call's answer. Keeps the call if the kind is new, and the call short. */
+  /** Notes the kind of a kept call's answer. */
+  know(call: Call, answer: Answer): void {
+    this.#kinds.add(kindOf(call, answer));
+  }
+
+  /** Collects a call if its kind is new, and the call short. */
   add(call: Call, answer: Answer): void {
     const kind = kindOf(call, answer);
     const line = toLine(call);
     if (this.#kinds.has(kind) || line.length > MAX_LINE_LENGTH) return;
     this.#kinds.add(kind);
-    this.#lines.push(line);
+    this.#lines.push(`${line}\n`);
   }
 
+  /** Adds the collected calls to the corpus. Those that it has stay. */
   write(): void {
-    writeFileSync(FILE, `${this.#lines.join("\n")}\n`);
+    appendFileSync(FILE, this.#lines.join(""));
   }
 }
 
