@@ -156,9 +156,9 @@ export const FREE_HEADER_BYTES = KIB;
  */
 export const STREAM_RESETS = { burst: 4_096, perSecond: 512 };
 /**
- * Streams of one connection that Node.js refuses, in its whole life, since those before them have ended and are not cleared
- * away yet; then it is closed with an internal error. Node's 100 are one read of a client that drops all its calls and
- * begins as many: it would be closed so, and a rapid reset would be, before it has used up the share of its address.
+ * Streams that Node.js may refuse on one connection, in its whole life, before it closes the connection with
+ * INTERNAL_ERROR. It refuses streams that arrive while ended ones still count against the limit of concurrent streams, so
+ * a client that drops all its calls and begins as many in one packet can reach Node's default of 100.
  */
 export const MAX_REJECTED_STREAMS = 4_096;
 
