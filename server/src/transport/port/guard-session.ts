@@ -9,13 +9,14 @@ import { boundWindows } from "./stream-windows.ts";
  * HTTP/2 header, and reports no incomplete one.
  *
  * @param headerTimeoutMs For the first request's header, from the session's start, and for any other's.
+ * @returns Function that returns the number of open streams.
  */
 export function guardSession(
   session: ServerHttp2Session,
   socket: Socket,
   guard: ConnectionGuard,
   headerTimeoutMs: number,
-): void {
+): () => number {
   let openStreams = 0;
   const adjustWindows = boundWindows(session, guard, headerTimeoutMs, () => openStreams);
   boundHeaderTime(session, socket, headerTimeoutMs, () => openStreams);
@@ -32,6 +33,7 @@ export function guardSession(
     if (!session.destroyed && this.rstCode !== constants.NGHTTP2_NO_ERROR) guard.onReset();
     adjustWindows();
   }
+  return () => openStreams;
 }
 
 /**

@@ -9,6 +9,7 @@ import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { guardSession } from "./guard-session.ts";
 import { RefusalLog } from "./refusal-log.ts";
+import { keepSessionAlive } from "./session-keepalive.ts";
 
 export interface Guards {
   /** Counts a new connection. Destroys it and returns false when its address has too many. */
@@ -16,6 +17,7 @@ export interface Guards {
   /** Logs a connection that Node.js has dropped because the server has too many. */
   noteDropped(address: string | undefined): void;
   guardHttp1(socket: Socket): void;
+  /** Also ends the session when it has been idle for too long. */
   guardHttp2(session: ServerHttp2Session, socket: Socket): void;
 }
 
@@ -54,7 +56,8 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
       });
       const guard = create(socket, bytes, cut);
       setGuard(session, guard);
-      guardSession(session, socket, guard, limits.handshakeTimeoutMs);
+      const openStreams = guardSession(session, socket, guard, limits.handshakeTimeoutMs);
+      keepSessionAlive(session, limits.idleTimeoutMs, openStreams);
     },
   };
 }

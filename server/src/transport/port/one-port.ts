@@ -13,7 +13,6 @@ import { createHandshakeLog } from "./handshake-log.ts";
 import { isIdleSince, openRequest } from "./http1-connection.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
-import { keepSessionAlive } from "./session-keepalive.ts";
 
 /** Bytes that a connection's streams together may send before they are read. This decides upload speed. */
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
@@ -111,7 +110,6 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   let isClosing = false;
   http2Server.on("session", (session) => {
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
-    keepSessionAlive(session, limits.idleTimeoutMs);
   });
 
   const sockets = new Set<net.Socket>();

@@ -6,18 +6,12 @@ const PING_TIMEOUT_MS = 20_000;
 /**
  * Closes an HTTP/2 connection that has had no stream for `idleTimeoutMs`. With streams open and the client silent for
  * as long, sends a PING, and closes the connection if no answer comes. Quiet streams of a live client stay open.
+ *
+ * @param openStreams Returns the number of streams that are open.
  */
-export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: number): void {
-  let openStreams = 0;
-  session.on("stream", (stream) => {
-    openStreams += 1;
-    stream.on("close", onClose);
-  });
-  const onClose = () => {
-    openStreams -= 1;
-  };
+export function keepSessionAlive(session: ServerHttp2Session, idleTimeoutMs: number, openStreams: () => number): void {
   session.on("timeout", () => {
-    if (openStreams === 0) return session.close();
+    if (openStreams() === 0) return session.close();
     session.setTimeout(idleTimeoutMs);
     const timer = setTimeout(() => session.destroy(), PING_TIMEOUT_MS);
     const stop = () => clearTimeout(timer);
