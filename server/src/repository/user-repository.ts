@@ -1,5 +1,8 @@
 import type { User, UserFields } from "../domain/user.ts";
 
+/** Result that is there, or a promise of it. */
+export type Awaitable<T> = T | Promise<T>;
+
 /** Place in the order of creation. The user there may no longer exist. */
 export interface Cursor {
   readonly createdAtMs: number;
@@ -55,7 +58,8 @@ export interface UserChange extends Partial<UserFields> {
  * DatabaseUnavailableError} while the database can't be used.
  */
 export interface UserRepository {
-  find(id: string): Promise<User | undefined>;
+  /** May answer at once: a read of a database in the process need not wait for a turn. */
+  find(id: string): Awaitable<User | undefined>;
   /**
    * Returns users in the order of creation time, then id: all that exist and match throughout the search, and none that
    * never did. Gives the event loop to others meanwhile.

@@ -3,7 +3,7 @@ import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
 import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
-import type { ByteTarget, Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
+import type { Awaitable, ByteTarget, Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
 import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
@@ -34,10 +34,9 @@ export class Users {
   }
 
   /** @throws UserNotFoundError */
-  async get(id: string): Promise<User> {
-    const user = await this.#repository.find(id);
-    if (!user) throw new UserNotFoundError(id);
-    return user;
+  get(id: string): Awaitable<User> {
+    const found = this.#repository.find(id);
+    return found instanceof Promise ? found.then((user) => existing(user, id)) : existing(found, id);
   }
 
   /**
@@ -143,6 +142,12 @@ function placeOf(pageToken: string, pageTokens: PageTokens, query: string): Curs
 
 function sizeOf(pageSize: number): number {
   return pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
+}
+
+/** @throws UserNotFoundError */
+function existing(user: User | undefined, id: string): User {
+  if (!user) throw new UserNotFoundError(id);
+  return user;
 }
 
 function expectedVersion(etag: string): number | undefined {

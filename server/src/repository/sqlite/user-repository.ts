@@ -7,6 +7,7 @@ import {
 } from "../../domain/errors.ts";
 import { searchKey, type User } from "../../domain/user.ts";
 import type {
+  Awaitable,
   EncodedList,
   EncodedListOptions,
   IdempotencyKey,
@@ -66,8 +67,12 @@ class SqliteUserRepository implements UserRepository {
     });
   }
 
-  async find(id: string): Promise<User | undefined> {
-    return this.#read(() => this.#find(id));
+  find(id: string): Awaitable<User | undefined> {
+    try {
+      return this.#read(() => this.#find(id));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   async list(options: ListOptions): Promise<User[]> {

@@ -1,5 +1,6 @@
 import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
+import type { User } from "../../domain/user.ts";
 import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
@@ -13,8 +14,9 @@ const FIRST_PAGE_BYTES = 12 * 1_024;
 /** Implements user.v1.UserService with the directory's use cases. */
 export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
   return {
-    async getUser({ id }) {
-      return new UserAnswer(await users.get(id));
+    getUser({ id }) {
+      const user = users.get(id);
+      return user instanceof Promise ? user.then(toAnswer) : toAnswer(user);
     },
     async listUsers({ pageSize, pageToken, filter }, { signal }) {
       if (filter === "") {
@@ -39,6 +41,10 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
       return { success: true };
     },
   };
+}
+
+function toAnswer(user: User): UserAnswer {
+  return new UserAnswer(user);
 }
 
 /** Names the resource that the call changes, for its record. */
