@@ -4,6 +4,7 @@ import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
 import { EncodedAnswer } from "./encoded-answer.ts";
+import { createQuickBinary } from "./stages/quick-binary.ts";
 import { createQuickJson } from "./stages/quick-json.ts";
 import { assertKnownFields, strictJsonDecoder } from "./stages/strict-json.ts";
 
@@ -57,6 +58,7 @@ export function createMethodPlan(
   const { input, output } = method;
   const isByDefault = Object.keys(jsonOptions ?? {}).every((name) => JSON_OPTIONS_OF_READING.has(name));
   const quickJson = isByDefault ? createQuickJson(input) : undefined;
+  const quickBinary = createQuickBinary(input);
   const json = (ignoreUnknownFields: boolean): Codec => ({
     read(bytes) {
       try {
@@ -89,7 +91,7 @@ export function createMethodPlan(
     binary: {
       read(bytes) {
         try {
-          return fromBinary(input, bytes);
+          return quickBinary?.(bytes) ?? fromBinary(input, bytes);
         } catch (error) {
           throw new ConnectError(`parse binary: ${messageOf(error)}`, Code.Internal);
         }
