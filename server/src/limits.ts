@@ -194,6 +194,10 @@ export const MAX_REFUSED_REST_MS = 5 * SECOND_MS;
 export const MAX_USER_MESSAGE_BYTES = 256 * KIB;
 export const DEFAULT_PAGE_SIZE = 50;
 export const MAX_PAGE_SIZE = 1_000;
+/** Most words of a filter that differ: each is looked for in many users. */
+export const MAX_FILTER_WORDS = 16;
+/** Greatest `total_size` that is counted. */
+export const MAX_TOTAL_SIZE = 10_000;
 /** How long the answer to a `request_id` is kept. */
 export const REQUEST_ID_LIFETIME_MS = DAY_MS;
 /** Searches through many users that run at once. Each holds up to a page of users while others have their turns. */

@@ -86,7 +86,7 @@ try {
   const { issuer, audience } = config.auth;
   const repository = openSqliteUserRepository({
     path: config.databasePath,
-    onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of older users: not found by search"),
+    onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of other users"),
     onNotice: ({ level, message }) => logger[level](message),
   });
   const keys = config.auth.keys ?? { secret: developmentKey() };

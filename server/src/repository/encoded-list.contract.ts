@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { User } from "../domain/user.ts";
+import { BY_CREATION, type Cursor, placeOf } from "../domain/user-order.ts";
 import { newUser } from "./new-user.contract.ts";
-import type { Cursor, EncodeUser, UserRepository } from "./user-repository.ts";
+import type { EncodeUser, UserRepository } from "./user-repository.ts";
 
 /** Encodes for tests: a user a line. */
 export const encodeLine: EncodeUser = (user) => Buffer.from(`${JSON.stringify(user)}\n`);
@@ -28,13 +29,11 @@ export function describeEncodedList(open: () => Promise<UserRepository & AsyncDi
   /** Compares all pages of this size with the ordinary list. */
   async function expectSamePages(users: UserRepository, limit: number): Promise<void> {
     for (let after: Cursor | undefined; ; ) {
-      const expected = await users.list({ after, limit: limit + 1, prefix: "" });
+      const expected = await users.list({ after, limit: limit + 1 });
       const page = await listEncoded(users, { ...(after && { after }), limit });
       expect(page?.users).toEqual(expected.slice(0, limit));
       const last = expected[limit - 1];
-      expect(page?.next).toEqual(
-        expected.length > limit && last ? { createdAtMs: last.createdAtMs, id: last.id } : undefined,
-      );
+      expect(page?.next).toEqual(expected.length > limit && last ? placeOf(last, BY_CREATION) : undefined);
       after = page?.next;
       if (!after) return;
     }

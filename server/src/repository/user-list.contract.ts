@@ -1,24 +1,102 @@
 import { expect, test } from "vitest";
 import { EmailTakenError } from "../domain/errors.ts";
-import { searchKey, type User } from "../domain/user.ts";
+import type { User } from "../domain/user.ts";
+import { BY_CREATION, placeOf, type UserOrder } from "../domain/user-order.ts";
 import { newUser } from "./new-user.contract.ts";
-import type { UserRepository } from "./user-repository.ts";
+import type { ListOptions, UserRepository } from "./user-repository.ts";
 
-/** The part of the contract that is about lists and searches. */
+const ORDERS: readonly UserOrder[] = (["createdAt", "updatedAt", "name", "email"] as const).flatMap((by) => [
+  { by, descending: false },
+  { by, descending: true },
+]);
+
+/** Reads all pages; calls `between` while each is being read. */
+export async function walk(
+  users: UserRepository,
+  options: Omit<ListOptions, "after">,
+  between?: () => unknown,
+): Promise<User[]> {
+  const walked: User[] = [];
+  for (let last: User | undefined; ; last = walked.at(-1)) {
+    const after = last && placeOf(last, options.order ?? BY_CREATION);
+    const pending = users.list({ ...options, after });
+    between?.();
+    const page = await pending;
+    walked.push(...page);
+    if (page.length < options.limit) return walked;
+  }
+}
+
+/** Inserts users of whom `matching` have a word with p…, alternately in name and e-mail, spread among as many others. */
+export async function insertMany(users: UserRepository, matching: number): Promise<User[]> {
+  const all = await Promise.all(
+    Array.from({ length: matching * 2 }, (_, index) => {
+      const isMatching = index % 2 === 0;
+      const email = `${isMatching && index % 4 === 0 ? "p" : "x"}${index}@example.com`;
+      // Several users share each moment.
+      const createdAtMs = 1_000 + (index >> 2);
+      return users.insert(newUser({ email, name: isMatching && index % 4 ? `P${index}` : "X", createdAtMs }));
+    }),
+  );
+  return all.filter((_, index) => index % 2 === 0);
+}
+
+/** The part of the contract that is about lists. */
 export function describeUserList(open: () => Promise<UserRepository & AsyncDisposable>): void {
   test("lists by creation time and id, and continues after any place", async () => {
     await using users = await open();
     const times = [5, 3, 3, 3, 9];
     for (const createdAtMs of times) await users.insert(newUser({ createdAtMs }));
-    const all = await users.list({ after: undefined, limit: 100, prefix: "" });
+    const all = await users.list({ limit: 100 });
     expect(all.map(({ createdAtMs }) => createdAtMs)).toEqual([3, 3, 3, 5, 9]);
-    const walked: User[] = [];
-    for (let after: User | undefined; ; after = walked.at(-1)) {
-      const page = await users.list({ after, limit: 2, prefix: "" });
-      walked.push(...page);
-      if (page.length === 0) break;
+    expect(await walk(users, { limit: 2 })).toEqual(all);
+  });
+
+  test("lists in every order, forwards and backwards, with the id between equals", async () => {
+    await using users = await open();
+    // By code points, not by UTF-16 units: U+10000 is behind U+FFFD. Case does not count.
+    const names = ["ada", "Ada", "ADA", "Zoe", "Éva", "zoe", "\u{FFFD}", "\u{10000}", "bob", "Bob B", "bob-b", "Ωμ"];
+    for (const [index, name] of names.entries()) {
+      const email = `${String.fromCodePoint(0x7a - (index % 5))}${index}@EXAMPLE.com`;
+      await users.insert(newUser({ name, email, createdAtMs: 7 - (index >> 1), updatedAtMs: index % 3 }));
     }
-    expect(walked).toEqual(all);
+    const orderOf = (found: readonly User[]) => found.map(({ name, email }) => `${name} ${email}`);
+    const inOrder = (list: readonly User[], key: (user: User) => string | number) =>
+      list.toSorted((a, b) => {
+        const [first, second] = [key(a), key(b)];
+        const bytes = (text: string | number) => Buffer.from(String(text));
+        const difference =
+          typeof first === "number" ? first - Number(second) : Buffer.compare(bytes(first), bytes(second));
+        return difference || Buffer.compare(bytes(a.id), bytes(b.id));
+      });
+    const all = await users.list({ limit: 100 });
+    for (const order of ORDERS) {
+      const ascending = inOrder(all, (user) => placeOf(user, order).value);
+      const expected = order.descending ? ascending.toReversed() : ascending;
+      for (const limit of [1, 5, 100]) {
+        const words = ["ex"];
+        expect(orderOf(await walk(users, { order, limit })), JSON.stringify(order)).toEqual(orderOf(expected));
+        expect(orderOf(await walk(users, { order, limit, words })), JSON.stringify(order)).toEqual(orderOf(expected));
+      }
+      expect(await users.list({ order, limit: 9, after: placeOf(expected.at(-1) as User, order) })).toEqual([]);
+    }
+  });
+
+  test("lists many that match in every order", async () => {
+    await using users = await open();
+    await insertMany(users, 1_300);
+    const isMatching = (prefix: string) => {
+      return ({ name, email }: User) => name.toLowerCase().startsWith(prefix) || email.startsWith(prefix);
+    };
+    const idsOf = (found: readonly User[]) => found.map(({ id }) => id);
+    for (const order of ORDERS) {
+      const all = (await walk(users, { order, limit: 977 })).filter(isMatching("p"));
+      expect(all).toHaveLength(1_300);
+      expect(idsOf(await walk(users, { order, limit: 311, words: ["p"] }))).toEqual(idsOf(all));
+      expect(idsOf(await walk(users, { order, limit: 311, words: ["example", "p"] }))).toEqual(idsOf(all));
+      const few = all.filter(isMatching("p12"));
+      expect(idsOf(await walk(users, { order, limit: 5, words: ["com", "p12"] }))).toEqual(idsOf(few));
+    }
   });
 
   test("lists a user that exists throughout exactly once, whatever happens around it", async () => {
@@ -27,62 +105,44 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     for (let i = 0; i < 30; i++) constant.push(await users.insert(newUser()));
     const passing = await Promise.all(Array.from({ length: 10 }, () => users.insert(newUser())));
     const seen: string[] = [];
-    for (let after: User | undefined; ; ) {
-      const page = await users.list({ after, limit: 7, prefix: "" });
+    for (let last: User | undefined; ; ) {
+      const page = await users.list({ after: last && placeOf(last, BY_CREATION), limit: 7 });
       seen.push(...page.map(({ id }) => id));
       if (page.length < 7) break;
-      after = page.at(-1);
+      last = page.at(-1);
       const gone = passing.pop();
       if (gone) await users.delete(gone.id);
-      if (after) await users.update(after.id, { name: "changed", updatedAtMs: 99 });
+      if (last) await users.update(last.id, { name: "changed", updatedAtMs: 99 });
       await users.insert(newUser());
     }
     for (const { id } of constant) expect(seen.filter((each) => each === id)).toHaveLength(1);
   });
 
-  test("finds by the prefix of e-mail or name, in any case, without wildcards", async () => {
+  test("in an order that changes, lists exactly once whoever keeps its place", async () => {
     await using users = await open();
-    const insert = (email: string, name: string) => users.insert(newUser({ email, name }));
-    await insert("anna@example.com", "Zed");
-    await insert("zed@example.com", "ANNA Ö");
-    await insert("ann%@example.com", "x");
-    await insert("bob@anna.example", "Bob Anna");
-    const found = async (prefix: string) =>
-      (await users.list({ after: undefined, limit: 10, prefix: searchKey(prefix) })).map(({ email }) => email);
-    expect(await found("anna")).toEqual(["anna@example.com", "zed@example.com"]);
-    expect(await found("anna ö")).toEqual(["zed@example.com"]);
-    await insert("sophia@example.com", "ΣΟΦΌΣ ΑΝΉΡ");
-    expect(await found("σοφός")).toEqual(["sophia@example.com"]);
-    expect(await found("ann%")).toEqual(["ann%@example.com"]);
-    expect(await found("zed")).toEqual(["anna@example.com", "zed@example.com"]);
-    expect(await found("nobody")).toEqual([]);
-    const first = await users.list({ after: undefined, limit: 1, prefix: "zed" });
-    expect(await users.list({ after: first[0], limit: 9, prefix: "zed" })).toHaveLength(1);
-  });
-
-  test("finds texts that Unicode calls the same, and those with the last code point after the prefix", async () => {
-    await using users = await open();
-    for (const name of [
-      "STRAẞE",
-      "ΑΫ\u0301ΠΝΟΣ",
-      "end\u{10FFFF}",
-      "end\u{10FFFF}\u{10FFFF}z",
-      "\u{10FFFF}\u{10FFFF}",
-      "Z\uD7FF",
-      "Z\uE000",
-    ]) {
-      await users.insert(newUser({ name }));
+    const all = await Promise.all(
+      Array.from({ length: 300 }, (_, index) => users.insert(newUser({ name: `N${index}`, updatedAtMs: index }))),
+    );
+    const moving = all.filter((_, index) => index % 3 === 0);
+    const constant = all.filter((_, index) => index % 3 > 0);
+    for (const order of ORDERS.filter(({ by }) => by !== "createdAt")) {
+      let change = 0;
+      const seen = await walk(users, { order, limit: 17 }, () => {
+        for (let index = 0; index < 10; index++) {
+          change += 1;
+          const { id } = moving[change % moving.length] as User;
+          const name = `${change % 2 ? "a" : "z"}${change}`;
+          void users.update(id, {
+            name,
+            email: `${name}-${order.by}-${order.descending}@x.example`,
+            updatedAtMs: change,
+          });
+        }
+      });
+      const times = new Map<string, number>();
+      for (const { id } of seen) times.set(id, (times.get(id) ?? 0) + 1);
+      expect(constant.filter(({ id }) => times.get(id) !== 1)).toEqual([]);
     }
-    const found = async (prefix: string) =>
-      (await users.list({ after: undefined, limit: 10, prefix: searchKey(prefix) })).map(({ name }) => name);
-    expect(await found("straße")).toEqual(["STRAẞE"]);
-    expect(await found("strass")).toEqual(["STRAẞE"]);
-    expect(await found("αΰπ")).toEqual(["ΑΫ\u0301ΠΝΟΣ"]);
-    expect(await found("end")).toHaveLength(2);
-    expect(await found("end\u{10FFFF}")).toHaveLength(2);
-    expect(await found("end\u{10FFFF}\u{10FFFF}")).toHaveLength(1);
-    expect(await found("\u{10FFFF}")).toEqual(["\u{10FFFF}\u{10FFFF}"]);
-    expect(await found("z\uD7FF")).toEqual(["Z\uD7FF"]);
   });
 
   test("an e-mail keeps its place among others when only its name changes", async () => {
@@ -94,100 +154,12 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
     expect(await users.insert(newUser({ email: "ada@example.com" }))).toMatchObject({ email: "ada@example.com" });
   });
 
-  /** Inserts users of whom `matching` match "p", alternately by name and by e-mail, spread among as many others. */
-  async function insertMany(users: UserRepository, matching: number): Promise<User[]> {
-    const all = await Promise.all(
-      Array.from({ length: matching * 2 }, (_, index) => {
-        const isMatching = index % 2 === 0;
-        const email = `${isMatching && index % 4 === 0 ? "p" : "x"}${index}@example.com`;
-        // Several users share each moment.
-        const createdAtMs = 1_000 + (index >> 2);
-        return users.insert(newUser({ email, name: isMatching && index % 4 ? `P${index}` : "X", createdAtMs }));
-      }),
-    );
-    return all.filter((_, index) => index % 2 === 0);
-  }
-
-  async function walk(users: UserRepository, prefix: string, limit: number, between?: () => unknown): Promise<User[]> {
-    const walked: User[] = [];
-    for (let after: User | undefined; ; after = walked.at(-1)) {
-      const pending = users.list({ after, limit, prefix });
-      between?.();
-      const page = await pending;
-      walked.push(...page);
-      if (page.length < limit) return walked;
-    }
-  }
-
-  test.each([
-    ["few", 300, 7],
-    ["more than are sorted", 2_500, 211],
-    ["more than are sorted, on large pages", 2_500, 1_001],
-  ])("lists %s that match, each once and in order, in any size of page", async (_name, matching, limit) => {
+  test("finds many users by their ids, in the order asked for", async () => {
     await using users = await open();
-    const matchingUsers = await insertMany(users, matching);
-    const ids = (await walk(users, "p", limit)).map(({ id }) => id);
-    const byPlace = matchingUsers.toSorted((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
-    expect(ids).toEqual(byPlace.map(({ id }) => id));
-    expect(await walk(users, "", limit)).toHaveLength(matching * 2);
-    expect(await walk(users, "nobody", limit)).toEqual([]);
-    expect(await users.list({ after: byPlace.at(-1), limit, prefix: "p" })).toEqual([]);
-  });
-
-  test.each([
-    ["few", 400],
-    ["many", 2_500],
-  ])(
-    "while users change, a search among %s that match shows each that matches all the while exactly once",
-    async (_name, matching) => {
-      await using users = await open();
-      const all = await insertMany(users, matching);
-      const passing = all.filter((_, index) => index % 5 === 0);
-      const renamed = all.filter((_, index) => index % 5 === 1);
-      const constant = all.filter((_, index) => index % 5 > 0);
-      let change = 0;
-      const seen = await walk(users, "p", 97, () => {
-        change += 1;
-        // Rename from one end of the range to the other, from name to e-mail and back; all begin with a p.
-        for (let index = 0; index < 20; index++) {
-          const { id } = renamed[(change * 20 + index) % renamed.length] as User;
-          const [name, email] = change % 2 ? [`pz${change}`, `x-${id}@example.com`] : ["x", `p-${id}@example.com`];
-          void users.update(id, { name, email, updatedAtMs: 1 });
-        }
-        const gone = passing.pop();
-        if (gone) void users.delete(gone.id);
-        void users.insert(newUser({ name: "Pnew", createdAtMs: 1_000 + change }));
-      });
-      const times = new Map<string, number>();
-      for (const { id } of seen) times.set(id, (times.get(id) ?? 0) + 1);
-      expect(constant.filter(({ id }) => times.get(id) !== 1)).toEqual([]);
-      expect([...times.values()].every((count) => count === 1)).toBe(true);
-      const starts = (text: string) => searchKey(text).startsWith("p");
-      expect(seen.every(({ name, email }) => starts(name) || starts(email))).toBe(true);
-    },
-  );
-
-  test("stops reading a page that nobody wants any more", async () => {
-    await using users = await open();
-    await insertMany(users, 2_500);
-    const options = { after: undefined, limit: 1_001 };
-    for (const prefix of ["", "p", "x"]) {
-      const controller = new AbortController();
-      const page = users.list({ ...options, prefix, signal: controller.signal });
-      controller.abort(new Error("gone"));
-      await expect(page).rejects.toThrow("gone");
-      await expect(users.list({ ...options, prefix, signal: controller.signal })).rejects.toThrow("gone");
-    }
-    // Searches that were given up hold up nobody.
-    const crowd = Array.from({ length: 100 }, () => {
-      const controller = new AbortController();
-      const page = users.list({ ...options, prefix: "p", signal: controller.signal });
-      setImmediate(() => controller.abort(new Error("gone")));
-      return page;
-    });
-    const last = users.list({ ...options, prefix: "p" });
-    const outcomes = await Promise.allSettled(crowd);
-    expect(outcomes.filter(({ status }) => status === "rejected").length).toBeGreaterThan(50);
-    expect(await last).toHaveLength(1_001);
+    const [a, b, c] = [await users.insert(newUser()), await users.insert(newUser()), await users.insert(newUser())];
+    expect(await users.findMany([c.id, a.id, "nobody", c.id, b.id, ""])).toEqual([c, a, undefined, c, b, undefined]);
+    expect(await users.findMany([])).toEqual([]);
+    const many = await insertMany(users, 500);
+    expect(await users.findMany(many.toReversed().map(({ id }) => id))).toEqual(many.toReversed());
   });
 }

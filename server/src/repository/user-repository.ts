@@ -1,22 +1,28 @@
 import type { User, UserFields } from "../domain/user.ts";
+import type { Cursor, UserOrder } from "../domain/user-order.ts";
 
 /** Result that is there, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
 
-/** Place in the order of creation. The user there may no longer exist. */
-export interface Cursor {
-  readonly createdAtMs: number;
-  readonly id: string;
+/** Users that a list or a count is about. */
+export interface Selection {
+  /** Search keys, at most 16; each must be the start of one of the user's words. Default none, for all users. */
+  readonly words?: readonly string[] | undefined;
+  /** Aborted when nobody wants the answer any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-export interface ListOptions {
-  /** Place to start behind; undefined starts at the beginning. */
-  readonly after: Cursor | undefined;
+export interface ListOptions extends Selection {
+  /** Default: by creation. */
+  readonly order?: UserOrder | undefined;
+  /** Place in this order to start behind; undefined starts at the beginning. */
+  readonly after?: Cursor | undefined;
   readonly limit: number;
-  /** Search key that e-mail or name must start with; "" for all users. */
-  readonly prefix: string;
-  /** Aborted when nobody wants the page any more. */
-  readonly signal?: AbortSignal | undefined;
+}
+
+export interface CountOptions extends Selection {
+  /** Greatest count that is wanted. */
+  readonly limit: number;
 }
 
 /** Encodes a user for an answer. The same user has the same encoding each time. */
@@ -60,20 +66,29 @@ export interface UserChange extends Partial<UserFields> {
 export interface UserRepository {
   /** May answer at once: a read of a database in the process need not wait for a turn. */
   find(id: string): Awaitable<User | undefined>;
+  /** Returns the users of these ids, in the order of the ids, with undefined for each that does not exist. */
+  findMany(ids: readonly string[]): Promise<(User | undefined)[]>;
   /**
-   * Returns users in the order of creation time, then id: all that exist and match throughout the search, and none that
-   * never did. Gives the event loop to others meanwhile.
+   * Returns users in the order asked for: all that exist, match and keep their place throughout the search, and none that
+   * never did. A place in the order of creation never changes. Gives the event loop to others meanwhile.
    *
    * @throws The signal's reason, soon after its abort.
    */
   list(options: ListOptions): Promise<User[]>;
   /**
-   * Appends the first users behind a place, as {@link list} would return them without a prefix, in their encodings. For
-   * a repository that can do so faster than user by user; resolves to undefined when it can't at the moment.
+   * Appends the first users behind a place in the order of creation, as {@link list} would return them without words, in
+   * their encodings. For a repository that can do so faster than user by user; resolves to undefined when it can't at the
+   * moment.
    *
    * @throws The signal's reason, soon after its abort.
    */
   listEncoded?(options: EncodedListOptions): Promise<EncodedList | undefined>;
+  /**
+   * Returns how many users match, or the limit if more do. Gives the event loop to others meanwhile.
+   *
+   * @throws The signal's reason, soon after its abort.
+   */
+  count(options: CountOptions): Promise<number>;
   /**
    * Adds the user. If the same request was seen before, returns the user that it created then, and adds nothing.
    *

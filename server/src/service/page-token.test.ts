@@ -4,12 +4,14 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import { PageTokens } from "./page-token.ts";
 
 const tokens = new PageTokens(randomBytes(32));
-const place = { createdAtMs: 1_900_000_000_000, id: "01a20792-6dc3-7802-969e-6cb7527aeb30" };
+const place = { value: 1_900_000_000_000, id: "01a20792-6dc3-7802-969e-6cb7527aeb30" };
 
 test("a token decodes to its place, with the same query and key", () => {
   const token = tokens.encode(place, "ada");
   expect(token).toMatch(/^[\w-]+$/);
   expect(tokens.decode(token, "ada")).toEqual(place);
+  const named = { value: 'Éva "\u{10000}', id: place.id };
+  expect(tokens.decode(tokens.encode(named, "ada"), "ada")).toEqual(named);
   expect(() => tokens.decode(token, "adb")).toThrow(InvalidArgumentError);
   expect(() => new PageTokens(randomBytes(32)).decode(token, "ada")).toThrow(InvalidArgumentError);
 });

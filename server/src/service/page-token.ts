@@ -1,7 +1,9 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { InvalidArgumentError } from "../domain/errors.ts";
-import type { Cursor } from "../repository/user-repository.ts";
+import type { Cursor } from "../domain/user-order.ts";
 
+/** Written into each MAC: places of another form, as those of the first version, are no tokens. */
+const VERSION = 2;
 /** 128 bits: far beyond guessing, and the token stays short. */
 const MAC_BYTES = 16;
 
@@ -18,8 +20,8 @@ export class PageTokens {
   }
 
   /** @param query Everything that the list depends on, except the size of its pages. */
-  encode({ createdAtMs, id }: Cursor, query: string): string {
-    const place = `${createdAtMs} ${id}`;
+  encode({ value, id }: Cursor, query: string): string {
+    const place = JSON.stringify([value, id]);
     return Buffer.concat([this.#mac(place, query), Buffer.from(place)]).toString("base64url");
   }
 
@@ -34,13 +36,13 @@ export class PageTokens {
       const message = "invalid page token";
       throw new InvalidArgumentError(message, [{ field: "page_token", description: message }]);
     }
-    const [createdAtMs, id = ""] = place.split(" ");
-    return { createdAtMs: Number(createdAtMs), id };
+    const [value, id] = JSON.parse(place) as [number | string, string];
+    return { value, id };
   }
 
   #mac(place: string, query: string): Buffer {
     return createHmac("sha256", this.#key)
-      .update(JSON.stringify([place, query]))
+      .update(JSON.stringify([VERSION, place, query]))
       .digest()
       .subarray(0, MAC_BYTES);
   }

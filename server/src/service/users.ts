@@ -1,9 +1,17 @@
 import { createHash } from "node:crypto";
-import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import { InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Principal } from "../domain/principal.ts";
-import { searchKey, type User, type UserFields, versionOf } from "../domain/user.ts";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
-import type { Awaitable, ByteTarget, Cursor, EncodeUser, UserRepository } from "../repository/user-repository.ts";
+import { type User, type UserFields, versionOf } from "../domain/user.ts";
+import { BY_CREATION, type Cursor, placeOf, type UserOrder } from "../domain/user-order.ts";
+import { wordsOfFilter } from "../domain/user-words.ts";
+import {
+  DEFAULT_PAGE_SIZE,
+  MAX_FILTER_WORDS,
+  MAX_PAGE_SIZE,
+  MAX_TOTAL_SIZE,
+  REQUEST_ID_LIFETIME_MS,
+} from "../limits.ts";
+import type { Awaitable, ByteTarget, EncodeUser, UserRepository } from "../repository/user-repository.ts";
 import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
@@ -18,6 +26,22 @@ export interface UserPage {
   readonly users: readonly User[];
   /** Empty at the end. */
   readonly nextPageToken: string;
+  /** Number of users on all pages, if it was asked for, up to {@link MAX_TOTAL_SIZE}. */
+  readonly totalSize?: number;
+  /** Whether there are more than totalSize. */
+  readonly totalSizeExceeded?: boolean;
+}
+
+export interface UserQuery {
+  /** Most users on the page; 50 when 0 or less, never more than 1000. */
+  readonly pageSize: number;
+  /** Token from the previous page of the same filter and order; "" for the first. */
+  readonly pageToken: string;
+  /** Words of which each is the start of one in name or e-mail, in any case; without any, all users match. */
+  readonly filter: string;
+  /** Default: by creation. */
+  readonly order?: UserOrder | undefined;
+  readonly includeTotalSize?: boolean;
 }
 
 /** The user directory's use cases. */
@@ -40,29 +64,45 @@ export class Users {
   }
 
   /**
-   * Returns a page of users in the order of their creation.
+   * Returns users in the order of their ids, all as they were at one moment.
    *
-   * @param pageSize Most users on the page; 50 when 0 or less, never more than 1000.
-   * @param pageToken Token from the previous page with the same filter; "" for the first.
-   * @param filter Prefix of e-mail or name in any case; "" for all.
-   * @param signal Ends the search with its reason when nobody wants the page any more.
-   * @throws InvalidArgumentError for a page token of another query, or one that this server did not issue.
+   * @throws UserNotFoundError for the first one that does not exist.
    */
-  async list(pageSize: number, pageToken: string, filter: string, signal?: AbortSignal): Promise<UserPage> {
-    const pageTokens = await this.#tokens();
-    const prefix = searchKey(filter);
-    const after = placeOf(pageToken, pageTokens, prefix);
-    const size = sizeOf(pageSize);
-    // Read one more than asked for, to see whether another page follows.
-    const users = await this.#repository.list({ after, limit: size + 1, prefix, signal });
-    const page = users.slice(0, size);
-    const last = page.at(-1);
-    const nextPageToken = last && users.length > size ? pageTokens.encode(last, prefix) : "";
-    return { users: page, nextPageToken };
+  async getMany(ids: readonly string[]): Promise<User[]> {
+    const users = await this.#repository.findMany(ids);
+    return users.map((user, index) => {
+      if (!user) throw new UserNotFoundError(ids[index] ?? "");
+      return user;
+    });
   }
 
   /**
-   * Appends the users of a page of {@link list} without a filter, encoded. Returns the token of the next page, or
+   * Returns a page of users.
+   *
+   * @param signal Ends the search with its reason when nobody wants the page any more.
+   * @throws InvalidArgumentError for a page token of another query, or one that this server did not issue, and for a
+   * filter of too many words.
+   */
+  async list(query: UserQuery, signal?: AbortSignal): Promise<UserPage> {
+    const { pageSize, pageToken, order = BY_CREATION } = query;
+    const pageTokens = await this.#tokens();
+    const words = filterWords(query.filter);
+    const queryText = textOf(order, words);
+    const after = cursorOf(pageToken, pageTokens, queryText);
+    const size = sizeOf(pageSize);
+    // Read one more than asked for, to see whether another page follows.
+    const users = await this.#repository.list({ words, order, after, limit: size + 1, signal });
+    const page = users.slice(0, size);
+    const last = page.at(-1);
+    const nextPageToken = last && users.length > size ? pageTokens.encode(placeOf(last, order), queryText) : "";
+    if (!query.includeTotalSize) return { users: page, nextPageToken };
+    const count = await this.#repository.count({ words, limit: MAX_TOTAL_SIZE + 1, signal });
+    const totalSize = Math.min(count, MAX_TOTAL_SIZE);
+    return { users: page, nextPageToken, totalSize, totalSizeExceeded: count > totalSize };
+  }
+
+  /**
+   * Appends the users of a page of {@link list} without a filter, by creation, encoded. Returns the token of the next page, or
    * undefined where the users have to be read by {@link list}; `target` is then of no use any more.
    *
    * @param encode The same function for all calls.
@@ -76,9 +116,10 @@ export class Users {
   ): Promise<string | undefined> {
     if (!this.#repository.listEncoded) return undefined;
     const pageTokens = await this.#tokens();
-    const after = placeOf(pageToken, pageTokens, "");
+    const queryText = textOf(BY_CREATION, []);
+    const after = cursorOf(pageToken, pageTokens, queryText);
     const page = await this.#repository.listEncoded({ after, limit: sizeOf(pageSize), encode, target, signal });
-    return page && (page.next ? pageTokens.encode(page.next, "") : "");
+    return page && (page.next ? pageTokens.encode(page.next, queryText) : "");
   }
 
   /**
@@ -136,7 +177,12 @@ export class Users {
   }
 }
 
-function placeOf(pageToken: string, pageTokens: PageTokens, query: string): Cursor | undefined {
+/** Writes everything that a list depends on, for the page tokens of its query. */
+function textOf({ by, descending }: UserOrder, words: readonly string[]): string {
+  return JSON.stringify([by, descending, words]);
+}
+
+function cursorOf(pageToken: string, pageTokens: PageTokens, query: string): Cursor | undefined {
   return pageToken === "" ? undefined : pageTokens.decode(pageToken, query);
 }
 
@@ -152,4 +198,14 @@ function existing(user: User | undefined, id: string): User {
 
 function expectedVersion(etag: string): number | undefined {
   return etag === "" ? undefined : versionOf(etag);
+}
+
+/** @throws InvalidArgumentError */
+function filterWords(filter: string): string[] {
+  const words = wordsOfFilter(filter);
+  if (words.length > MAX_FILTER_WORDS) {
+    const description = `has ${words.length} words; at most ${MAX_FILTER_WORDS} are possible`;
+    throw new InvalidArgumentError("filter has too many words", [{ field: "filter", description }]);
+  }
+  return words;
 }

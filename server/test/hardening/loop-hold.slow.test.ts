@@ -7,8 +7,10 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Cursor, placeOf, type UserOrder } from "../../src/domain/user-order.ts";
+import { wordsOfFilter } from "../../src/domain/user-words.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import type { Cursor, UserRepository } from "../../src/repository/user-repository.ts";
+import type { UserRepository } from "../../src/repository/user-repository.ts";
 
 const USERS = 500_000;
 /**
@@ -26,58 +28,69 @@ let control: Control;
 let controlMs: number;
 
 interface Control {
-  /** The page by one query that sorts all that match, as this server had it; resolves with its processor time in milliseconds. */
-  holdMs(prefix: string, limit: number): number;
+  /** Sorts all that match by one query, as this server once did; returns its processor time in milliseconds. */
+  holdMs(word: string, limit: number): number;
   /** Ids of the page, by a query that is simple to be right. */
-  ids(prefix: string, after: Cursor, limit: number): string[];
+  ids(words: readonly string[], order: UserOrder, after: Cursor | undefined, limit: number): string[];
+  /** Number of users that match. */
+  count(words: readonly string[]): number;
   close(): void;
 }
 
-/** The younger half have e-mails and names with p…, in no order; a thousand others are spread evenly. */
+/**
+ * The younger half have e-mails and names with p…, in no order; a thousand others are spread evenly. Half of all are even,
+ * the others odd, and nobody is both.
+ */
 function fill(): void {
   const database = new DatabaseSync(path);
   database.exec(`
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -200000;
     BEGIN;
-    INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
+    CREATE TEMP TABLE made AS
     WITH RECURSIVE counter (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM counter WHERE i + 1 < ${USERS})
-    SELECT printf('%08x-0000-7000-8000-%012x', i / 16, i), email, email, name, name, 1e12 + i / 10, 1e12 + i / 10, 1
-    FROM (
-      SELECT i,
-        printf('%s%08x@example.com', iif(i < ${USERS / 2}, 'user', 'p'), i * 2654435761 % 4294967296) AS email,
-        CASE WHEN i % 500 = 0 THEN 'rare ' WHEN i < ${USERS / 2} THEN 'anna ' ELSE 'paul ' END || i AS name
-      FROM counter
-    );
+    SELECT i,
+      printf('%s%08x', iif(i < ${USERS / 2}, 'user', 'p'), i * 2654435761 % 4294967296) AS box,
+      CASE WHEN i % 500 = 0 THEN 'rare' WHEN i < ${USERS / 2} THEN 'anna' ELSE 'paul' END AS first,
+      iif(i % 2, 'odd', 'even') AS last
+    FROM counter;
+    INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+    SELECT printf('%08x-0000-7000-8000-%012x', i / 16, i), email, email, name, name,
+      printf(' %s %s %s com', first, last, box), 1e12 + i / 10, 1e12 + i * 7919 % ${USERS}, 1
+    FROM (SELECT *, box || '@com' AS email, printf('%s %s', first, last) AS name FROM made);
+    INSERT INTO user_words (word, user)
+    SELECT word, i + 1 FROM (
+      SELECT i, first AS word FROM made UNION ALL SELECT i, last FROM made UNION ALL SELECT i, box FROM made
+      UNION ALL SELECT i, 'com' FROM made
+    ) ORDER BY word, i;
     COMMIT`);
   database.close();
 }
 
+const COLUMNS = { createdAt: "created_at_ms", updatedAt: "updated_at_ms", name: "name_key", email: "email_key" };
+
 function createControl(): Control {
   const database = new DatabaseSync(path);
   const sorting = database.prepare(`
-    SELECT id FROM users
-    WHERE id IN (
-      SELECT id FROM users WHERE email_key >= ? AND email_key < ?
-      UNION ALL
-      SELECT id FROM users WHERE name_key >= ? AND name_key < ?
-    )
+    SELECT id FROM users WHERE row IN (SELECT user FROM user_words WHERE word >= ? AND word < ?)
     ORDER BY created_at_ms, id LIMIT ?`);
-  const simple = database.prepare(`
-    SELECT id FROM users INDEXED BY users_by_creation
-    WHERE (created_at_ms, id) > (?, ?) AND (substr(email, 1, ?) = ? OR substr(name, 1, ?) = ?)
-    ORDER BY created_at_ms, id LIMIT ?`);
+  const matches = (words: readonly string[]) =>
+    words.map((word) => ` AND ' ' || name || ' ' || replace(email, '@', ' ') LIKE '% ${word}%'`).join("");
   return {
-    holdMs(prefix, limit) {
-      const end = `${prefix}\u{10FFFF}`;
+    holdMs(word, limit) {
       const startedAt = process.threadCpuUsage();
-      sorting.all(prefix, end, prefix, end, limit);
+      sorting.all(word, `${word}\u{10FFFF}`, limit);
       return cpuMsSince(startedAt);
     },
-    ids(prefix, { createdAtMs, id }, limit) {
-      const { length } = prefix;
-      return simple.all(createdAtMs, id, length, prefix, length, prefix, limit).map((row) => String(row.id));
+    ids(words, { by, descending }, after, limit) {
+      const place = after ? ` AND (${COLUMNS[by]}, id) ${descending ? "<" : ">"} (?, ?)` : "";
+      const direction = descending ? "DESC" : "ASC";
+      const simple = database.prepare(`
+        SELECT id FROM users WHERE 1 ${place} ${matches(words)}
+        ORDER BY ${COLUMNS[by]} ${direction}, id ${direction} LIMIT ${limit}`);
+      return simple.all(...(after ? [after.value, after.id] : [])).map((row) => String(row.id));
     },
+    count: (words) => Number(database.prepare(`SELECT count(*) AS n FROM users WHERE 1 ${matches(words)}`).get()?.n),
     close: () => database.close(),
   };
 }
@@ -120,25 +133,55 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const BEGINNING = { createdAtMs: -1, id: "" };
-const MIDDLE = { createdAtMs: 1e12 + USERS / 20 - 1, id: "" };
-const NEARLY_END = { createdAtMs: 1e12 + USERS / 10 - 10, id: "" };
+/** Filters: none, frequent and rare words, words of no order, of nobody, and frequent ones that nobody has together. */
+const FILTERS = [
+  "",
+  "p",
+  "rare",
+  "u",
+  "user4999",
+  "p1",
+  "com",
+  "anna odd",
+  "nobody",
+  "even odd",
+  "com rare",
+  "anna nobody",
+];
+const ORDERS = (["createdAt", "updatedAt", "name", "email"] as const).flatMap((by) => [
+  { by, descending: false },
+  { by, descending: true },
+]);
+/** Users in whose places pages begin. */
+const PLACES = [USERS / 2 - 1, USERS - 10];
 
 describe(`with ${USERS} users`, () => {
-  test("no page, filter or place holds the event loop, and each gives what one query gives", async () => {
+  test("no page, filter, order or place holds the event loop, and each gives what one query gives", async () => {
     const turns: [string, number][] = [];
-    for (const prefix of ["", "p", "rare", "u", "user4999", "p1", "anna 1", "nobody"]) {
-      for (const [place, after] of Object.entries({ BEGINNING, MIDDLE, NEARLY_END })) {
-        for (const limit of [51, 1_001]) {
-          const page = `"${prefix}" from ${place}, ${limit}`;
-          let ids: string[] = [];
-          const [ms = 0] = await longestTurns(async () => {
-            ids = (await repository.list({ after, limit, prefix })).map(({ id }) => id);
-          });
-          turns.push([page, ms]);
-          expect(ids, page).toEqual(control.ids(prefix, after, limit));
-        }
+    const placed = await repository.findMany(
+      PLACES.map((i) => `${(i >> 4).toString(16).padStart(8, "0")}-0000-7000-8000-${i.toString(16).padStart(12, "0")}`),
+    );
+    for (const [index, filter] of FILTERS.entries()) {
+      const words = wordsOfFilter(filter);
+      for (const [number, order] of ORDERS.entries()) {
+        // Each filter and order meets each place and size, though not all of them at once.
+        const limit = (index + number) % 2 ? 51 : 1_001;
+        const user = placed[(index + (number >> 1)) % 3];
+        const after = user && placeOf(user, order);
+        const page = `"${filter}" by ${order.by}, ${order.descending}, from ${after?.value}, ${limit}`;
+        let ids: string[] = [];
+        const [ms = 0] = await longestTurns(async () => {
+          ids = (await repository.list({ words, order, after, limit })).map(({ id }) => id);
+        });
+        turns.push([page, ms]);
+        expect(ids, page).toEqual(control.ids(words, order, after, limit));
       }
+      let count = 0;
+      const [ms = 0] = await longestTurns(async () => {
+        count = await repository.count({ words, limit: 10_001 });
+      });
+      turns.push([`count of "${filter}"`, ms]);
+      expect(count, filter).toBe(Math.min(control.count(words), 10_001));
     }
     const [page, ms] = turns.toSorted(([, a], [, b]) => b - a)[0] ?? [];
     console.log(`longest turn ${ms} ms (${page}), the one query ${controlMs} ms`);
@@ -158,7 +201,7 @@ describe(`with ${USERS} users`, () => {
     reader.close();
 
     let isSearching = true;
-    const search = repository.list({ after: undefined, limit: 1_001, prefix: "p" }).finally(() => {
+    const search = repository.list({ limit: 1_001, words: ["even", "odd"] }).finally(() => {
       isSearching = false;
     });
     let checks = 0;
@@ -175,8 +218,9 @@ describe(`with ${USERS} users`, () => {
     const [ms] = await longestTurns(() =>
       Promise.all(
         Array.from({ length: 40 }, (_, index) => {
-          const prefix = ["p", "user", "", "rare"][index % 4] ?? "";
-          return repository.list({ after: undefined, limit: 1_001, prefix });
+          const words = [["p"], ["user"], [], ["rare"], ["even", "odd"]][index % 5] ?? [];
+          const options = { words, order: ORDERS[index % ORDERS.length], limit: 1_001 };
+          return index % 3 ? repository.list(options) : repository.count({ words, limit: 10_001 });
         }),
       ),
     );
@@ -208,7 +252,7 @@ describe(`with ${USERS} users`, () => {
     const users = createClient(UserService, connect(server.url));
     const headers = await server.auth();
     const first = await users.listUsers({ filter: "P" }, { headers });
-    expect(first.users[0]?.name).toBe(`rare ${USERS / 2}`);
+    expect(first.users[0]?.name).toBe("rare even");
     const turnsMs = await longestTurns(() =>
       Promise.all(
         Array.from({ length: 4 }, async () => {

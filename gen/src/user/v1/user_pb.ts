@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file user/v1/user.proto.
  */
 export const file_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChJ1c2VyL3YxL3VzZXIucHJvdG8SB3VzZXIudjEinQEKBFVzZXISCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIlcKDkdldFVzZXJSZXF1ZXN0EkUKAmlkGAEgASgJQjm6SDa6AS4KC2lkLnJlcXVpcmVkEhN1c2VyIGlkIGlzIHJlcXVpcmVkGgp0aGlzICE9ICcncgMYgAEiLgoPR2V0VXNlclJlc3BvbnNlEhsKBHVzZXIYASABKAsyDS51c2VyLnYxLlVzZXIiwwEKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAIEnIKBmZpbHRlchgDIAEoCUJiukhfugFXCgtmaWx0ZXIudGV4dBIjbXVzdCBub3QgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMaIyF0aGlzLm1hdGNoZXMoJ1tcXHgwMC1cXHgxZlxceDdmXScpcgMY/gEiSgoRTGlzdFVzZXJzUmVzcG9uc2USHAoFdXNlcnMYASADKAsyDS51c2VyLnYxLlVzZXISFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIvMDChFDcmVhdGVVc2VyUmVxdWVzdBIZCgVlbWFpbBgBIAEoCUIKukgHcgUY/gFgARLVAgoEbmFtZRgCIAEoCULGArpIwgK6ASsKCm5hbWUuZW1wdHkSEW11c3Qgbm90IGJlIGVtcHR5Ggp0aGlzICE9ICcnugGLAgoJbmFtZS50ZXh0Ei9tdXN0IG5vdCBiZSBibGFuayBvciBjb250YWluIGNvbnRyb2wgY2hhcmFjdGVycxrMAXRoaXMgPT0gJycgfHwgKHRoaXMubWF0Y2hlcygnW15cXHBaXFxwQ1xccE1cXHh7MTE1Zn1cXHh7MTE2MH1cXHh7MjgwMH1cXHh7MzE2NH1cXHh7ZmZhMH1cXHh7MTM0NDF9XFx4ezEzNDQyfVxceHsxZDE1OX1dJykgJiYgIXRoaXMubWF0Y2hlcygnW1xccHtDY31cXHB7Wmx9XFxwe1pwfVxceHsyMDJhfS1cXHh7MjAyZX1cXHh7MjA2Nn0tXFx4ezIwNjl9XScpKXIDGMgBEmsKCnJlcXVlc3RfaWQYAyABKAlCV7pIVLoBTAoPcmVxdWVzdF9pZC50ZXh0EhdtdXN0IGJlIHByaW50YWJsZSBBU0NJSRogdGhpcy5tYXRjaGVzKCdeW1xceDIxLVxceDdlXSokJylyAxiAASIxChJDcmVhdGVVc2VyUmVzcG9uc2USGwoEdXNlchgBIAEoCzINLnVzZXIudjEuVXNlciKoBgoRVXBkYXRlVXNlclJlcXVlc3QSRQoCaWQYASABKAlCObpINroBLgoLaWQucmVxdWlyZWQSE3VzZXIgaWQgaXMgcmVxdWlyZWQaCnRoaXMgIT0gJydyAxiAARIcCgVlbWFpbBgCIAEoCUINukgK2AEBcgUY/gFgARKqAgoEbmFtZRgDIAEoCUKbArpIlwK6AYsCCgluYW1lLnRleHQSL211c3Qgbm90IGJlIGJsYW5rIG9yIGNvbnRhaW4gY29udHJvbCBjaGFyYWN0ZXJzGswBdGhpcyA9PSAnJyB8fCAodGhpcy5tYXRjaGVzKCdbXlxccFpcXHBDXFxwTVxceHsxMTVmfVxceHsxMTYwfVxceHsyODAwfVxceHszMTY0fVxceHtmZmEwfVxceHsxMzQ0MX1cXHh7MTM0NDJ9XFx4ezFkMTU5fV0nKSAmJiAhdGhpcy5tYXRjaGVzKCdbXFxwe0NjfVxccHtabH1cXHB7WnB9XFx4ezIwMmF9LVxceHsyMDJlfVxceHsyMDY2fS1cXHh7MjA2OX1dJykp2AEBcgMYyAESRwoLdXBkYXRlX21hc2sYBCABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrQha6SBPiARASBWVtYWlsEgRuYW1lEgEqEhYKBGV0YWcYBSABKAlCCLpIBXIDGIABOp8CukibAhqMAQoMZW1haWwubWFza2VkEhFtdXN0IG5vdCBiZSBlbXB0eRppIWhhcyh0aGlzLnVwZGF0ZV9tYXNrKSB8fCB0aGlzLmVtYWlsICE9ICcnIHx8ICF0aGlzLnVwZGF0ZV9tYXNrLnBhdGhzLmV4aXN0cyhwLCBwID09ICdlbWFpbCcgfHwgcCA9PSAnKicpGokBCgtuYW1lLm1hc2tlZBIRbXVzdCBub3QgYmUgZW1wdHkaZyFoYXModGhpcy51cGRhdGVfbWFzaykgfHwgdGhpcy5uYW1lICE9ICcnIHx8ICF0aGlzLnVwZGF0ZV9tYXNrLnBhdGhzLmV4aXN0cyhwLCBwID09ICduYW1lJyB8fCBwID09ICcqJykiMQoSVXBkYXRlVXNlclJlc3BvbnNlEhsKBHVzZXIYASABKAsyDS51c2VyLnYxLlVzZXIicgoRRGVsZXRlVXNlclJlcXVlc3QSRQoCaWQYASABKAlCObpINroBLgoLaWQucmVxdWlyZWQSE3VzZXIgaWQgaXMgcmVxdWlyZWQaCnRoaXMgIT0gJydyAxiAARIWCgRldGFnGAIgASgJQgi6SAVyAxiAASIlChJEZWxldGVVc2VyUmVzcG9uc2USDwoHc3VjY2VzcxgBIAEoCDLuAgoLVXNlclNlcnZpY2USQQoHR2V0VXNlchIXLnVzZXIudjEuR2V0VXNlclJlcXVlc3QaGC51c2VyLnYxLkdldFVzZXJSZXNwb25zZSIDkAIBEkcKCUxpc3RVc2VycxIZLnVzZXIudjEuTGlzdFVzZXJzUmVxdWVzdBoaLnVzZXIudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJFCgpDcmVhdGVVc2VyEhoudXNlci52MS5DcmVhdGVVc2VyUmVxdWVzdBobLnVzZXIudjEuQ3JlYXRlVXNlclJlc3BvbnNlEkUKClVwZGF0ZVVzZXISGi51c2VyLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GhsudXNlci52MS5VcGRhdGVVc2VyUmVzcG9uc2USRQoKRGVsZXRlVXNlchIaLnVzZXIudjEuRGVsZXRlVXNlclJlcXVlc3QaGy51c2VyLnYxLkRlbGV0ZVVzZXJSZXNwb25zZUIlWiNnaXRodWIuY29tL215YXBwL2dlbi91c2VyL3YxO3VzZXJ2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChJ1c2VyL3YxL3VzZXIucHJvdG8SB3VzZXIudjEinQEKBFVzZXISCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIlcKDkdldFVzZXJSZXF1ZXN0EkUKAmlkGAEgASgJQjm6SDa6AS4KC2lkLnJlcXVpcmVkEhN1c2VyIGlkIGlzIHJlcXVpcmVkGgp0aGlzICE9ICcncgMYgAEiLgoPR2V0VXNlclJlc3BvbnNlEhsKBHVzZXIYASABKAsyDS51c2VyLnYxLlVzZXIiOQoUQmF0Y2hHZXRVc2Vyc1JlcXVlc3QSIQoDaWRzGAEgAygJQhS6SBGSAQ4IARDoByIHcgUQARiAASI1ChVCYXRjaEdldFVzZXJzUmVzcG9uc2USHAoFdXNlcnMYASADKAsyDS51c2VyLnYxLlVzZXIiwwMKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEnIKBmZpbHRlchgDIAEoCUJiukhfugFXCgtmaWx0ZXIudGV4dBIjbXVzdCBub3QgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMaIyF0aGlzLm1hdGNoZXMoJ1tcXHgwMC1cXHgxZlxceDdmXScpcgMY/gES4QEKCG9yZGVyX2J5GAQgASgJQs4BukjKAboBwgEKDm9yZGVyX2J5LmZpZWxkElJtdXN0IGJlIGNyZWF0ZV90aW1lLCB1cGRhdGVfdGltZSwgbmFtZSBvciBlbWFpbCwgZWFjaCBhbG9uZSBvciB3aXRoIGRlc2MgYmVoaW5kIGl0Glx0aGlzLm1hdGNoZXMoJ14gKih8KGNyZWF0ZV90aW1lfGNyZWF0ZWRfYXR8dXBkYXRlX3RpbWV8dXBkYXRlZF9hdHxuYW1lfGVtYWlsKSggK2Rlc2MpPykgKiQnKXICGEASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIIo8BChFMaXN0VXNlcnNSZXNwb25zZRIcCgV1c2VycxgBIAMoCzINLnVzZXIudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFwoKdG90YWxfc2l6ZRgDIAEoBUgAiAEBEhsKE3RvdGFsX3NpemVfZXhjZWVkZWQYBCABKAhCDQoLX3RvdGFsX3NpemUi8wMKEUNyZWF0ZVVzZXJSZXF1ZXN0EhkKBWVtYWlsGAEgASgJQgq6SAdyBRj+AWABEtUCCgRuYW1lGAIgASgJQsYCukjCAroBKwoKbmFtZS5lbXB0eRIRbXVzdCBub3QgYmUgZW1wdHkaCnRoaXMgIT0gJye6AYsCCgluYW1lLnRleHQSL211c3Qgbm90IGJlIGJsYW5rIG9yIGNvbnRhaW4gY29udHJvbCBjaGFyYWN0ZXJzGswBdGhpcyA9PSAnJyB8fCAodGhpcy5tYXRjaGVzKCdbXlxccFpcXHBDXFxwTVxceHsxMTVmfVxceHsxMTYwfVxceHsyODAwfVxceHszMTY0fVxceHtmZmEwfVxceHsxMzQ0MX1cXHh7MTM0NDJ9XFx4ezFkMTU5fV0nKSAmJiAhdGhpcy5tYXRjaGVzKCdbXFxwe0NjfVxccHtabH1cXHB7WnB9XFx4ezIwMmF9LVxceHsyMDJlfVxceHsyMDY2fS1cXHh7MjA2OX1dJykpcgMYyAESawoKcmVxdWVzdF9pZBgDIAEoCUJXukhUugFMCg9yZXF1ZXN0X2lkLnRleHQSF211c3QgYmUgcHJpbnRhYmxlIEFTQ0lJGiB0aGlzLm1hdGNoZXMoJ15bXFx4MjEtXFx4N2VdKiQnKXIDGIABIjEKEkNyZWF0ZVVzZXJSZXNwb25zZRIbCgR1c2VyGAEgASgLMg0udXNlci52MS5Vc2VyIqgGChFVcGRhdGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhwKBWVtYWlsGAIgASgJQg26SArYAQFyBRj+AWABEqoCCgRuYW1lGAMgASgJQpsCukiXAroBiwIKCW5hbWUudGV4dBIvbXVzdCBub3QgYmUgYmxhbmsgb3IgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMazAF0aGlzID09ICcnIHx8ICh0aGlzLm1hdGNoZXMoJ1teXFxwWlxccENcXHBNXFx4ezExNWZ9XFx4ezExNjB9XFx4ezI4MDB9XFx4ezMxNjR9XFx4e2ZmYTB9XFx4ezEzNDQxfVxceHsxMzQ0Mn1cXHh7MWQxNTl9XScpICYmICF0aGlzLm1hdGNoZXMoJ1tcXHB7Q2N9XFxwe1psfVxccHtacH1cXHh7MjAyYX0tXFx4ezIwMmV9XFx4ezIwNjZ9LVxceHsyMDY5fV0nKSnYAQFyAxjIARJHCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCFrpIE+IBEBIFZW1haWwSBG5hbWUSASoSFgoEZXRhZxgFIAEoCUIIukgFcgMYgAE6nwK6SJsCGowBCgxlbWFpbC5tYXNrZWQSEW11c3Qgbm90IGJlIGVtcHR5GmkhaGFzKHRoaXMudXBkYXRlX21hc2spIHx8IHRoaXMuZW1haWwgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ2VtYWlsJyB8fCBwID09ICcqJykaiQEKC25hbWUubWFza2VkEhFtdXN0IG5vdCBiZSBlbXB0eRpnIWhhcyh0aGlzLnVwZGF0ZV9tYXNrKSB8fCB0aGlzLm5hbWUgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ25hbWUnIHx8IHAgPT0gJyonKSIxChJVcGRhdGVVc2VyUmVzcG9uc2USGwoEdXNlchgBIAEoCzINLnVzZXIudjEuVXNlciJyChFEZWxldGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABIiUKEkRlbGV0ZVVzZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIMsMDCgtVc2VyU2VydmljZRJBCgdHZXRVc2VyEhcudXNlci52MS5HZXRVc2VyUmVxdWVzdBoYLnVzZXIudjEuR2V0VXNlclJlc3BvbnNlIgOQAgESUwoNQmF0Y2hHZXRVc2VycxIdLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1JlcXVlc3QaHi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZSIDkAIBEkcKCUxpc3RVc2VycxIZLnVzZXIudjEuTGlzdFVzZXJzUmVxdWVzdBoaLnVzZXIudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJFCgpDcmVhdGVVc2VyEhoudXNlci52MS5DcmVhdGVVc2VyUmVxdWVzdBobLnVzZXIudjEuQ3JlYXRlVXNlclJlc3BvbnNlEkUKClVwZGF0ZVVzZXISGi51c2VyLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GhsudXNlci52MS5VcGRhdGVVc2VyUmVzcG9uc2USRQoKRGVsZXRlVXNlchIaLnVzZXIudjEuRGVsZXRlVXNlclJlcXVlc3QaGy51c2VyLnYxLkRlbGV0ZVVzZXJSZXNwb25zZUIlWiNnaXRodWIuY29tL215YXBwL2dlbi91c2VyL3YxO3VzZXJ2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message user.v1.User
@@ -98,6 +98,42 @@ export const GetUserResponseSchema: GenMessage<GetUserResponse> = /*@__PURE__*/
   messageDesc(file_user_v1_user, 2);
 
 /**
+ * @generated from message user.v1.BatchGetUsersRequest
+ */
+export type BatchGetUsersRequest = Message<"user.v1.BatchGetUsersRequest"> & {
+  /**
+   * 1 to 1000 ids. A repeated one gets its user as often.
+   *
+   * @generated from field: repeated string ids = 1;
+   */
+  ids: string[];
+};
+
+/**
+ * Describes the message user.v1.BatchGetUsersRequest.
+ * Use `create(BatchGetUsersRequestSchema)` to create a new message.
+ */
+export const BatchGetUsersRequestSchema: GenMessage<BatchGetUsersRequest> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 3);
+
+/**
+ * @generated from message user.v1.BatchGetUsersResponse
+ */
+export type BatchGetUsersResponse = Message<"user.v1.BatchGetUsersResponse"> & {
+  /**
+   * @generated from field: repeated user.v1.User users = 1;
+   */
+  users: User[];
+};
+
+/**
+ * Describes the message user.v1.BatchGetUsersResponse.
+ * Use `create(BatchGetUsersResponseSchema)` to create a new message.
+ */
+export const BatchGetUsersResponseSchema: GenMessage<BatchGetUsersResponse> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 4);
+
+/**
  * @generated from message user.v1.ListUsersRequest
  */
 export type ListUsersRequest = Message<"user.v1.ListUsersRequest"> & {
@@ -110,19 +146,40 @@ export type ListUsersRequest = Message<"user.v1.ListUsersRequest"> & {
   pageSize: number;
 
   /**
-   * next_page_token of the previous page, with the same filter; empty for the
-   * first page.
+   * next_page_token of the previous page, with the same filter and order; empty
+   * for the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Prefix that e-mail or name must have, in any case. Empty for all users.
+   * Words, in any case and order, up to 16 that differ. Each has to be the start
+   * of a word of the user's name or e-mail: "love ada" and "@example.com" find
+   * Ada Lovelace, ada@example.com. White space and @ . - _ + separate words.
+   * Accents count. Without a word, all users match.
    *
    * @generated from field: string filter = 3;
    */
   filter: string;
+
+  /**
+   * Field to order by, ascending, or descending with " desc" (AIP-132):
+   * "create_time", "update_time", "name" or "email"; "created_at" and
+   * "updated_at" are names of the first two. Users that are equal in it follow
+   * each other by id. Names and e-mails are compared by code points, without
+   * regard to case. Empty for "create_time".
+   *
+   * @generated from field: string order_by = 4;
+   */
+  orderBy: string;
+
+  /**
+   * Whether the answer has total_size, which costs a search of its own.
+   *
+   * @generated from field: bool include_total_size = 5;
+   */
+  includeTotalSize: boolean;
 };
 
 /**
@@ -130,7 +187,7 @@ export type ListUsersRequest = Message<"user.v1.ListUsersRequest"> & {
  * Use `create(ListUsersRequestSchema)` to create a new message.
  */
 export const ListUsersRequestSchema: GenMessage<ListUsersRequest> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 3);
+  messageDesc(file_user_v1_user, 5);
 
 /**
  * @generated from message user.v1.ListUsersResponse
@@ -147,6 +204,21 @@ export type ListUsersResponse = Message<"user.v1.ListUsersResponse"> & {
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
+
+  /**
+   * Number of users on all pages together (AIP-158), up to 10000; only if the
+   * request has include_total_size.
+   *
+   * @generated from field: optional int32 total_size = 3;
+   */
+  totalSize?: number | undefined;
+
+  /**
+   * Whether there are more than total_size.
+   *
+   * @generated from field: bool total_size_exceeded = 4;
+   */
+  totalSizeExceeded: boolean;
 };
 
 /**
@@ -154,7 +226,7 @@ export type ListUsersResponse = Message<"user.v1.ListUsersResponse"> & {
  * Use `create(ListUsersResponseSchema)` to create a new message.
  */
 export const ListUsersResponseSchema: GenMessage<ListUsersResponse> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 4);
+  messageDesc(file_user_v1_user, 6);
 
 /**
  * @generated from message user.v1.CreateUserRequest
@@ -190,7 +262,7 @@ export type CreateUserRequest = Message<"user.v1.CreateUserRequest"> & {
  * Use `create(CreateUserRequestSchema)` to create a new message.
  */
 export const CreateUserRequestSchema: GenMessage<CreateUserRequest> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 5);
+  messageDesc(file_user_v1_user, 7);
 
 /**
  * @generated from message user.v1.CreateUserResponse
@@ -207,7 +279,7 @@ export type CreateUserResponse = Message<"user.v1.CreateUserResponse"> & {
  * Use `create(CreateUserResponseSchema)` to create a new message.
  */
 export const CreateUserResponseSchema: GenMessage<CreateUserResponse> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 6);
+  messageDesc(file_user_v1_user, 8);
 
 /**
  * @generated from message user.v1.UpdateUserRequest
@@ -250,7 +322,7 @@ export type UpdateUserRequest = Message<"user.v1.UpdateUserRequest"> & {
  * Use `create(UpdateUserRequestSchema)` to create a new message.
  */
 export const UpdateUserRequestSchema: GenMessage<UpdateUserRequest> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 7);
+  messageDesc(file_user_v1_user, 9);
 
 /**
  * @generated from message user.v1.UpdateUserResponse
@@ -267,7 +339,7 @@ export type UpdateUserResponse = Message<"user.v1.UpdateUserResponse"> & {
  * Use `create(UpdateUserResponseSchema)` to create a new message.
  */
 export const UpdateUserResponseSchema: GenMessage<UpdateUserResponse> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 8);
+  messageDesc(file_user_v1_user, 10);
 
 /**
  * @generated from message user.v1.DeleteUserRequest
@@ -291,7 +363,7 @@ export type DeleteUserRequest = Message<"user.v1.DeleteUserRequest"> & {
  * Use `create(DeleteUserRequestSchema)` to create a new message.
  */
 export const DeleteUserRequestSchema: GenMessage<DeleteUserRequest> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 9);
+  messageDesc(file_user_v1_user, 11);
 
 /**
  * @generated from message user.v1.DeleteUserResponse
@@ -308,7 +380,7 @@ export type DeleteUserResponse = Message<"user.v1.DeleteUserResponse"> & {
  * Use `create(DeleteUserResponseSchema)` to create a new message.
  */
 export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PURE__*/
-  messageDesc(file_user_v1_user, 10);
+  messageDesc(file_user_v1_user, 12);
 
 /**
  * UserService is the user directory.
@@ -327,8 +399,22 @@ export const UserService: GenService<{
     output: typeof GetUserResponseSchema;
   },
   /**
-   * ListUsers returns users in the order of their creation, a page at a time
-   * (AIP-158). Scope users:read.
+   * BatchGetUsers returns several users, in the order of the ids in the request
+   * (AIP-231). If one does not exist, the call is not_found and returns none.
+   * Scope users:read.
+   *
+   * @generated from rpc user.v1.UserService.BatchGetUsers
+   */
+  batchGetUsers: {
+    methodKind: "unary";
+    input: typeof BatchGetUsersRequestSchema;
+    output: typeof BatchGetUsersResponseSchema;
+  },
+  /**
+   * ListUsers returns the users that a filter finds, a page at a time (AIP-158).
+   * In the order of creation, a user that exists and matches all the while is on
+   * exactly one page. In other orders, a user that changes its place meanwhile
+   * can be missed or be seen twice. Scope users:read.
    *
    * @generated from rpc user.v1.UserService.ListUsers
    */

@@ -10,6 +10,7 @@ import { newUser } from "../new-user.contract.ts";
 import type { EncodeUser } from "../user-repository.ts";
 import { SqliteEncodedList } from "./encoded-list.ts";
 import { sqliteMigrations } from "./migrations.ts";
+import { addWordFunctions } from "./stored-words.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
@@ -42,9 +43,7 @@ test("another connection's changes are seen at once, and what it removes and add
   }
   // Same id and version as before: nothing but its content tells that it is another user.
   other.exec("CREATE TEMP TABLE t AS SELECT * FROM users WHERE rowid = 3; DELETE FROM users WHERE rowid = 3");
-  other.exec(
-    "INSERT INTO users SELECT id, email, email_key, 'restored', 'x', created_at_ms, updated_at_ms, version FROM t",
-  );
+  other.exec("UPDATE t SET name = 'restored'; INSERT INTO users SELECT * FROM t");
   expect((await names())?.[2]).toBe("restored");
 });
 
@@ -94,9 +93,11 @@ describe("the connection's own statements", () => {
 
   function openList() {
     const database = new DatabaseSync(":memory:");
+    addWordFunctions(database);
     for (const step of sqliteMigrations) database.exec(step);
     const insert = (verb: string, id: string, email: string, name: string) =>
-      database.exec(`${verb} INTO users VALUES ('${id}', '${email}', '${email}', '${name}', '${name}', 1, 1, 1)`);
+      database.exec(`
+        ${verb} INTO users VALUES (NULL, '${id}', '${email}', '${email}', '${name}', '${name}', '', 1, 1, 1)`);
     insert("INSERT", "1", "a", "Ada");
     insert("INSERT", "2", "b", "Bob");
     return { database, insert, list: new SqliteEncodedList(database) };

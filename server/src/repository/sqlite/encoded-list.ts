@@ -1,12 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
+import type { Cursor } from "../../domain/user-order.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
-import type { ByteTarget, Cursor, EncodedList, EncodedListOptions, EncodeUser } from "../user-repository.ts";
+import type { ByteTarget, EncodedList, EncodedListOptions, EncodeUser } from "../user-repository.ts";
 import { EncodedRows } from "./encoded-rows.ts";
-import { BEGINNING, MAX_SLICE_USERS, Pace, toUser, USER_COLUMNS, type UserRow } from "./user-list.ts";
+import { toUser, USER_COLUMNS, type UserRow } from "./list-statements.ts";
+import { Pace } from "./pace.ts";
+import { FIRST_SLICE_ROWS, MAX_SLICE_USERS } from "./user-list.ts";
 
 /** Times that a slice is read again because another process has changed the database meanwhile. */
 const MAX_ATTEMPTS = 3;
+
+/** Place ahead of all users. */
+const BEGINNING: Cursor = { value: Number.MIN_SAFE_INTEGER, id: "" };
 
 /** Part of a page. */
 interface Slice {
@@ -21,7 +27,7 @@ interface Slice {
 /**
  * Reads pages of the directory in the order of creation, encoded. Most of what a page costs is its columns on their way
  * into JavaScript. So only the rowids come from SQLite, as one text and out of the index alone, and the users that are
- * encoded already from memory. Rowids may serve as keys, since nothing here runs VACUUM, which would change them.
+ * encoded already from memory. Rowids may serve as keys: as the column `row` they never change.
  *
  * A user in memory is the one in the database. A trigger of this connection reports all that it changes, whatever
  * changes it. A commit of another connection shows in `data_version`, and then all are forgotten. A page whose reads
@@ -45,16 +51,10 @@ export class SqliteEncodedList {
    *
    * @throws The signal's reason, within a slice of its abort.
    */
-  async page({
-    after = BEGINNING,
-    limit,
-    encode,
-    target,
-    signal,
-  }: EncodedListOptions): Promise<EncodedList | undefined> {
-    const pace = new Pace();
+  async page({ after, limit, encode, target, signal }: EncodedListOptions): Promise<EncodedList | undefined> {
+    const pace = new Pace(FIRST_SLICE_ROWS);
     if (!hasTimeInTurn()) await timeInTurn();
-    for (let [from, room] = [after, limit]; ; await timeInTurn()) {
+    for (let [from, room]: [Cursor, number] = [after ?? BEGINNING, limit]; ; await timeInTurn()) {
       signal?.throwIfAborted();
       const start: Cursor = from;
       const slice = pace.run((rows) => this.#append(start, Math.min(rows, MAX_SLICE_USERS), room, encode, target));
@@ -99,7 +99,7 @@ export class SqliteEncodedList {
   /** Finds the rows of one slice. */
   #slice(from: Cursor, most: number, room: number): Slice {
     const count = Math.min(most, room + 1);
-    const { found } = this.#statements.rows.get(from.createdAtMs, from.id, count) as { found: string };
+    const { found } = this.#statements.rows.get(from.value, from.id, count) as { found: string };
     const rows: number[] = JSON.parse(found);
     const isOver = rows.length > room;
     if (isOver) rows.pop();
@@ -160,7 +160,7 @@ function prepareStatements(database: DatabaseSync) {
         SELECT rowid AS row FROM users INDEXED BY users_by_creation
         WHERE (created_at_ms, id) > (?, ?) ORDER BY created_at_ms, id LIMIT ?
       )`),
-    place: database.prepare("SELECT created_at_ms AS createdAtMs, id FROM users WHERE rowid = ?"),
+    place: database.prepare("SELECT created_at_ms AS value, id FROM users WHERE rowid = ?"),
     version: database.prepare("SELECT data_version AS version FROM pragma_data_version"),
     users,
   };

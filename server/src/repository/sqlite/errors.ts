@@ -51,9 +51,14 @@ export function isUnavailable(error: unknown): boolean {
   return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
 }
 
+/** Returns whether the index of e-mails refused a user: ids and words have unique indexes too. */
+function isEmailTaken(error: unknown): boolean {
+  return resultCode(error) === SQLITE_CONSTRAINT_UNIQUE && /users\.email_key$/.test((error as Error).message);
+}
+
 /** Converts an SQLite error to the domain's error. Returns any other error unchanged. */
 export function toDomainError(error: unknown): unknown {
   if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
-  if (resultCode(error) === SQLITE_CONSTRAINT_UNIQUE) return new EmailTakenError();
+  if (isEmailTaken(error)) return new EmailTakenError();
   return error;
 }

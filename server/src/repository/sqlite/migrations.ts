@@ -1,6 +1,6 @@
 /**
  * The schema, step by step. A released step is never changed. The database keeps the number of steps applied as its
- * `user_version`.
+ * `user_version`. Steps may call `rollcall_words` (`stored-words.ts`).
  */
 export const sqliteMigrations: readonly string[] = [
   `
@@ -38,5 +38,38 @@ export const sqliteMigrations: readonly string[] = [
     name  TEXT PRIMARY KEY,
     value ANY NOT NULL
   ) STRICT;
+  `,
+  // `row` stays the same for as long as the user exists: VACUUM may change a rowid without a name. The users are copied in
+  // the order of their creation, in which most searches read them.
+  `
+  CREATE TABLE new_users (
+    row           INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    email         TEXT NOT NULL,
+    email_key     TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    name_key      TEXT NOT NULL,
+    words         TEXT NOT NULL,
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    version       INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO new_users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+  SELECT id, email, email_key, name, name_key, rollcall_words(name, email), created_at_ms, updated_at_ms, version
+  FROM users INDEXED BY users_by_creation ORDER BY created_at_ms, id;
+  DROP TABLE users;
+  ALTER TABLE new_users RENAME TO users;
+  CREATE INDEX users_by_creation ON users (created_at_ms, id);
+  CREATE INDEX users_by_update ON users (updated_at_ms, id);
+  CREATE INDEX users_by_name ON users (name_key, id);
+  CREATE UNIQUE INDEX users_by_email ON users (email_key);
+
+  CREATE TABLE user_words (
+    word TEXT NOT NULL,
+    user INTEGER NOT NULL,
+    PRIMARY KEY (word, user)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO user_words (word, user)
+  SELECT value, row FROM users, json_each(rollcall_words_json(words)) ORDER BY value, row;
   `,
 ];

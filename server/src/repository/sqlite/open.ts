@@ -9,6 +9,7 @@ import { findDamage } from "./find-damage.ts";
 import { sqliteMigrations } from "./migrations.ts";
 import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 import { areSearchKeysCurrent, type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
+import { addWordFunctions } from "./stored-words.ts";
 
 /** Oldest SQLite with the features that a durable server needs: STRICT tables, RETURNING and the WAL fixes. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
@@ -135,6 +136,7 @@ function migrate(database: DatabaseSync, path: string): EqualEmails {
   try {
     // Another process may have changed the file since the first look.
     recognise(database, path);
+    addWordFunctions(database);
     for (const step of sqliteMigrations.slice(Number(pragma(database, "user_version")))) database.exec(step);
     const equalEmails = refreshSearchKeys(database);
     database.exec(`

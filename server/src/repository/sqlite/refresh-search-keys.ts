@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { searchKey } from "../../domain/user.ts";
+import { wordsOfUser } from "../../domain/user-words.ts";
+import { StoredWords, toWordsText } from "./stored-words.ts";
 
 /**
  * Version of the search keys. The number counts changes of {@link searchKey}; characters added by Unicode change the
@@ -25,6 +27,7 @@ interface Row {
   emailKey: string;
   name: string;
   nameKey: string;
+  words: string;
   createdAtMs: number;
 }
 
@@ -45,20 +48,23 @@ export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
   if (areSearchKeysCurrent(database)) return { count: 0, userIds: [] };
   // The keys of ASCII text are the same in every version.
   const select = database.prepare(`
-    SELECT rowid AS row, id, email, email_key AS emailKey, name, name_key AS nameKey, created_at_ms AS createdAtMs
+    SELECT row, id, email, email_key AS emailKey, name, name_key AS nameKey, words, created_at_ms AS createdAtMs
     FROM users INDEXED BY users_by_creation
     WHERE (created_at_ms, id) > (?, ?) AND (email GLOB '*[^ -~]*' OR name GLOB '*[^ -~]*')
     ORDER BY created_at_ms, id LIMIT ?`);
-  const updateName = database.prepare("UPDATE users SET name_key = ? WHERE rowid = ?");
-  const updateEmail = database.prepare("UPDATE OR IGNORE users SET email_key = ? WHERE rowid = ?");
+  const updateName = database.prepare("UPDATE users SET name_key = ?, words = ? WHERE row = ?");
+  const updateEmail = database.prepare("UPDATE OR IGNORE users SET email_key = ? WHERE row = ?");
+  const storedWords = new StoredWords(database);
   let count = 0;
   const userIds: string[] = [];
   let rows: Row[] = [];
   do {
     const { createdAtMs, id } = rows.at(-1) ?? { createdAtMs: -1, id: "" };
     rows = select.all(createdAtMs, id, ROWS_AT_ONCE) as unknown as Row[];
-    for (const { row, id, email, emailKey, name, nameKey } of rows) {
-      if (nameKey !== searchKey(name)) updateName.run(searchKey(name), row);
+    for (const { row, id, email, emailKey, name, nameKey, words } of rows) {
+      const newWords = toWordsText(wordsOfUser({ name, email }));
+      if (nameKey !== searchKey(name) || words !== newWords) updateName.run(searchKey(name), newWords, row);
+      storedWords.replace(row, words, newWords);
       if (emailKey === searchKey(email) || updateEmail.run(searchKey(email), row).changes === 1) continue;
       count += 1;
       if (userIds.length < MAX_REPORTED) userIds.push(id);

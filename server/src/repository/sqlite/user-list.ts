@@ -1,214 +1,225 @@
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
+import { BY_CREATION } from "../../domain/user-order.ts";
 import { MAX_SEARCHES_AT_ONCE } from "../../limits.ts";
 import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { Permits } from "../../runtime/permits.ts";
-import type { Cursor, ListOptions } from "../user-repository.ts";
+import type { CountOptions, ListOptions } from "../user-repository.ts";
+import { rangeOf } from "./key-range.ts";
+import { ListStatements, type OrderStatements, type Place, toUser, type UserRow } from "./list-statements.ts";
+import { Pace } from "./pace.ts";
 
-/** Most users of one index range that are sorted. If more match, a walk in the order of creation meets them soon. */
+/** Most users with one word that are sorted. If more match, a walk in order meets them soon. */
 const MAX_SORTED = 1_000;
+/** The same with the rarest of several words, since few of its users may have the others: some 2 microseconds each. */
+const MAX_INTERSECTED = 10_000;
 /** Most users in one slice's answer: some 2 microseconds each. */
 export const MAX_SLICE_USERS = 256;
 /** Rows that the first slice looks at: some 0.2 microseconds each, a hundred times that from a cold disk. */
-const FIRST_SLICE_ROWS = 512;
-const MIN_SLICE_ROWS = 16;
-const MAX_SLICE_ROWS = 8_192;
-/**
- * Target duration of a slice, in milliseconds. After a shorter slice the next one grows; after one of twice the target
- * it shrinks.
- */
-const SLICE_MS = 1;
+export const FIRST_SLICE_ROWS = 512;
+/** The same in an order in which each row is read from another place. */
+const FIRST_SCATTERED_ROWS = 64;
 
-export const BEGINNING: Cursor = { createdAtMs: -1, id: "" };
-const END: Cursor = { createdAtMs: Number.MAX_SAFE_INTEGER, id: "" };
-const LAST_CODE_POINT = 0x10ffff;
+interface Search {
+  readonly statements: OrderStatements;
+  readonly needles: readonly string[];
+  readonly after: Place;
+  readonly limit: number;
+  /** Rows that the first slice of a walk looks at. */
+  readonly firstRows: number;
+  readonly signal: AbortSignal | undefined;
+}
 
-/** Columns of a user in a statement. */
-export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
-
-/** The same columns of one user. */
-export type UserRow = [
-  id: string,
-  email: string,
-  name: string,
-  createdAtMs: number,
-  updatedAtMs: number,
-  version: number,
-];
-
-/** Search keys from `start` up to, but without, `end`. */
-interface KeyRange {
-  readonly start: string;
-  readonly end: string | Uint8Array;
+/** Users to look at, by row. */
+interface Candidates {
+  readonly rows: readonly number[];
+  /** Whether these are all. */
+  readonly isComplete: boolean;
 }
 
 /**
  * Reads pages of the directory in slices of about a millisecond. SQLite runs on the event loop, and a search may look
  * at every user. So others get a turn between slices, and a caller can give up through its signal.
  *
- * A search whose index ranges hold few users sorts those. Otherwise it walks in the order of creation until the page is
- * full. A walk may meet all users, at a fifth of a second for a million. Sorting the ranges could take as long, and
- * would miss users that are renamed meanwhile.
+ * A search with a rare word sorts the users who have it. Otherwise it walks in the order asked for until the page is
+ * full. A walk may meet all users, at a fifth of a second for a million. Sorting could take as long.
  *
- * A user that exists and matches all the while is in the page: its place never changes, so the walk meets it, and the
- * candidates to sort are selected at a single moment.
+ * A user that exists, matches and keeps its place all the while is in the page: the walk meets it, and the candidates to
+ * sort are selected at a single moment.
  */
 export class SqliteUserList {
-  readonly #statements: ReturnType<typeof prepareStatements>;
+  readonly #statements: ListStatements;
+  readonly #entries: StatementSync;
+  readonly #countEntries: StatementSync;
+  readonly #countUsers: StatementSync;
+  readonly #lastRow: StatementSync;
   readonly #walks = new Permits(MAX_SEARCHES_AT_ONCE);
 
   constructor(database: DatabaseSync) {
-    this.#statements = prepareStatements(database);
+    const prepare = (sql: string) => {
+      const statement = database.prepare(sql);
+      statement.setReturnArrays(true);
+      return statement;
+    };
+    this.#statements = new ListStatements(database);
+    const entries = "FROM user_words WHERE word >= ? AND word < ? LIMIT ?";
+    this.#entries = prepare(`SELECT json_group_array(user) FROM (SELECT user ${entries})`);
+    this.#countEntries = prepare(`SELECT count(*) FROM (SELECT 1 ${entries})`);
+    this.#countUsers = prepare("SELECT count(*) FROM (SELECT 1 FROM users LIMIT ?)");
+    this.#lastRow = prepare("SELECT coalesce(max(row), 0) FROM users");
   }
 
   /** @throws The signal's reason, within a slice of its abort. */
-  async page({ after = BEGINNING, limit, prefix, signal }: ListOptions): Promise<User[]> {
-    if (!hasTimeInTurn()) await timeInTurn();
-    signal?.throwIfAborted();
-    if (prefix === "") return this.#walk(after, limit, undefined, signal);
-    const range = rangeOf(prefix);
-    const candidates = this.#candidates(range);
-    if (candidates) return this.#sort(candidates, after, limit, range, signal);
+  async page({ after, limit, words = [], order = BY_CREATION, signal }: ListOptions): Promise<User[]> {
+    await turnFor(signal);
+    const statements = this.#statements.of(order, words.length);
+    const search: Search = {
+      ...{ statements, limit, signal, needles: toNeedles(words), after: after ?? statements.start },
+      firstRows: order.by === "createdAt" ? FIRST_SLICE_ROWS : FIRST_SCATTERED_ROWS,
+    };
+    if (words.length === 0) return this.#walk(search);
+    const most = words.length === 1 ? MAX_SORTED : MAX_INTERSECTED;
+    const { rows, isComplete } = await this.#candidates(words, most, signal);
+    if (isComplete && rows.length <= MAX_SORTED) return this.#sort(search, rows);
+    return this.#whilePermitted(signal, () => (isComplete ? this.#sort(search, rows) : this.#walk(search)));
+  }
+
+  /** @throws The signal's reason, within a slice of its abort. */
+  async count({ words = [], limit, signal }: CountOptions): Promise<number> {
+    await turnFor(signal);
+    if (words.length === 0) return firstNumber(this.#countUsers.get(limit));
+    const { rows, isComplete } = await this.#candidates(words, Math.max(limit, MAX_INTERSECTED), signal);
+    if (words.length === 1 && (isComplete || rows.length >= limit)) return Math.min(rows.length, limit);
+    const { among, between } = this.#statements.counts(words.length);
+    const needles = toNeedles(words);
+    return this.#whilePermitted(signal, () => {
+      if (isComplete) {
+        return this.#sum(rows.length, limit, signal, (from, to) =>
+          firstNumber(among.get(JSON.stringify(rows.slice(from, to)), ...needles)),
+        );
+      }
+      const last = firstNumber(this.#lastRow.get());
+      return this.#sum(last, limit, signal, (from, to) => firstNumber(between.get(from, to, ...needles)));
+    });
+  }
+
+  /** Returns the users with the rarest of the words, and whether they are all. */
+  async #candidates(words: readonly string[], most: number, signal: AbortSignal | undefined): Promise<Candidates> {
+    let rarest = rangeOf(words[0] ?? "");
+    if (words.length > 1) {
+      let fewest = most + 1;
+      for (const word of words) {
+        await turnFor(signal);
+        const range = rangeOf(word);
+        const entries = firstNumber(this.#countEntries.get(range.start, range.end, fewest));
+        if (entries < fewest) [rarest, fewest] = [range, entries];
+      }
+      if (fewest > most) return { rows: [], isComplete: false };
+      await turnFor(signal);
+    }
+    const [json] = this.#entries.get(rarest.start, rarest.end, most + 1) as unknown as [string];
+    const entries = JSON.parse(json) as number[];
+    // A user can have several words with the same start.
+    return { rows: [...new Set(entries)], isComplete: entries.length <= most };
+  }
+
+  async #whilePermitted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#walks.acquire(signal);
     try {
-      return await this.#walk(after, limit, range, signal);
+      return await work();
     } finally {
       this.#walks.release();
     }
   }
 
-  /** Returns the rows in either range, or undefined if there are many. */
-  #candidates({ start, end }: KeyRange): number[] | undefined {
-    const byEmail = this.#statements.rowsByEmail.all(start, end, MAX_SORTED + 1);
-    if (byEmail.length > MAX_SORTED) return undefined;
-    const byName = this.#statements.rowsByName.all(start, end, MAX_SORTED + 1);
-    if (byName.length > MAX_SORTED) return undefined;
-    return [...new Set([...byEmail, ...byName].map(({ row }) => Number(row)))];
-  }
-
-  async #sort(
-    candidates: readonly number[],
-    { createdAtMs, id }: Cursor,
-    limit: number,
-    { start, end }: KeyRange,
-    signal: AbortSignal | undefined,
-  ): Promise<User[]> {
-    const pace = new Pace();
-    let users: User[] = [];
+  async #sort({ statements, after, limit, needles, signal }: Search, candidates: readonly number[]): Promise<User[]> {
+    const pace = new Pace(FIRST_SLICE_ROWS);
+    let found: UserRow[] = [];
     for (let done = 0; done < candidates.length; ) {
       if (done > 0) await nextSharedTurn();
       signal?.throwIfAborted();
       pace.run((rows) => {
         const some = candidates.slice(done, done + Math.min(rows, MAX_SLICE_USERS));
-        const rowsJson = JSON.stringify(some);
-        const found = this.#statements.matching.all(rowsJson, createdAtMs, id, start, end, start, end, limit);
-        users = [...users, ...(found as unknown as User[])].sort(byPlace).slice(0, limit);
+        const more = statements.matching.all(after.value, after.id, JSON.stringify(some), limit, ...needles);
+        found = [...found, ...(more as unknown as UserRow[])].sort(statements.compare).slice(0, limit);
         done += some.length;
       });
     }
-    return users;
+    return found.map(toUser);
   }
 
-  async #walk(
-    after: Cursor,
-    limit: number,
-    range: KeyRange | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<User[]> {
-    const pace = new Pace();
+  async #walk({ after, firstRows, ...search }: Search): Promise<User[]> {
+    const { limit, needles, signal } = search;
+    const pace = new Pace(firstRows);
     const users: User[] = [];
-    for (let place: Cursor | undefined = after; ; ) {
-      const from: Cursor = place;
-      place = pace.run((rows) => this.#slice(from, rows, limit, range, users));
+    for (let place: Place | undefined = after; ; ) {
+      const from: Place = place;
+      place = pace.run((rows) => this.#slice(search, from, rows, users));
       if (!place || users.length >= limit) return users;
       // Without a filter a few slices fill the page; with one it may take thousands.
-      await (range ? nextSharedTurn() : timeInTurn());
+      await (needles.length > 0 ? nextSharedTurn() : timeInTurn());
       signal?.throwIfAborted();
     }
   }
 
   /** Adds the users of one slice to `users`. Returns the place where the next slice begins, or undefined at the end. */
-  #slice(from: Cursor, rows: number, limit: number, range: KeyRange | undefined, users: User[]): Cursor | undefined {
-    const { placeAhead, walk, walkMatching } = this.#statements;
+  #slice(
+    { statements, limit, needles }: Pick<Search, "statements" | "limit" | "needles">,
+    from: Place,
+    rows: number,
+    users: User[],
+  ): Place | undefined {
     let most = Math.min(limit - users.length, MAX_SLICE_USERS);
-    if (!range) {
-      most = Math.min(most, rows);
+    let end: Place | undefined;
+    let found: UserRow[];
+    if (needles.length === 0) {
       // Every row is a user of the page.
-      const found = walk.all(from.createdAtMs, from.id, most) as unknown as UserRow[];
-      for (const row of found) users.push(toUser(row));
-      return found.length === most ? users.at(-1) : undefined;
+      most = Math.min(most, rows);
+      found = statements.walk.all(from.value, from.id, most) as unknown as UserRow[];
+    } else {
+      const ahead = statements.placeAhead.get(from.value, from.id, rows - 1) as unknown as [string, string] | undefined;
+      end = ahead && { value: ahead[0], id: ahead[1] };
+      const to = end ?? statements.end;
+      const places = [from.value, from.id, to.value, to.id];
+      found = statements.walkMatching.all(...places, most, ...needles) as unknown as UserRow[];
     }
-    const end = placeAhead.get(from.createdAtMs, from.id, rows - 1) as unknown as Cursor | undefined;
-    const to = end ?? END;
-    const places = [from.createdAtMs, from.id, to.createdAtMs, to.id];
-    const found = walkMatching.all(...places, range.start, range.end, range.start, range.end, most);
-    users.push(...(found as unknown as User[]));
-    return found.length === most ? users.at(-1) : end;
+    for (const row of found) users.push(toUser(row));
+    const last = found.at(-1);
+    return last && found.length === most ? statements.placeOf(last) : end;
+  }
+
+  /** Adds up what `count` returns for slices of numbers above `from` and up to `to`, until it is the limit. */
+  async #sum(
+    total: number,
+    limit: number,
+    signal: AbortSignal | undefined,
+    count: (from: number, to: number) => number,
+  ): Promise<number> {
+    const pace = new Pace(FIRST_SLICE_ROWS);
+    let sum = 0;
+    for (let done = 0; done < total && sum < limit; ) {
+      if (done > 0) await nextSharedTurn();
+      signal?.throwIfAborted();
+      pace.run((rows) => {
+        sum += count(done, done + rows);
+        done += rows;
+      });
+    }
+    return Math.min(sum, limit);
   }
 }
 
-/** Adapts the number of rows in a slice to the time that earlier slices took. */
-export class Pace {
-  #rows = FIRST_SLICE_ROWS;
-
-  run<T>(slice: (rows: number) => T): T {
-    const startedAtMs = performance.now();
-    const result = slice(this.#rows);
-    const tookMs = performance.now() - startedAtMs;
-    if (tookMs < SLICE_MS) this.#rows = Math.min(this.#rows * 2, MAX_SLICE_ROWS);
-    else if (tookMs > 2 * SLICE_MS) this.#rows = Math.max(this.#rows >> 1, MIN_SLICE_ROWS);
-    return result;
-  }
+/** Resolves when a short piece of work may begin in this turn of the event loop. */
+async function turnFor(signal: AbortSignal | undefined): Promise<void> {
+  if (!hasTimeInTurn()) await timeInTurn();
+  signal?.throwIfAborted();
 }
 
-/**
- * Returns the range of all keys that start with the prefix. SQLite compares text by its UTF-8 bytes, which is the order
- * of code points.
- */
-function rangeOf(prefix: string): KeyRange {
-  const codePoints = Array.from(prefix, (char) => char.codePointAt(0) ?? 0);
-  while (codePoints.at(-1) === LAST_CODE_POINT) codePoints.pop();
-  const last = codePoints.pop();
-  // The prefix has only last code points, so no text ends the range. A blob does, since blobs sort behind all text.
-  if (last === undefined) return { start: prefix, end: new Uint8Array() };
-  // Surrogates are not characters, and are never stored as such.
-  const next = last === 0xd7ff ? 0xe000 : last + 1;
-  return { start: prefix, end: String.fromCodePoint(...codePoints, next) };
+/** Returns what a user's column `words` contains if it has words with these starts (`stored-words.ts`). */
+function toNeedles(words: readonly string[]): string[] {
+  return words.map((word) => ` ${word}`);
 }
 
-export function toUser([id, email, name, createdAtMs, updatedAtMs, version]: UserRow): User {
-  return { id, email, name, createdAtMs, updatedAtMs, version };
-}
-
-function byPlace(a: User, b: User): number {
-  return a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1);
-}
-
-function prepareStatements(database: DatabaseSync) {
-  const matches = "((email_key >= ? AND email_key < ?) OR (name_key >= ? AND name_key < ?))";
-  // INDEXED BY: with another plan a slice would read more than its rows.
-  const walk = (condition: string) =>
-    database.prepare(`
-      SELECT ${USER_COLUMNS} FROM users INDEXED BY users_by_creation
-      WHERE (created_at_ms, id) > (?, ?) ${condition}
-      ORDER BY created_at_ms, id LIMIT ?`);
-  const walkAll = walk("");
-  // Objects made by SQLite's binding take a fifth longer.
-  walkAll.setReturnArrays(true);
-  return {
-    // Reads the indexes alone, which contain the rowid.
-    rowsByEmail: database.prepare("SELECT rowid AS row FROM users WHERE email_key >= ? AND email_key < ? LIMIT ?"),
-    rowsByName: database.prepare(
-      "SELECT rowid AS row FROM users INDEXED BY users_by_name WHERE name_key >= ? AND name_key < ? LIMIT ?",
-    ),
-    matching: database.prepare(`
-      SELECT ${USER_COLUMNS} FROM users
-      WHERE rowid IN (SELECT value FROM json_each(?)) AND (+created_at_ms, +id) > (?, ?) AND ${matches}
-      ORDER BY created_at_ms, id LIMIT ?`),
-    placeAhead: database.prepare(`
-      SELECT created_at_ms AS createdAtMs, id FROM users INDEXED BY users_by_creation
-      WHERE (created_at_ms, id) > (?, ?) ORDER BY created_at_ms, id LIMIT 1 OFFSET ?`),
-    walk: walkAll,
-    walkMatching: walk(`AND (created_at_ms, id) <= (?, ?) AND ${matches}`),
-  };
+function firstNumber(row: unknown): number {
+  return (row as [number])[0];
 }

@@ -6,8 +6,11 @@ import {
   UserNotFoundError,
 } from "../../domain/errors.ts";
 import { searchKey, type User } from "../../domain/user.ts";
+import { wordsOfUser } from "../../domain/user-words.ts";
+import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import type {
   Awaitable,
+  CountOptions,
   EncodedList,
   EncodedListOptions,
   IdempotencyKey,
@@ -18,8 +21,10 @@ import type {
 import { SqliteEncodedList } from "./encoded-list.ts";
 import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { toUser, USER_COLUMNS, type UserRow } from "./list-statements.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open.ts";
-import { SqliteUserList, USER_COLUMNS } from "./user-list.ts";
+import { StoredWords, toWordsText } from "./stored-words.ts";
+import { SqliteUserList } from "./user-list.ts";
 import { SqliteWatch } from "./watch.ts";
 import { WriteCheck } from "./write-check.ts";
 
@@ -48,6 +53,7 @@ class SqliteUserRepository implements UserRepository {
   readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
   readonly #encodedList: SqliteEncodedList;
+  readonly #words: StoredWords;
   readonly #statements: ReturnType<typeof prepareStatements>;
 
   constructor(database: DatabaseSync, watch: SqliteWatch) {
@@ -56,6 +62,7 @@ class SqliteUserRepository implements UserRepository {
     this.#statements = prepareStatements(database);
     this.#list = new SqliteUserList(database);
     this.#encodedList = new SqliteEncodedList(database);
+    this.#words = new StoredWords(database);
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
       maxHoldMs: 5,
@@ -75,6 +82,15 @@ class SqliteUserRepository implements UserRepository {
     }
   }
 
+  async findMany(ids: readonly string[]): Promise<(User | undefined)[]> {
+    return this.#use(async () => {
+      if (!hasTimeInTurn()) await timeInTurn();
+      const rows = this.#statements.findMany.all(JSON.stringify(ids)) as unknown as UserRow[];
+      const users = new Map(rows.map((row) => [row[0], toUser(row)]));
+      return ids.map((id) => users.get(id));
+    });
+  }
+
   async list(options: ListOptions): Promise<User[]> {
     return this.#use(() => this.#list.page(options));
   }
@@ -83,20 +99,27 @@ class SqliteUserRepository implements UserRepository {
     return this.#use(() => this.#encodedList.page(options));
   }
 
+  async count(options: CountOptions): Promise<number> {
+    return this.#use(() => this.#list.count(options));
+  }
+
   insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
     return this.#write(() => {
       const replayed = idempotencyKey && this.#replay(idempotencyKey);
       if (replayed) return replayed;
-      this.#statements.insert.run(
+      const words = toWordsText(wordsOfUser(user));
+      const { lastInsertRowid } = this.#statements.insert.run(
         user.id,
         user.email,
         searchKey(user.email),
         user.name,
         searchKey(user.name),
+        words,
         user.createdAtMs,
         user.updatedAtMs,
         user.version,
       );
+      this.#words.replace(lastInsertRowid, "", words);
       if (idempotencyKey) this.#remember(idempotencyKey, user);
       return user;
     });
@@ -116,7 +139,10 @@ class SqliteUserRepository implements UserRepository {
       const { email, name, updatedAtMs, version } = updated;
       // An unchanged e-mail keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
       const emailKey = email === user.email ? null : searchKey(email);
-      this.#statements.update.run(email, emailKey, name, searchKey(name), updatedAtMs, version, id);
+      const stored = this.#storedWords(id);
+      const words = toWordsText(wordsOfUser(updated));
+      this.#statements.update.run(email, emailKey, name, searchKey(name), words, updatedAtMs, version, id);
+      this.#words.replace(stored.row, stored.words, words);
       return updated;
     });
   }
@@ -124,6 +150,8 @@ class SqliteUserRepository implements UserRepository {
   delete(id: string, expectedVersion?: number): Promise<void> {
     return this.#write(() => {
       this.#expect(id, expectedVersion);
+      const { row, words } = this.#storedWords(id);
+      this.#words.replace(row, words, "");
       this.#statements.delete.run(id);
     });
   }
@@ -153,6 +181,10 @@ class SqliteUserRepository implements UserRepository {
 
   #find(id: string): User | undefined {
     return this.#statements.find.get(id) as unknown as User | undefined;
+  }
+
+  #storedWords(id: string): { row: number; words: string } {
+    return this.#statements.words.get(id) as unknown as { row: number; words: string };
   }
 
   /** Returns the user, if it exists and has the expected version, if one is given. */
@@ -220,13 +252,18 @@ class SqliteUserRepository implements UserRepository {
 
 function prepareStatements(database: DatabaseSync) {
   const prepare = (sql: string): StatementSync => database.prepare(sql);
+  const findMany = prepare(`SELECT ${USER_COLUMNS} FROM users WHERE id IN (SELECT value FROM json_each(?))`);
+  findMany.setReturnArrays(true);
   return {
+    findMany,
     find: prepare(`SELECT ${USER_COLUMNS} FROM users WHERE id = ?`),
     insert: prepare(`
-      INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`),
+      INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    words: prepare("SELECT row, words FROM users WHERE id = ?"),
     update: prepare(`
-      UPDATE users SET email = ?, email_key = coalesce(?, email_key), name = ?, name_key = ?, updated_at_ms = ?, version = ?
+      UPDATE users
+      SET email = ?, email_key = coalesce(?, email_key), name = ?, name_key = ?, words = ?, updated_at_ms = ?, version = ?
       WHERE id = ?`),
     delete: prepare("DELETE FROM users WHERE id = ?"),
     findRequest: prepare(`

@@ -13,12 +13,13 @@ export type Permission = "public" | (string & {});
  */
 export type Permissions = Readonly<Record<string, Permission>>;
 
-const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
+const { getUser, batchGetUsers, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 
 /** Permissions of Rollcall's own services. */
 export const rollcallPermissions: Readonly<Record<string, (typeof SCOPES)[number]>> = {
   [methodName(getUser)]: "users:read",
+  [methodName(batchGetUsers)]: "users:read",
   [methodName(listUsers)]: "users:read",
   [methodName(createUser)]: "users:write",
   [methodName(updateUser)]: "users:write",

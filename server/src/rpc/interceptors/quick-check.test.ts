@@ -46,6 +46,10 @@ const TEXTS = [
   "a b@c",
   "x".repeat(64),
   "0198c7a0-1111-7222-8333-000000000000",
+  "create_time",
+  "name desc",
+  " email  desc ",
+  "name asc",
 ];
 const LENGTHS = [1, 2, 62, 63, 64, 127, 128, 129, 199, 200, 201, 253, 254, 255, 1_023, 1_024, 1_025, 4_096, 4_097];
 
@@ -58,7 +62,11 @@ function randomText(): string {
 
 /** Gives every field of one kind a value, mostly one at an edge of a rule. */
 function randomMessage(schema: DescMessage) {
-  const fields = schema.fields.flatMap(({ fieldKind, localName, ...field }) => {
+  const fields = schema.fields.flatMap(({ fieldKind, localName, ...field }): [string, unknown][] => {
+    if (fieldKind === "list") {
+      const texts = [randomText(), randomText()];
+      return [[localName, Array.from({ length: random.pick([0, 1, 999, 1_000, 1_001]) }, () => random.pick(texts))]];
+    }
     if (fieldKind !== "scalar" || random.isOnce(6)) return [];
     const isText = "scalar" in field && field.scalar === 9;
     const isNumber = "scalar" in field && field.scalar === 5;

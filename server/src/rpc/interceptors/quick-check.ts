@@ -10,6 +10,7 @@ import {
   Int32RulesSchema,
   message as messageRules,
   oneof as oneofRules,
+  RepeatedRulesSchema,
   type StringRules,
   StringRulesSchema,
 } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
@@ -32,6 +33,10 @@ const email: TextCheck = (text) =>
 const expressions: ReadonlyMap<string, TextCheck> = new Map([
   ["this != ''", (text: string) => text !== ""],
   ["!this.matches('[\\\\x00-\\\\x1f\\\\x7f]')", (text: string) => /^[\x20-\x7e]*$/.test(text)],
+  [
+    "this.matches('^ *(|(create_time|created_at|update_time|updated_at|name|email)( +desc)?) *$')",
+    (text: string) => /^(|(create_time|update_time|name|email)( desc)?)$/.test(text),
+  ],
   ["this.matches('^[\\\\x21-\\\\x7e]*$')", (text: string) => /^[\x21-\x7e]*$/.test(text)],
   [
     "this == '' || (this.matches('[^\\\\pZ\\\\pC\\\\pM\\\\x{115f}\\\\x{1160}\\\\x{2800}\\\\x{3164}\\\\x{ffa0}\\\\x{13441}\\\\x{13442}\\\\x{1d159}]') && !this.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]'))",
@@ -63,6 +68,7 @@ export function createQuickCheck(schema: DescMessage): QuickCheck | undefined {
 const anything: ValueCheck = () => true;
 
 function checkOf(field: DescField): ValueCheck | undefined {
+  if (field.fieldKind === "list" && field.listKind === "scalar") return listCheck(field);
   // The fields of messages within have rules of their own.
   if (field.fieldKind !== "scalar" || field.oneof || field.presence === FeatureSet_FieldPresence.EXPLICIT)
     return undefined;
@@ -74,12 +80,28 @@ function checkOf(field: DescField): ValueCheck | undefined {
   return undefined;
 }
 
+function listCheck(field: DescField): ValueCheck | undefined {
+  if (!hasOption(field, fieldRules)) return anything;
+  const rules = getOption(field, fieldRules);
+  if (!hasOnly(FieldRulesSchema, rules, ["repeated"]) || rules.type.case !== "repeated") return undefined;
+  const { value: repeated } = rules.type;
+  if (!hasOnly(RepeatedRulesSchema, repeated, ["min_items", "max_items", "items"])) return undefined;
+  const { minItems, maxItems, items } = repeated;
+  const most = isFieldSet(repeated, RepeatedRulesSchema.field.maxItems) ? maxItems : Number.POSITIVE_INFINITY;
+  const check = items?.type.case === "string" ? stringCheck(items, items.type.value) : undefined;
+  return (
+    check && ((value) => Array.isArray(value) && value.length >= minItems && value.length <= most && value.every(check))
+  );
+}
+
 function stringCheck(rules: FieldRules, string: StringRules): ValueCheck | undefined {
-  const { maxLen, wellKnown } = string;
-  if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"]) || !hasOnly(StringRulesSchema, string, ["max_len", "email"]))
+  const { minLen, maxLen, wellKnown } = string;
+  const known = ["min_len", "max_len", "email"];
+  if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"]) || !hasOnly(StringRulesSchema, string, known))
     return undefined;
   const checks: TextCheck[] = [];
-  // A text has no more characters than UTF-16 units.
+  // A text has no more characters than UTF-16 units, and at least half as many.
+  if (minLen > 0) checks.push((text) => text.length > 2 * (Number(minLen) - 1));
   if (isFieldSet(string, StringRulesSchema.field.maxLen)) checks.push((text) => text.length <= maxLen);
   if (wellKnown.case === "email" && wellKnown.value) checks.push(email);
   for (const { expression } of rules.cel) {

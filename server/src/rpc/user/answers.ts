@@ -30,7 +30,7 @@ export class UserAnswer extends EncodedAnswer {
   }
 }
 
-/** The same for a page of users. */
+/** The same for a page of users, and for a batch: its answer has the first of a page's fields alone. */
 export class UserPageAnswer extends EncodedAnswer {
   readonly #page: UserPage;
 
@@ -45,6 +45,14 @@ export class UserPageAnswer extends EncodedAnswer {
 
   get nextPageToken(): string {
     return this.#page.nextPageToken;
+  }
+
+  get totalSize(): number | undefined {
+    return this.#page.totalSize;
+  }
+
+  get totalSizeExceeded(): boolean {
+    return this.#page.totalSizeExceeded ?? false;
   }
 
   toBytes(): Uint8Array {

@@ -13,11 +13,14 @@ export function userJson(user: User): string {
   return `{"user":${fieldsOf(user)}}`;
 }
 
-/** Writes a page's answer: its users, and the token of the next page. */
-export function userPageJson({ users, nextPageToken }: UserPage): string {
-  const list = users.length === 0 ? "" : `"users":[${users.map(fieldsOf).join(",")}]`;
-  const token = nextPageToken === "" ? "" : `"nextPageToken":${JSON.stringify(nextPageToken)}`;
-  return `{${list}${list && token && ","}${token}}`;
+/** Writes a page's answer: its users, the token of the next page, and the number of all. */
+export function userPageJson({ users, nextPageToken, totalSize, totalSizeExceeded }: UserPage): string {
+  const fields: string[] = [];
+  if (users.length > 0) fields.push(`"users":[${users.map(fieldsOf).join(",")}]`);
+  if (nextPageToken !== "") fields.push(`"nextPageToken":${JSON.stringify(nextPageToken)}`);
+  if (totalSize !== undefined) fields.push(`"totalSize":${totalSize}`);
+  if (totalSizeExceeded) fields.push('"totalSizeExceeded":true');
+  return `{${fields.join(",")}}`;
 }
 
 /** Leaves out what is empty, as protobuf does (ProtoJSON: fields without presence). */

@@ -1,5 +1,9 @@
 import { create, toBinary, toJsonString } from "@bufbuild/protobuf";
-import { GetUserResponseSchema, ListUsersResponseSchema } from "@rollcall/gen/user/v1/user";
+import {
+  BatchGetUsersResponseSchema,
+  GetUserResponseSchema,
+  ListUsersResponseSchema,
+} from "@rollcall/gen/user/v1/user";
 import { createRandom } from "@rollcall/testing/random";
 import { expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
@@ -33,14 +37,21 @@ function randomUser(): User {
   };
 }
 
+function randomTotal(): { totalSize?: number; totalSizeExceeded?: boolean } {
+  return random.pick([{}, { totalSize: random.pick([0, 127, 128, 10_000]), totalSizeExceeded: random.below(2) === 1 }]);
+}
+
 test(`the bytes of users are those that the runtime makes of their messages (FUZZ_SEED=${seed})`, () => {
   for (let i = 0; i < 300; i++) {
     const users = Array.from({ length: random.below(4) }, randomUser);
     const nextPageToken = randomText();
-    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), nextPageToken });
-    expect(Buffer.from(encodeUserPage({ users, nextPageToken })).equals(toBinary(ListUsersResponseSchema, page))).toBe(
-      true,
-    );
+    const fields = { nextPageToken, ...randomTotal() };
+    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), ...fields });
+    const bytes = Buffer.from(encodeUserPage({ users, ...fields }));
+    expect(bytes.equals(toBinary(ListUsersResponseSchema, page))).toBe(true);
+    const batch = create(BatchGetUsersResponseSchema, { users: users.map(toUserMessage) });
+    const batchBytes = Buffer.from(encodeUserPage({ users, nextPageToken: "" }));
+    expect(batchBytes.equals(toBinary(BatchGetUsersResponseSchema, batch))).toBe(true);
     for (const one of users) {
       const answer = create(GetUserResponseSchema, { user: toUserMessage(one) });
       expect(Buffer.from(encodeUser(one)).equals(toBinary(GetUserResponseSchema, answer))).toBe(true);
@@ -85,8 +96,11 @@ test(`the JSON of users is what the runtime makes of their messages (FUZZ_SEED=$
   for (let i = 0; i < 300; i++) {
     const users = Array.from({ length: random.below(4) }, randomJsonUser);
     const nextPageToken = randomText();
-    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), nextPageToken });
-    expect(userPageJson({ users, nextPageToken })).toBe(toJsonString(ListUsersResponseSchema, page));
+    const fields = { nextPageToken, ...randomTotal() };
+    const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage), ...fields });
+    expect(userPageJson({ users, ...fields })).toBe(toJsonString(ListUsersResponseSchema, page));
+    const batch = create(BatchGetUsersResponseSchema, { users: users.map(toUserMessage) });
+    expect(userPageJson({ users, nextPageToken: "" })).toBe(toJsonString(BatchGetUsersResponseSchema, batch));
     for (const one of users) {
       const answer = create(GetUserResponseSchema, { user: toUserMessage(one) });
       expect(userJson(one)).toBe(toJsonString(GetUserResponseSchema, answer));

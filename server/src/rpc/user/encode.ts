@@ -24,11 +24,13 @@ export function encodeUser(user: User): Uint8Array {
   return finish();
 }
 
-/** Returns the bytes of a page's answer: its users, and the token of the next page. */
-export function encodeUserPage({ users, nextPageToken }: UserPage): Uint8Array {
-  begin(users.reduce((sum, user) => sum + userBytes(user), 3 * nextPageToken.length + 16));
+/** Returns the bytes of a page's answer: its users, the token of the next page, and the number of all. */
+export function encodeUserPage({ users, nextPageToken, totalSize, totalSizeExceeded }: UserPage): Uint8Array {
+  begin(users.reduce((sum, user) => sum + userBytes(user), 3 * nextPageToken.length + 32));
   for (const user of users) writeUser(user);
   writeText(2, nextPageToken);
+  if (totalSize !== undefined) writeNumber(3, totalSize);
+  if (totalSizeExceeded) writeNumber(4, 1);
   return finish();
 }
 
@@ -85,6 +87,11 @@ function writeTime(field: number, ms: number): void {
     writeVarint(nanos);
   }
   endField(start);
+}
+
+function writeNumber(field: number, value: number): void {
+  room[end++] = (field << 3) | VARINT;
+  writeVarint(value);
 }
 
 function writeText(field: number, text: string): void {

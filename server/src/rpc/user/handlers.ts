@@ -6,7 +6,7 @@ import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
 import { EncodedUserPageAnswer, UserAnswer, UserPageAnswer } from "./answers.ts";
 import { encodeUser } from "./encode.ts";
-import { toUserChange } from "./mapper.ts";
+import { toUserChange, toUserQuery } from "./mapper.ts";
 
 /** Room that a page of encoded users begins with, in bytes: 100 of the usual size. */
 const FIRST_PAGE_BYTES = 12 * 1_024;
@@ -18,13 +18,17 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
       const user = users.get(id);
       return user instanceof Promise ? user.then(toAnswer) : toAnswer(user);
     },
-    async listUsers({ pageSize, pageToken, filter }, { signal }) {
-      if (filter === "") {
+    async batchGetUsers({ ids }) {
+      return new UserPageAnswer({ users: await users.getMany(ids), nextPageToken: "" });
+    },
+    async listUsers(request, { signal }) {
+      const { pageSize, pageToken, filter, orderBy, includeTotalSize } = request;
+      if (filter === "" && orderBy === "" && !includeTotalSize) {
         const page = new GrowingBuffer(Number.MAX_SAFE_INTEGER, Buffer.allocUnsafeSlow(FIRST_PAGE_BYTES), 0);
         const nextPageToken = await users.listEncoded(pageSize, pageToken, encodeUser, page, signal);
         if (nextPageToken !== undefined) return new EncodedUserPageAnswer(page, nextPageToken);
       }
-      return new UserPageAnswer(await users.list(pageSize, pageToken, filter, signal));
+      return new UserPageAnswer(await users.list(toUserQuery(request), signal));
     },
     async createUser({ email, name, requestId }, { values }) {
       const user = await users.create({ email, name }, requestId, values.get(principalKey));

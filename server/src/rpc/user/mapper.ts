@@ -1,7 +1,24 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type UpdateUserRequest, type User as UserMessage, UserSchema } from "@rollcall/gen/user/v1/user";
+import {
+  type ListUsersRequest,
+  type UpdateUserRequest,
+  type User as UserMessage,
+  UserSchema,
+} from "@rollcall/gen/user/v1/user";
 import { etagOf, type User, type UserFields } from "../../domain/user.ts";
+import { BY_CREATION, type UserOrder } from "../../domain/user-order.ts";
+import type { UserQuery } from "../../service/users.ts";
+
+/** Orders by the fields that a request can name. */
+const ORDER_FIELDS: Readonly<Record<string, UserOrder["by"]>> = {
+  create_time: "createdAt",
+  created_at: "createdAt",
+  update_time: "updatedAt",
+  updated_at: "updatedAt",
+  name: "name",
+  email: "email",
+};
 
 /** Converts a user to its message in the contract. */
 export function toUserMessage(user: User): UserMessage {
@@ -26,4 +43,15 @@ export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Pa
   const changesEmail = changes("email", email);
   const changesName = changes("name", name);
   return { ...(changesEmail && { email }), ...(changesName && { name }) };
+}
+
+/** Converts a request whose rules are met. */
+export function toUserQuery({ pageSize, pageToken, filter, orderBy, includeTotalSize }: ListUsersRequest): UserQuery {
+  return { pageSize, pageToken, filter, order: toOrder(orderBy), includeTotalSize };
+}
+
+function toOrder(orderBy: string): UserOrder {
+  if (orderBy === "") return BY_CREATION;
+  const [field = "", direction] = orderBy.trim().split(/ +/);
+  return { by: ORDER_FIELDS[field] ?? BY_CREATION.by, descending: direction === "desc" };
 }

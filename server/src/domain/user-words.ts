@@ -1,0 +1,29 @@
+import { searchKey, type UserFields } from "./user.ts";
+
+/** Characters that separate words: Unicode's white space, and those that separate the parts of e-mails and names. */
+const SEPARATORS = /[\p{White_Space}@.\-_+]+/u;
+
+/**
+ * Returns the words by which a search finds a user: those of its name and e-mail, as search keys, each once. At most 227
+ * within the contract's 200 and 254 characters.
+ */
+export function wordsOfUser({ email, name }: UserFields): string[] {
+  return [...new Set([...split(name), ...split(email)])].sort();
+}
+
+/**
+ * Returns the words of a filter, as search keys. A user matches if each is the start of one of the user's words. Words
+ * that others imply are left out: who matches "ada" matches "a" too. Empty, for all users, if the filter has none but
+ * separators.
+ */
+export function wordsOfFilter(filter: string): string[] {
+  // In this order, a word comes right before those that start with it.
+  const words = [...new Set(split(filter))].sort();
+  return words.filter((word, index) => !words[index + 1]?.startsWith(word));
+}
+
+function split(text: string): string[] {
+  return searchKey(text)
+    .split(SEPARATORS)
+    .filter((word) => word !== "");
+}

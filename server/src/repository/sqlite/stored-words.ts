@@ -1,0 +1,41 @@
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { wordsOfUser } from "../../domain/user-words.ts";
+
+/**
+ * Returns words as the column `words` has them: each behind a space, which no word contains. So ` ada` is found where a
+ * word starts with it, and nowhere else.
+ */
+export function toWordsText(words: readonly string[]): string {
+  return words.map((word) => ` ${word}`).join("");
+}
+
+function toWords(text: string): string[] {
+  return text.split(" ").slice(1);
+}
+
+/** The table `user_words`: every word of each user, by its row. */
+export class StoredWords {
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#insert = database.prepare("INSERT INTO user_words (word, user) VALUES (?, ?)");
+    this.#delete = database.prepare("DELETE FROM user_words WHERE word = ? AND user = ?");
+  }
+
+  /** Replaces the words of a user: both texts are what its column `words` has, before and after. */
+  replace(row: number | bigint, before: string, after: string): void {
+    if (before === after) return;
+    const [old, wanted] = [toWords(before), toWords(after)];
+    for (const word of old) if (!wanted.includes(word)) this.#delete.run(word, row);
+    for (const word of wanted) if (!old.includes(word)) this.#insert.run(word, row);
+  }
+}
+
+/** Adds the functions to the connection that migrations call. */
+export function addWordFunctions(database: DatabaseSync): void {
+  database.function("rollcall_words", { deterministic: true }, (name, email) =>
+    toWordsText(wordsOfUser({ name: String(name), email: String(email) })),
+  );
+  database.function("rollcall_words_json", { deterministic: true }, (text) => JSON.stringify(toWords(String(text))));
+}
