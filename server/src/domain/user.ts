@@ -17,6 +17,9 @@ export interface UserFields {
   readonly name: string;
 }
 
+/** Text whose search key is its lower case; most are. */
+const IS_ASCII = /^[ -~]*$/;
+
 /**
  * Returns the form in which e-mails and names are compared. It is equal for texts that are a canonical caseless match
  * (Unicode 17.0, 3.13, D145), whatever the language. The dotless ı counts as an i too, since both are I in capitals.
@@ -27,6 +30,7 @@ export interface UserFields {
  * of its own (ΐ). The result is composed again.
  */
 export function searchKey(text: string): string {
+  if (IS_ASCII.test(text)) return text.toLowerCase();
   const folded = text.normalize("NFD").toLowerCase().toUpperCase().toLowerCase().replaceAll("ς", "σ");
   return folded.normalize("NFC");
 }
