@@ -17,6 +17,8 @@ const MIN_SQLITE_VERSION = [3, 51, 0] as const;
 const JOURNAL_SIZE_LIMIT = 16 * 1024 ** 2;
 const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 20;
+/** Number of users from which on a change of the schema is logged: it takes more than a second. */
+const NOTICED_USERS = 50_000;
 /** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
 
@@ -64,12 +66,12 @@ export function openSqlite(path: string, options: OpenSqliteOptions = {}): Datab
   }
 }
 
-function tryOpen(path: string, { onEqualEmails }: OpenSqliteOptions): DatabaseSync {
+function tryOpen(path: string, { onEqualEmails, onNotice }: OpenSqliteOptions): DatabaseSync {
   if (path !== ":memory:") inspectFile(path);
   const database = new DatabaseSync(path);
   try {
     configure(database, path);
-    const equalEmails = isCurrent(database) ? undefined : migrate(database, path);
+    const equalEmails = isCurrent(database) ? undefined : migrate(database, path, onNotice);
     const damage = path === ":memory:" ? undefined : findDamage(database, statSync(path).size);
     if (damage) throw new DatabaseOpenError(`${path} is damaged (${damage}); put a backup in its place`);
     if (equalEmails?.count) onEqualEmails?.(equalEmails);
@@ -131,11 +133,19 @@ export function isCurrent(database: DatabaseSync): boolean {
   );
 }
 
-function migrate(database: DatabaseSync, path: string): EqualEmails {
+function migrate(database: DatabaseSync, path: string, onNotice: OpenSqliteOptions["onNotice"]): EqualEmails {
   database.exec("BEGIN IMMEDIATE");
   try {
     // Another process may have changed the file since the first look.
     recognise(database, path);
+    const startedAtMs = performance.now();
+    const users = countUsers(database);
+    if (users >= NOTICED_USERS) {
+      onNotice?.({
+        level: "info",
+        message: `bringing ${path} up to date, with ${users} users: some 15 s for a million`,
+      });
+    }
     addWordFunctions(database);
     for (const step of sqliteMigrations.slice(Number(pragma(database, "user_version")))) database.exec(step);
     const equalEmails = refreshSearchKeys(database);
@@ -143,9 +153,20 @@ function migrate(database: DatabaseSync, path: string): EqualEmails {
       PRAGMA application_id = ${APPLICATION_ID};
       PRAGMA user_version = ${sqliteMigrations.length};
       COMMIT`);
+    // All of it went through the log, which would stay as large. Another process may still read it.
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    if (users >= NOTICED_USERS) {
+      const seconds = Math.round((performance.now() - startedAtMs) / 1_000);
+      onNotice?.({ level: "info", message: `${path} is up to date, after ${seconds} s` });
+    }
     return equalEmails;
   } catch (error) {
     if (database.isTransaction) database.exec("ROLLBACK");
     throw error;
   }
+}
+
+function countUsers(database: DatabaseSync): number {
+  if (pragma(database, "user_version") === 0) return 0;
+  return Number(database.prepare("SELECT count(*) AS count FROM users").get()?.count);
 }
