@@ -1,9 +1,10 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { InvalidArgumentError } from "../domain/errors.ts";
 import { PageTokens } from "./page-token.ts";
 
-const tokens = new PageTokens(randomBytes(32));
+const key = randomBytes(32);
+const tokens = new PageTokens(key);
 const place = { value: 1_900_000_000_000, id: "01a20792-6dc3-7802-969e-6cb7527aeb30" };
 
 test("a token decodes to its place, with the same query and key", () => {
@@ -23,6 +24,16 @@ test("a token with any bit changed is refused", () => {
     changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
     expect(() => tokens.decode(changed.toString("base64url"), "")).toThrow("invalid page token");
   }
+});
+
+test("a token of the first version is refused", () => {
+  const first = `${place.value} ${place.id}`;
+  const mac = createHmac("sha256", key)
+    .update(JSON.stringify([first, "ada"]))
+    .digest()
+    .subarray(0, 16);
+  const token = Buffer.concat([mac, Buffer.from(first)]).toString("base64url");
+  expect(() => tokens.decode(token, "ada")).toThrow("invalid page token");
 });
 
 test("a token with extra characters around it is refused", () => {

@@ -41,7 +41,7 @@ export function areSearchKeysCurrent(database: DatabaseSync): boolean {
  * caller's transaction. Takes about a second for a million users, and some seconds more if all of them change.
  *
  * If e-mails become the same, the user that has the key already keeps it, else the oldest gets it. The others keep
- * their old keys. They can still be changed, but are not found by their e-mails, which nobody else can take. Such users
+ * their old keys. They can still be changed, and nobody else can take their e-mails. Such users
  * exist only if they bypassed the contract, which admits only ASCII: its keys never change.
  */
 export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
