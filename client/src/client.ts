@@ -27,7 +27,7 @@ export interface ClientParts {
 
 export type NewUser = Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">;
 export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name" | "etag">;
-export type UserQuery = Pick<MessageInitShape<typeof ListUsersRequestSchema>, "pageSize" | "filter">;
+export type UserQuery = Pick<MessageInitShape<typeof ListUsersRequestSchema>, "pageSize" | "filter" | "orderBy">;
 
 /**
  * Calls Rollcall. The methods here throw RollcallErrors for refusals that a caller can act on, and ConnectErrors for
@@ -50,6 +50,15 @@ export class RollcallClient implements AsyncDisposable {
   /** @throws UserNotFoundError */
   getUser(id: string, options?: CallOptions): Promise<User> {
     return userOf(this.users.getUser({ id }, options));
+  }
+
+  /**
+   * Returns up to 1,000 users, in the order of their ids.
+   *
+   * @throws UserNotFoundError for the first that does not exist; it then returns none.
+   */
+  async getUsers(ids: readonly string[], options?: CallOptions): Promise<User[]> {
+    return (await domainErrors(this.users.batchGetUsers({ ids: [...ids] }, options))).users;
   }
 
   /**
@@ -85,7 +94,11 @@ export class RollcallClient implements AsyncDisposable {
     await domainErrors(this.users.deleteUser({ id, ...(etag !== undefined && { etag }) }, options));
   }
 
-  /** Returns a page of users, in the order of their creation. `nextPageToken` is empty at the end. */
+  /**
+   * Returns a page of users, in the order of their creation or by `orderBy`: "create_time", "update_time", "name" or
+   * "email", alone or with " desc". Each word of `filter` has to be the start of one in name or e-mail. `nextPageToken` is
+   * empty at the end. With `includeTotalSize` the page has `totalSize`, up to 10,000, and `totalSizeExceeded` beyond.
+   */
   listUsers(
     query: MessageInitShape<typeof ListUsersRequestSchema> = {},
     options?: CallOptions,
@@ -94,13 +107,16 @@ export class RollcallClient implements AsyncDisposable {
   }
 
   /**
-   * Yields all users, in the order of their creation, and reads page by page as the loop goes. The deadline applies to
-   * each page.
+   * Yields all users, in the order of their creation or by `orderBy`, and reads page by page as the loop goes. The deadline
+   * applies to each page. In another order, a user that changes its place meanwhile can be missed or come twice.
    */
-  async *listAllUsers({ pageSize = 1_000, filter = "" }: UserQuery = {}, options?: CallOptions): AsyncIterable<User> {
+  async *listAllUsers(
+    { pageSize = 1_000, filter = "", orderBy = "" }: UserQuery = {},
+    options?: CallOptions,
+  ): AsyncIterable<User> {
     let pageToken = "";
     do {
-      const page = await this.listUsers({ pageSize, filter, pageToken }, options);
+      const page = await this.listUsers({ pageSize, filter, orderBy, pageToken }, options);
       yield* page.users;
       pageToken = page.nextPageToken;
     } while (pageToken !== "");

@@ -29,6 +29,21 @@ for (const wire of wires) {
     await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
     const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
     expect(await client.getUser(ada.id)).toEqual(ada);
+    const grace = await client.createUser({ email: "grace@example.org", name: "Grace Hopper" });
+    expect(await client.getUsers([grace.id, ada.id])).toEqual([grace, ada]);
+    await expect(client.getUsers([ada.id, "nobody"])).rejects.toMatchObject({
+      name: "UserNotFoundError",
+      userId: "nobody",
+    });
+    const query = { filter: "@example", orderBy: "create_time desc" };
+    expect(await client.listUsers({ ...query, pageSize: 1, includeTotalSize: true })).toMatchObject({
+      users: [grace],
+      totalSize: 2,
+      totalSizeExceeded: false,
+    });
+    expect(await Array.fromAsync(client.listAllUsers({ ...query, pageSize: 1 }))).toEqual([grace, ada]);
+    expect(await client.listUsers({ filter: "hopper" })).toMatchObject({ users: [grace] });
+    await expect(client.listUsers({ orderBy: "id" })).rejects.toThrow(ValidationError);
     const changed = await client.updateUser(ada.id, { name: "Ada Lovelace", etag: ada.etag });
     expect(changed).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace" });
     await client.deleteUser(ada.id, { etag: changed.etag });
