@@ -45,6 +45,53 @@ test("users list shows a page, or all pages, by every protocol", async () => {
   expect((await run(["users", "list", "--filter", "u3"])).stdout).toContain("u3@example.com");
 });
 
+test("users list searches by words, sorts and counts; users get shows several", async () => {
+  await using signedIn = await startSignedIn();
+  const { run } = signedIn;
+  const ids: string[] = [];
+  for (const name of ["Grace Hopper", "ada Lovelace", "Zoe"]) {
+    const email = `${name.split(" ")[0]}@example.com`;
+    ids.push((await run(["users", "create", "--email", email, "--name", name])).stdout.slice(0, 36));
+  }
+  const list = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(["users", "list", ...args]);
+    return [code, stdout.split("\n").map((line) => line.split("\t")[2] ?? ""), stderr];
+  };
+  expect(await list("--filter", "love @example.com")).toEqual([0, ["ada Lovelace", ""], ""]);
+  expect(await list("--order-by", "name", "--total")).toEqual([
+    0,
+    ["ada Lovelace", "Grace Hopper", "Zoe", ""],
+    "3 users\n",
+  ]);
+  expect(await list("--order-by", "name desc", "--all", "--page-size", "1", "--total", "--filter", "a")).toEqual([
+    0,
+    ["ada Lovelace", ""],
+    "1 user\n",
+  ]);
+  const json = await run(["users", "list", "--json", "--total", "--filter", "nobody"]);
+  expect(JSON.parse(json.stdout)).toMatchObject({ users: [], totalSize: 0, totalSizeExceeded: false });
+  expect(await run(["users", "list", "--order-by", "age"])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/validation failed\n {2}order_by: must be create_time, update_time, name or email/),
+  });
+
+  const [grace = "", ada = "", zoe = ""] = ids;
+  const shown = await run(["users", "get", zoe, grace, ada]);
+  expect(shown.stdout.split("\n").map((line) => line.slice(0, 36))).toEqual([zoe, grace, ada, ""]);
+  const asJson = await run(["users", "get", ada, zoe, "--json"]);
+  expect(
+    asJson.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).name),
+  ).toEqual(["ada Lovelace", "Zoe"]);
+  expect(await run(["users", "get", ada, "nobody"])).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: "rollcall: not_found: user not found\n",
+  });
+});
+
 test("a refusal is shown with its code and every field, as text and as JSON", async () => {
   await using signedIn = await startSignedIn();
   const { run } = signedIn;

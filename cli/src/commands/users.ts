@@ -1,6 +1,6 @@
 import { toJson } from "@bufbuild/protobuf";
 import { randomId } from "@rollcall/client";
-import { ListUsersResponseSchema, type User } from "@rollcall/gen/user/v1/user";
+import { type ListUsersResponse, ListUsersResponseSchema, type User } from "@rollcall/gen/user/v1/user";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, integer, withClient } from "../globals.ts";
@@ -13,10 +13,11 @@ const NOTHING_CHANGED = "canceled; nothing was changed";
 
 export function addUsersCommands(program: Command, io: Io): void {
   const users = program.command("users").description("the user directory");
-  const writeUser = (user: User, { json }: Globals) => {
-    if (json) io.stdout.write(`${userToJson(user)}\n`);
-    else writeUsers(io.stdout, [user]);
+  const writeAll = (all: readonly User[], { json }: Globals) => {
+    if (json) for (const user of all) io.stdout.write(`${userToJson(user)}\n`);
+    else writeUsers(io.stdout, all);
   };
+  const writeUser = (user: User, globals: Globals) => writeAll([user], globals);
 
   users
     .command("create")
@@ -34,28 +35,32 @@ export function addUsersCommands(program: Command, io: Io): void {
     });
 
   users
-    .command("get <id>")
-    .description("show a user")
-    .action(async (id: string, _options, command: Command) => {
+    .command("get <id...>")
+    .description("show users, up to 1000; --json prints a user a line")
+    .action(async (ids: string[], _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       await withClient(
         globals,
         io,
         () => NOTHING_CHANGED,
         async ({ client, options }) => {
-          writeUser(await client.getUser(id, options), globals);
+          const [first = ""] = ids;
+          const found = ids.length > 1 ? await client.getUsers(ids, options) : [await client.getUser(first, options)];
+          writeAll(found, globals);
         },
       );
     });
 
   users
     .command("list")
-    .description("show users in the order of their creation; --json with --all prints a user a line")
+    .description("show users; --json with --all prints a user a line")
     .option("--page-size <n>", "at most this many, up to 1000 (default: 50)", integer(1, 1_000))
     .option("--page-token <token>", "the page after the one that gave this token")
-    .option("--filter <prefix>", "only users whose e-mail or name starts with this")
+    .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these")
+    .option("--order-by <field>", 'create_time (default), update_time, name or email; "name desc" is descending')
+    .option("--total", "also how many there are, on standard error; with --json as totalSize")
     .option("--all", "all pages")
-    .action(async ({ pageSize, pageToken, filter, all }, command: Command) => {
+    .action(async ({ pageSize, pageToken, filter, orderBy, total, all }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       if (all && pageToken !== undefined) throw new UsageError("--all and --page-token exclude each other");
       await withClient(
@@ -64,10 +69,13 @@ export function addUsersCommands(program: Command, io: Io): void {
         () => NOTHING_CHANGED,
         async ({ client, options }) => {
           for (let token: string = pageToken ?? ""; ; ) {
+            // Of several pages, the first one's total is enough.
+            const includeTotalSize = total === true && token === (pageToken ?? "");
             const page = await client.listUsers(
-              { pageSize: pageSize ?? (all ? 1_000 : 0), pageToken: token, filter },
+              { pageSize: pageSize ?? (all ? 1_000 : 0), pageToken: token, filter, orderBy, includeTotalSize },
               options,
             );
+            if (page.totalSize !== undefined && (all || !globals.json)) io.stderr.write(`${totalOf(page)}\n`);
             if (!globals.json) writeUsers(io.stdout, page.users);
             else if (all) for (const user of page.users) io.stdout.write(`${userToJson(user)}\n`);
             else
@@ -115,4 +123,9 @@ export function addUsersCommands(program: Command, io: Io): void {
 
   addImportCommand(users, io);
   addExportCommand(users, io);
+}
+
+function totalOf({ totalSize = 0, totalSizeExceeded }: ListUsersResponse): string {
+  const count = `${totalSize} ${totalSize === 1 ? "user" : "users"}`;
+  return totalSizeExceeded ? `More than ${count}` : count;
 }
