@@ -80,7 +80,7 @@ test.each([320, 1280])("nothing long is cut off at a width of %i pixels", async 
   await page.getByText(`${name}s was changed.`).waitFor();
   await expectFit("html");
   await page.getByLabel(/^Search/).fill("x".repeat(254));
-  await page.getByText("starts with").waitFor();
+  await page.getByText("start with").waitFor();
   await expectFit("html");
 });
 

@@ -54,8 +54,10 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await expect.poll(() => rows(page).count()).toBe(23);
     await page.getByLabel(/^Search/).fill("PERSON 2");
     await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
+    await page.getByLabel(/^Search/).fill("@example.com 21");
+    await expect.poll(() => names(page)).toEqual(["Person 21"]);
     await page.getByLabel(/^Search/).fill("nobody");
-    await page.getByText("Nobody's name or email starts with “nobody”.").waitFor();
+    await page.getByText("Nobody's name or email has words that start with “nobody”.").waitFor();
   });
 });
 

@@ -27,7 +27,7 @@ export function SearchField({ value, onSearch }: SearchFieldProps) {
 
   return (
     <div className="field search">
-      <label htmlFor="filter">Search by the start of a name or email</label>
+      <label htmlFor="filter">Search for words in names and emails</label>
       <input
         id="filter"
         type="search"

@@ -5,7 +5,7 @@ export const PAGE_SIZES = [10, 25, 100] as const;
 
 /** Part of the directory that is shown. */
 interface View {
-  /** Start of a name or email; empty for all users. */
+  /** Starts of words in name or email; empty for all users. */
   readonly filter: string;
   readonly pageSize: number;
   /** Tokens of the pages up to this one, the first one empty. The server's pages only lead forward. */

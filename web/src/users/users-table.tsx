@@ -112,7 +112,7 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart
 
 function emptyText(filter: string, isLaterPage: boolean): string {
   if (isLaterPage) return "Nobody is on this page any more.";
-  return filter ? `Nobody's name or email starts with “${filter}”.` : "Nobody is here yet.";
+  return filter ? `Nobody's name or email has words that start with “${filter}”.` : "Nobody is here yet.";
 }
 
 /** Placeholder rows, as high as the rows to come, so that nothing moves when they come. */
