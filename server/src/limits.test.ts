@@ -13,12 +13,14 @@ import {
   MAX_DROPPED_BYTES,
   MAX_ERROR_DETAILS_BYTES,
   MAX_ERROR_MESSAGE_BYTES,
+  MAX_FILTER_WORDS,
   MAX_INLINE_CODING_BYTES,
   MAX_PAGE_SIZE,
   MAX_REFUSED_REST_BYTES,
   MAX_REFUSED_REST_MS,
   MAX_SEARCHES_AT_ONCE,
   MAX_TIMES_OVER_BUDGET,
+  MAX_TOTAL_SIZE,
   MAX_USER_MESSAGE_BYTES,
   OVER_SHARE_STALL_TIMEOUT_MS,
   defaultRequestTimeouts as requests,
@@ -147,6 +149,8 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   ],
   "compressed messages": [bytes(MAX_INLINE_CODING_BYTES)],
   "searches through many users": [count(MAX_SEARCHES_AT_ONCE)],
+  "words of a filter that differ": [count(MAX_FILTER_WORDS)],
+  "`total_size` of a list": [count(MAX_TOTAL_SIZE)],
 };
 
 const UNIT = "(?: (?:KiB|MiB|GiB|bytes|ms|s|min|h|keys|redirects))";

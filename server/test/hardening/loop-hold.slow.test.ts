@@ -72,7 +72,8 @@ const COLUMNS = { createdAt: "created_at_ms", updatedAt: "updated_at_ms", name: 
 function createControl(): Control {
   const database = new DatabaseSync(path);
   const sorting = database.prepare(`
-    SELECT id FROM users WHERE row IN (SELECT user FROM user_words WHERE word >= ? AND word < ?)
+    SELECT * FROM users
+    WHERE id IN (SELECT id FROM user_words CROSS JOIN users ON row = user WHERE word >= ? AND word < ?)
     ORDER BY created_at_ms, id LIMIT ?`);
   const matches = (words: readonly string[]) =>
     words.map((word) => ` AND ' ' || name || ' ' || replace(email, '@', ' ') LIKE '% ${word}%'`).join("");

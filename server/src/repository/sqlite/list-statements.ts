@@ -138,5 +138,16 @@ function matches(words: number, first: number): string {
 /** Compares numbers, or texts by their code points, as SQLite does. */
 function compare(a: string | number | undefined = "", b: string | number | undefined = ""): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return a === b ? 0 : Buffer.compare(Buffer.from(String(a)), Buffer.from(String(b)));
+  const [first, second] = [String(a), String(b)];
+  if (first === second) return 0;
+  let at = 0;
+  while (first.charCodeAt(at) === second.charCodeAt(at)) at += 1;
+  return rankOf(first, at) - rankOf(second, at);
+}
+
+/** Returns the rank of a UTF-16 unit among code points: halves of those above U+FFFF are behind U+FFFF; an end is first. */
+function rankOf(text: string, at: number): number {
+  if (at >= text.length) return -1;
+  const unit = text.charCodeAt(at);
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }

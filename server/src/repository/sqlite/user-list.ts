@@ -12,7 +12,7 @@ import { Pace } from "./pace.ts";
 /** Most users with one word that are sorted. If more match, a walk in order meets them soon. */
 const MAX_SORTED = 1_000;
 /** The same with the rarest of several words, since few of its users may have the others: some 2 microseconds each. */
-const MAX_INTERSECTED = 10_000;
+const MAX_INTERSECTED = 5_000;
 /** Most users in one slice's answer: some 2 microseconds each. */
 export const MAX_SLICE_USERS = 256;
 /** Rows that the first slice looks at: some 0.2 microseconds each, a hundred times that from a cold disk. */
@@ -37,6 +37,9 @@ interface Candidates {
   readonly isComplete: boolean;
 }
 
+/** Too many to look at one by one. */
+const NO_CANDIDATES: Candidates = { rows: [], isComplete: false };
+
 /**
  * Reads pages of the directory in slices of about a millisecond. SQLite runs on the event loop, and a search may look
  * at every user. So others get a turn between slices, and a caller can give up through its signal.
@@ -51,6 +54,7 @@ export class SqliteUserList {
   readonly #statements: ListStatements;
   readonly #entries: StatementSync;
   readonly #countEntries: StatementSync;
+  readonly #countDistinct: StatementSync;
   readonly #countUsers: StatementSync;
   readonly #lastRow: StatementSync;
   readonly #walks = new Permits(MAX_SEARCHES_AT_ONCE);
@@ -65,6 +69,7 @@ export class SqliteUserList {
     const entries = "FROM user_words WHERE word >= ? AND word < ? LIMIT ?";
     this.#entries = prepare(`SELECT json_group_array(user) FROM (SELECT user ${entries})`);
     this.#countEntries = prepare(`SELECT count(*) FROM (SELECT 1 ${entries})`);
+    this.#countDistinct = prepare(`SELECT count(*), count(DISTINCT user) FROM (SELECT user ${entries})`);
     this.#countUsers = prepare("SELECT count(*) FROM (SELECT 1 FROM users LIMIT ?)");
     this.#lastRow = prepare("SELECT coalesce(max(row), 0) FROM users");
   }
@@ -88,10 +93,18 @@ export class SqliteUserList {
   async count({ words = [], limit, signal }: CountOptions): Promise<number> {
     await turnFor(signal);
     if (words.length === 0) return firstNumber(this.#countUsers.get(limit));
-    const { rows, isComplete } = await this.#candidates(words, Math.max(limit, MAX_INTERSECTED), signal);
-    if (words.length === 1 && (isComplete || rows.length >= limit)) return Math.min(rows.length, limit);
     const { among, between } = this.#statements.counts(words.length);
     const needles = toNeedles(words);
+    const [word = ""] = words;
+    if (words.length === 1) {
+      const { start, end } = rangeOf(word);
+      const counts = this.#countDistinct.get(start, end, limit + 1) as unknown;
+      const [entries, users] = counts as [number, number];
+      // Otherwise, users have several words with this start.
+      if (entries <= limit || users >= limit) return Math.min(users, limit);
+    }
+    const { rows, isComplete } =
+      words.length === 1 ? NO_CANDIDATES : await this.#candidates(words, MAX_INTERSECTED, signal);
     return this.#whilePermitted(signal, () => {
       if (isComplete) {
         return this.#sum(rows.length, limit, signal, (from, to) =>
@@ -114,7 +127,7 @@ export class SqliteUserList {
         const entries = firstNumber(this.#countEntries.get(range.start, range.end, fewest));
         if (entries < fewest) [rarest, fewest] = [range, entries];
       }
-      if (fewest > most) return { rows: [], isComplete: false };
+      if (fewest > most) return NO_CANDIDATES;
       await turnFor(signal);
     }
     const [json] = this.#entries.get(rarest.start, rarest.end, most + 1) as unknown as [string];
