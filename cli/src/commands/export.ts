@@ -44,7 +44,7 @@ export function addExportCommand(users: Command, io: Io): void {
         "The file gets its name when it is complete; to run it again, after whatever ended it, goes on",
     )
     .addOption(new Option("--format <name>", "default: by the file's extension, else jsonl").choices(["csv", "jsonl"]))
-    .option("--filter <prefix>", "only users whose e-mail or name starts with this", "")
+    .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these", "")
     .option("--restart", "drop what an earlier run has written")
     .action(async (path = STANDARD_OUTPUT, options: Partial<ExportOptions> & { filter: string }, command: Command) => {
       const { format = formatByExtension(path) ?? "jsonl" } = options;

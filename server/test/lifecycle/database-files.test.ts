@@ -245,7 +245,7 @@ test.each(damages)("a database that $name is unavailable, and not ready", async 
 test("a database that another process vacuums is served on", async () => {
   await using users = await start();
   alter(`INSERT INTO users WITH RECURSIVE counter (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counter WHERE i < 999)
-    SELECT i, i, i, hex(randomblob(100)), i, i, i, 1 FROM counter; PRAGMA wal_checkpoint(TRUNCATE)`);
+    SELECT NULL, i, i, i, hex(randomblob(100)), i, '', i, i, 1 FROM counter; PRAGMA wal_checkpoint(TRUNCATE)`);
   const { size } = statSync(path);
   await users.create("ada");
   alter("DELETE FROM users WHERE email NOT LIKE 'ada%'; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
@@ -260,7 +260,7 @@ test("damage that only a read meets is unavailable and not ready too", async () 
   // More than SQLite keeps in its cache.
   alter(`
     INSERT INTO users WITH RECURSIVE counter (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counter WHERE i < 20000)
-    SELECT i, i, i, hex(randomblob(100)), hex(randomblob(100)), i, i, 1 FROM counter`);
+    SELECT NULL, i, i, i, hex(randomblob(100)), hex(randomblob(100)), '', i, i, 1 FROM counter`);
   await using users = await start();
   const database = new DatabaseSync(path);
   const bytes = Number(database.prepare("PRAGMA page_count").get()?.page_count) * 4_096;

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { searchKey } from "../../domain/user.ts";
+import { wordsOfUser } from "../../domain/user-words.ts";
 import {
   BULK_ROWS,
   type BulkCounts,
@@ -9,9 +10,10 @@ import {
   type StoredRequest,
   type StoredUser,
 } from "../bulk.ts";
+import { USER_COLUMNS } from "./list-statements.ts";
 import { isCurrent, openSqlite } from "./open.ts";
 import { DatabaseOpenError, inspectFile, recognise } from "./recognise-sqlite.ts";
-import { USER_COLUMNS } from "./user-list.ts";
+import { StoredWords, toWordsText } from "./stored-words.ts";
 
 /**
  * Opens a database to read all of it. A server may be writing to it: a read transaction keeps it at one state, and its
@@ -101,19 +103,24 @@ class SqliteBulkReader implements BulkReader {
 class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
   readonly #insertUser: StatementSync;
   readonly #insertRequest: StatementSync;
+  readonly #words: StoredWords;
 
   constructor(database: DatabaseSync) {
     super(database);
     this.#insertUser = database.prepare(`
-      INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`);
+      INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#words = new StoredWords(database);
     this.#insertRequest = database.prepare(`
       INSERT INTO create_requests (principal, request_id, request_hash, response, created_at_ms) VALUES (?, ?, ?, ?, ?)`);
   }
 
   async addUsers(users: readonly StoredUser[]): Promise<void> {
     for (const { id, email, emailKey, name, createdAtMs, updatedAtMs, version } of users) {
-      this.#insertUser.run(id, email, emailKey, name, searchKey(name), createdAtMs, updatedAtMs, version);
+      const words = toWordsText(wordsOfUser({ email, name }));
+      const keys = [email, emailKey, name, searchKey(name), words];
+      const { lastInsertRowid } = this.#insertUser.run(id, ...keys, createdAtMs, updatedAtMs, version);
+      this.#words.replace(lastInsertRowid, "", words);
     }
   }
 

@@ -21,7 +21,7 @@ function makeDatabase(count = USERS) {
   const path = join(folder, "users.db");
   const database = openSqlite(path);
   const insert = database.prepare(
-    "INSERT INTO users (id, email, email_key, name, name_key, created_at_ms, updated_at_ms, version) VALUES (?, ?, ?, ?, ?, 1, 1, 1)",
+    "INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version) VALUES (?, ?, ?, ?, ?, '', 1, 1, 1)",
   );
   const add = (id: string) => insert.run(id, `${id}@example.com`, `${id}@example.com`, "x".repeat(1_500), id);
   database.exec("BEGIN");

@@ -19,7 +19,10 @@ export class StoredWords {
   readonly #delete: StatementSync;
 
   constructor(database: DatabaseSync) {
-    this.#insert = database.prepare("INSERT INTO user_words (word, user) SELECT value, ?2 FROM json_each(?1)");
+    // OR IGNORE: somebody may have removed users by hand, and their words not.
+    this.#insert = database.prepare(
+      "INSERT OR IGNORE INTO user_words (word, user) SELECT value, ?2 FROM json_each(?1)",
+    );
     this.#delete = database.prepare("DELETE FROM user_words WHERE word = ? AND user = ?");
   }
 
