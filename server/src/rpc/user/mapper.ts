@@ -6,6 +6,7 @@ import {
   type User as UserMessage,
   UserSchema,
 } from "@rollcall/gen/user/v1/user";
+import { InvalidArgumentError } from "../../domain/errors.ts";
 import { etagOf, type User, type UserFields } from "../../domain/user.ts";
 import { BY_CREATION, type UserOrder } from "../../domain/user-order.ts";
 import type { UserQuery } from "../../service/users.ts";
@@ -45,13 +46,21 @@ export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Pa
   return { ...(changesEmail && { email }), ...(changesName && { name }) };
 }
 
-/** Converts a request whose rules are met. */
+/**
+ * Converts a request whose rules are met.
+ *
+ * @throws InvalidArgumentError for an order_by that names no order. That is no rule of the contract, whose rules every
+ * page of the web app loads.
+ */
 export function toUserQuery({ pageSize, pageToken, filter, orderBy, includeTotalSize }: ListUsersRequest): UserQuery {
   return { pageSize, pageToken, filter, order: toOrder(orderBy), includeTotalSize };
 }
 
 function toOrder(orderBy: string): UserOrder {
   if (orderBy === "") return BY_CREATION;
-  const [field = "", direction] = orderBy.trim().split(/ +/);
-  return { by: ORDER_FIELDS[field] ?? BY_CREATION.by, descending: direction === "desc" };
+  const [, field = "", direction] = /^ *(\w+)( +desc)? *$/.exec(orderBy) ?? [];
+  const by = ORDER_FIELDS[field];
+  if (by) return { by, descending: direction !== undefined };
+  const description = "must be create_time, update_time, name or email, each alone or with desc behind it";
+  throw new InvalidArgumentError("validation failed", [{ field: "order_by", description }]);
 }
