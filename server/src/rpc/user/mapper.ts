@@ -12,14 +12,14 @@ import { BY_CREATION, type UserOrder } from "../../domain/user-order.ts";
 import type { UserQuery } from "../../service/users.ts";
 
 /** Orders by the fields that a request can name. */
-const ORDER_FIELDS: Readonly<Record<string, UserOrder["by"]>> = {
-  create_time: "createdAt",
-  created_at: "createdAt",
-  update_time: "updatedAt",
-  updated_at: "updatedAt",
-  name: "name",
-  email: "email",
-};
+const ORDER_FIELDS = new Map<string | undefined, UserOrder["by"]>([
+  ["create_time", "createdAt"],
+  ["created_at", "createdAt"],
+  ["update_time", "updatedAt"],
+  ["updated_at", "updatedAt"],
+  ["name", "name"],
+  ["email", "email"],
+]);
 
 /** Converts a user to its message in the contract. */
 export function toUserMessage(user: User): UserMessage {
@@ -58,8 +58,8 @@ export function toUserQuery({ pageSize, pageToken, filter, orderBy, includeTotal
 
 function toOrder(orderBy: string): UserOrder {
   if (orderBy === "") return BY_CREATION;
-  const [, field = "", direction] = /^ *(\w+)( +desc)? *$/.exec(orderBy) ?? [];
-  const by = ORDER_FIELDS[field];
+  const [, field, direction] = /^ *(\w+)( +desc)? *$/.exec(orderBy) ?? [];
+  const by = ORDER_FIELDS.get(field);
   if (by) return { by, descending: direction !== undefined };
   const description = "must be create_time, update_time, name or email, each alone or with desc behind it";
   throw new InvalidArgumentError("validation failed", [{ field: "order_by", description }]);
