@@ -64,6 +64,8 @@ export function queueForTurn(goOn: () => void): void {
 }
 
 function resumeSome(): void {
+  // Begins this turn's clock, so that short work behind counts what is done here.
+  isTurnOver();
   for (const goOn of queue.splice(0, MAX_RESUMED)) goOn();
   if (queue.length > 0) setImmediate(resumeSome);
 }

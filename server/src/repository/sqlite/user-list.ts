@@ -76,7 +76,8 @@ export class SqliteUserList {
 
   /** @throws The signal's reason, within a slice of its abort. */
   async page({ after, limit, words = [], order = BY_CREATION, signal }: ListOptions): Promise<User[]> {
-    await turnFor(signal);
+    if (!hasTimeInTurn()) await timeInTurn();
+    signal?.throwIfAborted();
     const statements = this.#statements.of(order, words.length);
     const search: Search = {
       ...{ statements, limit, signal, needles: toNeedles(words), after: after ?? statements.start },
@@ -91,7 +92,8 @@ export class SqliteUserList {
 
   /** @throws The signal's reason, within a slice of its abort. */
   async count({ words = [], limit, signal }: CountOptions): Promise<number> {
-    await turnFor(signal);
+    if (!hasTimeInTurn()) await timeInTurn();
+    signal?.throwIfAborted();
     if (words.length === 0) return firstNumber(this.#countUsers.get(limit));
     const { among, between } = this.#statements.counts(words.length);
     const needles = toNeedles(words);
@@ -122,13 +124,15 @@ export class SqliteUserList {
     if (words.length > 1) {
       let fewest = most + 1;
       for (const word of words) {
-        await turnFor(signal);
+        if (!hasTimeInTurn()) await timeInTurn();
+        signal?.throwIfAborted();
         const range = rangeOf(word);
         const entries = firstNumber(this.#countEntries.get(range.start, range.end, fewest));
         if (entries < fewest) [rarest, fewest] = [range, entries];
       }
       if (fewest > most) return NO_CANDIDATES;
-      await turnFor(signal);
+      if (!hasTimeInTurn()) await timeInTurn();
+      signal?.throwIfAborted();
     }
     const [json] = this.#entries.get(rarest.start, rarest.end, most + 1) as unknown as [string];
     const entries = JSON.parse(json) as number[];
@@ -139,6 +143,9 @@ export class SqliteUserList {
   async #whilePermitted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#walks.acquire(signal);
     try {
+      // A permit comes in the turn of the search that had it.
+      if (!hasTimeInTurn()) await timeInTurn();
+      signal?.throwIfAborted();
       return await work();
     } finally {
       this.#walks.release();
@@ -220,12 +227,6 @@ export class SqliteUserList {
     }
     return Math.min(sum, limit);
   }
-}
-
-/** Resolves when a short piece of work may begin in this turn of the event loop. */
-async function turnFor(signal: AbortSignal | undefined): Promise<void> {
-  if (!hasTimeInTurn()) await timeInTurn();
-  signal?.throwIfAborted();
 }
 
 /** Returns what a user's column `words` contains if it has words with these starts (`stored-words.ts`). */
