@@ -35,6 +35,8 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     rpcEngine,
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
+    // On a busy machine, calls of a test wait for long and are not refused.
+    admission: { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, ...options.admission },
     // A test that is over has no request on its way, so its clients' connections need not be waited for.
     limits: { idleBeforeCloseMs: 0, ...options.limits },
   });

@@ -5,6 +5,7 @@ import http2 from "node:http2";
 import https from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
 import { Metadata } from "@grpc/grpc-js";
@@ -74,6 +75,8 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
         result.answered += 1;
         if (hasSignal) result.answeredAfterSignal += 1;
       } catch (error) {
+        // On a busy machine that may be said at any time; it is no matter of the stop.
+        if (hasCode(error, "server is overloaded")) continue;
         if (hasSignal && hasCode(error, "ECONNREFUSED")) break;
         const failures = hasSignal && hasCode(error, "ECONNRESET") ? result.resets : result.failures;
         failures.push(`${name}: ${describe(error)}`);
@@ -131,7 +134,7 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
       streams.push(chat().catch((error) => result.failures.push(`stream: ${describe(error)}`)));
     }
   }
-  await until(() => open === openStreams && result.answered > 200);
+  await until(() => result.failures.length > 0 || (open === openStreams && result.answered > 200));
   hasSignal = true;
   server.process.kill("SIGTERM");
   await until(() => hasRefused === loops.length);
@@ -154,11 +157,10 @@ function post(url: string, headers: Record<string, string>, agent: http.Agent): 
     });
     outgoing.on("error", reject);
     outgoing.on("response", (response) => {
-      response.resume().on("error", reject);
-      response.on("end", () => {
+      text(response).then((body) => {
         if (response.statusCode === 200) resolve();
-        else reject(new Error(`status ${response.statusCode}`));
-      });
+        else reject(new Error(`status ${response.statusCode}: ${body}`));
+      }, reject);
     });
     outgoing.end("{}");
   });
@@ -176,13 +178,13 @@ async function callOnNewSession(url: string, headers: Record<string, string>, ca
   });
   stream.on("error", () => {});
   stream.end("{}");
-  stream.resume();
+  const body = text(stream).catch(() => "");
   const [response] = (await Promise.race([
     once(stream, "response"),
     once(stream, "close").then(() => Promise.race([failed, [{ ":status": `none, reset ${stream.rstCode}` }]])),
     failed,
   ])) as [http2.IncomingHttpHeaders];
-  if (Number(response[":status"]) !== 200) throw new Error(`status ${response[":status"]}`);
+  if (Number(response[":status"]) !== 200) throw new Error(`status ${response[":status"]}: ${await body}`);
   if (!stream.closed) await once(stream, "close");
   session.close();
 }
