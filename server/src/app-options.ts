@@ -1,7 +1,7 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import type { ConnectionLimits, GrpcWebSocketsLimits, RequestTimeouts } from "./limits.ts";
+import type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
@@ -24,7 +24,10 @@ export interface AppOptions {
   repository?: UserRepository | undefined;
   /** Mounts further Connect services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** Permissions of the further services, by `package.Service/Method`; a method that is not listed is denied. */
+  /**
+   * Permissions of the further services, by `package.Service/Method`; a method that is not listed is denied. Methods of
+   * health and reflection may be listed too, to close them.
+   */
   permissions?: Permissions | undefined;
   /** Whether to check requests against the rules in their contract. Default true. */
   validation?: boolean | undefined;
@@ -57,11 +60,17 @@ export interface AppOptions {
   corsOrigins?: readonly string[] | undefined;
   /** Types that JSON needs to read and write google.protobuf.Any. */
   jsonRegistry?: Registry | undefined;
+  /**
+   * Who may read the contracts by gRPC's reflection: everybody, callers with any token, or nobody. Default: "open" where
+   * the host is `localhost`, else "off".
+   */
+  reflection?: "open" | "token" | "off" | undefined;
   streams?: StreamsOptions | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
   /** Pace at which calls are admitted, and their limits beside maxCalls. */
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
+  openStreams?: Partial<OpenStreamLimits> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /**
    * Most log lines a second about refused requests, and as many about refused WebSockets. Of further ones only the

@@ -7,11 +7,11 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { pino } from "pino";
 import type { App, AppOptions } from "./app-options.ts";
-import { DatabaseUnavailableError } from "./domain/errors.ts";
 import { defaultConnectionLimits, defaultRequestTimeouts, settings } from "./limits.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
+import { Readiness } from "./service/readiness.ts";
 import { Streams } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
 import { createAccessLog } from "./telemetry/access-log.ts";
@@ -25,6 +25,7 @@ import { registerProbes } from "./transport/fastify/probes.ts";
 import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
 import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
+import { addressOfPeer } from "./transport/port/addresses.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
@@ -52,8 +53,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const scheme = options.tls ? "https" : "http";
   const certificateDates = options.tls && watchCertificateDates({ tls: options.tls, logger, now });
   const shutdown = new AbortController();
-  let draining = false;
-  let isClosing = false;
+  const closing = new AbortController();
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
@@ -106,17 +106,14 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.setErrorHandler(replyFault);
   await registerCrossOrigin(app, crossOrigin, options.corsOrigins ?? []);
   app.setNotFoundHandler(replyNotFound);
-  registerProbes(app, {
-    async checkReady() {
-      if (draining) return { reason: "draining" };
-      try {
-        await repository.ping();
-      } catch (error) {
-        if (!(error instanceof DatabaseUnavailableError)) return { reason: "database-unavailable", error };
-        return { reason: error.fault, error: error.cause };
-      }
+  const readiness = new Readiness({
+    database: repository,
+    onChange(fault) {
+      if (fault) logger.warn({ reason: fault.reason, err: fault.error }, "not ready");
+      else logger.info("ready again");
     },
   });
+  registerProbes(app, { checkReady: () => readiness.check() });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository, now, newId: randomUUIDv7 }),
@@ -130,6 +127,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     defaultTimeoutMs: Math.min(defaultTimeoutMs, maxTimeoutMs),
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
+    readiness,
+    reflection: options.reflection ?? (host === "localhost" ? "open" : "off"),
+    openStreams: options.openStreams,
+    addressOf: (peer) => addressOfPeer(peer, limits.trustedProxies),
+    closingSignal: closing.signal,
     shutdownSignal: shutdown.signal,
     observers: [createAccessLog(logger, options.logOutput)],
     logger,
@@ -140,7 +142,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     engine = createEngine({
       chain: rpcRoutes.direct,
       maxHeaderBytes: limits.maxHeaderBytes,
-      isClosing: () => isClosing,
+      isClosing: () => closing.signal.aborted,
       ...{ admission, timeouts, crossOrigin, ...admitted },
     });
   }
@@ -176,13 +178,13 @@ export async function createApp(options: AppOptions): Promise<App> {
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}` };
     },
     async close() {
-      draining = true;
+      readiness.drain();
       certificateDates?.stop();
       if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
-        shutdown.abort(new ConnectError("server is shutting down", Code.Unavailable));
+        shutdown.abort(shuttingDown());
       }, shutdownGraceMs);
-      isClosing = true;
+      closing.abort(shuttingDown());
       webSockets.drain();
       try {
         await app.close();
@@ -192,6 +194,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       }
     },
   };
+}
+
+function shuttingDown(): ConnectError {
+  return new ConnectError("server is shutting down", Code.Unavailable);
 }
 
 async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number): Promise<void> {

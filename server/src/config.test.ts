@@ -55,6 +55,7 @@ test("without settings, the defaults apply, on loopback with a development key",
     shutdownDelayMs: 0,
     shutdownGraceMs: 10_000,
     limits: { maxConnectionsPerAddress: 1_024, trustedProxies: expect.any(BlockList) },
+    reflection: "open",
     rpcEngine: "direct",
     logLevel: "info",
   });
@@ -69,7 +70,7 @@ test("the documented table has every setting that is read, and no other", () => 
   const page = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
   const cells = page.split("\n").flatMap((line) => /^\| (`[A-Z].*?) \|/.exec(line)?.[1] ?? []);
   const documented = cells.flatMap((cell) => cell.match(/[A-Z_]+/g) ?? []);
-  const notYet = ["RATE_LIMIT_PER_SECOND", "REFLECTION", "WORKERS"];
+  const notYet = ["RATE_LIMIT_PER_SECOND", "WORKERS"];
   expect(documented.sort()).toEqual([...names].filter((name) => !notYet.includes(name)).sort());
 });
 
@@ -118,6 +119,15 @@ test("an identity provider's key set is used, with the time that its last good k
   const problems = problemsOf({ ...env, AUTH_JWKS_URL: "https://me:pass@idp.example/", AUTH_JWKS_MAX_STALE_MS: "-1" });
   expect(problems.map((problem) => problem.split(":")[0])).toEqual(["AUTH_JWKS_MAX_STALE_MS", "AUTH_JWKS_URL"]);
   expect(problems.join()).not.toContain("pass@");
+});
+
+test("reflection is open on loopback, and asks for a token or is off elsewhere", () => {
+  const elsewhere = { HOST: "0.0.0.0", AUTH_SECRET: secret, ALLOW_PLAINTEXT: "true" };
+  expect(parse({ HOST: "::1" }).reflection).toBe("open");
+  expect(parse({ REFLECTION: "off" }).reflection).toBe("off");
+  expect(parse(elsewhere).reflection).toBe("off");
+  for (const REFLECTION of ["on", "true"]) expect(parse({ ...elsewhere, REFLECTION }).reflection).toBe("token");
+  expect(problemsOf({ REFLECTION: "open" })).toEqual(["REFLECTION: must be one of on, off, true, false"]);
 });
 
 test("proxies are trusted by address or network", () => {

@@ -27,6 +27,8 @@ export interface Config {
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
+  /** Who may read the contracts by reflection. */
+  readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
   readonly logLevel: string;
 }
@@ -42,7 +44,6 @@ const MIN_SECRET_BYTES = 32;
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   RATE_LIMIT_PER_SECOND: ["0"],
   WORKERS: ["1"],
-  REFLECTION: ["false", "off"],
 };
 
 /**
@@ -74,6 +75,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", settings.maxConnectionsPerAddress),
       trustedProxies: parseTrustedProxies(read, problems),
     },
+    reflection: parseReflection(read, host),
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
@@ -178,6 +180,16 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
     problems.push("AUTH_JWKS_URL: must be an https URL");
   }
   return undefined;
+}
+
+/** On loopback whoever can call may see what can be called; elsewhere a token shows that the caller is known. */
+function parseReflection(read: Reader, host: string | undefined): Config["reflection"] {
+  const isLocal = host !== undefined && isLoopback(host);
+  const isOn = ["on", "true"].includes(
+    read.choice("REFLECTION", ["on", "off", "true", "false"], isLocal ? "on" : "off"),
+  );
+  if (!isOn) return "off";
+  return isLocal ? "open" : "token";
 }
 
 function parseTrustedProxies(read: Reader, problems: string[]): BlockList {

@@ -7,7 +7,7 @@ export { parseTokenSettings } from "./config.ts";
 export { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
 export type { Principal } from "./domain/principal.ts";
-export type { ConnectionLimits, GrpcWebSocketsLimits, RequestTimeouts } from "./limits.ts";
+export type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";
 export type { DatabaseNotice } from "./repository/sqlite/open.ts";
 export { DatabaseOpenError } from "./repository/sqlite/recognise-sqlite.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";

@@ -7,6 +7,7 @@ import {
   CALL_STALL_TIMEOUT_MS,
   defaultConnectionLimits as connections,
   DEFAULT_PAGE_SIZE,
+  defaultOpenStreamLimits,
   FREE_HEADER_BYTES,
   KEPT_MESSAGES_FACTOR,
   keySetLimits,
@@ -16,6 +17,7 @@ import {
   MAX_FILTER_WORDS,
   MAX_INLINE_CODING_BYTES,
   MAX_PAGE_SIZE,
+  MAX_PROBE_MESSAGE_BYTES,
   MAX_REFUSED_REST_BYTES,
   MAX_REFUSED_REST_MS,
   MAX_SEARCHES_AT_ONCE,
@@ -103,6 +105,15 @@ test("the contract has the sizes of pages", () => {
 const numbers: Readonly<Record<string, readonly string[]>> = {
   "unary calls in flight": [],
   "streams in flight": [count(STREAMS_PER_CALL)],
+  "streams of health and reflection without a token": [
+    count(defaultOpenStreamLimits.perConnection),
+    count(defaultOpenStreamLimits.perAddress),
+    count(defaultOpenStreamLimits.total),
+  ],
+  "a stream of reflection": [
+    time(defaultOpenStreamLimits.reflectionIdleMs),
+    `${count(defaultOpenStreamLimits.reflectionRequests)} requests`,
+  ],
   "wait for a call's start": [time(admission.maxBurstWaitMs), time(admission.maxStandingWaitMs)],
   connections: [count(connections.maxConnections)],
   "connections from one address": [],
@@ -123,7 +134,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
     bytes(FREE_HEADER_BYTES),
   ],
   "headers of a request": [bytes(connections.maxHeaderBytes)],
-  "a message": [bytes(MAX_USER_MESSAGE_BYTES)],
+  "a message": [bytes(MAX_USER_MESSAGE_BYTES), bytes(MAX_PROBE_MESSAGE_BYTES)],
   "an upload": [],
   "an error over gRPC": [bytes(MAX_ERROR_MESSAGE_BYTES), bytes(MAX_ERROR_DETAILS_BYTES)],
   "handshake, first request, a header": [time(connections.handshakeTimeoutMs)],
@@ -153,7 +164,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "`total_size` of a list": [count(MAX_TOTAL_SIZE)],
 };
 
-const UNIT = "(?: (?:KiB|MiB|GiB|bytes|ms|s|min|h|keys|redirects))";
+const UNIT = "(?: (?:KiB|MiB|GiB|bytes|ms|s|min|h|keys|redirects|requests))";
 const numbersIn = (text: string, unit: string) =>
   text.replaceAll(/HTTP\/[\d.]+|`[^`]*`/g, "").match(new RegExp(`\\b\\d[\\d,]*${unit}\\b`, "g")) ?? [];
 

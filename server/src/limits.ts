@@ -128,6 +128,29 @@ export const STREAMS_PER_CALL = 16;
 /** Part of the process's calls, and of its streams, that one connection may have. */
 export const CONNECTION_SHARE = 1 / 4;
 
+/**
+ * Limits on streams that stay open and need no token: health's Watch, and reflection on loopback;
+ * `AppOptions.openStreams` sets them. One stranger must neither take the places of others' streams nor those of others'
+ * health checks.
+ */
+export const defaultOpenStreamLimits = {
+  /** Streams of one connection: a client watches each service once. */
+  perConnection: 16,
+  /** Streams of one address, an IPv6 address counting as its /64. */
+  perAddress: 256,
+  /** Streams of all, a sixteenth of those that may be open. */
+  total: 1_024,
+  /** Time without a request after which a reflection stream ends. */
+  reflectionIdleMs: MINUTE_MS,
+  /** Requests of one reflection stream: many times the files of a large contract. */
+  reflectionRequests: 4_096,
+};
+export type OpenStreamLimits = typeof defaultOpenStreamLimits;
+/** Largest message to health and reflection, in bytes: a name, and a host's. */
+export const MAX_PROBE_MESSAGE_BYTES = 4 * KIB;
+/** Services that health lists; the protocol sets the number. */
+export const MAX_LISTED_SERVICES = 100;
+
 /** Limits of a WebSocket, beside those of every connection and call; `AppOptions.webSockets` sets them. */
 export const defaultGrpcWebSocketsLimits = {
   /** Largest header block, in bytes. */

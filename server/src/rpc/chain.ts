@@ -1,4 +1,4 @@
-import type { DescMethod, Registry } from "@bufbuild/protobuf";
+import type { DescMethod, DescService, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
@@ -6,7 +6,8 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { abortable } from "@rollcall/shared/abortable";
 import { methodName } from "@rollcall/shared/method-name";
 import type { Logger } from "pino";
-import { MAX_USER_MESSAGE_BYTES } from "../limits.ts";
+import { MAX_USER_MESSAGE_BYTES, type OpenStreamLimits } from "../limits.ts";
+import type { Readiness } from "../service/readiness.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
 import { createAuthGate, type Gate } from "./auth/gate.ts";
@@ -19,6 +20,7 @@ import { createMalformedRequestsInterceptor } from "./interceptors/malformed-req
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidate, createValidationInterceptor, type Validate } from "./interceptors/validation.ts";
 import { createMethodPlan, type Implementation, type MethodPlan } from "./method-plan.ts";
+import { createOperatorServices } from "./operator-services.ts";
 import type { CallObserver, CallRecord } from "./record/call-record.ts";
 import { observeCalls } from "./record/observe-calls.ts";
 import { answerFaults } from "./stages/answer-faults.ts";
@@ -54,6 +56,16 @@ export interface RpcOptions {
   maxTimeoutMs: number;
   /** Types that JSON needs to read and write google.protobuf.Any. */
   jsonRegistry?: Registry | undefined;
+  readiness: Readiness;
+  /**
+   * Who may read the contracts by reflection: everybody ("open"), callers with any token ("token"), or nobody ("off").
+   */
+  reflection: "open" | "token" | "off";
+  openStreams?: Partial<OpenStreamLimits> | undefined;
+  /** Returns under which name a peer's address is counted; undefined for one that stands for many clients. */
+  addressOf(peer: string): string | undefined;
+  /** Ends streams that would stay open for ever, with its reason, when aborted. */
+  closingSignal: AbortSignal;
   /** Ends all calls, with its reason, when aborted. */
   shutdownSignal: AbortSignal;
   /** Called one after the other at the end of each call. */
@@ -106,8 +118,12 @@ export interface DirectChain {
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
-  const userMaxBytes = Math.min(options.maxMessageBytes, MAX_USER_MESSAGE_BYTES);
-  const permissions = { ...options.permissions, ...rollcallPermissions };
+  const maxBytesOf = (service: DescService) => {
+    const ownBytes = service === UserService ? MAX_USER_MESSAGE_BYTES : operators.maxBytesOf(service);
+    return Math.min(options.maxMessageBytes, ownBytes ?? Number.POSITIVE_INFINITY);
+  };
+  const operators = createOperatorServices(options);
+  const permissions = { ...operators.permissions, ...options.permissions, ...rollcallPermissions };
   const gate = auth ? createAuthGate({ verifyToken: auth, permissions, logger, now }) : () => undefined;
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
@@ -178,13 +194,14 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     },
     routes(router) {
       const mount = (twin: ConnectRouter) => {
-        twin.service(UserService, userHandlers(options.users), { readMaxBytes: userMaxBytes });
+        twin.service(UserService, userHandlers(options.users), { readMaxBytes: maxBytesOf(UserService) });
         twin.service(StreamService, streamHandlers(options.streams));
         options.routes?.(twin);
+        operators.mount(twin);
       };
       mountTwice(router, routerOptions, mount, plan);
       for (const [index, handler] of router.handlers.entries()) {
-        const maxBytes = handler.service === UserService ? userMaxBytes : options.maxMessageBytes;
+        const maxBytes = maxBytesOf(handler.service);
         const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
         router.handlers[index] = observeCalls(answerFaults(explainRefusals(named)), { observers, logger });

@@ -4,6 +4,9 @@ import type { Logger } from "pino";
 import type { CallFacts, CallObserver, Outcome } from "../rpc/record/call-record.ts";
 import { toJsonText } from "./logger.ts";
 
+/** Health checks come every few seconds, from anybody, and say nothing new: they are logged for debugging alone. */
+const HEALTH_METHODS = "grpc.health.v1.Health/";
+
 /** Destination of whole lines of the log. */
 export interface LogOutput {
   write(line: string): unknown;
@@ -18,6 +21,10 @@ export interface LogOutput {
 export function createAccessLog(logger: Logger, output?: LogOutput): CallObserver {
   return (call, outcome) => {
     if (!logger.isLevelEnabled("info")) return;
+    if (call.method.startsWith(HEALTH_METHODS)) {
+      logger.debug(fieldsOf(call, outcome), "call");
+      return;
+    }
     if (output) output.write(lineOf(call, outcome));
     else logger.info(fieldsOf(call, outcome), "call");
   };

@@ -6,7 +6,9 @@ import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app-options.ts";
-import { rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
+import { healthPermissions, reflectionPermissions, rollcallPermissions } from "../../src/rpc/auth/permissions.ts";
+
+const operatorPermissions = { ...healthPermissions, ...reflectionPermissions("public") };
 
 /** How a call ends that sends no message: the gate decides before it would be read. */
 async function endOf(server: TestServer, method: DescMethod, headers: Record<string, string>): Promise<ConnectError> {
@@ -32,7 +34,7 @@ async function audit({ routes, ...options }: Partial<AppOptions> = {}) {
     },
   });
   const methods = router?.handlers.map(({ method }) => method) ?? [];
-  const permissions = { ...options.permissions, ...rollcallPermissions };
+  const permissions = { ...operatorPermissions, ...options.permissions, ...rollcallPermissions };
   const scopeless = await server.auth({ scopes: [] });
   const forgotten: string[] = [];
   for (const method of methods) {
@@ -65,5 +67,6 @@ test("a method that is mounted and not listed is found", async () => {
 
 test("no name is listed for a method that is not there", async () => {
   const { methods } = await audit();
-  expect(Object.keys(rollcallPermissions).toSorted()).toEqual(methods.toSorted());
+  const names = Object.keys({ ...operatorPermissions, ...rollcallPermissions });
+  expect(names.toSorted()).toEqual(methods.toSorted());
 });

@@ -18,7 +18,8 @@ withFolderEach((created) => {
 });
 
 const READY = { status: 200, body: { status: "ready" } };
-const UNWRITABLE = { status: 503, body: { status: "unavailable", reason: "database-unwritable" } };
+const message = expect.any(String);
+const UNWRITABLE = { status: 503, body: { status: "unavailable", reason: "database-unwritable", message } };
 
 async function readiness(url: string): Promise<{ status: number; body: unknown }> {
   const response = await fetch(`${url}/readyz`);
@@ -125,7 +126,7 @@ test("a database that is gone is named as such, and its error's text stays in th
   const repository = openSqliteUserRepository({ path });
   await using server = await startServer({ repository });
   await repository.close();
-  const body = { status: "unavailable", reason: "database-unavailable" };
+  const body = { status: "unavailable", reason: "database-unavailable", message };
   expect(await readiness(server.url)).toEqual({ status: 503, body });
   expect(server.log.filter(({ msg }) => msg === "not ready")).toEqual([
     expect.objectContaining({ reason: "database-unavailable", err: expect.anything() }),

@@ -2,7 +2,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
 import { retryInfo } from "../errors.ts";
-import type { Permission, Permissions } from "./permissions.ts";
+import { ANY_TOKEN, type Permission, type Permissions } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
 import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
@@ -42,7 +42,7 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
   const tokens = createTokenMemory({ verifyToken, now });
   const authorize = (principal: Principal, permission: Permission | undefined) => {
     if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
-    if (!principal.scopes.has(permission)) {
+    if (permission !== ANY_TOKEN && !principal.scopes.has(permission)) {
       throw new ConnectError(`missing scope ${permission}`, Code.PermissionDenied);
     }
     return principal;

@@ -27,9 +27,12 @@ const RETRY_AFTER_MS = 1_000;
 const LOG_INTERVAL_MS = 1_000;
 const HEALTH_SERVICE = "grpc.health.v1.Health";
 
-/** Returns whether a method is never refused: health checks matter most while the server is busy. */
-export function isExempt({ parent }: DescMethod): boolean {
-  return parent.typeName === HEALTH_SERVICE;
+/**
+ * Returns whether a method is never refused: health checks matter most while the server is busy. Watch holds a stream,
+ * and is counted like others.
+ */
+export function isExempt({ parent, methodKind }: DescMethod): boolean {
+  return methodKind === "unary" && parent.typeName === HEALTH_SERVICE;
 }
 
 /** Errors that calls are refused with, by reason. */

@@ -188,7 +188,9 @@ export function createEngine(options: EngineOptions): Engine {
       const { session } = stream;
       const guard = guardOf(session);
       if (!route || !session || !guard || headerListSize(rawHeaders) > maxHeaderBytes) return false;
-      if (!admission.hasPlace(session, route.plan.method.methodKind !== "unary")) return false;
+      const { method: rpc } = route.plan;
+      const isFree = isExempt(rpc);
+      if (!isFree && !admission.hasPlace(session, rpc.methodKind !== "unary")) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
       const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
       const { requestId } = record;
@@ -204,8 +206,10 @@ export function createEngine(options: EngineOptions): Engine {
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
       wire.watch(call);
-      if (guard.bytes.mayBegin()) admission.enter(call, !isTurnOver());
-      else stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      if (guard.bytes.mayBegin()) {
+        if (isFree) call.start();
+        else admission.enter(call, !isTurnOver());
+      } else stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return true;
     },
   };

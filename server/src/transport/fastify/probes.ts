@@ -1,18 +1,17 @@
 import type { FastifyInstance } from "fastify";
+import type { NotReady } from "../../domain/not-ready.ts";
 
 /** Path of the readiness probe. */
 export const READY_PATH = "/readyz";
 
-/** Why a server is not ready. `reason` is for the probe's caller, `error` for the log alone. */
-export interface NotReady {
-  readonly reason:
-    | "draining"
-    | "database-unavailable"
-    | "database-unwritable"
-    | "database-missing"
-    | "database-corrupt";
-  readonly error?: unknown;
-}
+/** Words for each reason. */
+const MESSAGES: Readonly<Record<NotReady["reason"], string>> = {
+  draining: "the server is shutting down",
+  "database-unavailable": "the database can't be reached, or is busy",
+  "database-unwritable": "the database answers, but takes no writes, as on a full disk",
+  "database-missing": "a file of the database was removed, renamed or replaced",
+  "database-corrupt": "the database is damaged",
+};
 
 export interface ProbesOptions {
   /** Resolves with what keeps the service from serving, or with undefined. Has to be cheap under a flood of probes. */
@@ -21,18 +20,14 @@ export interface ProbesOptions {
 
 /**
  * Registers two probes. `/healthz`: the process answers. `/readyz`: it can serve, that is, the database answers and
- * takes writes, and the server is not draining. Logs each change, not each probe.
+ * takes writes, and the server is not draining.
  */
 export function registerProbes(app: FastifyInstance, { checkReady }: ProbesOptions): void {
-  let logged: NotReady["reason"] | undefined;
-  app.get("/healthz", () => ({ status: "ok" }));
+  app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "ok" }));
   app.get(READY_PATH, async (_request, reply) => {
-    const { reason, error } = (await checkReady()) ?? {};
-    if (reason !== logged) {
-      logged = reason;
-      if (reason) app.log.warn({ reason, err: error }, "not ready");
-      else app.log.info("ready again");
-    }
-    return reason ? reply.code(503).send({ status: "unavailable", reason }) : { status: "ready" };
+    reply.header("cache-control", "no-store");
+    const reason = (await checkReady())?.reason;
+    if (reason === undefined) return { status: "ready" };
+    return reply.code(503).send({ status: "unavailable", reason, message: MESSAGES[reason] });
   });
 }

@@ -1,0 +1,7 @@
+import type { DatabaseFault } from "./errors.ts";
+
+/** Why a service can't serve. `reason` is for whoever asks, `error` for the log alone. */
+export interface NotReady {
+  readonly reason: "draining" | DatabaseFault;
+  readonly error?: unknown;
+}

@@ -1,0 +1,91 @@
+import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { defaultOpenStreamLimits, type OpenStreamLimits } from "../limits.ts";
+import { principalKey, requestContextKey } from "./context.ts";
+import { retryInfo } from "./errors.ts";
+
+const RETRY_AFTER_SECONDS = 5;
+
+export interface OpenStreamsOptions {
+  openStreams?: Partial<OpenStreamLimits> | undefined;
+  /** Returns under which name a peer's address is counted; undefined for one that stands for many clients. */
+  addressOf(peer: string): string | undefined;
+  /** Aborted, with an error for their clients, when open streams are to end since the server stops. */
+  closingSignal: AbortSignal;
+}
+
+/** Stream that stays open until its client, or the server, goes. */
+export interface OpenStream {
+  /** Aborted when the call or the server ends. */
+  readonly signal: AbortSignal;
+  /** Gives the stream's place free. */
+  close(): void;
+}
+
+/**
+ * Streams that would stay open for ever. Bounds those of callers without a token, and ends all when the server stops:
+ * otherwise each stop would wait for them.
+ */
+export class OpenStreams {
+  readonly limits: OpenStreamLimits;
+  readonly #addressOf: OpenStreamsOptions["addressOf"];
+  readonly #closingSignal: AbortSignal;
+  readonly #controllers = new Set<AbortController>();
+  /** Streams by connection and by address. */
+  readonly #counts = new Map<string, number>();
+  #total = 0;
+
+  constructor({ openStreams, addressOf, closingSignal }: OpenStreamsOptions) {
+    this.limits = { ...defaultOpenStreamLimits, ...openStreams };
+    this.#addressOf = addressOf;
+    this.#closingSignal = closingSignal;
+    closingSignal.addEventListener("abort", () => {
+      for (const controller of this.#controllers) controller.abort(closingSignal.reason);
+    });
+  }
+
+  /** Opens a stream for a call. @throws ConnectError resource_exhausted where a stranger has too many. */
+  open({ values, signal }: HandlerContext): OpenStream {
+    const giveBack = values.get(principalKey) ? () => {} : this.#take(values.get(requestContextKey).peer);
+    const controller = new AbortController();
+    const abort = () => controller.abort(signal.reason);
+    this.#controllers.add(controller);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    else if (this.#closingSignal.aborted) controller.abort(this.#closingSignal.reason);
+    return {
+      signal: controller.signal,
+      close: () => {
+        if (!this.#controllers.delete(controller)) return;
+        signal.removeEventListener("abort", abort);
+        giveBack();
+      },
+    };
+  }
+
+  #take(peer: string): () => void {
+    const address = this.#addressOf(peer);
+    const { perConnection, perAddress, total } = this.limits;
+    const isFull =
+      this.#total >= total ||
+      (address !== undefined && (this.#count(peer) >= perConnection || this.#count(address) >= perAddress));
+    if (isFull) {
+      const details = [retryInfo(RETRY_AFTER_SECONDS)];
+      throw new ConnectError("too many open streams without a token", Code.ResourceExhausted, undefined, details);
+    }
+    const keys = address === undefined ? [] : [peer, address];
+    const add = (delta: number) => {
+      this.#total += delta;
+      for (const key of keys) {
+        const count = this.#count(key) + delta;
+        if (count > 0) this.#counts.set(key, count);
+        else this.#counts.delete(key);
+      }
+    };
+    add(1);
+    return () => add(-1);
+  }
+
+  #count(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+}

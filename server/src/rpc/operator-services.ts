@@ -1,0 +1,78 @@
+import type { DescFile, DescService, Registry } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_details";
+import { Health } from "@rollcall/gen/grpc/health/v1/health";
+import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
+import { ServerReflection as ServerReflectionAlpha } from "@rollcall/gen/grpc/reflection/v1alpha/reflection";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { MAX_PROBE_MESSAGE_BYTES } from "../limits.ts";
+import type { Readiness } from "../service/readiness.ts";
+import { ANY_TOKEN, healthPermissions, type Permissions, reflectionPermissions } from "./auth/permissions.ts";
+import { healthHandlers } from "./health/handlers.ts";
+import { OpenStreams, type OpenStreamsOptions } from "./open-streams.ts";
+import type { Schemas } from "./reflection/answer.ts";
+import { reflectionHandlers } from "./reflection/handlers.ts";
+import { SchemaIndex } from "./reflection/schema-index.ts";
+
+const services: readonly DescService[] = [Health, ServerReflection, ServerReflectionAlpha];
+
+export interface OperatorServicesOptions extends OpenStreamsOptions {
+  readiness: Readiness;
+  /** Who may use reflection: everybody, callers with any token, or nobody. */
+  reflection: "open" | "token" | "off";
+  /** Further types that clients may have to print. */
+  jsonRegistry?: Registry | undefined;
+}
+
+/** Services that tools of operators and developers know of any gRPC server: health and reflection. */
+export interface OperatorServices {
+  readonly permissions: Permissions;
+  /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
+  mount(router: ConnectRouter): void;
+  /** Returns the largest message of one of these services, in bytes; undefined for any other service. */
+  maxBytesOf(service: DescService): number | undefined;
+}
+
+export function createOperatorServices(options: OperatorServicesOptions): OperatorServices {
+  const { readiness, reflection, jsonRegistry } = options;
+  const openStreams = new OpenStreams(options);
+  return {
+    permissions: { ...healthPermissions, ...reflectionPermissions(reflection === "open" ? "public" : ANY_TOKEN) },
+    maxBytesOf: (service) => (services.includes(service) ? MAX_PROBE_MESSAGE_BYTES : undefined),
+    mount(router) {
+      const mounted = () => [...new Set(router.handlers.map(({ service }) => service))];
+      const find = once(() => describe(mounted(), jsonRegistry));
+      const serviceNames = once(() => namesOf(mounted()));
+      const isFree = ({ typeName }: DescService) => mounted().every((service) => service.typeName !== typeName);
+      const limits = { readMaxBytes: MAX_PROBE_MESSAGE_BYTES };
+      const needsDatabase = (name: string) => name === UserService.typeName;
+      if (isFree(Health)) {
+        router.service(Health, healthHandlers({ readiness, openStreams, serviceNames, needsDatabase }), limits);
+      }
+      if (reflection === "off") return;
+      const handlers = reflectionHandlers({ openStreams, schemas: find });
+      if (isFree(ServerReflection)) router.service(ServerReflection, handlers, limits);
+      if (isFree(ServerReflectionAlpha)) router.service(ServerReflectionAlpha, handlers, limits);
+    },
+  };
+}
+
+/** Indexes the contracts of services, and of what their errors carry. */
+function describe(mounted: readonly DescService[], jsonRegistry: Registry | undefined): Schemas {
+  const files: DescFile[] = mounted.map(({ file }) => file);
+  for (const type of jsonRegistry ?? []) files.push(type.file);
+  return { index: new SchemaIndex([...files, file_google_rpc_error_details]), serviceNames: namesOf(mounted) };
+}
+
+function namesOf(mounted: readonly DescService[]): string[] {
+  return mounted.map(({ typeName }) => typeName).sort();
+}
+
+/** Returns a function that makes its value when it is first called. */
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}

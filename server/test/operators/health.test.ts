@@ -1,0 +1,212 @@
+import { renameSync } from "node:fs";
+import { join } from "node:path";
+import { Code, type ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { createBrowserTransport } from "@rollcall/client";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "@rollcall/gen/grpc/health/v1/health";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { cells, errorOf, startServerFor, testCa } from "@rollcall/testing/matrix";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
+import { withFolderEach } from "@rollcall/testing/test-folder";
+import { describe, expect, test } from "vitest";
+import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+import { startFullServer } from "../hardening/support/full-server.ts";
+
+let folder: string;
+withFolderEach((created) => {
+  folder = created;
+});
+
+const users = UserService.typeName;
+const streams = StreamService.typeName;
+
+/** A client without a token, with a connection of its own. */
+function healthOf(server: TestServer, sessionManager?: Http2SessionManager) {
+  return createClient(Health, createGrpcTransport({ baseUrl: server.url, ...(sessionManager && { sessionManager }) }));
+}
+
+/** Notes the statuses that a watch reports, and how it ends. */
+function watch(server: TestServer, service: string, sessionManager?: Http2SessionManager) {
+  const statuses: Status[] = [];
+  const controller = new AbortController();
+  const read = async () => {
+    const answers = healthOf(server, sessionManager).watch({ service }, { signal: controller.signal });
+    for await (const { status } of answers) statuses.push(status);
+  };
+  const ended = read().then(
+    () => undefined,
+    (error: ConnectError) => error,
+  );
+  return { statuses, ended, stop: () => controller.abort() };
+}
+
+describe.each(cells)("$protocol over $connection", (cell) => {
+  test("tells everybody how the server and each service are", async () => {
+    await using server = await startServerFor(cell);
+    const { httpVersion } = cell;
+    const transport = cell.createTransport({
+      ...{ baseUrl: server.url, httpVersion, nodeOptions: { ca: testCa }, interceptors: [] },
+    });
+    const health = createClient(Health, transport);
+    for (const service of ["", users, streams, Health.typeName]) {
+      expect((await health.check({ service })).status).toBe(Status.SERVING);
+      for await (const { status } of health.watch({ service })) {
+        expect(status).toBe(Status.SERVING);
+        break;
+      }
+    }
+    const { statuses } = await health.list({});
+    expect(Object.keys(statuses)).toEqual(expect.arrayContaining(["", users, streams, Health.typeName]));
+    const unknown = await errorOf(health.check({ service: "user.v1" }));
+    expect([unknown.code, unknown.rawMessage]).toEqual([Code.NotFound, "unknown service"]);
+  });
+});
+
+test("a browser's page may ask too", async () => {
+  await using server = await startServer();
+  const health = createClient(Health, createBrowserTransport({ baseUrl: server.url }));
+  expect((await health.check({})).status).toBe(Status.SERVING);
+});
+
+test("a service of the host is known by its name", async () => {
+  await using server = await startServer(withProbe({}));
+  expect((await healthOf(server).check({ service: ProbeService.typeName })).status).toBe(Status.SERVING);
+});
+
+test("a host's own health service is left to it", async () => {
+  const status = Status.NOT_SERVING;
+  await using server = await startServer({
+    routes: (router) => router.service(Health, { check: () => ({ status }) }),
+  });
+  expect((await healthOf(server).check({})).status).toBe(status);
+});
+
+test("follows the database, and a watch reports each change once", async () => {
+  const path = join(folder, "users.db");
+  await using server = await startServer({ repository: openSqliteUserRepository({ path }) });
+  const whole = watch(server, "");
+  const directory = watch(server, users);
+  const other = watch(server, streams);
+  const unknown = watch(server, "user.v1");
+  await until(() => [whole, directory, other, unknown].every(({ statuses }) => statuses.length === 1));
+
+  // Nobody but the watches looks at the database.
+  for (const end of ["", "-wal", "-shm"]) renameSync(path + end, `${path}-moved${end}`);
+  await until(() => whole.statuses.length > 1 && directory.statuses.length > 1);
+  const health = healthOf(server);
+  const statusOf = async (service: string) => (await health.check({ service })).status;
+  expect([await statusOf(""), await statusOf(users)]).toEqual([Status.NOT_SERVING, Status.NOT_SERVING]);
+  // Streams need no database.
+  expect(await statusOf(streams)).toBe(Status.SERVING);
+  const probe = await fetch(`${server.url}/readyz`);
+  expect([probe.status, await probe.json()]).toEqual([
+    503,
+    {
+      status: "unavailable",
+      reason: "database-missing",
+      message: "a file of the database was removed, renamed or replaced",
+    },
+  ]);
+
+  for (const end of ["", "-wal", "-shm"]) renameSync(`${path}-moved${end}`, path + end);
+  await until(() => whole.statuses.length > 2 && directory.statuses.length > 2);
+  const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = Status;
+  for (const { statuses } of [whole, directory]) expect(statuses).toEqual([SERVING, NOT_SERVING, SERVING]);
+  expect(other.statuses).toEqual([SERVING]);
+  expect(unknown.statuses).toEqual([SERVICE_UNKNOWN]);
+  const reports = server.log.filter(({ msg }) => msg === "not ready" || msg === "ready again");
+  expect(reports.map(({ msg }) => msg)).toEqual(["not ready", "ready again"]);
+});
+
+test("a drain is reported at once, on connections that stay open, and waits for no watch", async () => {
+  // With a grace like this, a stop that waited for the watches would take longer than the test may.
+  const server = await startServer({ shutdownDelayMs: 1_000, shutdownGraceMs: 600_000 });
+  const sessionManager = new Http2SessionManager(server.url);
+  const watches = ["", users, streams].map((service) => watch(server, service, sessionManager));
+  await until(() => watches.every(({ statuses }) => statuses.length === 1));
+  let isClosed = false;
+  const closed = server.app.close().then(() => {
+    isClosed = true;
+  });
+  await until(() => watches.every(({ statuses }) => statuses.length === 2));
+  const check = await healthOf(server, sessionManager).check({ service: streams });
+  expect(check.status).toBe(Status.NOT_SERVING);
+  expect(isClosed).toBe(false);
+  for (const { ended, statuses } of watches) {
+    expect(await ended).toMatchObject({ code: Code.Unavailable, rawMessage: "server is shutting down" });
+    expect(statuses).toEqual([Status.SERVING, Status.NOT_SERVING]);
+  }
+  await closed;
+});
+
+test("without a delay the last status still arrives ahead of the end", async () => {
+  const server = await startServer({ shutdownGraceMs: 600_000 });
+  const { statuses, ended } = watch(server, "");
+  await until(() => statuses.length === 1);
+  await server.app.close();
+  expect(await ended).toMatchObject({ code: Code.Unavailable });
+  expect(statuses).toEqual([Status.SERVING, Status.NOT_SERVING]);
+});
+
+describe("a stranger's watches are bounded", () => {
+  const tooMany = { code: Code.ResourceExhausted, rawMessage: "too many open streams without a token" };
+
+  test("on one connection, and again free when they end", async () => {
+    await using server = await startServer({ openStreams: { perConnection: 2 } });
+    const sessionManager = new Http2SessionManager(server.url);
+    const open = [watch(server, "", sessionManager), watch(server, "", sessionManager)];
+    await until(() => open.every(({ statuses }) => statuses.length === 1));
+    expect(await watch(server, "", sessionManager).ended).toMatchObject(tooMany);
+    // Another connection has places of its own.
+    const other = watch(server, "");
+    await until(() => other.statuses.length === 1);
+    open[0]?.stop();
+    await open[0]?.ended;
+    let next = watch(server, "", sessionManager);
+    await until(() => {
+      if (next.statuses.length > 0) return true;
+      // The end of a watch takes a moment to arrive.
+      void next.ended.then((error) => {
+        if (error) next = watch(server, "", sessionManager);
+      });
+      return false;
+    });
+  });
+
+  test.each([{ perAddress: 2 }, { total: 2 }])("in all: %o", async (openStreams) => {
+    await using server = await startServer({ openStreams });
+    const open = [watch(server, ""), watch(server, "")];
+    await until(() => open.every(({ statuses }) => statuses.length === 1));
+    expect(await watch(server, "").ended).toMatchObject(tooMany);
+    // Calls of everybody go on.
+    expect((await healthOf(server).check({})).status).toBe(Status.SERVING);
+    const results = createClient(StreamService, createGrpcTransport({ baseUrl: server.url })).serverStream(
+      { query: "x" },
+      { headers: await server.auth() },
+    );
+    expect(await Array.fromAsync(results)).toHaveLength(10);
+  });
+});
+
+test("a check is served while the server refuses all other calls", async () => {
+  await using full = await startFullServer();
+  const { server } = full;
+  for (const httpVersion of ["1.1", "2"] as const) {
+    const { createTransport } = cells.find(({ protocol }) => protocol === "Connect proto") ?? expect.unreachable();
+    const transport = createTransport({ baseUrl: server.url, httpVersion, nodeOptions: {}, interceptors: [] });
+    expect((await createClient(Health, transport).check({})).status).toBe(Status.SERVING);
+    const headers = await server.auth();
+    const control = await errorOf(createClient(ProbeService, transport).unary({ value: "x" }, { headers }));
+    expect(control.code).toBe(Code.Unavailable);
+  }
+  full.release();
+});
+
+test("checks are logged for debugging alone", async () => {
+  await using server = await startServer();
+  await healthOf(server).check({});
+  const line = await until(() => server.log.find(({ msg }) => msg === "call"));
+  expect(line).toMatchObject({ level: "debug", method: "grpc.health.v1.Health/Check", code: "ok" });
+});
