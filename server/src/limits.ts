@@ -146,6 +146,11 @@ export const defaultOpenStreamLimits = {
   reflectionRequests: 4_096,
 };
 export type OpenStreamLimits = typeof defaultOpenStreamLimits;
+/**
+ * Health checks in flight. They have places of their own: a busy server answers them too, and strangers who make them take
+ * no place of others' calls.
+ */
+export const MAX_HEALTH_CHECKS = 256;
 /** Largest message to health and reflection, in bytes: a name, and a host's. */
 export const MAX_PROBE_MESSAGE_BYTES = 4 * KIB;
 /** Services that health lists; the protocol sets the number. */

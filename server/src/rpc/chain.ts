@@ -20,6 +20,7 @@ import { createMalformedRequestsInterceptor } from "./interceptors/malformed-req
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidate, createValidationInterceptor, type Validate } from "./interceptors/validation.ts";
 import { createMethodPlan, type Implementation, type MethodPlan } from "./method-plan.ts";
+import type { OpenStreams } from "./open-streams.ts";
 import { createOperatorServices } from "./operator-services.ts";
 import type { CallObserver, CallRecord } from "./record/call-record.ts";
 import { observeCalls } from "./record/observe-calls.ts";
@@ -89,6 +90,7 @@ export interface DirectChain {
   /** Whether everybody is let in. */
   readonly isOpen: boolean;
   readonly validate: Validate;
+  readonly openStreams: OpenStreams;
   readonly codingLine: CodingLine;
   readonly maxTimeoutMs: number;
   readonly shutdownSignal: AbortSignal;
@@ -150,7 +152,10 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       if (refusal) throw refusal;
       const principal = await authenticate(context);
       context.values.set(principalKey, principal);
-      if (call) call.principal = principal;
+      if (call) {
+        call.principal = principal;
+        if (operators.isBounded(context.method)) operators.openStreams.enter(call);
+      }
       refuseUnknownCoding(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
@@ -172,6 +177,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     if (Object.keys(others).length > 0) return;
     const planned = createMethodPlan(method, intercept(method, implementation as Implementation, interceptors), {
       jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
+      isBounded: operators.isBounded(method),
       lendsMessages: keepNothing.has(method),
       maxBytes: readMaxBytes ?? options.maxMessageBytes,
       defaultTimeoutMs: method.methodKind === "unary" ? options.defaultTimeoutMs : maxTimeoutMs,
@@ -185,6 +191,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       gate,
       isOpen: !auth,
       validate,
+      openStreams: operators.openStreams,
       codingLine,
       maxTimeoutMs,
       shutdownSignal: options.shutdownSignal,

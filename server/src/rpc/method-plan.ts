@@ -4,6 +4,7 @@ import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
 import { EncodedAnswer } from "./encoded-answer.ts";
+import { isHealthCheck } from "./health/is-health-check.ts";
 import { createQuickBinary } from "./stages/quick-binary.ts";
 import { createQuickJson } from "./stages/quick-json.ts";
 import { assertKnownFields, strictJsonDecoder } from "./stages/strict-json.ts";
@@ -31,6 +32,10 @@ export interface MethodPlan {
   readonly maxBytes: number;
   /** Deadline of a call whose client sets none, in milliseconds. */
   readonly defaultTimeoutMs: number;
+  /** Whether the method checks the server's health, for which there is always a place. */
+  readonly isHealthCheck: boolean;
+  /** Whether a stranger may have few streams of the method at once. */
+  readonly isBounded: boolean;
   /** Whether the handler is done with a message's bytes when it asks for the next, so that its memory is used again. */
   readonly lendsMessages: boolean;
   readonly binary: Codec;
@@ -43,6 +48,7 @@ export interface MethodPlan {
 export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptions"> {
   maxBytes: number;
   defaultTimeoutMs: number;
+  isBounded: boolean;
   lendsMessages: boolean;
 }
 
@@ -87,6 +93,7 @@ export function createMethodPlan(
     method,
     name: methodName(method),
     implementation,
+    isHealthCheck: isHealthCheck(method),
     ...options,
     binary: {
       read(bytes) {

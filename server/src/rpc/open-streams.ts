@@ -1,7 +1,7 @@
-import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { defaultOpenStreamLimits, type OpenStreamLimits } from "../limits.ts";
-import { principalKey, requestContextKey } from "./context.ts";
 import { retryInfo } from "./errors.ts";
+import type { CallRecord } from "./record/call-record.ts";
 
 const RETRY_AFTER_SECONDS = 5;
 
@@ -17,7 +17,7 @@ export interface OpenStreamsOptions {
 export interface OpenStream {
   /** Aborted when the call or the server ends. */
   readonly signal: AbortSignal;
-  /** Gives the stream's place free. */
+  /** Notes that the stream has ended. */
   close(): void;
 }
 
@@ -43,9 +43,17 @@ export class OpenStreams {
     });
   }
 
-  /** Opens a stream for a call. @throws ConnectError resource_exhausted where a stranger has too many. */
-  open({ values, signal }: HandlerContext): OpenStream {
-    const giveBack = values.get(principalKey) ? () => {} : this.#take(values.get(requestContextKey).peer);
+  /**
+   * Counts a call that the gate has let in, until it ends: before its message arrives, since that may take its time.
+   *
+   * @throws ConnectError resource_exhausted where a stranger has too many.
+   */
+  enter(call: Pick<CallRecord, "principal" | "peer" | "onEnd">): void {
+    if (!call.principal) call.onEnd(this.#take(call.peer));
+  }
+
+  /** Opens a stream, which ends with its call or with the server. */
+  open({ signal }: { readonly signal: AbortSignal }): OpenStream {
     const controller = new AbortController();
     const abort = () => controller.abort(signal.reason);
     this.#controllers.add(controller);
@@ -55,9 +63,8 @@ export class OpenStreams {
     return {
       signal: controller.signal,
       close: () => {
-        if (!this.#controllers.delete(controller)) return;
+        this.#controllers.delete(controller);
         signal.removeEventListener("abort", abort);
-        giveBack();
       },
     };
   }

@@ -1,4 +1,4 @@
-import type { DescFile, DescService, Registry } from "@bufbuild/protobuf";
+import type { DescFile, DescMethod, DescService, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_details";
 import { Health } from "@rollcall/gen/grpc/health/v1/health";
@@ -29,6 +29,9 @@ export interface OperatorServices {
   readonly permissions: Permissions;
   /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
   mount(router: ConnectRouter): void;
+  readonly openStreams: OpenStreams;
+  /** Returns whether the streams of a method are counted among the open ones. */
+  isBounded(method: DescMethod): boolean;
   /** Returns the largest message of one of these services, in bytes; undefined for any other service. */
   maxBytesOf(service: DescService): number | undefined;
 }
@@ -38,6 +41,8 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
   const openStreams = new OpenStreams(options);
   return {
     permissions: { ...healthPermissions, ...reflectionPermissions(reflection === "open" ? "public" : ANY_TOKEN) },
+    openStreams,
+    isBounded: ({ parent, methodKind }) => methodKind !== "unary" && services.includes(parent),
     maxBytesOf: (service) => (services.includes(service) ? MAX_PROBE_MESSAGE_BYTES : undefined),
     mount(router) {
       const mounted = () => [...new Set(router.handlers.map(({ service }) => service))];

@@ -1,4 +1,5 @@
 import { renameSync } from "node:fs";
+import http2 from "node:http2";
 import { join } from "node:path";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
@@ -10,7 +11,8 @@ import { cells, errorOf, startServerFor, testCa } from "@rollcall/testing/matrix
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { withFolderEach } from "@rollcall/testing/test-folder";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { MAX_HEALTH_CHECKS } from "../../src/limits.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import { startFullServer } from "../hardening/support/full-server.ts";
 
@@ -188,6 +190,49 @@ describe("a stranger's watches are bounded", () => {
     );
     expect(await Array.fromAsync(results)).toHaveLength(10);
   });
+});
+
+/** Opens calls whose messages do not come, on a connection of their own; resolves with what they are answered. */
+function openHalf(server: TestServer, method: string, count: number): Promise<string>[] {
+  const session = http2.connect(server.url);
+  onTestFinished(() => session.destroy());
+  return Array.from({ length: count }, () => {
+    const headers = { ":method": "POST", ":path": `/grpc.health.v1.Health/${method}` };
+    const stream = session.request({ ...headers, "content-type": "application/grpc" });
+    stream.on("error", () => {});
+    return new Promise<string>((resolve) => {
+      for (const event of ["response", "trailers"]) {
+        stream.on(event, ({ "grpc-message": message }: http2.IncomingHttpHeaders) => {
+          if (message !== undefined) resolve(decodeURIComponent(String(message)));
+        });
+      }
+      stream.resume();
+      stream.on("close", () => resolve("closed"));
+    });
+  });
+}
+
+test("watches whose messages do not come are counted too", async () => {
+  await using server = await startServer({ openStreams: { perConnection: 2 } });
+  const answer = await Promise.race(openHalf(server, "Watch", 3));
+  expect(answer).toBe("too many open streams without a token");
+});
+
+test("checks whose messages do not come take no place of other calls, nor for long of other checks", async () => {
+  await using server = await startServer({
+    maxCalls: 4,
+    admission: { patienceMs: 100 },
+    ...withProbe({ unary: (m) => m }),
+  });
+  for (let connection = 0; connection < 4; connection++) openHalf(server, "Check", MAX_HEALTH_CHECKS / 4);
+  const probe = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+  expect((await probe.unary({ value: "x" }, { headers: await server.auth() })).value).toBe("x");
+  const check = async () => (await healthOf(server).check({})).status;
+  for (;;) {
+    const status = await check().catch(({ code }: ConnectError) => code);
+    if (status === Status.SERVING) break;
+    expect(status).toBe(Code.Unavailable);
+  }
 });
 
 test("a check is served while the server refuses all other calls", async () => {

@@ -1,9 +1,17 @@
-import { CONNECTION_SHARE, defaultAdmissionLimits, STREAMS_PER_CALL, settings } from "../../limits.ts";
+import {
+  CONNECTION_SHARE,
+  defaultAdmissionLimits,
+  MAX_HEALTH_CHECKS,
+  STREAMS_PER_CALL,
+  settings,
+} from "../../limits.ts";
 import { Chain, type Link } from "../../runtime/chain.ts";
 import { PacedLine, type Waiting } from "./paced-line.ts";
 
 /** A call, from the arrival of its headers to the end of its answer. */
 export interface Arrival extends Waiting {
+  /** Whether it checks the server's health, for which there are places of their own, and no wait. */
+  readonly isCheck?: boolean;
   /** Its place, while it has one. */
   place?: Link<Member> | undefined;
   /** Returns how far a started call has come. */
@@ -47,6 +55,7 @@ export function admissionLimits(
 export class Admission {
   readonly #calls: Pool;
   readonly #streams: Pool;
+  readonly #checks: Pool;
   readonly #line: PacedLine<Arrival>;
 
   readonly #isHeavy: (connection: object) => boolean;
@@ -64,6 +73,7 @@ export class Admission {
     this.#isHeavy = isHeavy;
     this.#calls = new Pool(limits.maxCalls, limits.patienceMs, now);
     this.#streams = new Pool(limits.maxStreams, Number.POSITIVE_INFINITY, now);
+    this.#checks = new Pool(MAX_HEALTH_CHECKS, limits.patienceMs, now);
     this.#line = new PacedLine(limits, now, isHeavy);
   }
 
@@ -91,12 +101,23 @@ export class Admission {
    * @returns Whether the call has a place. It keeps it until it leaves, even if it is refused later.
    */
   enter(arrival: Arrival, mayStart = true): boolean {
+    if (arrival.isCheck) return this.#enterCheck(arrival);
     if (!this.hasPlace(arrival.connection, arrival.isStream)) {
       arrival.refuse("overloaded");
       return false;
     }
     this.#poolOf(arrival).take(arrival);
     this.#line.join(arrival, mayStart);
+    return true;
+  }
+
+  #enterCheck(arrival: Arrival): boolean {
+    if (!this.#checks.hasPlace(arrival.connection)) {
+      arrival.refuse("overloaded");
+      return false;
+    }
+    this.#checks.take(arrival);
+    arrival.start();
     return true;
   }
 
@@ -116,7 +137,8 @@ export class Admission {
     return true;
   }
 
-  #poolOf({ isStream }: Arrival): Pool {
+  #poolOf({ isCheck, isStream }: Arrival): Pool {
+    if (isCheck) return this.#checks;
     return isStream ? this.#streams : this.#calls;
   }
 }

@@ -6,7 +6,6 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Stream,
 } from "node:http2";
-import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { parseTimeout as parseConnectTimeout } from "@connectrpc/connect/protocol-connect";
@@ -14,6 +13,7 @@ import { parseTimeout as parseGrpcTimeout } from "@connectrpc/connect/protocol-g
 import type { Logger } from "pino";
 import { deadlineExceeded } from "../../rpc/call-errors.ts";
 import { retryInfo } from "../../rpc/errors.ts";
+import { isHealthCheck } from "../../rpc/health/is-health-check.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import { isOverBudget } from "../port/connection-guard.ts";
 import type { Admission, Arrival } from "./admission.ts";
@@ -25,15 +25,6 @@ import { pathOf } from "./target.ts";
 const RETRY_AFTER_MS = 1_000;
 /** Time between two lines about refused calls. A line for each would be a load of its own. */
 const LOG_INTERVAL_MS = 1_000;
-const HEALTH_SERVICE = "grpc.health.v1.Health";
-
-/**
- * Returns whether a method is never refused: health checks matter most while the server is busy. Watch holds a stream,
- * and is counted like others.
- */
-export function isExempt({ parent, methodKind }: DescMethod): boolean {
-  return methodKind === "unary" && parent.typeName === HEALTH_SERVICE;
-}
 
 /** Errors that calls are refused with, by reason. */
 export const refusalErrors = {
@@ -84,7 +75,6 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const extraHeaders = (origin: string | undefined) => toRecord(options.headersFor(origin));
   const countRefused = createRefusedLog(options);
   const refused = new RefusedRequests();
-  const passes = ({ method }: UniversalHandler, verb: string | undefined) => isExempt(method) || verb === "OPTIONS";
   const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
     if (stream.destroyed) return;
     countRefused(reason);
@@ -106,17 +96,18 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const refuseStream: AdmittedCalls["refuseStream"] = (stream, headers) => {
     const method = handlerOf(headers[":path"] ?? "");
     const { session } = stream;
-    if (!method || !session || passes(method, headers[":method"])) return false;
+    if (!method || !session || headers[":method"] === "OPTIONS" || isHealthCheck(method.method)) return false;
     if (admission.hasPlace(session, method.method.methodKind !== "unary")) return false;
     answerRefused(stream, headers, "overloaded");
     return true;
   };
   const listener: RequestListener = (request, response) => {
     const method = handlerOf(request.url ?? "") ?? handlerOf(pathOf(request.url ?? ""));
-    if (!method || passes(method, request.method)) return handler(request, response);
+    if (!method || request.method === "OPTIONS") return handler(request, response);
     noteArrival(request);
     const arrival = new HttpArrival(request, response, {
       isStream: method.method.methodKind !== "unary",
+      isCheck: isHealthCheck(method.method),
       start: () => handler(request, response),
       refuse: (reason) => answerRefusedRequest(request, response, reason),
     });
@@ -128,6 +119,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
 
 interface HttpArrivalOptions {
   isStream: boolean;
+  isCheck: boolean;
   start(): void;
   refuse(reason: "overloaded" | "expired"): void;
 }
@@ -137,15 +129,17 @@ class HttpArrival implements Arrival {
   readonly #request: Request;
   readonly #response: Response;
   readonly isStream: boolean;
+  readonly isCheck: boolean;
   readonly connection: object;
   readonly refuse: HttpArrivalOptions["refuse"];
   readonly #start: () => void;
   #hasStarted = false;
 
-  constructor(request: Request, response: Response, { isStream, start, refuse }: HttpArrivalOptions) {
+  constructor(request: Request, response: Response, { isStream, isCheck, start, refuse }: HttpArrivalOptions) {
     this.#request = request;
     this.#response = response;
     this.isStream = isStream;
+    this.isCheck = isCheck;
     this.connection = ("stream" in request ? request.stream.session : undefined) ?? request.socket;
     this.#start = start;
     this.refuse = refuse;

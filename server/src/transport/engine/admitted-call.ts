@@ -19,6 +19,10 @@ export abstract class AdmittedCall<Form extends CallForm> implements Arrival {
     this.options = options;
   }
 
+  get isCheck(): boolean {
+    return this.options.plan.isHealthCheck;
+  }
+
   get connection(): object {
     return this.options.connection;
   }

@@ -93,9 +93,10 @@ export abstract class Call<Form extends CallForm>
 
   #admit(principal: Principal | undefined, timeoutError: ConnectError | undefined): void {
     if (this.isDone) return;
-    const { guard, record, chain } = this.options;
+    const { guard, record, chain, plan } = this.options;
     record.principal = principal;
     try {
+      if (plan.isBounded) chain.openStreams.enter(record);
       this.checkRequest();
       if (principal || chain.isOpen) guard.admit();
       if (timeoutError) throw timeoutError;

@@ -10,7 +10,6 @@ import { Chain } from "../../runtime/chain.ts";
 import { isTurnOver } from "../../runtime/loop-turn.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
-import { isExempt } from "../admission/admit-calls.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import type { CrossOrigin } from "../fastify/cross-origin.ts";
 import { guardOf } from "../port/connection-guard.ts";
@@ -159,8 +158,7 @@ export function createEngine(options: EngineOptions): Engine {
         answerRefused: (reason) => answerRefusedRequest(request, response, reason),
       });
       wire.watch(call);
-      if (isExempt(route.plan.method)) call.start();
-      else admission.enter(call);
+      admission.enter(call);
       return true;
     },
     openCall({ path, wire, requestId, startedAtMs, connection, refusal, onFailure }) {
@@ -188,9 +186,8 @@ export function createEngine(options: EngineOptions): Engine {
       const { session } = stream;
       const guard = guardOf(session);
       if (!route || !session || !guard || headerListSize(rawHeaders) > maxHeaderBytes) return false;
-      const { method: rpc } = route.plan;
-      const isFree = isExempt(rpc);
-      if (!isFree && !admission.hasPlace(session, rpc.methodKind !== "unary")) return false;
+      const { method: rpc, isHealthCheck } = route.plan;
+      if (!isHealthCheck && !admission.hasPlace(session, rpc.methodKind !== "unary")) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
       const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
       const { requestId } = record;
@@ -206,10 +203,8 @@ export function createEngine(options: EngineOptions): Engine {
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
       wire.watch(call);
-      if (guard.bytes.mayBegin()) {
-        if (isFree) call.start();
-        else admission.enter(call, !isTurnOver());
-      } else stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      if (guard.bytes.mayBegin()) admission.enter(call, !isTurnOver());
+      else stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return true;
     },
   };

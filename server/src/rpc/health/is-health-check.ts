@@ -1,0 +1,8 @@
+import type { DescMethod } from "@bufbuild/protobuf";
+
+const HEALTH_SERVICE = "grpc.health.v1.Health";
+
+/** Returns whether a method checks the server's health once, also where a host implements it. */
+export function isHealthCheck({ parent, methodKind }: DescMethod): boolean {
+  return methodKind === "unary" && parent.typeName === HEALTH_SERVICE;
+}
