@@ -3,7 +3,7 @@ import { sendBombs } from "./support/bombs.ts";
 import { startBystander } from "./support/bystander.ts";
 import { startMeasuredServer } from "./support/measured-server.ts";
 
-test.each(["br", "gzip"] as const)(
+test.each(["br", "gzip", "zstd"] as const)(
   "%s bombs leave others as quick as messages in turn do",
   async (coding) => {
     const attack = async (codingThreads?: number) => {

@@ -1,5 +1,12 @@
 /** Media types and content codings: by the names and weights that HTTP gives them, in every protocol. */
-import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
+import {
+  brotliCompressSync,
+  brotliDecompressSync,
+  gunzipSync,
+  gzipSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { connections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
@@ -136,12 +143,13 @@ describe.each(rows)("content codings: $name over $connection", ({ type, kind, en
 
   test("a request's coding in any case, and by its other name", async () => {
     await using server = await start();
-    const compressed = { gzip: gzipSync(json), br: brotliCompressSync(json) };
+    const compressed = { gzip: gzipSync(json), br: brotliCompressSync(json), zstd: zstdCompressSync(json) };
     for (const [name, bytes] of [
       ["GZIP", compressed.gzip],
       ["Gzip", compressed.gzip],
       ["x-gzip", compressed.gzip],
       ["BR", compressed.br],
+      ["ZStd", compressed.zstd],
       ["identity", json],
     ] as const) {
       const outcome = await send(server, { [encoding]: name, [accept]: "identity" }, bytes);
@@ -156,8 +164,9 @@ describe.each(rows)("content codings: $name over $connection", ({ type, kind, en
       ["gzip;q=0.5", "gzip"],
       ["gzip;q=0.1, br;q=0.9", "br"],
       ["br, GZIP", "gzip"],
-      ["*", "gzip"],
-      ["gzip;q=0, *;q=0.5", "br"],
+      ["gzip, deflate, br, zstd", "zstd"],
+      ["*", "zstd"],
+      ["zstd;q=0, gzip;q=0, *;q=0.5", "br"],
       ["gzip;q=0", null],
       ["identity, gzip;q=0.5", null],
       ["*;q=0", null],
@@ -165,21 +174,22 @@ describe.each(rows)("content codings: $name over $connection", ({ type, kind, en
       const { code, headers, body } = await send(server, { [accept]: accepted });
       expect({ accepted, code, chosen: headers.get(encoding) }).toEqual({ accepted, code: "ok", chosen });
       const bytes = payload(body);
-      const plain = chosen === "gzip" ? gunzipSync(bytes) : chosen === "br" ? brotliDecompressSync(bytes) : bytes;
+      const inflate = { gzip: gunzipSync, br: brotliDecompressSync, zstd: zstdDecompressSync };
+      const plain = chosen ? inflate[chosen](bytes) : bytes;
       expect(plain.toString()).toBe(json.toString());
     }
   });
 
   test("a coding that the server lacks is refused, with those that it has", async () => {
     await using server = await start();
-    for (const name of ["zstd", "gzip, br", "*"]) {
+    for (const name of ["snappy", "gzip, br", "*"]) {
       const { code, message, headers } = await send(server, { [encoding]: name });
       expect({ name, code }).toEqual({ name, code: "unimplemented" });
       expect(message).toContain(`"${name}"`);
-      expect(headers.get(accept)).toBe("gzip,br");
+      expect(headers.get(accept)).toBe("zstd,gzip,br");
     }
     // A caller whom the gate refuses learns nothing of the server.
-    const { code, headers } = await send(server, { [encoding]: "zstd", authorization: "Bearer none" });
+    const { code, headers } = await send(server, { [encoding]: "snappy", authorization: "Bearer none" });
     expect({ code, accept: headers.get(accept) }).toEqual({ code: "unauthenticated", accept: null });
     await until(() => server.log.filter(({ msg }) => msg === "call").length === 4);
     expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
@@ -197,8 +207,9 @@ test("the coding of a GET's message, in any case; one that the server lacks is r
   const json = Buffer.from('"x"');
   expect(await get("GZIP", gzipSync(json))).toMatchObject({ status: 200, body: json });
   expect(await get("Br", brotliCompressSync(json))).toMatchObject({ status: 200, body: json });
+  expect(await get("ZSTD", zstdCompressSync(json))).toMatchObject({ status: 200, body: json });
   expect(await get("identity", json)).toMatchObject({ status: 200, body: json });
-  const refused = await get("zstd", json);
+  const refused = await get("snappy", json);
   expect(refused).toMatchObject({ status: 501, code: "unimplemented" });
-  expect(refused.headers.get("accept-encoding")).toBe("gzip,br");
+  expect(refused.headers.get("accept-encoding")).toBe("zstd,gzip,br");
 });

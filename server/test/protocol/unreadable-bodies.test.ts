@@ -1,5 +1,5 @@
 /** Requests that can't be read: their senders' fault in every protocol, with a code that says so and no error in the log. */
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
@@ -105,7 +105,14 @@ describe.each(enveloped)("$kind, $type over $connection", (row) => {
     expectRefusal(await send(Buffer.alloc(20, 0xff), "br"), code, /malformed br/);
     const trailing = Buffer.concat([brotliCompressSync(message), Buffer.from("more")]);
     expectRefusal(await send(trailing, "br"), code, /malformed br/);
-    await expectLines(server, ["ok", "ok", ...Array(7).fill(code)]);
+    const zstd = zstdCompressSync(message);
+    expectRefusal(await send(zstd.subarray(0, -2), "zstd"), code, /zstd data ends too early/);
+    expectRefusal(await send(Buffer.from("garbage"), "zstd"), code, /malformed zstd/);
+    expectRefusal(await send(Buffer.concat([zstd, Buffer.from("more")]), "zstd"), code, /malformed zstd/);
+    // A window of 128 MiB, which the server would have to keep.
+    expectRefusal(await send(Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x88, 1, 0, 0), "zstd"), code, /malformed zstd/);
+    expect(await send(Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x68, 1, 0, 0), "zstd")).toMatchObject({ code: "ok" });
+    await expectLines(server, ["ok", "ok", ...Array(11).fill(code), "ok"]);
   });
 
   test("a message flagged as compressed, where no encoding is named, is internal in each protocol", async () => {

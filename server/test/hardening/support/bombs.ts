@@ -1,6 +1,6 @@
 import { connect } from "node:http2";
 import { text } from "node:stream/consumers";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 
@@ -9,8 +9,12 @@ const message = toBinary(
   ClientStreamRequestSchema,
   create(ClientStreamRequestSchema, { chunk: Buffer.alloc(4 * 1024 ** 2 - 64) }),
 );
-/** Messages of 4 MiB in some 30 and some 4,000 bytes. */
-const bombs = { br: envelope(brotliCompressSync(message)), gzip: envelope(gzipSync(message)) };
+/** Messages of 4 MiB in some 30, some 4,000 and some 200 bytes. */
+const bombs = {
+  br: envelope(brotliCompressSync(message)),
+  gzip: envelope(gzipSync(message)),
+  zstd: envelope(zstdCompressSync(message)),
+};
 
 function envelope(compressed: Buffer): Buffer {
   const head = Buffer.of(1, 0, 0, 0, 0);
