@@ -35,6 +35,7 @@ import { checkGetRequest } from "./stages/get-request.ts";
 import { normalizeMediaType } from "./stages/media-type.ts";
 import { refusePlainJson } from "./stages/plain-json.ts";
 import { mountTwice } from "./stages/twin-router.ts";
+import { tagReads } from "./stages/unchanged-read.ts";
 import { keepNothing, streamHandlers } from "./stream/handlers.ts";
 import { userHandlers } from "./user/handlers.ts";
 
@@ -105,7 +106,8 @@ export interface DirectChain {
  *
  * 1. record of the call, with its observers at the end (`observeCalls`)
  * 2. a status for what fails outside of any protocol, or while an answer is encoded
- *    (`answerFaults`), words for bare refusals (`explainRefusals`)
+ *    (`answerFaults`), words for bare refusals (`explainRefusals`), entity tags of reads by
+ *    GET (`tagReads`)
  * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
  *    `normalizeCodings`)
  * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
@@ -211,7 +213,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         const maxBytes = maxBytesOf(handler.service);
         const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
-        router.handlers[index] = observeCalls(answerFaults(explainRefusals(named)), { observers, logger });
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(tagReads(named))), { observers, logger });
       }
     },
   };

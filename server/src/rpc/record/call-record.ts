@@ -211,7 +211,7 @@ export class CallRecord implements CallFacts {
   #codeOf(status: number | undefined, isComplete: boolean): Code | undefined {
     if (this.#error) return this.#error.code;
     if (status === undefined || !isComplete) return Code.Canceled;
-    return status === 200 ? undefined : codeFromHttpStatus(status);
+    return status === 200 || status === 304 ? undefined : codeFromHttpStatus(status);
   }
 
   #fail(error: ConnectError): ConnectError {

@@ -129,10 +129,8 @@ export function createEngine(options: EngineOptions): Engine {
       answerRefused,
     });
   };
-  const answerHeaders = (origin: string | undefined, verb: string | undefined, isLast: boolean) => {
-    let headers = crossOrigin.headersFor(origin);
-    // Reads are per caller and change over time: never cache them.
-    if (verb === "GET") headers = [...headers, "cache-control", "no-store"];
+  const answerHeaders = (origin: string | undefined, isLast: boolean) => {
+    const headers = crossOrigin.headersFor(origin);
     return isLast ? [...headers, "connection", "close"] : headers;
   };
   return {
@@ -154,7 +152,7 @@ export function createEngine(options: EngineOptions): Engine {
         record,
         guard,
         connection: socket,
-        answerHeaders: answerHeaders(origin, method, isClosing()),
+        answerHeaders: answerHeaders(origin, isClosing()),
         answerRefused: (reason) => answerRefusedRequest(request, response, reason),
       });
       wire.watch(call);
@@ -199,7 +197,7 @@ export function createEngine(options: EngineOptions): Engine {
         record,
         guard,
         connection: session,
-        answerHeaders: answerHeaders(origin, method, false),
+        answerHeaders: answerHeaders(origin, false),
         answerRefused: (reason) => answerRefused(stream, headers, reason),
       });
       wire.watch(call);

@@ -173,7 +173,7 @@ export function toTrailers(headers: Headers): Record<string, string> {
 }
 
 /** Adds the headers that a handler has set. */
-function addOwn(headers: string[], context: CallContext | undefined): void {
+export function addOwn(headers: string[], context: CallContext | undefined): void {
   if (context?.ownHeader) addHeaders(headers, context.ownHeader);
   if (context?.ownTrailer) addHeaders(headers, context.ownTrailer, "trailer-");
 }

@@ -1,6 +1,8 @@
 import { tooLarge } from "../../rpc/call-errors.ts";
 import { checkQuery } from "../../rpc/stages/get-request.ts";
-import { connectForm, type UnaryForm } from "./forms.ts";
+import { entityTagOf, hasTag, READ_HEADERS } from "../../rpc/stages/unchanged-read.ts";
+import { addOwn, connectForm, type UnaryForm } from "./forms.ts";
+import { NOT_KEPT } from "./refusal.ts";
 import { UnaryCall } from "./unary-call.ts";
 
 const proto = connectForm("binary", "application/proto");
@@ -18,6 +20,8 @@ export function getFormOf(query: URLSearchParams): UnaryForm | undefined {
 /** Call by Connect's GET, whose message stands in the query (connectrpc.com/docs/protocol). */
 export class GetCall extends UnaryCall {
   readonly #query = new URLSearchParams(this.options.query);
+  /** Headers by which caches treat the answer. */
+  #cacheHeaders: readonly string[] = NOT_KEPT;
 
   protected override checkRequest(): void {
     super.checkRequest();
@@ -36,6 +40,31 @@ export class GetCall extends UnaryCall {
     } catch (error) {
       this.failInProtocol(error);
     }
+  }
+
+  protected override answerUnchanged(bytes: Uint8Array): boolean {
+    const { context } = this;
+    const { wire } = this.options;
+    const own = context?.ownHeader;
+    const tag = own?.get("etag") ?? entityTagOf(bytes);
+    const headers = Object.entries({ ...READ_HEADERS, ...(tag !== undefined && { etag: tag }) });
+    this.#cacheHeaders = headers.filter(([name]) => !own?.has(name)).flat();
+    if (tag === undefined || !hasTag(wire.header("if-none-match"), tag)) return false;
+    if (this.isOver()) return true;
+    const sent = this.headers();
+    addOwn(sent, context);
+    wire.respondAndEnd(304, sent);
+    this.end();
+    return true;
+  }
+
+  protected override headers(): string[] {
+    return [...super.headers(), ...this.#cacheHeaders];
+  }
+
+  protected override writeError(error: Parameters<UnaryCall["writeError"]>[0]): void {
+    this.#cacheHeaders = NOT_KEPT;
+    super.writeError(error);
   }
 
   protected override end(error?: Parameters<UnaryCall["end"]>[0]): void {

@@ -3,6 +3,9 @@ import { EXPLANATION_TYPE } from "../../rpc/stages/explain-refusals.ts";
 import { Call } from "./call.ts";
 import type { CallForm } from "./forms.ts";
 
+/** Headers of an answer to a GET that no cache may keep: an error. */
+export const NOT_KEPT: readonly string[] = ["cache-control", "no-store"];
+
 /** Form of a request that is in none of the protocols. */
 export interface RefusalForm extends CallForm {
   readonly protocol: undefined;
@@ -51,6 +54,11 @@ export class RefusedCall extends Call<RefusalForm> {
   onData(): void {}
 
   protected onReceived(): void {}
+
+  protected override headers(): string[] {
+    const headers = super.headers();
+    return this.options.verb === "GET" ? [...headers, ...NOT_KEPT] : headers;
+  }
 
   protected writeError(error: Parameters<RefusalForm["sendError"]>[2]): void {
     const { form, wire, record } = this.options;

@@ -127,6 +127,7 @@ export class UnaryCall extends Call<UnaryForm> {
     const { form, plan, wire } = this.options;
     try {
       const bytes = form.codecOf(plan, wire).write(message as Message);
+      if (this.answerUnchanged(bytes)) return;
       const coding = bytes.byteLength < MIN_CODED_BYTES ? undefined : answerCoding(wire.header(form.acceptHeader));
       if (coding) {
         this.inTurn(() => coding.compress(bytes)).then(
@@ -137,6 +138,11 @@ export class UnaryCall extends Call<UnaryForm> {
     } catch (error) {
       this.failInProtocol(error);
     }
+  }
+
+  /** Ends a call whose client has the answer already. Returns whether it has. */
+  protected answerUnchanged(_bytes: Uint8Array): boolean {
+    return false;
   }
 
   #send(bytes: Uint8Array, coding?: string): void {

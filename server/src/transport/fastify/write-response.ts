@@ -49,7 +49,9 @@ export class ResponseWriter {
       let chunk = await iterator?.next();
       // Headers may be set until the first byte is ready.
       if (this.#isGone) return abandon(iterator, GONE);
-      response.writeHead(status, { ...headers, ...toNodeHeaders(header) });
+      const own = toNodeHeaders(header);
+      if (own.vary && headers.vary) own.vary = `${headers.vary}, ${own.vary}`;
+      response.writeHead(status, { ...headers, ...own });
       while (chunk && !chunk.done) {
         if (!response.write(chunk.value)) {
           this.#onWaiting();

@@ -77,6 +77,8 @@ function sendHttp2(session: ClientHttp2Session, { verb, target, headers, pieces 
 function toAnswer(status: unknown, headers: Fields, trailers: Fields, bytes: Buffer): Answer {
   const all: Fields = { ...headers, ...trailers };
   const fields = Object.fromEntries(OWN_FIELDS.filter((name) => all[name] !== undefined).map((n) => [n, all[n]]));
+  // Connect's carrier tags an answer in its coding.
+  if (all.etag !== undefined) fields.etag = "given";
   const type = String(headers["content-type"]);
   const coding = headers["content-encoding"];
   const envelopes = /grpc|connect/.test(type) ? read(bytes) : [inflate(bytes, coding)];
