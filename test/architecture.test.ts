@@ -22,7 +22,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "server/src/domain": { rooms: [], forbidden: /./ },
   "server/src/repository": {
     rooms: server("runtime", "limits.ts", "domain"),
-    forbidden: /connect|fastify|@rollcall|protobuf/,
+    forbidden: /connect-|@connectrpc|fastify|@rollcall\/(?!shared\/)|protobuf/,
   },
   "server/src/service": {
     rooms: server("limits.ts", "domain", "repository/user-repository.ts"),

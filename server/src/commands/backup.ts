@@ -2,8 +2,8 @@ import { resolve } from "node:path";
 import { formatBytes } from "@rollcall/shared/format-bytes";
 import { type Progress, startProgress } from "@rollcall/shared/progress";
 import { parseDatabaseSetting } from "../config.ts";
+import { DatabaseOpenError } from "../repository/database-open.ts";
 import { copySqliteFile } from "../repository/sqlite/copy-file.ts";
-import { DatabaseOpenError } from "../repository/sqlite/recognise-sqlite.ts";
 import type { CommandIo } from "./io.ts";
 
 /** Copies the database of DATABASE_URL to a new file. @throws ConfigError | DatabaseOpenError */

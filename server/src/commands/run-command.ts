@@ -1,7 +1,7 @@
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigError } from "../config/config-error.ts";
 import { CopyError } from "../repository/copy-directory.ts";
-import { DatabaseOpenError } from "../repository/sqlite/recognise-sqlite.ts";
+import { DatabaseOpenError } from "../repository/database-open.ts";
 import { backUp, restore } from "./backup.ts";
 import { copy } from "./copy.ts";
 import type { CommandIo } from "./io.ts";

@@ -19,7 +19,7 @@ import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { withFolderEach } from "@rollcall/testing/test-folder";
 import { describe, expect, test } from "vitest";
-import type { DatabaseNotice } from "../../src/repository/sqlite/open.ts";
+import type { DatabaseNotice } from "../../src/repository/database-open.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 
 let parent: string;

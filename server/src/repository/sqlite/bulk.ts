@@ -10,10 +10,12 @@ import {
   type StoredRequest,
   type StoredUser,
 } from "../bulk.ts";
+import { DatabaseOpenError } from "../database-open.ts";
+import { toWordsText } from "../words-text.ts";
 import { USER_COLUMNS } from "./list-statements.ts";
 import { isCurrent, openSqlite } from "./open.ts";
-import { DatabaseOpenError, inspectFile, recognise } from "./recognise-sqlite.ts";
-import { StoredWords, toWordsText } from "./stored-words.ts";
+import { inspectFile, recognise } from "./recognise-sqlite.ts";
+import { StoredWords } from "./stored-words.ts";
 
 /**
  * Opens a database to read all of it. A server may be writing to it: a read transaction keeps it at one state, and its

@@ -1,9 +1,10 @@
 import { closeSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
+import { DatabaseOpenError } from "../database-open.ts";
 import { isBusy, isCorrupt } from "./errors.ts";
 import { sqliteMigrations } from "./migrations.ts";
-import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
+import { APPLICATION_ID, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 
 /** Pages that are copied at once: 4 MiB, some milliseconds. Ctrl-C and the progress wait for them. */
 const PAGES_AT_ONCE = 1_024;

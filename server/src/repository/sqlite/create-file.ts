@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseOpenError } from "./recognise-sqlite.ts";
+import { DatabaseOpenError } from "../database-open.ts";
 
 const PART_IS_FILE = "a part of its path is a file, not a folder";
 const NO_PERMISSION = "this user has no permission for";

@@ -1,7 +1,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
 import type { UserOrder } from "../../domain/user-order.ts";
-import { BEHIND_TEXT } from "./key-range.ts";
+
+/** Blob that sorts behind all text. */
+export const BEHIND_TEXT = new Uint8Array();
 
 /** Columns of a user in a statement. */
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";

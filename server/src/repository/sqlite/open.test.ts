@@ -5,8 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { withFolderEach } from "@rollcall/testing/test-folder";
 import { describe, expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
+import type { DatabaseNotice } from "../database-open.ts";
 import { sqliteMigrations } from "./migrations.ts";
-import type { DatabaseNotice } from "./open.ts";
 import { APPLICATION_ID } from "./recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
 

@@ -2,13 +2,15 @@ import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { sleepSync } from "../../runtime/sleep-sync.ts";
+import { DatabaseOpenError, type OpenNotices } from "../database-open.ts";
+import type { EqualEmails } from "../search-keys.ts";
 import { createFile } from "./create-file.ts";
 import { isBusy, isCorrupt, isFolderReadOnly } from "./errors.ts";
 import { describeOpenFile, describeOpenFolder } from "./file-access.ts";
 import { findDamage } from "./find-damage.ts";
 import { sqliteMigrations } from "./migrations.ts";
-import { APPLICATION_ID, DatabaseOpenError, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
-import { areSearchKeysCurrent, type EqualEmails, refreshSearchKeys } from "./refresh-search-keys.ts";
+import { APPLICATION_ID, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
+import { areSearchKeysCurrent, refreshSearchKeys } from "./refresh-search-keys.ts";
 import { addWordFunctions } from "./stored-words.ts";
 
 /** Oldest SQLite with the features that a durable server needs: STRICT tables, RETURNING and the WAL fixes. */
@@ -22,17 +24,7 @@ const NOTICED_USERS = 50_000;
 /** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
 
-/** An event of the database, in words for the log. */
-export interface DatabaseNotice {
-  readonly level: "error" | "warn" | "info";
-  readonly message: string;
-}
-
-export interface OpenSqliteOptions {
-  /** Called when users keep an old key of their e-mail, because older users' e-mails have become equal to theirs. */
-  onEqualEmails?: ((emails: EqualEmails) => void) | undefined;
-  /** Called when the database is lost, damaged or well again, and about risks to it. */
-  onNotice?: ((notice: DatabaseNotice) => void) | undefined;
+export interface OpenSqliteOptions extends OpenNotices {
   /** How long to wait for another process that has the database locked, in milliseconds. Default 10 s. */
   lockTimeoutMs?: number | undefined;
 }

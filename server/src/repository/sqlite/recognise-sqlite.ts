@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
+import { DatabaseOpenError } from "../database-open.ts";
 import { sqliteMigrations } from "./migrations.ts";
 
 /** "Roll": marks a database file as Rollcall's (https://sqlite.org/fileformat.html#application_id). */
@@ -7,11 +8,6 @@ export const APPLICATION_ID = 0x526f6c6c;
 /** Last schema version that was released without an application id. */
 const LAST_VERSION_WITHOUT_ID = 2;
 const FIRST_TABLES = ["create_requests", "secrets", "users"];
-
-/** A database can't be opened. The message has the path, the reason and what to do. */
-export class DatabaseOpenError extends Error {
-  override name = "DatabaseOpenError";
-}
 
 /** Reads a PRAGMA of one value. */
 export function pragma(database: DatabaseSync, name: string): unknown {

@@ -4,8 +4,8 @@ import { withFolderEach } from "@rollcall/testing/test-folder";
 import { expect, test } from "vitest";
 import { EmailTakenError } from "../../domain/errors.ts";
 import { wordsOfFilter } from "../../domain/user-words.ts";
+import type { EqualEmails } from "../search-keys.ts";
 import { sqliteMigrations } from "./migrations.ts";
-import type { EqualEmails } from "./refresh-search-keys.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
 
 let path: string;

@@ -1,24 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { searchKey } from "../../domain/user.ts";
 import { wordsOfUser } from "../../domain/user-words.ts";
-import { StoredWords, toWordsText } from "./stored-words.ts";
+import { type EqualEmails, MAX_REPORTED, SEARCH_KEYS } from "../search-keys.ts";
+import { toWordsText } from "../words-text.ts";
+import { StoredWords } from "./stored-words.ts";
 
-/**
- * Version of the search keys. The number counts changes of {@link searchKey}; characters added by Unicode change the
- * keys too.
- */
-const SEARCH_KEYS = `2, Unicode ${process.versions.unicode}`;
 const ROWS_AT_ONCE = 1_000;
-/** Most ids that are reported. */
-const MAX_REPORTED = 100;
-
-/** E-mails that used to be different and are now the same. */
-export interface EqualEmails {
-  /** Number of users that keep their old key. */
-  readonly count: number;
-  /** Their ids, up to 100. */
-  readonly userIds: readonly string[];
-}
 
 interface Row {
   row: number;

@@ -1,17 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { wordsOfUser } from "../../domain/user-words.ts";
-
-/**
- * Returns words as the column `words` has them: each behind a space, which no word contains. So ` ada` is found where a
- * word starts with it, and nowhere else.
- */
-export function toWordsText(words: readonly string[]): string {
-  return words.map((word) => ` ${word}`).join("");
-}
-
-function toWords(text: string): string[] {
-  return text.split(" ").slice(1);
-}
+import { toWords, toWordsText } from "../words-text.ts";
 
 /** The table `user_words`: every word of each user, by its row. */
 export class StoredWords {

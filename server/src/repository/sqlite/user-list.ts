@@ -4,9 +4,16 @@ import { BY_CREATION } from "../../domain/user-order.ts";
 import { MAX_SEARCHES_AT_ONCE } from "../../limits.ts";
 import { hasTimeInTurn, nextSharedTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { Permits } from "../../runtime/permits.ts";
+import { rangeOf } from "../key-range.ts";
 import type { CountOptions, ListOptions } from "../user-repository.ts";
-import { rangeOf } from "./key-range.ts";
-import { ListStatements, type OrderStatements, type Place, toUser, type UserRow } from "./list-statements.ts";
+import {
+  BEHIND_TEXT,
+  ListStatements,
+  type OrderStatements,
+  type Place,
+  toUser,
+  type UserRow,
+} from "./list-statements.ts";
 import { Pace } from "./pace.ts";
 
 /** Most users with one word that are sorted. If more match, a walk in order meets them soon. */
@@ -100,7 +107,7 @@ export class SqliteUserList {
     const [word = ""] = words;
     if (words.length === 1) {
       const { start, end } = rangeOf(word);
-      const counts = this.#countDistinct.get(start, end, limit + 1) as unknown;
+      const counts = this.#countDistinct.get(start, end ?? BEHIND_TEXT, limit + 1) as unknown;
       const [entries, users] = counts as [number, number];
       // Otherwise, users have several words with this start.
       if (entries <= limit || users >= limit) return Math.min(users, limit);
@@ -127,14 +134,14 @@ export class SqliteUserList {
         if (!hasTimeInTurn()) await timeInTurn();
         signal?.throwIfAborted();
         const range = rangeOf(word);
-        const entries = firstNumber(this.#countEntries.get(range.start, range.end, fewest));
+        const entries = firstNumber(this.#countEntries.get(range.start, range.end ?? BEHIND_TEXT, fewest));
         if (entries < fewest) [rarest, fewest] = [range, entries];
       }
       if (fewest > most) return NO_CANDIDATES;
       if (!hasTimeInTurn()) await timeInTurn();
       signal?.throwIfAborted();
     }
-    const [json] = this.#entries.get(rarest.start, rarest.end, most + 1) as unknown as [string];
+    const [json] = this.#entries.get(rarest.start, rarest.end ?? BEHIND_TEXT, most + 1) as unknown as [string];
     const entries = JSON.parse(json) as number[];
     // A user can have several words with the same start.
     return { rows: [...new Set(entries)], isComplete: entries.length <= most };

@@ -1,13 +1,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import {
-  DatabaseUnavailableError,
-  InvalidArgumentError,
-  StaleUserError,
-  UserNotFoundError,
-} from "../../domain/errors.ts";
+import { DatabaseUnavailableError, StaleUserError, UserNotFoundError } from "../../domain/errors.ts";
 import { searchKey, type User } from "../../domain/user.ts";
 import { wordsOfUser } from "../../domain/user-words.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
+import { type RememberedRequest, replay } from "../replay.ts";
 import type {
   Awaitable,
   CountOptions,
@@ -18,15 +14,16 @@ import type {
   UserChange,
   UserRepository,
 } from "../user-repository.ts";
+import { toWordsText } from "../words-text.ts";
+import { WriteCheck } from "../write-check.ts";
 import { SqliteEncodedList } from "./encoded-list.ts";
 import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { toUser, USER_COLUMNS, type UserRow } from "./list-statements.ts";
 import { type OpenSqliteOptions, openSqlite } from "./open.ts";
-import { StoredWords, toWordsText } from "./stored-words.ts";
+import { StoredWords } from "./stored-words.ts";
 import { SqliteUserList } from "./user-list.ts";
 import { SqliteWatch } from "./watch.ts";
-import { WriteCheck } from "./write-check.ts";
 
 /** Forgotten create requests that each create removes: more than it adds, so that they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
@@ -232,16 +229,10 @@ class SqliteUserRepository implements UserRepository {
   }
 
   /** Returns the user that the same request created before, if it was seen. */
-  #replay({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey): User | undefined {
-    const record = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
-    if (!record) return undefined;
-    if (record.requestHash !== requestHash) {
-      const description = "was used for a different request";
-      throw new InvalidArgumentError("request_id was used for a different request", [
-        { field: "request_id", description },
-      ]);
-    }
-    return JSON.parse(String(record.response)) as User;
+  #replay(key: IdempotencyKey): User | undefined {
+    const { principal, requestId, notBeforeMs } = key;
+    const remembered = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
+    return remembered && replay(key, remembered as unknown as RememberedRequest);
   }
 
   #remember({ principal, requestId, requestHash, notBeforeMs }: IdempotencyKey, user: User): void {

@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DatabaseCorruptError, DatabaseMissingError } from "../../domain/errors.ts";
+import type { DatabaseNotice } from "../database-open.ts";
 import { isCorrupt, toDomainError } from "./errors.ts";
 import { type FileProblem, SqliteFiles } from "./files.ts";
-import type { DatabaseNotice } from "./open.ts";
 
 const CHECK_INTERVAL_MS = 1_000;
 /**

@@ -1,4 +1,4 @@
-import { DatabaseUnwritableError } from "../../domain/errors.ts";
+import { DatabaseUnwritableError } from "../domain/errors.ts";
 
 /** How long a result counts, in milliseconds. */
 const BELIEVED_MS = 1_000;
