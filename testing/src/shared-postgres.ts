@@ -1,0 +1,18 @@
+import { type PostgresServer, startPostgres } from "./start-postgres.ts";
+
+/** What of a server the tests of a process may share: databases and sessions of their own, but not its life. */
+export type SharedPostgres = Pick<
+  PostgresServer,
+  "port" | "log" | "urlOf" | "createDatabase" | "createSchema" | "query"
+>;
+
+let starting: Promise<PostgresServer> | undefined;
+
+/**
+ * Returns the PostgreSQL server that all test files of this process share; the first caller starts it. It ends with the
+ * process.
+ */
+export function sharedPostgres(): Promise<SharedPostgres> {
+  starting ??= startPostgres({ isShared: true });
+  return starting;
+}
