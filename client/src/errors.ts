@@ -60,6 +60,14 @@ export class StaleUserError extends RollcallError {
   }
 }
 
+/**
+ * The server lost its database while that committed a write: the write may be there or not, and will not come later.
+ * Only a create with a `request_id` was repeated. Read the user again, or repeat an update with its etag.
+ */
+export class OutcomeUnknownError extends RollcallError {
+  override readonly name = "OutcomeUnknownError";
+}
+
 /** The bytes that the server received are not those that were sent. */
 export class ChecksumMismatchError extends Error {
   override name = "ChecksumMismatchError";
@@ -98,6 +106,8 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
       const [resource] = cause.findDetails(ResourceInfoSchema);
       return hasReason(cause, "STALE_ETAG") ? new StaleUserError(cause, resource?.resourceName ?? "") : cause;
     }
+    case Code.Unavailable:
+      return hasReason(cause, "OUTCOME_UNKNOWN") ? new OutcomeUnknownError(cause) : cause;
     default:
       return cause;
   }

@@ -3,6 +3,7 @@ export { createRollcallClient, type RollcallClientOptions } from "./create-clien
 export {
   ChecksumMismatchError,
   EmailTakenError,
+  OutcomeUnknownError,
   RollcallError,
   StaleUserError,
   toRollcallError,

@@ -60,6 +60,14 @@ export class DatabaseUnavailableError extends DomainError {
   }
 }
 
+/**
+ * The connection was lost while the database committed a write, and nothing told in time whether it did. The write may
+ * be there or not, and will not come later.
+ */
+export class OutcomeUnknownError extends DatabaseUnavailableError {
+  override message = "the outcome of this write is unknown";
+}
+
 /** The database answers, but takes no writes, as on a full disk. */
 export class DatabaseUnwritableError extends DatabaseUnavailableError {
   override readonly fault = "database-unwritable";

@@ -10,6 +10,7 @@ import {
   type DomainError,
   EmailTakenError,
   InvalidArgumentError,
+  OutcomeUnknownError,
   StaleUserError,
   UploadTooLargeError,
   UserNotFoundError,
@@ -29,6 +30,7 @@ const table: readonly Row[] = [
   row(EmailTakenError, Code.AlreadyExists, () => [errorInfo("EMAIL_TAKEN")]),
   row(StaleUserError, Code.Aborted, ({ userId }) => [errorInfo("STALE_ETAG"), resourceInfo(userId)]),
   row(UploadTooLargeError, Code.ResourceExhausted, () => [errorInfo("UPLOAD_TOO_LARGE")]),
+  row(OutcomeUnknownError, Code.Unavailable, () => [errorInfo("OUTCOME_UNKNOWN"), retryInfo(1)]),
   row(DatabaseUnavailableError, Code.Unavailable, () => [retryInfo(1)]),
 ];
 

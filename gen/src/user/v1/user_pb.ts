@@ -383,7 +383,10 @@ export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PUR
   messageDesc(file_user_v1_user, 12);
 
 /**
- * UserService is the user directory.
+ * UserService is the user directory. A write that ends with unavailable was not
+ * done, unless its ErrorInfo has the reason OUTCOME_UNKNOWN: then it may be done
+ * or not, and will not be done later. A create may be repeated with the same
+ * request_id, an update with its etag.
  *
  * @generated from service user.v1.UserService
  */
