@@ -38,6 +38,13 @@ export const settings = {
    * database, and few enough that calls that compute are answered within about a second.
    */
   maxCalls: { byDefault: 1_024, min: 1, max: 1_000_000 },
+  /**
+   * Connections of this process to PostgreSQL. Each costs the server a process and some 10 MB; all replicas together
+   * need fewer than its `max_connections`, which is 100 by default.
+   */
+  databaseConnections: { byDefault: 16, min: 2, max: 1_000 },
+  /** Longest time that a call waits for PostgreSQL. All its waits, for a connection, a lock, an answer, are shares of it. */
+  databaseTimeoutMs: { byDefault: SECOND_MS, min: 100, max: MINUTE_MS },
   /** Open connections from one address: a quarter of all, for clients that share one behind a NAT. */
   maxConnectionsPerAddress: { byDefault: 1_024, min: 1, max: 1_000_000 },
   /**

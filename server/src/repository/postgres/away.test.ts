@@ -1,0 +1,133 @@
+import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { addressOf } from "../../../test/support/address-of.ts";
+import { DatabaseMissingError, DatabaseUnavailableError, DatabaseUnwritableError } from "../../domain/errors.ts";
+import type { DatabaseNotice } from "../database-open.ts";
+import { newUser } from "../new-user.contract.ts";
+import { openPostgresUserRepository } from "./user-repository.ts";
+
+/** Far more than the second that a call may take, for a machine that is busy. */
+const MUCH_LONGER_MS = 10_000;
+
+let postgres: PostgresServer;
+beforeAll(async () => {
+  postgres = await startPostgres();
+});
+afterAll(() => postgres[Symbol.asyncDispose]());
+
+async function open(url: string) {
+  const notices: DatabaseNotice[] = [];
+  const onNotice = (notice: DatabaseNotice) => notices.push(notice);
+  const users = await openPostgresUserRepository({ address: addressOf(url), onNotice });
+  return Object.assign(users, { notices, [Symbol.asyncDispose]: () => users.close() });
+}
+
+test.each([
+  ["killed", () => postgres.kill(), () => postgres.start()],
+  ["stopped", () => postgres.stop(), () => postgres.start()],
+  ["hanging", async () => postgres.pause(), async () => postgres.resume()],
+])("a server that is %s makes calls unavailable soon, and is used again when it is back", async (_name, end, begin) => {
+  await using users = await open(await postgres.createSchema());
+  const user = await users.insert(newUser());
+  await end();
+  const startedAtMs = performance.now();
+  const calls = [
+    ...Array.from({ length: 20 }, () => users.insert(newUser())),
+    ...Array.from({ length: 20 }, () => users.find(user.id)),
+    users.update(user.id, { name: "x", updatedAtMs: 1 }),
+    users.list({ limit: 9 }),
+    users.list({ limit: 9, words: ["x", "y"] }),
+    users.count({ limit: 9 }),
+    users.ping(),
+  ];
+  for (const { status, reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
+    expect({ status, reason }).toEqual({ status: "rejected", reason: expect.any(DatabaseUnavailableError) });
+  }
+  expect(performance.now() - startedAtMs).toBeLessThan(MUCH_LONGER_MS);
+  await begin();
+  await expect.poll(() => users.find(user.id)).toEqual(user);
+  const added = await users.insert(newUser());
+  expect(await users.find(added.id)).toEqual(added);
+  await users.ping();
+  expect(users.notices).toEqual([
+    {
+      level: "error",
+      message: expect.stringMatching(/^PostgreSQL database "postgres" at 127.0.0.1:\d+ .*: nothing is read/),
+    },
+    { level: "info", message: expect.stringMatching(/answers again$/) },
+  ]);
+  expect(JSON.stringify(users.notices)).not.toMatch(/test_\d+:/);
+});
+
+test("sessions that the server ends cost their own calls, and no restart", async () => {
+  const url = await postgres.createSchema();
+  await using users = await open(url);
+  const user = await users.insert(newUser());
+  await postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rollcall'");
+  await expect.poll(() => users.find(user.id)).toEqual(user);
+  await expect
+    .poll(() =>
+      users.insert(newUser()).then(
+        () => "added",
+        () => "away",
+      ),
+    )
+    .toBe("added");
+});
+
+test("a database that takes no writes is unwritable, and readable", async () => {
+  const url = await postgres.createSchema();
+  await using users = await open(url);
+  const user = await users.insert(newUser());
+  // As a standby does. Sessions that are open keep their setting.
+  await postgres.query("ALTER SYSTEM SET default_transaction_read_only = on");
+  await postgres.query("SELECT pg_reload_conf()");
+  await expect.poll(() => users.ping().catch((error) => error)).toBeInstanceOf(DatabaseUnwritableError);
+  await expect(users.insert(newUser())).rejects.toThrow(DatabaseUnwritableError);
+  expect(await users.find(user.id)).toEqual(user);
+  await postgres.query("ALTER SYSTEM RESET default_transaction_read_only");
+  await postgres.query("SELECT pg_reload_conf()");
+  await expect
+    .poll(() =>
+      users.ping().then(
+        () => "up",
+        () => "down",
+      ),
+    )
+    .toBe("up");
+  await users.insert(newUser());
+});
+
+test("a row that another transaction keeps locked holds up its own writes alone, and for a time", async () => {
+  const url = await postgres.createSchema();
+  await using users = await open(url);
+  const locked = await users.insert(newUser());
+  const free = await users.insert(newUser());
+  const holding = postgres.query(
+    `BEGIN; SELECT FROM users WHERE id = '${locked.id}' FOR UPDATE; SELECT pg_sleep(600)`,
+    url,
+  );
+  holding.catch(() => {});
+  await expect
+    .poll(() => postgres.query("SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
+    .toHaveLength(1);
+  const outcomes = await Promise.allSettled([
+    users.update(locked.id, { name: "x", updatedAtMs: 1 }),
+    users.update(free.id, { name: "x", updatedAtMs: 1 }),
+    users.insert(newUser()),
+  ]);
+  expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled", "fulfilled"]);
+  expect((outcomes[0] as PromiseRejectedResult).reason).toBeInstanceOf(DatabaseUnavailableError);
+  expect(users.notices).toEqual([]);
+  await postgres.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+  await expect(holding).rejects.toThrow();
+  expect(await users.update(locked.id, { name: "x", updatedAtMs: 1 })).toMatchObject({ version: 2 });
+});
+
+test("a database that was dropped is missing", async () => {
+  const url = await postgres.createDatabase();
+  await using users = await open(url);
+  await users.insert(newUser());
+  await postgres.query(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
+  await expect.poll(() => users.ping().catch((error) => error)).toBeInstanceOf(DatabaseMissingError);
+});

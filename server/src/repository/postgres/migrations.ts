@@ -1,0 +1,59 @@
+/**
+ * The schema, step by step. A released step is never changed. The table `rollcall_schema` has a row for each step that
+ * was applied.
+ *
+ * All text has the collation "C": databases compare by code point then, as SQLite does, whatever their own language.
+ * Times are milliseconds in a bigint, since that is what the domain, the pages' tokens and SQLite have: a timestamptz
+ * would be converted at every border and gains nothing. Ids are text, as an import may bring any.
+ */
+export const postgresMigrations: readonly string[] = [
+  `
+  CREATE TABLE users (
+    id            text COLLATE "C" PRIMARY KEY,
+    email         text COLLATE "C" NOT NULL,
+    email_key     text COLLATE "C" NOT NULL,
+    name          text COLLATE "C" NOT NULL,
+    name_key      text COLLATE "C" NOT NULL,
+    words         text COLLATE "C" NOT NULL,
+    created_at_ms bigint NOT NULL,
+    updated_at_ms bigint NOT NULL,
+    version       bigint NOT NULL
+  );
+  CREATE UNIQUE INDEX users_by_email ON users (email_key);
+  CREATE INDEX users_by_creation ON users (created_at_ms, id);
+  CREATE INDEX users_by_update ON users (updated_at_ms, id);
+  CREATE INDEX users_by_name ON users (name_key, id);
+
+  CREATE TABLE user_words (
+    word    text COLLATE "C" NOT NULL,
+    user_id text COLLATE "C" NOT NULL,
+    PRIMARY KEY (word, user_id)
+  );
+
+  CREATE TABLE create_requests (
+    principal     text COLLATE "C" NOT NULL,
+    request_id    text COLLATE "C" NOT NULL,
+    request_hash  text NOT NULL,
+    response      text NOT NULL,
+    created_at_ms bigint NOT NULL,
+    PRIMARY KEY (principal, request_id)
+  );
+  CREATE INDEX create_requests_by_age ON create_requests (created_at_ms);
+
+  CREATE TABLE secrets (
+    name  text PRIMARY KEY,
+    value bytea NOT NULL
+  );
+
+  CREATE TABLE properties (
+    name  text PRIMARY KEY,
+    value text NOT NULL
+  );
+
+  CREATE TABLE write_slots (
+    slot    text PRIMARY KEY,
+    token   text NOT NULL,
+    used_at timestamptz NOT NULL DEFAULT now()
+  ) WITH (fillfactor = 50);
+  `,
+];

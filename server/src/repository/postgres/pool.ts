@@ -1,0 +1,156 @@
+import { setTimeout as delay } from "node:timers/promises";
+import pg from "pg";
+import { DatabaseUnavailableError } from "../../domain/errors.ts";
+import type { DatabaseNotice } from "../database-open.ts";
+import { clientConfig, connectAlone, type PostgresAddress, type PostgresTimeouts, toQuery } from "./connection.ts";
+import { isAway, isRefusal, toDomainError } from "./errors.ts";
+import type { Statement } from "./statements.ts";
+import { wordsFor } from "./words-for.ts";
+
+/** Calls that may wait for a connection; further ones are refused. */
+const MAX_WAITING = 1_024;
+/** Time between two attempts to reach a server that is away. */
+const PROBE_INTERVAL_MS = 200;
+/** A connection is replaced when it is as old as this, so that a changed name or a new server is noticed. */
+const MAX_LIFETIME_S = 1_800;
+const IDLE_TIMEOUT_MS = 60_000;
+
+export interface PostgresPoolOptions {
+  readonly address: PostgresAddress;
+  readonly timeouts: PostgresTimeouts;
+  readonly maxConnections: number;
+  readonly onNotice?: ((notice: DatabaseNotice) => void) | undefined;
+}
+
+/**
+ * Connections to a PostgreSQL server, and whether it can be reached. While it can't, calls are refused at once, and one
+ * attempt at a time finds out when it is back. The log has one line for each change.
+ */
+export class PostgresPool {
+  readonly address: PostgresAddress;
+  readonly timeouts: PostgresTimeouts;
+  readonly #options: PostgresPoolOptions;
+  #pool: pg.Pool;
+  /** Reason why the server is away; undefined while it is not. */
+  #away: unknown;
+  #isClosed = false;
+
+  constructor(options: PostgresPoolOptions) {
+    this.#options = options;
+    this.address = options.address;
+    this.timeouts = options.timeouts;
+    this.#pool = this.#createPool();
+  }
+
+  /** @throws DatabaseUnavailableError */
+  assertUsable(): void {
+    if (this.#isClosed) throw new DatabaseUnavailableError();
+    if (this.#away !== undefined) throw toDomainError(this.#away);
+  }
+
+  /**
+   * Runs one statement that changes nothing, or is a transaction of its own. Returns its rows.
+   *
+   * @throws DatabaseUnavailableError within the time of a call.
+   */
+  async query<T extends pg.QueryResultRow>(statement: Statement, values: readonly unknown[] = []): Promise<T[]> {
+    const startedAtMs = performance.now();
+    const client = await this.connect();
+    let failure: unknown;
+    try {
+      const leftMs = this.timeouts.callMs - (performance.now() - startedAtMs);
+      const timeoutMs = Math.min(leftMs, this.timeouts.answerMs);
+      return (await client.query<T>(toQuery(statement, values, this.address.isPooled, timeoutMs))).rows;
+    } catch (error) {
+      failure = error;
+      throw this.explain(error);
+    } finally {
+      this.release(client, failure);
+    }
+  }
+
+  /**
+   * Takes a connection out of the pool.
+   *
+   * @throws DatabaseUnavailableError
+   */
+  async connect(): Promise<pg.PoolClient> {
+    this.assertUsable();
+    const pool = this.#pool;
+    if (pool.waitingCount >= MAX_WAITING) throw new DatabaseUnavailableError();
+    try {
+      const client = await pool.connect();
+      // The query under way reports the error. Without a listener it would end the process.
+      client.on("error", ignore);
+      return client;
+    } catch (error) {
+      throw this.explain(error);
+    }
+  }
+
+  /** Gives a connection back; ends it if it may be in a state that nobody knows. */
+  release(client: pg.PoolClient, failure?: unknown): void {
+    client.removeListener("error", ignore);
+    client.release(failure !== undefined && !isRefusal(failure));
+  }
+
+  /** Returns the error to throw for one of the driver's, and remembers if it means that the server is away. */
+  explain(error: unknown): unknown {
+    if (isAway(error)) this.#lose(error);
+    return toDomainError(error);
+  }
+
+  /** Ends all connections once they are free. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.#pool.end();
+  }
+
+  #createPool(): pg.Pool {
+    const { address, timeouts, maxConnections } = this.#options;
+    const pool = new pg.Pool({
+      ...clientConfig(address, timeouts),
+      max: maxConnections,
+      idleTimeoutMillis: IDLE_TIMEOUT_MS,
+      maxLifetimeSeconds: MAX_LIFETIME_S,
+    });
+    // An idle connection was lost. The next call finds out whether the server was.
+    pool.on("error", ignore);
+    return pool;
+  }
+
+  #lose(error: unknown): void {
+    if (this.#away !== undefined || this.#isClosed) return;
+    this.#away = error;
+    const message = `${wordsFor(error, this.address)}: nothing is read or written until it answers again`;
+    this.#options.onNotice?.({ level: "error", message });
+    // Connections that survive may be to a server that is none any more.
+    const lost = this.#pool;
+    this.#pool = this.#createPool();
+    void lost.end();
+    void this.#findAgain();
+  }
+
+  async #findAgain(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        const client = await connectAlone(this.address, this.timeouts);
+        try {
+          await client.query("SELECT 1");
+        } finally {
+          void client.end();
+        }
+        break;
+      } catch (error) {
+        this.#away = error;
+      }
+      await delay(PROBE_INTERVAL_MS, undefined, { ref: false });
+    }
+    this.#away = undefined;
+    if (this.#isClosed) return;
+    this.#options.onNotice?.({ level: "info", message: `${wordsFor(undefined, this.address)} answers again` });
+  }
+}
+
+function ignore(): void {}

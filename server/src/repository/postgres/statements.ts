@@ -1,0 +1,112 @@
+/** A statement; one with a name is prepared once a connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+}
+
+const named = (name: string, text: string): Statement => ({ name: `rollcall_${name}`, text });
+
+/** Columns of a user. */
+export const USER_COLUMNS = 'id, email, name, created_at_ms AS "createdAtMs", updated_at_ms AS "updatedAtMs", version';
+
+export const statements = {
+  ping: named("ping", "SELECT 1 FROM users LIMIT 1"),
+  findMany: named("find_many", `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY($1::text[])`),
+  secret: named("secret", "SELECT value FROM secrets WHERE name = $1"),
+  writeCheck: named(
+    "write_check",
+    `INSERT INTO properties VALUES ('write_check', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  ),
+
+  // The batch of writes (`write-batch.ts`).
+  begin: { text: "BEGIN ISOLATION LEVEL READ COMMITTED" },
+  commit: { text: "COMMIT" },
+  rollback: { text: "ROLLBACK" },
+  addSlot: named("add_slot", "INSERT INTO write_slots (slot, token) VALUES ($1, '')"),
+  dropOldSlots: named("drop_old_slots", "DELETE FROM write_slots WHERE used_at < now() - interval '7 days'"),
+  markSlot: named("mark_slot", "UPDATE write_slots SET token = $2, used_at = now() WHERE slot = $1 RETURNING 1"),
+  readSlot: named("read_slot", "UPDATE write_slots SET used_at = now() WHERE slot = $1 RETURNING token"),
+  // In the order of their ids, so that batches of several servers can't wait for each other.
+  lockUsers: named(
+    "lock_users",
+    `SELECT ${USER_COLUMNS}, words FROM users WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
+  ),
+  findRequests: named(
+    "find_requests",
+    `
+    SELECT asked.place, request_hash AS "requestHash", response
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) WITH ORDINALITY
+      AS asked (principal, request_id, not_before_ms, place)
+    JOIN create_requests USING (principal, request_id)
+    WHERE created_at_ms >= not_before_ms`,
+  ),
+  delete: named(
+    "delete",
+    `
+    WITH gone AS (DELETE FROM users WHERE id = ANY($1::text[]))
+    DELETE FROM user_words USING unnest($2::text[], $3::text[]) AS old (word, user_id)
+    WHERE user_words.word = old.word AND user_words.user_id = old.user_id`,
+  ),
+  // The index alone decides who gets an e-mail. The condition spares the batch an error if it is plainly taken.
+  update: named(
+    "update",
+    `
+    WITH new AS (
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
+        AS new (id, email, email_key, name, name_key, words, updated_at_ms, version)
+    ), changed AS (
+      UPDATE users SET email = new.email, email_key = coalesce(new.email_key, users.email_key), name = new.name,
+        name_key = new.name_key, words = new.words, updated_at_ms = new.updated_at_ms, version = new.version
+      FROM new
+      WHERE users.id = new.id AND (new.email_key IS NULL OR NOT EXISTS (
+        SELECT FROM users AS other WHERE other.email_key = new.email_key AND other.id <> new.id))
+      RETURNING users.id
+    ), removed AS (
+      DELETE FROM user_words USING changed, unnest($9::text[], $10::text[]) AS old (word, user_id)
+      WHERE old.user_id = changed.id AND user_words.word = old.word AND user_words.user_id = old.user_id
+    ), added AS (
+      INSERT INTO user_words (word, user_id)
+      SELECT more.word, more.user_id FROM changed JOIN unnest($11::text[], $12::text[]) AS more (word, user_id)
+        ON more.user_id = changed.id
+    )
+    SELECT id FROM changed`,
+  ),
+  // In order, as the locks of users.
+  insert: named(
+    "insert",
+    `
+    WITH new AS (
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+          $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bigint[])
+        AS new (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version,
+          principal, request_id, request_hash, response, not_before_ms)
+    ), created AS (
+      INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+      SELECT id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version FROM new
+      ORDER BY email_key
+      ON CONFLICT (email_key) DO NOTHING
+      RETURNING id, words
+    ), added AS (
+      INSERT INTO user_words (word, user_id)
+      SELECT word, id FROM created, unnest(string_to_array(substr(words, 2), ' ')) AS word
+    ), remembered AS (
+      INSERT INTO create_requests AS known (principal, request_id, request_hash, response, created_at_ms)
+      SELECT principal, request_id, request_hash, response, created_at_ms
+      FROM created JOIN new USING (id) WHERE new.request_id IS NOT NULL ORDER BY principal, request_id
+      ON CONFLICT (principal, request_id) DO UPDATE
+        SET request_hash = excluded.request_hash, response = excluded.response, created_at_ms = excluded.created_at_ms
+        WHERE known.created_at_ms < (
+          SELECT not_before_ms FROM new
+          WHERE new.principal = excluded.principal AND new.request_id = excluded.request_id)
+      RETURNING 1
+    )
+    SELECT id, (SELECT count(*) FROM remembered) AS remembered FROM created`,
+  ),
+  purgeRequests: named(
+    "purge_requests",
+    `
+    DELETE FROM create_requests WHERE (principal, request_id) IN (
+      SELECT principal, request_id FROM create_requests
+      WHERE created_at_ms < $1 ORDER BY created_at_ms LIMIT $2 FOR UPDATE SKIP LOCKED)`,
+  ),
+} as const satisfies Record<string, Statement>;

@@ -1,0 +1,173 @@
+import { abortable } from "@rollcall/shared/abortable";
+import type { User } from "../../domain/user.ts";
+import { BY_CREATION, type Cursor, type UserOrder } from "../../domain/user-order.ts";
+import { MAX_SEARCHES_AT_ONCE } from "../../limits.ts";
+import { Permits } from "../../runtime/permits.ts";
+import { rangeOf } from "../key-range.ts";
+import type { CountOptions, ListOptions } from "../user-repository.ts";
+import type { PostgresPool } from "./pool.ts";
+import { USER_COLUMNS } from "./statements.ts";
+
+/**
+ * Most entries of one word whose users are sorted, some 4 microseconds each. If there are more, a walk by creation meets
+ * them soon. In other orders a walk reads each row from another place, so that sorting pays for longer.
+ */
+const MAX_SORTED = { createdAt: 1_000, other: 10_000 };
+/** The same with the rarest of several words, since few of its users may have the others. */
+const MAX_INTERSECTED = 10_000;
+/** Rows of a walk. If they do not fill the page, reading all users from end to end takes less time than going on. */
+const MAX_WALKED = { createdAt: 100_000, other: 5_000 };
+
+const COLUMNS = {
+  createdAt: { name: "created_at_ms", type: "bigint", unindexed: "created_at_ms + 0" },
+  updatedAt: { name: "updated_at_ms", type: "bigint", unindexed: "updated_at_ms + 0" },
+  name: { name: "name_key", type: "text", unindexed: "name_key || ''" },
+  email: { name: "email_key", type: "text", unindexed: "email_key || ''" },
+} as const;
+
+/**
+ * Reads pages of the directory, each with one statement, at one moment. A search with a rare word sorts the users who
+ * have it. Otherwise the statement walks in the order asked for. If that does not fill the page soon, another one reads
+ * all users, and sorts those who match.
+ *
+ * The statements have no names: with a name the server would soon plan them without their values, and then can't know
+ * that a page is short or a word is rare.
+ */
+export class PostgresUserList {
+  readonly #pool: PostgresPool;
+  readonly #searches = new Permits(MAX_SEARCHES_AT_ONCE);
+
+  constructor(pool: PostgresPool) {
+    this.#pool = pool;
+  }
+
+  /** @throws The signal's reason, as soon as it is aborted. */
+  async page({ words = [], signal, ...options }: ListOptions): Promise<User[]> {
+    if (words.length > 0) return this.#search(signal, () => this.#find(words, options));
+    signal?.throwIfAborted();
+    const { order = BY_CREATION, after, limit } = options;
+    const query = new Query();
+    const text = `SELECT ${USER_COLUMNS} FROM users WHERE ${query.behind(order, after)} ${by(order)} LIMIT ${query.add(limit)}`;
+    return whileWanted(this.#read<User>(query, text), signal);
+  }
+
+  /** @throws The signal's reason, as soon as it is aborted. */
+  async count({ words = [], limit, signal }: CountOptions): Promise<number> {
+    if (words.length > 0) return this.#search(signal, () => this.#count(words, limit));
+    signal?.throwIfAborted();
+    const query = new Query();
+    const rows = this.#read<Count>(query, `SELECT ${countOf("true", query.add(limit))} AS count`);
+    return (await whileWanted(rows, signal))[0]?.count ?? 0;
+  }
+
+  async #find(words: readonly string[], { order = BY_CREATION, after, limit }: ListOptions): Promise<User[]> {
+    const kind = order.by === "createdAt" ? order.by : "other";
+    const rarest = await this.#rarest(words, words.length === 1 ? MAX_SORTED[kind] : MAX_INTERSECTED);
+    const query = new Query();
+    const [behind, matches, most] = [query.behind(order, after), query.haveAll(words), query.add(limit)];
+    const sort = (few: string) =>
+      `SELECT ${USER_COLUMNS} FROM users WHERE ${few} AND ${behind} AND ${matches} ${by(order, false)} LIMIT ${most}`;
+    if (rarest !== undefined) {
+      return this.#read(query, `WITH few AS MATERIALIZED (${query.entries(rarest)}) ${sort(AMONG_FEW)}`);
+    }
+    const walked = `SELECT * FROM users WHERE ${behind} ${by(order)} LIMIT ${query.add(MAX_WALKED[kind])}`;
+    const text = `SELECT ${USER_COLUMNS} FROM (${walked}) AS users WHERE ${matches} ${by(order)} LIMIT ${most}`;
+    const users = await this.#read<User>(query, text);
+    if (users.length === limit) return users;
+    query.values.pop();
+    return this.#read(query, sort("true"));
+  }
+
+  async #count(words: readonly string[], limit: number): Promise<number> {
+    if (words.length === 1) {
+      const query = new Query();
+      const entries = query.entries(words[0] ?? "", limit + 1);
+      const text = `SELECT count(*) AS entries, count(DISTINCT user_id) AS count FROM (${entries}) AS entries`;
+      const [found = { entries: 0, count: 0 }] = await this.#read<Count & { entries: number }>(query, text);
+      // Otherwise, users have several words with this start.
+      if (found.entries <= limit || found.count >= limit) return Math.min(found.count, limit);
+    }
+    const rarest = await this.#rarest(words, MAX_INTERSECTED);
+    const query = new Query();
+    const [matches, most] = [query.haveAll(words), query.add(limit)];
+    const text =
+      rarest === undefined
+        ? `SELECT ${countOf(matches, most)} AS count`
+        : `WITH few AS MATERIALIZED (${query.entries(rarest)})
+          SELECT ${countOf(`${AMONG_FEW} AND ${matches}`, most)} AS count`;
+    return (await this.#read<Count>(query, text))[0]?.count ?? 0;
+  }
+
+  /** Returns the word with the fewest entries, or undefined if each has more than `most`. */
+  async #rarest(words: readonly string[], most: number): Promise<string | undefined> {
+    const query = new Query();
+    const counts = words.map((word) => `(SELECT count(*) FROM (${query.entries(word, most + 1)}) AS entries)`);
+    const [row] = await this.#read<{ counts: number[] }>(query, `SELECT ARRAY[${counts.join(", ")}]::int[] AS counts`);
+    const fewest = Math.min(...(row?.counts ?? []));
+    return fewest > most ? undefined : words[row?.counts.indexOf(fewest) ?? 0];
+  }
+
+  #read<T extends object>(query: Query, text: string): Promise<T[]> {
+    return this.#pool.query<T>({ text }, query.values);
+  }
+
+  /** Runs a search when few others do. Whoever gives up leaves at once; the server ends the statement by itself. */
+  async #search<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    await this.#searches.acquire(signal);
+    return whileWanted(
+      work().finally(() => this.#searches.release()),
+      signal,
+    );
+  }
+}
+
+interface Count {
+  readonly count: number;
+}
+
+const AMONG_FEW = "id IN (SELECT user_id FROM few)";
+
+function countOf(condition: string, limit: string): string {
+  return `(SELECT count(*) FROM (SELECT FROM users WHERE ${condition} LIMIT ${limit}) AS found)`;
+}
+
+/** Conditions of a statement, and the values of its parameters. */
+class Query {
+  readonly values: unknown[] = [];
+
+  add(value: unknown): string {
+    return `$${this.values.push(value)}`;
+  }
+
+  /** Condition that a user lies behind a place. */
+  behind({ by, descending }: UserOrder, after: Cursor | undefined): string {
+    if (!after) return "true";
+    const { name, type } = COLUMNS[by];
+    return `(${name}, id) ${descending ? "<" : ">"} (${this.add(after.value)}::${type}, ${this.add(after.id)})`;
+  }
+
+  /** Condition that a user has words with all starts. The column has each word behind a space. */
+  haveAll(starts: readonly string[]): string {
+    return starts.map((start) => `strpos(words, ${this.add(` ${start}`)}) > 0`).join(" AND ");
+  }
+
+  /** Selects the users of the words with a start. A user can have several such words. */
+  entries(start: string, limit?: number): string {
+    const range = rangeOf(start);
+    const upTo = range.end === undefined ? "" : `AND word < ${this.add(range.end)}`;
+    const most = limit === undefined ? "" : `LIMIT ${this.add(limit)}`;
+    return `SELECT user_id FROM user_words WHERE word >= ${this.add(range.start)} ${upTo} ${most}`;
+  }
+}
+
+/** @param useIndex Whether the order may come from an index. Without, users are sorted. */
+function by({ by, descending }: UserOrder, useIndex = true): string {
+  const direction = descending ? "DESC" : "ASC";
+  const { name, unindexed } = COLUMNS[by];
+  return `ORDER BY ${useIndex ? name : unindexed} ${direction}, id ${direction}`;
+}
+
+/** Rejects as soon as the signal is aborted. The statement goes on, and nobody waits for it. */
+function whileWanted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  return signal ? abortable(work, signal) : work;
+}

@@ -1,0 +1,141 @@
+import { sharedPostgres } from "@rollcall/testing/shared-postgres";
+import { describe, expect, test } from "vitest";
+import { addressOf } from "../../../test/support/address-of.ts";
+import { describeUserRepository } from "../user-repository.contract.ts";
+import { openPostgresUserRepository } from "./user-repository.ts";
+
+const postgres = await sharedPostgres();
+
+async function open(url: string) {
+  // A busy machine may keep a call waiting for longer than a second.
+  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 });
+  return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
+}
+
+describeUserRepository("PostgreSQL", async () => open(await postgres.createSchema()));
+
+const user = { id: "1", email: "a@example.com", name: "A", createdAtMs: 1, updatedAtMs: 1, version: 1 };
+
+describe("a PostgreSQL database", () => {
+  test("keeps its users and its key when it is opened again", async () => {
+    const url = await postgres.createSchema();
+    let key: Uint8Array;
+    {
+      await using users = await open(url);
+      await users.insert(user);
+      key = await users.pageTokenKey();
+    }
+    await using users = await open(url);
+    expect(await users.find("1")).toEqual(user);
+    expect(await users.pageTokenKey()).toEqual(key);
+  });
+
+  test("forgets expired requests, a few with each new one", async () => {
+    const url = await postgres.createSchema();
+    await using users = await open(url);
+    const insert = (index: number, notBeforeMs: number) =>
+      users.insert(
+        { ...user, id: `${index}`, email: `${index}@example.com`, createdAtMs: index },
+        { principal: "a", requestId: `${index}`, requestHash: "h", notBeforeMs },
+      );
+    for (let index = 0; index < 20; index++) await insert(index, 0);
+    for (let index = 20; index < 30; index++) await insert(index, 20);
+    const oldest = "SELECT min(created_at_ms)::int AS oldest FROM create_requests";
+    expect(await postgres.query(oldest, url)).toEqual([{ oldest: 20 }]);
+  });
+
+  test("writes of two servers do not wait for each other in circles", async () => {
+    const url = await postgres.createSchema();
+    await using one = await open(url);
+    await using other = await open(url);
+    const ids = Array.from({ length: 20 }, (_, index) => `u${index}`);
+    await Promise.all(ids.map((id) => one.insert({ ...user, id, email: `${id}@example.com` })));
+    const logBefore = postgres.log().length;
+    for (let round = 0; round < 20; round++) {
+      const change = { name: `N${round}`, updatedAtMs: round };
+      const changes = [
+        ...ids.map((id) => one.update(id, change)),
+        ...ids.toReversed().map((id) => other.update(id, change)),
+      ];
+      await Promise.all(changes);
+    }
+    for (const found of await one.findMany(ids)) expect(found).toMatchObject({ version: 41 });
+    expect(postgres.log().slice(logBefore)).not.toMatch(/deadlock|lock timeout/);
+  });
+
+  test("two servers decide by the index who gets an e-mail, and by the version who changes a user", async () => {
+    const url = await postgres.createSchema();
+    await using one = await open(url);
+    await using other = await open(url);
+    for (let round = 0; round < 30; round++) {
+      const email = `${round}@example.com`;
+      const created = await Promise.allSettled(
+        Array.from({ length: 8 }, (_, index) =>
+          (index % 2 ? one : other).insert({ ...user, id: `${round}-${index}`, email }),
+        ),
+      );
+      const winners = created.flatMap((result) => (result.status === "fulfilled" ? [result.value.id] : []));
+      expect(winners).toHaveLength(1);
+      const [id = ""] = winners;
+      const updated = await Promise.allSettled(
+        Array.from({ length: 8 }, (_, index) =>
+          (index % 2 ? one : other).update(id, { name: `${index}`, updatedAtMs: 2 }, 1),
+        ),
+      );
+      expect(updated.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const moved = await Promise.allSettled(
+        Array.from({ length: 4 }, async (_, index) => {
+          const users = index % 2 ? one : other;
+          const { id: own } = await users.insert({ ...user, id: `${round}m${index}`, email: `m${index}-${email}` });
+          return users.update(own, { email: `moved-${email}`, updatedAtMs: 2 });
+        }),
+      );
+      expect(moved.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    }
+    const rows = await postgres.query(
+      "SELECT count(*)::int AS users, count(DISTINCT email_key)::int AS emails FROM users",
+      url,
+    );
+    expect(rows).toEqual([{ users: 150, emails: 150 }]);
+  });
+
+  test("two servers answer a repeated request with one user", async () => {
+    const url = await postgres.createSchema();
+    await using one = await open(url);
+    await using other = await open(url);
+    for (let round = 0; round < 30; round++) {
+      const key = { principal: "a", requestId: `${round}`, requestHash: "h", notBeforeMs: 0 };
+      const created = await Promise.all(
+        Array.from({ length: 6 }, (_, index) =>
+          (index % 2 ? one : other).insert({ ...user, id: `${round}-${index}`, email: `${round}@example.com` }, key),
+        ),
+      );
+      expect(new Set(created.map(({ id }) => id)).size).toBe(1);
+    }
+    const others = Array.from({ length: 6 }, (_, index) =>
+      (index % 2 ? one : other).insert(
+        { ...user, id: `other-${index}`, email: `other-${index}@example.com` },
+        { principal: "a", requestId: "one", requestHash: `${index}`, notBeforeMs: 0 },
+      ),
+    );
+    const outcomes = await Promise.allSettled(others);
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await postgres.query("SELECT count(*)::int AS users FROM users", url)).toEqual([{ users: 31 }]);
+  });
+
+  test("works behind a pooler that gives each transaction another session", async () => {
+    const url = `${await postgres.createSchema()}?pgbouncer=true`;
+    await using users = await open(url);
+    const created = await Promise.all(
+      Array.from({ length: 50 }, (_, index) =>
+        users.insert({ ...user, id: `${index}`, email: `${index}@example.com` }),
+      ),
+    );
+    await users.update("7", { name: "Seven", updatedAtMs: 2 }, 1);
+    expect(await users.list({ limit: 100, words: ["seven"] })).toHaveLength(1);
+    expect(await users.findMany(created.map(({ id }) => id))).toHaveLength(50);
+    expect(await postgres.query("SELECT count(*)::int AS count FROM pg_prepared_statements", url)).toEqual([
+      { count: 0 },
+    ]);
+  });
+});

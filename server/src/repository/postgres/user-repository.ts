@@ -1,0 +1,106 @@
+import { randomBytes } from "node:crypto";
+import { DatabaseUnwritableError } from "../../domain/errors.ts";
+import type { User } from "../../domain/user.ts";
+import type { CountOptions, IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
+import { WriteCheck } from "../write-check.ts";
+import { FindBatch } from "./find-batch.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { type OpenPostgresOptions, openPostgres } from "./open.ts";
+import type { PostgresPool } from "./pool.ts";
+import { statements } from "./statements.ts";
+import { PostgresUserList } from "./user-list.ts";
+import type { Write } from "./write.ts";
+
+/**
+ * Opens the database, brings its schema up to date, and keeps connections to it.
+ *
+ * @throws DatabaseOpenError when it can't be used, is another program's, or was made by a newer Rollcall.
+ */
+export async function openPostgresUserRepository(options: OpenPostgresOptions): Promise<UserRepository> {
+  return new PostgresUserRepository(await openPostgres(options));
+}
+
+class PostgresUserRepository implements UserRepository {
+  readonly #pool: PostgresPool;
+  readonly #writes: GroupCommit;
+  readonly #finds: FindBatch;
+  readonly #list: PostgresUserList;
+  readonly #writeCheck: WriteCheck;
+
+  constructor(pool: PostgresPool) {
+    this.#pool = pool;
+    this.#writes = new GroupCommit(pool);
+    this.#finds = new FindBatch((ids) => this.#read(ids));
+    this.#list = new PostgresUserList(pool);
+    this.#writeCheck = new WriteCheck((bytes) =>
+      pool.query(statements.writeCheck, [randomBytes(bytes).toString("base64")]),
+    );
+  }
+
+  find(id: string): Promise<User | undefined> {
+    return this.#finds.find(id);
+  }
+
+  async findMany(ids: readonly string[]): Promise<(User | undefined)[]> {
+    const users = await this.#read(ids);
+    return ids.map((id) => users.get(id));
+  }
+
+  list(options: ListOptions): Promise<User[]> {
+    return this.#list.page(options);
+  }
+
+  count(options: CountOptions): Promise<number> {
+    return this.#list.count(options);
+  }
+
+  insert(user: User, key?: IdempotencyKey): Promise<User> {
+    return this.#write({ kind: "insert", user, key }) as Promise<User>;
+  }
+
+  update(id: string, change: UserChange, expectedVersion?: number): Promise<User> {
+    return this.#write({ kind: "update", id, change, expectedVersion }) as Promise<User>;
+  }
+
+  async delete(id: string, expectedVersion?: number): Promise<void> {
+    await this.#write({ kind: "delete", id, expectedVersion });
+  }
+
+  async pageTokenKey(): Promise<Uint8Array> {
+    const [row] = await this.#pool.query<{ value: Uint8Array }>(statements.secret, ["page_token_key"]);
+    return row?.value as Uint8Array;
+  }
+
+  async ping(): Promise<void> {
+    await this.#pool.query(statements.ping);
+    try {
+      await this.#writeCheck.run();
+    } catch (error) {
+      // The write may have failed because the server went away. That error says more.
+      this.#pool.assertUsable();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writes.close();
+    await this.#pool.close();
+  }
+
+  async #write(write: Write): Promise<User | undefined> {
+    try {
+      const result = await this.#writes.run(write);
+      this.#writeCheck.succeeded();
+      return result;
+    } catch (error) {
+      if (error instanceof DatabaseUnwritableError) this.#writeCheck.failed(error);
+      throw error;
+    }
+  }
+
+  async #read(ids: readonly string[]): Promise<ReadonlyMap<string, User>> {
+    if (ids.length === 0) return new Map();
+    const users = await this.#pool.query<User>(statements.findMany, [ids]);
+    return new Map(users.map((user) => [user.id, user]));
+  }
+}

@@ -1,0 +1,190 @@
+import { EmailTakenError, StaleUserError, UserNotFoundError } from "../../domain/errors.ts";
+import { searchKey, type User } from "../../domain/user.ts";
+import { wordsOfUser } from "../../domain/user-words.ts";
+import { type RememberedRequest, replay } from "../replay.ts";
+import { toWords, toWordsText } from "../words-text.ts";
+import type { Statement } from "./statements.ts";
+import { statements } from "./statements.ts";
+import type { Outcome, Write } from "./write.ts";
+
+/** Forgotten create requests that each create removes: more than it adds, so that they can't pile up. */
+const PURGED_WITH_EACH_CREATE = 4;
+
+/** Another transaction was in the way. This one has to be rolled back, and can be run again. */
+export class RacedError extends Error {}
+
+/** Sends a statement at once, without waiting for those before it. */
+export type Send = <T extends object>(statement: Statement, values?: readonly unknown[]) => Promise<T[]>;
+
+type Insert = Extract<Write, { kind: "insert" }>;
+type StoredUser = User & { readonly words: string };
+
+/** A user that the batch changes or deletes. */
+interface Target {
+  readonly stored: StoredUser;
+  /** Undefined once it is deleted. */
+  current: User | undefined;
+}
+
+/**
+ * Runs writes in the transaction that is open, in three round trips at most. No statement fails because of what a
+ * caller asked for, so a refused write leaves the others alone.
+ *
+ * @returns The outcomes in the order of the writes, to be told once the transaction is committed.
+ * @throws RacedError, or an error of PostgreSQL: nothing is to be committed then.
+ */
+export async function runWrites(send: Send, writes: readonly Write[], first: Promise<unknown>[]): Promise<Outcome[]> {
+  const ids = [...new Set(writes.flatMap((write) => (write.kind === "insert" ? [] : [write.id])))];
+  const inserts = writes.filter((write) => write.kind === "insert");
+  const [stored, remembered] = await Promise.all([
+    ids.length > 0 ? send<StoredUser>(statements.lockUsers, [ids]) : [],
+    findRequests(send, inserts),
+    ...first,
+  ]);
+  const targets = new Map(stored.map((user) => [user.id, { stored: user, current: user } as Target]));
+  const outcomes = writes.map((write) => (write.kind === "insert" ? undefined : change(targets, write)));
+
+  const pending = inserts.filter((insert) => !remembered.has(insert));
+  const [, refused, created] = await Promise.all([
+    remove(send, targets),
+    update(send, targets),
+    insertAll(send, pending),
+  ]);
+  // A rival may have committed the same request since the first look. Its e-mail is taken then, by the same user.
+  const rivals = await findRequests(
+    send,
+    pending.filter(({ user }) => !created.has(user.id)),
+  );
+  return writes.map((write, index) => {
+    if (write.kind !== "insert") {
+      return refused.has(write.id) ? { error: new EmailTakenError() } : (outcomes[index] as Outcome);
+    }
+    const known = remembered.get(write) ?? rivals.get(write);
+    if (known && write.key) {
+      const { key } = write;
+      return settle(() => replay(key, known));
+    }
+    return created.has(write.user.id) ? { value: write.user } : { error: new EmailTakenError() };
+  });
+}
+
+function settle(act: () => User | undefined): Outcome {
+  try {
+    return { value: act() };
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** Changes or deletes a user in memory; its row is locked. */
+function change(targets: ReadonlyMap<string, Target>, write: Exclude<Write, Insert>): Outcome {
+  return settle(() => {
+    const { id, expectedVersion } = write;
+    const target = targets.get(id);
+    const user = target?.current;
+    if (!target || !user) throw new UserNotFoundError(id);
+    if (expectedVersion !== undefined && expectedVersion !== user.version) throw new StaleUserError(id);
+    target.current = write.kind === "delete" ? undefined : changed(user, write.change);
+    return target.current;
+  });
+}
+
+function changed(user: User, change: Extract<Write, { kind: "update" }>["change"]): User {
+  return {
+    id: user.id,
+    email: change.email ?? user.email,
+    name: change.name ?? user.name,
+    createdAtMs: user.createdAtMs,
+    // A clock that was set back never makes a user older than itself.
+    updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
+    version: user.version + 1,
+  };
+}
+
+async function findRequests(send: Send, inserts: readonly Insert[]): Promise<Map<Insert, RememberedRequest>> {
+  const keyed = inserts.flatMap((insert) => (insert.key ? [{ insert, key: insert.key }] : []));
+  if (keyed.length === 0) return new Map();
+  const rows = await send<RememberedRequest & { place: number }>(statements.findRequests, [
+    keyed.map(({ key }) => key.principal),
+    keyed.map(({ key }) => key.requestId),
+    keyed.map(({ key }) => key.notBeforeMs),
+  ]);
+  return new Map(rows.flatMap((row) => (keyed[row.place - 1] ? [[keyed[row.place - 1]?.insert as Insert, row]] : [])));
+}
+
+async function remove(send: Send, targets: ReadonlyMap<string, Target>): Promise<void> {
+  const gone = [...targets.values()].flatMap(({ stored, current }) => (current ? [] : [stored]));
+  if (gone.length === 0) return;
+  const words = gone.flatMap(({ id, words }) => toWords(words).map((word) => [word, id] as const));
+  await send(statements.delete, [gone.map(({ id }) => id), words.map(([word]) => word), words.map(([, id]) => id)]);
+}
+
+/** Updates the users that changed. Returns the ids of those whose new e-mail others have. */
+async function update(send: Send, targets: ReadonlyMap<string, Target>): Promise<ReadonlySet<string>> {
+  const changes = [...targets.values()].flatMap(({ stored, current }) =>
+    current && current !== stored ? [{ stored, current, words: toWordsText(wordsOfUser(current)) }] : [],
+  );
+  if (changes.length === 0) return new Set();
+  const differences = changes.map(({ stored, current, words }) => {
+    const [before, after] = [toWords(stored.words), toWords(words)];
+    return {
+      id: current.id,
+      old: before.filter((word) => !after.includes(word)),
+      more: after.filter((word) => !before.includes(word)),
+    };
+  });
+  const pairs = (key: "old" | "more") => [
+    differences.flatMap((difference) => difference[key]),
+    differences.flatMap((difference) => difference[key].map(() => difference.id)),
+  ];
+  const rows = await send<{ id: string }>(statements.update, [
+    changes.map(({ current }) => current.id),
+    changes.map(({ current }) => current.email),
+    // An unchanged e-mail keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
+    changes.map(({ current, stored }) => (current.email === stored.email ? null : searchKey(current.email))),
+    changes.map(({ current }) => current.name),
+    changes.map(({ current }) => searchKey(current.name)),
+    changes.map(({ words }) => words),
+    changes.map(({ current }) => current.updatedAtMs),
+    changes.map(({ current }) => current.version),
+    ...pairs("old"),
+    ...pairs("more"),
+  ]);
+  const updated = new Set(rows.map(({ id }) => id));
+  return new Set(changes.map(({ current }) => current.id).filter((id) => !updated.has(id)));
+}
+
+/** Inserts users. Returns the ids of those whose e-mail was free. */
+async function insertAll(send: Send, inserts: readonly Insert[]): Promise<ReadonlySet<string>> {
+  if (inserts.length === 0) return new Set();
+  const users = inserts.map(({ user }) => user);
+  const keys = inserts.map(({ key }) => key);
+  const keyed = keys.filter((key) => key !== undefined);
+  const rows = send<{ id: string; remembered: number }>(statements.insert, [
+    users.map(({ id }) => id),
+    users.map(({ email }) => email),
+    users.map(({ email }) => searchKey(email)),
+    users.map(({ name }) => name),
+    users.map(({ name }) => searchKey(name)),
+    users.map((user) => toWordsText(wordsOfUser(user))),
+    users.map(({ createdAtMs }) => createdAtMs),
+    users.map(({ updatedAtMs }) => updatedAtMs),
+    users.map(({ version }) => version),
+    keys.map((key) => key?.principal ?? null),
+    keys.map((key) => key?.requestId ?? null),
+    keys.map((key) => key?.requestHash ?? null),
+    inserts.map(({ key, user }) => (key ? JSON.stringify(user) : null)),
+    keys.map((key) => key?.notBeforeMs ?? null),
+  ]);
+  const purged =
+    keyed.length > 0 &&
+    send(statements.purgeRequests, [
+      Math.min(...keyed.map(({ notBeforeMs }) => notBeforeMs)),
+      keyed.length * PURGED_WITH_EACH_CREATE,
+    ]);
+  const [created] = await Promise.all([rows, purged]);
+  const ids = new Set(created.map(({ id }) => id));
+  const toRemember = inserts.filter(({ user, key }) => key && ids.has(user.id)).length;
+  if ((created[0]?.remembered ?? 0) < toRemember) throw new RacedError("the same request is under way elsewhere");
+  return ids;
+}

@@ -1,0 +1,73 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { connectAlone, toQuery } from "./connection.ts";
+import { isRefusal } from "./errors.ts";
+import type { PostgresPool } from "./pool.ts";
+import { statements } from "./statements.ts";
+
+/** Time between two attempts to find out what became of a commit. */
+const RETRY_MS = 50;
+
+/**
+ * Row of this process in `write_slots`, which each of its transactions marks with a token of its own. If the answer to
+ * a COMMIT is lost, the row says whether the transaction is there.
+ *
+ * `pg_xact_status` alone can't: the number of a transaction that a crash took along is given out again, and then it is
+ * another's fate that it tells.
+ */
+export class WriteSlot {
+  readonly #pool: PostgresPool;
+  #id: string | undefined;
+
+  constructor(pool: PostgresPool) {
+    this.#pool = pool;
+  }
+
+  /** Returns the row's key; creates the row first, if there is none, so that transactions wait for each other at it. */
+  async id(): Promise<string> {
+    if (this.#id === undefined) {
+      const id = randomUUID();
+      await this.#pool.query(statements.dropOldSlots);
+      await this.#pool.query(statements.addSlot, [id]);
+      this.#id = id;
+    }
+    return this.#id;
+  }
+
+  /** Leaves the row to whatever may still come to it. */
+  abandon(): void {
+    this.#id = undefined;
+  }
+
+  /**
+   * Finds out on a new connection whether the transaction with this token was committed. The statement waits for the
+   * transaction's end, since that holds the row. It changes the row, so that its own commit, and with it the earlier
+   * one, reach a synchronous standby before anybody is told.
+   *
+   * @returns undefined if that can't be found out until the deadline, by `performance.now()`.
+   */
+  async hasCommitted(token: string, deadlineMs: number): Promise<boolean | undefined> {
+    const { address, timeouts } = this.#pool;
+    while (performance.now() < deadlineMs) {
+      try {
+        const client = await connectAlone(address, { ...timeouts, connectMs: msUntil(deadlineMs) });
+        try {
+          const query = toQuery(statements.readSlot, [this.#id], true, msUntil(deadlineMs));
+          const { rows } = await client.query<{ token: string }>(query);
+          return rows[0] && rows[0].token === token;
+        } finally {
+          void client.end();
+        }
+      } catch (error) {
+        // A standby, or a server that starts, may take writes soon.
+        if (isRefusal(error) && msUntil(deadlineMs) < 2 * RETRY_MS) return undefined;
+        await delay(Math.min(RETRY_MS, msUntil(deadlineMs)));
+      }
+    }
+    return undefined;
+  }
+}
+
+function msUntil(deadlineMs: number): number {
+  return Math.max(1, deadlineMs - performance.now());
+}

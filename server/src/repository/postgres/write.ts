@@ -1,0 +1,39 @@
+import { searchKey, type User } from "../../domain/user.ts";
+import type { IdempotencyKey, UserChange } from "../user-repository.ts";
+
+/** A change that waits for its transaction. */
+export type Write =
+  | { readonly kind: "insert"; readonly user: User; readonly key: IdempotencyKey | undefined }
+  | {
+      readonly kind: "update";
+      readonly id: string;
+      readonly change: UserChange;
+      readonly expectedVersion: number | undefined;
+    }
+  | { readonly kind: "delete"; readonly id: string; readonly expectedVersion: number | undefined };
+
+/** How a write of a committed transaction went. */
+export type Outcome = { readonly value: User | undefined } | { readonly error: unknown };
+
+/** Something that two transactions at the same time would wait for each other at. */
+export interface Claim {
+  readonly key: string;
+  /** Whether no other write of the same transaction may have it either. */
+  readonly isExclusive: boolean;
+}
+
+/** Returns what a write claims. */
+export function claimsOf(write: Write): Claim[] {
+  if (write.kind === "insert") {
+    const { user, key } = write;
+    const email = { key: `email ${searchKey(user.email)}`, isExclusive: false };
+    if (!key) return [email];
+    return [email, { key: `request ${JSON.stringify([key.principal, key.requestId])}`, isExclusive: true }];
+  }
+  const email = write.kind === "update" ? write.change.email : undefined;
+  if (email === undefined) return [{ key: `user ${write.id}`, isExclusive: false }];
+  return [
+    { key: `user ${write.id}`, isExclusive: true },
+    { key: `email ${searchKey(email)}`, isExclusive: true },
+  ];
+}
