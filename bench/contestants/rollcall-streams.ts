@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createApp } from "../../server/src/app.ts";
 import { parseConfig } from "../../server/src/config.ts";
-import { openSqliteUserRepository } from "../../server/src/repository/sqlite/user-repository.ts";
+import { openUserRepository } from "../../server/src/repository/open.ts";
 import { createTokenVerifier } from "../../server/src/rpc/auth/token-verifier.ts";
 import { createLogger } from "../../server/src/telemetry/logger.ts";
 import { STREAM_MESSAGES } from "./shared/settings.ts";
@@ -18,7 +18,10 @@ if (!keys) throw new Error("AUTH_SECRET is not set: contestants are started by p
 const app = await createApp({
   ...config,
   auth: createTokenVerifier({ keys, issuer, audience }),
-  repository: openSqliteUserRepository({ path: config.databasePath }),
+  repository: await openUserRepository(config.database, {
+    maxConnections: config.databaseConnections,
+    timeoutMs: config.databaseTimeoutMs,
+  }),
   streams: { maxUploadBytes: config.maxUploadBytes, resultCount: STREAM_MESSAGES, resultIntervalMs: 0 },
   logger: createLogger(config.logLevel, process.stdout),
 });

@@ -43,7 +43,10 @@ test("without settings, the defaults apply, on loopback with a development key",
   expect(parse({})).toEqual({
     host: "localhost",
     port: 8080,
-    databasePath: "/app/data/rollcall.db",
+    database: { kind: "sqlite", path: "/app/data/rollcall.db" },
+    databaseConnections: 16,
+    databaseTimeoutMs: 1_000,
+    developmentKeyPath: "/app/data/development.key",
     tls: undefined,
     auth: { keys: undefined, issuer: undefined, audience: undefined },
     corsOrigins: [],
@@ -93,7 +96,8 @@ test("set values are used, and an empty variable counts as not set", () => {
   expect(config).toMatchObject({
     host: "127.0.0.1",
     port: 0,
-    databasePath: "/var/lib/users.db",
+    database: { kind: "sqlite", path: "/var/lib/users.db" },
+    developmentKeyPath: "/var/lib/development.key",
     tls: {
       cert: `${server.cert}\n`,
       key: `${server.key}\n`,
@@ -107,7 +111,10 @@ test("set values are used, and an empty variable counts as not set", () => {
     rpcEngine: "stock",
     logLevel: "info",
   });
-  expect(parse({ DATABASE_URL: "sqlite::memory:" }).databasePath).toBe(":memory:");
+  const inMemory = { database: { kind: "sqlite", path: ":memory:" }, developmentKeyPath: undefined };
+  expect(parse({ DATABASE_URL: "sqlite::memory:" })).toMatchObject(inMemory);
+  const inPostgres = { database: { kind: "postgres", host: "db" }, developmentKeyPath: "/app/data/development.key" };
+  expect(parse({ DATABASE_URL: "postgres://me@db/users" })).toMatchObject(inPostgres);
 });
 
 test("an identity provider's key set is used, with the time that its last good keys may serve", () => {
@@ -204,7 +211,7 @@ describe.each<[string, Record<string, string>, string[]]>([
   ["an invalid host", { HOST: "[::1]" }, ["HOST"]],
   [
     "what this version lacks",
-    { DATABASE_URL: "postgres://x", WORKERS: "4", RATE_LIMIT_PER_SECOND: "9" },
+    { DATABASE_URL: "postgres://x/?a=b", WORKERS: "4", RATE_LIMIT_PER_SECOND: "9" },
     ["DATABASE_URL", "RATE_LIMIT_PER_SECOND", "WORKERS"],
   ],
 ])("%s", (_name, env, names) => {

@@ -1,6 +1,6 @@
 import { BlockList } from "node:net";
 import { ConfigError } from "./config/config-error.ts";
-import { parseDatabaseUrl } from "./config/database-url.ts";
+import { type DatabaseConfig, developmentKeyPath, parseDatabaseUrl } from "./config/database-url.ts";
 import { isLoopback, parseHost } from "./config/host.ts";
 import { findMistyped } from "./config/mistyped.ts";
 import { parseOrigins } from "./config/origins.ts";
@@ -14,8 +14,13 @@ import { addToBlockList } from "./transport/port/addresses.ts";
 export interface Config {
   readonly host: string;
   readonly port: number;
-  /** Absolute path of a file, or ":memory:". */
-  readonly databasePath: string;
+  readonly database: DatabaseConfig;
+  /** Most connections to PostgreSQL. */
+  readonly databaseConnections: number;
+  /** Longest time that a call waits for PostgreSQL. */
+  readonly databaseTimeoutMs: number;
+  /** Absolute path of the key that a server without any other makes; undefined with a database in memory. */
+  readonly developmentKeyPath: string | undefined;
   readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
   readonly corsOrigins: readonly string[];
@@ -57,10 +62,15 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   const read = createReader(env, problems);
   const host = parseHost(read, problems);
   const maxTimeoutMs = read.milliseconds("MAX_TIMEOUT_MS", settings.maxTimeoutMs);
+  const port = read.integer("PORT", settings.port);
+  const database = parseDatabaseUrl(read, sources, problems);
   const config: Config = {
     host: host ?? "localhost",
-    port: read.integer("PORT", settings.port),
-    databasePath: parseDatabaseUrl(read, sources.rootDir, problems),
+    port,
+    database,
+    databaseConnections: read.integer("DATABASE_CONNECTIONS", settings.databaseConnections),
+    databaseTimeoutMs: read.milliseconds("DATABASE_TIMEOUT_MS", settings.databaseTimeoutMs),
+    developmentKeyPath: developmentKeyPath(database, sources.rootDir),
     tls: parseTls(read, sources, problems),
     auth: parseAuth(read, problems),
     corsOrigins: parseOrigins(read, problems),
@@ -102,19 +112,28 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   return Object.freeze(config);
 }
 
+/** Settings that signing a token needs. */
+export interface TokenSettings {
+  readonly auth: AuthConfig;
+  /** Path of the key to sign with if no other is set; undefined if the server keeps it to itself. */
+  readonly developmentKeyPath: string | undefined;
+}
+
 /**
  * Reads only the settings that signing a token needs; the others may be wrong. The database matters only if no key is
  * set.
  *
  * @throws ConfigError
  */
-export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfig; databasePath: string | undefined } {
+export function parseTokenSettings(env: Env, sources: FileSources): TokenSettings {
   const problems: string[] = [];
   const read = createReader(env, problems);
   const auth = parseAuth(read, problems);
-  const databasePath = auth.keys ? undefined : parseDatabaseUrl(read, rootDir, problems);
+  const keyPath = auth.keys
+    ? undefined
+    : developmentKeyPath(parseDatabaseUrl(read, sources, problems), sources.rootDir);
   if (problems.length > 0) throw new ConfigError(problems);
-  return { auth, databasePath };
+  return { auth, developmentKeyPath: keyPath };
 }
 
 /**
@@ -122,11 +141,11 @@ export function parseTokenSettings(env: Env, rootDir: string): { auth: AuthConfi
  *
  * @throws ConfigError
  */
-export function parseDatabaseSetting(env: Env, rootDir: string): string {
+export function parseDatabaseSetting(env: Env, sources: FileSources): DatabaseConfig {
   const problems: string[] = [];
-  const databasePath = parseDatabaseUrl(createReader(env, problems), rootDir, problems);
+  const database = parseDatabaseUrl(createReader(env, problems), sources, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return databasePath;
+  return database;
 }
 
 /**
@@ -135,12 +154,12 @@ export function parseDatabaseSetting(env: Env, rootDir: string): string {
  * @param name Name of the argument, for the problem.
  * @throws ConfigError
  */
-export function parseDatabaseArgument(name: string, argument: string, env: Env, rootDir: string): string {
+export function parseDatabaseArgument(name: string, argument: string, env: Env, sources: FileSources): DatabaseConfig {
   const isVariable = /^[A-Z][A-Z\d_]*$/.test(argument);
   const url = isVariable ? env[argument] : argument;
   if (!url) throw new ConfigError([`${name}: the variable ${argument} is not set`]);
   try {
-    return parseDatabaseSetting({ DATABASE_URL: url }, rootDir);
+    return parseDatabaseSetting({ DATABASE_URL: url }, sources);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.problems.map((problem) => problem.replace(/^DATABASE_URL/, name)));

@@ -2,7 +2,7 @@
 /** The `rollcall-server` command; the only place of this package that uses `process`. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { createApp } from "./app.ts";
 import { CommandUsageError, parseCommand, USAGE } from "./commands/parse-command.ts";
 import { runCommand } from "./commands/run-command.ts";
@@ -11,8 +11,8 @@ import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
 import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 import { DatabaseOpenError } from "./repository/database-open.ts";
+import { openUserRepository } from "./repository/open.ts";
 import { describeOpenFile } from "./repository/sqlite/file-access.ts";
-import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import { mintToken } from "./rpc/auth/mint-token.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
 import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
@@ -72,10 +72,10 @@ const die = (message: string) => (error: unknown) => {
 process.on("uncaughtException", die("uncaught exception"));
 process.on("unhandledRejection", die("unhandled rejection"));
 
-/** The development key lies beside the database. With the database in memory, it lives no longer than that. */
+/** A server with its database in memory keeps its key no longer than that. */
 function developmentKey(): Uint8Array {
-  if (config.databasePath === ":memory:") return randomBytes(32);
-  const path = join(dirname(config.databasePath), "development.key");
+  const path = config.developmentKeyPath;
+  if (path === undefined) return randomBytes(32);
   const key = loadDevelopmentKey(path);
   const openAccess = describeOpenFile(path);
   if (openAccess) logger.warn(openAccess);
@@ -84,8 +84,9 @@ function developmentKey(): Uint8Array {
 
 try {
   const { issuer, audience } = config.auth;
-  const repository = openSqliteUserRepository({
-    path: config.databasePath,
+  const repository = await openUserRepository(config.database, {
+    maxConnections: config.databaseConnections,
+    timeoutMs: config.databaseTimeoutMs,
     onEqualEmails: (emails) => logger.warn(emails, "e-mails equal to those of other users"),
     onNotice: ({ level, message }) => logger[level](message),
   });

@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
@@ -36,11 +36,15 @@ async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs:
   const scopes = scopesOf(scope, server.SCOPES);
   const read = () => {
     try {
-      const { auth, databasePath } = parseTokenSettings({ ...readEnvFile(join(rootDir, ".env")), ...env }, rootDir);
+      const sources = { rootDir, readFile: (path: string) => readFileSync(path, "utf8") };
+      const { auth, developmentKeyPath } = parseTokenSettings(
+        { ...readEnvFile(join(rootDir, ".env")), ...env },
+        sources,
+      );
       if (auth.keys && !("secret" in auth.keys)) {
         throw new UsageError("AUTH_JWKS_URL: the identity provider mints the tokens of this server");
       }
-      return { auth, secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(databasePath)) };
+      return { auth, secret: auth.keys?.secret ?? loadDevelopmentKey(existingKeyFile(developmentKeyPath)) };
     } catch (error) {
       const isFileFault = error instanceof ConfigError || error instanceof DevelopmentKeyError;
       throw isFileFault ? new UsageError(error.message, { cause: error }) : error;
@@ -67,11 +71,10 @@ function scopesOf(list: string, known: readonly string[]): string[] {
 }
 
 /** @throws UsageError if no server has created a key yet. */
-function existingKeyFile(databasePath = ""): string {
-  if (databasePath === ":memory:") {
+function existingKeyFile(path: string | undefined): string {
+  if (path === undefined) {
     throw new UsageError("DATABASE_URL: a server with its database in memory keeps its key to itself; set AUTH_SECRET");
   }
-  const path = join(dirname(databasePath), "development.key");
   if (existsSync(path)) return path;
   throw new UsageError(`no key to sign with: set AUTH_SECRET, or start the server, which makes ${path}`);
 }

@@ -4,7 +4,7 @@ import { type Progress, startProgress } from "@rollcall/shared/progress";
 import { parseDatabaseSetting } from "../config.ts";
 import { DatabaseOpenError } from "../repository/database-open.ts";
 import { copySqliteFile } from "../repository/sqlite/copy-file.ts";
-import type { CommandIo } from "./io.ts";
+import { type CommandIo, fileSources } from "./io.ts";
 
 /** Copies the database of DATABASE_URL to a new file. @throws ConfigError | DatabaseOpenError */
 export async function backUp(file: string, io: CommandIo): Promise<void> {
@@ -42,7 +42,12 @@ async function copyFile(from: string, to: string, { stderr, signal }: CommandIo)
 
 /** @throws DatabaseOpenError for a database that is no file. */
 function databaseFile({ env, rootDir }: CommandIo): string {
-  const path = parseDatabaseSetting(env, rootDir);
-  if (path !== ":memory:") return path;
+  const database = parseDatabaseSetting(env, fileSources(rootDir));
+  if (database.kind === "postgres") {
+    throw new DatabaseOpenError(
+      "DATABASE_URL names a PostgreSQL database: back it up and restore it by pg_dump and pg_restore",
+    );
+  }
+  if (database.path !== ":memory:") return database.path;
   throw new DatabaseOpenError("DATABASE_URL names a database in memory, which no other process can read");
 }

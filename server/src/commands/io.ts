@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import type { ProgressOutput } from "@rollcall/shared/progress";
 import type { Env } from "../config/reader.ts";
+import type { FileSources } from "../config/tls.ts";
 
 /** Environment of a command. */
 export interface CommandIo {
@@ -12,4 +14,9 @@ export interface CommandIo {
   readonly rootDir: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+}
+
+/** Returns where files that a setting names are read from. */
+export function fileSources(rootDir: string): FileSources {
+  return { rootDir, readFile: (path) => readFileSync(path, "utf8") };
 }

@@ -4,7 +4,13 @@ import { createReader } from "./reader.ts";
 
 function parse(url: string) {
   const problems: string[] = [];
-  return { path: parseDatabaseUrl(createReader({ DATABASE_URL: url }, problems), "/app", problems), problems };
+  const files = {
+    rootDir: "/app",
+    readFile() {
+      throw Object.assign(new Error(), { code: "ENOENT" });
+    },
+  };
+  return { database: parseDatabaseUrl(createReader({ DATABASE_URL: url }, problems), files, problems), problems };
 }
 
 test.each([
@@ -17,17 +23,16 @@ test.each([
   ["sqlite:a~b$.db", "/app/a~b$.db"],
   ["sqlite::memory:", ":memory:"],
 ])("%j is the file %s", (url, path) => {
-  expect(parse(url)).toEqual({ path, problems: [] });
+  expect(parse(url)).toEqual({ database: { kind: "sqlite", path }, problems: [] });
 });
 
-const form = "must be sqlite:<path>, such as sqlite:data/rollcall.db, or sqlite::memory:";
+const form = "must be sqlite:<path>, such as sqlite:data/rollcall.db, sqlite::memory:, or postgres://<address>";
 const slashes = (path: string) =>
   `takes no // before the path; write sqlite:${path}, or sqlite:/${path} if it starts at the root of the file system`;
 const expansion = "~ and variables stand for nothing here; write the whole path";
 const memory = "the database in memory is sqlite::memory:";
 const parameters = "takes no parameters: leave out the ? and what follows";
 const folder = "must name a file, such as sqlite:data/rollcall.db, not a folder";
-const postgres = "PostgreSQL is not supported by this version; use sqlite:<path>";
 const quotes = "the path begins behind sqlite:, without quotes or spaces";
 
 test.each([
@@ -63,9 +68,54 @@ test.each([
   ["data/x.db", form],
   ["/var/lib/x.db", form],
   ["mysql://ada:hunter2@host/x", form],
-  ["postgres://ada:hunter2@host/x", postgres],
-  ["postgresql://ada:hunter2@host/x", postgres],
 ])("%j is refused, with the form to write and nothing secret", (url, problem) => {
-  expect(parse(url)).toEqual({ path: "", problems: [`DATABASE_URL: ${problem}`] });
+  expect(parse(url)).toMatchObject({ problems: [`DATABASE_URL: ${problem}`] });
   expect(problem).not.toContain("hunter2");
+});
+
+const address = { kind: "postgres", host: "host", port: 5432, user: "ada", password: "hunter2", database: "x" };
+const remote = { ...address, applicationName: undefined, tls: { verify: "all" }, isPooled: false };
+const local = { ...remote, host: "localhost", tls: false };
+
+test.each([
+  ["postgres://ada:hunter2@host/x", remote],
+  ["postgresql://ada:hunter2@host:5433/x", { ...remote, port: 5433 }],
+  ["postgres://a%40b:p%2Fw%25@host/x%20y", { ...remote, user: "a@b", password: "p/w%", database: "x y" }],
+  ["postgres://ada@localhost/x", { ...local, password: undefined }],
+  ["postgres://ada:hunter2@[::1]:1/x", { ...local, host: "::1", port: 1 }],
+  ["postgres://ada:hunter2@/x?host=/run/postgresql", { ...local, host: "/run/postgresql" }],
+  ["postgres://ada:hunter2@host/x?sslmode=disable", { ...remote, tls: false }],
+  ["postgres://ada:hunter2@host/x?sslmode=require", { ...remote, tls: { verify: "nothing" } }],
+  ["postgres://ada:hunter2@localhost/x?sslmode=verify-ca", { ...local, tls: { verify: "issuer" } }],
+  [
+    "postgres://ada:hunter2@host/x?pgbouncer=true&application_name=a",
+    { ...remote, isPooled: true, applicationName: "a" },
+  ],
+])("%j is an address of PostgreSQL", (url, database) => {
+  expect(parse(url)).toEqual({ database, problems: [] });
+});
+
+test.each([
+  ["postgres:ada:hunter2@host/x", "must be postgres://user:password@host:5432/database"],
+  ["postgres://ada:hunter2@host:port/x", "must be postgres://user:password@host:5432/database"],
+  ["postgres://ada:hunt#er2@host/x", "must be postgres://"],
+  ["postgres://ada:hunter2@host/x#y", "has a # in it"],
+  ["postgres://ada:hunt?er2@host/x", "must be postgres://"],
+  ["postgres://ada:5?hunter2@host/x", "takes the parameters"],
+  ["postgres://ada:hunter2%@host/x", "has a % that is none of percent-encoding"],
+  ["postgres://ada:hunter2@host", "must name a database"],
+  ["postgres://ada:hunter2@host/", "must name a database"],
+  ["postgres://ada:hunter2@host/x/y", "must name a database"],
+  ["postgres://host/x", "must name a user"],
+  ["postgres://ada:hunter2@/x", "must name a host"],
+  ["postgres://ada:hunter2@one,two/x", "must name one host"],
+  ["postgres://ada:hunter2@host/x?sslmode=prefer", "sslmode must be one of disable, require, verify-ca, verify-full"],
+  ["postgres://ada:hunter2@host/x?sslrootcert=ca.pem", "sslrootcert: ca.pem does not exist"],
+  ["postgres://ada:hunter2@host/x?sslmode=disable&sslrootcert=ca.pem", "sslrootcert has no use"],
+  ["postgres://ada:hunter2@host/x?pgbouncer=1", "pgbouncer must be true or false"],
+  ["postgres://ada:hunter2@host/x?statement_timeout=1", "takes the parameters"],
+])("%j is refused in words, and without its password", (url, problem) => {
+  const { problems } = parse(url);
+  expect(problems).toEqual([expect.stringContaining(`DATABASE_URL: ${problem}`)]);
+  expect(problems.join()).not.toMatch(/hunt|er2/);
 });

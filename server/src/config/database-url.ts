@@ -1,28 +1,46 @@
-import { resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
+import { isPostgresUrl, type PostgresConfig, parsePostgresUrl } from "./postgres-url.ts";
 import type { Reader } from "./reader.ts";
+import type { FileSources } from "./tls.ts";
 
 const EXAMPLE = "data/rollcall.db";
 
-/**
- * Reads where the database is: the absolute path of a file, or ":memory:".
- *
- * The file's path follows `sqlite:` literally. Forms that mean something in other programs, and would be part of the
- * name here, are refused: they would open a new, empty database.
- *
- * @param rootDir Folder that a relative path starts from.
- */
-export function parseDatabaseUrl(read: Reader, rootDir: string, problems: string[]): string {
-  const url = read.text("DATABASE_URL") ?? `sqlite:${EXAMPLE}`;
-  const [, path = ""] = /^sqlite:(.+)$/s.exec(url) ?? [];
-  const problem = path === "" ? wrongScheme(url) : wrongPath(path);
-  if (problem === undefined) return path === ":memory:" ? path : resolve(rootDir, path);
-  problems.push(`DATABASE_URL: ${problem}`);
-  return "";
+/** Where the database is. */
+export type DatabaseConfig = SqliteConfig | PostgresConfig;
+
+export interface SqliteConfig {
+  readonly kind: "sqlite";
+  /** Absolute path of a file, or ":memory:". */
+  readonly path: string;
 }
 
-function wrongScheme(url: string): string {
-  if (/^postgres(ql)?:/.test(url)) return "PostgreSQL is not supported by this version; use sqlite:<path>";
-  return `must be sqlite:<path>, such as sqlite:${EXAMPLE}, or sqlite::memory:`;
+/**
+ * Reads where the database is.
+ *
+ * A file's path follows `sqlite:` literally. Forms that mean something in other programs, and would be part of the
+ * name here, are refused: they would open a new, empty database.
+ */
+export function parseDatabaseUrl(read: Reader, files: FileSources, problems: string[]): DatabaseConfig {
+  const url = read.text("DATABASE_URL") ?? `sqlite:${EXAMPLE}`;
+  const config = isPostgresUrl(url) ? parsePostgresUrl(url, files) : parseSqliteUrl(url, files);
+  if (typeof config !== "string") return config;
+  problems.push(`DATABASE_URL: ${config}`);
+  return { kind: "sqlite", path: ":memory:" };
+}
+
+/**
+ * Returns where the development key is kept: beside the database's file. With PostgreSQL, which has none here, it is in
+ * the folder of the default database. With a database in memory it is kept nowhere.
+ */
+export function developmentKeyPath(database: DatabaseConfig, rootDir: string): string | undefined {
+  if (database.kind === "postgres") return resolve(rootDir, dirname(EXAMPLE), "development.key");
+  return database.path === ":memory:" ? undefined : join(dirname(database.path), "development.key");
+}
+
+function parseSqliteUrl(url: string, { rootDir }: FileSources): SqliteConfig | string {
+  const [, path = ""] = /^sqlite:(.+)$/s.exec(url) ?? [];
+  if (path === "") return `must be sqlite:<path>, such as sqlite:${EXAMPLE}, sqlite::memory:, or postgres://<address>`;
+  return wrongPath(path) ?? { kind: "sqlite", path: path === ":memory:" ? path : resolve(rootDir, path) };
 }
 
 function wrongPath(path: string): string | undefined {

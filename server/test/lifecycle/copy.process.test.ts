@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { createRollcallClient } from "@rollcall/client/node";
 import { openSqliteUserRepository } from "@rollcall/server";
 import { rollcallServer } from "@rollcall/testing/run-server-command";
+import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
 
@@ -86,6 +87,35 @@ test("a copy that is killed has copied nothing, and is simply run again", async 
   expect(second).toMatchObject({ code: 0, stdout: expect.stringMatching(/^12,000 users and 0 request ids copied/) });
   expect(count()).toBe(12_000);
   expect(rowsOf(to).users).toEqual(rowsOf(from).users);
+});
+
+test("copy moves a directory to PostgreSQL and back, and leaves one with users alone", async () => {
+  using folder = makeFolder();
+  const postgres = await sharedPostgres();
+  const [from, back] = [join(folder.path, "from.db"), join(folder.path, "back.db")];
+  const repository = openSqliteUserRepository({ path: from });
+  const key = { principal: "ada", requestHash: "h", notBeforeMs: 0 };
+  const times = { createdAtMs: 1, updatedAtMs: 2, version: 3 };
+  const adds = Array.from({ length: 2_500 }, (_, index) =>
+    repository.insert(
+      { id: randomUUID(), email: `U${index}@example.com`, name: `名前 ${index}`, ...times },
+      index % 3 === 0 ? { ...key, requestId: `${index}` } : undefined,
+    ),
+  );
+  await Promise.all(adds);
+  await repository.close();
+  const env = { TARGET: await postgres.createSchema() };
+  const there = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env });
+  expect(there).toMatchObject({ code: 0, stderr: "reading them back\n" });
+  expect(there.stdout).toMatch(/^2,500 users and 834 request ids copied and read back/);
+  expect(await rollcallServer(["copy", "TARGET", `sqlite:${back}`], { env })).toMatchObject({ code: 0 });
+  expect(rowsOf(back)).toEqual(rowsOf(from));
+  const words = "SELECT count(*)::int AS count FROM user_words";
+  expect(await postgres.query(words, env.TARGET)).toEqual([{ count: 2_500 * 5 }]);
+  const again = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env });
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("the target has 2500 users") });
+  const backup = await rollcallServer(["backup", join(folder.path, "x")], { env: { DATABASE_URL: env.TARGET } });
+  expect(backup).toMatchObject({ code: 1, stderr: expect.stringContaining("by pg_dump and pg_restore") });
 });
 
 test("copy refuses what is no database of its own, or the same one", async () => {

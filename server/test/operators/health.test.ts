@@ -108,7 +108,7 @@ test("follows the database, and a watch reports each change once", async () => {
     {
       status: "unavailable",
       reason: "database-missing",
-      message: "a file of the database was removed, renamed or replaced",
+      message: "the database was dropped, or a file of it removed, renamed or replaced",
     },
   ]);
 

@@ -9,7 +9,7 @@ const MESSAGES: Readonly<Record<NotReady["reason"], string>> = {
   draining: "the server is shutting down",
   "database-unavailable": "the database can't be reached, or is busy",
   "database-unwritable": "the database answers, but takes no writes, as on a full disk",
-  "database-missing": "a file of the database was removed, renamed or replaced",
+  "database-missing": "the database was dropped, or a file of it removed, renamed or replaced",
   "database-corrupt": "the database is damaged",
 };
 
