@@ -51,6 +51,11 @@ export function isRaced(error: unknown): boolean {
   return RACED.has(codeOf(error));
 }
 
+/** Returns whether another transaction kept a lock for too long. */
+export function isLockTimeout(error: unknown): boolean {
+  return codeOf(error) === LOCK_NOT_AVAILABLE;
+}
+
 /** Returns whether nothing can have been committed: the server answered, and said no. */
 export function isRefusal(error: unknown): boolean {
   const code = codeOf(error);

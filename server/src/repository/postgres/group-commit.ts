@@ -3,7 +3,7 @@ import type pg from "pg";
 import { DatabaseUnavailableError, DomainError, OutcomeUnknownError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
 import { localBounds, toQuery } from "./connection.ts";
-import { isAway, isRaced, isRefusal } from "./errors.ts";
+import { isAway, isLockTimeout, isRaced, isRefusal } from "./errors.ts";
 import type { PostgresPool } from "./pool.ts";
 import { type Statement, statements } from "./statements.ts";
 import { type Claim, claimsOf, type Outcome, type Write } from "./write.ts";
@@ -166,9 +166,12 @@ export class GroupCommit {
     const reason = this.#pool.explain(error);
     const isOneWritesFault = !(reason instanceof DomainError) && batch.length > 1;
     const again: PendingWrite[] = [];
+    // Another wait for the lock must end in time.
+    const nextEndMs = performance.now() + (isLockTimeout(error) ? this.#pool.timeouts.lockMs : 0);
     for (const pending of batch) {
       pending.attempts += 1;
-      if (isOneWritesFault || (isRace && pending.attempts < MAX_ATTEMPTS)) again.push(pending);
+      const isWorthwhile = pending.attempts < MAX_ATTEMPTS && nextEndMs < pending.giveUpAtMs;
+      if (isOneWritesFault || (isRace && isWorthwhile)) again.push(pending);
       else pending.reject(error instanceof RacedError ? new DatabaseUnavailableError({ cause: error }) : reason);
     }
     this.#pending.unshift(...again);
