@@ -25,7 +25,7 @@ export async function startCommitCutter(serverPort: number): Promise<CommitCutte
   let cuts = 0;
   let isAway = false;
   const sockets = new Set<Socket>();
-  const server = createServer((client) => {
+  const server = createServer({ noDelay: true }, (client) => {
     if (isAway) return void client.destroy();
     const upstream = connect(serverPort, "127.0.0.1");
     let isCut = false;

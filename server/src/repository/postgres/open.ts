@@ -17,8 +17,11 @@ const RETRY_MS = 100;
 const QUIET_WAIT_MS = 1_000;
 /** Oldest version with what is used here: the oldest that PostgreSQL's own project supports today. */
 const MIN_VERSION = 140_000;
-/** Errors that no wait helps: a wrong password or name. A server that starts or has no connection left is waited for. */
-const FINAL = new Set(["28P01", "28000", "3D000", "42501"]);
+/**
+ * Errors that no wait helps: a wrong password or name, a pooler that refuses settings. A server that starts or has no
+ * connection left is waited for.
+ */
+const FINAL = new Set(["28P01", "28000", "3D000", "42501", "08P01"]);
 
 export interface OpenPostgresOptions extends OpenNotices {
   readonly address: PostgresAddress;

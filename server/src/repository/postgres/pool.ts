@@ -2,7 +2,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { DatabaseNotice } from "../database-open.ts";
-import { clientConfig, connectAlone, type PostgresAddress, type PostgresTimeouts, toQuery } from "./connection.ts";
+import {
+  clientConfig,
+  connectAlone,
+  localBounds,
+  type PostgresAddress,
+  type PostgresTimeouts,
+  toQuery,
+} from "./connection.ts";
 import { isAway, isRefusal, toDomainError } from "./errors.ts";
 import type { Statement } from "./statements.ts";
 import { wordsFor } from "./words-for.ts";
@@ -59,8 +66,9 @@ export class PostgresPool {
     let failure: unknown;
     try {
       const leftMs = this.timeouts.callMs - (performance.now() - startedAtMs);
-      const timeoutMs = Math.min(leftMs, this.timeouts.answerMs);
-      return (await client.query<T>(toQuery(statement, values, this.address.isPooled, timeoutMs))).rows;
+      const query = toQuery(statement, values, this.address.isPooled, Math.min(leftMs, this.timeouts.answerMs));
+      const { rows } = await (this.address.isPooled ? this.#queryBounded<T>(client, query) : client.query<T>(query));
+      return rows;
     } catch (error) {
       failure = error;
       throw this.explain(error);
@@ -98,6 +106,16 @@ export class PostgresPool {
   explain(error: unknown): unknown {
     if (isAway(error)) this.#lose(error);
     return toDomainError(error);
+  }
+
+  /** Runs a query in a transaction with bounds of its own, in the same round trip. */
+  async #queryBounded<T extends pg.QueryResultRow>(client: pg.PoolClient, query: pg.QueryConfig) {
+    const { query_timeout } = query as { query_timeout?: number };
+    const begun = client.query({ text: `BEGIN; ${localBounds(this.timeouts)}`, ...{ query_timeout } });
+    const result = client.query<T>(query);
+    const settled = await Promise.allSettled([begun, result, client.query({ text: "COMMIT", ...{ query_timeout } })]);
+    for (const outcome of settled) if (outcome.status === "rejected") throw outcome.reason;
+    return result;
   }
 
   /** Ends all connections once they are free. */

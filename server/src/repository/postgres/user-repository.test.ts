@@ -1,14 +1,16 @@
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
+import { startTransactionPooler } from "@rollcall/testing/transaction-pooler";
 import { describe, expect, test } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
+import { DatabaseUnavailableError, EmailTakenError } from "../../domain/errors.ts";
 import { describeUserRepository } from "../user-repository.contract.ts";
 import { openPostgresUserRepository } from "./user-repository.ts";
 
 const postgres = await sharedPostgres();
 
-async function open(url: string) {
-  // A busy machine may keep a call waiting for longer than a second.
-  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 });
+/** A busy machine may keep a call waiting for longer than the second that is the default. */
+async function open(url: string, timeoutMs = 60_000) {
+  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs });
   return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
 }
 
@@ -124,18 +126,39 @@ describe("a PostgreSQL database", () => {
   });
 
   test("works behind a pooler that gives each transaction another session", async () => {
-    const url = `${await postgres.createSchema()}?pgbouncer=true`;
-    await using users = await open(url);
+    const direct = await postgres.createSchema();
+    await using pooler = await startTransactionPooler(direct);
+    const url = Object.assign(new URL(direct), { port: pooler.port }).href;
+    await using users = await open(`${url}?pgbouncer=true`);
     const created = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
         users.insert({ ...user, id: `${index}`, email: `${index}@example.com` }),
       ),
     );
-    await users.update("7", { name: "Seven", updatedAtMs: 2 }, 1);
+    for (let version = 1; version <= 10; version++) {
+      await users.update("7", { name: "Seven", updatedAtMs: 2 }, version);
+      expect(await users.find("7")).toMatchObject({ version: version + 1 });
+    }
     expect(await users.list({ limit: 100, words: ["seven"] })).toHaveLength(1);
     expect(await users.findMany(created.map(({ id }) => id))).toHaveLength(50);
-    expect(await postgres.query("SELECT count(*)::int AS count FROM pg_prepared_statements", url)).toEqual([
-      { count: 0 },
-    ]);
+    await expect(users.insert({ ...user, id: "x", email: "1@example.com" })).rejects.toThrow(EmailTakenError);
+    await users.ping();
+    expect(Math.min(...pooler.transactions)).toBeGreaterThan(0);
+    await expect(open(url)).rejects.toThrow("set pgbouncer=true in DATABASE_URL");
+  });
+
+  test("a read behind a pooler has a bound of the server's", async () => {
+    const url = await postgres.createSchema();
+    await using users = await open(`${url}?pgbouncer=true`, 1_000);
+    await users.insert(user);
+    const holding = postgres.query("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)", url);
+    holding.catch(() => {});
+    const sleepers = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    await expect.poll(() => postgres.query(`SELECT pid ${sleepers}`)).toHaveLength(1);
+    const reason: unknown = await users.list({ limit: 9 }).catch((error) => error);
+    expect(reason).toBeInstanceOf(DatabaseUnavailableError);
+    expect((reason as Error).cause).toMatchObject({ message: "canceling statement due to lock timeout" });
+    await postgres.query(`SELECT pg_terminate_backend(pid) ${sleepers}`);
+    expect(await users.list({ limit: 9 })).toEqual([user]);
   });
 });

@@ -39,6 +39,9 @@ function reason(error: unknown, { user, database }: PostgresAddress): string {
     case "EAI_AGAIN":
       return `can't be reached (${code}): the host's name is not known; correct DATABASE_URL`;
   }
+  if (/unsupported startup parameter/.test(message)) {
+    return `is behind a pooler that takes no settings of a session (${message}); set pgbouncer=true in DATABASE_URL`;
+  }
   if (/does not support SSL/.test(message))
     return "does not speak TLS; set sslmode=disable in DATABASE_URL if that is meant";
   if (/self-signed|certificate|altnames/i.test(message)) {
