@@ -40,36 +40,46 @@ export const statements = {
     JOIN create_requests USING (principal, request_id)
     WHERE created_at_ms >= not_before_ms`,
   ),
+  // Both change only the version that was read, though its row is locked: no lock of another database is relied on.
   delete: named(
     "delete",
     `
-    WITH gone AS (DELETE FROM users WHERE id = ANY($1::text[]))
-    DELETE FROM user_words USING unnest($2::text[], $3::text[]) AS old (word, user_id)
-    WHERE user_words.word = old.word AND user_words.user_id = old.user_id`,
+    WITH gone AS (
+      DELETE FROM users USING unnest($1::text[], $2::bigint[]) AS old (id, version)
+      WHERE users.id = old.id AND users.version = old.version
+      RETURNING users.id
+    ), removed AS (
+      DELETE FROM user_words USING gone, unnest($3::text[], $4::text[]) AS old (word, user_id)
+      WHERE old.user_id = gone.id AND user_words.word = old.word AND user_words.user_id = old.user_id
+    )
+    SELECT id FROM gone`,
   ),
   // The index alone decides who gets an e-mail. The condition spares the batch an error if it is plainly taken.
   update: named(
     "update",
     `
     WITH new AS (
-      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
-        AS new (id, email, email_key, name, name_key, words, updated_at_ms, version)
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+          $8::bigint[], $9::bigint[])
+        AS new (id, email, email_key, name, name_key, words, updated_at_ms, version, old_version)
     ), changed AS (
       UPDATE users SET email = new.email, email_key = coalesce(new.email_key, users.email_key), name = new.name,
         name_key = new.name_key, words = new.words, updated_at_ms = new.updated_at_ms, version = new.version
       FROM new
-      WHERE users.id = new.id AND (new.email_key IS NULL OR NOT EXISTS (
+      WHERE users.id = new.id AND users.version = new.old_version AND (new.email_key IS NULL OR NOT EXISTS (
         SELECT FROM users AS other WHERE other.email_key = new.email_key AND other.id <> new.id))
       RETURNING users.id
     ), removed AS (
-      DELETE FROM user_words USING changed, unnest($9::text[], $10::text[]) AS old (word, user_id)
+      DELETE FROM user_words USING changed, unnest($10::text[], $11::text[]) AS old (word, user_id)
       WHERE old.user_id = changed.id AND user_words.word = old.word AND user_words.user_id = old.user_id
     ), added AS (
       INSERT INTO user_words (word, user_id)
-      SELECT more.word, more.user_id FROM changed JOIN unnest($11::text[], $12::text[]) AS more (word, user_id)
+      SELECT more.word, more.user_id FROM changed JOIN unnest($12::text[], $13::text[]) AS more (word, user_id)
         ON more.user_id = changed.id
     )
-    SELECT id FROM changed`,
+    SELECT id, id IN (SELECT id FROM changed) AS "isChanged",
+      EXISTS (SELECT FROM users WHERE users.id = new.id AND users.version = new.old_version) AS "isSame"
+    FROM new`,
   ),
   // In order, as the locks of users.
   insert: named(

@@ -13,6 +13,8 @@ const PURGED_WITH_EACH_CREATE = 4;
 /** Another transaction was in the way. This one has to be rolled back, and can be run again. */
 export class RacedError extends Error {}
 
+const MOVED = "a locked user was changed elsewhere";
+
 /** Sends a statement at once, without waiting for those before it. */
 export type Send = <T extends object>(statement: Statement, values?: readonly unknown[]) => Promise<T[]>;
 
@@ -116,7 +118,13 @@ async function remove(send: Send, targets: ReadonlyMap<string, Target>): Promise
   const gone = [...targets.values()].flatMap(({ stored, current }) => (current ? [] : [stored]));
   if (gone.length === 0) return;
   const words = gone.flatMap(({ id, words }) => toWords(words).map((word) => [word, id] as const));
-  await send(statements.delete, [gone.map(({ id }) => id), words.map(([word]) => word), words.map(([, id]) => id)]);
+  const rows = await send(statements.delete, [
+    gone.map(({ id }) => id),
+    gone.map(({ version }) => version),
+    words.map(([word]) => word),
+    words.map(([, id]) => id),
+  ]);
+  if (rows.length < gone.length) throw new RacedError(MOVED);
 }
 
 /** Updates the users that changed. Returns the ids of those whose new e-mail others have. */
@@ -137,7 +145,7 @@ async function update(send: Send, targets: ReadonlyMap<string, Target>): Promise
     differences.flatMap((difference) => difference[key]),
     differences.flatMap((difference) => difference[key].map(() => difference.id)),
   ];
-  const rows = await send<{ id: string }>(statements.update, [
+  const rows = await send<{ id: string; isChanged: boolean; isSame: boolean }>(statements.update, [
     changes.map(({ current }) => current.id),
     changes.map(({ current }) => current.email),
     // An unchanged e-mail keeps its key, even one that no new e-mail could get (`refresh-search-keys.ts`).
@@ -147,11 +155,12 @@ async function update(send: Send, targets: ReadonlyMap<string, Target>): Promise
     changes.map(({ words }) => words),
     changes.map(({ current }) => current.updatedAtMs),
     changes.map(({ current }) => current.version),
+    changes.map(({ stored }) => stored.version),
     ...pairs("old"),
     ...pairs("more"),
   ]);
-  const updated = new Set(rows.map(({ id }) => id));
-  return new Set(changes.map(({ current }) => current.id).filter((id) => !updated.has(id)));
+  if (rows.some(({ isSame }) => !isSame)) throw new RacedError(MOVED);
+  return new Set(rows.flatMap(({ id, isChanged }) => (isChanged ? [] : [id])));
 }
 
 /** Inserts users. Returns the ids of those whose e-mail was free. */
