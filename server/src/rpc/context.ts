@@ -6,8 +6,10 @@ import type { CallRecord } from "./record/call-record.ts";
 export interface RequestContext {
   /** Id of the request, also in the response's `x-request-id`. */
   readonly requestId: string;
-  /** Address of the other end, as `192.0.2.1:4711`. */
+  /** Address of the caller, as `192.0.2.1:4711`. The port is missing where a trusted proxy names none. */
   readonly peer: string;
+  /** Address that limits count by, an IPv6 one as its /64; undefined for one without such limits. */
+  readonly address?: string | undefined;
   /** Number of `authorization` headers that came, for a carrier that passes on only one of them. Default 1. */
   readonly authorizationCount?: number | undefined;
   /**

@@ -15,7 +15,7 @@ const MAX_RESOURCE_LENGTH = 128;
 export interface CallFacts {
   /** Id of the request, also in the response's `x-request-id`. */
   readonly requestId: string;
-  /** Address of the other end, as `192.0.2.1:4711`. */
+  /** Address of the caller, as `192.0.2.1:4711`. The port is missing where a trusted proxy names none. */
   readonly peer: string;
   /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
@@ -44,6 +44,8 @@ export interface Outcome {
 export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
 
 export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs"> {
+  /** Address that limits count by; undefined for one without such limits. */
+  address?: string | undefined;
   observers: readonly CallObserver[];
   logger: Logger;
 }
@@ -55,6 +57,7 @@ export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" 
 export class CallRecord implements CallFacts {
   readonly requestId: string;
   readonly peer: string;
+  readonly address: string | undefined;
   readonly method: string;
   readonly startedAtMs: number;
   /** Time when the call is over, whatever it still waits for; monotonic, in milliseconds. */
@@ -79,9 +82,10 @@ export class CallRecord implements CallFacts {
   #error: ConnectError | undefined;
   #hasEnded = false;
 
-  constructor({ requestId, peer, method, startedAtMs, observers, logger }: CallRecordOptions) {
+  constructor({ requestId, peer, address, method, startedAtMs, observers, logger }: CallRecordOptions) {
     this.requestId = requestId;
     this.peer = peer;
+    this.address = address;
     this.method = method;
     this.startedAtMs = startedAtMs;
     this.#observers = observers;

@@ -22,8 +22,8 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   const method = methodName(handler.method);
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
-    const { requestId, peer, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
-    const call = new CallRecord({ requestId, peer, method, startedAtMs, ...options });
+    const { requestId, peer, address, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
+    const call = new CallRecord({ requestId, peer, address, method, startedAtMs, ...options });
     contextValues.set(callKey, call);
     // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes
     // early. For the call they all mean the same. The code that writes the answer may never come back to end it.

@@ -13,6 +13,7 @@ import type { Admission } from "../admission/admission.ts";
 import { hasValidHost } from "../fastify/authority.ts";
 import type { CrossOrigin } from "../fastify/cross-origin.ts";
 import { guardOf } from "../port/connection-guard.ts";
+import type { Caller } from "../port/forwarded.ts";
 import { headerListSize } from "../port/raw-headers.ts";
 import type { Abortable, CallOptions } from "./call-options.ts";
 import type { UnaryForm } from "./forms.ts";
@@ -52,6 +53,7 @@ export interface FoundCall {
   startedAtMs: number;
   /** Socket of the connection. */
   connection: object;
+  caller: Caller;
   /** Refuses the call ahead of its gate. */
   refusal?: ConnectError | undefined;
   /** Called when the call has failed, before its error is sent. */
@@ -93,10 +95,11 @@ export function createEngine(options: EngineOptions): Engine {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
   const routeOf = createRouter(plans);
-  const open = (plan: MethodPlan, requestId: string | string[] | undefined, peer: string, startedAtMs: number) =>
+  const open = (plan: MethodPlan, requestId: string | string[] | undefined, caller: Caller, startedAtMs: number) =>
     new CallRecord({
       requestId: requestIdFrom(requestId),
-      peer,
+      peer: caller.peer,
+      address: caller.address,
       method: plan.name,
       startedAtMs,
       observers: chain.observers,
@@ -142,7 +145,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (!route || !guard || headerListSize(rawHeaders) > maxHeaderBytes || !hasValidHost(request)) return false;
       const { origin } = headers;
       const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs, guard);
-      const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
+      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now());
       if (origin !== undefined) {
         const isSecure = () => socket instanceof TLSSocket;
         crossOrigin.check({ origin, authority: headers.host, isSecure, requestId: record.requestId });
@@ -159,13 +162,13 @@ export function createEngine(options: EngineOptions): Engine {
       admission.enter(call);
       return true;
     },
-    openCall({ path, wire, requestId, startedAtMs, connection, refusal, onFailure }) {
+    openCall({ path, wire, requestId, startedAtMs, connection, caller, refusal, onFailure }) {
       const contentType = wire.header("content-type");
       const { rawHeaders } = wire;
       const route = routeOf({ verb: "POST", target: path, contentType, rawHeaders, isHttp1: false });
       const guard = guardOf(connection);
       if (!route || !guard) return undefined;
-      const record = open(route.plan, requestId, guard.peer, startedAtMs);
+      const record = open(route.plan, requestId, caller, startedAtMs);
       record.onFailure(onFailure);
       return begin(route, {
         wire,
@@ -187,7 +190,7 @@ export function createEngine(options: EngineOptions): Engine {
       const { method: rpc, isHealthCheck } = route.plan;
       if (!isHealthCheck && !admission.hasPlace(session, rpc.methodKind !== "unary")) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
-      const record = open(route.plan, headers["x-request-id"], guard.peer, performance.now());
+      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now());
       const { requestId } = record;
       const isSecure = () => session.socket instanceof TLSSocket;
       const authority = headers.host ?? headers[":authority"];

@@ -9,6 +9,7 @@ import { arrivalOf } from "../admission/arrival-time.ts";
 import { queryOf } from "../admission/target.ts";
 import { requestContextValues } from "../port/connection.ts";
 import { callBytesOf, connectionHooks } from "../port/connection-guard.ts";
+import type { Caller } from "../port/forwarded.ts";
 import { countHeaders, headersOf } from "../port/raw-headers.ts";
 import { RequestBody } from "./request-body.ts";
 import { boundRequest } from "./request-timeouts.ts";
@@ -24,8 +25,7 @@ type Request = IncomingMessage | Http2ServerRequest;
 export interface CarryOptions {
   handler: UniversalHandler;
   requestId: string;
-  /** Address of the other end. */
-  peer: string;
+  caller: Caller;
   /** Headers sent with the answer, beside its own. */
   headers: OutgoingHttpHeaders;
   timeouts: RequestTimeouts;
@@ -41,7 +41,7 @@ export async function carryCall(
   response: ServerResponse | Http2ServerResponse,
   options: CarryOptions,
 ): Promise<void> {
-  const { handler, requestId, peer, headers, timeouts, logger } = options;
+  const { handler, requestId, caller, headers, timeouts, logger } = options;
   const { methodKind } = handler.method;
   const body = new RequestBody(request);
   const bytes = callBytesOf(request);
@@ -70,8 +70,8 @@ export async function carryCall(
       signal: abort.signal,
       contextValues: requestContextValues({
         ...connectionHooks(request),
+        ...caller,
         requestId,
-        peer,
         startedAtMs: arrivalOf(request),
         authorizationCount: countHeaders(request.rawHeaders, "authorization"),
       }),

@@ -2,7 +2,7 @@ import { Code } from "@connectrpc/connect";
 import type { FastifyInstance } from "fastify";
 import type { RequestTimeouts } from "../../limits.ts";
 import type { BoundedLines } from "../port/bounded-lines.ts";
-import { peerOf } from "../port/connection.ts";
+import { callerOf } from "../port/connection-guard.ts";
 import { dropRestWhenAnswered } from "../port/unread-rest.ts";
 import { isAsciiUrl } from "./ascii-url.ts";
 import { hasValidHost } from "./authority.ts";
@@ -23,10 +23,10 @@ export interface HookRequestsOptions {
  * URL; after it, a line in the log if it was refused before it became a call.
  */
 export function hookRequests(app: FastifyInstance, { isCall, timeouts, refusedLines }: HookRequestsOptions): void {
-  app.decorateRequest("peer", "").decorateRequest("isCall", false);
+  app.decorateRequest("caller").decorateRequest("isCall", false);
   app.addHook("onRequest", async (request, reply) => {
-    // Note the peer now: the connection may be gone later.
-    request.peer = peerOf(request);
+    // Note the caller now: the connection may be gone later.
+    request.caller = callerOf(request.raw);
     reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
     dropRestWhenAnswered(request.raw, reply.raw, timeouts.bodyTimeoutMs);
     // The carrier of a call bounds it itself.
@@ -44,7 +44,7 @@ export function hookRequests(app: FastifyInstance, { isCall, timeouts, refusedLi
     if (request.is404 || statusCode >= 400) {
       // Leave out the query: it is the message in a read by GET, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
-      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.peer });
+      refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.caller.peer });
     }
   });
 }

@@ -4,12 +4,13 @@ import type { FastifyInstance, FastifyReply } from "fastify";
 import type { Logger } from "pino";
 import type { RequestTimeouts } from "../../limits.ts";
 import type { RpcRoutes } from "../../rpc/chain.ts";
+import type { Caller } from "../port/forwarded.ts";
 import { carryCall } from "./carry-call.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** Address of the other end. */
-    peer: string;
+    /** Client of the request. */
+    caller: Caller;
     /** Whether the request has become a call, which the access log covers. */
     isCall: boolean;
   }
@@ -40,9 +41,9 @@ export function mountRpc(
       async onRequest(request, reply) {
         reply.hijack();
         request.isCall = true;
-        const { raw, id: requestId, peer } = request;
+        const { raw, id: requestId, caller } = request;
         options.logger.debug({ requestId, path: handler.requestPath }, "call carried by Connect");
-        await carryCall(raw, reply.raw, { ...options, handler, requestId, peer, headers: headersOf(reply) });
+        await carryCall(raw, reply.raw, { ...options, handler, requestId, caller, headers: headersOf(reply) });
       },
       handler: () => {},
     });

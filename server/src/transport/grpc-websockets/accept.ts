@@ -15,7 +15,7 @@ import { requestIdFrom } from "../../runtime/request-id.ts";
 import type { Admission } from "../admission/admission.ts";
 import type { Engine } from "../engine/engine.ts";
 import { BoundedLines } from "../port/bounded-lines.ts";
-import { peerOf } from "../port/connection.ts";
+import { callerOf } from "../port/connection-guard.ts";
 import { hasOpenRequests } from "../port/http1-connection.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
 import { SocketCall } from "./call.ts";
@@ -95,7 +95,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const path = pathOf(request).slice(0, 200);
     const origin = request.headers.origin?.slice(0, 200);
-    refusedLines.info({ requestId, path, origin, status, peer: peerOf(request) });
+    refusedLines.info({ requestId, path, origin, status, peer: callerOf(request).peer });
     endWithError(socket, requestId, { status, code, message });
   };
   webSockets.on("wsClientError", ({ message }: Error, socket: Duplex, request: IncomingMessage) => {

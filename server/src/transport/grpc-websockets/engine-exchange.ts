@@ -1,6 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { canceled } from "../../rpc/call-errors.ts";
 import type { CarriedCall, Engine } from "../engine/engine.ts";
+import { callerOf } from "../port/connection-guard.ts";
 import type { CallSocket, Exchange, ExchangeRequest } from "./exchange.ts";
 import { SocketWire } from "./socket-wire.ts";
 
@@ -21,6 +22,7 @@ export function openEngineExchange(
   const call = engine.openCall({
     ...{ path, wire, requestId, startedAtMs, refusal },
     connection: upgrade.socket,
+    caller: callerOf(upgrade),
     onFailure: () => refusal || socket.hurry(),
   });
   if (!call) return undefined;

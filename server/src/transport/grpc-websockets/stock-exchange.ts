@@ -2,8 +2,8 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { callKey } from "../../rpc/context.ts";
-import { peerOf, requestContextValues } from "../port/connection.ts";
-import { connectionHooks, countWebSocket } from "../port/connection-guard.ts";
+import { requestContextValues } from "../port/connection.ts";
+import { callerOf, connectionHooks, countWebSocket } from "../port/connection-guard.ts";
 import { headersOf } from "../port/raw-headers.ts";
 import { PushedBody } from "./body.ts";
 import { INTERNAL_ERROR } from "./close-codes.ts";
@@ -95,8 +95,8 @@ export class StockExchange implements Exchange {
       contextValues.get(callKey)?.onFailure(() => this.#socket.hurry());
     };
     const contextValues = requestContextValues({
+      ...callerOf(upgrade),
       requestId,
-      peer: peerOf(upgrade),
       ...connectionHooks(upgrade),
       onAdmitted,
       startedAtMs,

@@ -43,9 +43,8 @@ export class Addresses {
     const { remoteAddress } = socket;
     // The connection has closed already.
     if (remoteAddress === undefined) return true;
-    const { maxConnectionsPerAddress, trustedProxies, onRefused } = this.#options;
-    const family = isIP(remoteAddress) === 6 ? "ipv6" : "ipv4";
-    const isProxy = trustedProxies.check(remoteAddress, family);
+    const { maxConnectionsPerAddress, onRefused } = this.#options;
+    const isProxy = this.isProxy(remoteAddress);
     const key = addressKey(remoteAddress);
     const address = (!isProxy && this.#known.get(key)) || this.#create();
     if (!isProxy) this.#known.set(key, address);
@@ -60,6 +59,11 @@ export class Addresses {
       this.#sweeper ??= setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();
     });
     return true;
+  }
+
+  /** Returns whether an address is that of a trusted proxy. */
+  isProxy(address: string): boolean {
+    return this.#options.trustedProxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
   }
 
   /** Returns the state of an admitted connection's address, or a fresh one for a proxy. */

@@ -1,10 +1,12 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
 import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
 import type { RequestContext } from "../../rpc/context.ts";
 import type { RemoteAddress } from "./addresses.ts";
 import type { CallBytes, CountedReader } from "./call-bytes.ts";
+import { peerOf } from "./connection.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
+import type { Caller, ForwardedCallers } from "./forwarded.ts";
 import { type Allowance, TokenBucket } from "./token-bucket.ts";
 
 /** Body bytes that arrive between two sums of what the connection holds. */
@@ -13,8 +15,8 @@ const BYTES_PER_SUM = 16 * 1_024;
 /** Tracks what a connection does, and ends it when it does too much. */
 export class ConnectionGuard {
   readonly bytes: ConnectionBytes;
-  /** Address and port of the other end. */
-  readonly peer: string;
+  readonly #caller: Caller;
+  readonly #forwarded: ForwardedCallers | undefined;
   readonly #address: RemoteAddress;
   readonly #tinyPieces: TokenBucket;
   readonly #cut: (reason: string) => void;
@@ -28,19 +30,30 @@ export class ConnectionGuard {
   #isAdmitted = false;
   #isCut = false;
 
-  /** @param cut Ends the connection of a client that floods it. */
+  /**
+   * @param caller The other end.
+   * @param forwarded Callers that the other end forwards requests for, if it is a trusted proxy.
+   * @param cut Ends the connection of a client that floods it.
+   */
   constructor(
-    peer: string,
+    caller: Caller,
+    forwarded: ForwardedCallers | undefined,
     address: RemoteAddress,
     bytes: ConnectionBytes,
     tinyPieces: Allowance,
     cut: (reason: string) => void,
   ) {
-    this.peer = peer;
+    this.#caller = caller;
+    this.#forwarded = forwarded;
     this.#address = address;
     this.bytes = bytes;
     this.#tinyPieces = new TokenBucket(tinyPieces);
     this.#cut = cut;
+  }
+
+  /** Returns the client of a request with these headers. */
+  callerOf(headers: IncomingHttpHeaders): Caller {
+    return this.#forwarded?.callerOf(headers) ?? this.#caller;
   }
 
   /** Marks the client as known, since the gate has let one of the connection's calls in. */
@@ -98,6 +111,12 @@ export function setGuard(connection: object, guard: ConnectionGuard): void {
 
 export function guardOf(connection: object | undefined): ConnectionGuard | undefined {
   return connection && guards.get(connection);
+}
+
+/** Returns the client of a request. It is known while the request's connection is open. */
+export function callerOf(request: IncomingMessage | Http2ServerRequest): Caller {
+  const known = guardOf(connectionOf(request))?.callerOf(request.headers);
+  return known ?? { peer: peerOf(request), address: undefined };
 }
 
 /** Returns the object that counts the bytes of a request's call. */

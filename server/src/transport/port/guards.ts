@@ -2,11 +2,12 @@ import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { ConnectionLimits } from "../../limits.ts";
-import { Addresses } from "./addresses.ts";
+import { Addresses, addressKey } from "./addresses.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { peerOf } from "./connection.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
+import { ForwardedCallers } from "./forwarded.ts";
 import { guardSession } from "./guard-session.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
@@ -38,8 +39,12 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
     cut();
   };
   const create = (socket: Socket, bytes: ConnectionBytes, cut: (reason: string) => void) => {
+    const { remoteAddress = "" } = socket;
+    const isProxy = addresses.isProxy(remoteAddress);
+    const caller = { peer: peerOf({ socket }), address: isProxy ? undefined : addressKey(remoteAddress) };
+    const forwarded = isProxy ? new ForwardedCallers(caller, (address) => addresses.isProxy(address)) : undefined;
     const address = addresses.of(socket.remoteAddress);
-    return new ConnectionGuard(peerOf({ socket }), address, bytes, limits.tinyPieces, cut);
+    return new ConnectionGuard(caller, forwarded, address, bytes, limits.tinyPieces, cut);
   };
   return {
     admit: (socket) => addresses.admit(socket),

@@ -5,6 +5,7 @@ import { requestIdFrom } from "../../runtime/request-id.ts";
 import { errorBody } from "../fastify/reply-error.ts";
 import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
+import { callerOf } from "./connection-guard.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./http1-connection.ts";
 import { headerListSize } from "./raw-headers.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
@@ -35,7 +36,7 @@ export function refuseUnknown(handler: RequestListener, options: HttpRefusalsOpt
     const { status, code, message } = refusal;
     const requestId = requestIdFrom(request.headers["x-request-id"]);
     const path = request.url?.split("?", 1)[0]?.slice(0, 200);
-    refusedLines.info({ requestId, path, status, peer: peerOf(request) });
+    refusedLines.info({ requestId, path, status, peer: callerOf(request).peer });
     const body = errorBody(code, message);
     dropRestWhenAnswered(request, response, bodyTimeoutMs);
     response.writeHead(status, jsonHeaders(requestId, body)).end(body);
