@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
+import type { RateLimitOptions } from "./rpc/auth/rate-limits.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import type { StreamsOptions } from "./service/streams.ts";
 import type { LogOutput } from "./telemetry/access-log.ts";
@@ -49,6 +50,8 @@ export interface AppOptions {
   maxTimeoutMs?: number | undefined;
   /** Unary calls in flight in the process; more are refused with unavailable. 16 times as many streams may be open. */
   maxCalls?: number | undefined;
+  /** Limits on calls by their callers. Default: none. */
+  rateLimit?: RateLimitOptions | undefined;
   /**
    * How long `close` first only reports that it is not ready, so that load balancers stop sending requests. In
    * milliseconds.

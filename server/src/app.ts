@@ -25,7 +25,6 @@ import { registerProbes } from "./transport/fastify/probes.ts";
 import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
 import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
-import { addressOfPeer } from "./transport/port/addresses.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
@@ -121,6 +120,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     routes: options.routes,
     permissions: options.permissions,
     auth: options.auth,
+    rateLimit: options.rateLimit ?? { perSecond: settings.rateLimitPerSecond.byDefault },
     validation: options.validation ?? true,
     maxMessageBytes,
     codingThreads: options.codingThreads,
@@ -130,7 +130,6 @@ export async function createApp(options: AppOptions): Promise<App> {
     readiness,
     reflection: options.reflection ?? (host === "localhost" ? "open" : "off"),
     openStreams: options.openStreams,
-    addressOf: (peer) => addressOfPeer(peer, limits.trustedProxies),
     closingSignal: closing.signal,
     shutdownSignal: shutdown.signal,
     observers: [createAccessLog(logger, options.logOutput)],

@@ -29,6 +29,7 @@ export interface Config {
   readonly defaultTimeoutMs: number;
   readonly maxTimeoutMs: number;
   readonly maxCalls: number;
+  readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
@@ -47,7 +48,6 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 const MIN_SECRET_BYTES = 32;
 /** Settings of the contract that this version lacks. They are refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  RATE_LIMIT_PER_SECOND: ["0"],
   WORKERS: ["1"],
 };
 
@@ -79,6 +79,10 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     defaultTimeoutMs: read.milliseconds("DEFAULT_TIMEOUT_MS", settings.defaultTimeoutMs),
     maxTimeoutMs,
     maxCalls: read.integer("MAX_CALLS", settings.maxCalls),
+    rateLimit: {
+      perSecond: read.integer("RATE_LIMIT_PER_SECOND", settings.rateLimitPerSecond),
+      burst: read.integer("RATE_LIMIT_BURST", settings.rateLimitBurst),
+    },
     shutdownDelayMs: read.milliseconds("SHUTDOWN_DELAY_MS", settings.shutdownDelayMs),
     shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", settings.shutdownGraceMs),
     limits: {
@@ -90,6 +94,9 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
+
+  if (config.rateLimit.burst !== 0 && config.rateLimit.perSecond === 0)
+    problems.push("RATE_LIMIT_BURST: needs RATE_LIMIT_PER_SECOND");
 
   const allowsPlaintext = read.choice("ALLOW_PLAINTEXT", ["true", "false"], "false") === "true";
   if (host !== undefined && !isLoopback(host)) {

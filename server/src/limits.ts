@@ -47,6 +47,10 @@ export const settings = {
   databaseTimeoutMs: { byDefault: SECOND_MS, min: 100, max: MINUTE_MS },
   /** Open connections from one address: a quarter of all, for clients that share one behind a NAT. */
   maxConnectionsPerAddress: { byDefault: 1_024, min: 1, max: 1_000_000 },
+  /** Calls a second of each principal, and of each address among calls without a good token; 0 for no limit. */
+  rateLimitPerSecond: { byDefault: 0, min: 0, max: 1_000_000 },
+  /** Calls that may come at once after a pause; 0 for as many as in two seconds. */
+  rateLimitBurst: { byDefault: 0, min: 0, max: 1_000_000 },
   /**
    * How long a stopping server first only reports that it is not ready, so that load balancers stop sending requests.
    */
@@ -179,6 +183,12 @@ export type GrpcWebSocketsLimits = typeof defaultGrpcWebSocketsLimits;
  * disks.
  */
 export const DEFAULT_REFUSED_LINES_PER_SECOND = 100;
+
+/**
+ * Callers whose spending under a rate limit is remembered at least, some 150 bytes each; twice as many at most. Those that
+ * called longest ago are forgotten first, and begin anew.
+ */
+export const MAX_RATE_LIMITED_KEYS = 32_768;
 
 /** Pieces of a body below this size are tiny, in bytes: smaller than the head of an empty gRPC message. */
 export const TINY_PIECE_BYTES = 5;

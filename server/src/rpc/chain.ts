@@ -10,8 +10,9 @@ import { MAX_USER_MESSAGE_BYTES, type OpenStreamLimits } from "../limits.ts";
 import type { Readiness } from "../service/readiness.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
-import { createAuthGate, type Gate } from "./auth/gate.ts";
+import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import { createRateLimits, type RateLimitOptions } from "./auth/rate-limits.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, principalKey, requestContextKey } from "./context.ts";
 import { intercept } from "./intercept.ts";
@@ -48,6 +49,8 @@ export interface RpcOptions {
   permissions?: Permissions | undefined;
   /** Verifies tokens; false lets everybody in, for tests. */
   auth: TokenVerifier | false;
+  /** Limits calls by their callers. */
+  rateLimit: RateLimitOptions;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
   /** Largest message that is accepted, in bytes, before and after decompression. */
@@ -64,8 +67,6 @@ export interface RpcOptions {
    */
   reflection: "open" | "token" | "off";
   openStreams?: Partial<OpenStreamLimits> | undefined;
-  /** Returns under which name a peer's address is counted; undefined for one that stands for many clients. */
-  addressOf(peer: string): string | undefined;
   /** Ends streams that would stay open for ever, with its reason, when aborted. */
   closingSignal: AbortSignal;
   /** Ends all calls, with its reason, when aborted. */
@@ -112,7 +113,7 @@ export interface DirectChain {
  *    `normalizeCodings`)
  * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
  *    shutdown
- * 5. gate: authentication, authorization, coding, query of a GET; before the body is read
+ * 5. gate: authentication, rate limits, authorization, coding, query of a GET; before the body is read
  * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
  *    turn (`createCodingLine`), limits, parsing, of JSON by its author (`mountTwice`)
  * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
@@ -128,7 +129,8 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
   const operators = createOperatorServices(options);
   const permissions = { ...operators.permissions, ...options.permissions, ...rollcallPermissions };
-  const gate = auth ? createAuthGate({ verifyToken: auth, permissions, logger, now }) : () => undefined;
+  const limits = createRateLimits(options.rateLimit);
+  const gate = auth ? createAuthGate({ verifyToken: auth, permissions, limits, logger, now }) : createOpenGate(limits);
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
   const codingLine = createCodingLine(options.codingThreads);
@@ -152,22 +154,33 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       }
       const { refusal, onAdmitted } = context.values.get(requestContextKey);
       if (refusal) throw refusal;
-      const principal = await authenticate(context);
-      context.values.set(principalKey, principal);
-      if (call) {
-        call.principal = principal;
-        if (operators.isBounded(context.method)) operators.openStreams.enter(call);
+      try {
+        context.values.set(principalKey, await authenticate(context));
+      } finally {
+        const { rateLimit = [] } = call ?? {};
+        for (let i = 0; i + 1 < rateLimit.length; i += 2) {
+          context.responseHeader.set(rateLimit[i] ?? "", rateLimit[i + 1] ?? "");
+        }
       }
+      if (call && operators.isBounded(context.method)) operators.openStreams.enter(call);
       refuseUnknownCoding(context);
       checkGetRequest(context);
       if (call) call.isReadingRequest = true;
-      onAdmitted?.(!auth || principal !== undefined);
+      onAdmitted?.(!auth || context.values.get(principalKey) !== undefined);
     },
   };
   const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
-    const { requestId, authorizationCount = 1 } = values.get(requestContextKey);
+    const { requestId, address, authorizationCount = 1 } = values.get(requestContextKey);
+    const record = values.get(callKey);
     const authorization = requestHeader.get("authorization") ?? undefined;
-    const principal = gate({ method: methodName(method), requestId, authorization, authorizationCount });
+    const principal = gate({
+      method: methodName(method),
+      requestId,
+      authorization,
+      authorizationCount,
+      address,
+      record,
+    });
     return principal instanceof Promise ? abortable(principal, signal) : principal;
   };
   const plan = (

@@ -73,7 +73,9 @@ export function badRequest(violations: InvalidArgumentError["violations"]): Deta
 
 /** Creates a google.rpc.RetryInfo detail, which says when to try again. */
 export function retryInfo(seconds: number): Detail {
-  return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds) } } };
+  const whole = Math.floor(seconds);
+  const nanos = Math.round((seconds - whole) * 1e9);
+  return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(whole), nanos } } };
 }
 
 function errorInfo(reason: string): Detail {

@@ -7,8 +7,6 @@ const RETRY_AFTER_SECONDS = 5;
 
 export interface OpenStreamsOptions {
   openStreams?: Partial<OpenStreamLimits> | undefined;
-  /** Returns under which name a peer's address is counted; undefined for one that stands for many clients. */
-  addressOf(peer: string): string | undefined;
   /** Aborted, with an error for their clients, when open streams are to end since the server stops. */
   closingSignal: AbortSignal;
 }
@@ -27,16 +25,14 @@ export interface OpenStream {
  */
 export class OpenStreams {
   readonly limits: OpenStreamLimits;
-  readonly #addressOf: OpenStreamsOptions["addressOf"];
   readonly #closingSignal: AbortSignal;
   readonly #controllers = new Set<AbortController>();
   /** Streams by connection and by address. */
   readonly #counts = new Map<string, number>();
   #total = 0;
 
-  constructor({ openStreams, addressOf, closingSignal }: OpenStreamsOptions) {
+  constructor({ openStreams, closingSignal }: OpenStreamsOptions) {
     this.limits = { ...defaultOpenStreamLimits, ...openStreams };
-    this.#addressOf = addressOf;
     this.#closingSignal = closingSignal;
     closingSignal.addEventListener("abort", () => {
       for (const controller of this.#controllers) controller.abort(closingSignal.reason);
@@ -48,8 +44,8 @@ export class OpenStreams {
    *
    * @throws ConnectError resource_exhausted where a stranger has too many.
    */
-  enter(call: Pick<CallRecord, "principal" | "peer" | "onEnd">): void {
-    if (!call.principal) call.onEnd(this.#take(call.peer));
+  enter(call: Pick<CallRecord, "principal" | "peer" | "address" | "onEnd">): void {
+    if (!call.principal) call.onEnd(this.#take(call));
   }
 
   /** Opens a stream, which ends with its call or with the server. */
@@ -69,17 +65,19 @@ export class OpenStreams {
     };
   }
 
-  #take(peer: string): () => void {
-    const address = this.#addressOf(peer);
+  #take({ peer, address }: Pick<CallRecord, "peer" | "address">): () => void {
     const { perConnection, perAddress, total } = this.limits;
+    // Behind a proxy that names no port, there is nothing to tell connections by.
+    const isConnection = address !== undefined && /[\]\d]:\d+$/.test(peer);
     const isFull =
       this.#total >= total ||
-      (address !== undefined && (this.#count(peer) >= perConnection || this.#count(address) >= perAddress));
+      (isConnection && this.#count(peer) >= perConnection) ||
+      (address !== undefined && this.#count(address) >= perAddress);
     if (isFull) {
       const details = [retryInfo(RETRY_AFTER_SECONDS)];
       throw new ConnectError("too many open streams without a token", Code.ResourceExhausted, undefined, details);
     }
-    const keys = address === undefined ? [] : [peer, address];
+    const keys = [...(isConnection ? [peer] : []), ...(address === undefined ? [] : [address])];
     const add = (delta: number) => {
       this.#total += delta;
       for (const key of keys) {

@@ -2,8 +2,10 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
 import { retryInfo } from "../errors.ts";
+import { HEALTH_SERVICE } from "../health/is-health-check.ts";
 import { ANY_TOKEN, type Permission, type Permissions } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
+import type { LimitedCall, RateLimits } from "./rate-limits.ts";
 import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
@@ -16,19 +18,25 @@ export interface GatedCall {
   readonly authorization: string | undefined;
   /** Number of such headers that came. */
   readonly authorizationCount: number;
+  /** Address that limits count by; undefined for a caller to whom none apply. */
+  readonly address: string | undefined;
+  /** Takes the caller as soon as it is known, permitted or not, and what is left of its limit. */
+  readonly record: (LimitedCall & { principal: Principal | undefined }) | undefined;
 }
 
 /**
  * Returns the caller if the call is permitted; undefined for a method that is open to all. Answers at once for a token
  * that it remembers.
  *
- * @throws ConnectError unauthenticated, permission_denied, or unavailable while tokens can't be verified.
+ * @throws ConnectError unauthenticated, permission_denied, resource_exhausted for a call over a rate limit, or unavailable
+ * while tokens can't be verified.
  */
 export type Gate = (call: GatedCall) => Principal | undefined | Promise<Principal>;
 
 export interface AuthGateOptions {
   verifyToken: TokenVerifier;
   permissions: Permissions;
+  limits: RateLimits | undefined;
   logger: Logger;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
@@ -36,11 +44,13 @@ export interface AuthGateOptions {
 
 /**
  * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by scope. Methods without an entry in
- * `permissions` are denied.
+ * `permissions` are denied. A call counts for the limit of its principal or, without a good token, of its address.
  */
-export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGateOptions): Gate {
+export function createAuthGate({ verifyToken, permissions, limits, logger, now }: AuthGateOptions): Gate {
   const tokens = createTokenMemory({ verifyToken, now });
-  const authorize = (principal: Principal, permission: Permission | undefined) => {
+  const authorize = (principal: Principal, permission: Permission | undefined, record: GatedCall["record"]) => {
+    if (record) record.principal = principal;
+    limits?.spendOfPrincipal(principal, record);
     if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
     if (permission !== ANY_TOKEN && !principal.scopes.has(permission)) {
       throw new ConnectError(`missing scope ${permission}`, Code.PermissionDenied);
@@ -65,16 +75,34 @@ export function createAuthGate({ verifyToken, permissions, logger, now }: AuthGa
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     }
   };
-  return ({ method, requestId, authorization, authorizationCount }) => {
+  return ({ method, requestId, authorization, authorizationCount, address, record }) => {
     const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
-    if (permission === "public") return undefined;
+    if (permission === "public") {
+      if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
+      return undefined;
+    }
+    const principal =
+      authorization !== undefined && authorizationCount === 1 ? tokens.recall(authorization) : undefined;
+    if (principal) return authorize(principal, permission, record);
+    limits?.spendOfAddress(address, record);
     if (authorization === undefined) throw unauthenticated("missing authorization token");
-    const principal = authorizationCount === 1 ? tokens.recall(authorization) : undefined;
-    if (principal) return authorize(principal, permission);
-    return verify(bearerToken(authorization, authorizationCount), authorization, requestId).then((verified) =>
-      authorize(verified, permission),
-    );
+    return verify(bearerToken(authorization, authorizationCount), authorization, requestId).then((verified) => {
+      limits?.refundAddress(address);
+      return authorize(verified, permission, record);
+    });
   };
+}
+
+/** Creates the gate of a server that lets everybody in, as far as the limits of their addresses go. */
+export function createOpenGate(limits: RateLimits | undefined): Gate {
+  return ({ method, address, record }) => {
+    if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
+    return undefined;
+  };
+}
+
+function isProbe(method: string): boolean {
+  return method.startsWith(`${HEALTH_SERVICE}/`);
 }
 
 /**

@@ -64,6 +64,8 @@ export class CallRecord implements CallFacts {
   deadlineAtMs = Number.POSITIVE_INFINITY;
   protocol: string | undefined;
   principal: Principal | undefined;
+  /** Headers that tell the caller how much of its rate limit is left, names and values in turn. */
+  rateLimit: readonly string[] | undefined;
   requestBytes = 0;
   responseBytes = 0;
   /**

@@ -54,6 +54,8 @@ export abstract class Call<Form extends CallForm>
         requestId: record.requestId,
         authorization: wire.header("authorization"),
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
+        address: record.address,
+        record,
       });
       if (principal instanceof Promise) {
         principal.then(
@@ -94,7 +96,6 @@ export abstract class Call<Form extends CallForm>
   #admit(principal: Principal | undefined, timeoutError: ConnectError | undefined): void {
     if (this.isDone) return;
     const { guard, record, chain, plan } = this.options;
-    record.principal = principal;
     try {
       if (plan.isBounded) chain.openStreams.enter(record);
       this.checkRequest();
@@ -288,7 +289,9 @@ export abstract class Call<Form extends CallForm>
   /** Headers that every answer has. */
   protected headers(): string[] {
     const { record, answerHeaders } = this.options;
-    return ["x-content-type-options", "nosniff", "x-request-id", record.requestId, ...answerHeaders];
+    const headers = ["x-content-type-options", "nosniff", "x-request-id", record.requestId, ...answerHeaders];
+    if (record.rateLimit) headers.push(...record.rateLimit);
+    return headers;
   }
 
   #finish(error: ConnectError | undefined): void {

@@ -9,7 +9,9 @@ import { isOwnOrigin } from "./authority.ts";
 const MAX_AGE_SECONDS = 7_200;
 /** Trace context headers of a page's own telemetry (W3C Trace Context, W3C Baggage). */
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage"];
-const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id"].join(", ");
+/** Headers that tell when a refused call may be made again, and how much of a rate limit is left. */
+const LIMIT_HEADERS = ["retry-after", "grpc-retry-pushback-ms", "ratelimit-policy", "ratelimit"];
+const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id", ...LIMIT_HEADERS].join(", ");
 /** Time in which an origin is reported at most once, in milliseconds, and the number of origins reported in it. */
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_REPORTED_ORIGINS = 100;

@@ -113,19 +113,6 @@ export function addressKey(address: string): string {
 }
 
 /**
- * Returns the key under which a peer's address is counted.
- *
- * @param peer Address and port, as `192.0.2.1:4711` or `[::1]:4711`.
- * @returns Undefined for a proxy, which stands for many clients.
- */
-export function addressOfPeer(peer: string, trustedProxies: BlockList): string | undefined {
-  const address = peer.slice(0, peer.lastIndexOf(":")).replace(/^\[(.*)\]$/, "$1");
-  const version = isIP(address);
-  const isProxy = version !== 0 && trustedProxies.check(address, version === 6 ? "ipv6" : "ipv4");
-  return isProxy ? undefined : addressKey(address);
-}
-
-/**
  * Adds an address or a network of either family, such as `10.0.0.1` or `10.0.0.0/8`. Returns false for anything else.
  */
 export function addToBlockList(list: BlockList, entry: string): boolean {

@@ -1,0 +1,75 @@
+import { createHash } from "node:crypto";
+import { Code, ConnectError } from "@connectrpc/connect";
+import type { Principal } from "../../domain/principal.ts";
+import { MAX_RATE_LIMITED_KEYS } from "../../limits.ts";
+import { RateLimiter } from "../../runtime/rate-limiter.ts";
+import { retryInfo } from "../errors.ts";
+
+export interface RateLimitOptions {
+  /** Calls a second of each principal, and of each address among calls without an accepted token. */
+  perSecond: number;
+  /** Calls that may come at once after a pause. Default: as many as in two seconds. */
+  burst?: number | undefined;
+}
+
+/** Takes the headers that tell a caller how much of its limit is left. */
+export interface LimitedCall {
+  rateLimit: readonly string[] | undefined;
+}
+
+/** Limits of calls, by their callers. The functions throw a ConnectError with the code resource_exhausted. */
+export interface RateLimits {
+  spendOfPrincipal(principal: Principal, call: LimitedCall | undefined): void;
+  /** @param address Undefined for a caller to whom no limit by address applies. */
+  spendOfAddress(address: string | undefined, call: LimitedCall | undefined): void;
+  /** Takes a call back from its address, since its token was good: it counts for its principal. */
+  refundAddress(address: string | undefined): void;
+}
+
+/** Longest name that is a key by itself, in characters: an identity provider chooses it, and there are many keys. */
+const MAX_KEY_LENGTH = 128;
+
+/** Creates the limits; undefined if there are none. */
+export function createRateLimits({ perSecond, burst = 0 }: RateLimitOptions): RateLimits | undefined {
+  if (perSecond === 0) return undefined;
+  const size = burst === 0 ? Math.max(1, Math.ceil(2 * perSecond)) : burst;
+  const create = (name: string) => {
+    const limiter = new RateLimiter({ perSecond, burst: size, maxKeys: MAX_RATE_LIMITED_KEYS });
+    const policy = `"${name}";q=${size};w=${Math.ceil(size / perSecond)}`;
+    return {
+      limiter,
+      spend(key: string, call: LimitedCall | undefined) {
+        const waitMs = limiter.spend(key);
+        const { left, fullInMs } = limiter.stateOf(key);
+        const resetSeconds = Math.ceil((waitMs || fullInMs) / 1_000);
+        if (call) call.rateLimit = ["ratelimit-policy", policy, "ratelimit", `"${name}";r=${left};t=${resetSeconds}`];
+        if (waitMs > 0) throw rateExceeded(waitMs);
+      },
+    };
+  };
+  const principals = create("principal");
+  const addresses = create("address");
+  return {
+    spendOfPrincipal: ({ subject }, call) => principals.spend(keyOf(subject), call),
+    spendOfAddress(address, call) {
+      if (address !== undefined) addresses.spend(address, call);
+    },
+    refundAddress(address) {
+      if (address !== undefined) addresses.limiter.refund(address);
+    },
+  };
+}
+
+function keyOf(subject: string): string {
+  return subject.length <= MAX_KEY_LENGTH ? subject : createHash("sha256").update(subject).digest("base64");
+}
+
+/**
+ * Creates the error of a call over its limit, with the time to wait in every form that clients know:
+ * google.rpc.RetryInfo, `grpc-retry-pushback-ms` (gRFC A6) and `Retry-After` (RFC 9110, 10.2.3).
+ */
+function rateExceeded(waitMs: number): ConnectError {
+  const ms = Math.ceil(waitMs);
+  const headers = { "grpc-retry-pushback-ms": String(ms), "retry-after": String(Math.ceil(ms / 1_000)) };
+  return new ConnectError("rate limit exceeded", Code.ResourceExhausted, headers, [retryInfo(ms / 1_000)]);
+}
