@@ -32,7 +32,7 @@ export interface Config {
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
-  readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "trustedProxies">;
+  readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "maxConnectionAgeMs" | "trustedProxies">;
   /** Who may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
@@ -87,6 +87,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", settings.shutdownGraceMs),
     limits: {
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", settings.maxConnectionsPerAddress),
+      maxConnectionAgeMs: read.milliseconds("MAX_CONNECTION_AGE_MS", settings.maxConnectionAgeMs),
       trustedProxies: parseTrustedProxies(read, problems),
     },
     reflection: parseReflection(read, host),

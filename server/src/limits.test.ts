@@ -146,6 +146,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "the same, while others are refused": [time(admission.patienceMs)],
   "between two parts of an upload": [time(requests.stallTimeoutMs), count((2 * requests.stallTimeoutMs) / 60_000)],
   "a connection without calls": [time(connections.idleTimeoutMs)],
+  "age of a connection": [],
   "rest of a request that was answered": [
     time(requests.bodyTimeoutMs),
     bytes(MAX_DROPPED_BYTES),

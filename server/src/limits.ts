@@ -52,6 +52,11 @@ export const settings = {
   /** Calls that may come at once after a pause; 0 for as many as in two seconds. */
   rateLimitBurst: { byDefault: 0, min: 0, max: 1_000_000 },
   /**
+   * Age at which a connection takes no further calls, give or take a tenth, so that clients find new servers behind a load
+   * balancer; 0 for none.
+   */
+  maxConnectionAgeMs: { byDefault: 0, min: 0, max: DAY_MS },
+  /**
    * How long a stopping server first only reports that it is not ready, so that load balancers stop sending requests.
    */
   shutdownDelayMs: { byDefault: 0, min: 0, max: HOUR_MS },
@@ -70,6 +75,8 @@ export const defaultConnectionLimits = {
   maxConnections: 4_096,
   /** Open connections from one address, an IPv6 address counting as its /64; further ones are closed at once. */
   maxConnectionsPerAddress: settings.maxConnectionsPerAddress.byDefault,
+  /** Age of a connection; calls that it has then go on to their ends. 0 for no limit. */
+  maxConnectionAgeMs: settings.maxConnectionAgeMs.byDefault,
   /** Proxies, whose connections carry many clients. Limits by address do not apply to them. */
   trustedProxies: new BlockList(),
   /**

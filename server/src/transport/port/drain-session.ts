@@ -9,8 +9,14 @@ import { TLSSocket } from "node:tls";
  */
 const GOAWAY = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 const PING_BYTES = 17;
-/** How long to wait for a moment when the client has read everything sent. After that, GOAWAY is sent anyway. */
+/**
+ * How long to wait for a moment when the client has read everything sent. After that, GOAWAY is sent anyway. A connection
+ * that is only old, with a server that goes on, may wait for longer.
+ */
 const QUIET_TIMEOUT_MS = 1_000;
+export const QUIET_TIMEOUT_OF_AGED_MS = 10_000;
+/** How often to look for that moment once it has not come for a second. */
+const LATE_LOOK_MS = 50;
 /**
  * How long the client then has to answer two PINGs. After that, the second GOAWAY is sent anyway, and calls under way
  * are refused: a client on a busy machine needs seconds.
@@ -34,7 +40,8 @@ const RETRY_MS = 5;
  *
  * @param socket The session's own socket, below its proxy.
  */
-export function drainSession(session: ServerHttp2Session, socket: Socket): void {
+export function drainSession(session: ServerHttp2Session, socket: Socket, quietTimeoutMs = QUIET_TIMEOUT_MS): void {
+  const startedAtMs = performance.now();
   const isOver = () => session.destroyed || session.closed || socket.destroyed;
   // Such a client may also answer with a GOAWAY of its own, which overtakes calls that it has queued. Node would then
   // close the session at once and refuse those calls.
@@ -42,7 +49,7 @@ export function drainSession(session: ServerHttp2Session, socket: Socket): void 
   session.close = () => {
     goneTimer ??= setTimeout(finish, AFTER_GOAWAY_MS);
   };
-  let timer = setTimeout(() => announce(), QUIET_TIMEOUT_MS);
+  let timer = setTimeout(() => announce(), quietTimeoutMs);
   let goneTimer: NodeJS.Timeout | undefined;
   let retry: NodeJS.Timeout | undefined;
   const finish = () => {
@@ -73,7 +80,8 @@ export function drainSession(session: ServerHttp2Session, socket: Socket): void 
     }
     ping(() => {
       if (socket.bytesWritten === bytesWritten + PING_BYTES) announce();
-      else awaitQuiet();
+      else if (performance.now() - startedAtMs < QUIET_TIMEOUT_MS) awaitQuiet();
+      else retry = setTimeout(awaitQuiet, LATE_LOOK_MS);
     });
   };
   session.once("close", finish);

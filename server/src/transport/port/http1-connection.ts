@@ -14,6 +14,8 @@ class Http1Connection {
   readonly socket: Http1Socket;
   /** Responses that have not ended, oldest first. */
   readonly open = new Chain<ServerResponse>();
+  /** When the connection is to end with its next answer; monotonic, in milliseconds. */
+  retiresAtMs = Number.POSITIVE_INFINITY;
   /** The last request, if it was answered before its body had arrived. */
   answeredEarly: IncomingMessage | undefined;
   /** Since when the connection has been answered and without a request; undefined if it has one. */
@@ -82,6 +84,16 @@ export function openRequest(request: IncomingMessage, response: ServerResponse, 
   }
   connection.begin(response);
   return true;
+}
+
+/** Has a connection end with its first answer behind a time; monotonic, in milliseconds. */
+export function retireHttp1(socket: Duplex, atMs: number): void {
+  connectionOf(socket).retiresAtMs = atMs;
+}
+
+/** Returns whether a connection is to end with its next answer. */
+export function isRetired(socket: Duplex): boolean {
+  return performance.now() >= connectionOf(socket).retiresAtMs;
 }
 
 /** Returns whether a connection has requests that wait for their answers, or for the rest of them. */

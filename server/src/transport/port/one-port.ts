@@ -6,11 +6,12 @@ import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
 import type { ConnectionLimits } from "../../limits.ts";
 import { acceptPlaintext } from "./accept-plaintext.ts";
-import { describePeer, drainSession, shareTlsSocket } from "./drain-session.ts";
+import { lifetimeOf, retireAtAge } from "./connection-age.ts";
+import { describePeer, drainSession, QUIET_TIMEOUT_OF_AGED_MS, shareTlsSocket } from "./drain-session.ts";
 import { guardRequests, type TakeRequest } from "./guard-requests.ts";
 import { createGuards } from "./guards.ts";
 import { createHandshakeLog } from "./handshake-log.ts";
-import { isIdleSince, openRequest } from "./http1-connection.ts";
+import { isIdleSince, isRetired, openRequest, retireHttp1 } from "./http1-connection.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
 
@@ -54,8 +55,9 @@ export interface OnePort {
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
   const { tls, limits, takeStream, takeRequest, closeTimeoutMs, logger } = options;
   const guards = createGuards(limits, logger);
+  const { maxConnectionAgeMs } = limits;
   const guarded = guardRequests(handler, takeRequest);
-  const server = createHttp1Server(boundPipelining(guarded, limits.maxConcurrentStreams), limits, tls);
+  const server = createHttp1Server(boundRequests(guarded, limits), limits, tls);
   const http2Server = createHttp2Server(guarded, limits, takeStream);
   // Node would refuse two kinds of request with an empty answer; here they are requests like others: an unknown
   // expectation, which may be ignored (RFC 9110, 10.1.1), and a CONNECT over HTTP/2.
@@ -78,6 +80,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
     if (isHttp2) acceptHttp2(socket);
     else {
       guards.guardHttp1(socket);
+      if (maxConnectionAgeMs > 0) retireHttp1(socket, performance.now() + lifetimeOf(maxConnectionAgeMs));
       http1Sockets.add(socket);
       socket.once("close", () => http1Sockets.delete(socket));
       acceptHttp1.call(server, socket);
@@ -92,6 +95,9 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       if (socket instanceof TLSSocket) describePeer(session, socket);
       // The connection was made after the server had begun to close.
       if (isClosing) drainSession(session, socket);
+      else if (maxConnectionAgeMs > 0) {
+        retireAtAge(session, maxConnectionAgeMs, () => drainSession(session, socket, QUIET_TIMEOUT_OF_AGED_MS));
+      }
     });
     http2Server.emit("connection", socket instanceof TLSSocket ? shareTlsSocket(socket) : socket);
   };
@@ -176,10 +182,15 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   };
 }
 
-/** Wraps an HTTP/1.1 handler, so that a connection has at most as many open requests as an HTTP/2 connection may. */
-function boundPipelining(handler: http.RequestListener, maxOpenRequests: number): http.RequestListener {
+/**
+ * Wraps an HTTP/1.1 handler, so that a connection has at most as many open requests as an HTTP/2 connection may, and
+ * ends at its age.
+ */
+function boundRequests(handler: http.RequestListener, limits: ConnectionLimits): http.RequestListener {
+  const { maxConcurrentStreams, maxConnectionAgeMs } = limits;
   return (request, response) => {
-    if (!openRequest(request, response, maxOpenRequests)) return;
+    if (!openRequest(request, response, maxConcurrentStreams)) return;
+    if (maxConnectionAgeMs > 0 && isRetired(request.socket)) response.shouldKeepAlive = false;
     // When a request asks for an upgrade and gets none, Node drops the bytes that have arrived behind it. A request
     // there would wait for ever, so the connection closes.
     if (request.headers.upgrade !== undefined) response.shouldKeepAlive = false;
