@@ -27,6 +27,7 @@ import {
   MAX_TOTAL_SIZE,
   MAX_USER_MESSAGE_BYTES,
   OVER_SHARE_STALL_TIMEOUT_MS,
+  PING_STRIKES,
   defaultRequestTimeouts as requests,
   type Setting,
   STREAM_RESETS,
@@ -133,6 +134,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "pieces of a body": [`${TINY_PIECE_BYTES} bytes`, ...Object.values(connections.tinyPieces).map(count)],
   "resets ahead of a first accepted call": Object.values(connections.strangerResets).map(count),
   "resets on any connection": Object.values(STREAM_RESETS).map(count),
+  "PINGs with nothing else in between": [time(connections.minPingIntervalMs), count(PING_STRIKES)],
   "headers ahead of a first accepted call": [
     ...Object.values(connections.strangerHeaderBytes).map(bytes),
     bytes(FREE_HEADER_BYTES),

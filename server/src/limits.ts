@@ -109,6 +109,11 @@ export const defaultConnectionLimits = {
   maxHeaderBytes: 16 * KIB,
   /** Time for a TLS handshake, for the first request to come, and for a header once it has begun. */
   handshakeTimeoutMs: 10 * SECOND_MS,
+  /**
+   * Shortest time between two PINGs on a connection where nothing else happens: half of the least that gRPC's clients
+   * may choose.
+   */
+  minPingIntervalMs: 5 * SECOND_MS,
   /** How long a connection without a request stays open. */
   idleTimeoutMs: 2 * MINUTE_MS,
   /**
@@ -207,6 +212,8 @@ export const FREE_HEADER_BYTES = KIB;
  * (CVE-2023-44487) is cut off within a second.
  */
 export const STREAM_RESETS = { burst: 4_096, perSecond: 512 };
+/** PINGs that may come too soon one after the other; then the connection is closed, as gRPC's servers do. */
+export const PING_STRIKES = 2;
 /**
  * Streams that Node.js may refuse on one connection, in its whole life, before it closes the connection with
  * INTERNAL_ERROR. It refuses streams that arrive while ended ones still count against the limit of concurrent streams, so

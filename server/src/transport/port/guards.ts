@@ -9,6 +9,7 @@ import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
 import { ForwardedCallers } from "./forwarded.ts";
 import { guardSession } from "./guard-session.ts";
+import { strikePings } from "./ping-strikes.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
@@ -61,6 +62,9 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
       });
       const guard = create(socket, bytes, cut);
       setGuard(session, guard);
+      strikePings(session, socket, limits.minPingIntervalMs, () =>
+        log.note("connections ended: abuse", { address: socket.remoteAddress, reason: "too many pings" }),
+      );
       const openStreams = guardSession(session, socket, guard, limits.handshakeTimeoutMs);
       keepSessionAlive(session, limits.idleTimeoutMs, openStreams);
     },
