@@ -36,6 +36,11 @@ export interface AppOptions {
   host?: string | undefined;
   /** Default 0: any free port. */
   port?: number | undefined;
+  /**
+   * A second port, plaintext whatever the main one is, that serves probes, health checks and metrics alone; 0 for any free
+   * one. It closes last. Default: none.
+   */
+  probePort?: number | undefined;
   /** Serves TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
   /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */
@@ -99,7 +104,7 @@ export interface App {
    * 1. It reports that it is not ready.
    * 2. After the delay it takes no new connections and sends GOAWAY.
    * 3. Open calls finish; those still open after the grace end with unavailable.
-   * 4. The repository is closed.
+   * 4. The port for probes is closed, and then the repository.
    */
   close(): Promise<void>;
 }
@@ -108,4 +113,6 @@ export interface ListeningAddress {
   readonly port: number;
   /** Address of the server, such as `http://localhost:8080`. */
   readonly url: string;
+  /** Address of the port for probes, if there is one. */
+  readonly probeUrl: string | undefined;
 }

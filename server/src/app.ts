@@ -1,7 +1,9 @@
 import { randomUUIDv7 } from "node:crypto";
+import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
@@ -29,7 +31,8 @@ import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
 import { ListenError } from "./transport/port/listen-error.ts";
-import { createOnePort, type OnePort } from "./transport/port/one-port.ts";
+import { createOnePort, type OnePort, type OnePortOptions } from "./transport/port/one-port.ts";
+import { createProbePort } from "./transport/port/probe-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
@@ -73,15 +76,25 @@ export async function createApp(options: AppOptions): Promise<App> {
     headersFor: crossOrigin.headersFor,
     logger,
   });
-  const { server, listenAlso } = createOnePort(refuseUnknown(admitted.listener, refusals), {
-    tls: options.tls,
+  const listener = refuseUnknown(admitted.listener, refusals);
+  const portOptions = {
     limits,
     takeStream: (stream, headers, rawHeaders) =>
       engine?.takeStream(stream, headers, rawHeaders) || admitted.refuseStream(stream, headers),
     takeRequest: (request, response) => engine?.takeRequest(request, response) ?? false,
     closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
     logger,
-  });
+  } satisfies OnePortOptions;
+  const { server, listenAlso } = createOnePort(listener, { ...portOptions, tls: options.tls });
+  const probes =
+    options.probePort === undefined
+      ? undefined
+      : createProbePort(listener, {
+          ...portOptions,
+          closeTimeoutMs: CUT_AFTER_GRACE_MS,
+          bodyTimeoutMs: timeouts.bodyTimeoutMs,
+        });
+  probes?.server.on("clientError", createClientErrorHandler(refusals));
   const app = fastify({
     serverFactory(handler) {
       handle = handler;
@@ -172,9 +185,15 @@ export async function createApp(options: AppOptions): Promise<App> {
       } catch (error) {
         throw new ListenError(host, actualPort, error);
       }
-      certificateDates?.start();
       const urlHost = host.includes(":") ? `[${host}]` : host;
-      return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}` };
+      let probeUrl: string | undefined;
+      if (probes) {
+        const probePort = await listenForProbes(probes, host, options.probePort);
+        probeUrl = `http://${urlHost}:${probePort}`;
+        logger.info(`probes on ${probeUrl}`);
+      }
+      certificateDates?.start();
+      return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}`, probeUrl };
     },
     async close() {
       readiness.drain();
@@ -189,6 +208,9 @@ export async function createApp(options: AppOptions): Promise<App> {
         await app.close();
       } finally {
         clearTimeout(graceTimer);
+        // Probes are answered until there is nothing else; watches of health would be open for ever.
+        shutdown.abort(shuttingDown());
+        if (probes?.server.listening) await promisify(probes.server.close.bind(probes.server))();
         await repository.close();
       }
     },
@@ -197,6 +219,19 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 function shuttingDown(): ConnectError {
   return new ConnectError("server is shutting down", Code.Unavailable);
+}
+
+/** Listens for probes where the server listens. Returns the port. @throws ListenError */
+async function listenForProbes({ server, listenAlso }: OnePort, host: string, port = 0): Promise<number> {
+  try {
+    server.listen(port, host === "localhost" ? "127.0.0.1" : host);
+    await once(server, "listening");
+    const { port: actualPort } = server.address() as AddressInfo;
+    if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+    return actualPort;
+  } catch (error) {
+    throw new ListenError(host, port, error, "PROBE_PORT");
+  }
 }
 
 async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number): Promise<void> {

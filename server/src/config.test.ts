@@ -43,6 +43,7 @@ test("without settings, the defaults apply, on loopback with a development key",
   expect(parse({})).toEqual({
     host: "localhost",
     port: 8080,
+    probePort: undefined,
     database: { kind: "sqlite", path: "/app/data/rollcall.db" },
     databaseConnections: 16,
     databaseTimeoutMs: 1_000,
@@ -82,6 +83,7 @@ test("set values are used, and an empty variable counts as not set", () => {
   const config = parse({
     HOST: "127.0.0.1",
     PORT: "0",
+    PROBE_PORT: "9090",
     DATABASE_URL: "sqlite:/var/lib/users.db",
     TLS_CERT_FILE: "cert.pem",
     TLS_KEY_FILE: "key.pem",
@@ -99,6 +101,7 @@ test("set values are used, and an empty variable counts as not set", () => {
   expect(config).toMatchObject({
     host: "127.0.0.1",
     port: 0,
+    probePort: 9_090,
     database: { kind: "sqlite", path: "/var/lib/users.db" },
     developmentKeyPath: "/var/lib/development.key",
     tls: {
@@ -213,6 +216,7 @@ describe.each<[string, Record<string, string>, string[]]>([
     { TRUSTED_PROXIES: "10.0.0.0/8, proxy.example, 10.0.0.0/40", MAX_CONNECTIONS_PER_ADDRESS: "0" },
     ["MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "TRUSTED_PROXIES"],
   ],
+  ["a port that is taken", { PORT: "9000", PROBE_PORT: "9000" }, ["PROBE_PORT"]],
   ["a burst without a rate", { RATE_LIMIT_BURST: "9" }, ["RATE_LIMIT_BURST"]],
   ["an invalid host", { HOST: "[::1]" }, ["HOST"]],
   ["what this version lacks", { DATABASE_URL: "postgres://x/?a=b", WORKERS: "4" }, ["DATABASE_URL", "WORKERS"]],

@@ -14,6 +14,7 @@ import { addToBlockList } from "./transport/port/addresses.ts";
 export interface Config {
   readonly host: string;
   readonly port: number;
+  readonly probePort: number | undefined;
   readonly database: DatabaseConfig;
   /** Most connections to PostgreSQL. */
   readonly databaseConnections: number;
@@ -67,6 +68,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   const config: Config = {
     host: host ?? "localhost",
     port,
+    probePort: read.integer("PROBE_PORT", settings.probePort) || undefined,
     database,
     databaseConnections: read.integer("DATABASE_CONNECTIONS", settings.databaseConnections),
     databaseTimeoutMs: read.milliseconds("DATABASE_TIMEOUT_MS", settings.databaseTimeoutMs),
@@ -96,6 +98,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
 
+  if (config.probePort === config.port) problems.push("PROBE_PORT: must be another than PORT");
   if (config.rateLimit.burst !== 0 && config.rateLimit.perSecond === 0)
     problems.push("RATE_LIMIT_BURST: needs RATE_LIMIT_PER_SECOND");
 

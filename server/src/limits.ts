@@ -25,6 +25,8 @@ export interface Setting {
 /** Numbers that the environment sets, by the variable's name in camel case. */
 export const settings = {
   port: { byDefault: 8_080, min: 0, max: 65_535 },
+  /** Port for probes, health checks and metrics alone; 0 for none. */
+  probePort: { byDefault: 0, min: 0, max: 65_535 },
   /** Largest message that a client sends, before and after decompression. */
   maxMessageBytes: { byDefault: 4 * MIB, min: KIB, max: GIB },
   /** Largest upload, all chunks together. */

@@ -16,6 +16,8 @@ export interface TestServer extends AsyncDisposable {
   /** URL such as `http://localhost:4711`. */
   readonly url: string;
   readonly port: number;
+  /** URL of the port for probes, if the server has one. */
+  readonly probeUrl: string | undefined;
   /** All that the server has logged, parsed. */
   readonly log: Record<string, unknown>[];
   /** A token that the server takes; by default with all scopes, for an hour. */
@@ -40,7 +42,7 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     // A test that is over has no request on its way, so its clients' connections need not be waited for.
     limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
-  const { url, port } = await app.listen();
+  const { url, port, probeUrl } = await app.listen();
   const mint = (minting?: Partial<MintOptions>) =>
     mintToken({ secret, subject: "tester", scopes: SCOPES, ttlSeconds: 3_600, ...minting });
   // Tests of raw requests ask for one with each of them.
@@ -54,6 +56,7 @@ export async function startServer(options: Partial<AppOptions> = {}): Promise<Te
     app,
     url,
     port,
+    probeUrl,
     log,
     token,
     auth: async (minting) => ({ authorization: `Bearer ${await token(minting)}` }),

@@ -80,11 +80,12 @@ export class CallContext implements HandlerContext {
 
   get values(): ContextValues {
     if (this.#values) return this.#values;
-    const { requestId, peer, principal } = this.#record;
+    const { requestId, peer, address, principal } = this.#record;
     this.#values = createContextValues()
       .set(requestContextKey, {
         requestId,
         peer,
+        address,
         keep: (deltaBytes) => this.#bytes().keep(deltaBytes),
         room: (bytes) => this.#bytes().room(bytes),
       })

@@ -19,3 +19,8 @@ test.each([
   expect(error).toMatchObject({ code, cause });
   expect(error.message).toMatch(words);
 });
+
+test("the setting to change is the port's own", () => {
+  const cause = Object.assign(new Error("no"), { code: "EADDRINUSE" });
+  expect(new ListenError("localhost", 80, cause, "PROBE_PORT").message).toContain("set PROBE_PORT to a free port");
+});

@@ -15,11 +15,15 @@ export class ListenError extends Error {
   /** Node's code, such as `EADDRINUSE`. */
   readonly code: string;
 
-  /** @param cause Node's error. */
-  constructor(host: string, port: number, cause: unknown) {
+  /**
+   * @param cause Node's error.
+   * @param setting Setting that names the port.
+   */
+  constructor(host: string, port: number, cause: unknown, setting = "PORT") {
     const { code = "unknown", address = host } = cause as NodeJS.ErrnoException & { address?: string };
     const origin = `${address.includes(":") ? `[${address}]` : address}:${port}`;
-    super(`can't listen on ${origin}: ${WORDS[code] ?? "the system refuses it"} (${code})`, { cause });
+    const words = WORDS[code]?.replace("PORT", setting) ?? "the system refuses it";
+    super(`can't listen on ${origin}: ${words} (${code})`, { cause });
     this.code = code;
   }
 }

@@ -1,0 +1,38 @@
+import type { RequestListener } from "node:http";
+import { Code } from "@connectrpc/connect";
+import { HEALTH_SERVICE } from "../../rpc/health/is-health-check.ts";
+import { pathOf } from "../admission/target.ts";
+import { errorBody } from "../fastify/reply-error.ts";
+import { createOnePort, type OnePort, type OnePortOptions } from "./one-port.ts";
+import { dropRestWhenAnswered } from "./unread-rest.ts";
+
+const PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
+const REFUSAL = errorBody(Code.Unimplemented, "only probes, health checks and metrics are served on this port");
+
+/**
+ * Creates a plaintext port for probes, health checks and metrics alone. They are answered as on the main port, whose
+ * handlers the options are: an orchestrator reaches them without the certificate that the main port may ask for.
+ *
+ * @param bodyTimeoutMs Time for the rest of a refused request, in milliseconds.
+ */
+export function createProbePort(
+  handler: RequestListener,
+  { bodyTimeoutMs, ...options }: Omit<OnePortOptions, "tls"> & { bodyTimeoutMs: number },
+): OnePort {
+  const { takeStream, takeRequest } = options;
+  const listener: RequestListener = (request, response) => {
+    if (isProbe(request.url)) return handler(request, response);
+    dropRestWhenAnswered(request, response, bodyTimeoutMs);
+    response.writeHead(404, { "content-type": "application/json" }).end(REFUSAL);
+  };
+  return createOnePort(listener, {
+    ...options,
+    takeStream: (stream, headers, rawHeaders) => isProbe(headers[":path"]) && takeStream(stream, headers, rawHeaders),
+    takeRequest: (request, response) => isProbe(request.url) && takeRequest(request, response),
+  });
+}
+
+function isProbe(target = ""): boolean {
+  const path = pathOf(target);
+  return PATHS.has(path) || path.startsWith(`/${HEALTH_SERVICE}/`);
+}
