@@ -141,6 +141,11 @@ export const defaultAdmissionLimits = {
   window: 64,
   /** Longest turn of the event loop that does not slow the starts of calls. */
   maxTurnMs: 20,
+  /**
+   * Delay of a timer that is overload if all are as late for about a second. Many times a turn of a busy server, so that
+   * nothing is refused in calm.
+   */
+  maxLoopDelayMs: 250,
   /** Longest wait of a call in a burst. */
   maxBurstWaitMs: SECOND_MS,
   /** Longest wait once calls have waited without a pause for maxBurstWaitMs. */

@@ -6,6 +6,7 @@ import {
   settings,
 } from "../../limits.ts";
 import { Chain, type Link } from "../../runtime/chain.ts";
+import { LoopDelay, LoopShedding } from "./loop-shedding.ts";
 import { PacedLine, type Waiting } from "./paced-line.ts";
 
 /** A call, from the arrival of its headers to the end of its answer. */
@@ -57,7 +58,8 @@ export class Admission {
   readonly #streams: Pool;
   readonly #checks: Pool;
   readonly #line: PacedLine<Arrival>;
-
+  readonly #shedding: LoopShedding;
+  readonly #loopDelay: LoopDelay;
   readonly #isHeavy: (connection: object) => boolean;
 
   /**
@@ -75,6 +77,8 @@ export class Admission {
     this.#streams = new Pool(limits.maxStreams, Number.POSITIVE_INFINITY, now);
     this.#checks = new Pool(MAX_HEALTH_CHECKS, limits.patienceMs, now);
     this.#line = new PacedLine(limits, now, isHeavy);
+    this.#shedding = new LoopShedding(limits.maxLoopDelayMs, isHeavy);
+    this.#loopDelay = new LoopDelay((delayMs) => this.#shedding.look(delayMs));
   }
 
   get calls(): number {
@@ -89,7 +93,7 @@ export class Admission {
    * Returns whether there is a place for a call of the connection, or one can be made. This is cheaper than `enter`.
    */
   hasPlace(connection: object, isStream: boolean): boolean {
-    if (this.#line.isFull(connection)) return false;
+    if (this.#line.isFull(connection) || !this.#shedding.mayEnter(connection)) return false;
     const pool = isStream ? this.#streams : this.#calls;
     return pool.hasPlace(connection) || this.#makePlace(connection, isStream);
   }
@@ -106,6 +110,8 @@ export class Admission {
       arrival.refuse("overloaded");
       return false;
     }
+    this.#shedding.noteEntered();
+    this.#loopDelay.watch();
     this.#poolOf(arrival).take(arrival);
     this.#line.join(arrival, mayStart);
     return true;

@@ -25,10 +25,10 @@ export interface Waiting {
 }
 
 /** Pace at which calls start, and limits on their waits. */
-export type PacedLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs">;
+export type PacedLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs" | "maxLoopDelayMs">;
 
 /** Calls that are started however slow the loop is: enough for one to compute while others wait for disk or threads. */
-const MIN_WINDOW = 8;
+export const MIN_WINDOW = 8;
 /** How often the pace of starts is measured, in milliseconds. */
 const PACE_INTERVAL_MS = 100;
 

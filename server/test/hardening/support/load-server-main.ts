@@ -24,7 +24,7 @@ const app = await createApp({
   host: "127.0.0.1",
   ...(isLifted && {
     maxCalls: unlimited,
-    admission: { maxTurnMs: unlimited, maxBurstWaitMs: unlimited, window: unlimited },
+    admission: { maxTurnMs: unlimited, maxLoopDelayMs: unlimited, maxBurstWaitMs: unlimited, window: unlimited },
   }),
 });
 const { url } = await app.listen();
