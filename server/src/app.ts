@@ -91,6 +91,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       ? undefined
       : createProbePort(listener, {
           ...portOptions,
+          limits: { ...limits, proxyProtocol: false },
           closeTimeoutMs: CUT_AFTER_GRACE_MS,
           bodyTimeoutMs: timeouts.bodyTimeoutMs,
         });

@@ -59,7 +59,12 @@ test("without settings, the defaults apply, on loopback with a development key",
     rateLimit: { perSecond: 0, burst: 0 },
     shutdownDelayMs: 0,
     shutdownGraceMs: 10_000,
-    limits: { maxConnectionsPerAddress: 1_024, maxConnectionAgeMs: 0, trustedProxies: expect.any(BlockList) },
+    limits: {
+      maxConnectionsPerAddress: 1_024,
+      maxConnectionAgeMs: 0,
+      trustedProxies: expect.any(BlockList),
+      proxyProtocol: false,
+    },
     reflection: "open",
     rpcEngine: "direct",
     logLevel: "info",
@@ -145,7 +150,12 @@ test("reflection is open on loopback, and asks for a token or is off elsewhere",
 });
 
 test("proxies are trusted by address or network", () => {
-  const { limits } = parse({ MAX_CONNECTIONS_PER_ADDRESS: "50", TRUSTED_PROXIES: "10.0.0.0/8, ::1" });
+  const { limits } = parse({
+    MAX_CONNECTIONS_PER_ADDRESS: "50",
+    TRUSTED_PROXIES: "10.0.0.0/8, ::1",
+    PROXY_PROTOCOL: "true",
+  });
+  expect(limits.proxyProtocol).toBe(true);
   expect(limits.maxConnectionsPerAddress).toBe(50);
   expect(limits.trustedProxies.check("10.9.9.9")).toBe(true);
   expect(limits.trustedProxies.check("::1", "ipv6")).toBe(true);
@@ -217,6 +227,7 @@ describe.each<[string, Record<string, string>, string[]]>([
     ["MAX_CONNECTIONS_PER_ADDRESS", "TRUSTED_PROXIES", "TRUSTED_PROXIES"],
   ],
   ["a port that is taken", { PORT: "9000", PROBE_PORT: "9000" }, ["PROBE_PORT"]],
+  ["the PROXY protocol of nobody", { PROXY_PROTOCOL: "true" }, ["PROXY_PROTOCOL"]],
   ["a burst without a rate", { RATE_LIMIT_BURST: "9" }, ["RATE_LIMIT_BURST"]],
   ["an invalid host", { HOST: "[::1]" }, ["HOST"]],
   ["what this version lacks", { DATABASE_URL: "postgres://x/?a=b", WORKERS: "4" }, ["DATABASE_URL", "WORKERS"]],

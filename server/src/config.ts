@@ -33,7 +33,10 @@ export interface Config {
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
-  readonly limits: Pick<ConnectionLimits, "maxConnectionsPerAddress" | "maxConnectionAgeMs" | "trustedProxies">;
+  readonly limits: Pick<
+    ConnectionLimits,
+    "maxConnectionsPerAddress" | "maxConnectionAgeMs" | "trustedProxies" | "proxyProtocol"
+  >;
   /** Who may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
@@ -91,6 +94,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
       maxConnectionsPerAddress: read.integer("MAX_CONNECTIONS_PER_ADDRESS", settings.maxConnectionsPerAddress),
       maxConnectionAgeMs: read.milliseconds("MAX_CONNECTION_AGE_MS", settings.maxConnectionAgeMs),
       trustedProxies: parseTrustedProxies(read, problems),
+      proxyProtocol: read.choice("PROXY_PROTOCOL", ["true", "false"], "false") === "true",
     },
     reflection: parseReflection(read, host),
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
@@ -98,6 +102,8 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");
 
+  if (config.limits.proxyProtocol && !read.text("TRUSTED_PROXIES"))
+    problems.push("PROXY_PROTOCOL: needs TRUSTED_PROXIES, the addresses that it is spoken from");
   if (config.probePort === config.port) problems.push("PROBE_PORT: must be another than PORT");
   if (config.rateLimit.burst !== 0 && config.rateLimit.perSecond === 0)
     problems.push("RATE_LIMIT_BURST: needs RATE_LIMIT_PER_SECOND");

@@ -81,6 +81,8 @@ export const defaultConnectionLimits = {
   maxConnectionAgeMs: settings.maxConnectionAgeMs.byDefault,
   /** Proxies, whose connections carry many clients. Limits by address do not apply to them. */
   trustedProxies: new BlockList(),
+  /** Whether connections of these proxies begin with the PROXY protocol, which names their clients. */
+  proxyProtocol: false,
   /**
    * Bytes that the calls of one connection may hold: incomplete requests, and answers that have not left. Over it no
    * further call of the connection begins, and calls that do not move are ended.

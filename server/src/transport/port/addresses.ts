@@ -63,7 +63,8 @@ export class Addresses {
 
   /** Returns whether an address is that of a trusted proxy. */
   isProxy(address: string): boolean {
-    return this.#options.trustedProxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+    const version = isIP(address);
+    return version !== 0 && this.#options.trustedProxies.check(address, version === 6 ? "ipv6" : "ipv4");
   }
 
   /** Returns the state of an admitted connection's address, or a fresh one for a proxy. */

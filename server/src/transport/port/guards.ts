@@ -16,6 +16,8 @@ import { keepSessionAlive } from "./session-keepalive.ts";
 export interface Guards {
   /** Counts a new connection. Destroys it and returns false when its address has too many. */
   admit(socket: Socket): boolean;
+  /** Returns whether a connection comes from a trusted proxy. */
+  isProxy(socket: Socket): boolean;
   /** Logs a connection that Node.js has dropped because the server has too many. */
   noteDropped(address: string | undefined): void;
   guardHttp1(socket: Socket): void;
@@ -49,6 +51,7 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
   };
   return {
     admit: (socket) => addresses.admit(socket),
+    isProxy: ({ remoteAddress = "" }) => addresses.isProxy(remoteAddress),
     noteDropped: (address) => log.note("connections refused: the server has too many", { address }),
     guardHttp1(socket) {
       const bytes = new ConnectionBytes(budget, () => sentBytes(socket));

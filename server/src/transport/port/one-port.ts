@@ -14,6 +14,7 @@ import { createHandshakeLog } from "./handshake-log.ts";
 import { isIdleSince, isRetired, openRequest, retireHttp1 } from "./http1-connection.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
 import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
+import { describeTlsSource, takeProxyHeader } from "./take-proxy-header.ts";
 
 /** Bytes that a connection's streams together may send before they are read. This decides upload speed. */
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
@@ -104,7 +105,10 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
 
   if (tls) {
     server.on("tlsClientError", createHandshakeLog(logger));
-    server.on(connectionEvent, (socket: TLSSocket) => accept(socket, socket.alpnProtocol === "h2"));
+    server.on(connectionEvent, (socket: TLSSocket) => {
+      describeTlsSource(socket);
+      accept(socket, socket.alpnProtocol === "h2");
+    });
   } else {
     server.on(connectionEvent, (socket: net.Socket) => {
       acceptPlaintext(socket, limits.handshakeTimeoutMs, (isHttp2) => accept(socket, isHttp2));
@@ -131,6 +135,21 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       if (undecided.get(name)?.socket === socket) undecided.delete(name);
     });
   });
+
+  if (limits.proxyProtocol) {
+    // All the others see the socket only when it has its client's address.
+    const listeners = server.listeners("connection");
+    server.removeAllListeners("connection");
+    server.on("connection", (socket: net.Socket) => {
+      const begin = () => {
+        for (const listener of listeners) listener.call(server, socket);
+      };
+      if (!guards.isProxy(socket)) return begin();
+      sockets.add(socket);
+      socket.once("close", () => sockets.delete(socket));
+      takeProxyHeader(socket, limits.handshakeTimeoutMs, begin);
+    });
+  }
 
   server.on("drop", (dropped) => guards.noteDropped(dropped?.remoteAddress));
 
