@@ -5,6 +5,7 @@ import type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestT
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { RateLimitOptions } from "./rpc/auth/rate-limits.ts";
+import type { StreamLimitOptions } from "./rpc/auth/stream-limits.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import type { StreamsOptions } from "./service/streams.ts";
 import type { LogOutput } from "./telemetry/access-log.ts";
@@ -57,6 +58,8 @@ export interface AppOptions {
   maxCalls?: number | undefined;
   /** Limits on calls by their callers. Default: none. */
   rateLimit?: RateLimitOptions | undefined;
+  /** Limits on the streams of a principal. Default: none. */
+  streamLimit?: Partial<StreamLimitOptions> | undefined;
   /**
    * How long `close` first only reports that it is not ready, so that load balancers stop sending requests. In
    * milliseconds.

@@ -135,6 +135,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     permissions: options.permissions,
     auth: options.auth,
     rateLimit: options.rateLimit ?? { perSecond: settings.rateLimitPerSecond.byDefault },
+    streamLimit: {
+      maxOpen: settings.maxStreamsPerPrincipal.byDefault,
+      messagesPerSecond: settings.streamMessagesPerSecond.byDefault,
+      ...options.streamLimit,
+    },
     validation: options.validation ?? true,
     maxMessageBytes,
     codingThreads: options.codingThreads,

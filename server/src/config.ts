@@ -31,6 +31,7 @@ export interface Config {
   readonly maxTimeoutMs: number;
   readonly maxCalls: number;
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
+  readonly streamLimit: { readonly maxOpen: number; readonly messagesPerSecond: number };
   readonly shutdownDelayMs: number;
   readonly shutdownGraceMs: number;
   readonly limits: Pick<
@@ -87,6 +88,10 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     rateLimit: {
       perSecond: read.integer("RATE_LIMIT_PER_SECOND", settings.rateLimitPerSecond),
       burst: read.integer("RATE_LIMIT_BURST", settings.rateLimitBurst),
+    },
+    streamLimit: {
+      maxOpen: read.integer("MAX_STREAMS_PER_PRINCIPAL", settings.maxStreamsPerPrincipal),
+      messagesPerSecond: read.integer("STREAM_MESSAGES_PER_SECOND", settings.streamMessagesPerSecond),
     },
     shutdownDelayMs: read.milliseconds("SHUTDOWN_DELAY_MS", settings.shutdownDelayMs),
     shutdownGraceMs: read.milliseconds("SHUTDOWN_GRACE_MS", settings.shutdownGraceMs),

@@ -120,6 +120,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "health checks in flight": [count(MAX_HEALTH_CHECKS)],
   "calls of a principal": [count(MAX_RATE_LIMITED_KEYS)],
   "wait for a call's start": [time(admission.maxBurstWaitMs), time(admission.maxStandingWaitMs)],
+  "streams of a principal": ["2 s"],
   "delay of the event loop": [time(admission.maxLoopDelayMs)],
   connections: [count(connections.maxConnections)],
   "connections from one address": [],

@@ -53,6 +53,10 @@ export const settings = {
   rateLimitPerSecond: { byDefault: 0, min: 0, max: 1_000_000 },
   /** Calls that may come at once after a pause; 0 for as many as in two seconds. */
   rateLimitBurst: { byDefault: 0, min: 0, max: 1_000_000 },
+  /** Streams of one principal that may be open at once; 0 for no limit. */
+  maxStreamsPerPrincipal: { byDefault: 0, min: 0, max: 1_000_000 },
+  /** Messages a second that one principal may send in all its streams; 0 for no limit. */
+  streamMessagesPerSecond: { byDefault: 0, min: 0, max: 1_000_000 },
   /**
    * Age at which a connection takes no further calls, give or take a tenth, so that clients find new servers behind a load
    * balancer; 0 for none.

@@ -13,11 +13,13 @@ import type { Users } from "../service/users.ts";
 import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import { createRateLimits, type RateLimitOptions } from "./auth/rate-limits.ts";
+import { createStreamLimits, type StreamLimitOptions } from "./auth/stream-limits.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
 import { callKey, principalKey, requestContextKey } from "./context.ts";
 import { intercept } from "./intercept.ts";
 import { createDeadlineInterceptor } from "./interceptors/deadline.ts";
 import { createMalformedRequestsInterceptor } from "./interceptors/malformed-requests.ts";
+import { createMessageLimitInterceptor } from "./interceptors/message-limit.ts";
 import { createRecoveryInterceptor } from "./interceptors/recovery.ts";
 import { createValidate, createValidationInterceptor, type Validate } from "./interceptors/validation.ts";
 import { createMethodPlan, type Implementation, type MethodPlan } from "./method-plan.ts";
@@ -51,6 +53,7 @@ export interface RpcOptions {
   auth: TokenVerifier | false;
   /** Limits calls by their callers. */
   rateLimit: RateLimitOptions;
+  streamLimit: StreamLimitOptions;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
   /** Largest message that is accepted, in bytes, before and after decompression. */
@@ -118,7 +121,7 @@ export interface DirectChain {
  *    turn (`createCodingLine`), limits, parsing, of JSON by its author (`mountTwice`)
  * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
  * 8. the call's end, even if its handler does not listen; token's expiry
- * 9. validation by the contract's rules
+ * 9. limit on a stream's messages; validation by the contract's rules
  * 10. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
@@ -130,7 +133,10 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const operators = createOperatorServices(options);
   const permissions = { ...operators.permissions, ...options.permissions, ...rollcallPermissions };
   const limits = createRateLimits(options.rateLimit);
-  const gate = auth ? createAuthGate({ verifyToken: auth, permissions, limits, logger, now }) : createOpenGate(limits);
+  const streamLimits = createStreamLimits(options.streamLimit);
+  const gate = auth
+    ? createAuthGate({ verifyToken: auth, permissions, limits, streamLimits, logger, now })
+    : createOpenGate(limits);
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
   const codingLine = createCodingLine(options.codingThreads);
@@ -144,6 +150,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       createMalformedRequestsInterceptor(),
       createRecoveryInterceptor(),
       createDeadlineInterceptor({ now }),
+      ...(streamLimits ? [createMessageLimitInterceptor()] : []),
       ...(validation ? [createValidationInterceptor(validate)] : []),
     ],
     async requestGate(context) {
@@ -180,6 +187,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       authorizationCount,
       address,
       record,
+      isStream: method.methodKind !== "unary",
     });
     return principal instanceof Promise ? abortable(principal, signal) : principal;
   };

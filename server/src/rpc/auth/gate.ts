@@ -6,6 +6,7 @@ import { HEALTH_SERVICE } from "../health/is-health-check.ts";
 import { ANY_TOKEN, type Permission, type Permissions } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
 import type { LimitedCall, RateLimits } from "./rate-limits.ts";
+import type { LimitedStream, StreamLimits } from "./stream-limits.ts";
 import { createTokenMemory } from "./token-memory.ts";
 import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./token-verifier.ts";
 
@@ -21,7 +22,9 @@ export interface GatedCall {
   /** Address that limits count by; undefined for a caller to whom none apply. */
   readonly address: string | undefined;
   /** Takes the caller as soon as it is known, permitted or not, and what is left of its limit. */
-  readonly record: (LimitedCall & { principal: Principal | undefined }) | undefined;
+  readonly record: (LimitedCall & LimitedStream & { principal: Principal | undefined }) | undefined;
+  /** Whether the call has many messages. */
+  readonly isStream: boolean;
 }
 
 /**
@@ -37,6 +40,7 @@ export interface AuthGateOptions {
   verifyToken: TokenVerifier;
   permissions: Permissions;
   limits: RateLimits | undefined;
+  streamLimits: StreamLimits | undefined;
   logger: Logger;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
@@ -46,15 +50,17 @@ export interface AuthGateOptions {
  * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by scope. Methods without an entry in
  * `permissions` are denied. A call counts for the limit of its principal or, without a good token, of its address.
  */
-export function createAuthGate({ verifyToken, permissions, limits, logger, now }: AuthGateOptions): Gate {
+export function createAuthGate(options: AuthGateOptions): Gate {
+  const { verifyToken, permissions, limits, streamLimits, logger, now } = options;
   const tokens = createTokenMemory({ verifyToken, now });
-  const authorize = (principal: Principal, permission: Permission | undefined, record: GatedCall["record"]) => {
+  const authorize = (principal: Principal, permission: Permission | undefined, { record, isStream }: GatedCall) => {
     if (record) record.principal = principal;
     limits?.spendOfPrincipal(principal, record);
     if (permission === undefined) throw new ConnectError("method is not permitted", Code.PermissionDenied);
     if (permission !== ANY_TOKEN && !principal.scopes.has(permission)) {
       throw new ConnectError(`missing scope ${permission}`, Code.PermissionDenied);
     }
+    if (streamLimits && isStream && record) streamLimits.open(principal, record);
     return principal;
   };
   const verify = async (token: string, authorization: string, requestId: string) => {
@@ -75,7 +81,8 @@ export function createAuthGate({ verifyToken, permissions, limits, logger, now }
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     }
   };
-  return ({ method, requestId, authorization, authorizationCount, address, record }) => {
+  return (call) => {
+    const { method, requestId, authorization, authorizationCount, address, record } = call;
     const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
     if (permission === "public") {
       if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
@@ -83,12 +90,12 @@ export function createAuthGate({ verifyToken, permissions, limits, logger, now }
     }
     const principal =
       authorization !== undefined && authorizationCount === 1 ? tokens.recall(authorization) : undefined;
-    if (principal) return authorize(principal, permission, record);
+    if (principal) return authorize(principal, permission, call);
     limits?.spendOfAddress(address, record);
     if (authorization === undefined) throw unauthenticated("missing authorization token");
     return verify(bearerToken(authorization, authorizationCount), authorization, requestId).then((verified) => {
       limits?.refundAddress(address);
-      return authorize(verified, permission, record);
+      return authorize(verified, permission, call);
     });
   };
 }

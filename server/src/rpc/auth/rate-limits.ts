@@ -60,16 +60,17 @@ export function createRateLimits({ perSecond, burst = 0 }: RateLimitOptions): Ra
   };
 }
 
-function keyOf(subject: string): string {
+/** Returns the key under which a principal is counted. */
+export function keyOf(subject: string): string {
   return subject.length <= MAX_KEY_LENGTH ? subject : createHash("sha256").update(subject).digest("base64");
 }
 
 /**
- * Creates the error of a call over its limit, with the time to wait in every form that clients know:
+ * Creates the error of a caller over its limit, with the time to wait in every form that clients know:
  * google.rpc.RetryInfo, `grpc-retry-pushback-ms` (gRFC A6) and `Retry-After` (RFC 9110, 10.2.3).
  */
-function rateExceeded(waitMs: number): ConnectError {
+export function rateExceeded(waitMs: number, message = "rate limit exceeded"): ConnectError {
   const ms = Math.ceil(waitMs);
   const headers = { "grpc-retry-pushback-ms": String(ms), "retry-after": String(Math.ceil(ms / 1_000)) };
-  return new ConnectError("rate limit exceeded", Code.ResourceExhausted, headers, [retryInfo(ms / 1_000)]);
+  return new ConnectError(message, Code.ResourceExhausted, headers, [retryInfo(ms / 1_000)]);
 }

@@ -66,6 +66,8 @@ export class CallRecord implements CallFacts {
   principal: Principal | undefined;
   /** Headers that tell the caller how much of its rate limit is left, names and values in turn. */
   rateLimit: readonly string[] | undefined;
+  /** Counts a message of a stream's request, where there is a limit. */
+  spendMessage: (() => void) | undefined;
   requestBytes = 0;
   responseBytes = 0;
   /**
@@ -106,6 +108,10 @@ export class CallRecord implements CallFacts {
   /** Whether a failure was reported. */
   get hasFailed(): boolean {
     return this.#error !== undefined;
+  }
+
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   get resource(): string | undefined {

@@ -56,6 +56,7 @@ export abstract class Call<Form extends CallForm>
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
         address: record.address,
         record,
+        isStream: this.isStream,
       });
       if (principal instanceof Promise) {
         principal.then(

@@ -117,13 +117,14 @@ export class StreamCall extends Call<StreamForm> {
   }
 
   #parse(bytes: Uint8Array): Message {
-    const { form, plan, wire, chain } = this.options;
+    const { form, plan, wire, chain, record } = this.options;
     let message: Message;
     try {
       message = form.codecOf(plan, wire).read(bytes);
     } catch (error) {
       throw toMalformed(error);
     }
+    record.spendMessage?.();
     chain.validate(plan.method.input, message);
     return message;
   }
