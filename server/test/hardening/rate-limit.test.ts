@@ -4,6 +4,7 @@ import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } f
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { createRollcallClient } from "@rollcall/client/node";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { KeysUnavailableError } from "@rollcall/server";
 import { connectErrorOf, GrpcJsClient } from "@rollcall/testing/grpc-js";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
@@ -130,6 +131,18 @@ describe.each(["direct", "stock"] as const)("by the %s carrier, calls without a 
     // The proxy itself stands for many.
     expect(await statuses(undefined, undefined, undefined)).toEqual([401, 401, 401]);
   });
+});
+
+test("tokens that can't be verified at the moment do not count", async () => {
+  const auth = async () => {
+    throw new KeysUnavailableError("away");
+  };
+  await using server = await startServer({ ...probe, auth, rateLimit: { perSecond, burst: 1 } });
+  const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
+  for (let i = 0; i < 3; i++) {
+    const call = client.unary({}, { headers: { authorization: "Bearer a.b.c" } });
+    expect(await call.then(() => undefined, ConnectError.from)).toMatchObject({ code: Code.Unavailable });
+  }
 });
 
 test("the client library waits as long as it is told, and the call succeeds", async () => {

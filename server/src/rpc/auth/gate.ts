@@ -63,11 +63,14 @@ export function createAuthGate(options: AuthGateOptions): Gate {
     if (streamLimits && isStream && record) streamLimits.open(principal, record);
     return principal;
   };
-  const verify = async (token: string, authorization: string, requestId: string) => {
+  const verify = async (token: string, authorization: string, { requestId, address }: GatedCall) => {
     try {
-      return await tokens.verify(token, authorization);
+      const principal = await tokens.verify(token, authorization);
+      limits?.refundAddress(address);
+      return principal;
     } catch (error) {
       const isRefused = error instanceof InvalidTokenError;
+      if (!isRefused) limits?.refundAddress(address);
       if (isRefused || error instanceof KeysUnavailableError) {
         // Log the message alone: jose's errors carry the token's claims. Keys that are unavailable have lines of their
         // own.
@@ -82,7 +85,7 @@ export function createAuthGate(options: AuthGateOptions): Gate {
     }
   };
   return (call) => {
-    const { method, requestId, authorization, authorizationCount, address, record } = call;
+    const { method, authorization, authorizationCount, address, record } = call;
     const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
     if (permission === "public") {
       if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
@@ -93,10 +96,9 @@ export function createAuthGate(options: AuthGateOptions): Gate {
     if (principal) return authorize(principal, permission, call);
     limits?.spendOfAddress(address, record);
     if (authorization === undefined) throw unauthenticated("missing authorization token");
-    return verify(bearerToken(authorization, authorizationCount), authorization, requestId).then((verified) => {
-      limits?.refundAddress(address);
-      return authorize(verified, permission, call);
-    });
+    return verify(bearerToken(authorization, authorizationCount), authorization, call).then((verified) =>
+      authorize(verified, permission, call),
+    );
   };
 }
 

@@ -22,7 +22,7 @@ export interface RateLimits {
   spendOfPrincipal(principal: Principal, call: LimitedCall | undefined): void;
   /** @param address Undefined for a caller to whom no limit by address applies. */
   spendOfAddress(address: string | undefined, call: LimitedCall | undefined): void;
-  /** Takes a call back from its address, since its token was good: it counts for its principal. */
+  /** Takes a call back from its address, since its token was good, and it counts for its principal, or can't be verified. */
   refundAddress(address: string | undefined): void;
 }
 
