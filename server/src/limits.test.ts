@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { tableBelow } from "@rollcall/testing/docs-table";
 import { describe, expect, test } from "vitest";
 import {
   defaultAdmissionLimits as admission,
@@ -35,20 +36,6 @@ import {
   settings,
   TINY_PIECE_BYTES,
 } from "./limits.ts";
-
-/** Returns the rows of the table below a heading of a page in docs/, as the texts of their cells. */
-function tableBelow(page: string, heading: string): string[][] {
-  const markdown = readFileSync(join(import.meta.dirname, "../../docs", page), "utf8");
-  const [, text = ""] = markdown.split(new RegExp(`^#+ ${heading}$`, "m"));
-  const [, table = ""] = /\n((?:\|.*\n)+)/.exec(text) ?? [];
-  const [, , ...rows] = table.trimEnd().split("\n");
-  return rows.map((row) =>
-    row
-      .split("|")
-      .map((cell) => cell.trim())
-      .slice(1, -1),
-  );
-}
 
 /** Formats a number with the largest unit that leaves it whole. */
 function inUnits(value: number, units: readonly (readonly [name: string, factor: number])[]): string {
