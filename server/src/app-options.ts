@@ -10,6 +10,7 @@ import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import type { StreamsOptions } from "./service/streams.ts";
 import type { LogOutput } from "./telemetry/access-log.ts";
 import type { AdmissionLimits } from "./transport/admission/admission.ts";
+import type { MetricsReaders } from "./transport/fastify/metrics-page.ts";
 import type { TlsOptions } from "./transport/port/servers.ts";
 
 /** Options of the app. Numbers that are not set have the defaults of `limits.ts`. */
@@ -90,6 +91,11 @@ export interface AppOptions {
   refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
+  /**
+   * Callers that may read `/metrics`: "loopback" are those on this machine that come through no proxy. With "off" calls
+   * are not counted. Default "loopback".
+   */
+  metrics?: MetricsReaders | undefined;
   /** Default: silent. */
   logger?: Logger | undefined;
   /** Destination of the logger's lines. With it the access log writes its lines there itself, which costs less. */

@@ -16,12 +16,15 @@ import { requestIdFrom } from "./runtime/request-id.ts";
 import { Readiness } from "./service/readiness.ts";
 import { Streams } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
-import { createAccessLog } from "./telemetry/access-log.ts";
+import { PROMETHEUS_TYPE, toPrometheusText } from "./telemetry/metrics/prometheus-text.ts";
+import type { ServerNumbers } from "./telemetry/metrics/server-metrics.ts";
+import { createTelemetry } from "./telemetry/telemetry.ts";
 import { Admission, admissionLimits } from "./transport/admission/admission.ts";
 import { admitCalls } from "./transport/admission/admit-calls.ts";
 import { createEngine, type Engine } from "./transport/engine/engine.ts";
 import { createCrossOrigin, registerCrossOrigin } from "./transport/fastify/cross-origin.ts";
 import { hookRequests } from "./transport/fastify/hook-requests.ts";
+import { registerMetrics } from "./transport/fastify/metrics-page.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
 import { registerProbes } from "./transport/fastify/probes.ts";
 import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
@@ -34,6 +37,7 @@ import { ListenError } from "./transport/port/listen-error.ts";
 import { createOnePort, type OnePort, type OnePortOptions } from "./transport/port/one-port.ts";
 import { createProbePort } from "./transport/port/probe-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
+import { createRefusalCounts } from "./transport/refusals.ts";
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
 const CUT_AFTER_GRACE_MS = 1_000;
@@ -49,6 +53,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxTimeoutMs = settings.maxTimeoutMs.byDefault,
     shutdownDelayMs = settings.shutdownDelayMs.byDefault,
     shutdownGraceMs = settings.shutdownGraceMs.byDefault,
+    metrics = "loopback",
     logger = pino({ level: "silent" }),
     now = Date.now,
   } = options;
@@ -59,7 +64,10 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   const limits = { ...defaultConnectionLimits, ...options.limits };
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
-  const refusedLines = new BoundedLines(logger, "request refused", options.refusedLinesPerSecond);
+  const counts = createRefusalCounts();
+  const refusedLines = new BoundedLines(logger, "request refused", options.refusedLinesPerSecond, () => {
+    counts.add("request");
+  });
   const refusals = { maxHeaderBytes: limits.maxHeaderBytes, bodyTimeoutMs: timeouts.bodyTimeoutMs, refusedLines };
   let handlers: ReadonlyMap<string, UniversalHandler> = new Map();
   let handle: RequestListener = () => {};
@@ -74,6 +82,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     admission,
     handlerOf: (path) => handlers.get(path),
     headersFor: crossOrigin.headersFor,
+    refusals: counts,
     logger,
   });
   const listener = refuseUnknown(admitted.listener, refusals);
@@ -83,9 +92,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       engine?.takeStream(stream, headers, rawHeaders) || admitted.refuseStream(stream, headers),
     takeRequest: (request, response) => engine?.takeRequest(request, response) ?? false,
     closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
+    refusals: counts,
     logger,
   } satisfies OnePortOptions;
-  const { server, listenAlso } = createOnePort(listener, { ...portOptions, tls: options.tls });
+  const { server, listenAlso, connections } = createOnePort(listener, { ...portOptions, tls: options.tls });
   const probes =
     options.probePort === undefined
       ? undefined
@@ -112,7 +122,12 @@ export async function createApp(options: AppOptions): Promise<App> {
     clientErrorHandler: createClientErrorHandler(refusals),
   });
 
-  hookRequests(app, { isCall: (url) => handlers.has(url), timeouts, refusedLines });
+  hookRequests(app, {
+    isCall: (url) => handlers.has(url),
+    timeouts,
+    refusedLines,
+    onUnknownMethod: (protocol, durationMs) => telemetry.countUnknownMethod(protocol, durationMs),
+  });
   // Only the RPC handlers read bodies.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
@@ -127,6 +142,22 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   registerProbes(app, { checkReady: () => readiness.check() });
+  const numbers: ServerNumbers = {
+    openCalls: () => Object.entries({ unary: admission.calls, stream: admission.streams }),
+    connections() {
+      const { http1, http2, undecided } = connections();
+      const { size: websocket } = webSockets;
+      return Object.entries({ "http/1.1": http1 - websocket, "http/2": http2, websocket, undecided });
+    },
+    refusals: () => counts.entries(),
+    commitSizes: repository.stats?.commitSizes,
+  };
+  const telemetry = createTelemetry({
+    logger,
+    logOutput: options.logOutput,
+    numbers: metrics === "off" ? undefined : numbers,
+  });
+  registerMetrics(app, { readers: metrics, type: PROMETHEUS_TYPE, read: () => toPrometheusText(telemetry.metrics) });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository, now, newId: randomUUIDv7 }),
@@ -151,7 +182,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     openStreams: options.openStreams,
     closingSignal: closing.signal,
     shutdownSignal: shutdown.signal,
-    observers: [createAccessLog(logger, options.logOutput)],
+    observers: telemetry.observers,
     logger,
     now,
   });
@@ -173,6 +204,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     engine,
     admission,
     refusedLinesPerSecond: options.refusedLinesPerSecond,
+    refusals: counts,
     logger,
   });
   await app.ready();
@@ -217,6 +249,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         // Probes are answered until there is nothing else; watches of health would be open for ever.
         shutdown.abort(shuttingDown());
         if (probes?.server.listening) await promisify(probes.server.close.bind(probes.server))();
+        telemetry[Symbol.dispose]();
         await repository.close();
       }
     },

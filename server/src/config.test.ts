@@ -68,6 +68,7 @@ test("without settings, the defaults apply, on loopback with a development key",
     },
     reflection: "open",
     rpcEngine: "direct",
+    metrics: "loopback",
     logLevel: "info",
   });
 });
@@ -125,6 +126,7 @@ test("set values are used, and an empty variable counts as not set", () => {
     streamLimit: { maxOpen: 8, messagesPerSecond: 500 },
     shutdownDelayMs: 5_000,
     rpcEngine: "stock",
+    metrics: "loopback",
     logLevel: "info",
   });
   const inMemory = { database: { kind: "sqlite", path: ":memory:" }, developmentKeyPath: undefined };

@@ -41,6 +41,7 @@ export interface Config {
   /** Who may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
+  readonly metrics: "loopback" | "all" | "off";
   readonly logLevel: string;
 }
 
@@ -103,6 +104,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     },
     reflection: parseReflection(read, host),
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
+    metrics: read.choice("METRICS", ["loopback", "all", "off"], "loopback") as Config["metrics"],
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");

@@ -1,5 +1,6 @@
 import type { User, UserFields } from "../domain/user.ts";
 import type { Cursor, UserOrder } from "../domain/user-order.ts";
+import type { RepositoryStats } from "./stats.ts";
 
 /** Result that is there, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
@@ -64,6 +65,7 @@ export interface UserChange extends Partial<UserFields> {
  * DatabaseUnavailableError} while the database can't be used.
  */
 export interface UserRepository {
+  readonly stats?: RepositoryStats;
   /** May answer at once: a read of a database in the process need not wait for a turn. */
   find(id: string): Awaitable<User | undefined>;
   /** Returns the users of these ids, in the order of the ids, with undefined for each that does not exist. */

@@ -8,6 +8,7 @@ import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { defaultConnectionLimits } from "../../src/limits.ts";
 import { createOnePort } from "../../src/transport/port/one-port.ts";
+import { createRefusalCounts } from "../../src/transport/refusals.ts";
 
 // Valid calls were once refused as if the bytes behind their upgrade had been lost or changed. A WebSocket unmasks what
 // it reads in place, so it has to be the only owner of those bytes; Node's parser reads into a buffer that all
@@ -28,6 +29,7 @@ async function startUpgrading() {
     takeStream: () => false,
     takeRequest: () => false,
     closeTimeoutMs: 1_000,
+    refusals: createRefusalCounts(),
     logger: createLogger("silent", { write() {} }),
   });
   const upgraded = new Map<string, Upgraded>();

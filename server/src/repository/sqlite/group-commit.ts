@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
+import type { Histogram } from "../../runtime/histogram.ts";
 
 /**
  * Time between two attempts while another process is writing. SQLite could wait too, but would block the event loop.
@@ -29,6 +30,8 @@ export interface GroupCommitOptions {
   busyTimeoutMs: number;
   /** Called after each commit. Throws if the committed data would not be found again. */
   verify(): void;
+  /** Counts the writes of each transaction. */
+  sizes: Histogram;
 }
 
 /**
@@ -135,6 +138,7 @@ export class GroupCommit {
       if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec("ROLLBACK");
       return;
     }
+    this.#options.sizes.record(settlements.length);
     for (const settle of settlements) settle();
   }
 

@@ -4,6 +4,7 @@ import { searchKey, type User } from "../../domain/user.ts";
 import { wordsOfUser } from "../../domain/user-words.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { type RememberedRequest, replay } from "../replay.ts";
+import { createCommitStats } from "../stats.ts";
 import type {
   Awaitable,
   CountOptions,
@@ -47,6 +48,7 @@ class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
   readonly #watch: SqliteWatch;
   readonly #writes: GroupCommit;
+  readonly stats = createCommitStats();
   readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
   readonly #encodedList: SqliteEncodedList;
@@ -68,6 +70,7 @@ class SqliteUserRepository implements UserRepository {
       isBusy,
       busyTimeoutMs: 1_000,
       verify: () => watch.check(),
+      sizes: this.stats.commitSizes,
     });
   }
 

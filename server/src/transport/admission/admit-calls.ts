@@ -16,6 +16,7 @@ import { retryInfo } from "../../rpc/errors.ts";
 import { isHealthCheck } from "../../rpc/health/is-health-check.ts";
 import { requestIdFrom } from "../../runtime/request-id.ts";
 import { isOverBudget } from "../port/connection-guard.ts";
+import type { RefusalCounts } from "../refusals.ts";
 import type { Admission, Arrival } from "./admission.ts";
 import { noteArrival } from "./arrival-time.ts";
 import { createRefusal } from "./refusal.ts";
@@ -44,6 +45,7 @@ export interface AdmitCallsOptions {
   handlerOf(path: string): UniversalHandler | undefined;
   /** Returns headers for a refused call's answer that let pages of an origin read it, names and values in turn. */
   headersFor(origin: string | undefined): readonly string[];
+  refusals: RefusalCounts;
   logger: Logger;
 }
 
@@ -225,9 +227,14 @@ function toRecord(headers: readonly string[]): Record<string, string> {
 }
 
 /** Counts refused calls, and logs one line for all those of a second. */
-function createRefusedLog({ admission, logger }: AdmitCallsOptions): (reason: "overloaded" | "expired") => void {
+function createRefusedLog({
+  admission,
+  refusals,
+  logger,
+}: AdmitCallsOptions): (reason: "overloaded" | "expired") => void {
   let counts: Record<"overloaded" | "expired", number> | undefined;
   return (reason) => {
+    refusals.add(reason);
     if (!counts) {
       counts = { overloaded: 0, expired: 0 };
       setTimeout(() => {

@@ -1,6 +1,7 @@
 import { Code } from "@connectrpc/connect";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { RequestTimeouts } from "../../limits.ts";
+import { isGrpc, mediaTypeOf } from "../../rpc/stages/media-type.ts";
 import type { BoundedLines } from "../port/bounded-lines.ts";
 import { callerOf } from "../port/connection-guard.ts";
 import { dropRestWhenAnswered } from "../port/unread-rest.ts";
@@ -16,13 +17,16 @@ export interface HookRequestsOptions {
   timeouts: RequestTimeouts;
   /** Log of the requests that never became a call. */
   refusedLines: BoundedLines;
+  /** Called when a call of an unknown method was answered. */
+  onUnknownMethod(protocol: string, durationMs: number): void;
 }
 
 /**
  * Adds the hooks of each request: before its route, headers that every answer has, its time and a check of host and
  * URL; after it, a line in the log if it was refused before it became a call.
  */
-export function hookRequests(app: FastifyInstance, { isCall, timeouts, refusedLines }: HookRequestsOptions): void {
+export function hookRequests(app: FastifyInstance, options: HookRequestsOptions): void {
+  const { isCall, timeouts, refusedLines, onUnknownMethod } = options;
   app.decorateRequest("caller").decorateRequest("isCall", false);
   app.addHook("onRequest", async (request, reply) => {
     // Note the caller now: the connection may be gone later.
@@ -36,15 +40,25 @@ export function hookRequests(app: FastifyInstance, { isCall, timeouts, refusedLi
     if (!hasValidHost(request.raw)) return replyError(reply, 400, Code.InvalidArgument, "invalid host");
     if (!isAsciiUrl(request.url)) return replyError(reply, 400, Code.InvalidArgument, "the URL is not percent-encoded");
   });
-  app.addHook("onResponse", async (request, { statusCode }) => {
+  app.addHook("onResponse", async (request, { statusCode, elapsedTime }) => {
     // The access log covers calls. This line is for requests that never became one.
     if (request.isCall) return;
     // A probe's answer is logged only when it changes.
     if (request.routeOptions.url === READY_PATH && statusCode === 503) return;
+    const protocol = request.is404 ? protocolOf(request) : undefined;
+    if (protocol) onUnknownMethod(protocol, elapsedTime);
     if (request.is404 || statusCode >= 400) {
       // Leave out the query: it is the message in a read by GET, and some put tokens there.
       const path = request.url.split("?", 1)[0]?.slice(0, 200);
       refusedLines.info({ requestId: request.id, path, status: statusCode, peer: request.caller.peer });
     }
   });
+}
+
+/** Returns the protocol of a request that is a call by its content type. */
+function protocolOf({ method, headers }: FastifyRequest): string | undefined {
+  const mediaType = mediaTypeOf(headers["content-type"] ?? "") ?? "";
+  if (method !== "POST") return undefined;
+  if (isGrpc(mediaType)) return mediaType.startsWith("application/grpc-web") ? "grpc-web" : "grpc";
+  return /^application\/(?:json$|proto$|connect\+)/.test(mediaType) ? "connect" : undefined;
 }

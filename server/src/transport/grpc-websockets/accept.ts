@@ -18,6 +18,7 @@ import { BoundedLines } from "../port/bounded-lines.ts";
 import { callerOf } from "../port/connection-guard.ts";
 import { hasOpenRequests } from "../port/http1-connection.ts";
 import type { HttpRefusal } from "../port/raw-refusals.ts";
+import type { RefusalCounts } from "../refusals.ts";
 import { SocketCall } from "./call.ts";
 import { CallWebSocket } from "./call-web-socket.ts";
 import { endWithError, REFUSALS, refusalOf } from "./refusal.ts";
@@ -52,12 +53,15 @@ export interface GrpcWebSocketsOptions {
   admission: Admission;
   /** Most lines about refused WebSocket requests a second. */
   refusedLinesPerSecond?: number | undefined;
+  refusals: RefusalCounts;
   logger: Logger;
 }
 
 export interface GrpcWebSockets {
   /** Refuses new sockets and closes those without a call. A call under way ends by itself, and its socket with it. */
   drain(): void;
+  /** Number of open sockets. */
+  readonly size: number;
 }
 
 /**
@@ -72,7 +76,9 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   const timeouts = { ...defaultRequestTimeouts, ...options.timeouts };
   const callOptions = { ...limits, timeouts, admission, engine, logger };
   const sockets = new Set<CallWebSocket>();
-  const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond);
+  const refusedLines = new BoundedLines(logger, "WebSocket refused", options.refusedLinesPerSecond, () => {
+    options.refusals.add("websocket");
+  });
   let draining = false;
   const serverOptions = {
     noServer: true,
@@ -121,6 +127,9 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   server.on("upgrade", accept);
 
   return {
+    get size() {
+      return sockets.size;
+    },
     drain() {
       draining = true;
       clearInterval(pinging);

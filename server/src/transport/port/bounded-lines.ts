@@ -8,17 +8,26 @@ export class BoundedLines {
   readonly #logger: Logger;
   readonly #message: string;
   readonly #maxPerSecond: number;
+  readonly #onLine: () => void;
   #lines = 0;
   #leftOut = 0;
 
-  constructor(logger: Logger, message: string, maxPerSecond = DEFAULT_REFUSED_LINES_PER_SECOND) {
+  /** @param onLine Called for each line, also for one that is left out. */
+  constructor(
+    logger: Logger,
+    message: string,
+    maxPerSecond = DEFAULT_REFUSED_LINES_PER_SECOND,
+    onLine: () => void = () => {},
+  ) {
     this.#logger = logger;
     this.#message = message;
     this.#maxPerSecond = maxPerSecond;
+    this.#onLine = onLine;
   }
 
   /** Logs a line at level `info`, or counts it. */
   info(fields: Readonly<Record<string, unknown>>): void {
+    this.#onLine();
     if (this.#lines === 0) setTimeout(() => this.#endInterval(), INTERVAL_MS).unref();
     this.#lines += 1;
     if (this.#lines <= this.#maxPerSecond) this.#logger.info(fields, this.#message);

@@ -2,6 +2,7 @@ import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
 import type { ConnectionLimits } from "../../limits.ts";
+import type { RefusalCounts } from "../refusals.ts";
 import { Addresses, addressKey } from "./addresses.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { peerOf } from "./connection.ts";
@@ -26,18 +27,25 @@ export interface Guards {
 }
 
 /** Bounds what connections may do before they are known, what they hold, and how many one address has. */
-export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
+export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, logger: Logger): Guards {
   const log = new RefusalLog(logger);
   const addresses = new Addresses({
     ...limits,
-    onRefused: (address) => log.note("connections refused: one address has too many", { address }),
+    onRefused(address) {
+      refusals.add("connections_of_address");
+      log.note("connections refused: one address has too many", { address });
+    },
   });
   const budget = new ByteBudget({
     maxConnectionBytes: limits.maxConnectionBytes,
     maxHeldBytes: limits.maxHeldBytes,
-    onEnded: () => log.note("calls ended: they did not move while too many bytes were held", {}),
+    onEnded() {
+      refusals.add("stalled");
+      log.note("calls ended: they did not move while too many bytes were held", {});
+    },
   });
   const cutBy = (address: string | undefined, cut: () => void) => (reason: string) => {
+    refusals.add("abuse");
     log.note("connections ended: abuse", { address, reason });
     cut();
   };
@@ -52,7 +60,10 @@ export function createGuards(limits: ConnectionLimits, logger: Logger): Guards {
   return {
     admit: (socket) => addresses.admit(socket),
     isProxy: ({ remoteAddress = "" }) => addresses.isProxy(remoteAddress),
-    noteDropped: (address) => log.note("connections refused: the server has too many", { address }),
+    noteDropped(address) {
+      refusals.add("connections");
+      log.note("connections refused: the server has too many", { address });
+    },
     guardHttp1(socket) {
       const bytes = new ConnectionBytes(budget, () => sentBytes(socket));
       const cut = cutBy(socket.remoteAddress, () => socket.destroy());

@@ -1,14 +1,18 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
+import type { RefusalCounts } from "../refusals.ts";
 import { peerOf } from "./connection.ts";
 import { RefusalLog } from "./refusal-log.ts";
 
 /** Lines of each kind. Scanners fail here all day, so more would be noise. */
 const LINES_PER_MINUTE = 10;
 
-/** Logs failed TLS handshakes, with peer and reason, at level `info`. Returns the listener for 'tlsClientError'. */
-export function createHandshakeLog(logger: Logger): (error: Error, socket: TLSSocket) => void {
+/**
+ * Logs failed TLS handshakes, with peer and reason, at level `info`, and counts them. Returns the listener for
+ * 'tlsClientError'.
+ */
+export function createHandshakeLog(refusals: RefusalCounts, logger: Logger): (error: Error, socket: TLSSocket) => void {
   const log = new RefusalLog(logger, { level: "info", linesPerMinute: LINES_PER_MINUTE });
   const silent = new RefusalLog(logger, { level: "debug", linesPerMinute: LINES_PER_MINUTE });
   return (error, socket) => {
@@ -16,10 +20,16 @@ export function createHandshakeLog(logger: Logger): (error: Error, socket: TLSSo
     const { _parent: below = socket } = socket as TLSSocket & { _parent?: Socket };
     const peer = peerOf({ socket: below });
     const certificateFault = certificateFaultOf(error, socket);
-    if (certificateFault) log.note("client certificate refused", { peer, reason: certificateFault });
+    if (certificateFault) {
+      refusals.add("client_certificate");
+      log.note("client certificate refused", { peer, reason: certificateFault });
+    }
     // A load balancer's probe connects and leaves without a byte.
     else if (below.bytesRead === 0) silent.note("connection without a TLS handshake", { peer });
-    else log.note("TLS handshake failed", { peer, reason: reasonOf(error) });
+    else {
+      refusals.add("tls_handshake");
+      log.note("TLS handshake failed", { peer, reason: reasonOf(error) });
+    }
   };
 }
 

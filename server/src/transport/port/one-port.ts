@@ -5,6 +5,7 @@ import net from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
 import type { ConnectionLimits } from "../../limits.ts";
+import type { RefusalCounts } from "../refusals.ts";
 import { acceptPlaintext } from "./accept-plaintext.ts";
 import { lifetimeOf, retireAtAge } from "./connection-age.ts";
 import { describePeer, drainSession, QUIET_TIMEOUT_OF_AGED_MS, shareTlsSocket } from "./drain-session.ts";
@@ -33,6 +34,7 @@ export interface OnePortOptions {
   takeRequest: TakeRequest;
   /** Connections that are still busy this many milliseconds after `close` are cut. */
   closeTimeoutMs: number;
+  refusals: RefusalCounts;
   logger: Logger;
 }
 
@@ -44,6 +46,8 @@ export interface OnePort {
   readonly server: http.Server;
   /** Listens on a further address too, such as the other loopback family's. */
   listenAlso(address: net.ListenOptions): Promise<void>;
+  /** Returns how many connections are open. `undecided` ones have not sent enough to tell their protocol. */
+  connections(): { http1: number; http2: number; undecided: number };
 }
 
 /**
@@ -54,8 +58,8 @@ export interface OnePort {
  * connection to a protocol is replaced. An HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, takeStream, takeRequest, closeTimeoutMs, logger } = options;
-  const guards = createGuards(limits, logger);
+  const { tls, limits, takeStream, takeRequest, closeTimeoutMs, refusals, logger } = options;
+  const guards = createGuards(limits, refusals, logger);
   const { maxConnectionAgeMs } = limits;
   const guarded = guardRequests(handler, takeRequest);
   const server = createHttp1Server(boundRequests(guarded, limits), limits, tls);
@@ -104,7 +108,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
   };
 
   if (tls) {
-    server.on("tlsClientError", createHandshakeLog(logger));
+    server.on("tlsClientError", createHandshakeLog(refusals, logger));
     server.on(connectionEvent, (socket: TLSSocket) => {
       describeTlsSource(socket);
       accept(socket, socket.alpnProtocol === "h2");
@@ -189,6 +193,7 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
 
   return {
     server,
+    connections: () => ({ http1: http1Sockets.size, http2: sessions.size, undecided: undecided.size }),
     async listenAlso(address) {
       const listener = net.createServer({ ...SOCKET_OPTIONS, allowHalfOpen: true });
       listener.maxConnections = limits.maxConnections;

@@ -1,0 +1,10 @@
+declare module "parse-prometheus-text-format" {
+  interface Family {
+    readonly name: string;
+    readonly type: string;
+    readonly metrics: readonly { readonly labels?: Record<string, string>; readonly value: string }[];
+  }
+
+  /** Parses Prometheus's text format. @throws Error for a line that is not of that format. */
+  export default function parse(text: string): Family[];
+}
