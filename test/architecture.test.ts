@@ -125,6 +125,27 @@ test.each(Object.entries(rules))("in %s, imports that the arrow forbids are seen
   expect(seen).toEqual(wrong.map((name) => `${path} -> ${name}`));
 });
 
+/** Returns the packages that a file of the server imports, itself or through others, types left out. */
+function packagesFrom(path: string, importPattern: RegExp, seen = new Set<string>()): Set<string> {
+  const packages = new Set<string>();
+  if (seen.has(path)) return packages;
+  seen.add(path);
+  const code = readFileSync(join(root, path), "utf8").replaceAll(/^(?:im|ex)port type [^;]*;/gm, "");
+  for (const [, name = ""] of code.matchAll(importPattern)) {
+    if (!name.startsWith(".")) packages.add(name);
+    else for (const each of packagesFrom(join(dirname(path), name), importPattern, seen)) packages.add(each);
+  }
+  return packages;
+}
+
+test("nothing of OpenTelemetry is loaded before traces are to be exported", () => {
+  const openTelemetry = (pattern: RegExp) =>
+    [...packagesFrom("server/src/main.ts", pattern)].filter((name) => name.startsWith("@opentelemetry/"));
+  expect(openTelemetry(/(?:from |^import )"([^"]+)"/gm)).toEqual([]);
+  // With dynamic imports, it is there.
+  expect(openTelemetry(/(?:from |^import |import\()"([^"]+)"/gm)).toContain("@opentelemetry/sdk-trace");
+});
+
 /** Relative imports that lead out of a package, tests among them: other packages have names. */
 function strays(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {

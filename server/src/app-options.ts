@@ -9,6 +9,7 @@ import type { StreamLimitOptions } from "./rpc/auth/stream-limits.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import type { StreamsOptions } from "./service/streams.ts";
 import type { LogOutput } from "./telemetry/access-log.ts";
+import type { OtlpOptions } from "./telemetry/otlp/options.ts";
 import type { AdmissionLimits } from "./transport/admission/admission.ts";
 import type { MetricsReaders } from "./transport/fastify/metrics-page.ts";
 import type { TlsOptions } from "./transport/port/servers.ts";
@@ -93,9 +94,11 @@ export interface AppOptions {
   webRoot?: string | undefined;
   /**
    * Callers that may read `/metrics`: "loopback" are those on this machine that come through no proxy. With "off" calls
-   * are not counted. Default "loopback".
+   * are counted for `otlp` only. Default "loopback".
    */
   metrics?: MetricsReaders | undefined;
+  /** Exports traces and metrics by OTLP. Default: none. */
+  otlp?: OtlpOptions | undefined;
   /** Default: silent. */
   logger?: Logger | undefined;
   /** Destination of the logger's lines. With it the access log writes its lines there itself, which costs less. */
@@ -114,6 +117,7 @@ export interface App {
    * 2. After the delay it takes no new connections and sends GOAWAY.
    * 3. Open calls finish; those still open after the grace end with unavailable.
    * 4. The port for probes is closed, and then the repository.
+   * 5. Traces and metrics that are left are exported, in what is left of the grace and a second.
    */
   close(): Promise<void>;
 }

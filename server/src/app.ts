@@ -41,6 +41,8 @@ import { createRefusalCounts } from "./transport/refusals.ts";
 
 /** Time for the last answers to leave after the grace; then connections are cut. */
 const CUT_AFTER_GRACE_MS = 1_000;
+/** Time that traces and metrics get to leave, if the calls have used up all of the grace. */
+const MIN_FLUSH_MS = 500;
 
 /** Builds the whole service. It listens only when `listen` is called. */
 export async function createApp(options: AppOptions): Promise<App> {
@@ -152,15 +154,17 @@ export async function createApp(options: AppOptions): Promise<App> {
     refusals: () => counts.entries(),
     commitSizes: repository.stats?.commitSizes,
   };
-  const telemetry = createTelemetry({
+  const telemetry = await createTelemetry({
     logger,
     logOutput: options.logOutput,
-    numbers: metrics === "off" ? undefined : numbers,
+    numbers: metrics === "off" && !options.otlp ? undefined : numbers,
+    otlp: options.otlp,
   });
+  const tracedRepository = telemetry.traceRepository(repository, repository.stats?.system ?? "other_sql");
   registerMetrics(app, { readers: metrics, type: PROMETHEUS_TYPE, read: () => toPrometheusText(telemetry.metrics) });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
   const rpcRoutes = createRpcRoutes({
-    users: new Users({ repository, now, newId: randomUUIDv7 }),
+    users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
     streams: new Streams(options.streams),
     routes: options.routes,
     permissions: options.permissions,
@@ -183,6 +187,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     closingSignal: closing.signal,
     shutdownSignal: shutdown.signal,
     observers: telemetry.observers,
+    traceCall: telemetry.traceCall,
     logger,
     now,
   });
@@ -241,6 +246,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         shutdown.abort(shuttingDown());
       }, shutdownGraceMs);
       closing.abort(shuttingDown());
+      const closesAtMs = performance.now() + shutdownGraceMs + CUT_AFTER_GRACE_MS;
       webSockets.drain();
       try {
         await app.close();
@@ -249,8 +255,8 @@ export async function createApp(options: AppOptions): Promise<App> {
         // Probes are answered until there is nothing else; watches of health would be open for ever.
         shutdown.abort(shuttingDown());
         if (probes?.server.listening) await promisify(probes.server.close.bind(probes.server))();
-        telemetry[Symbol.dispose]();
         await repository.close();
+        await telemetry.close(Math.max(closesAtMs - performance.now(), MIN_FLUSH_MS));
       }
     },
   };

@@ -69,6 +69,7 @@ test("without settings, the defaults apply, on loopback with a development key",
     reflection: "open",
     rpcEngine: "direct",
     metrics: "loopback",
+    otlp: undefined,
     logLevel: "info",
   });
 });

@@ -4,6 +4,7 @@ import { type DatabaseConfig, developmentKeyPath, parseDatabaseUrl } from "./con
 import { isLoopback, parseHost } from "./config/host.ts";
 import { findMistyped } from "./config/mistyped.ts";
 import { parseOrigins } from "./config/origins.ts";
+import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ConnectionLimits, settings } from "./limits.ts";
@@ -42,6 +43,8 @@ export interface Config {
   readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
   readonly metrics: "loopback" | "all" | "off";
+  /** Undefined if nothing is exported. */
+  readonly otlp: OtlpConfig | undefined;
   readonly logLevel: string;
 }
 
@@ -105,6 +108,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     reflection: parseReflection(read, host),
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
     metrics: read.choice("METRICS", ["loopback", "all", "off"], "loopback") as Config["metrics"],
+    otlp: parseOtlp(read, problems),
     logLevel: read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
   };
   if (config.defaultTimeoutMs > maxTimeoutMs) problems.push("DEFAULT_TIMEOUT_MS: must not exceed MAX_TIMEOUT_MS");

@@ -26,6 +26,7 @@ import { createMethodPlan, type Implementation, type MethodPlan } from "./method
 import type { OpenStreams } from "./open-streams.ts";
 import { createOperatorServices } from "./operator-services.ts";
 import type { CallObserver, CallRecord } from "./record/call-record.ts";
+import type { TraceCall } from "./record/call-trace.ts";
 import { observeCalls } from "./record/observe-calls.ts";
 import { answerFaults } from "./stages/answer-faults.ts";
 import { assembleBodies } from "./stages/assemble-body.ts";
@@ -76,6 +77,8 @@ export interface RpcOptions {
   shutdownSignal: AbortSignal;
   /** Called one after the other at the end of each call. */
   observers: readonly CallObserver[];
+  /** Opens the trace of each call. */
+  traceCall: TraceCall;
   logger: Logger;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
@@ -100,6 +103,7 @@ export interface DirectChain {
   readonly maxTimeoutMs: number;
   readonly shutdownSignal: AbortSignal;
   readonly observers: readonly CallObserver[];
+  readonly traceCall: TraceCall;
   readonly logger: Logger;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
@@ -125,7 +129,7 @@ export interface DirectChain {
  * 10. handler
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
-  const { auth, logger, observers, validation, jsonRegistry, maxTimeoutMs, now } = options;
+  const { auth, logger, observers, traceCall, validation, jsonRegistry, maxTimeoutMs, now } = options;
   const maxBytesOf = (service: DescService) => {
     const ownBytes = service === UserService ? MAX_USER_MESSAGE_BYTES : operators.maxBytesOf(service);
     return Math.min(options.maxMessageBytes, ownBytes ?? Number.POSITIVE_INFINITY);
@@ -219,6 +223,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       maxTimeoutMs,
       shutdownSignal: options.shutdownSignal,
       observers,
+      traceCall,
       logger,
       now,
     },
@@ -234,7 +239,11 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         const maxBytes = maxBytesOf(handler.service);
         const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));
         const named = normalizeMediaType(normalizeCodings(boundDeadline(assembled)));
-        router.handlers[index] = observeCalls(answerFaults(explainRefusals(tagReads(named))), { observers, logger });
+        router.handlers[index] = observeCalls(answerFaults(explainRefusals(tagReads(named))), {
+          observers,
+          traceCall,
+          logger,
+        });
       }
     },
   };

@@ -10,13 +10,14 @@ const whole: CallFacts = {
   peer: "[::1]:4711",
   method: "user.v1.UserService/UpdateUser",
   startedAtMs: 0,
+  trace: { traceId: "0af7651916cd43dd8448eb211c80319c", run: (work) => work() },
   protocol: "grpc-web",
   principal: { subject: 'a"b\u202e\n\ud800', scopes: new Set(), expiresAtMs: 0 },
   resource: "\u0007 é \u2028",
   requestBytes: 5,
   responseBytes: 0,
 };
-const bare: CallFacts = { ...whole, protocol: undefined, principal: undefined, resource: undefined };
+const bare: CallFacts = { ...whole, trace: undefined, protocol: undefined, principal: undefined, resource: undefined };
 
 test.each([
   [whole, Code.NotFound],

@@ -31,9 +31,10 @@ export function createAccessLog(logger: Logger, output?: LogOutput): CallObserve
 }
 
 function fieldsOf(call: CallFacts, { code, durationMs }: Outcome) {
-  const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
+  const { requestId, trace, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
   return {
     requestId,
+    traceId: trace?.traceId,
     method,
     protocol,
     code: nameOf(code),
@@ -48,9 +49,11 @@ function fieldsOf(call: CallFacts, { code, durationMs }: Outcome) {
 
 /** Builds the same line as the logger would. Only values that a caller chose need to be escaped. */
 function lineOf(call: CallFacts, { code, durationMs }: Outcome): string {
-  const { requestId, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
+  const { requestId, trace, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
   return (
-    `{"level":"info","time":"${isoTime()}","requestId":"${requestId}","method":"${method}"` +
+    `{"level":"info","time":"${isoTime()}","requestId":"${requestId}"` +
+    (trace === undefined ? "" : `,"traceId":"${trace.traceId}"`) +
+    `,"method":"${method}"` +
     (protocol === undefined ? "" : `,"protocol":"${protocol}"`) +
     `,"code":"${nameOf(code)}","durationMs":${roundToMicroseconds(durationMs)}` +
     `,"requestBytes":${requestBytes},"responseBytes":${responseBytes},"peer":"${peer}"` +

@@ -1,10 +1,13 @@
 import type { Logger } from "pino";
 import type { CallObserver } from "../rpc/record/call-record.ts";
+import type { TraceCall } from "../rpc/record/call-trace.ts";
 import { createAccessLog, type LogOutput } from "./access-log.ts";
 import { createCallMetrics } from "./metrics/call-metrics.ts";
 import type { Metric } from "./metrics/metric.ts";
 import { createProcessMetrics } from "./metrics/process-metrics.ts";
 import { createServerMetrics, type ServerNumbers } from "./metrics/server-metrics.ts";
+import type { OtlpOptions } from "./otlp/options.ts";
+import { keepTraceId } from "./traces/trace-parent.ts";
 
 export interface TelemetryOptions {
   logger: Logger;
@@ -12,26 +15,46 @@ export interface TelemetryOptions {
   logOutput: LogOutput | undefined;
   /** Numbers of the server for the metrics; without them nothing is counted. */
   numbers: ServerNumbers | undefined;
+  /** Exports spans and metrics. */
+  otlp: OtlpOptions | undefined;
 }
 
-export interface Telemetry extends Disposable {
+export interface Telemetry {
+  /** Opens the trace of a call that begins. */
+  readonly traceCall: TraceCall;
   /** Called one after the other at the end of each call. */
   readonly observers: readonly CallObserver[];
   readonly metrics: readonly Metric[];
   /** Counts a call of a method that does not exist, of which there is no record. */
   countUnknownMethod(protocol: string, durationMs: number): void;
+  /**
+   * Wraps a repository, so that what recorded calls ask of it has spans.
+   *
+   * @param system Name of the database by OpenTelemetry's conventions, such as `sqlite`.
+   */
+  traceRepository<T extends object>(repository: T, system: string): T;
+  /** Ends what runs in the background, and exports what is left within the time. */
+  close(timeoutMs: number): Promise<void>;
 }
 
-/** Creates everything that watches the calls: the log, and metrics. Has to be disposed of. */
-export function createTelemetry({ logger, logOutput, numbers }: TelemetryOptions): Telemetry {
-  const accessLog = createAccessLog(logger, logOutput);
-  if (!numbers) return { observers: [accessLog], metrics: [], countUnknownMethod() {}, [Symbol.dispose]() {} };
-  const calls = createCallMetrics();
-  const ofProcess = createProcessMetrics();
+/** Creates everything that watches the calls: the log, metrics and traces. Has to be closed. */
+export async function createTelemetry({ logger, logOutput, numbers, otlp }: TelemetryOptions): Promise<Telemetry> {
+  const observers = [createAccessLog(logger, logOutput)];
+  const calls = numbers && createCallMetrics();
+  const ofProcess = numbers && createProcessMetrics();
+  if (calls) observers.push(calls.observe);
+  const metrics = calls && ofProcess ? [...calls.metrics, ...createServerMetrics(numbers), ...ofProcess.metrics] : [];
+  const exported = otlp && (await import("./otlp/open-otlp.ts")).openOtlp(otlp, metrics, logger);
+  if (exported) observers.push(exported.observe);
   return {
-    observers: [accessLog, calls.observe],
-    metrics: [...calls.metrics, ...createServerMetrics(numbers), ...ofProcess.metrics],
-    countUnknownMethod: calls.countUnknownMethod,
-    [Symbol.dispose]: () => ofProcess[Symbol.dispose](),
+    observers,
+    metrics,
+    traceCall: exported?.traceCall ?? keepTraceId,
+    countUnknownMethod: calls?.countUnknownMethod ?? (() => {}),
+    traceRepository: exported?.traceRepository ?? ((repository) => repository),
+    async close(timeoutMs) {
+      ofProcess?.[Symbol.dispose]();
+      await exported?.close(timeoutMs);
+    },
   };
 }

@@ -48,7 +48,7 @@ class SqliteUserRepository implements UserRepository {
   readonly #database: DatabaseSync;
   readonly #watch: SqliteWatch;
   readonly #writes: GroupCommit;
-  readonly stats = createCommitStats();
+  readonly stats = createCommitStats("sqlite");
   readonly #writeCheck = new WriteCheck((bytes) => this.#run(() => this.#statements.writeCheck.run(bytes)));
   readonly #list: SqliteUserList;
   readonly #encodedList: SqliteEncodedList;

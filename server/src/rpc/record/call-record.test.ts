@@ -14,6 +14,7 @@ function openRecord(observers: CallObserver[] = []) {
     peer: "192.0.2.1:1",
     method: "a.v1.B/C",
     startedAtMs: performance.now(),
+    trace: undefined,
     observers: [...observers, (_, outcome) => outcomes.push(outcome)],
     logger: pino({}, { write: (line: string) => lines.push(line) }),
   });

@@ -7,6 +7,7 @@ import { CALL_ENDED } from "../call-errors.ts";
 import { toConnectError } from "../errors.ts";
 import { malformedCode, toMalformed } from "../malformed.ts";
 import { makeSendable } from "../sendable-error.ts";
+import type { CallTrace } from "./call-trace.ts";
 
 /** Longest id of a resource, in characters. A caller may have made it up, and it goes into each log line. */
 const MAX_RESOURCE_LENGTH = 128;
@@ -21,6 +22,8 @@ export interface CallFacts {
   readonly method: string;
   /** Start of the call; monotonic, in milliseconds. */
   readonly startedAtMs: number;
+  /** Undefined if the call is part of no trace. */
+  readonly trace: CallTrace | undefined;
   /** "grpc", "grpc-web" or "connect"; undefined while the request is not understood. */
   readonly protocol: string | undefined;
   /** The caller; undefined if nobody is signed in. */
@@ -43,7 +46,7 @@ export interface Outcome {
 /** Called once for every call, at its end: when the last byte of its answer was produced or its client has gone. */
 export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
 
-export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs"> {
+export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs" | "trace"> {
   /** Address that limits count by; undefined for one without such limits. */
   address?: string | undefined;
   observers: readonly CallObserver[];
@@ -60,6 +63,7 @@ export class CallRecord implements CallFacts {
   readonly address: string | undefined;
   readonly method: string;
   readonly startedAtMs: number;
+  readonly trace: CallTrace | undefined;
   /** Time when the call is over, whatever it still waits for; monotonic, in milliseconds. */
   deadlineAtMs = Number.POSITIVE_INFINITY;
   protocol: string | undefined;
@@ -86,12 +90,13 @@ export class CallRecord implements CallFacts {
   #error: ConnectError | undefined;
   #hasEnded = false;
 
-  constructor({ requestId, peer, address, method, startedAtMs, observers, logger }: CallRecordOptions) {
+  constructor({ requestId, peer, address, method, startedAtMs, trace, observers, logger }: CallRecordOptions) {
     this.requestId = requestId;
     this.peer = peer;
     this.address = address;
     this.method = method;
     this.startedAtMs = startedAtMs;
+    this.trace = trace;
     this.#observers = observers;
     this.#logger = logger;
   }
@@ -245,7 +250,8 @@ export class CallRecord implements CallFacts {
   }
 
   #log(level: "warn" | "error", err: unknown): void {
-    this.#logger[level]({ requestId: this.requestId, method: this.method, err }, "call failed");
+    const { requestId, method, trace } = this;
+    this.#logger[level]({ requestId, traceId: trace?.traceId, method, err }, "call failed");
   }
 }
 

@@ -7,10 +7,13 @@ import { canceled } from "../call-errors.ts";
 import { callKey, requestContextKey } from "../context.ts";
 import { isByteStream } from "../stages/byte-stream.ts";
 import { type CallObserver, CallRecord, internalError } from "./call-record.ts";
+import type { TraceCall } from "./call-trace.ts";
 
 export interface ObserveCallsOptions {
   /** Called one after the other at the end of each call. */
   observers: readonly CallObserver[];
+  /** Opens the trace of each call. */
+  traceCall: TraceCall;
   logger: Logger;
 }
 
@@ -23,7 +26,9 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
     const { requestId, peer, address, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
-    const call = new CallRecord({ requestId, peer, address, method, startedAtMs, ...options });
+    const header = (name: string) => request.header.get(name) ?? undefined;
+    const trace = options.traceCall({ method, startedAtMs }, { header });
+    const call = new CallRecord({ requestId, peer, address, method, startedAtMs, trace, ...options });
     contextValues.set(callKey, call);
     // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes
     // early. For the call they all mean the same. The code that writes the answer may never come back to end it.
@@ -36,7 +41,8 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
     if (request.signal.aborted) abandon();
     else request.signal.addEventListener("abort", abandon, { once: true });
     const body = isByteStream(request.body) ? countRequest(request.body, call) : request.body;
-    const response = await handler({ ...request, body, signal: call.signal, contextValues });
+    const handle = () => handler({ ...request, body, signal: call.signal, contextValues });
+    const response = await (trace ? trace.run(handle) : handle());
     return { ...response, body: observeAnswer(response, call) };
   };
   return Object.assign(observed, handler);

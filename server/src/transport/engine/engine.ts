@@ -95,13 +95,20 @@ export function createEngine(options: EngineOptions): Engine {
     for (const call of calls) call.abort(shutdownSignal.reason);
   });
   const routeOf = createRouter(plans);
-  const open = (plan: MethodPlan, requestId: string | string[] | undefined, caller: Caller, startedAtMs: number) =>
+  const open = (
+    plan: MethodPlan,
+    requestId: string | string[] | undefined,
+    caller: Caller,
+    startedAtMs: number,
+    wire: Wire,
+  ) =>
     new CallRecord({
       requestId: requestIdFrom(requestId),
       peer: caller.peer,
       address: caller.address,
       method: plan.name,
       startedAtMs,
+      trace: chain.traceCall({ method: plan.name, startedAtMs }, wire),
       observers: chain.observers,
       logger: chain.logger,
     });
@@ -145,7 +152,7 @@ export function createEngine(options: EngineOptions): Engine {
       if (!route || !guard || headerListSize(rawHeaders) > maxHeaderBytes || !hasValidHost(request)) return false;
       const { origin } = headers;
       const wire = new Http1Wire(request, response, timeouts.bodyTimeoutMs, guard);
-      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now());
+      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now(), wire);
       if (origin !== undefined) {
         const isSecure = () => socket instanceof TLSSocket;
         crossOrigin.check({ origin, authority: headers.host, isSecure, requestId: record.requestId });
@@ -168,7 +175,7 @@ export function createEngine(options: EngineOptions): Engine {
       const route = routeOf({ verb: "POST", target: path, contentType, rawHeaders, isHttp1: false });
       const guard = guardOf(connection);
       if (!route || !guard) return undefined;
-      const record = open(route.plan, requestId, caller, startedAtMs);
+      const record = open(route.plan, requestId, caller, startedAtMs, wire);
       record.onFailure(onFailure);
       return begin(route, {
         wire,
@@ -190,7 +197,7 @@ export function createEngine(options: EngineOptions): Engine {
       const { method: rpc, isHealthCheck } = route.plan;
       if (!isHealthCheck && !admission.hasPlace(session, rpc.methodKind !== "unary")) return false;
       const wire = new Http2Wire(stream, headers, rawHeaders, guard);
-      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now());
+      const record = open(route.plan, headers["x-request-id"], guard.callerOf(headers), performance.now(), wire);
       const { requestId } = record;
       const isSecure = () => session.socket instanceof TLSSocket;
       const authority = headers.host ?? headers[":authority"];

@@ -139,6 +139,12 @@ export class StreamCall extends Call<StreamForm> {
   }
 
   #handle(request: Message | RequestMessages): void {
+    const { trace } = this.options.record;
+    if (trace) trace.run(() => this.#callHandler(request));
+    else this.#callHandler(request);
+  }
+
+  #callHandler(request: Message | RequestMessages): void {
     const { plan } = this.options;
     try {
       this.clock?.throwIfOver();

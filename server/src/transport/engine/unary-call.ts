@@ -110,7 +110,8 @@ export class UnaryCall extends Call<UnaryForm> {
     try {
       this.clock?.throwIfOver();
       chain.validate(plan.method.input, message);
-      const answer = plan.implementation(message as never, this.makeContext());
+      const { trace } = record;
+      const answer = trace ? trace.run(() => this.#callHandler(message)) : this.#callHandler(message);
       if (answer instanceof Promise) {
         answer.then(
           (settled) => this.#answer(settled),
@@ -120,6 +121,10 @@ export class UnaryCall extends Call<UnaryForm> {
     } catch (error) {
       this.failInHandler(error);
     }
+  }
+
+  #callHandler(message: Message): unknown {
+    return this.options.plan.implementation(message as never, this.makeContext());
   }
 
   #answer(message: unknown): void {

@@ -1,0 +1,107 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapGetter,
+  type Tracer,
+  trace,
+} from "@opentelemetry/api";
+import { CompositePropagator, W3CBaggagePropagator, W3CTraceContextPropagator } from "@opentelemetry/core";
+import type { CallFacts, CallObserver, Outcome } from "../../rpc/record/call-record.ts";
+import type { CallTrace, RequestHeaders, TraceCall } from "../../rpc/record/call-trace.ts";
+import {
+  ERROR_TYPE,
+  isServerFault,
+  RPC_METHOD,
+  RPC_STATUS_CODE,
+  RPC_SYSTEM_NAME,
+  statusOf,
+  systemOf,
+} from "../rpc-names.ts";
+import { readTraceParent } from "../traces/trace-parent.ts";
+
+export interface CallSpansOptions {
+  tracer: Tracer;
+  /** Part of the traces that begin here that is recorded, from 0 to 1. */
+  sampleRatio: number;
+}
+
+export interface CallSpans {
+  readonly traceCall: TraceCall;
+  /** Ends the span of a call. */
+  readonly observe: CallObserver;
+}
+
+const propagator = new CompositePropagator({
+  propagators: [new W3CTraceContextPropagator(), new W3CBaggagePropagator()],
+});
+
+const headersGetter: TextMapGetter<RequestHeaders> = {
+  keys: () => [],
+  get: (headers, name) => headers.header(name),
+};
+
+/**
+ * Records a span for each call that is sampled: those whose caller records its trace, and a part of those that begin
+ * a trace. The decision comes first, so that other calls cost next to nothing.
+ */
+export function createCallSpans({ tracer, sampleRatio }: CallSpansOptions): CallSpans {
+  return {
+    traceCall({ method, startedAtMs }, headers) {
+      const parent = readTraceParent(headers);
+      const isSampled = parent ? parent.isSampled : Math.random() < sampleRatio;
+      if (!isSampled && !parent) return undefined;
+      const outer = propagator.extract(ROOT_CONTEXT, headers, headersGetter);
+      if (!isSampled && parent) return new Trace(parent.traceId, outer);
+      const span = tracer.startSpan(method, { kind: SpanKind.SERVER, startTime: startedAtMs }, outer);
+      return new Trace(span.spanContext().traceId, trace.setSpan(outer, span), span);
+    },
+    observe(call, outcome) {
+      if (call.trace instanceof Trace) call.trace.end(call, outcome);
+    },
+  };
+}
+
+/** Trace of a call; with a span if it is recorded. */
+class Trace implements CallTrace {
+  readonly traceId: string;
+  readonly #context: Context;
+  readonly #span: Span | undefined;
+
+  constructor(traceId: string, active: Context, span?: Span) {
+    this.traceId = traceId;
+    this.#context = active;
+    this.#span = span;
+  }
+
+  run<T>(work: () => T): T {
+    return context.with(this.#context, work);
+  }
+
+  end(call: CallFacts, { code, durationMs }: Outcome): void {
+    const span = this.#span;
+    if (!span) return;
+    span.setAttributes(attributesOf(call, code));
+    if (isServerFault(code)) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end(call.startedAtMs + durationMs);
+  }
+}
+
+function attributesOf({ method, protocol, peer, requestId }: CallFacts, code: Outcome["code"]): Attributes {
+  const system = systemOf(protocol);
+  const status = statusOf(system, code);
+  const [, address = peer, port] = /^\[?(.*?)\]?:(\d+)$/.exec(peer) ?? [];
+  return {
+    [RPC_SYSTEM_NAME]: system,
+    [RPC_METHOD]: method,
+    [RPC_STATUS_CODE]: status,
+    ...(isServerFault(code) && { [ERROR_TYPE]: status }),
+    "network.peer.address": address,
+    ...(port !== undefined && { "network.peer.port": Number(port) }),
+    "rollcall.request_id": requestId,
+  };
+}
