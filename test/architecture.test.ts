@@ -34,7 +34,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/telemetry": {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),
-    forbidden: new RegExp(`fastify|sqlite|${SOCKETS}|^@rollcall/`),
+    forbidden: new RegExp(`fastify|sqlite|${SOCKETS}|^@rollcall/(?!shared/)`),
   },
   "server/src/transport": {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),

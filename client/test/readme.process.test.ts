@@ -27,6 +27,7 @@ const programs = [
   /^Result 0 .*\nResult 1 .*\nResult 2 .*\n(\d+ of \d+\n)+64\nEcho: Hello\nEcho: Goodbye\n$/,
   /^0\n$/,
   /UserService\/ListUsers.*\n0\n$/s,
+  /^0\n$/,
 ];
 test.each(examples("ts").map((code, index) => ({ number: index + 1, code, expected: programs[index] ?? /never/ })))(
   "program $number of the README",

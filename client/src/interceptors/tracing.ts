@@ -8,23 +8,25 @@ export interface TracedCall {
   /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
   readonly stream: boolean;
+  /** URL of the method. */
+  readonly url: string;
   /** Header of the request: the place for `traceparent`. */
   readonly header: Headers;
 }
 
 /**
- * Called as each call begins. The function it returns is called at the end, with the error if there is one. An
- * OpenTelemetry span fits in a few lines. Errors of either function are dropped, and the call goes on.
+ * Called as each call begins. The function it returns is called at the end, with the error if there is one. Errors of
+ * either function are dropped, and the call goes on. For OpenTelemetry see `createOpenTelemetryHook`.
  */
 export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) => void;
 
 /** Calls the hook for every call; a stream ends with its last message. */
 export function createTracingInterceptor(hook: TraceHook): Interceptor {
   return (next) => (request) => {
-    const { stream, header } = request;
+    const { stream, url, header } = request;
     let end: ReturnType<TraceHook> | undefined;
     callHook(() => {
-      end = hook({ method: methodName(request.method), stream, header });
+      end = hook({ method: methodName(request.method), stream, url, header });
     });
     return observeCall(next, request, (error) => end?.(error));
   };

@@ -1,5 +1,6 @@
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
+import { rpcStatus } from "@rollcall/shared/rpc-status";
 
 /*
  * Names of OpenTelemetry's conventions for RPC (semantic conventions 1.45.0), where they are stable.
@@ -30,9 +31,7 @@ export function systemOf(protocol: string | undefined): string {
 
 /** Returns a code as the system writes it: `NOT_FOUND` in gRPC, `not_found` in Connect. */
 export function statusOf(system: string, code: Code | undefined): string {
-  if (system !== "grpc") return codeName(code);
-  // gRPC spells it with two l.
-  return code === Code.Canceled ? "CANCELLED" : codeName(code).toUpperCase();
+  return rpcStatus(system, codeName(code));
 }
 
 /** Returns a code in Connect's form, "ok" for success. */

@@ -5,6 +5,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { AppOptions } from "@rollcall/server";
 import { connections, createCellTransport, protocolCells, protocols } from "@rollcall/testing/matrix";
+import { startOtlpReceiver, startSilentServer } from "@rollcall/testing/otlp/receiver";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
 import { rpcEngine } from "@rollcall/testing/rpc-engine";
@@ -12,7 +13,6 @@ import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { prometheusName } from "../../src/telemetry/metrics/prometheus-text.ts";
 import { UNARY } from "../hardening/support/full-server.ts";
-import { startOtlpReceiver, startSilentServer } from "./support/otlp-receiver.ts";
 import { type Metrics, readMetrics } from "./support/read-metrics.ts";
 
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
