@@ -14,6 +14,8 @@ export interface Contestant {
   readonly isLimit: boolean;
   /** Whether it is Rollcall, which gets its users by calls. */
   readonly isRollcall: boolean;
+  /** Whether it exports traces and metrics, to a receiver of the bench. */
+  readonly exports?: boolean;
 }
 
 const ROLLCALL_BUNDLE = "../../server/dist/main.js";
@@ -27,6 +29,10 @@ const contestants = [
   rollcall("rollcall", "Rollcall", { RPC_ENGINE: "direct" }),
   rollcall("rollcall-memory", "Rollcall, in memory", { RPC_ENGINE: "direct", DATABASE_URL: "sqlite::memory:" }),
   rollcall("rollcall-stock", "Rollcall, stock carrier", { RPC_ENGINE: "stock" }),
+  rollcall("rollcall-uncounted", "Rollcall, without metrics", { RPC_ENGINE: "direct", METRICS: "off" }),
+  exporting("rollcall-traces-none", "Rollcall, OTLP, no call recorded", "0"),
+  exporting("rollcall-traces-some", "Rollcall, OTLP, 10 % of the calls recorded", "0.1"),
+  exporting("rollcall-traces-all", "Rollcall, OTLP, each call recorded", "1"),
   ...framework("connect-fastify", "connect-fastify"),
   ...framework("grpc-js", "@grpc/grpc-js"),
   ...framework("nice-grpc", "nice-grpc"),
@@ -44,6 +50,11 @@ function limit(name: string, label: string, program: string, env: Contestant["en
 
 function rollcall(name: string, label: string, env: Contestant["env"]): Contestant {
   return { name, label, program: ROLLCALL_BUNDLE, env, api: "rpc", isLimit: false, isRollcall: true };
+}
+
+/** Rollcall with its telemetry on; `ratio` of the traces is recorded. */
+function exporting(name: string, label: string, ratio: string): Contestant {
+  return { ...rollcall(name, label, { RPC_ENGINE: "direct", OTEL_TRACES_SAMPLER_ARG: ratio }), exports: true };
 }
 
 /** A framework twice: its handlers alone, and with the work that Rollcall does. */

@@ -1,5 +1,8 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { mintToken, SCOPES } from "@rollcall/server";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
@@ -19,6 +22,8 @@ export interface Context {
   /** A token with all scopes. */
   readonly token: string;
   readonly tls: TlsFiles;
+  /** Base URL of a receiver of OTLP that drops what it gets. */
+  readonly otlpEndpoint: string;
 }
 
 /** Paths of PEM files. */
@@ -37,7 +42,24 @@ export async function createContext(options: Options): Promise<Context> {
   const secret = randomBytes(32).toString("hex");
   const key = new TextEncoder().encode(secret);
   const token = await mintToken({ secret: key, subject: "bench", scopes: SCOPES, ttlSeconds: TOKEN_TTL_SECONDS });
-  return { options, folder, secret, token, tls: await writeCertificate(join(folder, "tls")) };
+  return {
+    options,
+    folder,
+    secret,
+    token,
+    tls: await writeCertificate(join(folder, "tls")),
+    otlpEndpoint: await startOtlpSink(),
+  };
+}
+
+/** Starts the receiver. It keeps no process alive. */
+async function startOtlpSink(): Promise<string> {
+  const server = createServer((request, response) => {
+    request.resume().once("end", () => response.writeHead(200, { "content-type": "application/x-protobuf" }).end());
+  });
+  server.listen(0, "127.0.0.1").unref();
+  await once(server, "listening");
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
 async function writeCertificate(folder: string): Promise<TlsFiles> {

@@ -17,6 +17,7 @@ const NOT_FROM_ENV_FILE = Object.fromEntries(
   [
     ...["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"],
     ...["AUTH_JWKS_URL", "AUTH_ISSUER", "AUTH_AUDIENCE"],
+    ...["METRICS", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"],
     ...["LOG_LEVEL", "MAX_CALLS", "MAX_MESSAGE_BYTES", "MAX_UPLOAD_BYTES"],
   ].map((name) => [name, ""]),
 );
@@ -78,6 +79,7 @@ export async function startTarget(
       BENCH_LOG_FILE: join(folder, "calls.log"),
       BENCH_HTTP: httpVersion,
       ...(usesTls && { TLS_CERT_FILE: tls.certFile, TLS_KEY_FILE: tls.keyFile }),
+      ...(contestant.exports && { OTEL_EXPORTER_OTLP_ENDPOINT: context.otlpEndpoint }),
       ...contestant.env,
     },
   });

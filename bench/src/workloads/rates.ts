@@ -60,6 +60,18 @@ export const rateOptions: readonly RateOptions[] = [
     usesTls: true,
   },
   {
+    ...getGrpc,
+    name: "telemetry",
+    title: "Cost of telemetry: GetUser, gRPC over h2c",
+    contestants: [
+      "rollcall-uncounted",
+      "rollcall",
+      "rollcall-traces-none",
+      "rollcall-traces-some",
+      "rollcall-traces-all",
+    ],
+  },
+  {
     name: "list-grpc",
     title: "ListUsers(100), gRPC over h2c",
     contestants: ["bare-http2", ...GRPC],
