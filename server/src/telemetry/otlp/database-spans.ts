@@ -4,6 +4,8 @@ import { ERROR_TYPE } from "../rpc-names.ts";
 /** Operations of a repository that are queries, as SQL calls them. */
 const OPERATIONS: Readonly<Record<string, string>> = {
   find: "SELECT",
+  findMany: "SELECT",
+  count: "SELECT",
   list: "SELECT",
   listEncoded: "SELECT",
   insert: "INSERT",
@@ -18,25 +20,31 @@ const OPERATIONS: Readonly<Record<string, string>> = {
  * @param system Name of the database by OpenTelemetry's conventions, such as `sqlite`.
  */
 export function traceRepository<T extends object>(repository: T, system: string, tracer: Tracer): T {
-  const traced = new Map<PropertyKey, unknown>();
-  return new Proxy(repository, {
-    get(target, key) {
-      const known = traced.get(key);
-      if (known) return known;
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== "function") return value;
-      const operation = typeof key === "string" ? OPERATIONS[key] : undefined;
-      const call = (...args: unknown[]): unknown => Reflect.apply(value, target, args);
-      const method = operation === undefined ? call : withSpan(call, operation, system, tracer);
-      traced.set(key, method);
-      return method;
-    },
-  });
+  const methods = Object.fromEntries(
+    methodNames(repository).map((name) => {
+      const call = (Reflect.get(repository, name) as Method).bind(repository);
+      const operation = OPERATIONS[name];
+      return [name, operation === undefined ? call : withSpan(call, operation, system, tracer)];
+    }),
+  );
+  return Object.assign(Object.create(repository), methods);
 }
 
-function withSpan(call: (...args: unknown[]) => unknown, operation: string, system: string, tracer: Tracer) {
+type Method = (...args: unknown[]) => unknown;
+
+/** Lists the methods of an object, those of its classes included. */
+function methodNames(object: object): string[] {
+  const names = new Set<string>();
+  for (let each = object; each !== Object.prototype; each = Object.getPrototypeOf(each)) {
+    for (const name of Object.getOwnPropertyNames(each)) names.add(name);
+  }
+  names.delete("constructor");
+  return [...names].filter((name) => typeof Reflect.get(object, name) === "function");
+}
+
+function withSpan(call: Method, operation: string, system: string, tracer: Tracer): Method {
   const attributes = { "db.system.name": system, "db.operation.name": operation, "db.collection.name": "users" };
-  return (...args: unknown[]): unknown => {
+  return (...args) => {
     if (!trace.getActiveSpan()?.isRecording()) return call(...args);
     const span = tracer.startSpan(`${operation} users`, { kind: SpanKind.CLIENT, attributes });
     const result = call(...args);
