@@ -27,6 +27,12 @@ test("probes need no certificate on a port of their own, which serves nothing el
   expect(await answerOf(`${probeUrl.replace("localhost", "[::1]")}/healthz`)).toEqual([200, { status: "ok" }]);
   const health = createClient(Health, createGrpcTransport({ baseUrl: probeUrl }));
   expect((await health.check({})).status).toBe(HealthCheckResponse_ServingStatus.SERVING);
+  // A collector on another machine calls it by another name.
+  const named = (port: string) =>
+    exchangeToEnd(Number(port), "GET /metrics HTTP/1.1\r\nhost: node-7:9\r\nconnection: close\r\n\r\n");
+  expect(await named(new URL(probeUrl).port)).toMatch(/^HTTP\/1\.1 200[\s\S]*\nrpc_server_/);
+  await using open = await startServer();
+  expect(await named(new URL(open.url).port)).toMatch(/^HTTP\/1\.1 404/);
   const refused = { code: "unimplemented", message: expect.stringContaining("only probes") };
   for (const path of ["/", "/user.v1.UserService/ListUsers", "/healthz/../", "/healthzz"]) {
     expect(await answerOf(probeUrl + path), path).toEqual([404, refused]);

@@ -1,8 +1,9 @@
 import { BlockList, isIP } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
+import { cameByProbePort } from "../port/probe-port.ts";
 import { replyNotFound } from "./reply-error.ts";
 
-/** Callers that may read the metrics: those on this machine, all, or none. */
+/** Callers that may read the metrics: those on this machine and of the port for probes, all, or none. */
 export type MetricsReaders = "loopback" | "all" | "off";
 
 export interface MetricsPageOptions {
@@ -21,7 +22,8 @@ loopback.addAddress("::1", "ipv6");
 export function registerMetrics(app: FastifyInstance, { readers, type, read }: MetricsPageOptions): void {
   if (readers === "off") return;
   app.get("/metrics", (request, reply) => {
-    if (readers === "loopback" && !isLocal(request)) return replyNotFound(request, reply);
+    if (readers === "loopback" && !isLocal(request) && !cameByProbePort(request.raw))
+      return replyNotFound(request, reply);
     return reply.type(type).header("cache-control", "no-store").send(read());
   });
 }

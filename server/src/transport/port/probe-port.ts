@@ -1,4 +1,4 @@
-import type { RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener } from "node:http";
 import { Code } from "@connectrpc/connect";
 import { HEALTH_SERVICE } from "../../rpc/health/is-health-check.ts";
 import { pathOf } from "../admission/target.ts";
@@ -8,6 +8,13 @@ import { dropRestWhenAnswered } from "./unread-rest.ts";
 
 const PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
 const REFUSAL = errorBody(Code.Unimplemented, "only probes, health checks and metrics are served on this port");
+
+const requests = new WeakSet<IncomingMessage>();
+
+/** Returns whether a request came by a port for probes. */
+export function cameByProbePort(request: IncomingMessage): boolean {
+  return requests.has(request);
+}
 
 /**
  * Creates a plaintext port for probes, health checks and metrics alone. They are answered as on the main port, whose
@@ -21,7 +28,10 @@ export function createProbePort(
 ): OnePort {
   const { takeStream, takeRequest } = options;
   const listener: RequestListener = (request, response) => {
-    if (isProbe(request.url)) return handler(request, response);
+    if (isProbe(request.url)) {
+      requests.add(request);
+      return handler(request, response);
+    }
     dropRestWhenAnswered(request, response, bodyTimeoutMs);
     response.writeHead(404, { "content-type": "application/json" }).end(REFUSAL);
   };
