@@ -6,7 +6,7 @@ import type { User } from "./users.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const definitions = loadSync(["user/v1/user.proto", "stream/v1/stream.proto"], {
-  includeDirs: [join(root, "proto"), join(root, ".buf")],
+  includeDirs: [join(root, "proto")],
 });
 
 /** The services as users of grpc-js have them. */
