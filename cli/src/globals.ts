@@ -1,6 +1,6 @@
 import { MAX_TIMEOUT_MS, TOKEN_FAULT, toBearerToken } from "@rollcall/client";
 import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
-import { parseDuration } from "@rollcall/server/units";
+import { parseDuration } from "@rollcall/shared/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { InterruptedError, UsageError } from "./exit.ts";
 import { explainHttp } from "./http-hint.ts";

@@ -1,5 +1,5 @@
+import { parseDuration, parseSize } from "@rollcall/shared/units";
 import type { Setting } from "../limits.ts";
-import { parseDuration, parseSize } from "./units.ts";
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
