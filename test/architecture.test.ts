@@ -40,10 +40,17 @@ const rules: Readonly<Record<string, Rule>> = {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),
     forbidden: /sqlite|^@rollcall\/(?!shared\/|pem$)/,
   },
-  "server/src/config": { rooms: server("limits.ts"), forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/ },
+  "server/src/config": {
+    rooms: server("limits.ts", "rpc/auth/token-verifier.ts"),
+    forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
+  },
   "server/src/config.ts": {
-    rooms: server("limits.ts", "config", "rpc/auth/token-verifier.ts", "transport/port/addresses.ts"),
+    rooms: server("limits.ts", "config", "transport/port/addresses.ts"),
     forbidden: /^(?!node:)/,
+  },
+  "server/src/tokens.ts": {
+    rooms: server("config", "development-key.ts", "rpc/auth/mint-token.ts", "rpc/auth/permissions.ts"),
+    forbidden: /./,
   },
   "server/src/commands": {
     rooms: ["server/package.json", ...server("config.ts", "config", "repository")],
@@ -67,7 +74,10 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web)|${COMMAND_LINE}`),
   },
   "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
-  "cli/src": { rooms: ["cli/package.json"], forbidden: /^@rollcall\/(?!client|server|gen|shared)|fastify|^ws$/ },
+  "cli/src": {
+    rooms: ["cli/package.json"],
+    forbidden: /^@rollcall\/(?!client|server\/tokens$|gen|shared)|fastify|^ws$/,
+  },
   "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/)/ },
   "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
   // Contestants of the benchmarks build the server from its files, as its `main.ts` does.

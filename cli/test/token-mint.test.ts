@@ -1,7 +1,8 @@
 import { mkdir, mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTokenVerifier, loadDevelopmentKey } from "@rollcall/server";
+import { createTokenVerifier } from "@rollcall/server";
+import { loadDevelopmentKey } from "@rollcall/server/tokens";
 import { rollcallInside } from "@rollcall/testing/run-rollcall";
 import { expect, test } from "vitest";
 

@@ -1,4 +1,5 @@
 import { BlockList } from "node:net";
+import { type AuthConfig, parseAuth } from "./config/auth.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { type DatabaseConfig, developmentKeyPath, parseDatabaseUrl } from "./config/database-url.ts";
 import { isLoopback, parseHost } from "./config/host.ts";
@@ -8,7 +9,6 @@ import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ConnectionLimits, settings } from "./limits.ts";
-import type { TokenKeys, TokenVerifierOptions } from "./rpc/auth/token-verifier.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
 
 /** Checked settings. Times are in milliseconds. */
@@ -48,13 +48,7 @@ export interface Config {
   readonly logLevel: string;
 }
 
-export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
-  /** Undefined means a development key. Only ever so on loopback. */
-  readonly keys: TokenKeys | undefined;
-}
-
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
-const MIN_SECRET_BYTES = 32;
 /** Settings of the contract that this version lacks. They are refused rather than ignored. */
 const NOT_YET: Readonly<Record<string, readonly string[]>> = {
   WORKERS: ["1"],
@@ -140,30 +134,6 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   return Object.freeze(config);
 }
 
-/** Settings that signing a token needs. */
-export interface TokenSettings {
-  readonly auth: AuthConfig;
-  /** Path of the key to sign with if no other is set; undefined if the server keeps it to itself. */
-  readonly developmentKeyPath: string | undefined;
-}
-
-/**
- * Reads only the settings that signing a token needs; the others may be wrong. The database matters only if no key is
- * set.
- *
- * @throws ConfigError
- */
-export function parseTokenSettings(env: Env, sources: FileSources): TokenSettings {
-  const problems: string[] = [];
-  const read = createReader(env, problems);
-  const auth = parseAuth(read, problems);
-  const keyPath = auth.keys
-    ? undefined
-    : developmentKeyPath(parseDatabaseUrl(read, sources, problems), sources.rootDir);
-  if (problems.length > 0) throw new ConfigError(problems);
-  return { auth, developmentKeyPath: keyPath };
-}
-
 /**
  * Reads only where the database is; the other settings may be wrong.
  *
@@ -192,41 +162,6 @@ export function parseDatabaseArgument(name: string, argument: string, env: Env, 
     if (!(error instanceof ConfigError)) throw error;
     throw new ConfigError(error.problems.map((problem) => problem.replace(/^DATABASE_URL/, name)));
   }
-}
-
-function parseAuth(read: Reader, problems: string[]): AuthConfig {
-  const issuer = read.text("AUTH_ISSUER");
-  const audience = read.text("AUTH_AUDIENCE");
-  return { keys: parseTokenKeys(read, problems), issuer, audience };
-}
-
-function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
-  const secret = read.text("AUTH_SECRET");
-  const jwksUrl = read.text("AUTH_JWKS_URL");
-  const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", settings.authJwksMaxStaleMs);
-  if (secret !== undefined && jwksUrl !== undefined) {
-    problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
-    return undefined;
-  }
-  if (secret !== undefined) {
-    const bytes = new TextEncoder().encode(secret);
-    if (bytes.length < MIN_SECRET_BYTES) problems.push(`AUTH_SECRET: must have at least ${MIN_SECRET_BYTES} bytes`);
-    return { secret: bytes };
-  }
-  if (jwksUrl === undefined) return undefined;
-  if (!read.text("AUTH_ISSUER")) problems.push("AUTH_ISSUER: must be set with AUTH_JWKS_URL");
-  if (!read.text("AUTH_AUDIENCE")) problems.push("AUTH_AUDIENCE: must be set with AUTH_JWKS_URL");
-  const url = URL.parse(jwksUrl);
-  const isSafe =
-    url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname.replace(/^\[(.*)\]$/, "$1")));
-  if (url && (url.username !== "" || url.password !== "")) {
-    problems.push("AUTH_JWKS_URL: must not have a user name or password: a key set is public");
-  } else if (url && isSafe) {
-    return { jwksUrl: url, maxStaleMs };
-  } else {
-    problems.push("AUTH_JWKS_URL: must be an https URL");
-  }
-  return undefined;
 }
 
 /** On loopback whoever can call may see what can be called; elsewhere a token shows that the caller is known. */

@@ -1,10 +1,6 @@
 export { methodName } from "@rollcall/shared/method-name";
 export { createApp } from "./app.ts";
 export type { App, AppOptions, ListeningAddress } from "./app-options.ts";
-export { ConfigError } from "./config/config-error.ts";
-export { readEnvFile } from "./config/env-file.ts";
-export { parseTokenSettings } from "./config.ts";
-export { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
 export type { Principal } from "./domain/principal.ts";
 export type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";

@@ -30,8 +30,8 @@ export function addTokenCommands(program: Command, io: Io): void {
 async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs: number): Promise<string> {
   if (subject === "") throw new UsageError("--sub must not be empty");
   if (ttlMs < 1_000) throw new UsageError("--ttl must be a second or more");
-  // Loaded here, since only this command needs the server's code.
-  const server = await import("@rollcall/server");
+  // Loaded here, since only this command needs it.
+  const server = await import("@rollcall/server/tokens");
   const { ConfigError, DevelopmentKeyError, loadDevelopmentKey, mintToken, parseTokenSettings, readEnvFile } = server;
   const scopes = scopesOf(scope, server.SCOPES);
   const read = () => {
