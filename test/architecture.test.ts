@@ -66,6 +66,10 @@ const rules: Readonly<Record<string, Rule>> = {
     ),
     forbidden: /^@rollcall\//,
   },
+  "server/src/testing": {
+    rooms: server("app.ts", "app-options.ts", "rpc/auth", "telemetry/logger.ts"),
+    forbidden: /^(?!node:crypto$)/,
+  },
   "gen/src": { rooms: [], forbidden: /^(?!@bufbuild\/protobuf|#rules\/)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
   "shared/src": { rooms: [], forbidden: /./ },

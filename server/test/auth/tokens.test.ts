@@ -247,7 +247,7 @@ test("a stream whose token expires ends with that, in every protocol", async () 
       yield create(BidiRequestSchema, { message: "hello" });
       await new Promise(() => {});
     })();
-    const headers = await server.auth();
+    const headers = await server.auth({ now: Date.now });
     const replies: string[] = [];
     const responses = createClient(StreamService, transport).bidirectionalStream(forever, { headers });
     const error = await (async () => {

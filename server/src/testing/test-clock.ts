@@ -1,0 +1,24 @@
+/** Clock of a server under test. It is the system's until it is set; then it stands still. */
+export class TestClock {
+  #read: () => number;
+
+  /** @param read Returns milliseconds since the Unix epoch, until the clock is set. Default: the system's clock. */
+  constructor(read: () => number = Date.now) {
+    this.#read = read;
+  }
+
+  /** Returns milliseconds since the Unix epoch. */
+  readonly now = (): number => this.#read();
+
+  /** Sets the time, at which the clock stands still. */
+  set(time: Date | number): void {
+    const timeMs = Number(time);
+    if (!Number.isFinite(timeMs)) throw new TypeError("the time of the clock must be a date, or milliseconds");
+    this.#read = () => timeMs;
+  }
+
+  /** Sets the clock to the present time and this much more, in milliseconds. */
+  advance(ms: number): void {
+    this.set(this.now() + ms);
+  }
+}
