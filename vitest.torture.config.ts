@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Tests that take minutes: `pnpm torture`. One file after the other, each in a process of its own, for it measures memory. */
 export default defineConfig({
   test: {
-    include: ["{server,client,cli,web}/test/**/*.torture.ts"],
+    include: ["{server,client,cli,web}/test/**/*.torture.ts", "test/*.torture.ts"],
     globalSetup: "test/browser-setup.ts",
     maxWorkers: 1,
     testTimeout: 1_800_000,

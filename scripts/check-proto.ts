@@ -46,13 +46,9 @@ function checkBreaking(): void {
     return;
   }
   const against = join(temporary, "against");
-  execFileSync(
-    "sh",
-    ["-c", `mkdir -p "$1" && git archive "$2" -- proto | tar -x -C "$1"`, "sh", against, base],
-    {
-      cwd: root,
-    },
-  );
+  execFileSync("sh", ["-c", `mkdir -p "$1" && git archive "$2" -- proto | tar -x -C "$1"`, "sh", against, base], {
+    cwd: root,
+  });
   for (const path of ["buf.yaml", "proto/buf"]) cpSync(join(root, path), join(against, path), { recursive: true });
   run("buf", "breaking", "--against", against);
 }

@@ -185,9 +185,9 @@ test("no relative import leads out of its package", () => {
 });
 
 test.each([
-  ["server/src", ["main.ts"]],
+  ["server/src", ["bin.ts", "main.ts"]],
   ["cli/src", ["main.ts"]],
-])("in %s, %s alone uses `process`", (folder, expected) => {
+])("in %s, %s alone use `process`", (folder, expected) => {
   const users = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
     .filter((path) =>

@@ -17,7 +17,9 @@ test("buf/validate in proto is that of the installed validator", async () => {
   // A copy alone, without the repository's buf.yaml, as other people have it.
   await cp(join(root, "proto"), join(folder.path, "proto"), { recursive: true });
   const args = ["build", "proto", "--as-file-descriptor-set", "-o", output];
-  const { stderr } = await run(join(root, "node_modules/.bin/buf"), [...args, "--exclude-source-info"], { cwd: folder.path });
+  const { stderr } = await run(join(root, "node_modules/.bin/buf"), [...args, "--exclude-source-info"], {
+    cwd: folder.path,
+  });
   expect(stderr).toBe("");
   const { file: files } = fromBinary(FileDescriptorSetSchema, await readFile(output));
   const vendored = files.find(({ name }) => name === path);

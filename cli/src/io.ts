@@ -11,7 +11,7 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
-  /** The repository's root, with its `.env` file and the `data` folder. */
+  /** Folder of the `.env` file and of `data`: the repository's root, or where the command is started. */
   readonly rootDir: string;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;

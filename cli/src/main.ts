@@ -35,7 +35,8 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdout,
   stderr,
   env,
-  rootDir: resolve(import.meta.dirname, "../.."),
+  // Of an installed package, where it is started.
+  rootDir: /[/\\]node_modules[/\\]/.test(import.meta.dirname) ? process.cwd() : resolve(import.meta.dirname, "../.."),
   signal: controller.signal,
 });
 process.exitCode = code === Exit.interrupted ? interruptedCode : code;

@@ -1,3 +1,5 @@
+// Apps that target less than ES2026 know these types by it.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
 import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";

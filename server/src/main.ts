@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The `rollcall-server` command; the only place of this package that uses `process`. */
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
@@ -23,8 +22,10 @@ import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 
-/** The same folder from `server/src` and from `server/dist`. */
-const rootDir = resolve(import.meta.dirname, "../..");
+/** Folder of `.env` and `data`: the repository's, or above `server/dist`; of an installed package, where it is started. */
+const rootDir = /[/\\]node_modules[/\\]/.test(import.meta.dirname)
+  ? process.cwd()
+  : resolve(import.meta.dirname, "../..");
 
 /** Ends the process with exit code 2 if `read` finds a wrong argument or setting. */
 function orExit<T>(read: () => T): T {
@@ -91,13 +92,13 @@ try {
     onNotice: ({ level, message }) => logger[level](message),
   });
   const keys = config.auth.keys ?? { secret: developmentKey() };
-  const webRoot = join(rootDir, "web/dist");
+  const webRoot = [join(import.meta.dirname, "web"), join(rootDir, "web/dist")].find((folder) => existsSync(folder));
   const app = await createApp({
     ...config,
     auth: createTokenVerifier({ keys, issuer, audience, logger }),
     repository,
     streams: { maxUploadBytes: config.maxUploadBytes },
-    webRoot: existsSync(webRoot) ? webRoot : undefined,
+    webRoot,
     logger,
     logOutput,
   });

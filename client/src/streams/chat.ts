@@ -1,3 +1,5 @@
+// Apps that target less than ES2026 know these types by it.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";

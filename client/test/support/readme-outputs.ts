@@ -1,0 +1,16 @@
+/** What the README's programs (`ts`) print, in their order. */
+export const programOutputs: readonly RegExp[] = [
+  /^Emmy Noether\n$/,
+  /^email: .+\nname: .+\n$/,
+  /^Result 0 .*\nResult 1 .*\nResult 2 .*\n(\d+ of \d+\n)+64\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^0\n$/,
+  /UserService\/ListUsers.*\n0\n$/s,
+  /^0\n$/,
+];
+
+/** What its scripts (`sh`) print. */
+export const scriptOutputs: readonly RegExp[] = [
+  /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^2 users created, 0 skipped, 0 failed\.\n2 users exported\.\n$/,
+  /^[\w-]+\.[\w-]+\.[\w-]+\n$/,
+];

@@ -1,0 +1,88 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { startPackageRegistry } from "@rollcall/testing/package-registry";
+import { startProcess } from "@rollcall/testing/start-process";
+import { publint } from "publint";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  buildViteApp,
+  compileExamples,
+  createOutsideFolder,
+  installPacked,
+  type PackageName,
+  packPackages,
+  runExamples,
+} from "./support/outside-folder.ts";
+
+const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-packed-"));
+let packed: Record<PackageName, string>;
+beforeAll(async () => {
+  packed = await packPackages(folder.path);
+});
+afterAll(() => folder.remove());
+
+test("publint and arethetypeswrong find nothing in the packages", async () => {
+  for (const [name, file] of Object.entries(packed)) {
+    const bytes = readFileSync(file);
+    const { messages } = await publint({ pack: { tarball: new Uint8Array(bytes).buffer }, strict: true });
+    expect(messages, name).toEqual([]);
+    const entrypoints = name === "gen" ? ["user/v1/user", "stream/v1/stream", "google/rpc/error_details"] : undefined;
+    const result = await checkPackage(createPackageFromTarballData(bytes), entrypoints && { entrypoints });
+    const problems = result.types === false ? [{ kind: "NoTypes", resolutionKind: undefined }] : result.problems;
+    // Packages of ES modules, as most of their dependencies: CommonJS takes them by import().
+    const isOfCommonJs = (problem: object) =>
+      "resolutionKind" in problem && ["node10", "node16-cjs"].includes(String(problem.resolutionKind));
+    expect(
+      problems.filter((problem) => !isOfCommonJs(problem)),
+      name,
+    ).toEqual([]);
+  }
+});
+
+test("installed by npm elsewhere, they run the README's examples", async () => {
+  await using registry = await startPackageRegistry();
+  using outside = createOutsideFolder();
+  await installPacked(outside, Object.values(packed), registry.url);
+  await compileExamples(outside);
+  // All scripts are in packages.torture.ts, on Node.js 22 too.
+  await runExamples(outside, process.execPath, [1, 2]);
+  await buildViteApp(outside);
+  expect(readdirSync(join(outside.path, "app/dist/assets")).join()).toMatch(/\.js$/);
+
+  const lock: Lock = JSON.parse(readFileSync(join(outside.path, "package-lock.json"), "utf8"));
+  const ofCommand = withDependencies(lock, "@rollcall/cli");
+  expect(ofCommand).toContain("@rollcall/client");
+  expect(ofCommand).not.toContain("@rollcall/server");
+  expect(ofCommand).not.toContain("fastify");
+  expect(withDependencies(lock, "@rollcall/server")).toContain("fastify");
+
+  const program = join(outside.path, "node_modules/.bin/rollcall-server");
+  await using server = await startProcess({ program });
+  expect(await (await fetch(server.url)).text()).toContain("<title>");
+  outside.write("test.mjs", testWithServer);
+  expect(await outside.run(process.execPath, ["test.mjs"])).toBe("Ada\n");
+});
+
+const testWithServer = `
+  import { createRollcallClient } from "@rollcall/client/node";
+  import { createTestServer } from "@rollcall/server/testing";
+  await using server = await createTestServer();
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  console.log((await client.createUser({ email: "ada@example.com", name: "Ada" })).name);
+`;
+
+interface Lock {
+  readonly packages: Readonly<Record<string, { readonly dependencies?: Readonly<Record<string, string>> }>>;
+}
+
+/** Returns the names of a package and of all that it depends on. */
+function withDependencies({ packages }: Lock, name: string): string[] {
+  const names = new Set([name]);
+  for (const each of names) {
+    for (const other of Object.keys(packages[`node_modules/${each}`]?.dependencies ?? {})) names.add(other);
+  }
+  return [...names];
+}
