@@ -20,7 +20,7 @@ const packed = await packPackages(folder.path);
 test.for(["22", "26"])("with Node.js %s, client and command run all examples of the README", async (version) => {
   using nodes = createOutsideFolder();
   nodes.write("package.json", "{}");
-  await nodes.run("npm", ["install", `node@${version}`]);
+  await nodes.run("npm", ["install", `node@${version}`], process.env);
   const node = join(nodes.path, "node_modules/node/bin/node");
   expect(await nodes.run(node, ["--version"])).toMatch(`v${version}.`);
 

@@ -24,6 +24,9 @@ export interface LineLimit {
   readonly text: string;
 }
 
+/** Longest line that is a message: a server's default limit. */
+export const MESSAGE_LINE_LIMIT: LineLimit = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };
+
 /**
  * Yields the lines of a UTF-8 stream, in bounded memory. A line ends only with LF or CR LF. A byte order mark at the
  * very beginning is dropped.

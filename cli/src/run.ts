@@ -2,6 +2,8 @@ import { withoutTokens } from "@rollcall/client";
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { checkArguments } from "./arguments.ts";
+import { addCallCommand } from "./commands/call.ts";
+import { addCompletionCommands } from "./commands/completion.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUsersCommands } from "./commands/users.ts";
@@ -61,5 +63,7 @@ function createProgram(io: Io, isJson: boolean): Command {
   addUsersCommands(program, io);
   addStreamCommands(program, io);
   addTokenCommands(program, io);
+  addCallCommand(program, io);
+  addCompletionCommands(program, io);
   return program;
 }

@@ -1,6 +1,6 @@
 // Apps that target less than ES2026 know these types by it.
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, createClient, createContextValues, type Transport } from "@connectrpc/connect";
 import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import {
@@ -38,15 +38,21 @@ export type UserQuery = Pick<MessageInitShape<typeof ListUsersRequestSchema>, "p
 export class RollcallClient implements AsyncDisposable {
   readonly users: Client<typeof UserService>;
   readonly streams: Client<typeof StreamService>;
+  readonly #transport: Transport;
   readonly #createSha256: () => Sha256;
   readonly #close: () => Promise<void>;
 
   constructor({ transport, timeoutMs, createSha256, close }: ClientParts) {
-    const bounded = withDefaultTimeout(transport, timeoutMs);
-    this.users = createClient(UserService, bounded);
-    this.streams = createClient(StreamService, bounded);
+    this.#transport = withDefaultTimeout(transport, timeoutMs);
+    this.users = this.service(UserService);
+    this.streams = this.service(StreamService);
     this.#createSha256 = createSha256;
     this.#close = close;
+  }
+
+  /** Returns the generated client of any service, over the same transport and interceptors. It throws ConnectErrors. */
+  service<T extends DescService>(service: T): Client<T> {
+    return createClient(service, this.#transport);
   }
 
   /** @throws UserNotFoundError */

@@ -27,7 +27,7 @@ export interface OutsideFolder extends Disposable {
   readonly path: string;
   write(name: string, text: string): void;
   /** Runs a program to its end there, with commands of the installed packages. @throws Error if it fails. */
-  run(program: string, args: readonly string[], env?: Record<string, string>): Promise<string>;
+  run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): Promise<string>;
 }
 
 /** Creates a folder outside the repository. Compiler and bundler are those of the repository. */
@@ -57,8 +57,10 @@ export function createOutsideFolder(): OutsideFolder {
 export async function installPacked(folder: OutsideFolder, files: readonly string[], registry?: string): Promise<void> {
   folder.write("package.json", '{ "name": "outside", "private": true, "type": "module" }\n');
   const from = registry === undefined ? [] : ["--registry", registry, "--cache", join(folder.path, ".npm")];
+  // The way to npm's own registry is the machine's.
+  const env = registry === undefined ? process.env : {};
   const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier"];
-  await folder.run("npm", ["install", ...from, ...quiet, ...files]);
+  await folder.run("npm", ["install", ...from, ...quiet, ...files], env);
   for (const name of ["typescript", "vite", "@types/node"]) {
     mkdirSync(dirname(join(folder.path, "node_modules", name)), { recursive: true });
     symlinkSync(join(root, "node_modules", name), join(folder.path, "node_modules", name));

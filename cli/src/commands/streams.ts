@@ -6,11 +6,8 @@ import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import { STANDARD_INPUT, sizeOfFile } from "../input.ts";
 import type { Io } from "../io.ts";
-import { linesOf } from "../lines.ts";
+import { linesOf, MESSAGE_LINE_LIMIT } from "../lines.ts";
 import { printable } from "../output.ts";
-
-/** Longest line: a server's default limit for a message. */
-const LINE_LIMIT = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };
 
 export function addStreamCommands(program: Command, io: Io): void {
   program
@@ -71,7 +68,7 @@ export function addStreamCommands(program: Command, io: Io): void {
         using chat = client.chat(options);
         let fault: UsageError | undefined;
         const send = async () => {
-          for await (const { number, text, problem } of linesOf(io.stdin, LINE_LIMIT)) {
+          for await (const { number, text, problem } of linesOf(io.stdin, MESSAGE_LINE_LIMIT)) {
             if (problem !== undefined) {
               fault = new UsageError(`line ${number} of the input ${problem}`);
               break;

@@ -1,0 +1,113 @@
+import { type DescMethod, fromJsonString, type Message, type MessageShape, toJson } from "@bufbuild/protobuf";
+import type { CallOptions } from "@connectrpc/connect";
+import { toRollcallError } from "@rollcall/client";
+import { Argument, type Command } from "commander";
+import { UsageError } from "../exit.ts";
+import { type Globals, withClient } from "../globals.ts";
+import { STANDARD_INPUT } from "../input.ts";
+import type { Io } from "../io.ts";
+import { linesOf, MESSAGE_LINE_LIMIT } from "../lines.ts";
+import { findMethod, jsonRegistry, methodNames } from "../methods.ts";
+
+/** A generated client's method of any kind. */
+type AnyCall = (input: unknown, options: CallOptions) => Promise<Message> | AsyncIterable<Message>;
+
+export function addCallCommand(program: Command, io: Io): void {
+  program
+    .command("call")
+    .description(
+      "call any method, with messages in JSON: {} by default, - for one a line of standard input; a stream of requests " +
+        "takes several, by default those of standard input. Prints an answer a line",
+    )
+    .addArgument(new Argument("<method>", `its name, or the end of it: ${methodNames.join(", ")}`))
+    .argument("[json...]", "the request, or each of them")
+    .action(async (name: string, texts: string[], _options, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      const method = findMethod(name);
+      if (method.methodKind === "bidi_streaming" && globals.http === "1.1") {
+        throw new UsageError(`${method.name} needs HTTP/2: it can't go with --http 1.1`);
+      }
+      const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
+      if (isOne && texts.length > 1) throw new UsageError(`${method.name} takes one message`);
+      const input = new Requests(method, texts.length > 0 ? texts : [isOne ? "{}" : STANDARD_INPUT], io);
+      const whenInterrupted = () => "canceled; whether the server has acted on it is not known";
+      await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        // Its type is one of four; the kind of the method says which.
+        const call = client.service(method.parent)[method.localName] as unknown as AnyCall;
+        const request = isOne ? await input.only() : input.all();
+        const write = (message: Message) => {
+          const json = toJson(method.output, message as MessageShape<typeof method.output>, {
+            registry: jsonRegistry,
+            alwaysEmitImplicit: true,
+          });
+          io.stdout.write(`${JSON.stringify(json, null, io.stdout.isTTY && !globals.json ? 2 : 0)}\n`);
+        };
+        try {
+          const answer = call(request, options);
+          if (Symbol.asyncIterator in answer) for await (const message of answer) write(message);
+          else write(await answer);
+        } catch (error) {
+          throw input.fault ?? toRollcallError(error);
+        }
+        // Those before it have been answered.
+        if (input.fault) throw input.fault;
+      });
+    });
+}
+
+/** Requests of a call, read from arguments and standard input as they are sent. */
+class Requests {
+  /** What is wrong with a message. No more are sent then. */
+  fault: UsageError | undefined;
+  readonly #method: DescMethod;
+  readonly #texts: readonly string[];
+  readonly #io: Io;
+
+  constructor(method: DescMethod, texts: readonly string[], io: Io) {
+    this.#method = method;
+    this.#texts = texts;
+    this.#io = io;
+    // Arguments can be checked before anything is sent.
+    for (const text of texts) if (text !== STANDARD_INPUT) this.#parse(text, "the message");
+  }
+
+  async *all(): AsyncGenerator<Message> {
+    try {
+      for (const text of this.#texts) {
+        if (text === STANDARD_INPUT) yield* this.#ofInput();
+        else yield this.#parse(text, "the message");
+      }
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      this.fault = error;
+    }
+  }
+
+  /** @throws UsageError unless there is exactly one. */
+  async only(): Promise<Message> {
+    const messages = await Array.fromAsync(this.all());
+    const [message] = messages;
+    if (this.fault) throw this.fault;
+    if (message && messages.length === 1) return message;
+    throw new UsageError(
+      `${this.#method.name} takes one message; standard input has ${messages.length} lines with one`,
+    );
+  }
+
+  async *#ofInput(): AsyncGenerator<Message> {
+    for await (const { number, text, problem } of linesOf(this.#io.stdin, MESSAGE_LINE_LIMIT)) {
+      if (problem !== undefined) throw new UsageError(`line ${number} of the input ${problem}`);
+      if (text.trim() !== "") yield this.#parse(text, `line ${number} of the input`);
+    }
+  }
+
+  #parse(text: string, place: string): Message {
+    const { input } = this.#method;
+    try {
+      return fromJsonString(input, text, { registry: jsonRegistry });
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new UsageError(`${place} is not a ${input.typeName} in JSON: ${reason}`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { Argument, type Command } from "commander";
+import { candidatesFor } from "../completion/candidates.ts";
+import { completionScripts } from "../completion/scripts.ts";
+import type { Globals } from "../globals.ts";
+import type { Io } from "../io.ts";
+import { methodNames } from "../methods.ts";
+
+export function addCompletionCommands(program: Command, io: Io): void {
+  program
+    .command("completion")
+    .description('print a script for a shell, which completes words: eval "$(rollcall completion bash)"')
+    .addArgument(new Argument("<shell>").choices(Object.keys(completionScripts)))
+    .action((shell: keyof typeof completionScripts, _options, command: Command) => {
+      const script = completionScripts[shell];
+      io.stdout.write(command.optsWithGlobals<Globals>().json ? `${JSON.stringify({ script })}\n` : script);
+    });
+
+  // For those scripts.
+  program
+    .command("complete", { hidden: true })
+    .argument("[words...]")
+    .action((words: string[]) => {
+      for (const { word, description } of candidatesFor(program, words, { method: methodNames })) {
+        io.stdout.write(`${word}\t${description.split("\n", 1)}\n`);
+      }
+    });
+}

@@ -1,0 +1,64 @@
+import type { Command, Option } from "commander";
+
+/** A word that may come next. */
+export interface Candidate {
+  readonly word: string;
+  readonly description: string;
+}
+
+/**
+ * Returns the words that can follow, for a shell: commands, options, and values where they are known. None where a shell
+ * should complete names of files.
+ *
+ * @param words Words after the command's own name; the last one is unfinished, and may be empty.
+ * @param values Values of arguments, by the argument's name.
+ */
+export function candidatesFor(
+  program: Command,
+  words: readonly string[],
+  values: Readonly<Record<string, readonly string[]>>,
+): Candidate[] {
+  const last = words.at(-1) ?? "";
+  const [chain, operands, awaiting] = walk(program, words.slice(0, -1));
+  const command = chain.at(-1) ?? program;
+  const candidates = () => {
+    if (awaiting) return (awaiting.argChoices ?? []).map((word) => ({ word, description: "" }));
+    if (last.startsWith("-")) return chain.toReversed().flatMap(optionsOf);
+    if (command.commands.length > 0) return commandsOf(command);
+    const argument = command.registeredArguments[operands];
+    const known = argument?.argChoices ?? values[argument?.name() ?? ""] ?? [];
+    return known.map((word) => ({ word, description: "" }));
+  };
+  const byWord = new Map(candidates().map((candidate) => [candidate.word, candidate]));
+  return [...byWord.values()].filter(({ word }) => word.startsWith(last));
+}
+
+/** Follows finished words: the commands, the number of operands of the last one, and an option that needs its value. */
+function walk(program: Command, words: readonly string[]): [Command[], number, Option | undefined] {
+  const chain = [program];
+  let operands = 0;
+  let awaiting: Option | undefined;
+  for (const word of words) {
+    if (awaiting) {
+      awaiting = undefined;
+      continue;
+    }
+    const option = chain.flatMap(({ options }) => options).find(({ long, short }) => word === long || word === short);
+    if (option?.required) awaiting = option;
+    if (word.startsWith("-")) continue;
+    const next = chain.at(-1)?.commands.find((each) => each.name() === word);
+    if (next) chain.push(next);
+    else operands += 1;
+  }
+  return [chain, operands, awaiting];
+}
+
+function optionsOf(command: Command): Candidate[] {
+  const visible = command.createHelp().visibleOptions(command);
+  return visible.flatMap(({ long, description }) => (long ? [{ word: long, description }] : []));
+}
+
+function commandsOf(command: Command): Candidate[] {
+  const visible = command.createHelp().visibleCommands(command);
+  return visible.map((each) => ({ word: each.name(), description: each.description() }));
+}

@@ -1,0 +1,35 @@
+import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
+import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_details";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { UsageError } from "./exit.ts";
+
+/** Services that the command knows by their descriptors. */
+const services = [UserService, StreamService];
+
+/** Types that google.protobuf.Any may hold in JSON. */
+export const jsonRegistry = createRegistry(...services, file_google_rpc_error_details);
+
+const methods = services.flatMap((service) => service.methods);
+
+/** Full names of all methods, such as `user.v1.UserService/GetUser`. */
+export const methodNames = methods.map(({ parent, name }) => `${parent.typeName}/${name}`);
+
+/**
+ * Returns the method of a name: `user.v1.UserService/GetUser`, with a dot in place of the slash, or without what stands
+ * before a part, such as `GetUser`.
+ *
+ * @throws UsageError for a name that no method has.
+ */
+export function findMethod(name: string): DescMethod {
+  const dotted = name.replace(/^\//, "").replace("/", ".").toLowerCase();
+  const found = methods.filter((method) => {
+    const full = `${method.parent.typeName}.${method.name}`.toLowerCase();
+    return full === dotted || full.endsWith(`.${dotted}`);
+  });
+  const [method] = found;
+  if (method && found.length === 1) return method;
+  const problem =
+    found.length > 1 ? `${JSON.stringify(name)} is a method of several services` : "there is no such method";
+  throw new UsageError(`${problem}; there are ${methodNames.join(", ")}`);
+}

@@ -1,0 +1,67 @@
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import type { DescFile } from "@bufbuild/protobuf";
+import { root } from "@rollcall/testing/root";
+import { expect, test } from "vitest";
+import { methodNames } from "../src/methods.ts";
+import { startSignedIn } from "./support/start-signed-in.ts";
+
+test("call reaches methods of all four kinds", async () => {
+  await using signedIn = await startSignedIn();
+  const { run } = signedIn;
+  const created = await run(["call", "CreateUser", '{"email": "ada@example.com", "name": "Ada"}']);
+  expect(JSON.parse(created.stdout)).toMatchObject({ user: { email: "ada@example.com", name: "Ada" } });
+  const listed = await run(["call", "user.v1.UserService/ListUsers", "--protocol", "connect"]);
+  expect(JSON.parse(listed.stdout)).toMatchObject({ users: [{ name: "Ada" }], nextPageToken: "" });
+  const results = await run(["call", "stream.v1.StreamService.ServerStream", "-"], '{"query": "x"}\n');
+  expect(
+    results.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line)),
+  ).toHaveLength(10);
+  const chunks = `{"chunk": "${btoa("abc")}"}\n\n{"chunk": "${btoa("de")}"}\n`;
+  const uploaded = await run(["call", "clientstream"], chunks);
+  expect(JSON.parse(uploaded.stdout)).toMatchObject({ totalBytes: "5", checksum: expect.any(String) });
+  const replies = await run(["call", "BidirectionalStream", '{"message": "one"}', '{"message": "two"}', "--json"]);
+  expect(replies).toEqual({ code: 0, stderr: "", stdout: '{"reply":"Echo: one"}\n{"reply":"Echo: two"}\n' });
+});
+
+test("call says what is wrong, with a method, with a message, and with what the server refuses", async () => {
+  await using signedIn = await startSignedIn();
+  const { run } = signedIn;
+  const wrong = async (args: string[], input = "") => run(["call", ...args], input);
+  const known = "there are user.v1.UserService/GetUser, ";
+  expect(await wrong(["Nothing"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`rollcall: there is no such method; ${known}`),
+  });
+  expect(await wrong(["GetUser", '{"ids": "x"}'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^rollcall: the message is not a user\.v1\.GetUserRequest in JSON: .*ids/),
+  });
+  expect(await wrong(["GetUser", "{}", "{}"])).toMatchObject({
+    code: 2,
+    stderr: "rollcall: GetUser takes one message\n",
+  });
+  expect(await wrong(["GetUser", "-"])).toMatchObject({ code: 2, stderr: expect.stringContaining("has 0 lines") });
+  expect(await wrong(["BidirectionalStream"], '{"message": "one"}\n{"message"\n')).toMatchObject({
+    code: 2,
+    stdout: '{"reply":"Echo: one"}\n',
+    stderr: expect.stringMatching(/^rollcall: line 2 of the input is not a stream\.v1\.BidiRequest in JSON/),
+  });
+  expect(await wrong(["BidirectionalStream", "{}", "--http", "1.1"])).toMatchObject({ code: 2 });
+  const refused = await wrong(["CreateUser", '{"email": "ada"}', "--json"]);
+  expect(refused.code).toBe(1);
+  expect(JSON.parse(refused.stderr).error).toMatchObject({ code: "invalid_argument", message: "validation failed" });
+  expect(JSON.parse(refused.stderr).error.violations).toHaveLength(2);
+});
+
+test("call knows every method of the contract", async () => {
+  const files = globSync("gen/src/**/*_pb.ts", { cwd: root });
+  const modules = await Promise.all(files.map((file) => import(join(root, file))));
+  const descriptors = modules.flatMap((module) => Object.values(module)) as DescFile[];
+  const services = descriptors.filter(({ kind }) => kind === "file").flatMap((file) => file.services);
+  const names = services.flatMap(({ typeName, methods }) => methods.map(({ name }) => `${typeName}/${name}`));
+  expect(names.toSorted()).toEqual(methodNames.toSorted());
+});
