@@ -4,24 +4,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { startPackageRegistry } from "@rollcall/testing/package-registry";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { root } from "@rollcall/testing/root";
 import { startProcess } from "@rollcall/testing/start-process";
 import { publint } from "publint";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { packPackages } from "../scripts/pack.ts";
 import {
   buildViteApp,
   compileExamples,
   createOutsideFolder,
   installPacked,
-  type PackageName,
-  packPackages,
+  packedIn,
   runExamples,
 } from "./support/outside-folder.ts";
 
 const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-packed-"));
-let packed: Record<PackageName, string>;
-beforeAll(async () => {
-  packed = await packPackages(folder.path);
-});
+const packed = packedIn(folder.path);
+beforeAll(() => packPackages(folder.path));
 afterAll(() => folder.remove());
 
 test("publint and arethetypeswrong find nothing in the packages", async () => {
@@ -29,7 +29,10 @@ test("publint and arethetypeswrong find nothing in the packages", async () => {
     const bytes = readFileSync(file);
     const { messages } = await publint({ pack: { tarball: new Uint8Array(bytes).buffer }, strict: true });
     expect(messages, name).toEqual([]);
-    const entrypoints = name === "gen" ? ["user/v1/user", "stream/v1/stream", "google/rpc/error_details"] : undefined;
+    const entrypoints =
+      name === "gen"
+        ? ["user/v1/user", "stream/v1/stream", "google/rpc/error_details", "grpc/health/v1/health"]
+        : undefined;
     const result = await checkPackage(createPackageFromTarballData(bytes), entrypoints && { entrypoints });
     const problems = result.types === false ? [{ kind: "NoTypes", resolutionKind: undefined }] : result.problems;
     // Packages of ES modules, as most of their dependencies: CommonJS takes them by import().
@@ -48,7 +51,7 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   await installPacked(outside, Object.values(packed), registry.url);
   await compileExamples(outside);
   // All scripts are in packages.torture.ts, on Node.js 22 too.
-  await runExamples(outside, process.execPath, [1, 2]);
+  await runExamples(outside, process.execPath, [1, 3]);
   await buildViteApp(outside);
   expect(readdirSync(join(outside.path, "app/dist/assets")).join()).toMatch(/\.js$/);
 
@@ -62,17 +65,10 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
   await using server = await startProcess({ program });
   expect(await (await fetch(server.url)).text()).toContain("<title>");
-  outside.write("test.mjs", testWithServer);
-  expect(await outside.run(process.execPath, ["test.mjs"])).toBe("Ada\n");
+  const [testing = ""] = examplesIn(readFileSync(join(root, "docs/packages.md"), "utf8"), "ts testing");
+  outside.write("testing.mts", testing);
+  expect(await outside.run(process.execPath, ["testing.mts"])).toBe("2031\ntoken has expired\n");
 });
-
-const testWithServer = `
-  import { createRollcallClient } from "@rollcall/client/node";
-  import { createTestServer } from "@rollcall/server/testing";
-  await using server = await createTestServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  console.log((await client.createUser({ email: "ada@example.com", name: "Ada" })).name);
-`;
 
 interface Lock {
   readonly packages: Readonly<Record<string, { readonly dependencies?: Readonly<Record<string, string>> }>>;

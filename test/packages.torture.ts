@@ -5,17 +5,19 @@ import { join } from "node:path";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { packPackages } from "../scripts/pack.ts";
 import {
   buildViteApp,
   compileExamples,
   createOutsideFolder,
   installPacked,
-  packPackages,
+  packedIn,
   runExamples,
 } from "./support/outside-folder.ts";
 
 const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-packed-"));
-const packed = await packPackages(folder.path);
+await packPackages(folder.path);
+const packed = packedIn(folder.path);
 
 test.for(["22", "26"])("with Node.js %s, client and command run all examples of the README", async (version) => {
   using nodes = createOutsideFolder();
@@ -27,7 +29,7 @@ test.for(["22", "26"])("with Node.js %s, client and command run all examples of 
   using outside = createOutsideFolder();
   await installPacked(outside, [packed.gen, packed.client, packed.cli]);
   await compileExamples(outside);
-  await runExamples(outside, node, [0, 1, 2]);
+  await runExamples(outside, node, [0, 1, 2, 3]);
   await buildViteApp(outside);
   await using server = await startServer({ webRoot: join(outside.path, "app/dist") });
   await using browser = await launchChromium();

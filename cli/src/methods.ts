@@ -1,11 +1,14 @@
 import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
 import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_details";
+import { Health } from "@rollcall/gen/grpc/health/v1/health";
+import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
+import { ServerReflection as ServerReflectionAlpha } from "@rollcall/gen/grpc/reflection/v1alpha/reflection";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { UsageError } from "./exit.ts";
 
 /** Services that the command knows by their descriptors. */
-const services = [UserService, StreamService];
+const services = [UserService, StreamService, Health, ServerReflection, ServerReflectionAlpha];
 
 /** Types that google.protobuf.Any may hold in JSON. */
 export const jsonRegistry = createRegistry(...services, file_google_rpc_error_details);

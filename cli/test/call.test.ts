@@ -23,6 +23,8 @@ test("call reaches methods of all four kinds", async () => {
   const chunks = `{"chunk": "${btoa("abc")}"}\n\n{"chunk": "${btoa("de")}"}\n`;
   const uploaded = await run(["call", "clientstream"], chunks);
   expect(JSON.parse(uploaded.stdout)).toMatchObject({ totalBytes: "5", checksum: expect.any(String) });
+  const health = await run(["call", "grpc.health.v1.Health/Check"]);
+  expect(JSON.parse(health.stdout)).toEqual({ status: "SERVING" });
   const replies = await run(["call", "BidirectionalStream", '{"message": "one"}', '{"message": "two"}', "--json"]);
   expect(replies).toEqual({ code: 0, stderr: "", stdout: '{"reply":"Echo: one"}\n{"reply":"Echo: two"}\n' });
 });

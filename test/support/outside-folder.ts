@@ -8,17 +8,12 @@ import { type ProgramResult, run } from "@rollcall/testing/run-program";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect } from "vitest";
 import { programOutputs, scriptOutputs } from "../../client/test/support/readme-outputs.ts";
-import { buildPackages, packageNames } from "../../scripts/build-packages.ts";
+import type { packageNames } from "../../scripts/build-packages.ts";
 
 export type PackageName = (typeof packageNames)[number];
 
-/** Builds all packages, and packs them with pnpm. Returns their files. */
-export async function packPackages(folder: string): Promise<Record<PackageName, string>> {
-  await buildPackages();
-  const filters = packageNames.flatMap((name) => ["--filter", `./${name}`]);
-  const args = ["-y", "pnpm@12", "--recursive", ...filters, "pack", "--config.ignore-scripts=true"];
-  const { code, stderr } = await run("npx", [...args, "--pack-destination", folder]);
-  if (code !== 0) throw new Error(stderr);
+/** Returns the files of packed packages in a folder. */
+export function packedIn(folder: string): Record<PackageName, string> {
   const fileOf = (name: PackageName) => join(folder, `rollcall-${name}-0.1.0.tgz`);
   return { gen: fileOf("gen"), client: fileOf("client"), server: fileOf("server"), cli: fileOf("cli") };
 }
@@ -67,11 +62,11 @@ export async function installPacked(folder: OutsideFolder, files: readonly strin
   }
 }
 
-const examples = (info: string) => examplesIn(readFileSync(join(root, "client/README.md"), "utf8"), info);
+const examples = (info: string, page = "client/README.md") => examplesIn(readFileSync(join(root, page), "utf8"), info);
 
-/** Writes the programs of the library's README and compiles them, with types, as a project of its own would. */
+/** Writes the programs of both READMEs and compiles them, with types, as a project of its own would. */
 export async function compileExamples(folder: OutsideFolder): Promise<void> {
-  const programs = examples("ts");
+  const programs = [...examples("ts"), ...examples("ts ci", "README.md")];
   for (const [index, code] of programs.entries()) {
     folder.write(
       `src/example-${index}.ts`,
@@ -97,7 +92,11 @@ export async function compileExamples(folder: OutsideFolder): Promise<void> {
 /** Runs the README's programs, compiled before, and its scripts, each with a server of its own. */
 export async function runExamples(folder: OutsideFolder, node: string, scripts: readonly number[]): Promise<void> {
   const runs = [
-    ...programOutputs.map((output, index) => ({ program: node, args: [`out/example-${index}.js`], output })),
+    ...[...programOutputs, /^created /].map((output, index) => ({
+      program: node,
+      args: [`out/example-${index}.js`],
+      output,
+    })),
     ...scripts.map((index) => ({
       program: "sh",
       args: ["-ec", examples("sh")[index] ?? "false"],

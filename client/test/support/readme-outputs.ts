@@ -12,5 +12,6 @@ export const programOutputs: readonly RegExp[] = [
 export const scriptOutputs: readonly RegExp[] = [
   /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
   /^2 users created, 0 skipped, 0 failed\.\n2 users exported\.\n$/,
+  /^\{"user":.+\}\n\{"reply":"Echo: one"\}\n\{"reply":"Echo: two"\}\n$/,
   /^[\w-]+\.[\w-]+\.[\w-]+\n$/,
 ];

@@ -26,8 +26,8 @@ export interface TestServer extends AsyncDisposable {
 
 /**
  * Starts the real server for a test: on a free port of loopback, with an empty database in memory and a key of its own.
- * It stops at the end of an `await using` block. The first one of a process takes a third of a second, which compiles
- * the contract's rules, and further ones some milliseconds.
+ * It stops at the end of an `await using` block. The first one of a process takes up to a second, which compiles the
+ * contract's rules, and further ones some milliseconds.
  *
  * @param options As of `createApp`. With a `now`, the clock begins with it.
  */
