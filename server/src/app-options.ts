@@ -111,6 +111,12 @@ export interface App {
   /** Starts to listen. @throws ListenError if the port is in use, and the like. */
   listen(): Promise<ListeningAddress>;
   /**
+   * Gives a server with TLS other certificates: handshakes use them from now on, open connections stay as they are.
+   *
+   * @throws PemError or OpenSSL's error when they can't be used; the old ones serve on.
+   */
+  replaceTls(tls: TlsOptions): void;
+  /**
    * Drains and closes the server.
    *
    * 1. It reports that it is not ready.

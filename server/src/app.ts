@@ -97,7 +97,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     refusals: counts,
     logger,
   } satisfies OnePortOptions;
-  const { server, listenAlso, connections } = createOnePort(listener, { ...portOptions, tls: options.tls });
+  const { server, listenAlso, replaceTls, connections } = createOnePort(listener, { ...portOptions, tls: options.tls });
   const probes =
     options.probePort === undefined
       ? undefined
@@ -237,6 +237,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       }
       certificateDates?.start();
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}`, probeUrl };
+    },
+    replaceTls(tls) {
+      if (!certificateDates) throw new Error("a server without TLS has no certificates to replace");
+      certificateDates.replace(tls, () => replaceTls(tls));
     },
     async close() {
       readiness.drain();

@@ -135,6 +135,18 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
 }
 
 /**
+ * Reads only the settings of TLS and their files, as they are now; the other settings may be wrong.
+ *
+ * @throws ConfigError
+ */
+export function parseTlsSettings(env: Env, sources: FileSources): TlsConfig {
+  const problems: string[] = [];
+  const tls = parseTls(createReader(env, problems), sources, problems);
+  if (!tls || problems.length > 0) throw new ConfigError(problems);
+  return tls;
+}
+
+/**
  * Reads only where the database is; the other settings may be wrong.
  *
  * @throws ConfigError

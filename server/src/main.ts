@@ -7,7 +7,7 @@ import { CommandUsageError, parseCommand, USAGE } from "./commands/parse-command
 import { runCommand } from "./commands/run-command.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
-import { parseConfig } from "./config.ts";
+import { parseConfig, parseTlsSettings } from "./config.ts";
 import { DevelopmentKeyError, loadDevelopmentKey } from "./development-key.ts";
 import { DatabaseOpenError } from "./repository/database-open.ts";
 import { openUserRepository } from "./repository/open.ts";
@@ -17,6 +17,7 @@ import { SCOPES } from "./rpc/auth/permissions.ts";
 import { createTokenVerifier } from "./rpc/auth/token-verifier.ts";
 import { createLineBatch } from "./telemetry/line-batch.ts";
 import { createLogger } from "./telemetry/logger.ts";
+import { watchTlsFiles } from "./tls-files.ts";
 import { ListenError } from "./transport/port/listen-error.ts";
 import { welcome } from "./welcome.ts";
 
@@ -57,7 +58,8 @@ if (command.name !== "serve") {
 }
 
 const readFile = (path: string) => readFileSync(path, "utf8");
-const config = orExit(() => parseConfig(process.env, { rootDir, readFile }, namesInFile));
+const sources = { rootDir, readFile };
+const config = orExit(() => parseConfig(process.env, sources, namesInFile));
 // If the reader of the log goes away, the server goes on.
 process.stdout.on("error", () => {});
 const logOutput = createLineBatch(process.stdout);
@@ -103,12 +105,30 @@ try {
     logOutput,
   });
 
+  const tlsFiles =
+    config.tls &&
+    watchTlsFiles({
+      files: config.tls.files,
+      current: config.tls,
+      load: () => parseTlsSettings(process.env, sources),
+      apply: (tls) => app.replaceTls(tls),
+      logger,
+    });
+  // A terminal that closes sends SIGHUP too, and means the end.
+  if (!process.stdout.isTTY) {
+    process.on("SIGHUP", () => {
+      if (tlsFiles) tlsFiles.reload();
+      else logger.info("SIGHUP: there are no certificates to read again");
+    });
+  }
+
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {
     // A terminal sends Ctrl-C to every process, and package runners pass it on again.
     if (stopping) return;
     stopping = true;
     logger.info({ signal }, "draining");
+    tlsFiles?.stop();
     await app.close();
     logger.info("stopped");
     process.exit(0);

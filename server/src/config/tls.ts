@@ -19,7 +19,11 @@ export interface TlsConfig {
   readonly clientCa: string | undefined;
   /** Absolute path of the certificate. */
   readonly certFile: string;
+  /** Absolute paths of all files that were read. */
+  readonly files: readonly string[];
 }
+
+const FILES = ["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"];
 
 /** Reads the TLS files, each completely, and checks that certificate and key fit. Adds faults to `problems`. */
 export function parseTls(read: Reader, { rootDir, readFile }: FileSources, problems: string[]): TlsConfig | undefined {
@@ -40,7 +44,8 @@ export function parseTls(read: Reader, { rootDir, readFile }: FileSources, probl
   if (isSet("TLS_CERT_FILE") && !isSet("TLS_KEY_FILE")) problems.push("TLS_KEY_FILE: must be set with TLS_CERT_FILE");
   if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
   if (isSet("TLS_CLIENT_CA_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CLIENT_CA_FILE: needs TLS_CERT_FILE");
-  const certFile = read.text("TLS_CERT_FILE");
+  const files = FILES.flatMap((name) => read.text(name) ?? []).map((path) => resolve(rootDir, path));
+  const [certFile] = files;
   if (certificates === undefined || key === undefined || certFile === undefined) return undefined;
   const fault = findPairFault(certificates, key);
   if (fault) {
@@ -52,6 +57,7 @@ export function parseTls(read: Reader, { rootDir, readFile }: FileSources, probl
     cert: toPem(certificates),
     key: key.pem,
     clientCa: clientCa && toPem(clientCa),
-    certFile: resolve(rootDir, certFile),
+    certFile,
+    files,
   };
 }

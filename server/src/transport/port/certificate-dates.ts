@@ -1,5 +1,5 @@
 import type { X509Certificate } from "node:crypto";
-import { readCertificates } from "@rollcall/pem";
+import { PemError, readCertificates } from "@rollcall/pem";
 import type { Logger } from "pino";
 import type { TlsOptions } from "./servers.ts";
 
@@ -22,6 +22,13 @@ export interface CertificateDates {
   /** Checks the dates now, and once a day until `stop`. */
   start(): void;
   stop(): void;
+  /**
+   * Puts other certificates in the place of those that are watched, and checks them at once.
+   *
+   * @param serve Begins to serve them.
+   * @throws PemError when the server's own has expired, and what `serve` throws. Nothing is replaced then.
+   */
+  replace(tls: TlsOptions, serve: () => void): void;
 }
 
 /**
@@ -31,9 +38,7 @@ export interface CertificateDates {
  * @throws PemError when one of them can't be read.
  */
 export function watchCertificateDates({ tls, logger, now }: CertificateDatesOptions): CertificateDates {
-  const sources = Object.entries({ server: tls.cert, clientCa: tls.clientCa }).flatMap(([of, pem]) =>
-    pem === undefined ? [] : [{ of, certificates: readCertificates(pem.toString()) }],
-  );
+  let sources = sourcesOf(tls);
   const check = () => {
     for (const { of, certificates } of sources) {
       const states = certificates.map((certificate) => stateOf(certificate, now()));
@@ -64,7 +69,21 @@ export function watchCertificateDates({ tls, logger, now }: CertificateDatesOpti
       clearInterval(timer);
       timer = undefined;
     },
+    replace(replacement, serve) {
+      const replacements = sourcesOf(replacement);
+      const [own] = replacements[0]?.certificates ?? [];
+      if (own && stateOf(own, now()) === "expired") throw new PemError("the new certificate has expired");
+      serve();
+      sources = replacements;
+      check();
+    },
   };
+}
+
+function sourcesOf({ cert, clientCa }: TlsOptions): { of: string; certificates: X509Certificate[] }[] {
+  return Object.entries({ server: cert, clientCa }).flatMap(([of, pem]) =>
+    pem === undefined ? [] : [{ of, certificates: readCertificates(pem.toString()) }],
+  );
 }
 
 type State = "expired" | "notYetValid" | "expiresSoon";

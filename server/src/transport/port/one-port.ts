@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import type http from "node:http";
 import type http2 from "node:http2";
+import type https from "node:https";
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
@@ -14,7 +15,14 @@ import { createGuards } from "./guards.ts";
 import { createHandshakeLog } from "./handshake-log.ts";
 import { isIdleSince, isRetired, openRequest, retireHttp1 } from "./http1-connection.ts";
 import { shrinkBacklog, untilNobodyWaits } from "./listen-backlog.ts";
-import { createHttp1Server, createHttp2Server, SOCKET_OPTIONS, type TakeStream, type TlsOptions } from "./servers.ts";
+import {
+  createHttp1Server,
+  createHttp2Server,
+  replaceCertificates,
+  SOCKET_OPTIONS,
+  type TakeStream,
+  type TlsOptions,
+} from "./servers.ts";
 import { describeTlsSource, takeProxyHeader } from "./take-proxy-header.ts";
 
 /** Bytes that a connection's streams together may send before they are read. This decides upload speed. */
@@ -48,6 +56,8 @@ export interface OnePort {
   listenAlso(address: net.ListenOptions): Promise<void>;
   /** Returns how many connections are open. `undecided` ones have not sent enough to tell their protocol. */
   connections(): { http1: number; http2: number; undecided: number };
+  /** Gives a server with TLS other certificates, as {@link replaceCertificates} does. */
+  replaceTls(tls: TlsOptions): void;
 }
 
 /**
@@ -202,6 +212,9 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       listener.listen(address);
       await once(listener, "listening");
       listeners.push(listener);
+    },
+    replaceTls(replacement) {
+      replaceCertificates(server as https.Server, replacement);
     },
   };
 }

@@ -2,6 +2,7 @@ import http, { type IncomingMessage } from "node:http";
 import http2 from "node:http2";
 import https from "node:https";
 import type stream from "node:stream";
+import tls from "node:tls";
 import { readCertificates, toPem } from "@rollcall/pem";
 import { type ConnectionLimits, MAX_REJECTED_STREAMS, STREAM_RESETS } from "../../limits.ts";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
@@ -20,11 +21,11 @@ const REQUEST_QUEUE_BYTES = 16 * 1_024;
 const CHECK_INTERVAL_MS = 1_000;
 export const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 };
 
-/** Creates an HTTP/1.1 server, over TLS if `tls` is given. Its handshake then offers HTTP/2 too. */
+/** Creates an HTTP/1.1 server, over TLS if `tlsOptions` are given. Its handshake then offers HTTP/2 too. */
 export function createHttp1Server(
   handler: http.RequestListener,
   limits: ConnectionLimits,
-  tls?: TlsOptions,
+  tlsOptions?: TlsOptions,
 ): http.Server {
   const options: http.ServerOptions = {
     ...SOCKET_OPTIONS,
@@ -39,22 +40,42 @@ export function createHttp1Server(
     // Any other upgrade, such as to h2c, is a request like others.
     shouldUpgradeCallback: isWebSocketUpgrade,
   };
-  const server = tls
+  const server = tlsOptions
     ? https.createServer(
         {
           ...options,
-          cert: wholeChain(tls.cert),
-          key: tls.key,
-          minVersion: "TLSv1.2",
+          ...contextOptions(tlsOptions),
           ALPNProtocols: ["h2", "http/1.1"],
           handshakeTimeout: limits.handshakeTimeoutMs,
-          ...(tls.clientCa && { ca: wholeChain(tls.clientCa), requestCert: true, rejectUnauthorized: true }),
+          ...(tlsOptions.clientCa && { requestCert: true, rejectUnauthorized: true }),
         },
         handler,
       )
     : http.createServer(options, handler);
   server.maxConnections = limits.maxConnections;
   return server;
+}
+
+/**
+ * Gives a TLS server other certificates for the handshakes that begin from now on; open connections stay as they are.
+ * No session of before is resumed, so a client that only the old authorities knew has to show a certificate again.
+ *
+ * @throws PemError or OpenSSL's error when they can't be used; the server then keeps those that it has.
+ */
+export function replaceCertificates(server: https.Server, tlsOptions: TlsOptions): void {
+  const options = contextOptions(tlsOptions);
+  // `setSecureContext` forgets the old ones before it fails.
+  tls.createSecureContext(options);
+  server.setSecureContext(options);
+}
+
+function contextOptions({ cert, key, clientCa }: TlsOptions): tls.SecureContextOptions {
+  return {
+    cert: wholeChain(cert),
+    key,
+    minVersion: "TLSv1.2",
+    ...(clientCa !== undefined && { ca: wholeChain(clientCa) }),
+  };
 }
 
 /** Gets each HTTP/2 stream ahead of all else. Returns whether it has taken it. */
