@@ -45,7 +45,7 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
   },
   "server/src/config.ts": {
-    rooms: server("limits.ts", "config", "transport/port/addresses.ts"),
+    rooms: server("limits.ts", "config", "rpc/auth", "transport/port/addresses.ts"),
     forbidden: /^(?!node:)/,
   },
   "server/src/tokens.ts": {

@@ -61,6 +61,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   } = options;
   const scheme = options.tls ? "https" : "http";
   const certificateDates = options.tls && watchCertificateDates({ tls: options.tls, logger, now });
+  let clientScopes = options.tls?.clientScopes;
   const shutdown = new AbortController();
   const closing = new AbortController();
 
@@ -175,6 +176,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       messagesPerSecond: settings.streamMessagesPerSecond.byDefault,
       ...options.streamLimit,
     },
+    clientScopes: () => clientScopes,
     validation: options.validation ?? true,
     maxMessageBytes,
     codingThreads: options.codingThreads,
@@ -241,6 +243,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     replaceTls(tls) {
       if (!certificateDates) throw new Error("a server without TLS has no certificates to replace");
       certificateDates.replace(tls, () => replaceTls(tls));
+      clientScopes = tls.clientScopes;
     },
     async close() {
       readiness.drain();

@@ -9,6 +9,7 @@ import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ConnectionLimits, settings } from "./limits.ts";
+import { SCOPES } from "./rpc/auth/permissions.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
 
 /** Checked settings. Times are in milliseconds. */
@@ -75,7 +76,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     databaseConnections: read.integer("DATABASE_CONNECTIONS", settings.databaseConnections),
     databaseTimeoutMs: read.milliseconds("DATABASE_TIMEOUT_MS", settings.databaseTimeoutMs),
     developmentKeyPath: developmentKeyPath(database, sources.rootDir),
-    tls: parseTls(read, sources, problems),
+    tls: parseTls(read, { ...sources, scopes: SCOPES }, problems),
     auth: parseAuth(read, problems),
     corsOrigins: parseOrigins(read, problems),
     maxMessageBytes: read.bytes("MAX_MESSAGE_BYTES", settings.maxMessageBytes),
@@ -141,7 +142,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
  */
 export function parseTlsSettings(env: Env, sources: FileSources): TlsConfig {
   const problems: string[] = [];
-  const tls = parseTls(createReader(env, problems), sources, problems);
+  const tls = parseTls(createReader(env, problems), { ...sources, scopes: SCOPES }, problems);
   if (!tls || problems.length > 0) throw new ConfigError(problems);
   return tls;
 }

@@ -18,6 +18,9 @@ export interface IssueOptions {
   commonName: string;
   /** Host names and IP addresses that the certificate is for. */
   hosts?: readonly string[];
+  /** URIs that it is for, such as a SPIFFE ID. */
+  uris?: readonly string[];
+  emails?: readonly string[];
   /** Default: now and 397 days later, the most that browsers take. */
   notBefore?: Date;
   notAfter?: Date;
@@ -72,8 +75,12 @@ export async function createSelfSigned(options: IssueOptions): Promise<Credentia
 }
 
 /** Fields that all certificates have except those of authorities. */
-function leafOf({ hosts = [], notBefore, notAfter }: IssueOptions) {
-  const names = hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value }));
+function leafOf({ hosts = [], uris = [], emails = [], notBefore, notAfter }: IssueOptions) {
+  const names = [
+    ...hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),
+    ...uris.map((value) => ({ type: "url" as const, value })),
+    ...emails.map((value) => ({ type: "email" as const, value })),
+  ];
   return {
     signingAlgorithm: ALGORITHM,
     notBefore: notBefore ?? new Date(Date.now() - DAY_MS),

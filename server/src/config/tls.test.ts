@@ -27,7 +27,7 @@ function parse(env: Record<string, string>) {
     if (text === undefined) throw Object.assign(new Error("no"), { code: path === "/app" ? "EISDIR" : "ENOENT" });
     return text;
   };
-  return { tls: parseTls(read, { rootDir: "/app", readFile }, problems), problems };
+  return { tls: parseTls(read, { rootDir: "/app", readFile, scopes: ["users:read", "streams"] }, problems), problems };
 }
 
 test.each([

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
 import { fileFault } from "@rollcall/shared/file-fault";
+import { type ClientScopesSources, parseClientScopes } from "./client-scopes.ts";
 import type { Reader } from "./reader.ts";
 
 export interface FileSources {
@@ -17,16 +18,19 @@ export interface TlsConfig {
   readonly key: string;
   /** Certificate authorities of clients. */
   readonly clientCa: string | undefined;
+  /** Scopes of clients by an identity of their certificates. */
+  readonly clientScopes: Readonly<Record<string, readonly string[]>> | undefined;
   /** Absolute path of the certificate. */
   readonly certFile: string;
   /** Absolute paths of all files that were read. */
   readonly files: readonly string[];
 }
 
-const FILES = ["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"];
+const FILES = ["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE", "TLS_CLIENT_SCOPES_FILE"];
 
 /** Reads the TLS files, each completely, and checks that certificate and key fit. Adds faults to `problems`. */
-export function parseTls(read: Reader, { rootDir, readFile }: FileSources, problems: string[]): TlsConfig | undefined {
+export function parseTls(read: Reader, sources: ClientScopesSources, problems: string[]): TlsConfig | undefined {
+  const { rootDir, readFile } = sources;
   const load = <T>(name: string, parse: (text: string) => T): T | undefined => {
     const path = read.text(name);
     if (path === undefined) return undefined;
@@ -40,6 +44,7 @@ export function parseTls(read: Reader, { rootDir, readFile }: FileSources, probl
   const certificates = load("TLS_CERT_FILE", readCertificates);
   const key = load("TLS_KEY_FILE", readPrivateKey);
   const clientCa = load("TLS_CLIENT_CA_FILE", readCertificates);
+  const clientScopes = parseClientScopes(read, sources, problems);
   const isSet = (name: string) => read.text(name) !== undefined;
   if (isSet("TLS_CERT_FILE") && !isSet("TLS_KEY_FILE")) problems.push("TLS_KEY_FILE: must be set with TLS_CERT_FILE");
   if (isSet("TLS_KEY_FILE") && !isSet("TLS_CERT_FILE")) problems.push("TLS_CERT_FILE: must be set with TLS_KEY_FILE");
@@ -57,6 +62,7 @@ export function parseTls(read: Reader, { rootDir, readFile }: FileSources, probl
     cert: toPem(certificates),
     key: key.pem,
     clientCa: clientCa && toPem(clientCa),
+    clientScopes,
     certFile,
     files,
   };

@@ -1,8 +1,10 @@
-/** The caller, as an accepted token names it. */
+/** The caller, as an accepted token or client certificate names it. */
 export interface Principal {
-  /** The token's `sub`. */
+  /** The token's `sub`, or the certificate's identity, such as `URI:spiffe://example.org/importer`. */
   readonly subject: string;
   readonly scopes: ReadonlySet<string>;
-  /** The token's `exp`, in milliseconds since the Unix epoch. */
+  /** End of the token or certificate, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
+  /** Whether a client certificate names the caller, and no token. */
+  readonly isByCertificate?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import type { Principal } from "../domain/principal.ts";
 
 /** Ends what a handler has left running behind its call. Made once: the stack of an error costs more than most calls. */
 export const CALL_ENDED = new ConnectError("the call has ended", Code.Canceled);
@@ -24,8 +25,17 @@ export function endsWithin(): ConnectError {
   return new ConnectError("the request ends within a message", Code.InvalidArgument);
 }
 
-export function tokenExpired(): ConnectError {
+function tokenExpired(): ConnectError {
   return new ConnectError("token has expired", Code.Unauthenticated);
+}
+
+export function certificateExpired(): ConnectError {
+  return new ConnectError("client certificate has expired", Code.Unauthenticated);
+}
+
+/** Returns the function that makes the error of a caller whose token or certificate has expired. */
+export function expiryOf({ isByCertificate }: Principal): () => ConnectError {
+  return isByCertificate ? certificateExpired : tokenExpired;
 }
 
 /** The error of a call whose client has gone, for a reason that its carrier knows. */

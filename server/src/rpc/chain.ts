@@ -10,6 +10,7 @@ import { MAX_USER_MESSAGE_BYTES, type OpenStreamLimits } from "../limits.ts";
 import type { Readiness } from "../service/readiness.ts";
 import type { Streams } from "../service/streams.ts";
 import type { Users } from "../service/users.ts";
+import type { ClientScopes } from "./auth/client-certificate.ts";
 import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
 import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
 import { createRateLimits, type RateLimitOptions } from "./auth/rate-limits.ts";
@@ -55,6 +56,8 @@ export interface RpcOptions {
   /** Limits calls by their callers. */
   rateLimit: RateLimitOptions;
   streamLimit: StreamLimitOptions;
+  /** Returns the scopes of clients that need no token, by their certificates' identities. Default: none. */
+  clientScopes?: (() => ClientScopes | undefined) | undefined;
   /** Whether requests are checked against the rules in their contract. */
   validation: boolean;
   /** Largest message that is accepted, in bytes, before and after decompression. */
@@ -138,8 +141,9 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const permissions = { ...operators.permissions, ...options.permissions, ...rollcallPermissions };
   const limits = createRateLimits(options.rateLimit);
   const streamLimits = createStreamLimits(options.streamLimit);
+  const { clientScopes = () => undefined } = options;
   const gate = auth
-    ? createAuthGate({ verifyToken: auth, permissions, limits, streamLimits, logger, now })
+    ? createAuthGate({ verifyToken: auth, permissions, limits, streamLimits, clientScopes, logger, now })
     : createOpenGate(limits);
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
@@ -181,7 +185,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     },
   };
   const authenticate = ({ values, requestHeader, method, signal }: HandlerContext) => {
-    const { requestId, address, authorizationCount = 1 } = values.get(requestContextKey);
+    const { requestId, address, authorizationCount = 1, certificate } = values.get(requestContextKey);
     const record = values.get(callKey);
     const authorization = requestHeader.get("authorization") ?? undefined;
     const principal = gate({
@@ -189,6 +193,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
       requestId,
       authorization,
       authorizationCount,
+      certificate,
       address,
       record,
       isStream: method.methodKind !== "unary",

@@ -1,5 +1,6 @@
 import { type ConnectError, type ContextKey, createContextKey } from "@connectrpc/connect";
 import type { Principal } from "../domain/principal.ts";
+import type { ClientCertificate } from "./auth/client-certificate.ts";
 import type { CallRecord } from "./record/call-record.ts";
 
 /** Facts about the request that brings a call, and hooks of its carrier. Set by whatever accepts the request. */
@@ -12,6 +13,8 @@ export interface RequestContext {
   readonly address?: string | undefined;
   /** Number of `authorization` headers that came, for a carrier that passes on only one of them. Default 1. */
   readonly authorizationCount?: number | undefined;
+  /** Certificate of the client at the other end of the connection. */
+  readonly certificate?: ClientCertificate | undefined;
   /**
    * Called when the gate has let the call in: from then on its body may be read ahead of the handler. `isKnown` is
    * false if the method is public and the caller has shown no token.

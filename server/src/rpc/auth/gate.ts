@@ -1,8 +1,10 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
+import { certificateExpired } from "../call-errors.ts";
 import { retryInfo } from "../errors.ts";
 import { HEALTH_SERVICE } from "../health/is-health-check.ts";
+import { type ClientCertificate, type ClientScopes, createCertificateCallers } from "./client-certificate.ts";
 import { ANY_TOKEN, type Permission, type Permissions } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
 import type { LimitedCall, RateLimits } from "./rate-limits.ts";
@@ -25,6 +27,8 @@ export interface GatedCall {
   readonly record: (LimitedCall & LimitedStream & { principal: Principal | undefined }) | undefined;
   /** Whether the call has many messages. */
   readonly isStream: boolean;
+  /** Certificate of the client at the other end of the connection. */
+  readonly certificate: ClientCertificate | undefined;
 }
 
 /**
@@ -41,17 +45,23 @@ export interface AuthGateOptions {
   permissions: Permissions;
   limits: RateLimits | undefined;
   streamLimits: StreamLimits | undefined;
+  /** Returns the scopes of clients that need no token. */
+  clientScopes(): ClientScopes | undefined;
   logger: Logger;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
 }
 
 /**
- * Authenticates the caller by its bearer token (RFC 6750) and authorizes it by scope. Methods without an entry in
- * `permissions` are denied. A call counts for the limit of its principal or, without a good token, of its address.
+ * Authenticates the caller by its bearer token (RFC 6750) or, if it sends none, by its certificate, and authorizes it
+ * by scope. Methods without an entry in `permissions` are denied. A call counts for the limit of its principal or,
+ * without a good token or certificate, of its address.
+ *
+ * A token counts alone, also a bad one: a proxy or service that passes on its users' tokens must not lend them its own
+ * scopes.
  */
 export function createAuthGate(options: AuthGateOptions): Gate {
-  const { verifyToken, permissions, limits, streamLimits, logger, now } = options;
+  const { verifyToken, permissions, limits, streamLimits, clientScopes, logger, now } = options;
   const tokens = createTokenMemory({ verifyToken, now });
   const authorize = (principal: Principal, permission: Permission | undefined, { record, isStream }: GatedCall) => {
     if (record) record.principal = principal;
@@ -84,18 +94,24 @@ export function createAuthGate(options: AuthGateOptions): Gate {
         : new ConnectError("tokens can't be verified at the moment", Code.Unavailable, undefined, [retryInfo(5)]);
     }
   };
+  const callerOf = createCertificateCallers(clientScopes);
   return (call) => {
-    const { method, authorization, authorizationCount, address, record } = call;
+    const { method, authorization, authorizationCount, certificate, address, record } = call;
     const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
     if (permission === "public") {
       if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
       return undefined;
     }
-    const principal =
-      authorization !== undefined && authorizationCount === 1 ? tokens.recall(authorization) : undefined;
+    if (authorization === undefined) {
+      const caller = certificate && callerOf(certificate);
+      // Its connection may have been open for longer.
+      if (caller && now() < caller.expiresAtMs) return authorize(caller, permission, call);
+      limits?.spendOfAddress(address, record);
+      throw caller ? certificateExpired() : unauthenticated("missing authorization token");
+    }
+    const principal = authorizationCount === 1 ? tokens.recall(authorization) : undefined;
     if (principal) return authorize(principal, permission, call);
     limits?.spendOfAddress(address, record);
-    if (authorization === undefined) throw unauthenticated("missing authorization token");
     return verify(bearerToken(authorization, authorizationCount), authorization, call).then((verified) =>
       authorize(verified, permission, call),
     );

@@ -3,7 +3,7 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { abortable } from "@rollcall/shared/abortable";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { watchStream } from "@rollcall/shared/watch-stream";
-import { tokenExpired } from "../call-errors.ts";
+import { expiryOf } from "../call-errors.ts";
 import { principalKey } from "../context.ts";
 import { throwIfOver } from "../stages/bound-deadline.ts";
 
@@ -14,7 +14,7 @@ export interface DeadlineInterceptorOptions {
 
 /**
  * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its handler ignores the signal. Ends
- * a stream when the caller's token expires. Starts no handler for a call that is over.
+ * a stream when the caller's token or certificate expires. Starts no handler for a call that is over.
  */
 export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): Interceptor {
   return (next) => async (request) => {
@@ -24,7 +24,7 @@ export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): 
     const principal = request.contextValues.get(principalKey);
     let timer: NodeJS.Timeout | undefined;
     if (request.stream && principal) {
-      const expire = () => controller.abort(tokenExpired());
+      const expire = () => controller.abort(expiryOf(principal)());
       timer = setTimeout(expire, Math.min(Math.max(principal.expiresAtMs - now(), 0), MAX_TIMER_MS));
     }
     const clearTimer = () => clearTimeout(timer);

@@ -57,6 +57,7 @@ export abstract class Call<Form extends CallForm>
         address: record.address,
         record,
         isStream: this.isStream,
+        certificate: guard.certificate,
       });
       if (principal instanceof Promise) {
         principal.then(

@@ -2,7 +2,7 @@ import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
-import { CALL_ENDED, tokenExpired, tooLate } from "../../rpc/call-errors.ts";
+import { CALL_ENDED, expiryOf, tooLate } from "../../rpc/call-errors.ts";
 import { toMalformed } from "../../rpc/malformed.ts";
 import { Call } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
@@ -61,7 +61,8 @@ export class StreamCall extends Call<StreamForm> {
     const { record, chain, wire, plan, timeouts } = this.options;
     const { methodKind } = plan.method;
     const { principal } = record;
-    if (principal) this.clock?.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), tokenExpired);
+    if (principal)
+      this.clock?.boundBy(Math.min(principal.expiresAtMs - chain.now(), MAX_TIMER_MS), expiryOf(principal));
     if (methodKind === "server_streaming") {
       this.clock?.boundBody(timeouts.bodyTimeoutMs);
       void this.#handleOne();

@@ -1,9 +1,13 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { FREE_HEADER_BYTES, MAX_TIMES_OVER_BUDGET, TINY_PIECE_BYTES } from "../../limits.ts";
+import type { ClientCertificate } from "../../rpc/auth/client-certificate.ts";
 import type { RequestContext } from "../../rpc/context.ts";
 import type { RemoteAddress } from "./addresses.ts";
 import type { CallBytes, CountedReader } from "./call-bytes.ts";
+import { clientCertificateOf } from "./client-certificate.ts";
 import { peerOf } from "./connection.ts";
 import type { ConnectionBytes } from "./connection-bytes.ts";
 import type { Caller, ForwardedCallers } from "./forwarded.ts";
@@ -29,6 +33,9 @@ export class ConnectionGuard {
   #summedAtBytes = 0;
   #isAdmitted = false;
   #isCut = false;
+  readonly #socket: Socket;
+  /** Null before it is asked for. */
+  #certificate: ClientCertificate | undefined | null = null;
 
   /**
    * @param caller The other end.
@@ -36,6 +43,7 @@ export class ConnectionGuard {
    * @param cut Ends the connection of a client that floods it.
    */
   constructor(
+    socket: Socket,
     caller: Caller,
     forwarded: ForwardedCallers | undefined,
     address: RemoteAddress,
@@ -43,6 +51,7 @@ export class ConnectionGuard {
     tinyPieces: Allowance,
     cut: (reason: string) => void,
   ) {
+    this.#socket = socket;
     this.#caller = caller;
     this.#forwarded = forwarded;
     this.#address = address;
@@ -59,6 +68,14 @@ export class ConnectionGuard {
   /** Marks the client as known, since the gate has let one of the connection's calls in. */
   admit(): void {
     this.#isAdmitted = true;
+  }
+
+  /** Certificate of the client. */
+  get certificate(): ClientCertificate | undefined {
+    if (this.#certificate === null) {
+      this.#certificate = this.#socket instanceof TLSSocket ? clientCertificateOf(this.#socket) : undefined;
+    }
+    return this.#certificate;
   }
 
   get isAdmitted(): boolean {
@@ -176,10 +193,11 @@ export function countWebSocket(
 /** Returns the hooks through which a request's call reports to its connection. */
 export function connectionHooks(
   request: IncomingMessage | Http2ServerRequest,
-): Pick<RequestContext, "onAdmitted" | "hold" | "keep" | "room"> {
+): Pick<RequestContext, "certificate" | "onAdmitted" | "hold" | "keep" | "room"> {
   const guard = guardOf(connectionOf(request));
   const bytes = calls.get(request);
   return {
+    certificate: guard?.certificate,
     onAdmitted: (isKnown) => isKnown && guard?.admit(),
     hold: bytes && ((deltaBytes) => bytes.hold(deltaBytes)),
     keep: bytes && ((deltaBytes) => bytes.keep(deltaBytes)),

@@ -55,7 +55,7 @@ export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, 
     const caller = { peer: peerOf({ socket }), address: isProxy ? undefined : addressKey(remoteAddress) };
     const forwarded = isProxy ? new ForwardedCallers(caller, (address) => addresses.isProxy(address)) : undefined;
     const address = addresses.of(socket.remoteAddress);
-    return new ConnectionGuard(caller, forwarded, address, bytes, limits.tinyPieces, cut);
+    return new ConnectionGuard(socket, caller, forwarded, address, bytes, limits.tinyPieces, cut);
   };
   return {
     admit: (socket) => addresses.admit(socket),

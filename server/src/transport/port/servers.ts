@@ -5,6 +5,7 @@ import type stream from "node:stream";
 import tls from "node:tls";
 import { readCertificates, toPem } from "@rollcall/pem";
 import { type ConnectionLimits, MAX_REJECTED_STREAMS, STREAM_RESETS } from "../../limits.ts";
+import type { ClientScopes } from "../../rpc/auth/client-certificate.ts";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
 
 export interface TlsOptions {
@@ -13,6 +14,8 @@ export interface TlsOptions {
   key: string | Buffer;
   /** PEM. When set, only clients with a certificate of this authority are accepted (mutual TLS). */
   clientCa?: string | Buffer | undefined;
+  /** Scopes of clients that need no token, by an identity of their certificates. Default: none. */
+  clientScopes?: ClientScopes | undefined;
 }
 
 /** Bytes of its body that a request may hold beyond its stream's window: one frame of the usual size. */
