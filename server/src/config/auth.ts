@@ -47,15 +47,19 @@ export function parseAuth(read: Reader, problems: string[]): AuthConfig {
 function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined {
   const secret = read.text("AUTH_SECRET");
   const jwksUrl = read.text("AUTH_JWKS_URL");
+  const previous = read.text("AUTH_SECRET_PREVIOUS");
   const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", settings.authJwksMaxStaleMs);
   if (secret !== undefined && jwksUrl !== undefined) {
     problems.push("AUTH_JWKS_URL: must not be set together with AUTH_SECRET");
     return undefined;
   }
+  if (previous !== undefined && secret === undefined) problems.push("AUTH_SECRET_PREVIOUS: needs AUTH_SECRET");
   if (secret !== undefined) {
-    const bytes = new TextEncoder().encode(secret);
-    if (bytes.length < MIN_SECRET_BYTES) problems.push(`AUTH_SECRET: must have at least ${MIN_SECRET_BYTES} bytes`);
-    return { secret: bytes };
+    if (secret === previous) problems.push("AUTH_SECRET_PREVIOUS: must not be the same as AUTH_SECRET");
+    return {
+      secret: secretBytes("AUTH_SECRET", secret, problems),
+      previousSecret: previous === undefined ? undefined : secretBytes("AUTH_SECRET_PREVIOUS", previous, problems),
+    };
   }
   if (jwksUrl === undefined) return undefined;
   if (!read.text("AUTH_ISSUER")) problems.push("AUTH_ISSUER: must be set with AUTH_JWKS_URL");
@@ -71,4 +75,10 @@ function parseTokenKeys(read: Reader, problems: string[]): TokenKeys | undefined
     problems.push("AUTH_JWKS_URL: must be an https URL");
   }
   return undefined;
+}
+
+function secretBytes(name: string, secret: string, problems: string[]): Uint8Array {
+  const bytes = new TextEncoder().encode(secret);
+  if (bytes.length < MIN_SECRET_BYTES) problems.push(`${name}: must have at least ${MIN_SECRET_BYTES} bytes`);
+  return bytes;
 }

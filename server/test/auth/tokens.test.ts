@@ -7,7 +7,15 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createBrowserTransport } from "@rollcall/client";
 import { BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { cells, createCellTransport, errorOf, http2Cells, startServerFor, testCa } from "@rollcall/testing/matrix";
+import {
+  cells,
+  connections,
+  createCellTransport,
+  errorOf,
+  http2Cells,
+  startServerFor,
+  testCa,
+} from "@rollcall/testing/matrix";
 import { rawRequest } from "@rollcall/testing/raw/http";
 import { HALF_CLOSE, openSocket } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
@@ -262,4 +270,18 @@ test("a stream whose token expires ends with that, in every protocol", async () 
     expect(end).toEqual({ replies: ["Echo: hello"], code: Code.Unauthenticated, message: expired });
   }
   expect(ends).toHaveLength(5);
+});
+
+test("tokens of the secret before are good until they expire, and those of any other secret are not", async () => {
+  const previousSecret = new Uint8Array(32).fill(8);
+  await using server = await startServerFor(connections.h2c, {
+    auth: createTokenVerifier({ keys: { secret, previousSecret }, issuer, audience }),
+  });
+  // Each is remembered by the second call.
+  for (let call = 0; call < 2; call++) {
+    expect(await outcomeOf(server, sign(claims()))).toBe(letIn);
+    expect(await outcomeOf(server, sign(claims(), { key: previousSecret }))).toBe(letIn);
+    expect(await outcomeOf(server, sign(claims({ exp: past }), { key: previousSecret }))).toBe(expired);
+    expect(await outcomeOf(server, sign(claims(), { key: new Uint8Array(32).fill(9) }))).toBe(invalid);
+  }
 });

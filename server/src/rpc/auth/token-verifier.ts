@@ -24,6 +24,8 @@ export type TokenKeys =
   | {
       /** HS256 secret of at least 32 bytes. */
       secret: Uint8Array;
+      /** Secret of before, whose tokens are still good. Nothing is signed with it. Default: none. */
+      previousSecret?: Uint8Array | undefined;
     }
   | KeySetOptions;
 
@@ -107,8 +109,9 @@ interface KeyFinder {
 
 function createKeyFinder({ keys, logger, now = Date.now }: TokenVerifierOptions): KeyFinder {
   if ("secret" in keys) {
-    const key = createSecretKey(keys.secret);
-    return { findKeys: async () => [key], keyVersion: () => 0 };
+    const { secret, previousSecret } = keys;
+    const secrets = [secret, ...(previousSecret ? [previousSecret] : [])].map((bytes) => createSecretKey(bytes));
+    return { findKeys: async () => secrets, keyVersion: () => 0 };
   }
   const providerKeys = new ProviderKeys({ ...keys, logger, now });
   const findKeys = async (token: string) => {
