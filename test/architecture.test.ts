@@ -49,12 +49,14 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: /^(?!node:)/,
   },
   "server/src/tokens.ts": {
-    rooms: server("config", "development-key.ts", "rpc/auth/mint-token.ts", "rpc/auth/permissions.ts"),
+    rooms: server("config", "development-key.ts", "commands/mint-token.ts", "commands/usage-error.ts"),
     forbidden: /./,
   },
   "server/src/commands": {
-    rooms: ["server/package.json", ...server("config.ts", "config", "repository")],
-    forbidden: /^(?!node:|@rollcall\/shared\/)/,
+    rooms: server("config.ts", "config", "limits.ts", "repository", "development-key.ts", "rpc/auth").concat(
+      server("transport/port/certificate-dates.ts", "transport/port/listen-error.ts"),
+    ),
+    forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
   },
   "server/src/app-options.ts": {
     rooms: server("limits.ts", "repository", "service", "rpc", "telemetry", "transport"),

@@ -2,9 +2,11 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
 import { createApp } from "./app.ts";
-import { CommandUsageError, parseCommand, USAGE } from "./commands/parse-command.ts";
+import { parseCommand, USAGE } from "./commands/parse-command.ts";
 import { runCommand } from "./commands/run-command.ts";
+import { CommandUsageError } from "./commands/usage-error.ts";
 import { ConfigError } from "./config/config-error.ts";
 import { readEnvFile } from "./config/env-file.ts";
 import { parseConfig, parseTlsSettings } from "./config.ts";
@@ -48,17 +50,22 @@ function loadEnvFile(): string[] {
 }
 
 const command = orExit(() => parseCommand(process.argv.slice(2)));
+if (command.name === "help" || command.name === "version") {
+  process.stdout.write(command.name === "help" ? USAGE : `${packageJson.version}\n`);
+  process.exit(0);
+}
 const namesInFile = orExit(loadEnvFile);
+const sources = { rootDir, readFile: (path: string) => readFileSync(path, "utf8") };
 if (command.name !== "serve") {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => controller.abort());
   const { stdout, stderr, env } = process;
   const { signal } = controller;
-  process.exit(await runCommand(command, { stdout, stderr, env, signal, rootDir, workingDir: process.cwd() }));
+  process.exit(
+    await runCommand(command, { stdout, stderr, env, signal, ...sources, namesInFile, workingDir: process.cwd() }),
+  );
 }
 
-const readFile = (path: string) => readFileSync(path, "utf8");
-const sources = { rootDir, readFile };
 const config = orExit(() => parseConfig(process.env, sources, namesInFile));
 // If the reader of the log goes away, the server goes on.
 process.stdout.on("error", () => {});

@@ -4,14 +4,14 @@ import type { Env } from "../config/reader.ts";
 import type { FileSources } from "../config/tls.ts";
 
 /** Environment of a command. */
-export interface CommandIo {
+export interface CommandIo extends FileSources {
   readonly stdout: NodeJS.WritableStream;
   readonly stderr: ProgressOutput;
   readonly env: Env;
   /** Folder that relative paths of files start from. */
   readonly workingDir: string;
-  /** Folder that relative paths in database URLs start from. */
-  readonly rootDir: string;
+  /** Variables that come from `.env`. */
+  readonly namesInFile: readonly string[];
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
 }

@@ -1,14 +1,22 @@
-import packageJson from "../../package.json" with { type: "json" };
 import { ConfigError } from "../config/config-error.ts";
+import { DevelopmentKeyError } from "../development-key.ts";
 import { CopyError } from "../repository/copy-directory.ts";
 import { DatabaseOpenError } from "../repository/database-open.ts";
 import { backUp, restore } from "./backup.ts";
+import { checkConfig } from "./check-config.ts";
 import { copy } from "./copy.ts";
+import { DoctorError, doctor } from "./doctor.ts";
+import { HealthError, healthcheck } from "./healthcheck.ts";
 import type { CommandIo } from "./io.ts";
-import { type ServerCommand, USAGE } from "./parse-command.ts";
+import { mintTokenBySettings } from "./mint-token.ts";
+import type { ServerCommand } from "./parse-command.ts";
+import { CommandUsageError } from "./usage-error.ts";
 
-/** Runs a command other than `serve`. Resolves with the exit code. */
-export async function runCommand(command: Exclude<ServerCommand, { name: "serve" }>, io: CommandIo): Promise<number> {
+/** Commands that end, and need the environment. */
+type EndingCommand = Exclude<ServerCommand, { name: "serve" | "help" | "version" }>;
+
+/** Runs a command. Resolves with the exit code. */
+export async function runCommand(command: EndingCommand, io: CommandIo): Promise<number> {
   try {
     await run(command, io);
     return 0;
@@ -21,25 +29,30 @@ export async function runCommand(command: Exclude<ServerCommand, { name: "serve"
       io.stderr.write(`${error.message}\n`);
       return 2;
     }
-    if (!(error instanceof DatabaseOpenError || error instanceof CopyError)) throw error;
-    io.stderr.write(`rollcall-server: ${error.message}\n`);
-    return 1;
+    const isUsage = error instanceof CommandUsageError || error instanceof DevelopmentKeyError;
+    if (!isUsage && !FAILURES.some((kind) => error instanceof kind)) throw error;
+    io.stderr.write(`rollcall-server: ${(error as Error).message}\n`);
+    return isUsage ? 2 : 1;
   }
 }
 
-async function run(command: Exclude<ServerCommand, { name: "serve" }>, io: CommandIo): Promise<void> {
+const FAILURES = [DatabaseOpenError, CopyError, DoctorError, HealthError];
+
+async function run(command: EndingCommand, io: CommandIo): Promise<void> {
   switch (command.name) {
-    case "help":
-      io.stdout.write(USAGE);
-      return;
-    case "version":
-      io.stdout.write(`${packageJson.version}\n`);
-      return;
+    case "check-config":
+      return checkConfig(io);
+    case "doctor":
+      return await doctor(io);
+    case "healthcheck":
+      return await healthcheck(io);
     case "backup":
       return await backUp(command.file, io);
     case "restore":
       return await restore(command.file, io);
     case "copy":
       return await copy(command.from, command.to, io);
+    case "token mint":
+      io.stdout.write(`${await mintTokenBySettings(command, io)}\n`);
   }
 }

@@ -13,7 +13,7 @@ import {
 import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
 import { USER_COLUMNS } from "./list-statements.ts";
-import { isCurrent, openSqlite } from "./open.ts";
+import { explainFault, isCurrent, openSqlite } from "./open.ts";
 import { inspectFile, recognise } from "./recognise-sqlite.ts";
 import { StoredWords } from "./stored-words.ts";
 
@@ -36,7 +36,7 @@ export function openSqliteBulkReader(path: string): BulkReader {
     return new SqliteBulkReader(database);
   } catch (error) {
     database.close();
-    throw error;
+    throw explainFault(path, error, 0);
   }
 }
 

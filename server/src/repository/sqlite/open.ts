@@ -48,7 +48,7 @@ export function openSqlite(path: string, options: OpenSqliteOptions = {}): Datab
       return database;
     } catch (error) {
       const waitedMs = performance.now() - startedAtMs;
-      if (!isBusy(error) || waitedMs >= lockTimeoutMs) throw explain(path, error, waitedMs);
+      if (!isBusy(error) || waitedMs >= lockTimeoutMs) throw explainFault(path, error, waitedMs);
       if (!hasNoticed && waitedMs > QUIET_WAIT_MS) {
         hasNoticed = true;
         onNotice?.({ level: "warn", message: `waiting for another process that has ${path} locked` });
@@ -74,7 +74,8 @@ function tryOpen(path: string, { onEqualEmails, onNotice }: OpenSqliteOptions): 
   }
 }
 
-function explain(path: string, error: unknown, waitedMs: number): unknown {
+/** Returns the error of a database that can't be opened, with the reason and what to do. */
+export function explainFault(path: string, error: unknown, waitedMs: number): unknown {
   if (error instanceof DatabaseOpenError || !(error instanceof Error)) return error;
   const words = () => {
     if (isBusy(error)) {

@@ -41,7 +41,7 @@ export function watchCertificateDates({ tls, logger, now }: CertificateDatesOpti
   let sources = sourcesOf(tls);
   const check = () => {
     for (const { of, certificates } of sources) {
-      const states = certificates.map((certificate) => stateOf(certificate, now()));
+      const states = certificates.map((certificate) => certificateState(certificate, now()));
       for (const [state, { level, message }] of Object.entries(WARNINGS)) {
         const numbers = states.flatMap((each, index) => (each === state ? [index] : []));
         const concerned = numbers.map((index) => certificates[index] as X509Certificate);
@@ -72,7 +72,7 @@ export function watchCertificateDates({ tls, logger, now }: CertificateDatesOpti
     replace(replacement, serve) {
       const replacements = sourcesOf(replacement);
       const [own] = replacements[0]?.certificates ?? [];
-      if (own && stateOf(own, now()) === "expired") throw new PemError("the new certificate has expired");
+      if (own && certificateState(own, now()) === "expired") throw new PemError("the new certificate has expired");
       serve();
       sources = replacements;
       check();
@@ -86,15 +86,19 @@ function sourcesOf({ cert, clientCa }: TlsOptions): { of: string; certificates: 
   );
 }
 
-type State = "expired" | "notYetValid" | "expiresSoon";
+type CertificateState = "expired" | "notYetValid" | "expiresSoon";
 
-const WARNINGS: Readonly<Record<State, { level: "error" | "warn"; message: string }>> = {
+const WARNINGS: Readonly<Record<CertificateState, { level: "error" | "warn"; message: string }>> = {
   expired: { level: "error", message: "certificate has expired" },
   notYetValid: { level: "error", message: "certificate is not valid yet" },
   expiresSoon: { level: "warn", message: "certificate expires soon" },
 };
 
-function stateOf({ validFromDate, validToDate }: X509Certificate, nowMs: number): State | undefined {
+/** Returns what is wrong with the dates of a certificate; undefined if nothing is. */
+export function certificateState(
+  { validFromDate, validToDate }: X509Certificate,
+  nowMs: number,
+): CertificateState | undefined {
   const [fromMs, toMs] = [validFromDate.getTime(), validToDate.getTime()];
   if (nowMs > toMs) return "expired";
   if (nowMs < fromMs) return "notYetValid";
