@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import type { Plugin } from "vite";
 
 const root = join(import.meta.dirname, "..");
 const sources = [
@@ -20,10 +21,14 @@ const PAGE = "index.html";
 /** Types of files that compress well. */
 const TEXT = new Set([".css", ".html", ".js", ".svg"]);
 
-/**
- * Builds the web app into web/dist. Writes the smallest compressed form of each file beside it, for the server to send.
- */
-export async function buildWeb(): Promise<void> {
+export interface WebBuildOptions {
+  /** Folder to build into, which is emptied first. Default: web/dist. */
+  outDir?: string;
+  plugins?: Plugin[];
+}
+
+/** Builds the web app. Writes the smallest compressed form of each file beside it, for the server to send. */
+export async function buildWeb({ outDir = join(root, "web/dist"), plugins = [] }: WebBuildOptions = {}): Promise<void> {
   const environment = process.env.NODE_ENV;
   // Vite builds for this environment, and a test runner sets "test": that gives React's development version, twice as
   // large.
@@ -31,15 +36,14 @@ export async function buildWeb(): Promise<void> {
   try {
     // Loaded here, so that a server that has nothing to build does without it.
     const { build } = await import("vite");
-    await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn" });
+    await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn", plugins, build: { outDir } });
   } finally {
     if (environment === undefined) delete process.env.NODE_ENV;
     else process.env.NODE_ENV = environment;
   }
-  const dist = join(root, "web/dist");
-  const names = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((name) => TEXT.has(extname(name)));
+  const names = readdirSync(outDir, { recursive: true, encoding: "utf8" }).filter((name) => TEXT.has(extname(name)));
   // Compress the page last: if it is compressed, so is everything else.
-  for (const name of [...names.filter((other) => other !== PAGE), PAGE]) compress(join(dist, name));
+  for (const name of [...names.filter((other) => other !== PAGE), PAGE]) compress(join(outDir, name));
 }
 
 function compress(path: string): void {

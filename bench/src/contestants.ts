@@ -18,7 +18,7 @@ export interface Contestant {
   readonly exports?: boolean;
 }
 
-const ROLLCALL_BUNDLE = "../../server/dist/main.js";
+const ROLLCALL_BUNDLE = "../../dist/rollcall-server/rollcall-server";
 const SAME_WORK = { BENCH_SAME_WORK: "true" };
 
 const contestants = [

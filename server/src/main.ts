@@ -25,7 +25,10 @@ import { welcome } from "./welcome.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 
-/** Folder of `.env` and `data`: the repository's, or above `server/dist`; of an installed package, where it is started. */
+/**
+ * Folder of `.env` and `data`: the repository's or a release's, the same from `server/src` and from `server/dist`; of an
+ * installed package, where it is started.
+ */
 const rootDir = /[/\\]node_modules[/\\]/.test(import.meta.dirname)
   ? process.cwd()
   : resolve(import.meta.dirname, "../..");

@@ -8,7 +8,7 @@ import { rateOptions } from "../workloads/rates.ts";
 import { sharesOf } from "./cpu-profile.ts";
 import { createPlaces } from "./places.ts";
 
-const MAP_FILE = join(import.meta.dirname, "../../../server/dist/server.js.map");
+const MAP_FILE = join(import.meta.dirname, "../../../dist/rollcall-server/server/dist/server.mjs.map");
 const PROFILED_SECONDS = 10;
 const WORKLOADS = ["get-grpc", "get-connect-json-h1"];
 /** Places with less are added up. */

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
-import { copyFile, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtempDisposable, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { expect, test } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 
-const launcher = join(import.meta.dirname, "../scripts/bundle-main.js");
+const launcher = join(import.meta.dirname, "../scripts/release/launcher.cjs");
 const [neededMajor = ""] = packageJson.devDependencies.node.split(".");
 
 /** Runs a program to its end. */
@@ -18,10 +18,11 @@ function run(file: string, args: readonly string[]): Promise<{ code: number; std
 /** The bundle as it is deployed, with a server in it that says that it was loaded. */
 async function bundle(source = "import 'node:sqlite'; console.log('loaded');") {
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-bundle-"));
-  const main = join(folder.path, "main.js");
+  const main = join(folder.path, "rollcall-server");
   await copyFile(launcher, main);
-  await writeFile(join(folder.path, "package.json"), '{ "type": "module" }');
-  await writeFile(join(folder.path, "server.js"), source);
+  await writeFile(join(folder.path, "package.json"), "{}");
+  await mkdir(join(folder.path, "server/dist"), { recursive: true });
+  await writeFile(join(folder.path, "server/dist/server.mjs"), source);
   return { main, [Symbol.asyncDispose]: () => folder.remove() };
 }
 
