@@ -54,10 +54,11 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/commands": {
     rooms: server("config.ts", "config", "limits.ts", "repository", "development-key.ts", "rpc/auth").concat(
-      server("transport/port/certificate-dates.ts", "transport/port/listen-error.ts"),
+      server("transport/port/certificate-dates.ts", "transport/port/listen-error.ts", "workers/reserve-port.ts"),
     ),
     forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
   },
+  "server/src/workers": { rooms: server("transport/port/listen-error.ts"), forbidden: /^(?!node:|pino$)/ },
   "server/src/app-options.ts": {
     rooms: server("limits.ts", "repository", "service", "rpc", "telemetry", "transport"),
     forbidden: /^@rollcall\//,

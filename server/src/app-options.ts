@@ -44,6 +44,8 @@ export interface AppOptions {
    * one. It closes last. Default: none.
    */
   probePort?: number | undefined;
+  /** Lets further processes listen on the same port, and the system spread connections among them. Default false. */
+  reusePort?: boolean | undefined;
   /** Serves TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
   /** Largest message that a client may send, in bytes, before and after decompression. Answers have no such limit. */

@@ -223,17 +223,18 @@ export async function createApp(options: AppOptions): Promise<App> {
         await app.listen({
           host: host === "localhost" ? "127.0.0.1" : host,
           port,
+          ...(options.reusePort && { reusePort: true }),
           listenTextResolver: (address) => `listening on ${address.replace(/^http:/, `${scheme}:`)}`,
         });
         actualPort = (server.address() as AddressInfo).port;
-        if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+        if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort, options.reusePort);
       } catch (error) {
         throw new ListenError(host, actualPort, error);
       }
       const urlHost = host.includes(":") ? `[${host}]` : host;
       let probeUrl: string | undefined;
       if (probes) {
-        const probePort = await listenForProbes(probes, host, options.probePort);
+        const probePort = await listenForProbes(probes, { host, port: options.probePort, reusePort: options.reusePort });
         probeUrl = `http://${urlHost}:${probePort}`;
         logger.info(`probes on ${probeUrl}`);
       }
@@ -274,21 +275,24 @@ function shuttingDown(): ConnectError {
 }
 
 /** Listens for probes where the server listens. Returns the port. @throws ListenError */
-async function listenForProbes({ server, listenAlso }: OnePort, host: string, port = 0): Promise<number> {
+async function listenForProbes(
+  { server, listenAlso }: OnePort,
+  { host, port = 0, reusePort = false }: { host: string; port?: number | undefined; reusePort?: boolean | undefined },
+): Promise<number> {
   try {
-    server.listen(port, host === "localhost" ? "127.0.0.1" : host);
+    server.listen({ port, host: host === "localhost" ? "127.0.0.1" : host, reusePort });
     await once(server, "listening");
     const { port: actualPort } = server.address() as AddressInfo;
-    if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort);
+    if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort, reusePort);
     return actualPort;
   } catch (error) {
     throw new ListenError(host, port, error, "PROBE_PORT");
   }
 }
 
-async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number): Promise<void> {
+async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number, reusePort = false): Promise<void> {
   try {
-    await listenAlso({ host: "::1", port });
+    await listenAlso({ host: "::1", port, reusePort });
   } catch (error) {
     // A machine without IPv6 has only one loopback family.
     if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;

@@ -6,6 +6,7 @@ import { isLoopback, parseHost } from "./config/host.ts";
 import { findMistyped } from "./config/mistyped.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
+import { isPostgresUrl } from "./config/postgres-url.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ConnectionLimits, settings } from "./limits.ts";
@@ -17,6 +18,8 @@ export interface Config {
   readonly host: string;
   readonly port: number;
   readonly probePort: number | undefined;
+  /** Processes that serve the port. */
+  readonly workers: number;
   readonly database: DatabaseConfig;
   /** Most connections to PostgreSQL. */
   readonly databaseConnections: number;
@@ -50,11 +53,6 @@ export interface Config {
 }
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"];
-/** Settings of the contract that this version lacks. They are refused rather than ignored. */
-const NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  WORKERS: ["1"],
-};
-
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
  *
@@ -72,6 +70,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     host: host ?? "localhost",
     port,
     probePort: read.integer("PROBE_PORT", settings.probePort) || undefined,
+    workers: read.integer("WORKERS", settings.workers),
     database,
     databaseConnections: read.integer("DATABASE_CONNECTIONS", settings.databaseConnections),
     databaseTimeoutMs: read.milliseconds("DATABASE_TIMEOUT_MS", settings.databaseTimeoutMs),
@@ -113,6 +112,11 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   if (config.probePort === config.port) problems.push("PROBE_PORT: must be another than PORT");
   if (config.rateLimit.burst !== 0 && config.rateLimit.perSecond === 0)
     problems.push("RATE_LIMIT_BURST: needs RATE_LIMIT_PER_SECOND");
+  // A process of SQLite's groups its writes into commits and keeps users in memory; another one would wait for each of
+  // its commits, and know nothing of them.
+  if (config.workers > 1 && !isPostgresUrl(read.text("DATABASE_URL") ?? "")) {
+    problems.push("WORKERS: must be 1 with SQLite, which has one writer; several need PostgreSQL");
+  }
 
   const allowsPlaintext = read.choice("ALLOW_PLAINTEXT", ["true", "false"], "false") === "true";
   if (host !== undefined && !isLoopback(host)) {
@@ -122,10 +126,6 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     if (!read.text("TLS_CERT_FILE") && !allowsPlaintext) {
       problems.push(`TLS_CERT_FILE: must be set when HOST is ${host}, or ALLOW_PLAINTEXT=true where a proxy ends TLS`);
     }
-  }
-  for (const [name, accepted] of Object.entries(NOT_YET)) {
-    const value = read.text(name);
-    if (value !== undefined && !accepted.includes(value)) problems.push(`${name}: is not supported by this version`);
   }
   for (const name of namesInFile) {
     const meant = findMistyped(name, read.names);

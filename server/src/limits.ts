@@ -27,6 +27,8 @@ export const settings = {
   port: { byDefault: 8_080, min: 0, max: 65_535 },
   /** Port for probes, health checks and metrics alone; 0 for none. */
   probePort: { byDefault: 0, min: 0, max: 65_535 },
+  /** Processes that serve the port. */
+  workers: { byDefault: 1, min: 1, max: 128 },
   /** Largest message that a client sends, before and after decompression. */
   maxMessageBytes: { byDefault: 4 * MIB, min: KIB, max: GIB },
   /** Largest upload, all chunks together. */

@@ -1,4 +1,5 @@
 /** The `rollcall-server` command; the only place of this package that uses `process`. */
+import cluster from "node:cluster";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -22,6 +23,8 @@ import { createLogger } from "./telemetry/logger.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { ListenError } from "./transport/port/listen-error.ts";
 import { welcome } from "./welcome.ts";
+import { reservePort } from "./workers/reserve-port.ts";
+import { SERVING, superviseWorkers } from "./workers/supervise-workers.ts";
 
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 
@@ -69,7 +72,11 @@ if (command.name !== "serve") {
   );
 }
 
-const config = orExit(() => parseConfig(process.env, sources, namesInFile));
+const config = orExit(() => {
+  const parsed = parseConfig(process.env, sources, namesInFile);
+  if (parsed.workers === 1 || process.platform === "linux") return parsed;
+  throw new ConfigError(["WORKERS: must be 1 on this system; only Linux spreads connections among processes"]);
+});
 // If the reader of the log goes away, the server goes on.
 process.stdout.on("error", () => {});
 const logOutput = createLineBatch(process.stdout);
@@ -84,6 +91,29 @@ const die = (message: string) => (error: unknown) => {
 };
 process.on("uncaughtException", die("uncaught exception"));
 process.on("unhandledRejection", die("unhandled rejection"));
+
+// Workers run this program too, as far as here and then on.
+if (config.workers > 1 && cluster.isPrimary) process.exit(await supervise());
+
+async function supervise(): Promise<number> {
+  const { workers, host, shutdownDelayMs, shutdownGraceMs } = config;
+  try {
+    const env = { PORT: String(await reservePort(host, config.port)) };
+    const stopTimeoutMs = shutdownDelayMs + shutdownGraceMs;
+    const supervisor = superviseWorkers({
+      ...{ workers, env, stopTimeoutMs, logger },
+      output: logOutput,
+      errorOutput: process.stderr,
+    });
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, supervisor.stop);
+    if (!process.stdout.isTTY) process.on("SIGHUP", supervisor.reload);
+    return await supervisor.ended;
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    logger.fatal(`can't start: ${error.message}`);
+    return 1;
+  }
+}
 
 /** A server with its database in memory keeps its key no longer than that. */
 function developmentKey(): Uint8Array {
@@ -107,6 +137,7 @@ try {
   const webRoot = [join(import.meta.dirname, "web"), join(rootDir, "web/dist")].find((folder) => existsSync(folder));
   const app = await createApp({
     ...config,
+    reusePort: cluster.isWorker,
     auth: createTokenVerifier({ keys, issuer, audience, logger }),
     repository,
     streams: { maxUploadBytes: config.maxUploadBytes },
@@ -147,7 +178,9 @@ try {
   process.on("SIGINT", stop);
 
   const { url } = await app.listen();
-  if (config.auth.keys === undefined && "secret" in keys) {
+  cluster.worker?.send(SERVING);
+  const isFirst = (cluster.worker?.id ?? 1) === 1;
+  if (isFirst && config.auth.keys === undefined && "secret" in keys) {
     const ttlSeconds = DEVELOPMENT_TOKEN_TTL_SECONDS;
     const token = await mintToken({ ...keys, subject: "developer", scopes: SCOPES, ttlSeconds, issuer, audience });
     const { certFile, clientCa } = config.tls ?? {};

@@ -1,0 +1,125 @@
+import cluster, { type Worker } from "node:cluster";
+import type { Logger } from "pino";
+import { mergeLines } from "./merge-lines.ts";
+
+/** Wait before a worker that has ended is started again, in milliseconds. It doubles with each end that comes soon. */
+const FIRST_RESTART_MS = 100;
+const MAX_RESTART_MS = 10_000;
+/** A worker that has served for as long begins anew with the shortest wait. */
+const STEADY_MS = 60_000;
+/** Time beyond that of a stop after which a worker that has not ended is killed. */
+const KILL_MARGIN_MS = 3_000;
+
+/** What a worker sends when it serves. */
+export const SERVING = "rollcall worker serves";
+
+export interface SupervisorOptions {
+  /** Number of processes. */
+  workers: number;
+  /** Variables that all of them get, beside those of this process. */
+  env: Readonly<Record<string, string>>;
+  /** Longest time of a stop, in milliseconds: the delay and the grace together. */
+  stopTimeoutMs: number;
+  /** Gets the lines that the workers log, each with the worker's number. */
+  output: { write(lines: string): void };
+  /** Gets what the workers write to standard error, as it is. */
+  errorOutput: NodeJS.WritableStream;
+  logger: Logger;
+}
+
+export interface Supervisor {
+  /** Ends all workers by SIGTERM, so that each drains. */
+  stop(): void;
+  /** Passes SIGHUP on, so that each reads its certificates again. */
+  reload(): void;
+  /** Resolves when all have ended: with 0 after a stop, or with the exit code of a worker that could not start. */
+  readonly ended: Promise<number>;
+}
+
+/** Place of a worker, with the one that has it at the moment. */
+interface Place {
+  readonly number: number;
+  worker: Worker | undefined;
+  startedAtMs: number;
+  /** Ends in a row that came soon. */
+  failures: number;
+}
+
+/**
+ * Runs workers: further processes of this program, all of which serve the same port. A worker that ends is started again
+ * after a moment; the others serve meanwhile. Workers end by themselves when this process is gone.
+ */
+export function superviseWorkers(options: SupervisorOptions): Supervisor {
+  const { env, stopTimeoutMs, output, errorOutput, logger } = options;
+  const places: Place[] = Array.from({ length: options.workers }, (_, index) => {
+    return { number: index + 1, worker: undefined, startedAtMs: 0, failures: 0 };
+  });
+  const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  const restarts = new Set<NodeJS.Timeout>();
+  let exitCode = 0;
+  let isStopping = false;
+  let hasServed = false;
+  let killer: NodeJS.Timeout | undefined;
+
+  const each = (signal: NodeJS.Signals) => {
+    for (const { worker } of places) worker?.process.kill(signal);
+  };
+  const endIfAllHave = () => {
+    if (places.some(({ worker }) => worker)) return;
+    clearTimeout(killer);
+    end(exitCode);
+  };
+  const stop = () => {
+    if (isStopping) return;
+    isStopping = true;
+    for (const timer of restarts) clearTimeout(timer);
+    each("SIGTERM");
+    killer = setTimeout(() => {
+      logger.error("workers have not stopped in time: they are killed");
+      each("SIGKILL");
+    }, stopTimeoutMs + KILL_MARGIN_MS);
+    endIfAllHave();
+  };
+  const onEnd = (place: Place, code: number | null, signal: NodeJS.Signals | null) => {
+    place.worker = undefined;
+    if (isStopping) {
+      exitCode ||= code ?? 1;
+      endIfAllHave();
+      return;
+    }
+    if (!hasServed) {
+      // None could start, so the next try would fail too. Its own log line says why.
+      exitCode = code || 1;
+      stop();
+      return;
+    }
+    if (performance.now() - place.startedAtMs >= STEADY_MS) place.failures = 0;
+    const restartMs = Math.min(FIRST_RESTART_MS * 2 ** place.failures, MAX_RESTART_MS);
+    place.failures += 1;
+    logger.error({ worker: place.number, code, signal, restartMs }, "worker ended: it is started again");
+    const timer = setTimeout(() => {
+      restarts.delete(timer);
+      start(place);
+    }, restartMs);
+    restarts.add(timer);
+  };
+  const start = (place: Place) => {
+    const worker = cluster.fork({ ...env });
+    const { process: child } = worker;
+    place.worker = worker;
+    place.startedAtMs = performance.now();
+    worker.on("message", (message) => {
+      if (message !== SERVING) return;
+      hasServed = true;
+      logger.info({ worker: place.number, pid: child.pid }, "worker serves");
+    });
+    mergeLines(child.stdout, output, place.number);
+    child.stderr?.pipe(errorOutput, { end: false });
+    // Then all that it has written was read.
+    child.once("close", (code: number | null, signal: NodeJS.Signals | null) => onEnd(place, code, signal));
+  };
+
+  cluster.setupPrimary({ silent: true });
+  for (const place of places) start(place);
+  return { stop, reload: () => each("SIGHUP"), ended };
+}
