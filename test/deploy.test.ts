@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError } from "@rollcall/server";
+import { ConfigError } from "@rollcall/server/tokens";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import packageJson from "../package.json" with { type: "json" };
@@ -80,7 +80,7 @@ describe("the compose file", () => {
   const { services, volumes } = parse(read("compose/compose.yaml"));
 
   test("sets settings that the server takes, and leaves it time to stop", () => {
-    const { METRICS: _, OTEL_EXPORTER_OTLP_ENDPOINT: __, ...env } = services.rollcall.environment;
+    const { environment: env } = services.rollcall;
     const { config, unknown } = settingsOf({ ...env, ...secrets, AUTH_SECRET_PREVIOUS: "" });
     expect(unknown).toEqual([]);
     expect(Number.parseInt(services.rollcall.stop_grace_period, 10)).toBeGreaterThan(stopSeconds(config));
@@ -120,6 +120,13 @@ describe("the compose file", () => {
     expect(static_configs[0].targets).toEqual([`rollcall:${services.rollcall.environment.PORT}`]);
     const [{ url }] = parse(read("compose/grafana/provisioning/datasources/prometheus.yaml")).datasources;
     expect(services).toHaveProperty(new URL(url).hostname);
+    const mounts = [...services.prometheus.volumes, ...services.grafana.volumes].map((mount: string) =>
+      mount.split(":"),
+    );
+    const [rules] = parse(read("compose/prometheus.yaml")).rule_files;
+    expect(mounts).toContainEqual(["../prometheus/alerts.yaml", `/etc/prometheus/${rules}`, "ro"]);
+    const [{ options }] = parse(read("compose/grafana/provisioning/dashboards/rollcall.yaml")).providers;
+    expect(mounts).toContainEqual(["../grafana", options.path, "ro"]);
   });
 });
 
@@ -146,7 +153,7 @@ describe("the Kubernetes manifests", () => {
   );
 
   test("set settings that the server takes, and leave it time to stop", () => {
-    const { METRICS: _, ...env } = of("ConfigMap").data;
+    const { data: env } = of("ConfigMap");
     const { config, unknown } = settingsOf({ ...env, ...secrets });
     expect(unknown).toEqual([]);
     expect(pod.terminationGracePeriodSeconds).toBeGreaterThan(stopSeconds(config));

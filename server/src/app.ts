@@ -234,7 +234,11 @@ export async function createApp(options: AppOptions): Promise<App> {
       const urlHost = host.includes(":") ? `[${host}]` : host;
       let probeUrl: string | undefined;
       if (probes) {
-        const probePort = await listenForProbes(probes, { host, port: options.probePort, reusePort: options.reusePort });
+        const probePort = await listenForProbes(probes, {
+          host,
+          port: options.probePort,
+          reusePort: options.reusePort,
+        });
         probeUrl = `http://${urlHost}:${probePort}`;
         logger.info(`probes on ${probeUrl}`);
       }

@@ -20,11 +20,17 @@ export async function healthcheck(io: CommandIo): Promise<void> {
   io.stdout.write(`${body}\n`);
 }
 
-/** Resolves with the answer of `/readyz`. @throws HealthError when there is none. */
+/**
+ * Resolves with the answer of `/readyz`, from the port for probes if there is one.
+ *
+ * @throws HealthError when there is none.
+ */
 export function askReadiness(
-  { host, port, tls }: Pick<Config, "host" | "port" | "tls">,
+  { host, port: mainPort, probePort, tls: mainTls }: Pick<Config, "host" | "port" | "probePort" | "tls">,
   signal: AbortSignal,
 ): Promise<{ status: number; body: string }> {
+  const port = probePort ?? mainPort;
+  const tls = probePort === undefined ? mainTls : undefined;
   return new Promise((resolve, reject) => {
     const options: https.RequestOptions = {
       host: localAddress(host),
@@ -55,7 +61,7 @@ function reasonOf({ code = "", name, message }: NodeJS.ErrnoException, isTls: bo
   if (name === "TimeoutError" || code === "ABORT_ERR") return `none within ${TIMEOUT_MS} ms`;
   if (code === "ECONNREFUSED") return "nothing listens there";
   if (isTls && /ALERT|ECONNRESET|EPIPE/.test(code))
-    return "the server refused the handshake; it may ask for a client certificate";
+    return "the server refused the handshake; it may ask for a client certificate: set PROBE_PORT";
   return code || message;
 }
 

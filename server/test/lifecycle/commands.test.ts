@@ -8,8 +8,9 @@ import { createTokenVerifier } from "@rollcall/server";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
-import { CommandUsageError, parseCommand } from "../../src/commands/parse-command.ts";
+import { parseCommand } from "../../src/commands/parse-command.ts";
 import { runCommand } from "../../src/commands/run-command.ts";
+import { CommandUsageError } from "../../src/commands/usage-error.ts";
 
 const authority = await createCertificateAuthority("Test CA");
 const past = { notBefore: new Date("2020-01-01"), notAfter: new Date("2021-01-01") };
@@ -89,7 +90,14 @@ describe("healthcheck", () => {
     await using server = await startServer({ tls: { ...own, clientCa: authority.cert } });
     const { code, stderr } = await run(["healthcheck"], { PORT: String(server.port), ...tlsEnv() });
     expect(code).toBe(1);
-    expect(stderr).toContain("the server refused the handshake; it may ask for a client certificate");
+    expect(stderr).toContain("the server refused the handshake; it may ask for a client certificate: set PROBE_PORT");
+  });
+
+  test("asks at the port for probes of such a server", async () => {
+    await using server = await startServer({ tls: { ...own, clientCa: authority.cert }, probePort: 0 });
+    const PROBE_PORT = new URL(server.probeUrl ?? "").port;
+    const answer = await run(["healthcheck"], { PORT: String(server.port), PROBE_PORT, ...tlsEnv() });
+    expect(answer).toMatchObject({ code: 0, stderr: "" });
   });
 });
 

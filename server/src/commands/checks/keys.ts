@@ -1,4 +1,4 @@
-import type { AuthConfig } from "../../config.ts";
+import type { AuthConfig } from "../../config/auth.ts";
 import { keySetLimits } from "../../limits.ts";
 import { fetchKeySet } from "../../rpc/auth/fetch-key-set.ts";
 import { parseKeySet } from "../../rpc/auth/key-set.ts";
