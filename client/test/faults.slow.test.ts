@@ -5,14 +5,14 @@ import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { freePort } from "@rollcall/testing/free-port";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startSilentServer, startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./support/free-port.ts";
 import { watchForLeaks } from "./support/leaks.ts";
 import { startResettingProxy } from "./support/resetting-proxy.ts";
-import { startSilentServer, startTcpProxy } from "./support/tcp-proxy.ts";
 
 test("calls outlive a server that is killed and started again, and no user is lost or made twice", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-client-"));

@@ -2,11 +2,11 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import type { RetryEvent } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
-import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

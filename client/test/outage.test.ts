@@ -3,14 +3,14 @@ import http from "node:http";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
 import { findNotSent } from "../src/internal/not-sent.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
-import { freePort } from "./support/free-port.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
-import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

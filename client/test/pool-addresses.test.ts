@@ -1,10 +1,10 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
+import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
-import { freePort } from "./support/free-port.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();

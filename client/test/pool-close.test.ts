@@ -1,11 +1,11 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { until } from "@rollcall/testing/start-server";
+import { startSilentServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
-import { startSilentServer } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

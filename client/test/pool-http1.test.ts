@@ -1,10 +1,10 @@
 import { Code } from "@connectrpc/connect";
+import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
-import { freePort } from "./support/free-port.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
-import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

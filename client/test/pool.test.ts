@@ -1,11 +1,11 @@
 import { getEventListeners } from "node:events";
 import { Code } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { createRollcallClient } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
-import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

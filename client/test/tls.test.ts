@@ -9,11 +9,11 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { createCertificateAuthority, createSelfSigned } from "@rollcall/testing/certificates";
 import { rollcall, rollcallInside } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
-import { startTcpServer } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 

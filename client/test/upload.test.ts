@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Code } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
 import { createRollcallClient } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
-import { startTcpProxy } from "./support/tcp-proxy.ts";
 
 checkEachForLeaks();
 
