@@ -4,6 +4,7 @@ import net, { type AddressInfo, type Socket } from "node:net";
 /** A TCP server, such as a proxy in the client's way to the real one. */
 export interface TcpServer extends AsyncDisposable {
   readonly url: string;
+  readonly port: number;
   /** Connections that are open now. */
   readonly openCount: number;
   /** Connections that there have been. */
@@ -21,11 +22,18 @@ export interface TcpProxyOptions {
   onResponseBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
 }
 
-/** Passes bytes between client and server, with faults as the options make them. */
-export async function startTcpProxy(targetPort: number, options: TcpProxyOptions = {}): Promise<TcpServer> {
+/**
+ * Passes bytes between client and server, with faults as the options make them.
+ *
+ * @param target Port of the server, or what returns it for each new connection.
+ */
+export async function startTcpProxy(
+  target: number | (() => number),
+  options: TcpProxyOptions = {},
+): Promise<TcpServer> {
   const { onRequestBytes = (bytes) => bytes, onResponseBytes = (bytes) => bytes, port } = options;
   return startTcpServer((socket) => {
-    const upstream = net.connect(targetPort, "127.0.0.1");
+    const upstream = net.connect(typeof target === "number" ? target : target(), "127.0.0.1");
     const forward = (from: Socket, to: Socket, change: NonNullable<TcpProxyOptions["onRequestBytes"]>) => {
       from.on("data", (bytes) => {
         if (typeof bytes === "string") return;
@@ -60,8 +68,10 @@ export async function startTcpServer(onConnection: (socket: Socket) => unknown, 
   });
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
+  const { port: listeningPort } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${listeningPort}`,
+    port: listeningPort,
     get openCount() {
       return sockets.size;
     },
