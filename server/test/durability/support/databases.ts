@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { startPostgres } from "@rollcall/testing/start-postgres";
+import { type PostgresOptions, type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
@@ -16,6 +16,8 @@ export interface TestDatabase extends AsyncDisposable {
   openRepository(): Promise<UserRepository>;
   /** Looks through all of it with the database's own means, and returns what is wrong. */
   findFaults(): Promise<string[]>;
+  /** Makes an empty database beside it, which costs less than a first one. */
+  makeAnother(): Promise<TestDatabase>;
 }
 
 /** The databases that every promise of this folder holds for: one parameter of each test. */
@@ -25,7 +27,7 @@ export interface DatabaseKind {
   start(): Promise<TestDatabase>;
 }
 
-const sqlite: DatabaseKind = {
+export const sqlite: DatabaseKind = {
   name: "SQLite",
   async start() {
     const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
@@ -34,25 +36,37 @@ const sqlite: DatabaseKind = {
       env: { DATABASE_URL: `sqlite:${path}` },
       openRepository: async () => openSqliteUserRepository({ path }),
       findFaults: async () => findSqliteFaults(path),
+      makeAnother: () => sqlite.start(),
       [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
     };
   },
 };
 
-const postgresql: DatabaseKind = {
+export interface PostgresTestDatabase extends TestDatabase {
+  readonly postgres: PostgresServer;
+}
+
+export const postgresql = {
   name: "PostgreSQL",
-  async start() {
-    const postgres = await startPostgres();
-    const url = await postgres.createSchema();
-    return {
-      env: { DATABASE_URL: url },
-      // A busy machine may keep a call waiting for longer than a second.
-      openRepository: () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 }),
-      findFaults: () => findPostgresFaults((sql) => postgres.query(sql, url)),
-      [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
-    };
+  async start(options?: PostgresOptions): Promise<PostgresTestDatabase> {
+    const postgres = await startPostgres(options);
+    await postgres.query("CREATE EXTENSION amcheck");
+    return makeSchema(postgres, () => postgres[Symbol.asyncDispose]());
   },
-};
+} satisfies DatabaseKind;
+
+async function makeSchema(postgres: PostgresServer, dispose: () => Promise<void>): Promise<PostgresTestDatabase> {
+  const url = await postgres.createSchema();
+  return {
+    postgres,
+    env: { DATABASE_URL: url },
+    // A busy machine may keep a call waiting for longer than a second.
+    openRepository: () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 }),
+    findFaults: () => findPostgresFaults(postgres, url),
+    makeAnother: () => makeSchema(postgres, async () => {}),
+    [Symbol.asyncDispose]: dispose,
+  };
+}
 
 export const databases: readonly DatabaseKind[] = [sqlite, postgresql];
 
@@ -65,13 +79,32 @@ function findSqliteFaults(path: string): string[] {
   return rows.filter((row) => row !== "ok");
 }
 
-/** Compares the words of users, by their column, with those of the index. */
-async function findPostgresFaults(query: (sql: string) => Promise<Record<string, unknown>[]>): Promise<string[]> {
+/**
+ * Compares each index with its table, the tables' rows with what indexes lead to, and the words of users, by their
+ * column, with those of their table.
+ */
+export async function findPostgresFaults(postgres: PostgresServer, url: string): Promise<string[]> {
   const stored = "SELECT word, id FROM users, unnest(string_to_array(substr(words, 2), ' ')) AS word";
   const indexed = "SELECT word, user_id FROM user_words";
-  const rows = await query(`
+  const rows = await postgres.query(
+    `
     SELECT 'a word too few: ' || word AS fault FROM (${stored} EXCEPT ${indexed}) AS lost UNION ALL
     SELECT 'a word too many: ' || word FROM (${indexed} EXCEPT ${stored}) AS left_over UNION ALL
-    SELECT 'an invalid index: ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid`);
-  return rows.map(({ fault }) => String(fault));
+    SELECT 'an invalid index: ' || indexrelid::regclass FROM pg_index WHERE NOT indisvalid`,
+    url,
+  );
+  const { username: schema } = new URL(url);
+  // Throws at the first fault.
+  const check = `
+    SELECT bt_index_check(indexrelid, heapallindexed => true, checkunique => true)
+    FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
+    WHERE amname = 'btree' AND relnamespace = '${schema}'::regnamespace`;
+  const damages = await postgres.query(check).then(
+    () => [],
+    (error) => [String(error)],
+  );
+  const heaps = await postgres.query(`
+    SELECT relname || ': ' || msg AS fault FROM pg_class, verify_heapam(oid)
+    WHERE relkind = 'r' AND relnamespace = '${schema}'::regnamespace`);
+  return [...rows, ...heaps].map(({ fault }) => String(fault)).concat(damages);
 }
