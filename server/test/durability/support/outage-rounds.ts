@@ -1,98 +1,101 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema } from "@rollcall/gen/google/rpc/error_details";
-import { createRandom } from "@rollcall/testing/random";
-import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
-import { startServer } from "@rollcall/testing/start-server";
-import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
-import { addressOf } from "../../support/address-of.ts";
-import { CALL, connectUsers, type UsersClient } from "./connect-users.ts";
+import { childrenOf } from "@rollcall/testing/child-processes";
+import { createRandom, type Random } from "@rollcall/testing/random";
+import type { PostgresServer } from "@rollcall/testing/start-postgres";
+import { startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
+import { audit } from "./audit.ts";
+import { connectUsers, type UsersClient } from "./connect-users.ts";
+import { postgresql } from "./databases.ts";
+import { WriteLoad } from "./write-load.ts";
 
-export const WRITERS = 32;
-/** Longest time that a database is away, and longest time of load between two outages, in milliseconds. */
-const MAX_AWAY_MS = 1_500;
-const MAX_LOAD_MS = 300;
+/** Longest time that a database is away once callers have noticed, and most writes between two outages. */
+const MOST_AWAY_MS = 1_500;
+const MOST_WRITES = 1_000;
 
-const OUTAGES: Readonly<Record<string, (postgres: PostgresServer) => Promise<void>>> = {
+/** Ways to take a PostgreSQL server away. Those that resolve with it running have given it back by themselves. */
+export const outages: Readonly<Record<string, (postgres: PostgresServer, random: Random) => Promise<void>>> = {
   killed: (postgres) => postgres.kill(),
+  paused: async (postgres) => postgres.pause(),
   stopped: (postgres) => postgres.stop(),
   "stopped at once": (postgres) => postgres.stop("immediate"),
-  paused: async (postgres) => postgres.pause(),
+  async restarted(postgres) {
+    await postgres.stop();
+    await postgres.start();
+  },
+  /** The postmaster ends all others then, and recovers. */
+  async "one process killed"(postgres, random) {
+    const countStarts = () => postgres.log().split("ready to accept").length;
+    const starts = countStarts();
+    process.kill(random.pick(childrenOf(postgres.pid as number)), "SIGKILL");
+    await until(() => countStarts() > starts);
+  },
 };
 
-export interface OutageOutcome {
-  /** Outages in which calls failed. */
+export interface OutageReport {
+  rounds: number;
+  /** Outages in which writes failed. */
   hits: number;
   acknowledged: number;
   refused: number;
-  /** Writes of which nobody could say whether they were done. */
   unknown: number;
-  /** Acknowledged users that are not there; refused ones that are. */
-  readonly lost: string[];
-  readonly unasked: string[];
-  /** Errors that are none of the expected. */
-  readonly strange: string[];
-  /** Longest time from a call to `unavailable`, and from the database's return to the first answer, in milliseconds. */
-  longestRefusalMs: number;
+  /** Writes with an unknown outcome that were made, and that were not. */
+  unheard: number;
+  unmade: number;
+  lost: string[];
+  /** Writes that were refused or sent once, and are there, or are there twice. */
+  doubled: string[];
+  faults: string[];
+  /** Longest time until a caller was told `unavailable`, and from the database's return to an answer, in milliseconds. */
+  longestFailureMs: number;
   longestReturnMs: number;
 }
 
-/** Takes a PostgreSQL server away from under writers, again and again, in every way in turn. */
-export async function outageRounds({ rounds, seed }: { rounds: number; seed: number }): Promise<OutageOutcome> {
+export interface OutageRoundsOptions {
+  rounds: number;
+  seed: number;
+  /** Names of {@link outages}, in turn. Default all. */
+  ways?: readonly string[];
+  /** Called when the server has opened the database. */
+  onOpened?: (postgres: PostgresServer) => Promise<void>;
+}
+
+/** Takes a PostgreSQL server away from under 64 writers, again and again, and compares after each outage. */
+export async function outageRounds(options: OutageRoundsOptions): Promise<OutageReport> {
+  const { rounds, seed, ways = Object.keys(outages), onOpened } = options;
   const random = createRandom(seed);
-  await using postgres = await startPostgres();
-  const url = await postgres.createSchema();
-  await using server = await startServer({ repository: await openPostgresUserRepository({ address: addressOf(url) }) });
-  const clients = connectUsers({ url: server.url, token: await server.token() });
-  const outcome: OutageOutcome = {
-    ...{ hits: 0, acknowledged: 0, refused: 0, unknown: 0, longestRefusalMs: 0, longestReturnMs: 0 },
-    ...{ lost: [], unasked: [], strange: [] },
+  await using database = await postgresql.start();
+  const { postgres } = database;
+  await using server = await startProcess({ env: database.env });
+  await onOpened?.(postgres);
+  const clients = connectUsers(server);
+  const load = new WriteLoad(random);
+  const report: OutageReport = {
+    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, unheard: 0, unmade: 0 },
+    ...{ lost: [], doubled: [], faults: [], longestFailureMs: 0, longestReturnMs: 0 },
   };
-  const [acknowledged, refused] = [new Set<string>(), new Set<string>()];
-  let isOver = false;
-  /** Time when the database came back, until the first answer after it. */
-  let backAtMs: number | undefined;
-  const write = async (client: UsersClient, email: string) => {
-    const startedAtMs = performance.now();
-    try {
-      await client.createUser({ email, name: "x" }, CALL);
-      acknowledged.add(email);
-      if (backAtMs === undefined || startedAtMs < backAtMs) return;
-      outcome.longestReturnMs = Math.max(outcome.longestReturnMs, performance.now() - backAtMs);
-      backAtMs = undefined;
-    } catch (reason) {
-      const error = ConnectError.from(reason);
-      outcome.longestRefusalMs = Math.max(outcome.longestRefusalMs, performance.now() - startedAtMs);
-      const isUnknown = error.findDetails(ErrorInfoSchema).some((info) => info.reason === "OUTCOME_UNKNOWN");
-      if (error.code !== Code.Unavailable) outcome.strange.push(error.message);
-      else if (isUnknown) outcome.unknown += 1;
-      else refused.add(email);
-      // As a caller's backoff.
-      await delay(20);
+  for (; report.rounds < rounds; report.rounds++) {
+    load.start(clients);
+    await load.untilAcknowledged(1 + random.below(MOST_WRITES));
+    const failedBefore = load.failed;
+    const way = ways[report.rounds % ways.length] as string;
+    await outages[way]?.(postgres, random);
+    if (postgres.pid === undefined || way === "paused") {
+      // A short pause is only a wait.
+      await load.untilFailed(failedBefore + 1);
+      await delay(random.below(MOST_AWAY_MS));
     }
-  };
-  const writers = Array.from({ length: WRITERS }, async (_, writer) => {
-    for (let number = 0; !isOver; number++) {
-      await write(clients[writer % clients.length] as UsersClient, `${writer}-${number}@example.com`);
-    }
-  });
-  const ways = Object.values(OUTAGES);
-  for (let round = 0; round < rounds; round++) {
-    await delay(random.below(MAX_LOAD_MS));
-    const failedBefore = refused.size + outcome.unknown;
-    await ways[round % ways.length]?.(postgres);
-    await delay(MAX_AWAY_MS / 2 + random.below(MAX_AWAY_MS / 2));
     await postgres.start();
     postgres.resume();
-    backAtMs = performance.now();
-    while (backAtMs !== undefined) await delay(5);
-    if (refused.size + outcome.unknown > failedBefore) outcome.hits += 1;
+    report.longestReturnMs = Math.max(report.longestReturnMs, await load.untilServed());
+    await load.stop();
+    if (load.failed > failedBefore) report.hits += 1;
+    const { lost, doubled, unheard, unmade } = await audit(clients[0] as UsersClient, load.writers);
+    report.lost.push(...lost);
+    report.doubled.push(...doubled);
+    report.unheard += unheard;
+    report.unmade += unmade;
+    report.faults.push(...(await database.findFaults()));
   }
-  isOver = true;
-  await Promise.all(writers);
-  const rows = await postgres.query("SELECT email FROM users", url);
-  const there = new Set(rows.map(({ email }) => String(email)));
-  outcome.lost.push(...[...acknowledged].filter((email) => !there.has(email)));
-  outcome.unasked.push(...[...refused].filter((email) => there.has(email)));
-  return { ...outcome, acknowledged: acknowledged.size, refused: refused.size };
+  return { ...report, ...load.figures() };
 }

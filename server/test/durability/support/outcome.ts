@@ -1,5 +1,12 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { EmailTakenError, StaleUserError, toRollcallError, UserNotFoundError, ValidationError } from "@rollcall/client";
+import {
+  EmailTakenError,
+  OutcomeUnknownError,
+  StaleUserError,
+  toRollcallError,
+  UserNotFoundError,
+  ValidationError,
+} from "@rollcall/client";
 import { NEVER } from "@rollcall/testing/linearizability/history";
 import { UNKNOWN } from "@rollcall/testing/linearizability/model";
 
@@ -7,11 +14,11 @@ import { UNKNOWN } from "@rollcall/testing/linearizability/model";
 export type Refusal = "not found" | "stale" | "taken" | "invalid";
 
 /** Answers of the server after which a write may or may not have been made. */
-const OPEN_CODES: readonly Code[] = [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.ResourceExhausted];
+const OPEN_CODES: readonly Code[] = [Code.DeadlineExceeded, Code.Canceled, Code.ResourceExhausted];
 
 /**
- * Sorts the error of a call: a refusal, {@link NEVER} if no server was reached, or {@link UNKNOWN} if the answer was
- * lost or leaves it open whether a write was made.
+ * Sorts the error of a call: a refusal; {@link NEVER} if no server was reached, or one answered that it is unavailable,
+ * which it must not for a write that was made; {@link UNKNOWN} if the answer was lost, or leaves that open.
  *
  * @throws The error, if the server has answered with a fault of its own.
  */
@@ -21,7 +28,9 @@ export function outcomeOf(error: unknown): Refusal | typeof UNKNOWN | typeof NEV
   if (known instanceof StaleUserError) return "stale";
   if (known instanceof EmailTakenError) return "taken";
   if (known instanceof ValidationError) return "invalid";
+  if (known instanceof OutcomeUnknownError) return UNKNOWN;
   const cause = ConnectError.from(error);
+  if (cause.isWireError && cause.code === Code.Unavailable) return NEVER;
   if (cause.isWireError && !OPEN_CODES.includes(cause.code)) throw error;
   return isRefusedConnection(cause) ? NEVER : UNKNOWN;
 }

@@ -13,3 +13,13 @@ export function roundsOf(usual: number): number {
 export function seedOf(): number {
   return Number(process.env.SEED ?? Date.now() % 1_000_000);
 }
+
+/** Returns the figures of an outcome: lists by their length, times in whole milliseconds. */
+export function figuresOf(outcome: object): Record<string, string | number> {
+  return Object.fromEntries(
+    Object.entries(outcome).map(([name, value]) => [
+      name,
+      Array.isArray(value) ? value.length : typeof value === "number" ? Math.round(value) : String(value),
+    ]),
+  );
+}
