@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { failoverRounds } from "./support/failover-rounds.ts";
+import { seedOf } from "./support/report.ts";
+
+test("a primary killed under 64 writers loses nothing acknowledged, with a synchronous standby that takes over", async () => {
+  const seed = seedOf();
+  const report = await failoverRounds({ rounds: 2, seed, synchronous: true });
+  expect(report, `seed ${seed}`).toMatchObject({ rounds: 2, hits: 2, lost: [], doubled: [], faults: [] });
+});
+
+test("control: an asynchronous standby lacks writes that were acknowledged", async () => {
+  const { hits, lost } = await failoverRounds({ rounds: 1, seed: 1, synchronous: false });
+  expect(hits).toBe(1);
+  expect(lost).not.toEqual([]);
+});

@@ -1,0 +1,99 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createRandom } from "@rollcall/testing/random";
+import type { PostgresServer } from "@rollcall/testing/start-postgres";
+import { startServer } from "@rollcall/testing/start-server";
+import { startStandby, waitForStandby } from "@rollcall/testing/start-standby";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
+import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
+import { addressOf } from "../../support/address-of.ts";
+import { audit } from "./audit.ts";
+import { connectUsers, type UsersClient } from "./connect-users.ts";
+import { findPostgresFaults, postgresql } from "./databases.ts";
+import { WriteLoad } from "./write-load.ts";
+
+/** Most writes before a primary is killed. */
+const MOST_WRITES = 600;
+/** Longest time that the standby lags before, in milliseconds. */
+const MOST_LAG_MS = 400;
+
+export interface FailoverReport {
+  rounds: number;
+  /** Rounds in which writes were under way when the primary was killed, and failed. */
+  hits: number;
+  acknowledged: number;
+  refused: number;
+  unknown: number;
+  unheard: number;
+  unmade: number;
+  lost: string[];
+  doubled: string[];
+  faults: string[];
+  /** Longest time until a caller was told `unavailable`, and from the promotion to an answer, in milliseconds. */
+  longestFailureMs: number;
+  longestReturnMs: number;
+}
+
+export interface FailoverOptions {
+  rounds: number;
+  seed: number;
+  /** Whether commits wait for the standby. */
+  synchronous: boolean;
+}
+
+/**
+ * Kills the primary under 64 writers of two servers, while its standby lags, and promotes the standby, round after
+ * round: it gets a standby of its own then. A proxy is the address that stays the same.
+ */
+export async function failoverRounds({ rounds, seed, synchronous }: FailoverOptions): Promise<FailoverReport> {
+  const random = createRandom(seed);
+  await using database = await postgresql.start();
+  await using stack = new AsyncDisposableStack();
+  let primary: PostgresServer = database.postgres;
+  let isLagging = false;
+  const way = stack.use(await startTcpProxy(() => primary.port));
+  // What the standby is sent meanwhile is lost with the primary.
+  const replication = stack.use(
+    await startTcpProxy(() => primary.port, { onResponseBytes: (bytes) => (isLagging ? undefined : bytes) }),
+  );
+  const url = database.env.DATABASE_URL ?? "";
+  const address = { ...addressOf(url), port: way.port };
+  const servers = [0, 1].map(async () => {
+    return stack.use(await startServer({ repository: await openPostgresUserRepository({ address }) }));
+  });
+  const clients: UsersClient[] = [];
+  for (const server of await Promise.all(servers)) {
+    clients.push(...connectUsers({ url: server.url, token: await server.token() }));
+  }
+  const load = new WriteLoad(random);
+  const report: FailoverReport = {
+    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, unheard: 0, unmade: 0 },
+    ...{ lost: [], doubled: [], faults: [], longestFailureMs: 0, longestReturnMs: 0 },
+  };
+  for (; report.rounds < rounds; report.rounds++) {
+    load.start(clients);
+    const name = `standby_${report.rounds}`;
+    const standby = stack.use(await startStandby(primary, name, { primaryPort: replication.port }));
+    if (synchronous) await waitForStandby(primary, name);
+    await load.untilAcknowledged(1 + random.below(MOST_WRITES));
+    isLagging = true;
+    await delay(random.below(MOST_LAG_MS));
+    const failedBefore = load.failed;
+    await primary.kill();
+    replication.reset();
+    isLagging = false;
+    await standby.promote();
+    primary = standby;
+    way.reset();
+    report.longestReturnMs = Math.max(report.longestReturnMs, await load.untilServed());
+    if (load.failed > failedBefore) report.hits += 1;
+    await load.stop();
+    const { lost, doubled, unheard, unmade } = await audit(clients[0] as UsersClient, load.writers);
+    report.lost.push(...lost);
+    report.doubled.push(...doubled);
+    report.unheard += unheard;
+    report.unmade += unmade;
+    const { username, password } = new URL(url);
+    report.faults.push(...(await findPostgresFaults(primary, primary.urlOf("postgres", { name: username, password }))));
+  }
+  return { ...report, ...load.figures() };
+}
