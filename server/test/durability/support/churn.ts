@@ -1,9 +1,19 @@
 import type { User } from "@rollcall/gen/user/v1/user";
 import { createRandom, type Random } from "@rollcall/testing/random";
-import { until } from "@rollcall/testing/start-server";
-import { CALL, type UsersClient } from "./connect-users.ts";
+import { startServer, until } from "@rollcall/testing/start-server";
+import type { UserRepository } from "../../../src/repository/user-repository.ts";
+import { CALL, connectUsers, type UsersClient } from "./connect-users.ts";
+import type { DatabaseKind } from "./databases.ts";
 
 const CHANGES_BETWEEN_PAGES = 3;
+
+/** Order in which pages can be read. */
+export interface PageOrder {
+  readonly order: string;
+  /** Whether a change of a user can move it. */
+  readonly isMovedByChange: boolean;
+  readonly readPage: ReadPage;
+}
 
 /** Reads a page. Every order that the service has is one of these. */
 export type ReadPage = (
@@ -20,13 +30,27 @@ export interface ChurnOutcome {
   readonly changes: number;
 }
 
+/** Reads all pages under churn, on a server and a database of their own. */
+export async function readOnNewServer(
+  kind: DatabaseKind,
+  { readPage, isMovedByChange }: PageOrder,
+  seed: number,
+  wrap = (real: UserRepository) => real,
+): Promise<ChurnOutcome> {
+  await using database = await kind.share();
+  await using server = await startServer({ repository: wrap(await database.openRepository()) });
+  const [client] = connectUsers({ url: server.url, token: await server.token() });
+  if (!client) throw new Error("no client");
+  return await readUnderChurn(client, seed, readPage, isMovedByChange);
+}
+
 /**
  * Reads all pages, one after the other, while users come, go and change between them and at the same time. The number of
  * users, page sizes and changes are random.
  *
  * @param isMovedByChange Whether a change of a user can move it in the order that is read.
  */
-export async function readUnderChurn(
+async function readUnderChurn(
   client: UsersClient,
   seed: number,
   readPage: ReadPage,

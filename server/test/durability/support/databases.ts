@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { type SharedPostgres, sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { type PostgresOptions, type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
@@ -16,31 +17,33 @@ export interface TestDatabase extends AsyncDisposable {
   openRepository(): Promise<UserRepository>;
   /** Looks through all of it with the database's own means, and returns what is wrong. */
   findFaults(): Promise<string[]>;
-  /** Makes an empty database beside it, which costs less than a first one. */
-  makeAnother(): Promise<TestDatabase>;
 }
 
 /** The databases that every promise of this folder holds for: one parameter of each test. */
 export interface DatabaseKind {
   readonly name: string;
-  /** Makes an empty database. */
+  /** Makes an empty database, on a server of its own where it needs one. */
   start(): Promise<TestDatabase>;
+  /** Makes an empty database, on a server that others share. */
+  share(): Promise<TestDatabase>;
 }
 
 export const sqlite: DatabaseKind = {
   name: "SQLite",
-  async start() {
-    const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
-    const path = join(folder, "users.db");
-    return {
-      env: { DATABASE_URL: `sqlite:${path}` },
-      openRepository: async () => openSqliteUserRepository({ path }),
-      findFaults: async () => findSqliteFaults(path),
-      makeAnother: () => sqlite.start(),
-      [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
-    };
-  },
+  start: startSqlite,
+  share: startSqlite,
 };
+
+async function startSqlite(): Promise<TestDatabase> {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
+  const path = join(folder, "users.db");
+  return {
+    env: { DATABASE_URL: `sqlite:${path}` },
+    openRepository: async () => openSqliteUserRepository({ path }),
+    findFaults: async () => findSqliteFaults(path),
+    [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
+  };
+}
 
 export interface PostgresTestDatabase extends TestDatabase {
   readonly postgres: PostgresServer;
@@ -50,21 +53,19 @@ export const postgresql = {
   name: "PostgreSQL",
   async start(options?: PostgresOptions): Promise<PostgresTestDatabase> {
     const postgres = await startPostgres(options);
-    await postgres.query("CREATE EXTENSION amcheck");
-    return makeSchema(postgres, () => postgres[Symbol.asyncDispose]());
+    return { ...(await makeSchema(postgres)), postgres, [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
   },
+  share: async () => makeSchema(await sharedPostgres()),
 } satisfies DatabaseKind;
 
-async function makeSchema(postgres: PostgresServer, dispose: () => Promise<void>): Promise<PostgresTestDatabase> {
+async function makeSchema(postgres: SharedPostgres): Promise<TestDatabase> {
   const url = await postgres.createSchema();
   return {
-    postgres,
     env: { DATABASE_URL: url },
     // A busy machine may keep a call waiting for longer than a second.
     openRepository: () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 }),
     findFaults: () => findPostgresFaults(postgres, url),
-    makeAnother: () => makeSchema(postgres, async () => {}),
-    [Symbol.asyncDispose]: dispose,
+    [Symbol.asyncDispose]: async () => {},
   };
 }
 
@@ -83,7 +84,7 @@ function findSqliteFaults(path: string): string[] {
  * Compares each index with its table, the tables' rows with what indexes lead to, and the words of users, by their
  * column, with those of their table.
  */
-export async function findPostgresFaults(postgres: PostgresServer, url: string): Promise<string[]> {
+export async function findPostgresFaults(postgres: SharedPostgres, url: string): Promise<string[]> {
   const stored = "SELECT word, id FROM users, unnest(string_to_array(substr(words, 2), ' ')) AS word";
   const indexed = "SELECT word, user_id FROM user_words";
   const rows = await postgres.query(
@@ -94,6 +95,7 @@ export async function findPostgresFaults(postgres: PostgresServer, url: string):
     url,
   );
   const { username: schema } = new URL(url);
+  await postgres.query("CREATE EXTENSION IF NOT EXISTS amcheck");
   // Throws at the first fault.
   const check = `
     SELECT bt_index_check(indexrelid, heapallindexed => true, checkunique => true)

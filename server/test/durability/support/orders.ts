@@ -1,11 +1,18 @@
-import type { ReadPage } from "./churn.ts";
+import type { PageOrder, ReadPage } from "./churn.ts";
 import { CALL } from "./connect-users.ts";
 
-/** The orders in which pages can be read, and whether a change of a user can move it there. */
-export const orders: readonly { order: string; isMovedByChange: boolean; readPage: ReadPage }[] = [
-  {
-    order: "of creation",
-    isMovedByChange: false,
-    readPage: (client, page) => client.listUsers(page, CALL),
-  },
+const readPageBy =
+  (orderBy: string, filter = ""): ReadPage =>
+  (client, page) =>
+    client.listUsers({ ...page, orderBy, filter }, CALL);
+
+/** The orders in which pages can be read. */
+export const orders: readonly PageOrder[] = [
+  { order: "of creation", isMovedByChange: false, readPage: readPageBy("") },
+  { order: "of creation, latest first", isMovedByChange: false, readPage: readPageBy("create_time desc") },
+  { order: "of names", isMovedByChange: true, readPage: readPageBy("name") },
+  { order: "of e-mails", isMovedByChange: true, readPage: readPageBy("email") },
+  { order: "of changes, latest first", isMovedByChange: true, readPage: readPageBy("update_time desc") },
+  // All of them match.
+  { order: "of names, found by a word", isMovedByChange: true, readPage: readPageBy("name", "exam") },
 ];
