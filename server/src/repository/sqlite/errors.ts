@@ -1,10 +1,11 @@
-import { DatabaseUnavailableError, EmailTakenError } from "../../domain/errors.ts";
+import { DatabaseUnavailableError, EmailTakenError, OutcomeUnknownError } from "../../domain/errors.ts";
 
 // https://sqlite.org/rescode.html
 const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 const SQLITE_CORRUPT = 11;
 const SQLITE_NOTADB = 26;
+const SQLITE_IOERR_FSYNC = 1034;
 const SQLITE_READONLY_DIRECTORY = 1544;
 const SQLITE_CONSTRAINT_UNIQUE = 2067;
 const UNAVAILABLE_RESULT_CODES = new Set([
@@ -58,6 +59,9 @@ function isEmailTaken(error: unknown): boolean {
 
 /** Converts an SQLite error to the domain's error. Returns any other error unchanged. */
 export function toDomainError(error: unknown): unknown {
+  // The transaction is in the log, and gone for this process. One that opens the file after a crash would find it there,
+  // unless another was written over it.
+  if (resultCode(error) === SQLITE_IOERR_FSYNC) return new OutcomeUnknownError({ cause: error });
   if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
   if (isEmailTaken(error)) return new EmailTakenError();
   return error;
