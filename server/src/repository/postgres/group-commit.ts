@@ -233,7 +233,9 @@ export class GroupCommit {
       if (command === "COMMIT") return undefined;
       throw new RacedError("the transaction was rolled back");
     } catch (error) {
-      if (error instanceof RacedError || isRefusal(error)) throw error;
+      if (error instanceof RacedError) throw error;
+      // Even an answer of the server need not be a refusal. When it could not flush the log, it says so and crashes; its
+      // recovery then finds the commit there.
       lost = error;
     }
     const hasCommitted = await slot.hasCommitted(token, endMs);
