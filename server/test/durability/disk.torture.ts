@@ -2,27 +2,21 @@ import { expect, test } from "vitest";
 import { databases } from "./support/databases.ts";
 import { diskRounds } from "./support/disk-rounds.ts";
 import type { DiskFault } from "./support/failing-disk.ts";
-import { report, roundsOf, seedOf } from "./support/report.ts";
+import { figuresOf, report, roundsOf, seedOf } from "./support/report.ts";
 
 const faults: readonly DiskFault[] = ["full", "write", "sync"];
+const cells = databases.flatMap((kind) =>
+  Object.keys(kind.places).flatMap((place) => faults.map((fault) => ({ name: kind.name, kind, fault, place }))),
+);
 
-test.for(databases.flatMap((kind) => faults.map((fault) => ({ name: kind.name, kind, fault }))))(
-  "writers of $name meet a disk that fails: $fault",
-  async ({ name, kind, fault }, { skip }) => {
-    const rounds = roundsOf(20);
-    const seed = seedOf();
-    const outcome = await diskRounds(kind, fault, rounds, seed);
+test.for(cells)(
+  "writers of $name meet a disk that fails: $fault of $place",
+  async ({ name, kind, fault, place }, { skip }) => {
+    const [rounds, seed] = [roundsOf(20), seedOf()];
+    const outcome = await diskRounds(kind, { rounds, seed, fault, place });
     if (!outcome) return skip("needs Linux and a C compiler, to make a disk fail");
-    const { lost, doubled, faults: damages, longestRecoveryMs, ...counts } = outcome;
-    const figures = {
-      ...counts,
-      longestRecoveryMs: Math.round(longestRecoveryMs),
-      lost: lost.length,
-      doubled: doubled.length,
-      faults: damages.length,
-    };
-    report(`Disk that fails (${fault}), ${name}, seed ${seed}`, [figures]);
-    expect(outcome).toMatchObject({ hits: rounds, notReady: rounds, recovered: rounds });
+    report(`Disk that fails (${fault} of ${place}), ${name}, seed ${seed}`, [figuresOf(outcome)]);
+    expect(outcome).toMatchObject({ hits: rounds, notReady: rounds, recovered: rounds - outcome.killed });
     expect(outcome).toMatchObject({ lost: [], doubled: [], faults: [] });
   },
 );

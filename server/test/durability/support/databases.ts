@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type SharedPostgres, sharedPostgres } from "@rollcall/testing/shared-postgres";
-import { type PostgresOptions, type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
+import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
@@ -19,41 +19,73 @@ export interface TestDatabase extends AsyncDisposable {
   findFaults(): Promise<string[]>;
 }
 
+/** A database whose own server nobody else uses. */
+export interface OwnDatabase extends TestDatabase {
+  /** Writes to its data what is only in its log, or tries to: nothing else shows soon that a disk of data fails. */
+  checkpoint(): Promise<void>;
+  /** Starts its server if that has stopped. Returns whether it had. */
+  revive(): Promise<boolean>;
+}
+
+export interface StartOptions {
+  /** Further environment of the processes that write its files. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** The databases that every promise of this folder holds for: one parameter of each test. */
 export interface DatabaseKind {
   readonly name: string;
-  /** Makes an empty database, on a server of its own where it needs one. */
-  start(): Promise<TestDatabase>;
+  /** Parts of the paths of its files, by what they are for. */
+  readonly places: Readonly<Record<string, string>>;
+  /** Makes an empty database, with a server of its own if it needs one. */
+  start(options?: StartOptions): Promise<OwnDatabase>;
   /** Makes an empty database, on a server that others share. */
   share(): Promise<TestDatabase>;
 }
 
 export const sqlite: DatabaseKind = {
   name: "SQLite",
+  places: { all: "users.db" },
   start: startSqlite,
   share: startSqlite,
 };
 
-async function startSqlite(): Promise<TestDatabase> {
+async function startSqlite({ env }: StartOptions = {}): Promise<OwnDatabase> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
   const path = join(folder, "users.db");
   return {
-    env: { DATABASE_URL: `sqlite:${path}` },
+    env: { DATABASE_URL: `sqlite:${path}`, ...env },
     openRepository: async () => openSqliteUserRepository({ path }),
     findFaults: async () => findSqliteFaults(path),
+    // Its log is in the same place.
+    checkpoint: async () => {},
+    revive: async () => false,
     [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
   };
 }
 
-export interface PostgresTestDatabase extends TestDatabase {
+export interface PostgresDatabase extends OwnDatabase {
   readonly postgres: PostgresServer;
 }
 
 export const postgresql = {
   name: "PostgreSQL",
-  async start(options?: PostgresOptions): Promise<PostgresTestDatabase> {
+  places: { data: "/data/base/", log: "/data/pg_wal/" },
+  async start(options?: StartOptions): Promise<PostgresDatabase> {
     const postgres = await startPostgres(options);
-    return { ...(await makeSchema(postgres)), postgres, [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose]() };
+    return {
+      ...(await makeSchema(postgres)),
+      postgres,
+      async checkpoint() {
+        await postgres.query("CHECKPOINT").catch(() => {});
+      },
+      async revive() {
+        if (postgres.pid !== undefined) return false;
+        await postgres.start();
+        return true;
+      },
+      [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
+    };
   },
   share: async () => makeSchema(await sharedPostgres()),
 } satisfies DatabaseKind;

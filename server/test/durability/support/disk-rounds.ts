@@ -1,96 +1,122 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "@rollcall/testing/random";
 import { startProcess } from "@rollcall/testing/start-process";
+import { until } from "@rollcall/testing/start-server";
 import { audit } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import type { DatabaseKind } from "./databases.ts";
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
-import { Writer } from "./writer.ts";
+import { WriteLoad } from "./write-load.ts";
 
-const WRITERS = 64;
+/** Most writes before the disk fails. */
+const MOST_WRITES = 300;
+/** Longest time that it fails once callers and probes have noticed, in milliseconds. */
+const MOST_FAULT_MS = 600;
 
 export interface DiskReport {
   rounds: number;
-  /** Rounds in which the fault was met, and a caller saw it. */
+  /** Rounds in which the fault was met, and callers saw it. */
   hits: number;
   /** Calls of the system that have failed. */
   failedCalls: number;
   acknowledged: number;
+  refused: number;
+  unknown: number;
   /** Rounds in which `/readyz` said what is wrong. */
   notReady: number;
-  /** Rounds after which the server went on by itself. */
+  /** Rounds in which the database server had stopped, and was started by hand. */
+  stopped: number;
+  /** Rounds after which the same server went on. */
   recovered: number;
+  /** Rounds in which the server was killed while its disk failed. */
+  killed: number;
   /** Writes without an answer that were made all the same. */
   unheard: number;
   lost: string[];
   doubled: string[];
   faults: string[];
+  /** Longest time from the disk's recovery, or the database server's start, to an answer, in milliseconds. */
   longestRecoveryMs: number;
 }
 
-/** Makes the disk of a database fail under {@link WRITERS} clients, round after round. Undefined where nothing can. */
-export async function diskRounds(
-  { start }: DatabaseKind,
-  fault: DiskFault,
-  rounds: number,
-  seed: number,
-): Promise<DiskReport | undefined> {
-  await using database = await start();
-  using disk = createFailingDisk("users.db");
+export interface DiskRoundsOptions {
+  rounds: number;
+  seed: number;
+  fault: DiskFault;
+  /** Name of the files that are meant, one of {@link DatabaseKind.places}. */
+  place: string;
+}
+
+/**
+ * Makes the disk of a database fail under 64 writers, round after round. In half of the rounds the server is killed
+ * while it fails. Undefined where nothing can make a disk fail.
+ */
+export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions): Promise<DiskReport | undefined> {
+  const { rounds, seed, fault, place } = options;
+  using disk = createFailingDisk(kind.places[place] as string);
   if (!disk) return undefined;
+  await using database = await kind.start({ env: disk.env });
   const random = createRandom(seed);
+  const load = new WriteLoad(random);
   const report: DiskReport = {
-    rounds: 0,
-    hits: 0,
-    failedCalls: 0,
-    acknowledged: 0,
-    notReady: 0,
-    recovered: 0,
-    unheard: 0,
-    lost: [],
-    doubled: [],
-    faults: [],
-    longestRecoveryMs: 0,
+    ...{ rounds: 0, hits: 0, failedCalls: 0, acknowledged: 0, refused: 0, unknown: 0, notReady: 0, stopped: 0 },
+    ...{ recovered: 0, killed: 0, unheard: 0, lost: [], doubled: [], faults: [], longestRecoveryMs: 0 },
   };
-  const writers = Array.from({ length: WRITERS }, (_, number) => new Writer(`w${number}`));
   const compare = async (client: UsersClient) => {
-    const { lost, doubled, unheard } = await audit(client, writers);
+    const { lost, doubled, unheard } = await audit(client, load.writers);
     report.lost.push(...lost);
     report.doubled.push(...doubled);
     report.unheard += unheard;
     report.faults.push(...(await database.findFaults()));
   };
   for (; report.rounds < rounds; report.rounds++) {
-    await using server = await startProcess({ env: { ...database.env, ...disk.env } });
+    await using server = await startProcess({ env: database.env });
     const clients = connectUsers(server);
-    const clientOf = (number: number) => clients[number % clients.length] as UsersClient;
-    await compare(clientOf(0));
-    const target = 1 + random.below(300);
-    let acknowledged = 0;
-    await Promise.all(
-      writers.map(async (writer, number) => {
-        while (await writer.write(clientOf(number), random)) {
-          acknowledged += 1;
-          if (acknowledged === target) disk.fail(fault);
-        }
-      }),
-    );
-    report.acknowledged += acknowledged;
-    if (disk.hits() > report.failedCalls && writers.some(({ pending }) => pending)) report.hits += 1;
+    await compare(clients[0] as UsersClient);
+    load.start(clients);
+    await load.untilAcknowledged(1 + random.below(MOST_WRITES));
+    const failedBefore = load.failed;
+    disk.fail(fault);
+    if (place === "data") await database.checkpoint();
+    await load.untilFailed(failedBefore + 1);
+    await until(() => disk.hits() > report.failedCalls);
+    report.hits += 1;
     report.failedCalls = disk.hits();
+    // Probes are answered from what was found out a second ago at most.
+    while ((await readiness(server.url)).status === 200);
     const { status, body } = await readiness(server.url);
     if (status === 503 && /"database-un(writable|available)"/.test(body)) report.notReady += 1;
+    // A database server that recovers in vain stops meanwhile.
+    await delay(random.below(MOST_FAULT_MS));
+    const isKilled = random.isOnce(2);
+    if (isKilled) {
+      // Half of the kills come when all have been told what became of their writes.
+      if (random.isOnce(2)) await load.stop();
+      await server.kill();
+    }
     disk.recover();
-    const startedAtMs = performance.now();
-    let isReady = false;
-    while (!isReady) isReady = (await readiness(server.url)).status === 200;
-    report.recovered += 1;
+    if (isKilled) {
+      await load.stop();
+      report.killed += 1;
+      if (await database.revive()) report.stopped += 1;
+      continue;
+    }
+    let startedAtMs = performance.now();
+    while ((await readiness(server.url)).status !== 200) {
+      if (!(await database.revive())) continue;
+      startedAtMs = performance.now();
+      report.stopped += 1;
+    }
+    await load.untilServed();
     report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
+    report.recovered += 1;
+    await load.stop();
     // Once on the server that has met the fault, and once, at the next start, on what the disk has.
-    await compare(clientOf(0));
+    await compare(clients[0] as UsersClient);
   }
   await using server = await startProcess({ env: database.env });
   await compare(connectUsers(server)[0] as UsersClient);
-  return report;
+  return { ...report, ...load.figures() };
 }
 
 async function readiness(url: string): Promise<{ status: number; body: string }> {

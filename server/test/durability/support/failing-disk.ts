@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -31,6 +31,8 @@ export function createFailingDisk(path: string): FailingDisk | undefined {
     rmSync(folder, { recursive: true });
     return undefined;
   }
+  // PostgreSQL runs as another user when root runs the tests.
+  chmodSync(folder, 0o777);
   const control = join(folder, "fault");
   return {
     env: { LD_PRELOAD: library, FAILING_DISK: control, FAILING_PATH: path },

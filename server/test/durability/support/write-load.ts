@@ -6,8 +6,9 @@ import { Writer } from "./writer.ts";
 
 /** Number of writes that are under way at any moment. */
 export const WRITERS = 64;
-/** Pause of a writer after a failed call, as of a client that backs off. */
+/** Pause of a writer after a refusal, as of a client that backs off, and after an unknown outcome, in milliseconds. */
 const BACKOFF_MS = 20;
+const LONG_BACKOFF_MS = 200;
 
 /**
  * Writers at work without a pause, whatever fails. One whose write has an unknown outcome is replaced by another: what
@@ -109,7 +110,7 @@ export class WriteLoad {
     this.longestFailureMs = Math.max(this.longestFailureMs, performance.now() - startedAtMs);
     const isUnknown = writer.pending !== undefined;
     this[isUnknown ? "unknown" : "refused"] += 1;
-    await delay(BACKOFF_MS);
+    await delay(isUnknown ? LONG_BACKOFF_MS : BACKOFF_MS);
     return !isUnknown;
   }
 }
