@@ -1,9 +1,10 @@
 import { startServer } from "@rollcall/testing/start-server";
+import { startStandby } from "@rollcall/testing/start-standby";
 import { expect, test } from "vitest";
 import { connectUsers } from "./support/connect-users.ts";
-import { databases } from "./support/databases.ts";
-import { type Fault, withFault } from "./support/faulty-repository.ts";
-import { runFaultyHistory, runHistory } from "./support/history-run.ts";
+import { type DatabaseKind, databases, postgresql, sqlite } from "./support/databases.ts";
+import { type Fault, withFault, withReader } from "./support/faulty-repository.ts";
+import { hitPostgres, runFaultyHistory, runHistory } from "./support/history-run.ts";
 import { seedOf } from "./support/report.ts";
 
 test.each(databases)("a history of 16 clients of $name is linearizable, across kill -9 of a server", async (kind) => {
@@ -18,7 +19,7 @@ test.each(databases)("a history of 16 clients of $name is linearizable, across k
 
 test.each(databases)("a history of two servers on one database of $name is linearizable", async (kind) => {
   const seed = seedOf();
-  await using database = await kind.start();
+  await using database = await kind.share();
   await using first = await startServer({ repository: await database.openRepository() });
   await using second = await startServer({ repository: await database.openRepository() });
   const clients = (await Promise.all([first, second].map(connectTo))).flat();
@@ -26,16 +27,37 @@ test.each(databases)("a history of two servers on one database of $name is linea
   expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
 });
 
-test.each<Fault>(["careless", "stale", "forgetful", "looking"])(
-  "control: the history of a server that is %s is not linearizable",
-  async (fault) => {
-    const [kind] = databases;
-    if (!kind) throw new Error("no database");
-    await using database = await kind.start();
-    await using server = await startServer({ repository: withFault(await database.openRepository(), fault) });
-    expect((await runHistory(await connectTo(server), 640, 1)).linearizable).toBe(false);
-  },
-);
+test("a history of 16 clients is linearizable, across outages of PostgreSQL", async () => {
+  const seed = seedOf();
+  const judgement = await runFaultyHistory(postgresql, { servers: 1, faults: 2, seed, hit: hitPostgres });
+  expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
+  expect(judgement.hits).toBe(2);
+  expect(judgement.overlaps).toBeGreaterThan(judgement.calls / 4);
+});
+
+// The long form has all of them on each database.
+test.each<{ kind: DatabaseKind; fault: Fault }>([
+  { kind: sqlite, fault: "careless" },
+  { kind: sqlite, fault: "stale" },
+  { kind: sqlite, fault: "forgetful" },
+  { kind: sqlite, fault: "looking" },
+  { kind: postgresql, fault: "careless" },
+])("control: the history of a server of $kind.name that is $fault is not linearizable", async ({ kind, fault }) => {
+  await using database = await kind.share();
+  await using server = await startServer({ repository: withFault(await database.openRepository(), fault) });
+  expect((await runHistory(await connectTo(server), 640, 1)).linearizable).toBe(false);
+});
+
+test("control: the history of a server that reads from a standby is not linearizable", async () => {
+  await using database = await postgresql.start();
+  const primary = await database.openRepository();
+  await using standby = await startStandby(database.postgres, "reader");
+  const reader = await database.openRepository(standby.port);
+  await using server = await startServer({ repository: withReader(primary, reader) });
+  const { linearizable } = await runHistory(await connectTo(server), 640, 1);
+  await reader.close();
+  expect(linearizable).toBe(false);
+});
 
 async function connectTo(server: { url: string; token(): Promise<string> }) {
   return connectUsers({ url: server.url, token: await server.token() });

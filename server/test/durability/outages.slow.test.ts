@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { outageRounds, outages } from "./support/outage-rounds.ts";
+import { outageRounds } from "./support/outage-rounds.ts";
+import { outages } from "./support/outages.ts";
 import { seedOf } from "./support/report.ts";
 
 test("PostgreSQL taken away under 64 writers loses nothing acknowledged, and makes nothing that was refused", async () => {

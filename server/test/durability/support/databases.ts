@@ -66,6 +66,8 @@ async function startSqlite({ env }: StartOptions = {}): Promise<OwnDatabase> {
 
 export interface PostgresDatabase extends OwnDatabase {
   readonly postgres: PostgresServer;
+  /** Opens it in the test's process, by default at its own port. */
+  openRepository(port?: number): Promise<UserRepository>;
 }
 
 export const postgresql = {
@@ -90,12 +92,13 @@ export const postgresql = {
   share: async () => makeSchema(await sharedPostgres()),
 } satisfies DatabaseKind;
 
-async function makeSchema(postgres: SharedPostgres): Promise<TestDatabase> {
+async function makeSchema(postgres: SharedPostgres): Promise<Pick<PostgresDatabase, keyof TestDatabase>> {
   const url = await postgres.createSchema();
   return {
     env: { DATABASE_URL: url },
     // A busy machine may keep a call waiting for longer than a second.
-    openRepository: () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 }),
+    openRepository: (port) =>
+      openPostgresUserRepository({ address: { ...addressOf(url), ...(port && { port }) }, timeoutMs: 60_000 }),
     findFaults: () => findPostgresFaults(postgres, url),
     [Symbol.asyncDispose]: async () => {},
   };

@@ -1,9 +1,11 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { createRandom, type Random } from "@rollcall/testing/random";
 import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
-import type { DatabaseKind, TestDatabase } from "./databases.ts";
+import type { PostgresDatabase, TestDatabase } from "./databases.ts";
 import { Islands } from "./history-clients.ts";
 import { type Judgement, judge } from "./judge.ts";
+import { outages } from "./outages.ts";
 
 /** Clients of a history. */
 export const CLIENTS = 16;
@@ -36,17 +38,20 @@ export interface FaultyHistory extends Judgement {
   readonly hits: number;
 }
 
-export interface FaultyHistoryOptions {
+export interface FaultyHistoryOptions<Database extends TestDatabase> {
   /** Server processes on the one database. */
   readonly servers: number;
   readonly faults: number;
   readonly seed: number;
   /** Hits the database; the servers stay. Default: one of the servers is killed by SIGKILL and started again. */
-  readonly hit?: ((database: TestDatabase, random: Random) => Promise<void>) | undefined;
+  readonly hit?: ((database: Database, random: Random) => Promise<void>) | undefined;
 }
 
 /** Records and judges the calls of all clients while servers are killed, or the database is. */
-export async function runFaultyHistory(kind: DatabaseKind, options: FaultyHistoryOptions): Promise<FaultyHistory> {
+export async function runFaultyHistory<Database extends TestDatabase>(
+  kind: { start(): Promise<Database> },
+  options: FaultyHistoryOptions<Database>,
+): Promise<FaultyHistory> {
   const random = createRandom(options.seed);
   await using database = await kind.start();
   await using stack = new AsyncDisposableStack();
@@ -97,6 +102,15 @@ export async function runFaultyHistory(kind: DatabaseKind, options: FaultyHistor
   if (fault) throw fault;
   await islands.recordEnd((clients[0] as UsersClient[])[0] as UsersClient);
   return { ...judge(islands.history), hits };
+}
+
+/** Takes a PostgreSQL server away from under its callers, for less than a second. */
+export async function hitPostgres({ postgres }: PostgresDatabase, random: Random): Promise<void> {
+  // A pause this short is only a wait.
+  const { paused, ...others } = outages;
+  await random.pick(Object.values(others))(postgres, random);
+  await delay(random.below(500));
+  await postgres.start();
 }
 
 async function restart(

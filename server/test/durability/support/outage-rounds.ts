@@ -1,36 +1,16 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { childrenOf } from "@rollcall/testing/child-processes";
-import { createRandom, type Random } from "@rollcall/testing/random";
+import { createRandom } from "@rollcall/testing/random";
 import type { PostgresServer } from "@rollcall/testing/start-postgres";
 import { startProcess } from "@rollcall/testing/start-process";
-import { until } from "@rollcall/testing/start-server";
 import { audit } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { postgresql } from "./databases.ts";
+import { outages } from "./outages.ts";
 import { WriteLoad } from "./write-load.ts";
 
 /** Longest time that a database is away once callers have noticed, and most writes between two outages. */
 const MOST_AWAY_MS = 1_500;
 const MOST_WRITES = 1_000;
-
-/** Ways to take a PostgreSQL server away. Those that resolve with it running have given it back by themselves. */
-export const outages: Readonly<Record<string, (postgres: PostgresServer, random: Random) => Promise<void>>> = {
-  killed: (postgres) => postgres.kill(),
-  paused: async (postgres) => postgres.pause(),
-  stopped: (postgres) => postgres.stop(),
-  "stopped at once": (postgres) => postgres.stop("immediate"),
-  async restarted(postgres) {
-    await postgres.stop();
-    await postgres.start();
-  },
-  /** The postmaster ends all others then, and recovers. */
-  async "one process killed"(postgres, random) {
-    const countStarts = () => postgres.log().split("ready to accept").length;
-    const starts = countStarts();
-    process.kill(random.pick(childrenOf(postgres.pid as number)), "SIGKILL");
-    await until(() => countStarts() > starts);
-  },
-};
 
 export interface OutageReport {
   rounds: number;
