@@ -4,17 +4,19 @@ import { type ProcessOptions, startProcess } from "@rollcall/testing/start-proce
 import { expect, test } from "vitest";
 import { audit } from "./support/audit.ts";
 import { connectUsers, type UsersClient } from "./support/connect-users.ts";
-import { databases } from "./support/databases.ts";
+import { postgresql, sqlite } from "./support/databases.ts";
+import { diskRounds } from "./support/disk-rounds.ts";
+import { seedOf } from "./support/report.ts";
 import { Writer } from "./support/writer.ts";
 
 /** No file of the server may grow beyond 2 MiB: what it writes then fails, as on a disk that is full. */
 const FULL_AT_2_MIB = "ulimit -f 4096";
+const FAULTY = join(import.meta.dirname, "support/faulty-server-main.ts");
+const EARLY = { FAULT: "early" };
 
-/** Fills the disk under 64 writers and compares what they were told with what a new process finds. */
+/** Fills the disk under 64 writers, until each has been refused, and compares what they were told with what a new process finds. */
 async function fillDisk(options: ProcessOptions = {}) {
-  const [kind] = databases;
-  if (!kind) throw new Error("no database");
-  await using database = await kind.start();
+  await using database = await sqlite.start();
   const random = createRandom(1);
   const writers = Array.from({ length: 64 }, (_, number) => new Writer(`w${number}`));
   let acknowledged = 0;
@@ -27,9 +29,8 @@ async function fillDisk(options: ProcessOptions = {}) {
     };
     await Promise.all(writers.map(work));
   }
-  const refused = writers.filter(({ pending }) => pending).length;
   await using server = await startProcess({ env: database.env });
-  return { acknowledged, refused, ...(await audit(connectUsers(server)[0] as UsersClient, writers)) };
+  return { acknowledged, ...(await audit(connectUsers(server)[0] as UsersClient, writers)) };
 }
 
 // `lifecycle/readiness.slow.test.ts` has what callers and probes see meanwhile.
@@ -37,10 +38,29 @@ test("nothing that was acknowledged before, or while, the disk is full is lost",
   const outcome = await fillDisk();
   expect(outcome).toMatchObject({ lost: [], doubled: [] });
   expect(outcome.acknowledged).toBeGreaterThan(0);
-  expect(outcome.refused).toBeGreaterThan(0);
 });
 
 test("control: a server that acknowledges early loses some", async () => {
-  const program = join(import.meta.dirname, "support/faulty-server-main.ts");
-  expect((await fillDisk({ program, env: { FAULT: "early" } })).lost).not.toEqual([]);
+  expect((await fillDisk({ program: FAULTY, env: EARLY })).lost).not.toEqual([]);
+});
+
+const NO_COMPILER = "needs Linux and a C compiler, to make a disk fail";
+
+test.for([
+  { name: sqlite.name, kind: sqlite, place: "all" },
+  { name: postgresql.name, kind: postgresql, place: "log" },
+])("nobody is told otherwise when $name can't flush to its disk", async ({ kind, place }, { skip }) => {
+  const seed = seedOf();
+  const outcome = await diskRounds(kind, { rounds: 2, seed, fault: "sync", place });
+  if (!outcome) return skip(NO_COMPILER);
+  const { killed } = outcome;
+  expect(outcome, `seed ${seed}`).toMatchObject({ hits: 2, notReady: 2, recovered: 2 - killed });
+  expect(outcome, `seed ${seed}`).toMatchObject({ lost: [], doubled: [], faults: [] });
+});
+
+test("control: a server of PostgreSQL that acknowledges early loses some", async ({ skip }) => {
+  const fault = { fault: "full", place: "log" } as const;
+  const outcome = await diskRounds(postgresql, { rounds: 1, seed: 1, ...fault, program: FAULTY, env: EARLY });
+  if (!outcome) return skip(NO_COMPILER);
+  expect(outcome.lost).not.toEqual([]);
 });

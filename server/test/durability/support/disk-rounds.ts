@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "@rollcall/testing/random";
-import { startProcess } from "@rollcall/testing/start-process";
+import { type ProcessOptions, startProcess } from "@rollcall/testing/start-process";
 import { until } from "@rollcall/testing/start-server";
 import { audit } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
@@ -45,6 +45,9 @@ export interface DiskRoundsOptions {
   fault: DiskFault;
   /** Name of the files that are meant, one of {@link DatabaseKind.places}. */
   place: string;
+  /** Another program than the server's own, for controls, and its settings. */
+  program?: ProcessOptions["program"];
+  env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -52,7 +55,7 @@ export interface DiskRoundsOptions {
  * while it fails. Undefined where nothing can make a disk fail.
  */
 export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions): Promise<DiskReport | undefined> {
-  const { rounds, seed, fault, place } = options;
+  const { rounds, seed, fault, place, program, env } = options;
   using disk = createFailingDisk(kind.places[place] as string);
   if (!disk) return undefined;
   await using database = await kind.start({ env: disk.env });
@@ -70,7 +73,7 @@ export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions)
     report.faults.push(...(await database.findFaults()));
   };
   for (; report.rounds < rounds; report.rounds++) {
-    await using server = await startProcess({ env: database.env });
+    await using server = await startProcess({ env: { ...database.env, ...env }, program });
     const clients = connectUsers(server);
     await compare(clients[0] as UsersClient);
     load.start(clients);
