@@ -61,8 +61,8 @@ export class DatabaseUnavailableError extends DomainError {
 }
 
 /**
- * The connection was lost while the database committed a write, and nothing told in time whether it did. The write may
- * be there or not, and will not come later.
+ * The database failed, or the connection to it, during a commit, and nothing told in time what became of the write. It
+ * may be there or not, and will not come later; with SQLite it may be found after a crash.
  */
 export class OutcomeUnknownError extends DatabaseUnavailableError {
   override message = "the outcome of this write is unknown";
