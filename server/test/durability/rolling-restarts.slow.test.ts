@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { databases } from "./support/databases.ts";
+import { databases, sqlite } from "./support/databases.ts";
 import { seedOf } from "./support/report.ts";
 import { restartOneByOne } from "./support/rolling-restarts.ts";
 
@@ -10,3 +10,8 @@ test.each(databases)(
     expect(report).toMatchObject({ restarts: 2, hits: 2, failures: [] });
   },
 );
+
+test("control: callers of servers that do not end their calls see some fail", async () => {
+  const { failures } = await restartOneByOne(sqlite, 10, 1, "SIGKILL");
+  expect(failures).not.toEqual([]);
+});

@@ -13,3 +13,8 @@ test.each(databases)("two servers on one database of $name, restarted one by one
   expect(failures).toEqual([]);
   expect(counts.hits).toBe(2 * rounds);
 });
+
+test.each(databases)("control: callers of servers of $name that do not end their calls see some fail", async (kind) => {
+  const { failures } = await restartOneByOne(kind, 20, 1, "SIGKILL");
+  expect(failures).not.toEqual([]);
+});

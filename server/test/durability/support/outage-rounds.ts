@@ -26,8 +26,11 @@ export interface OutageReport {
   /** Writes that were refused or sent once, and are there, or are there twice. */
   doubled: string[];
   faults: string[];
-  /** Longest time until a caller was told `unavailable`, and from the database's return to an answer, in milliseconds. */
+  /** Longest time until the server answered `unavailable`, by its own log, in milliseconds. */
+  longestRefusalMs: number;
+  /** Longest time until a caller knew, who may be as busy as the machine. */
   longestFailureMs: number;
+  /** Longest time from the database's return to an answer. */
   longestReturnMs: number;
 }
 
@@ -52,7 +55,7 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
   const load = new WriteLoad(random);
   const report: OutageReport = {
     ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, unheard: 0, unmade: 0 },
-    ...{ lost: [], doubled: [], faults: [], longestFailureMs: 0, longestReturnMs: 0 },
+    ...{ lost: [], doubled: [], faults: [], longestRefusalMs: 0, longestFailureMs: 0, longestReturnMs: 0 },
   };
   for (; report.rounds < rounds; report.rounds++) {
     load.start(clients);
@@ -77,5 +80,10 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
     report.unmade += unmade;
     report.faults.push(...(await database.findFaults()));
   }
-  return { ...report, ...load.figures() };
+  return { ...report, ...load.figures(), longestRefusalMs: longestRefusalOf(server.output()) };
+}
+
+function longestRefusalOf(log: string): number {
+  const calls = log.matchAll(/"code":"unavailable","durationMs":([\d.]+)/g);
+  return calls.reduce((longest, [, durationMs]) => Math.max(longest, Number(durationMs)), 0);
 }

@@ -37,8 +37,17 @@ export interface RollingReport {
   retries: number;
 }
 
-/** Restarts two servers on one database, one after the other, while clients that retry call them without a pause. */
-export async function restartOneByOne({ start }: DatabaseKind, rounds: number, seed: number): Promise<RollingReport> {
+/**
+ * Restarts two servers on one database, one after the other, while clients that retry call them without a pause.
+ *
+ * @param signal Ends a server. SIGKILL, which leaves it no time to end its calls, is for a control.
+ */
+export async function restartOneByOne(
+  { start }: DatabaseKind,
+  rounds: number,
+  seed: number,
+  signal: NodeJS.Signals = "SIGTERM",
+): Promise<RollingReport> {
   const random = createRandom(seed);
   await using database = await start();
   const { env } = database;
@@ -76,7 +85,7 @@ export async function restartOneByOne({ start }: DatabaseKind, rounds: number, s
       const isHit = underWay > 0;
       report.restarts += 1;
       const port = Number(new URL(server.url).port);
-      server.process.kill("SIGTERM");
+      server.process.kill(signal);
       await server.exited;
       const restarted = await startProcess({ env, port });
       servers[index] = restarted;
