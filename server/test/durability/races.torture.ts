@@ -8,8 +8,8 @@ import { report, roundsOf } from "./support/report.ts";
 
 test.each(databases)(
   "1,000 rounds of races 100 ways to two servers on one database of $name",
-  async ({ name, start }) => {
-    await using database = await start();
+  async ({ name, share }) => {
+    await using database = await share();
     const { env } = database;
     await using first = await startProcess({ env });
     await using second = await startProcess({ env });

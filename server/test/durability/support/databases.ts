@@ -9,6 +9,9 @@ import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-re
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
 import { addressOf } from "../../support/address-of.ts";
 
+/** Time of a call where no fault is expected to cost it. */
+const PATIENCE_MS = 60_000;
+
 /** A database of one test. Its disposal removes it. */
 export interface TestDatabase extends AsyncDisposable {
   /** Settings of a server process that uses it. */
@@ -89,16 +92,19 @@ export const postgresql = {
       [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
     };
   },
-  share: async () => makeSchema(await sharedPostgres()),
+  async share() {
+    const database = await makeSchema(await sharedPostgres());
+    // Nobody takes it away, and a busy machine may keep a call waiting for longer than a second.
+    return { ...database, env: { ...database.env, DATABASE_TIMEOUT_MS: String(PATIENCE_MS) } };
+  },
 } satisfies DatabaseKind;
 
 async function makeSchema(postgres: SharedPostgres): Promise<Pick<PostgresDatabase, keyof TestDatabase>> {
   const url = await postgres.createSchema();
   return {
     env: { DATABASE_URL: url },
-    // A busy machine may keep a call waiting for longer than a second.
     openRepository: (port) =>
-      openPostgresUserRepository({ address: { ...addressOf(url), ...(port && { port }) }, timeoutMs: 60_000 }),
+      openPostgresUserRepository({ address: { ...addressOf(url), ...(port && { port }) }, timeoutMs: PATIENCE_MS }),
     findFaults: () => findPostgresFaults(postgres, url),
     [Symbol.asyncDispose]: async () => {},
   };
