@@ -5,6 +5,7 @@ import type { User } from "../../domain/user.ts";
 import { localBounds, toQuery } from "./connection.ts";
 import { isAway, isLockTimeout, isRaced, isRefusal } from "./errors.ts";
 import type { PostgresPool } from "./pool.ts";
+import { refuseWarnings } from "./refuse-warnings.ts";
 import { type Statement, statements } from "./statements.ts";
 import { type Claim, claimsOf, type Outcome, type Write } from "./write.ts";
 import { RacedError, runWrites, type Send } from "./write-batch.ts";
@@ -229,7 +230,7 @@ export class GroupCommit {
     let lost: unknown;
     try {
       const commit = toQuery(statements.commit, [], true, Math.min(timeouts.commitMs, leftMs * 0.75));
-      const { command } = await client.query(commit);
+      const { command } = await refuseWarnings(client, () => client.query(commit));
       if (command === "COMMIT") return undefined;
       throw new RacedError("the transaction was rolled back");
     } catch (error) {

@@ -1,6 +1,7 @@
 import { startCommitCutter } from "@rollcall/testing/commit-cutter";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startPostgres } from "@rollcall/testing/start-postgres";
+import { startStandby, waitForStandby } from "@rollcall/testing/start-standby";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
@@ -81,6 +82,25 @@ test.each(["before", "after"] as const)(
     expect(there).toEqual([{ users: how === "after" ? 2 : 1 }]);
   },
 );
+
+test("a commit that does not wait for its synchronous standby, since an operator cancelled it, is not acknowledged", async () => {
+  await using primary = await startPostgres();
+  const users = await openPostgresUserRepository({
+    address: addressOf(await primary.createSchema()),
+    timeoutMs: 3_000,
+  });
+  await using standby = await startStandby(primary, "standby");
+  await waitForStandby(primary, "standby");
+  await users.insert(newUser());
+  standby.pause();
+  const outcome = users.insert(newUser()).catch((error) => error);
+  const cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+  await expect.poll(() => primary.query(cancel)).toHaveLength(1);
+  expect(await outcome).toBeInstanceOf(OutcomeUnknownError);
+  expect(primary.log()).toContain("canceling wait for synchronous replication due to user request");
+  standby.resume();
+  await users.close();
+});
 
 // The reason for `write-slot.ts`. If this fails one day, PostgreSQL no longer gives numbers out twice.
 test("after a crash, pg_xact_status can report another transaction that got the same number", async () => {

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { connectAlone, toQuery } from "./connection.ts";
 import { isRefusal } from "./errors.ts";
 import type { PostgresPool } from "./pool.ts";
+import { refuseWarnings } from "./refuse-warnings.ts";
 import { statements } from "./statements.ts";
 
 /** Time between two attempts to find out what became of a commit. */
@@ -53,7 +54,7 @@ export class WriteSlot {
         const client = await connectAlone(address, { ...timeouts, connectMs: msUntil(deadlineMs) });
         try {
           const query = toQuery(statements.readSlot, [this.#id], true, msUntil(deadlineMs));
-          const { rows } = await client.query<{ token: string }>(query);
+          const { rows } = await refuseWarnings(client, () => client.query<{ token: string }>(query));
           return rows[0] && rows[0].token === token;
         } finally {
           void client.end();
