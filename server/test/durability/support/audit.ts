@@ -1,8 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { equals } from "@bufbuild/protobuf";
 import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
+import { NEVER } from "@rollcall/testing/linearizability/history";
 import { CALL, type UsersClient } from "./connect-users.ts";
 import { outcomeOf, type Refusal } from "./outcome.ts";
 import type { Write, Writer } from "./writer.ts";
+
+/** Writers whose writes are made again at once, and time before one that was refused is, in milliseconds. */
+const AT_ONCE = 64;
+const RETRY_MS = 50;
 
 /** Comparison of what writers were told with what the server has. */
 export interface Audit {
@@ -34,8 +40,11 @@ export async function audit(client: UsersClient, writers: readonly Writer[]): Pr
     }
   }
   for (const { id, email } of kept.values()) if (!known.has(id)) found.doubled.push(`nobody made ${email}`);
-  await Promise.all(writers.map((writer) => settle(client, writer, kept, found)));
-  await Promise.all(writers.map((writer) => replay(client, writer, found)));
+  for (let start = 0; start < writers.length; start += AT_ONCE) {
+    const some = writers.slice(start, start + AT_ONCE);
+    await Promise.all(some.map((writer) => settle(client, writer, kept, found)));
+    await Promise.all(some.map((writer) => replay(client, writer, found)));
+  }
   return found;
 }
 
@@ -60,6 +69,15 @@ function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<strin
   for (const id of deletedIds) if (kept.has(id)) lost.push(`the end of ${kept.get(id)?.name}`);
 }
 
+/** Makes a call again while the server refuses it, as one that is busy does. */
+async function insist<T>(call: () => Promise<T>): Promise<T> {
+  for (;;) {
+    const outcome = await call();
+    if (outcome !== NEVER) return outcome;
+    await delay(RETRY_MS);
+  }
+}
+
 /** Finds out whether a write without an answer was made, and makes it again. */
 async function settle(
   client: UsersClient,
@@ -72,7 +90,7 @@ async function settle(
   const wasMade = isMade(pending, kept);
   if (wasMade === undefined) found.lost.push(`${pending.kind} left something else behind`);
   found[wasMade ? "unheard" : "unmade"] += 1;
-  const refusal = await writer.make(client, pending).then(() => undefined, outcomeOf);
+  const refusal = await insist(() => writer.make(client, pending).then(() => undefined, outcomeOf));
   const expected = wasMade ? refusalOfSecond(pending) : undefined;
   if (refusal !== expected) found.doubled.push(`${pending.kind} again: ${String(refusal)}, not ${expected}`);
   if (wasMade) adopt(writer, pending, kept, found);
@@ -116,6 +134,6 @@ function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, fo
 async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Audit): Promise<void> {
   if (!replayable) return;
   const { creation, id } = replayable;
-  const answer = await client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf);
+  const answer = await insist(() => client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf));
   if (answer !== id) doubled.push(`${creation.name} again: ${String(answer)}`);
 }
