@@ -57,6 +57,29 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       await expect(users.delete(user.id)).rejects.toThrow(UserNotFoundError);
     });
 
+    test("finds nobody by an id that nobody can have, without harm to others at the same time", async () => {
+      await using users = await open();
+      const user = await users.insert(newUser());
+      for (const id of ["", "a\0b", "\0", "\ufffd", '{a,"b\\']) {
+        const outcomes = await Promise.allSettled([
+          users.find(id),
+          users.find(user.id),
+          users.findMany([user.id, id, user.id]),
+          users.update(id, { name: "B", updatedAtMs: 1 }),
+          users.update(user.id, { name: "C", updatedAtMs: 1 }),
+          users.delete(id),
+        ]);
+        expect(outcomes, JSON.stringify(id)).toMatchObject([
+          { value: undefined },
+          { value: { id: user.id } },
+          { value: [{ id: user.id }, undefined, { id: user.id }] },
+          { reason: expect.any(UserNotFoundError) },
+          { value: { id: user.id, name: "C" } },
+          { reason: expect.any(UserNotFoundError) },
+        ]);
+      }
+    });
+
     test("increments versions, and changes only the expected one", async () => {
       await using users = await open();
       const user = await users.insert(newUser());

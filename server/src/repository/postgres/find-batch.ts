@@ -35,7 +35,7 @@ export class FindBatch {
 
   async #answer(searches: readonly Search[]): Promise<void> {
     try {
-      const users = await this.#read([...new Set(searches.map(({ id }) => id))]);
+      const users = await this.#read(searches.map(({ id }) => id));
       for (const { id, resolve } of searches) resolve(users.get(id));
     } catch (error) {
       for (const { reject } of searches) reject(error);

@@ -7,6 +7,7 @@ import { FindBatch } from "./find-batch.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenPostgresOptions, openPostgres } from "./open.ts";
 import type { PostgresPool } from "./pool.ts";
+import { possibleIds } from "./possible-ids.ts";
 import { statements } from "./statements.ts";
 import { PostgresUserList } from "./user-list.ts";
 import type { Write } from "./write.ts";
@@ -99,8 +100,9 @@ class PostgresUserRepository implements UserRepository {
   }
 
   async #read(ids: readonly string[]): Promise<ReadonlyMap<string, User>> {
-    if (ids.length === 0) return new Map();
-    const users = await this.#pool.query<User>(statements.findMany, [ids]);
+    const possible = possibleIds(ids);
+    if (possible.length === 0) return new Map();
+    const users = await this.#pool.query<User>(statements.findMany, [possible]);
     return new Map(users.map((user) => [user.id, user]));
   }
 }

@@ -3,6 +3,7 @@ import { searchKey, type User } from "../../domain/user.ts";
 import { wordsOfUser } from "../../domain/user-words.ts";
 import { type RememberedRequest, replay } from "../replay.ts";
 import { toWords, toWordsText } from "../words-text.ts";
+import { possibleIds } from "./possible-ids.ts";
 import type { Statement } from "./statements.ts";
 import { statements } from "./statements.ts";
 import type { Outcome, Write } from "./write.ts";
@@ -36,7 +37,7 @@ interface Target {
  * @throws RacedError, or an error of PostgreSQL: nothing is to be committed then.
  */
 export async function runWrites(send: Send, writes: readonly Write[], first: Promise<unknown>[]): Promise<Outcome[]> {
-  const ids = [...new Set(writes.flatMap((write) => (write.kind === "insert" ? [] : [write.id])))];
+  const ids = possibleIds(writes.flatMap((write) => (write.kind === "insert" ? [] : [write.id])));
   const inserts = writes.filter((write) => write.kind === "insert");
   const [stored, remembered] = await Promise.all([
     ids.length > 0 ? send<StoredUser>(statements.lockUsers, [ids]) : [],
