@@ -72,8 +72,8 @@ export function clientConfig(address: PostgresAddress, timeouts: PostgresTimeout
     host: address.host,
     port: address.port,
     user: address.user,
-    // Without one, the driver would read PGPASSWORD or a file.
-    password: address.password ?? "",
+    // A function, since the driver would take PGPASSWORD or a file for a password that is missing or empty.
+    password: () => address.password ?? "",
     database: address.database,
     application_name: address.applicationName ?? "rollcall",
     ssl: tls && {

@@ -1,6 +1,6 @@
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startPostgres } from "@rollcall/testing/start-postgres";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
 import { DatabaseOpenError } from "../database-open.ts";
 import { newUser } from "../new-user.contract.ts";
@@ -93,6 +93,9 @@ test("what keeps a database from being opened is said in words, with what to do 
     'PostgreSQL database "postgres" at <address> refuses the password of user "postgres"; correct it in DATABASE_URL',
   );
   expect(await refusal(urlOf("postgres", "nobody"))).toContain('refuses the password of user "nobody"');
+  expect(await refusal(urlOf("postgres").replace(`:${PASSWORD}`, ""))).toBe(
+    'PostgreSQL database "postgres" at <address> asks for a password of user "postgres"; add it to DATABASE_URL',
+  );
   good.pathname = "/nowhere";
   expect(await refusal(good.href)).toBe(
     'PostgreSQL database "nowhere" at <address> does not exist; create it (CREATE DATABASE nowhere), or correct DATABASE_URL',
@@ -111,6 +114,16 @@ test("what keeps a database from being opened is said in words, with what to do 
   const url = await postgres.createDatabase();
   await postgres.query(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET synchronous_commit = off`);
   expect(await refusal(url)).toContain("has synchronous_commit off, so that a power cut loses what was answered");
+});
+
+test("a password that DATABASE_URL lacks is not taken from the environment", async () => {
+  const url = new URL(await postgres.createSchema());
+  vi.stubEnv("PGPASSWORD", url.password);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+  });
+  url.password = "";
+  expect(await refusal(url.href)).toContain("asks for a password of user");
 });
 
 test("waits for a server that is not up yet, says so once, and gives up in words", async () => {

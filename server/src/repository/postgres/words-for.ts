@@ -42,6 +42,9 @@ function reason(error: unknown, { user, database }: PostgresAddress): string {
   if (/unsupported startup parameter/.test(message)) {
     return `is behind a pooler that takes no settings of a session (${message}); set pgbouncer=true in DATABASE_URL`;
   }
+  if (/client password must be/.test(message)) {
+    return `asks for a password of user ${JSON.stringify(user)}; add it to DATABASE_URL`;
+  }
   if (/does not support SSL/.test(message))
     return "does not speak TLS; set sslmode=disable in DATABASE_URL if that is meant";
   if (/self-signed|certificate|altnames/i.test(message)) {
