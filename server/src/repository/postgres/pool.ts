@@ -36,6 +36,7 @@ export interface PostgresPoolOptions {
 export class PostgresPool {
   readonly address: PostgresAddress;
   readonly timeouts: PostgresTimeouts;
+  readonly maxConnections: number;
   readonly #options: PostgresPoolOptions;
   #pool: pg.Pool;
   /** Reason why the server is away; undefined while it is not. */
@@ -46,6 +47,7 @@ export class PostgresPool {
     this.#options = options;
     this.address = options.address;
     this.timeouts = options.timeouts;
+    this.maxConnections = options.maxConnections;
     this.#pool = this.#createPool();
   }
 
@@ -126,10 +128,9 @@ export class PostgresPool {
   }
 
   #createPool(): pg.Pool {
-    const { address, timeouts, maxConnections } = this.#options;
     const pool = new pg.Pool({
-      ...clientConfig(address, timeouts),
-      max: maxConnections,
+      ...clientConfig(this.address, this.timeouts),
+      max: this.maxConnections,
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: MAX_LIFETIME_S,
     });

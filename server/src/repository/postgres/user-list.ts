@@ -35,10 +35,12 @@ const COLUMNS = {
  */
 export class PostgresUserList {
   readonly #pool: PostgresPool;
-  readonly #searches = new Permits(MAX_SEARCHES_AT_ONCE);
+  readonly #searches: Permits;
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
+    // Slow searches leave half of the connections to others.
+    this.#searches = new Permits(Math.min(MAX_SEARCHES_AT_ONCE, Math.floor(pool.maxConnections / 2)));
   }
 
   /** @throws The signal's reason, as soon as it is aborted. */

@@ -9,8 +9,8 @@ import { openPostgresUserRepository } from "./user-repository.ts";
 const postgres = await sharedPostgres();
 
 /** A busy machine may keep a call waiting for longer than the second that is the default. */
-async function open(url: string, timeoutMs = 60_000) {
-  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs });
+async function open(url: string, timeoutMs = 60_000, maxConnections?: number) {
+  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs, maxConnections });
   return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
 }
 
@@ -145,6 +145,29 @@ describe("a PostgreSQL database", () => {
     await users.ping();
     expect(Math.min(...pooler.transactions)).toBeGreaterThan(0);
     await expect(open(url)).rejects.toThrow("set pgbouncer=true in DATABASE_URL");
+  });
+
+  test("searches that are slow leave connections to reads", async () => {
+    const url = await postgres.createSchema();
+    await using users = await open(url, 60_000, 4);
+    await users.insert(user);
+    const holding = postgres.query("BEGIN; LOCK TABLE user_words IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)", url);
+    holding.catch(() => {});
+    const sleepers = "FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    await expect.poll(() => postgres.query(`SELECT pid ${sleepers}`)).toHaveLength(1);
+    let found = 0;
+    const searches = Array.from({ length: 20 }, async () => {
+      const { length } = await users.list({ limit: 9, words: ["a"] });
+      found += length;
+    });
+    const searching = Promise.allSettled(searches);
+    const waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    await expect.poll(() => postgres.query(waiting)).toHaveLength(2);
+    expect(await users.find("1")).toEqual(user);
+    expect(found).toBe(0);
+    await postgres.query(`SELECT pg_terminate_backend(pid) ${sleepers}`);
+    await searching;
+    expect(found).toBe(20);
   });
 
   test("a read behind a pooler has a bound of the server's", async () => {
