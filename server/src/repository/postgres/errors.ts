@@ -11,8 +11,8 @@ const UNIQUE_VIOLATION = "23505";
 const LOCK_NOT_AVAILABLE = "55P03";
 /** Another transaction was in the way, and this one left nothing: serialization failure, deadlock, and the two above. */
 const RACED = new Set(["40001", "40P01", UNIQUE_VIOLATION, LOCK_NOT_AVAILABLE]);
-/** Read-only transaction or standby, full disk, failed system call such as a write or fsync. */
-const UNWRITABLE = new Set(["25006", "53100", "58030"]);
+/** Read-only transaction or standby, lack of a right, full disk, failed system call such as a write or fsync. */
+const UNWRITABLE = new Set(["25006", "42501", "53100", "58030"]);
 /** Undefined table or column: somebody changed the schema. The last two: damaged data, damaged index. */
 const CORRUPT = new Set(["42P01", "42703", "XX001", "XX002"]);
 const UNKNOWN_DATABASE = "3D000";

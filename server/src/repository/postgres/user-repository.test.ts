@@ -2,7 +2,7 @@ import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startTransactionPooler } from "@rollcall/testing/transaction-pooler";
 import { describe, expect, test } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
-import { DatabaseUnavailableError, EmailTakenError } from "../../domain/errors.ts";
+import { DatabaseUnavailableError, DatabaseUnwritableError, EmailTakenError } from "../../domain/errors.ts";
 import { describeUserRepository } from "../user-repository.contract.ts";
 import { openPostgresUserRepository } from "./user-repository.ts";
 
@@ -145,6 +145,19 @@ describe("a PostgreSQL database", () => {
     await users.ping();
     expect(Math.min(...pooler.transactions)).toBeGreaterThan(0);
     await expect(open(url)).rejects.toThrow("set pgbouncer=true in DATABASE_URL");
+  });
+
+  test("without the right to write it is unwritable, and readable", async () => {
+    const url = await postgres.createSchema();
+    await using users = await open(url);
+    await users.insert(user);
+    const { username } = new URL(url);
+    await postgres.query(`REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${username} FROM ${username}`, url);
+    await expect(users.insert({ ...user, id: "2", email: "b@example.com" })).rejects.toThrow(DatabaseUnwritableError);
+    await expect(users.ping()).rejects.toThrow(DatabaseUnwritableError);
+    expect(await users.find("1")).toEqual(user);
+    await postgres.query(`GRANT ALL ON ALL TABLES IN SCHEMA ${username} TO ${username}`, url);
+    await users.insert({ ...user, id: "2", email: "b@example.com" });
   });
 
   test("searches that are slow leave connections to reads", async () => {

@@ -24,7 +24,7 @@ function reason(error: unknown, { user, database }: PostgresAddress): string {
     case "3D000":
       return `does not exist; create it (CREATE DATABASE ${database}), or correct DATABASE_URL`;
     case "42501":
-      return `refuses user ${JSON.stringify(user)} (${message}); grant it CREATE and USAGE on the schema`;
+      return `refuses user ${JSON.stringify(user)} (${message}); grant it CREATE and USAGE on the schema, and all on its tables`;
     case "53300":
       return "has no connection left; raise its max_connections, or lower DATABASE_CONNECTIONS";
     case "57P03":
