@@ -9,13 +9,33 @@ import {
   type StoredRequest,
   type StoredUser,
 } from "../bulk.ts";
+import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
 import type { PostgresAddress } from "./connection.ts";
 import { connectPrepared } from "./open.ts";
-import { USER_COLUMNS } from "./statements.ts";
+import { type Statement, statements, USER_COLUMNS } from "./statements.ts";
+import { wordsFor } from "./words-for.ts";
 
 /** Statements may take as long as they need; nobody waits for an answer of a call. */
 const UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+const ADD_USERS: Statement = {
+  name: "rollcall_bulk_users",
+  text: `
+    INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
+      $8::bigint[], $9::bigint[])`,
+};
+const ADD_WORDS: Statement = {
+  name: "rollcall_bulk_words",
+  text: "INSERT INTO user_words (word, user_id) SELECT * FROM unnest($1::text[], $2::text[])",
+};
+const ADD_REQUESTS: Statement = {
+  name: "rollcall_bulk_requests",
+  text: `
+    INSERT INTO create_requests (principal, request_id, request_hash, response, created_at_ms)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])`,
+};
 
 /**
  * Opens a database to read all of it, at one moment, while servers may write to it.
@@ -23,9 +43,10 @@ const UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transactio
  * @throws DatabaseOpenError when it can't be used.
  */
 export async function openPostgresBulkReader(address: PostgresAddress): Promise<BulkReader> {
-  const client = await connectPrepared({ address });
-  await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${UNBOUNDED}`);
-  return new PostgresBulkReader(client);
+  return begun(
+    new PostgresBulkReader(await connectPrepared({ address }), address),
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${UNBOUNDED}`,
+  );
 }
 
 /**
@@ -34,28 +55,52 @@ export async function openPostgresBulkReader(address: PostgresAddress): Promise<
  * @throws DatabaseOpenError when it can't be used.
  */
 export async function openPostgresBulkWriter(address: PostgresAddress): Promise<BulkWriter> {
-  const client = await connectPrepared({ address });
-  await client.query(`BEGIN; ${UNBOUNDED}; LOCK TABLE users, create_requests IN SHARE ROW EXCLUSIVE MODE`);
-  return new PostgresBulkWriter(client);
+  return begun(
+    new PostgresBulkWriter(await connectPrepared({ address }), address),
+    `BEGIN; ${UNBOUNDED}; LOCK TABLE users, create_requests IN SHARE ROW EXCLUSIVE MODE`,
+  );
+}
+
+/** Runs the first statement. If it fails, the connection is ended. */
+async function begun<T extends PostgresBulkReader>(bulk: T, statement: string): Promise<T> {
+  try {
+    await bulk.query({ text: statement });
+    return bulk;
+  } catch (error) {
+    await bulk[Symbol.asyncDispose]();
+    throw error;
+  }
 }
 
 class PostgresBulkReader implements BulkReader {
-  protected readonly client: pg.Client;
+  readonly #client: pg.Client;
+  readonly #address: PostgresAddress;
 
-  constructor(client: pg.Client) {
-    this.client = client;
+  constructor(client: pg.Client, address: PostgresAddress) {
+    this.#client = client;
+    this.#address = address;
+  }
+
+  /** @throws DatabaseOpenError for whatever keeps the database from being read or written. */
+  async query<T extends object>({ name, text }: Statement, values?: readonly unknown[]): Promise<T[]> {
+    const isNamed = name !== undefined && !this.#address.isPooled;
+    try {
+      const query = { text, ...(values && { values: [...values] }), ...(isNamed && { name }) };
+      return (await this.#client.query<T>(query)).rows;
+    } catch (error) {
+      throw new DatabaseOpenError(wordsFor(error, this.#address), { cause: error });
+    }
   }
 
   async counts(): Promise<BulkCounts> {
-    const { rows } = await this.client.query<BulkCounts>(
-      "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM create_requests) AS requests",
-    );
-    return rows[0] as BulkCounts;
+    const text = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM create_requests) AS requests";
+    const [counts] = await this.query<BulkCounts>({ text });
+    return counts as BulkCounts;
   }
 
   async pageTokenKey(): Promise<Uint8Array> {
-    const { rows } = await this.client.query("SELECT value FROM secrets WHERE name = 'page_token_key'");
-    return rows[0]?.value;
+    const [row] = await this.query<{ value: Uint8Array }>(statements.secret, ["page_token_key"]);
+    return row?.value as Uint8Array;
   }
 
   users(): AsyncIterable<readonly StoredUser[]> {
@@ -72,69 +117,52 @@ class PostgresBulkReader implements BulkReader {
 
   /** Undoes what was not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.client.end();
+    await this.#client.end();
   }
 
   async *#rows<T extends object>(sql: string): AsyncGenerator<readonly T[]> {
-    await this.client.query(`DECLARE all_rows CURSOR FOR ${sql}`);
+    await this.query({ text: `DECLARE all_rows CURSOR FOR ${sql}` });
     for (;;) {
-      const { rows } = await this.client.query<T>(`FETCH ${BULK_ROWS} FROM all_rows`);
+      const rows = await this.query<T>({ text: `FETCH ${BULK_ROWS} FROM all_rows` });
       if (rows.length > 0) yield rows;
       if (rows.length < BULK_ROWS) break;
     }
-    await this.client.query("CLOSE all_rows");
+    await this.query({ text: "CLOSE all_rows" });
   }
 }
 
 class PostgresBulkWriter extends PostgresBulkReader implements BulkWriter {
   async addUsers(users: readonly StoredUser[]): Promise<void> {
     const words = users.map((user) => wordsOfUser(user));
-    await this.client.query({
-      name: "rollcall_bulk_users",
-      text: `
-        INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[],
-          $8::bigint[], $9::bigint[])`,
-      values: [
-        users.map(({ id }) => id),
-        users.map(({ email }) => email),
-        users.map(({ emailKey }) => emailKey),
-        users.map(({ name }) => name),
-        users.map(({ name }) => searchKey(name)),
-        words.map(toWordsText),
-        users.map(({ createdAtMs }) => createdAtMs),
-        users.map(({ updatedAtMs }) => updatedAtMs),
-        users.map(({ version }) => version),
-      ],
-    });
-    await this.client.query({
-      name: "rollcall_bulk_words",
-      text: "INSERT INTO user_words (word, user_id) SELECT * FROM unnest($1::text[], $2::text[])",
-      values: [words.flat(), users.flatMap(({ id }, index) => (words[index] ?? []).map(() => id))],
-    });
+    await this.query(ADD_USERS, [
+      users.map(({ id }) => id),
+      users.map(({ email }) => email),
+      users.map(({ emailKey }) => emailKey),
+      users.map(({ name }) => name),
+      users.map(({ name }) => searchKey(name)),
+      words.map(toWordsText),
+      users.map(({ createdAtMs }) => createdAtMs),
+      users.map(({ updatedAtMs }) => updatedAtMs),
+      users.map(({ version }) => version),
+    ]);
+    await this.query(ADD_WORDS, [words.flat(), users.flatMap(({ id }, index) => (words[index] ?? []).map(() => id))]);
   }
 
   async addRequests(requests: readonly StoredRequest[]): Promise<void> {
-    await this.client.query({
-      name: "rollcall_bulk_requests",
-      text: `
-        INSERT INTO create_requests (principal, request_id, request_hash, response, created_at_ms)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])`,
-      values: [
-        requests.map(({ principal }) => principal),
-        requests.map(({ requestId }) => requestId),
-        requests.map(({ requestHash }) => requestHash),
-        requests.map(({ response }) => response),
-        requests.map(({ createdAtMs }) => createdAtMs),
-      ],
-    });
+    await this.query(ADD_REQUESTS, [
+      requests.map(({ principal }) => principal),
+      requests.map(({ requestId }) => requestId),
+      requests.map(({ requestHash }) => requestHash),
+      requests.map(({ response }) => response),
+      requests.map(({ createdAtMs }) => createdAtMs),
+    ]);
   }
 
   async setPageTokenKey(key: Uint8Array): Promise<void> {
-    await this.client.query("UPDATE secrets SET value = $1 WHERE name = 'page_token_key'", [Buffer.from(key)]);
+    await this.query({ text: "UPDATE secrets SET value = $1 WHERE name = 'page_token_key'" }, [Buffer.from(key)]);
   }
 
   async commit(): Promise<void> {
-    await this.client.query("COMMIT");
+    await this.query(statements.commit);
   }
 }

@@ -27,6 +27,8 @@ function reason(error: unknown, { user, database }: PostgresAddress): string {
       return `refuses user ${JSON.stringify(user)} (${message}); grant it CREATE and USAGE on the schema, and all on its tables`;
     case "53300":
       return "has no connection left; raise its max_connections, or lower DATABASE_CONNECTIONS";
+    case "55P03":
+      return "is in use: another transaction keeps a lock; end it, or wait for it";
     case "57P03":
       return `takes no connections yet (${message})`;
     case "57P01":
