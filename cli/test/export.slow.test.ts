@@ -9,6 +9,7 @@ import { createLogger, openSqliteUserRepository } from "@rollcall/server";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { startTerminal } from "./support/terminal.ts";
 
 /** Starts a server that reports each page before it sends it. */
 async function startExport() {
@@ -26,6 +27,7 @@ async function startExport() {
     client,
     hooks,
     folder: folder.path,
+    env,
     run: (args: readonly string[], onStart?: (child: ChildProcess) => void) => rollcall(args, { env, onStart }),
     repository,
     /** Adds users to the database, and returns their e-mails. */
@@ -79,6 +81,18 @@ test("users export keeps to a filter, and an empty directory is an empty file", 
       .match(/user\d+@/g)
       ?.sort(),
   ).toEqual(["user10@", "user11@", "user1@"]);
+});
+
+test("on a terminal, an export shows how many of the users it has", async () => {
+  await using setup = await startExport();
+  await setup.seed(1_500);
+  const { env, folder } = setup;
+  using terminal = startTerminal(["users", "export", join(folder, "users.csv")], { env, columns: 100 });
+  expect(await terminal.exited()).toBe(0);
+  expect(terminal.rows()).toEqual([
+    expect.stringMatching(/^█{24} 100% {2}1,500 of 1,500 users {2}[\d,]+\/s {2}0s left$/),
+    "1500 users exported.",
+  ]);
 });
 
 test.each([

@@ -22,6 +22,17 @@ test("a terminal gets a bar with rate and remaining time, and notes between", as
   expect(shown).toContain("line 7: is not JSON\n");
 });
 
+test("a total that is known later makes a bar of the count", async () => {
+  const output = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+  {
+    using progress = startProgress(output, undefined);
+    progress.update(307_200, 1_024_000);
+    progress.update(512_000);
+  }
+  output.end();
+  expect(await text(output)).toMatch(/50% {2}500\.0 KiB of 1000\.0 KiB/);
+});
+
 test("anything else gets the notes alone", async () => {
   expect(await show(false)).toBe("line 7: is not JSON\n");
 });

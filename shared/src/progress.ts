@@ -9,8 +9,11 @@ const DEFAULT_COLUMNS = 80;
 export type ProgressOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
 
 export interface Progress extends Disposable {
-  /** @param done Amount done, in the unit of the total. */
-  update(done: number): void;
+  /**
+   * @param done Amount done, in the unit of the total.
+   * @param total Replaces the total, where it becomes known or wrong.
+   */
+  update(done: number, total?: number): void;
   /** Writes a line above the bar. */
   note(line: string): void;
 }
@@ -38,14 +41,19 @@ export const USERS: ProgressUnit = {
  * narrow the terminal is. The cursor stays at its end. If the terminal then becomes narrower, its position shows over
  * how many rows the bar has been broken.
  *
- * @param total In the unit; undefined if it is not known.
+ * @param firstTotal In the unit; undefined if it is not known yet.
  */
-export function startProgress(output: ProgressOutput, total: number | undefined, unit: ProgressUnit = BYTES): Progress {
+export function startProgress(
+  output: ProgressOutput,
+  firstTotal: number | undefined,
+  unit: ProgressUnit = BYTES,
+): Progress {
   if (!output.isTTY) {
     return { update() {}, note: (line) => output.write(`${line}\n`), [Symbol.dispose]() {} };
   }
   const startedAtMs = performance.now();
   let done = 0;
+  let total = firstTotal;
   let drawnAtMs = 0;
   let drawn = "";
   let notes = "";
@@ -69,8 +77,9 @@ export function startProgress(output: ProgressOutput, total: number | undefined,
   // Redraw a bar that stands still, so that its rate falls, and a resized terminal is filled.
   const timer = setInterval(schedule, 1_000).unref();
   return {
-    update(count) {
+    update(count, newTotal = total) {
       done = count;
+      total = newTotal;
       if (performance.now() - drawnAtMs >= REDRAW_MS) schedule();
     },
     note(line) {

@@ -34,6 +34,8 @@ interface ExportRun extends ExportOptions {
   readonly globals: Globals;
   readonly io: Io;
   readonly counts: { exported: number };
+  /** Whether somebody sees how many users there are. */
+  readonly wantsTotal: boolean;
 }
 
 export function addExportCommand(users: Command, io: Io): void {
@@ -50,7 +52,7 @@ export function addExportCommand(users: Command, io: Io): void {
       const { format = formatByExtension(path) ?? "jsonl" } = options;
       const globals = command.optsWithGlobals<Globals>();
       const counts = { exported: 0 };
-      await runExport({ ...options, path, format, globals, io, counts });
+      await runExport({ ...options, path, format, globals, io, counts, wantsTotal: io.stderr.isTTY === true });
       // Standard output has the lines, if they go there.
       const report = path === STANDARD_OUTPUT ? io.stderr : io.stdout;
       report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counts.exported} users exported.\n`);
@@ -66,7 +68,10 @@ async function runExport(run: ExportRun): Promise<void> {
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
   const noteWait = (error: ConnectError) =>
     note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
-  const onDone = () => progress.update(counts.exported);
+  const onDone = (total: number | undefined) => {
+    // Users who are added meanwhile are exported too.
+    progress.update(counts.exported, total && Math.max(total, counts.exported));
+  };
   const exportAll = async (call: CommandCall) => {
     try {
       if (output) return await exportUsers(run, call, streamTo(output, io.signal), onDone);
@@ -113,27 +118,30 @@ function streamTo(output: Output, signal: AbortSignal): Destination {
 
 /** Writes page after page, and reads the next one meanwhile. */
 async function exportUsers(
-  { format, filter, counts }: ExportRun,
+  { format, filter, counts, wantsTotal }: ExportRun,
   { client, options }: CommandCall,
   { pageToken: start, write }: Destination,
-  onDone: () => void,
+  onDone: (total: number | undefined) => void,
 ): Promise<void> {
   const read = (pageToken: string) => {
-    const page = client.listUsers({ pageSize: PAGE_SIZE, pageToken, filter }, options);
+    const includeTotalSize = wantsTotal && pageToken === start;
+    const page = client.listUsers({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, options);
     // Its error is thrown where the page is awaited.
     page.catch(() => {});
     return page;
   };
   const { header, rows } = ROW_FORMATS[format];
+  let total: number | undefined;
   let page = read(start);
   for (let prefix = start === "" ? header : ""; ; prefix = "") {
-    const { users, nextPageToken } = await page.catch((error: unknown) => {
+    const { users, nextPageToken, totalSize, totalSizeExceeded } = await page.catch((error: unknown) => {
       throw isForeignToken(error, start) ? new UsageError(FOREIGN_PLACE) : error;
     });
+    if (!totalSizeExceeded) total ??= totalSize;
     if (nextPageToken !== "") page = read(nextPageToken);
     await write(prefix + rows(users), users.length, nextPageToken);
     counts.exported += users.length;
-    onDone();
+    onDone(total);
     if (nextPageToken === "") return;
   }
 }
