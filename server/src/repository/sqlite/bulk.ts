@@ -12,6 +12,7 @@ import {
 } from "../bulk.ts";
 import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
+import { isBusy, isCorrupt } from "./errors.ts";
 import { USER_COLUMNS } from "./list-statements.ts";
 import { explainFault, isCurrent, openSqlite } from "./open.ts";
 import { inspectFile, recognise } from "./recognise-sqlite.ts";
@@ -33,7 +34,7 @@ export function openSqliteBulkReader(path: string): BulkReader {
     if (!isCurrent(database)) {
       throw new DatabaseOpenError(`${path} was made by an earlier version of Rollcall: start this one with it once`);
     }
-    return new SqliteBulkReader(database);
+    return new SqliteBulkReader(database, path);
   } catch (error) {
     database.close();
     throw explainFault(path, error, 0);
@@ -49,29 +50,42 @@ export function openSqliteBulkWriter(path: string): BulkWriter {
   const database = openSqlite(path);
   try {
     database.exec("BEGIN IMMEDIATE");
-    return new SqliteBulkWriter(database);
+    return new SqliteBulkWriter(database, path);
   } catch (error) {
     database.close();
-    throw error;
+    throw explain(error, path);
   }
+}
+
+/** Says in words what keeps a database from being read or written. Returns an error that is not SQLite's unchanged. */
+function explain(error: unknown, path: string): unknown {
+  if (!(error instanceof Error && "errcode" in error)) return error;
+  const words = () => {
+    if (isBusy(error)) return "is locked by another process; end that process, or what it does";
+    if (isCorrupt(error)) return `is damaged, or not a database (${error.message}); put a backup in its place`;
+    return `can't be read or written (${error.message})`;
+  };
+  return new DatabaseOpenError(`${path} ${words()}`, { cause: error });
 }
 
 class SqliteBulkReader implements BulkReader {
   protected readonly database: DatabaseSync;
+  readonly #path: string;
 
-  constructor(database: DatabaseSync) {
+  constructor(database: DatabaseSync, path: string) {
     this.database = database;
+    this.#path = path;
   }
 
   async counts(): Promise<BulkCounts> {
     const count = (table: string) =>
       Number(this.database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count);
-    return { users: count("users"), requests: count("create_requests") };
+    return this.explained(() => ({ users: count("users"), requests: count("create_requests") }));
   }
 
   async pageTokenKey(): Promise<Uint8Array> {
-    const row = this.database.prepare("SELECT value FROM secrets WHERE name = 'page_token_key'").get();
-    return row?.value as Uint8Array;
+    const sql = "SELECT value FROM secrets WHERE name = 'page_token_key'";
+    return this.explained(() => this.database.prepare(sql).get()?.value as Uint8Array);
   }
 
   users(): AsyncIterable<readonly StoredUser[]> {
@@ -91,15 +105,34 @@ class SqliteBulkReader implements BulkReader {
     if (this.database.isOpen) this.database.close();
   }
 
-  async *#rows<T>(sql: string): AsyncGenerator<readonly T[]> {
-    let rows: T[] = [];
-    for (const row of this.database.prepare(sql).iterate()) {
-      if (rows.push(row as unknown as T) < BULK_ROWS) continue;
-      yield rows;
-      rows = [];
+  /** @throws DatabaseOpenError for whatever keeps the database from being read or written. */
+  protected explained<T>(act: () => T): T {
+    try {
+      return act();
+    } catch (error) {
+      throw explain(error, this.#path);
     }
-    if (rows.length > 0) yield rows;
   }
+
+  async *#rows<T>(sql: string): AsyncGenerator<readonly T[]> {
+    const iterator = this.explained(() => this.database.prepare(sql).iterate());
+    for (;;) {
+      const rows = this.explained(() => nextRows(iterator)) as T[];
+      if (rows.length > 0) yield rows;
+      if (rows.length < BULK_ROWS) return;
+    }
+  }
+}
+
+/** Takes up to {@link BULK_ROWS} rows; fewer only at the end. */
+function nextRows(iterator: Iterator<unknown>): unknown[] {
+  const rows: unknown[] = [];
+  while (rows.length < BULK_ROWS) {
+    const { done, value } = iterator.next();
+    if (done) break;
+    rows.push(value);
+  }
+  return rows;
 }
 
 class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
@@ -107,8 +140,8 @@ class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
   readonly #insertRequest: StatementSync;
   readonly #words: StoredWords;
 
-  constructor(database: DatabaseSync) {
-    super(database);
+  constructor(database: DatabaseSync, path: string) {
+    super(database, path);
     this.#insertUser = database.prepare(`
       INSERT INTO users (id, email, email_key, name, name_key, words, created_at_ms, updated_at_ms, version)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`);
@@ -118,25 +151,30 @@ class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
   }
 
   async addUsers(users: readonly StoredUser[]): Promise<void> {
-    for (const { id, email, emailKey, name, createdAtMs, updatedAtMs, version } of users) {
-      const words = toWordsText(wordsOfUser({ email, name }));
-      const keys = [email, emailKey, name, searchKey(name), words];
-      const { lastInsertRowid } = this.#insertUser.run(id, ...keys, createdAtMs, updatedAtMs, version);
-      this.#words.replace(lastInsertRowid, "", words);
-    }
+    this.explained(() => {
+      for (const { id, email, emailKey, name, createdAtMs, updatedAtMs, version } of users) {
+        const words = toWordsText(wordsOfUser({ email, name }));
+        const keys = [email, emailKey, name, searchKey(name), words];
+        const { lastInsertRowid } = this.#insertUser.run(id, ...keys, createdAtMs, updatedAtMs, version);
+        this.#words.replace(lastInsertRowid, "", words);
+      }
+    });
   }
 
   async addRequests(requests: readonly StoredRequest[]): Promise<void> {
-    for (const { principal, requestId, requestHash, response, createdAtMs } of requests) {
-      this.#insertRequest.run(principal, requestId, requestHash, response, createdAtMs);
-    }
+    this.explained(() => {
+      for (const { principal, requestId, requestHash, response, createdAtMs } of requests) {
+        this.#insertRequest.run(principal, requestId, requestHash, response, createdAtMs);
+      }
+    });
   }
 
   async setPageTokenKey(key: Uint8Array): Promise<void> {
-    this.database.prepare("UPDATE secrets SET value = ? WHERE name = 'page_token_key'").run(key);
+    const sql = "UPDATE secrets SET value = ? WHERE name = 'page_token_key'";
+    this.explained(() => this.database.prepare(sql).run(key));
   }
 
   async commit(): Promise<void> {
-    this.database.exec("COMMIT");
+    this.explained(() => this.database.exec("COMMIT"));
   }
 }
