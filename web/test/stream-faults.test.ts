@@ -80,7 +80,10 @@ describe.each(SCHEMES)("over %s", (scheme) => {
   test("the server ends a conversation whose token has expired", async () => {
     // The server's clock, not the page's, stands two seconds before the end of the token's hour.
     const nowMs = Date.now() + 3_598_000;
-    await using app = await openApp(browser, { scheme, path: "/chat", app: { now: () => nowMs } });
+    await using app = await openApp(browser, {
+      ...{ scheme, path: "/chat", app: { now: () => nowMs } },
+      token: { now: Date.now },
+    });
     await say(app.page, "hello");
     await app.page.getByText("Echo: hello", { exact: true }).waitFor();
     await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();

@@ -216,17 +216,19 @@ describe(`with ${USERS} users`, () => {
   });
 
   test("a crowd of searches holds it no longer than one", async () => {
-    const [ms] = await longestTurns(() =>
+    const crowd = () =>
       Promise.all(
         Array.from({ length: 40 }, (_, index) => {
           const words = [["p"], ["user"], [], ["rare"], ["even", "odd"]][index % 5] ?? [];
           const options = { words, order: ORDERS[index % ORDERS.length], limit: 1_001 };
           return index % 3 ? repository.list(options) : repository.count({ words, limit: 10_001 });
         }),
-      ),
-    );
-    console.log(`longest turn ${ms} ms, the one query ${controlMs} ms`);
-    expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
+      );
+    const longestMs: number[] = [];
+    for (let round = 0; round < 4; round++) longestMs.push((await longestTurns(crowd))[0] ?? Number.NaN);
+    console.log(`longest turns ${longestMs} ms, the one query ${controlMs} ms`);
+    // Each crowd would make one; a garbage collection lengthens a turn now and then.
+    expect(Math.min(...longestMs)).toBeLessThan(controlMs / (2 * TIMES_SHORTER));
   });
 
   test("a crowd of writes shares it with others", async () => {
