@@ -30,7 +30,7 @@ test("a page that reads again gets what has not changed from its cache, and what
   const answers = [await read(headers.authorization), await read(headers.authorization)];
   await create("grace@example.com");
   answers.push(await read(headers.authorization), await read(stranger.authorization));
-  // What one token may read is not kept for another.
+  // A read of one token is not kept for another.
   expect(answers).toEqual([1, 1, 2, "permission_denied"]);
   const lines = await until(() => {
     const calls = server.log.filter(({ method }) => method === LIST_USERS);

@@ -35,7 +35,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdout,
   stderr,
   env,
-  // Of an installed package, where it is started.
+  // An installed package has it where it is started.
   rootDir: /[/\\]node_modules[/\\]/.test(import.meta.dirname) ? process.cwd() : resolve(import.meta.dirname, "../.."),
   signal: controller.signal,
 });

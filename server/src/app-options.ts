@@ -76,7 +76,7 @@ export interface AppOptions {
   /** Types that JSON needs to read and write google.protobuf.Any. */
   jsonRegistry?: Registry | undefined;
   /**
-   * Who may read the contracts by gRPC's reflection: everybody, callers with any token, or nobody. Default: "open" where
+   * Callers that may read the contracts by gRPC's reflection: everybody, callers with any token, or nobody. Default: "open" where
    * the host is `localhost`, else "off".
    */
   reflection?: "open" | "token" | "off" | undefined;

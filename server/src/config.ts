@@ -43,7 +43,7 @@ export interface Config {
     ConnectionLimits,
     "maxConnectionsPerAddress" | "maxConnectionAgeMs" | "trustedProxies" | "proxyProtocol"
   >;
-  /** Who may read the contracts by reflection. */
+  /** Callers that may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
   readonly rpcEngine: "direct" | "stock";
   readonly metrics: "loopback" | "all" | "off";

@@ -12,7 +12,7 @@ const INTERVAL_MS = 2_000;
 export interface TlsFilesOptions<Tls> {
   /** Absolute paths of the files. */
   files: readonly string[];
-  /** What was read of them at the start. */
+  /** Contents at the start. */
   current: Tls;
   /** Reads all files. @throws ConfigError with what is wrong with them. */
   load(): Tls;

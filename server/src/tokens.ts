@@ -1,4 +1,4 @@
-/** What signs tokens by a server's own settings: all that the command needs of this package. */
+/** Functions that sign tokens by a server's own settings: all that the command needs of this package. */
 export { mintTokenBySettings, type TokenRequest } from "./commands/mint-token.ts";
 export { CommandUsageError } from "./commands/usage-error.ts";
 export { ConfigError } from "./config/config-error.ts";

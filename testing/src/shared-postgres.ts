@@ -1,6 +1,6 @@
 import { type PostgresServer, startPostgres } from "./start-postgres.ts";
 
-/** What of a server the tests of a process may share: databases and sessions of their own, but not its life. */
+/** Parts of a server that the tests of a process may share: databases and sessions of their own, but not its life. */
 export type SharedPostgres = Pick<
   PostgresServer,
   "port" | "log" | "urlOf" | "createDatabase" | "createSchema" | "query"

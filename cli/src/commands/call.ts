@@ -57,7 +57,7 @@ export function addCallCommand(program: Command, io: Io): void {
 
 /** Requests of a call, read from arguments and standard input as they are sent. */
 class Requests {
-  /** What is wrong with a message. No more are sent then. */
+  /** Fault of a message. No more are sent then. */
   fault: UsageError | undefined;
   readonly #method: DescMethod;
   readonly #texts: readonly string[];

@@ -69,7 +69,7 @@ export function addUsersCommands(program: Command, io: Io): void {
         () => NOTHING_CHANGED,
         async ({ client, options }) => {
           for (let token: string = pageToken ?? ""; ; ) {
-            // Of several pages, the first one's total is enough.
+            // The total of the first page is enough.
             const includeTotalSize = total === true && token === (pageToken ?? "");
             const page = await client.listUsers(
               { pageSize: pageSize ?? (all ? 1_000 : 0), pageToken: token, filter, orderBy, includeTotalSize },

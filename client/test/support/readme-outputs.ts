@@ -1,4 +1,4 @@
-/** What the README's programs (`ts`) print, in their order. */
+/** Outputs of the README's programs (`ts`), in their order. */
 export const programOutputs: readonly RegExp[] = [
   /^Emmy Noether\n$/,
   /^email: .+\nname: .+\n$/,
@@ -8,7 +8,7 @@ export const programOutputs: readonly RegExp[] = [
   /^0\n$/,
 ];
 
-/** What its scripts (`sh`) print. */
+/** Outputs of its scripts (`sh`). */
 export const scriptOutputs: readonly RegExp[] = [
   /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
   /^2 users created, 0 skipped, 0 failed\.\n2 users exported\.\n$/,

@@ -70,7 +70,7 @@ export interface RpcOptions {
   jsonRegistry?: Registry | undefined;
   readiness: Readiness;
   /**
-   * Who may read the contracts by reflection: everybody ("open"), callers with any token ("token"), or nobody ("off").
+   * Callers that may read the contracts by reflection: everybody ("open"), callers with any token ("token"), or nobody ("off").
    */
   reflection: "open" | "token" | "off";
   openStreams?: Partial<OpenStreamLimits> | undefined;

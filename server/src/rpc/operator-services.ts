@@ -18,7 +18,7 @@ const services: readonly DescService[] = [Health, ServerReflection, ServerReflec
 
 export interface OperatorServicesOptions extends OpenStreamsOptions {
   readiness: Readiness;
-  /** Who may use reflection: everybody, callers with any token, or nobody. */
+  /** Callers that may use reflection: everybody, callers with any token, or nobody. */
   reflection: "open" | "token" | "off";
   /** Further types that clients may have to print. */
   jsonRegistry?: Registry | undefined;

@@ -1,7 +1,7 @@
 export interface RateLimiterOptions {
-  /** What a key may spend in a second. */
+  /** Cost that a key may spend in a second. */
   perSecond: number;
-  /** What a key that has spent nothing may spend at once. */
+  /** Cost that a key that has spent nothing may spend at once. */
   burst: number;
   /** Keys that are remembered at least; twice as many at most. */
   maxKeys: number;

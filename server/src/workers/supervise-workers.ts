@@ -10,7 +10,7 @@ const STEADY_MS = 60_000;
 /** Time beyond that of a stop after which a worker that has not ended is killed. */
 const KILL_MARGIN_MS = 3_000;
 
-/** What a worker sends when it serves. */
+/** Message of a worker that serves. */
 export const SERVING = "rollcall worker serves";
 
 export interface SupervisorOptions {

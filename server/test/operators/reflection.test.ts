@@ -62,7 +62,7 @@ describe.each(versions)("reflection $version", ({ service }) => {
     for (const symbol of [
       ...["user.v1.UserService", "user.v1.UserService.GetUser", "user.v1.User", "user.v1.User.email"],
     ]) {
-      // What it imports was sent before.
+      // Its imports were sent before.
       expect(await fileOf(symbol)).toEqual(["user/v1/user.proto"]);
     }
     const health = "grpc/health/v1/health.proto";

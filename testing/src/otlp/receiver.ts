@@ -31,7 +31,7 @@ export interface ReceivedMetric {
   readonly isMonotonic: boolean;
   readonly points: readonly {
     readonly attributes: Attributes;
-    /** Of a histogram the number of values. */
+    /** Number of values of a histogram. */
     readonly value: number;
     readonly sum?: number;
     readonly buckets?: readonly number[];

@@ -1,4 +1,4 @@
-/** What a check has found. */
+/** Result of a check. */
 export interface Finding {
   /** "fail" keeps a server from serving. */
   readonly state: "ok" | "warn" | "fail";

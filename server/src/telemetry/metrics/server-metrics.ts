@@ -10,7 +10,7 @@ export interface ServerNumbers {
   openCalls(): Numbers;
   /** Open connections, by protocol. */
   connections(): Numbers;
-  /** What was refused since the start, by reason. */
+  /** Refusals since the start, by reason. */
   refusals(): Numbers;
   /** Writes by transaction, where the database joins them. */
   readonly commitSizes: Histogram | undefined;

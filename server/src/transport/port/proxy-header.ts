@@ -6,7 +6,7 @@ export interface ProxySource {
   readonly port: number;
 }
 
-/** What the first bytes of a connection are; with how many are the header's, once it is whole. */
+/** Kind of the first bytes of a connection; with how many are the header's, once it is whole. */
 export type ProxyHeader =
   | { readonly state: "incomplete" }
   | { readonly state: "invalid" }

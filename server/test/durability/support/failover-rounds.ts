@@ -51,7 +51,7 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
   let primary: PostgresServer = database.postgres;
   let isLagging = false;
   const way = stack.use(await startTcpProxy(() => primary.port));
-  // What the standby is sent meanwhile is lost with the primary.
+  // All that the standby is sent meanwhile is lost with the primary.
   const replication = stack.use(
     await startTcpProxy(() => primary.port, { onResponseBytes: (bytes) => (isLagging ? undefined : bytes) }),
   );
