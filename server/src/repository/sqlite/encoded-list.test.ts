@@ -49,19 +49,26 @@ test("another connection's changes are seen at once, and what it removes and add
 
 /** Gives all users the same new name, again and again, each time in one transaction. */
 const RENAME_ALL = `
-  const { workerData: path } = require("node:worker_threads");
+  const { workerData: { path, seen } } = require("node:worker_threads");
   const { DatabaseSync } = require("node:sqlite");
   const database = new DatabaseSync(path, { timeout: 5_000 });
   database.exec("PRAGMA synchronous = OFF");
   const rename = database.prepare("UPDATE users SET name = ?");
-  for (let i = 1; i <= 1_000; i++) rename.run(String(i).padStart(4, "0"));
+  for (let i = 1; i <= 1_000; i++) {
+    rename.run(String(i).padStart(4, "0"));
+    if (i % 100 > 0) continue;
+    Atomics.wait(seen, 0, 0, 60_000);
+    Atomics.store(seen, 0, 0);
+  }
   database.close();`;
 
 test("a page is of one state of the database, and never an older one, while another connection writes", async () => {
   const path = newPath();
   await using users = open(path);
   for (let i = 0; i < 100; i++) await users.insert(newUser({ name: "0000" }));
-  const worker = new Worker(RENAME_ALL, { eval: true, workerData: path });
+  // Every hundredth name stays until a page has had it, or the one before.
+  const hasSeen = new Int32Array(new SharedArrayBuffer(4));
+  const worker = new Worker(RENAME_ALL, { eval: true, workerData: { path, seen: hasSeen } });
   const seen = new Set<string>();
   let last = "";
   const ended = once(worker, "exit");
@@ -74,6 +81,10 @@ test("a page is of one state of the database, and never an older one, while anot
       expect(name >= last).toBe(true);
       last = name;
       seen.add(name);
+      if (name.endsWith("00")) {
+        Atomics.store(hasSeen, 0, 1);
+        Atomics.notify(hasSeen, 0);
+      }
     }
     await new Promise(setImmediate);
   }
