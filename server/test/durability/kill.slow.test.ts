@@ -26,6 +26,6 @@ test.each<[Fault, "lost" | "doubled"]>([
   const [sqlite] = databases;
   if (!sqlite) throw new Error("no database");
   const program = join(import.meta.dirname, "support/faulty-server-main.ts");
-  const report = await killRounds(sqlite, { rounds: 40, seed: 1, program, env: { FAULT: fault } });
+  const report = await killRounds(sqlite, { rounds: 40, seed: 1, program, endsAt: column, env: { FAULT: fault } });
   expect(report[column]).not.toEqual([]);
 });

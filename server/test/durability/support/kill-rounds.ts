@@ -32,6 +32,8 @@ export interface KillRoundsOptions {
   mostWrites?: number;
   /** Another program than the server's own, for controls. */
   program?: ProcessOptions["program"];
+  /** Finding that ends the rounds early. Default either; a control looks for one. */
+  endsAt?: "lost" | "doubled";
   /** Further settings of the server. */
   env?: Record<string, string>;
 }
@@ -42,7 +44,7 @@ export interface KillRoundsOptions {
  */
 export async function killRounds(
   { start }: DatabaseKind,
-  { rounds, seed, mostWrites = 600, program, env }: KillRoundsOptions,
+  { rounds, seed, mostWrites = 600, program, endsAt, env }: KillRoundsOptions,
 ): Promise<KillReport> {
   await using database = await start();
   const random = createRandom(seed);
@@ -72,7 +74,8 @@ export async function killRounds(
     if (report.rounds > 0) {
       report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
     }
-    if (report.rounds === rounds || lost.length + doubled.length > 0) return report;
+    const found = endsAt ? report[endsAt] : [...lost, ...doubled];
+    if (report.rounds === rounds || found.length > 0) return report;
     report.rounds += 1;
     const before = new Set(writers.flatMap(({ users }) => [...users.keys()]));
     const target = 1 + random.below(mostWrites);

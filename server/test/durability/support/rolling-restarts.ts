@@ -26,9 +26,12 @@ const RETRIES = {
   loadBalancingConfig: [{ round_robin: {} }],
 };
 
+/** Id of each request of grpc-js in the log. */
+const GRPC_JS_REQUEST = "grpc-js";
+
 export interface RollingReport {
   restarts: number;
-  /** Restarts that began while calls were under way, and after which the new process has answered some. */
+  /** Restarts that began while calls were under way, and after which the new process has answered some of each library. */
   hits: number;
   calls: number;
   /** Calls that a caller saw fail: none may. */
@@ -89,13 +92,20 @@ export async function restartOneByOne(
       await server.exited;
       const restarted = await startProcess({ env, port });
       servers[index] = restarted;
-      await until(() => /"msg":"call"/.test(restarted.output()) || report.failures.length > 0);
+      // A client that waits for long between attempts to connect would have no server when the next one ends.
+      await until(() => isCalledByAll(restarted) || report.failures.length > 0);
       if (isHit) report.hits += 1;
     }
   }
   isOver = true;
   await Promise.all(loops);
   return report;
+}
+
+function isCalledByAll(server: ServerProcess): boolean {
+  const calls = server.output().match(/^.*"msg":"call".*$/gm) ?? [];
+  const isGrpcJs = (line: string) => line.includes(`"requestId":"${GRPC_JS_REQUEST}"`);
+  return calls.some(isGrpcJs) && calls.some((line) => !isGrpcJs(line));
 }
 
 /** Calls of every kind that the library repeats by itself. */
@@ -121,7 +131,7 @@ function callByLibrary(servers: readonly ServerProcess[], onRetry: () => void) {
 
 function callByGrpcJs(servers: readonly ServerProcess[]) {
   const [first, ...others] = servers.map(({ url }) => Number(new URL(url).port)).toReversed();
-  const metadata = Metadata.fromHttp2Headers(servers[0]?.headers ?? {});
+  const metadata = Metadata.fromHttp2Headers({ ...servers[0]?.headers, "x-request-id": GRPC_JS_REQUEST });
   const host = `ipv4:${others.map((port) => `127.0.0.1:${port},`).join("")}127.0.0.1`;
   const options = { "grpc.service_config": JSON.stringify(RETRIES), "grpc.use_local_subchannel_pool": 1 };
   const client = new GrpcJsClient(first ?? 0, metadata, undefined, options, host);
