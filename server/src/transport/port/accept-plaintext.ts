@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { readHead } from "./read-head.ts";
 
 /** First bytes of every HTTP/2 client; no HTTP/1.1 client can send them (RFC 9113, 3.4). */
 const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
@@ -10,26 +11,16 @@ const HTTP2_PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
  * `accept` runs in the same turn of the event loop as the last read, so that nothing that arrives later is missed.
  */
 export function acceptPlaintext(socket: Socket, timeoutMs: number, accept: (isHttp2: boolean) => void): void {
-  let head: Buffer = Buffer.alloc(0);
-  const destroy = () => socket.destroy();
-  const timer = setTimeout(destroy, timeoutMs);
-  const onReadable = () => {
-    const chunk: Buffer | null = socket.read();
-    if (chunk === null) return;
-    head = Buffer.concat([head, chunk]);
+  readHead(socket, timeoutMs, (head) => {
     const length = Math.min(head.length, HTTP2_PREFACE.length);
     const matches = head.compare(HTTP2_PREFACE, 0, length, 0, length) === 0;
     // Undecided yet. No complete HTTP/1.1 request is a part of the preface, so such a client sends more.
-    if (matches && length < HTTP2_PREFACE.length) return;
-    stop();
-    // An HTTP/2 connection ends in both directions at once (RFC 9113, 9.1).
-    if (matches) socket.allowHalfOpen = false;
-    socket.unshift(head);
-    accept(matches);
-  };
-  const stop = () => {
-    clearTimeout(timer);
-    socket.off("readable", onReadable).off("end", destroy).off("error", destroy).off("close", stop);
-  };
-  socket.on("readable", onReadable).on("end", destroy).on("error", destroy).on("close", stop);
+    if (matches && length < HTTP2_PREFACE.length) return undefined;
+    return () => {
+      // An HTTP/2 connection ends in both directions at once (RFC 9113, 9.1).
+      if (matches) socket.allowHalfOpen = false;
+      socket.unshift(head);
+      accept(matches);
+    };
+  });
 }

@@ -1,6 +1,7 @@
 import { isIP, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { type ProxySource, parseProxyHeader } from "./proxy-header.ts";
+import { readHead } from "./read-head.ts";
 
 /** Sources of connections that a proxy has passed on, by their sockets. */
 const sources = new WeakMap<object, ProxySource>();
@@ -12,29 +13,19 @@ const sources = new WeakMap<object, ProxySource>();
  * @param accept Called in the turn of the event loop in which the header was read, so that nothing behind it is missed.
  */
 export function takeProxyHeader(socket: Socket, timeoutMs: number, accept: () => void): void {
-  let head: Buffer = Buffer.alloc(0);
-  const destroy = () => socket.destroy();
-  const timer = setTimeout(destroy, timeoutMs);
-  const onReadable = () => {
-    const chunk: Buffer | null = socket.read();
-    if (chunk === null) return;
-    head = Buffer.concat([head, chunk]);
+  readHead(socket, timeoutMs, (head) => {
     const header = parseProxyHeader(head);
-    if (header.state === "incomplete") return;
-    stop();
-    if (header.state === "invalid") return destroy();
-    if (header.source) {
-      sources.set(socket, header.source);
-      describe(socket, header.source);
-    }
-    if (head.length > header.bytes) socket.unshift(head.subarray(header.bytes));
-    accept();
-  };
-  const stop = () => {
-    clearTimeout(timer);
-    socket.off("readable", onReadable).off("end", destroy).off("error", destroy).off("close", stop);
-  };
-  socket.on("readable", onReadable).on("end", destroy).on("error", destroy).on("close", stop);
+    if (header.state === "incomplete") return undefined;
+    if (header.state === "invalid") return () => socket.destroy();
+    return () => {
+      if (header.source) {
+        sources.set(socket, header.source);
+        describe(socket, header.source);
+      }
+      if (head.length > header.bytes) socket.unshift(head.subarray(header.bytes));
+      accept();
+    };
+  });
 }
 
 /** Gives a TLS socket the address that the socket below it was given. */
