@@ -1,5 +1,4 @@
 import { randomUUIDv7 } from "node:crypto";
-import { once } from "node:events";
 import type { RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
@@ -33,8 +32,9 @@ import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
+import { listenForProbes, listenOnIpv6Loopback } from "./transport/port/listen.ts";
 import { ListenError } from "./transport/port/listen-error.ts";
-import { createOnePort, type OnePort, type OnePortOptions } from "./transport/port/one-port.ts";
+import { createOnePort, type OnePortOptions } from "./transport/port/one-port.ts";
 import { createProbePort } from "./transport/port/probe-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
 import { createRefusalCounts } from "./transport/refusals.ts";
@@ -276,29 +276,4 @@ export async function createApp(options: AppOptions): Promise<App> {
 
 function shuttingDown(): ConnectError {
   return new ConnectError("server is shutting down", Code.Unavailable);
-}
-
-/** Listens for probes where the server listens. Returns the port. @throws ListenError */
-async function listenForProbes(
-  { server, listenAlso }: OnePort,
-  { host, port = 0, reusePort = false }: { host: string; port?: number | undefined; reusePort?: boolean | undefined },
-): Promise<number> {
-  try {
-    server.listen({ port, host: host === "localhost" ? "127.0.0.1" : host, reusePort });
-    await once(server, "listening");
-    const { port: actualPort } = server.address() as AddressInfo;
-    if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort, reusePort);
-    return actualPort;
-  } catch (error) {
-    throw new ListenError(host, port, error, "PROBE_PORT");
-  }
-}
-
-async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number, reusePort = false): Promise<void> {
-  try {
-    await listenAlso({ host: "::1", port, reusePort });
-  } catch (error) {
-    // A machine without IPv6 has only one loopback family.
-    if (!["EADDRNOTAVAIL", "EAFNOSUPPORT"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
-  }
 }
