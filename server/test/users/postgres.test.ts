@@ -9,6 +9,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
+import { readMetrics } from "../telemetry/support/read-metrics.ts";
 
 const shared = await sharedPostgres();
 
@@ -24,6 +25,17 @@ const readiness = async (url: string) => {
 };
 
 const retriesOf = (error: unknown) => ConnectError.from(error).findDetails(RetryInfoSchema);
+
+test("the writes of each transaction are counted", async () => {
+  const repository = await openPostgresUserRepository({ address: addressOf(await shared.createSchema()) });
+  await using server = await startServer({ repository });
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await Promise.all([1, 2, 3].map((n) => client.createUser({ email: `${n}@example.com`, name: "Ada" })));
+  const metrics = await readMetrics(server.url);
+  expect(metrics.value("rollcall_commit_writes_sum")).toBe(3);
+  expect(metrics.value("rollcall_commit_writes_count")).toBeLessThanOrEqual(3);
+  expect(repository.stats?.system).toBe("postgresql");
+});
 
 test.each(wires)("two servers share a directory, by $protocol", async (wire) => {
   const url = await shared.createSchema();

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { DatabaseUnavailableError, DomainError, OutcomeUnknownError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
+import type { Histogram } from "../../runtime/histogram.ts";
 import { localBounds, toQuery } from "./connection.ts";
 import { isAway, isLockTimeout, isRaced, isRefusal } from "./errors.ts";
 import type { PostgresPool } from "./pool.ts";
@@ -42,6 +43,7 @@ interface PendingWrite {
  */
 export class GroupCommit {
   readonly #pool: PostgresPool;
+  readonly #sizes: Histogram;
   #pending: PendingWrite[] = [];
   readonly #claimed = new Set<string>();
   readonly #freeSlots: WriteSlot[];
@@ -50,8 +52,10 @@ export class GroupCommit {
   #isClosed = false;
   #drained: (() => void) | undefined;
 
-  constructor(pool: PostgresPool) {
+  /** @param sizes Takes the number of writes of each transaction that is committed. */
+  constructor(pool: PostgresPool, sizes: Histogram) {
     this.#pool = pool;
+    this.#sizes = sizes;
     this.#freeSlots = Array.from({ length: MAX_BATCHES }, () => new WriteSlot(pool));
   }
 
@@ -204,6 +208,7 @@ export class GroupCommit {
       });
       const outcomes = await runWrites(send, writes, [begun, marked]);
       failure = await this.#end(client, slot, token, endMs);
+      this.#sizes.record(writes.length);
       return outcomes;
     } catch (error) {
       failure = error;

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseUnwritableError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
+import { createCommitStats } from "../stats.ts";
 import type { CountOptions, IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
 import { WriteCheck } from "../write-check.ts";
 import { FindBatch } from "./find-batch.ts";
@@ -22,6 +23,7 @@ export async function openPostgresUserRepository(options: OpenPostgresOptions): 
 }
 
 class PostgresUserRepository implements UserRepository {
+  readonly stats = createCommitStats("postgresql");
   readonly #pool: PostgresPool;
   readonly #writes: GroupCommit;
   readonly #finds: FindBatch;
@@ -30,7 +32,7 @@ class PostgresUserRepository implements UserRepository {
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
-    this.#writes = new GroupCommit(pool);
+    this.#writes = new GroupCommit(pool, this.stats.commitSizes);
     this.#finds = new FindBatch((ids) => this.#read(ids));
     this.#list = new PostgresUserList(pool);
     this.#writeCheck = new WriteCheck((bytes) =>
