@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { databases } from "./support/databases.ts";
 import type { Fault } from "./support/faulty-repository.ts";
-import { killRounds, WRITERS } from "./support/kill-rounds.ts";
+import { killRounds } from "./support/kill-rounds.ts";
 import { seedOf } from "./support/report.ts";
+import { WRITERS } from "./support/write-load.ts";
 
 const ROUNDS = 3;
 

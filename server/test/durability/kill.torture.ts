@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { databases } from "./support/databases.ts";
 import type { Fault } from "./support/faulty-repository.ts";
-import { killRounds, WRITERS } from "./support/kill-rounds.ts";
+import { killRounds } from "./support/kill-rounds.ts";
 import { figuresOf, report, roundsOf, seedOf } from "./support/report.ts";
+import { WRITERS } from "./support/write-load.ts";
 
 test.each(databases)("kill -9 at random under 64 writers of $name, 200 rounds", async (kind) => {
   const rounds = roundsOf(200);

@@ -10,11 +10,11 @@ import type { Write, Writer } from "./writer.ts";
 const AT_ONCE = 64;
 const RETRY_MS = 50;
 
-/** Comparison of what writers were told with what the server has. */
-export interface Audit {
+/** Comparison of what writers were told with what the server has, after one round or many. */
+export interface Findings {
   /** Acknowledged writes that the server does not have: none may be. */
   readonly lost: string[];
-  /** Writes that were made twice, or users whom nobody made: none may be. */
+  /** Writes that were made twice or after a refusal, or users whom nobody made: none may be. */
   readonly doubled: string[];
   /** Writes without an answer that were made … */
   unheard: number;
@@ -22,12 +22,24 @@ export interface Audit {
   unmade: number;
 }
 
+export function noFindings(): Findings {
+  return { lost: [], doubled: [], unheard: 0, unmade: 0 };
+}
+
+/** Adds what the audit of a round has found to the sums of `findings`. */
+export function addAudit(findings: Findings, { lost, doubled, unheard, unmade }: Findings): void {
+  findings.lost.push(...lost);
+  findings.doubled.push(...doubled);
+  findings.unheard += unheard;
+  findings.unmade += unmade;
+}
+
 /**
  * Compares, makes each write whose answer was lost once more, as a careful client does, and leaves no write pending. No
  * writer may be at work.
  */
-export async function audit(client: UsersClient, writers: readonly Writer[]): Promise<Audit> {
-  const found: Audit = { lost: [], doubled: [], unheard: 0, unmade: 0 };
+export async function audit(client: UsersClient, writers: readonly Writer[]): Promise<Findings> {
+  const found = noFindings();
   const kept = await listUsers(client);
   const known = new Set<string>();
   for (const writer of writers) {
@@ -60,7 +72,7 @@ export async function listUsers(client: UsersClient): Promise<Map<string, User>>
 }
 
 /** Looks for acknowledged users that are not as they were acknowledged, but for the one that is being written. */
-function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<string, User>, { lost }: Audit): void {
+function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<string, User>, { lost }: Findings): void {
   const written = pending && pending.kind !== "create" ? pending.before.id : undefined;
   for (const [id, user] of users) {
     const now = kept.get(id);
@@ -83,7 +95,7 @@ async function settle(
   client: UsersClient,
   writer: Writer,
   kept: ReadonlyMap<string, User>,
-  found: Audit,
+  found: Findings,
 ): Promise<void> {
   const { pending } = writer;
   if (!pending) return;
@@ -114,7 +126,7 @@ function refusalOfSecond(write: Write): Refusal | undefined {
 }
 
 /** Notes what the server had before the repetition, which must have changed nothing. */
-function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, found: Audit): void {
+function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, found: Findings): void {
   if (write.kind === "delete") {
     writer.forget(write.before.id);
     return;
@@ -131,7 +143,7 @@ function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, fo
 }
 
 /** Asks once more for the latest create with a request id, whatever has become of its user. */
-async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Audit): Promise<void> {
+async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Findings): Promise<void> {
   if (!replayable) return;
   const { creation, id } = replayable;
   const answer = await insist(() => client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf));

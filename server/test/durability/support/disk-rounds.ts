@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "@rollcall/testing/random";
 import { type ProcessOptions, startProcess } from "@rollcall/testing/start-process";
 import { until } from "@rollcall/testing/start-server";
-import { audit } from "./audit.ts";
+import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import type { DatabaseKind } from "./databases.ts";
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
@@ -13,7 +13,7 @@ const MOST_WRITES = 300;
 /** Longest time that it fails once callers and probes have noticed, in milliseconds. */
 const MOST_FAULT_MS = 600;
 
-export interface DiskReport {
+export interface DiskReport extends Findings {
   rounds: number;
   /** Rounds in which the fault was met, and callers saw it. */
   hits: number;
@@ -30,10 +30,6 @@ export interface DiskReport {
   recovered: number;
   /** Rounds in which the server was killed while its disk failed. */
   killed: number;
-  /** Writes without an answer that were made all the same. */
-  unheard: number;
-  lost: string[];
-  doubled: string[];
   faults: string[];
   /** Longest time from the disk's recovery, or the database server's start, to an answer, in milliseconds. */
   longestRecoveryMs: number;
@@ -63,13 +59,10 @@ export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions)
   const load = new WriteLoad(random);
   const report: DiskReport = {
     ...{ rounds: 0, hits: 0, failedCalls: 0, acknowledged: 0, refused: 0, unknown: 0, notReady: 0, stopped: 0 },
-    ...{ recovered: 0, killed: 0, unheard: 0, lost: [], doubled: [], faults: [], longestRecoveryMs: 0 },
+    ...{ recovered: 0, killed: 0, ...noFindings(), faults: [], longestRecoveryMs: 0 },
   };
   const compare = async (client: UsersClient) => {
-    const { lost, doubled, unheard } = await audit(client, load.writers);
-    report.lost.push(...lost);
-    report.doubled.push(...doubled);
-    report.unheard += unheard;
+    addAudit(report, await audit(client, load.writers));
     report.faults.push(...(await database.findFaults()));
   };
   for (; report.rounds < rounds; report.rounds++) {

@@ -6,7 +6,7 @@ import { startStandby, waitForStandby } from "@rollcall/testing/start-standby";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
 import { addressOf } from "../../support/address-of.ts";
-import { audit } from "./audit.ts";
+import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { findPostgresFaults, postgresql } from "./databases.ts";
 import { WriteLoad } from "./write-load.ts";
@@ -16,17 +16,13 @@ const MOST_WRITES = 600;
 /** Longest time that the standby lags before, in milliseconds. */
 const MOST_LAG_MS = 400;
 
-export interface FailoverReport {
+export interface FailoverReport extends Findings {
   rounds: number;
   /** Rounds in which writes were under way when the primary was killed, and failed. */
   hits: number;
   acknowledged: number;
   refused: number;
   unknown: number;
-  unheard: number;
-  unmade: number;
-  lost: string[];
-  doubled: string[];
   faults: string[];
   /** Longest time until a caller was told `unavailable`, and from the promotion to an answer, in milliseconds. */
   longestFailureMs: number;
@@ -66,8 +62,8 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
   }
   const load = new WriteLoad(random);
   const report: FailoverReport = {
-    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, unheard: 0, unmade: 0 },
-    ...{ lost: [], doubled: [], faults: [], longestFailureMs: 0, longestReturnMs: 0 },
+    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, ...noFindings() },
+    ...{ faults: [], longestFailureMs: 0, longestReturnMs: 0 },
   };
   for (; report.rounds < rounds; report.rounds++) {
     load.start(clients);
@@ -87,11 +83,7 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
     report.longestReturnMs = Math.max(report.longestReturnMs, await load.untilServed());
     if (load.failed > failedBefore) report.hits += 1;
     await load.stop();
-    const { lost, doubled, unheard, unmade } = await audit(clients[0] as UsersClient, load.writers);
-    report.lost.push(...lost);
-    report.doubled.push(...doubled);
-    report.unheard += unheard;
-    report.unmade += unmade;
+    addAudit(report, await audit(clients[0] as UsersClient, load.writers));
     const { username, password } = new URL(url);
     report.faults.push(...(await findPostgresFaults(primary, primary.urlOf("postgres", { name: username, password }))));
   }

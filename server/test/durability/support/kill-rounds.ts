@@ -1,22 +1,16 @@
 import { createRandom } from "@rollcall/testing/random";
 import { type ProcessOptions, type ServerProcess, startProcess } from "@rollcall/testing/start-process";
-import { audit } from "./audit.ts";
+import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers } from "./connect-users.ts";
 import type { DatabaseKind } from "./databases.ts";
+import { WRITERS } from "./write-load.ts";
 import { Writer } from "./writer.ts";
 
-/** Number of writes that are under way at any moment. */
-export const WRITERS = 64;
-
-export interface KillReport {
+export interface KillReport extends Findings {
   rounds: number;
   /** Kills that came while writes were under way, after others had been acknowledged. */
   hits: number;
   acknowledged: number;
-  unheard: number;
-  unmade: number;
-  lost: string[];
-  doubled: string[];
   /** Findings of the database's own check after a kill. */
   faults: string[];
   /** Most acknowledged creates of one round without a line in the access log. */
@@ -53,10 +47,7 @@ export async function killRounds(
     rounds: 0,
     hits: 0,
     acknowledged: 0,
-    unheard: 0,
-    unmade: 0,
-    lost: [],
-    doubled: [],
+    ...noFindings(),
     faults: [],
     mostUnlogged: 0,
     longestRecoveryMs: 0,
@@ -65,16 +56,12 @@ export async function killRounds(
     const startedAtMs = performance.now();
     await using server = await startProcess({ env: { ...database.env, ...env }, program });
     const clients = connectUsers(server);
-    const { lost, doubled, unheard, unmade } = await audit(clients[0] as (typeof clients)[0], writers);
-    report.lost.push(...lost);
-    report.doubled.push(...doubled);
-    report.unheard += unheard;
-    report.unmade += unmade;
+    addAudit(report, await audit(clients[0] as (typeof clients)[0], writers));
     report.faults.push(...(await database.findFaults()));
     if (report.rounds > 0) {
       report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
     }
-    const found = endsAt ? report[endsAt] : [...lost, ...doubled];
+    const found = endsAt ? report[endsAt] : [...report.lost, ...report.doubled];
     if (report.rounds === rounds || found.length > 0) return report;
     report.rounds += 1;
     const before = new Set(writers.flatMap(({ users }) => [...users.keys()]));

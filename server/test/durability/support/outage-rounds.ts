@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createRandom } from "@rollcall/testing/random";
 import type { PostgresServer } from "@rollcall/testing/start-postgres";
 import { startProcess } from "@rollcall/testing/start-process";
-import { audit } from "./audit.ts";
+import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { postgresql } from "./databases.ts";
 import { outages } from "./outages.ts";
@@ -12,19 +12,13 @@ import { WriteLoad } from "./write-load.ts";
 const MOST_AWAY_MS = 1_500;
 const MOST_WRITES = 1_000;
 
-export interface OutageReport {
+export interface OutageReport extends Findings {
   rounds: number;
   /** Outages in which writes failed. */
   hits: number;
   acknowledged: number;
   refused: number;
   unknown: number;
-  /** Writes with an unknown outcome that were made, and that were not. */
-  unheard: number;
-  unmade: number;
-  lost: string[];
-  /** Writes that were refused or sent once, and are there, or are there twice. */
-  doubled: string[];
   faults: string[];
   /** Longest time until the server answered `unavailable`, by its own log, in milliseconds. */
   longestRefusalMs: number;
@@ -54,8 +48,8 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
   const clients = connectUsers(server);
   const load = new WriteLoad(random);
   const report: OutageReport = {
-    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, unheard: 0, unmade: 0 },
-    ...{ lost: [], doubled: [], faults: [], longestRefusalMs: 0, longestFailureMs: 0, longestReturnMs: 0 },
+    ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, ...noFindings() },
+    ...{ faults: [], longestRefusalMs: 0, longestFailureMs: 0, longestReturnMs: 0 },
   };
   for (; report.rounds < rounds; report.rounds++) {
     load.start(clients);
@@ -73,11 +67,7 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
     report.longestReturnMs = Math.max(report.longestReturnMs, await load.untilServed());
     await load.stop();
     if (load.failed > failedBefore) report.hits += 1;
-    const { lost, doubled, unheard, unmade } = await audit(clients[0] as UsersClient, load.writers);
-    report.lost.push(...lost);
-    report.doubled.push(...doubled);
-    report.unheard += unheard;
-    report.unmade += unmade;
+    addAudit(report, await audit(clients[0] as UsersClient, load.writers));
     report.faults.push(...(await database.findFaults()));
   }
   return { ...report, ...load.figures(), longestRefusalMs: longestRefusalOf(server.output()) };
