@@ -34,7 +34,7 @@ export function addCallCommand(program: Command, io: Io): void {
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         // Its type is one of four; the kind of the method says which.
         const call = client.service(method.parent)[method.localName] as unknown as AnyCall;
-        const request = isOne ? await input.only() : input.all();
+        const request = isOne ? await input.single() : input.all();
         const write = (message: Message) => {
           const json = toJson(method.output, message as MessageShape<typeof method.output>, {
             registry: jsonRegistry,
@@ -84,7 +84,7 @@ class Requests {
   }
 
   /** @throws UsageError unless there is exactly one. */
-  async only(): Promise<Message> {
+  async single(): Promise<Message> {
     const messages = await Array.fromAsync(this.all());
     const [message] = messages;
     if (this.fault) throw this.fault;
