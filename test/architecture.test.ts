@@ -25,7 +25,7 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: /connect-|@connectrpc|fastify|@rollcall\/(?!shared\/)|protobuf/,
   },
   "server/src/service": {
-    rooms: server("limits.ts", "domain", "repository/user-repository.ts"),
+    rooms: server("limits.ts", "domain", "repository/user-repository.ts", "repository/change-log.ts"),
     forbidden: /connect|fastify|@rollcall|protobuf|sqlite/,
   },
   "server/src/rpc": {

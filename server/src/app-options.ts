@@ -1,7 +1,13 @@
 import type { Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import type { Logger } from "pino";
-import type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";
+import type {
+  ChangeRetentionOptions,
+  ConnectionLimits,
+  GrpcWebSocketsLimits,
+  OpenStreamLimits,
+  RequestTimeouts,
+} from "./limits.ts";
 import type { UserRepository } from "./repository/user-repository.ts";
 import type { Permissions } from "./rpc/auth/permissions.ts";
 import type { RateLimitOptions } from "./rpc/auth/rate-limits.ts";
@@ -81,6 +87,8 @@ export interface AppOptions {
    */
   reflection?: "open" | "token" | "off" | undefined;
   streams?: StreamsOptions | undefined;
+  /** How long changes of users are kept, and how many. */
+  changes?: Partial<ChangeRetentionOptions> | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
   /** Pace at which calls are admitted, and their limits beside maxCalls. */
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;

@@ -8,10 +8,11 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import fastify, { type FastifyBaseLogger, LogController } from "fastify";
 import { pino } from "pino";
 import type { App, AppOptions } from "./app-options.ts";
-import { defaultConnectionLimits, defaultRequestTimeouts, settings } from "./limits.ts";
+import { defaultChangeRetention, defaultConnectionLimits, defaultRequestTimeouts, settings } from "./limits.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
+import { ChangeRetention } from "./service/change-retention.ts";
 import { Readiness } from "./service/readiness.ts";
 import { Streams } from "./service/streams.ts";
 import { Users } from "./service/users.ts";
@@ -164,6 +165,13 @@ export async function createApp(options: AppOptions): Promise<App> {
   const tracedRepository = telemetry.traceRepository(repository, repository.stats?.system ?? "other_sql");
   registerMetrics(app, { readers: metrics, type: PROMETHEUS_TYPE, read: () => toPrometheusText(telemetry.metrics) });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
+  const retention = new ChangeRetention({
+    ...defaultChangeRetention,
+    ...options.changes,
+    changes: repository.changes,
+    now,
+    onError: (error) => logger.warn({ err: error }, "changes were not trimmed"),
+  });
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
     streams: new Streams(options.streams),
@@ -243,6 +251,7 @@ export async function createApp(options: AppOptions): Promise<App> {
         logger.info(`probes on ${probeUrl}`);
       }
       certificateDates?.start();
+      retention.start();
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}`, probeUrl };
     },
     replaceTls(tls) {
@@ -253,6 +262,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     async close() {
       readiness.drain();
       certificateDates?.stop();
+      retention.stop();
       if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
         shutdown.abort(shuttingDown());

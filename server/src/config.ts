@@ -9,7 +9,7 @@ import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
 import { isPostgresUrl } from "./config/postgres-url.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
-import { type ConnectionLimits, settings } from "./limits.ts";
+import { type ChangeRetentionOptions, type ConnectionLimits, settings } from "./limits.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
 import { addToBlockList } from "./transport/port/addresses.ts";
 
@@ -45,6 +45,7 @@ export interface Config {
   >;
   /** Callers that may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
+  readonly changes: ChangeRetentionOptions;
   readonly rpcEngine: "direct" | "stock";
   readonly metrics: "loopback" | "all" | "off";
   /** Undefined if nothing is exported. */
@@ -100,6 +101,10 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
       proxyProtocol: read.choice("PROXY_PROTOCOL", ["true", "false"], "false") === "true",
     },
     reflection: parseReflection(read, host),
+    changes: {
+      retentionMs: read.milliseconds("CHANGES_RETENTION", settings.changesRetention),
+      maxCount: read.integer("CHANGES_MAX_COUNT", settings.changesMaxCount),
+    },
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
     metrics: read.choice("METRICS", ["loopback", "all", "off"], "loopback") as Config["metrics"],
     otlp: parseOtlp(read, problems),

@@ -50,6 +50,7 @@ const bytes = (value: number) =>
   ]);
 const time = (ms: number) =>
   inUnits(ms, [
+    ["d", 86_400_000],
     ["h", 3_600_000],
     ["min", 60_000],
     ["s", 1_000],
@@ -60,7 +61,7 @@ const count = (value: number) => inUnits(value, []);
 /** Formats a setting's default as the docs write it. */
 function written(name: string, { byDefault }: Setting): string {
   if (name.endsWith("Bytes")) return bytes(byDefault);
-  return name.endsWith("Ms") && byDefault > 0 ? time(byDefault) : String(byDefault);
+  return (name.endsWith("Ms") || name === "changesRetention") && byDefault > 0 ? time(byDefault) : String(byDefault);
 }
 
 const defaults = new Map(

@@ -75,7 +75,18 @@ export const settings = {
    * lifetime of a token. At most a week, since a withdrawn key may be accepted for as long.
    */
   authJwksMaxStaleMs: { byDefault: HOUR_MS, min: 0, max: 7 * DAY_MS },
+  /** How long changes are kept, in milliseconds: to be shown, and for watchers to go on behind. */
+  changesRetention: { byDefault: 7 * DAY_MS, min: MINUTE_MS, max: 10 * 365 * DAY_MS },
+  /** Changes that are kept at most: some 500 bytes each. */
+  changesMaxCount: { byDefault: 1_000_000, min: 1_000, max: 1_000_000_000 },
 } satisfies Record<string, Setting>;
+
+/** How long the log of changes is kept; `AppOptions.changes` sets it. */
+export const defaultChangeRetention = {
+  retentionMs: settings.changesRetention.byDefault,
+  maxCount: settings.changesMaxCount.byDefault,
+};
+export type ChangeRetentionOptions = typeof defaultChangeRetention;
 
 /** Limits on what connections may take up; `AppOptions.limits` sets them. */
 export const defaultConnectionLimits = {
@@ -272,6 +283,8 @@ export const MAX_PAGE_SIZE = 1_000;
 export const MAX_FILTER_WORDS = 16;
 /** Greatest `total_size` that is counted. */
 export const MAX_TOTAL_SIZE = 10_000;
+/** Time between two looks for changes that need not be kept any longer. */
+export const CHANGES_TRIM_INTERVAL_MS = 10 * SECOND_MS;
 /** How long the answer to a `request_id` is kept. */
 export const REQUEST_ID_LIFETIME_MS = DAY_MS;
 /** Searches through many users that run at once. Each holds up to a page of users while others have their turns. */

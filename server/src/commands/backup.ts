@@ -3,30 +3,32 @@ import { formatBytes } from "@rollcall/shared/format-bytes";
 import { type Progress, startProgress } from "@rollcall/shared/progress";
 import { parseDatabaseSetting } from "../config.ts";
 import { DatabaseOpenError } from "../repository/database-open.ts";
-import { copySqliteFile } from "../repository/sqlite/copy-file.ts";
+import { type CopyFileOptions, copySqliteFile } from "../repository/sqlite/copy-file.ts";
 import { type CommandIo, fileSources } from "./io.ts";
 
 /** Copies the database of DATABASE_URL to a new file. @throws ConfigError | DatabaseOpenError */
 export async function backUp(file: string, io: CommandIo): Promise<void> {
   const to = resolve(io.workingDir, file);
-  const copied = await copyFile(databaseFile(io), to, io);
+  const copied = await copyFile({ from: databaseFile(io), to }, io);
   io.stdout.write(`${copied} are in ${to}, read back and sound.\n`);
 }
 
 /** Puts a backup in the place of DATABASE_URL. @throws ConfigError | DatabaseOpenError */
 export async function restore(file: string, io: CommandIo): Promise<void> {
   const to = databaseFile(io);
-  const copied = await copyFile(resolve(io.workingDir, file), to, io);
+  const copied = await copyFile({ from: resolve(io.workingDir, file), to, begins: true }, io);
   io.stdout.write(`${copied} are in ${to}, read back and sound. Start the server.\n`);
 }
 
 /** Returns in words what was copied. */
-async function copyFile(from: string, to: string, { stderr, signal }: CommandIo): Promise<string> {
+async function copyFile(
+  files: Pick<CopyFileOptions, "from" | "to" | "begins">,
+  { stderr, signal }: CommandIo,
+): Promise<string> {
   let progress: Progress | undefined;
   try {
     const { users, bytes } = await copySqliteFile({
-      from,
-      to,
+      ...files,
       signal,
       onProgress(doneBytes, totalBytes) {
         progress ??= startProgress(stderr, totalBytes);

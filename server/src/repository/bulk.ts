@@ -43,6 +43,6 @@ export interface BulkWriter extends BulkReader {
   addUsers(users: readonly StoredUser[]): Promise<void>;
   addRequests(requests: readonly StoredRequest[]): Promise<void>;
   setPageTokenKey(key: Uint8Array): Promise<void>;
-  /** Resolves once everything is durable. */
+  /** Resolves once everything is durable. The log of changes, which has none of it, begins anew with another epoch. */
   commit(): Promise<void>;
 }

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { StoredUser } from "./bulk.ts";
 import { type CopyOptions, copyDirectory } from "./copy-directory.ts";
 import { openSqliteBulkReader, openSqliteBulkWriter } from "./sqlite/bulk.ts";
+import { openSqliteUserRepository } from "./sqlite/user-repository.ts";
 
 let folder: string;
 withFolderEach((created) => {
@@ -49,6 +50,25 @@ test("a row that is written differently undoes the copy", async () => {
   // The control.
   await using writer = openSqliteBulkWriter(path);
   expect(await copyDirectory(reader, writer, options())).toMatchObject({ users: users.length, requests: 0 });
+});
+
+test("a copy has its own epoch of changes, and so has a directory that it fills", async () => {
+  const epochOf = async (path: string) => {
+    await using users = Object.assign(openSqliteUserRepository({ path }), {
+      async [Symbol.asyncDispose]() {
+        await users.close();
+      },
+    });
+    return (await users.changes.head()).epoch;
+  };
+  const [from, to] = [await makeSource(), join(folder, "to.db")];
+  const empty = await epochOf(to);
+  {
+    await using reader = openSqliteBulkReader(from);
+    await using writer = openSqliteBulkWriter(to);
+    await copyDirectory(reader, writer, options());
+  }
+  expect(new Set([empty, await epochOf(to), await epochOf(from)]).size).toBe(3);
 });
 
 test("a copy that is stopped is undone, and reports its progress until then", async () => {

@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { EmailTakenError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import { describeChangeLog } from "./change-log.contract.ts";
 import { newUser } from "./new-user.contract.ts";
 import { describeUserList } from "./user-list.contract.ts";
 import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
@@ -114,6 +115,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
 
     describeUserList(open);
     describeUserSearch(open);
+    describeChangeLog(open);
 
     test("creates one user for a repeated request, and none if its content differs", async () => {
       await using users = await open();

@@ -1,5 +1,7 @@
+import type { Author } from "../domain/logged-change.ts";
 import type { User, UserFields } from "../domain/user.ts";
 import type { Cursor, UserOrder } from "../domain/user-order.ts";
+import type { ChangeLog } from "./change-log.ts";
 import type { RepositoryStats } from "./stats.ts";
 
 /** Result that is there, or a promise of it. */
@@ -60,12 +62,20 @@ export interface UserChange extends Partial<UserFields> {
   readonly updatedAtMs: number;
 }
 
+/** Returns the author of a write that nobody signed in has made. */
+export function nobody(atMs: number): Author {
+  return { subject: "", atMs };
+}
+
 /**
  * Storage of users. A promise of a write resolves only when the write is durable. All promises reject with {@link
- * DatabaseUnavailableError} while the database can't be used.
+ * DatabaseUnavailableError} while the database can't be used. The author of a write is by default nobody, at the time of
+ * the write.
  */
 export interface UserRepository {
   readonly stats?: RepositoryStats;
+  /** Log of all writes that have changed something. */
+  readonly changes: ChangeLog;
   /** May answer at once: a read of a database in the process need not wait for a turn. */
   find(id: string): Awaitable<User | undefined>;
   /** Returns the users of these ids, in the order of the ids, with undefined for each that does not exist. */
@@ -97,7 +107,7 @@ export interface UserRepository {
    * @throws EmailTakenError
    * @throws InvalidArgumentError when the request id was used for another request.
    */
-  insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User>;
+  insert(user: User, idempotencyKey?: IdempotencyKey, author?: Author): Promise<User>;
   /**
    * Changes a user and increments its version.
    *
@@ -105,12 +115,12 @@ export interface UserRepository {
    * @throws StaleUserError when expectedVersion is given and not the user's.
    * @throws EmailTakenError
    */
-  update(id: string, change: UserChange, expectedVersion?: number): Promise<User>;
+  update(id: string, change: UserChange, expectedVersion?: number, author?: Author): Promise<User>;
   /**
    * @throws UserNotFoundError
    * @throws StaleUserError when expectedVersion is given and not the user's.
    */
-  delete(id: string, expectedVersion?: number): Promise<void>;
+  delete(id: string, expectedVersion?: number, author?: Author): Promise<void>;
   /** Returns 32 random bytes, made once and kept with the data. */
   pageTokenKey(): Promise<Uint8Array>;
   /**

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import type { Author } from "../domain/logged-change.ts";
 import type { Principal } from "../domain/principal.ts";
 import { type User, type UserFields, versionOf } from "../domain/user.ts";
 import { BY_CREATION, type Cursor, placeOf, type UserOrder } from "../domain/user-order.ts";
@@ -132,16 +133,15 @@ export class Users {
    */
   create({ email, name }: UserFields, requestId: string, principal: Principal | undefined): Promise<User> {
     const nowMs = this.#now();
+    const author = authorOf(principal, nowMs);
     const user = { id: this.#newId(), email, name, createdAtMs: nowMs, updatedAtMs: nowMs, version: 1 };
-    if (requestId === "") return this.#repository.insert(user);
-    return this.#repository.insert(user, {
-      principal: principal?.subject ?? "",
-      requestId,
-      requestHash: createHash("sha256")
-        .update(JSON.stringify([email, name]))
-        .digest("base64url"),
-      notBeforeMs: nowMs - REQUEST_ID_LIFETIME_MS,
-    });
+    if (requestId === "") return this.#repository.insert(user, undefined, author);
+    const requestHash = createHash("sha256")
+      .update(JSON.stringify([email, name]))
+      .digest("base64url");
+    const notBeforeMs = nowMs - REQUEST_ID_LIFETIME_MS;
+    const key = { principal: author.subject, requestId, requestHash, notBeforeMs };
+    return this.#repository.insert(user, key, author);
   }
 
   /**
@@ -152,10 +152,11 @@ export class Users {
    * @throws StaleUserError
    * @throws EmailTakenError
    */
-  async update(id: string, fields: Partial<UserFields>, etag: string): Promise<User> {
+  async update(id: string, fields: Partial<UserFields>, etag: string, principal: Principal | undefined): Promise<User> {
     const version = expectedVersion(etag);
     if (Object.keys(fields).length > 0) {
-      return this.#repository.update(id, { ...fields, updatedAtMs: this.#now() }, version);
+      const updatedAtMs = this.#now();
+      return this.#repository.update(id, { ...fields, updatedAtMs }, version, authorOf(principal, updatedAtMs));
     }
     const user = await this.get(id);
     if (version !== undefined && version !== user.version) throw new StaleUserError(id);
@@ -167,8 +168,8 @@ export class Users {
    * @throws UserNotFoundError
    * @throws StaleUserError
    */
-  delete(id: string, etag: string): Promise<void> {
-    return this.#repository.delete(id, expectedVersion(etag));
+  delete(id: string, etag: string, principal: Principal | undefined): Promise<void> {
+    return this.#repository.delete(id, expectedVersion(etag), authorOf(principal, this.#now()));
   }
 
   async #tokens(): Promise<PageTokens> {
@@ -188,6 +189,10 @@ function cursorOf(pageToken: string, pageTokens: PageTokens, query: string): Cur
 
 function sizeOf(pageSize: number): number {
   return pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
+}
+
+function authorOf(principal: Principal | undefined, atMs: number): Author {
+  return { subject: principal?.subject ?? "", atMs };
 }
 
 /** @throws UserNotFoundError */

@@ -12,6 +12,7 @@ import {
 import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
 import type { PostgresAddress } from "./connection.ts";
+import { renewChangeEpoch } from "./migrations.ts";
 import { connectPrepared } from "./open.ts";
 import { type Statement, statements, USER_COLUMNS } from "./statements.ts";
 import { wordsFor } from "./words-for.ts";
@@ -163,6 +164,8 @@ class PostgresBulkWriter extends PostgresBulkReader implements BulkWriter {
   }
 
   async commit(): Promise<void> {
+    // The log has none of the users: whoever watches the directory has to read it anew.
+    await this.query({ text: renewChangeEpoch });
     await this.query(statements.commit);
   }
 }

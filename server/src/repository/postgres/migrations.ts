@@ -1,3 +1,8 @@
+/** Gives the log of changes an epoch that it never had: places in the log of before are places in another one. */
+export const renewChangeEpoch = `
+  INSERT INTO properties VALUES ('change_epoch', left(md5(gen_random_uuid()::text), 16))
+  ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
+
 /**
  * The schema, step by step. A released step is never changed. The table `rollcall_schema` has a row for each step that
  * was applied.
@@ -55,5 +60,22 @@ export const postgresMigrations: readonly string[] = [
     token   text NOT NULL,
     used_at timestamptz NOT NULL DEFAULT now()
   ) WITH (fillfactor = 50);
+  `,
+  // Changes are read in the order of (xid, id), and no further than to the oldest transaction that is still open: a
+  // sequence alone is taken before the commit, so that a reader past number 7 could miss 6.
+  `
+  CREATE TABLE changes (
+    xid           xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    id            bigint GENERATED ALWAYS AS IDENTITY,
+    user_id       text COLLATE "C" NOT NULL,
+    changed_at_ms bigint NOT NULL,
+    changed_by    text NOT NULL,
+    before        text,
+    after         text,
+    PRIMARY KEY (xid, id)
+  );
+  CREATE INDEX changes_by_user ON changes (user_id, xid, id);
+  INSERT INTO properties VALUES ('changes_kept_behind', '');
+  ${renewChangeEpoch};
   `,
 ];

@@ -39,7 +39,7 @@ test("starts at the same time bring one schema up to date, with one key", async 
   expect(new Set(keys.map((key) => Buffer.from(key).toString("hex"))).size).toBe(1);
   await Promise.all(opened.map((users) => users.insert(newUser())));
   await Promise.all(opened.map((users) => users.close()));
-  expect(await postgres.query("SELECT step FROM rollcall_schema", url)).toEqual([{ step: 1 }]);
+  expect(await postgres.query("SELECT step FROM rollcall_schema", url)).toEqual([{ step: 1 }, { step: 2 }]);
 });
 
 test("waits for a server that changes the schema, and says so once", async () => {
@@ -64,7 +64,7 @@ test("a schema of a newer version is refused by its number, and left alone", asy
   await (await open(url)).close();
   await postgres.query("INSERT INTO rollcall_schema VALUES (999)", url);
   expect(await refusal(url)).toBe(
-    'PostgreSQL database "postgres" at <address> was made by a newer version of Rollcall (schema 999, this one knows 1); start that version',
+    'PostgreSQL database "postgres" at <address> was made by a newer version of Rollcall (schema 999, this one knows 2); start that version',
   );
 });
 

@@ -9,6 +9,11 @@ const named = (name: string, text: string): Statement => ({ name: `rollcall_${na
 /** Columns of a user. */
 export const USER_COLUMNS = 'id, email, name, created_at_ms AS "createdAtMs", updated_at_ms AS "updatedAtMs", version';
 
+const CHANGE_STATE = `(SELECT value FROM properties WHERE name = 'change_epoch') AS epoch,
+  (SELECT value FROM properties WHERE name = 'changes_kept_behind') AS "keptBehind"`;
+const CHANGE_COLUMNS = `change.xid::text AS xid, change.id::text AS id, user_id AS "userId", changed_at_ms AS "atMs",
+  changed_by AS subject, before, after`;
+
 export const statements = {
   ping: named("ping", "SELECT 1 FROM users LIMIT 1"),
   findMany: named("find_many", `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY($1::text[])`),
@@ -16,6 +21,67 @@ export const statements = {
   writeCheck: named(
     "write_check",
     `INSERT INTO properties VALUES ('write_check', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+  ),
+
+  // The log of changes (`change-log.ts`).
+  changeHead: named(
+    "change_head",
+    `SELECT ${CHANGE_STATE}, pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
+      pg_snapshot_xmax(pg_current_snapshot())::text AS written`,
+  ),
+  // All of one snapshot: what it shows is complete below its oldest open transaction.
+  readChanges: named(
+    "read_changes",
+    `
+    SELECT ${CHANGE_STATE}, log.settled::text, ${CHANGE_COLUMNS}
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS settled) AS log
+    LEFT JOIN LATERAL (
+      SELECT * FROM changes WHERE (xid, id) > ($1::text::xid8, $2::bigint) AND xid < log.settled
+      ORDER BY xid, id LIMIT $3
+    ) AS change ON true
+    ORDER BY change.xid, change.id`,
+  ),
+  changeHistory: named(
+    "change_history",
+    `
+    SELECT ${CHANGE_STATE}, ${CHANGE_COLUMNS} FROM (SELECT) AS log
+    LEFT JOIN LATERAL (
+      SELECT * FROM changes WHERE user_id = $1 AND (xid, id) < ($2::text::xid8, $3::bigint)
+      ORDER BY xid DESC, id DESC LIMIT $4
+    ) AS change ON true
+    ORDER BY change.xid DESC, change.id DESC`,
+  ),
+  // Ids count changes, but for the few of transactions that were rolled back.
+  trimChanges: named(
+    "trim_changes",
+    `
+    WITH oldest AS (
+      SELECT xid, id, changed_at_ms, row_number() OVER (ORDER BY xid, id) AS place FROM (
+        SELECT xid, id, changed_at_ms FROM changes WHERE xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY xid, id LIMIT $3
+      ) AS first
+    ), kept AS (
+      SELECT min(place) AS place FROM oldest
+      WHERE changed_at_ms >= $1 AND id > (SELECT max(id) FROM changes) - $2::bigint
+    ), last AS (
+      SELECT xid, id FROM oldest WHERE place < coalesce((SELECT place FROM kept), $3 + 1) ORDER BY place DESC LIMIT 1
+    ), gone AS (
+      DELETE FROM changes USING last WHERE (changes.xid, changes.id) <= (last.xid, last.id) RETURNING 1
+    ), noted AS (
+      UPDATE properties SET value = greatest(value COLLATE "C",
+        lpad(to_hex(last.xid::text::bigint), 16, '0') || lpad(to_hex(last.id), 16, '0'))
+      FROM last WHERE name = 'changes_kept_behind'
+    )
+    SELECT count(*)::int AS count FROM gone`,
+  ),
+  logChanges: named(
+    "log_changes",
+    `
+    INSERT INTO changes (user_id, changed_at_ms, changed_by, before, after)
+    SELECT user_id, changed_at_ms, changed_by, before, after
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[]) WITH ORDINALITY
+      AS new (user_id, changed_at_ms, changed_by, before, after, place)
+    ORDER BY place`,
   ),
 
   // The batch of writes (`write-batch.ts`).

@@ -2,8 +2,16 @@ import { randomBytes } from "node:crypto";
 import { DatabaseUnwritableError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
 import { createCommitStats } from "../stats.ts";
-import type { CountOptions, IdempotencyKey, ListOptions, UserChange, UserRepository } from "../user-repository.ts";
+import {
+  type CountOptions,
+  type IdempotencyKey,
+  type ListOptions,
+  nobody,
+  type UserChange,
+  type UserRepository,
+} from "../user-repository.ts";
 import { WriteCheck } from "../write-check.ts";
+import { PostgresChangeLog } from "./change-log.ts";
 import { FindBatch } from "./find-batch.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenPostgresOptions, openPostgres } from "./open.ts";
@@ -24,6 +32,7 @@ export async function openPostgresUserRepository(options: OpenPostgresOptions): 
 
 class PostgresUserRepository implements UserRepository {
   readonly stats = createCommitStats("postgresql");
+  readonly changes: PostgresChangeLog;
   readonly #pool: PostgresPool;
   readonly #writes: GroupCommit;
   readonly #finds: FindBatch;
@@ -32,6 +41,7 @@ class PostgresUserRepository implements UserRepository {
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
+    this.changes = new PostgresChangeLog(pool);
     this.#writes = new GroupCommit(pool, this.stats.commitSizes);
     this.#finds = new FindBatch((ids) => this.#read(ids));
     this.#list = new PostgresUserList(pool);
@@ -57,16 +67,16 @@ class PostgresUserRepository implements UserRepository {
     return this.#list.count(options);
   }
 
-  insert(user: User, key?: IdempotencyKey): Promise<User> {
-    return this.#write({ kind: "insert", user, key }) as Promise<User>;
+  insert(user: User, key?: IdempotencyKey, author = nobody(user.createdAtMs)): Promise<User> {
+    return this.#write({ kind: "insert", user, key, author }) as Promise<User>;
   }
 
-  update(id: string, change: UserChange, expectedVersion?: number): Promise<User> {
-    return this.#write({ kind: "update", id, change, expectedVersion }) as Promise<User>;
+  update(id: string, change: UserChange, expectedVersion?: number, author = nobody(change.updatedAtMs)): Promise<User> {
+    return this.#write({ kind: "update", id, change, expectedVersion, author }) as Promise<User>;
   }
 
-  async delete(id: string, expectedVersion?: number): Promise<void> {
-    await this.#write({ kind: "delete", id, expectedVersion });
+  async delete(id: string, expectedVersion?: number, author = nobody(Date.now())): Promise<void> {
+    await this.#write({ kind: "delete", id, expectedVersion, author });
   }
 
   async pageTokenKey(): Promise<Uint8Array> {
@@ -94,6 +104,7 @@ class PostgresUserRepository implements UserRepository {
     try {
       const result = await this.#writes.run(write);
       this.#writeCheck.succeeded();
+      this.changes.committed();
       return result;
     } catch (error) {
       if (error instanceof DatabaseUnwritableError) this.#writeCheck.failed(error);

@@ -2,6 +2,7 @@ import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { expect, test } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
 import { newUser } from "../new-user.contract.ts";
+import { nobody } from "../user-repository.ts";
 import { connectPrepared } from "./open.ts";
 import { statements } from "./statements.ts";
 import type { Write } from "./write.ts";
@@ -20,10 +21,11 @@ test("a version that changes between the read and the write is never overwritten
     return rows;
   };
   const user = newUser();
-  await runWrites(send, [{ kind: "insert", user, key: undefined }], []);
+  const author = nobody(0);
+  await runWrites(send, [{ kind: "insert", user, key: undefined, author }], []);
   const writes: Write[] = [
-    { kind: "update", id: user.id, change: { name: "x", updatedAtMs: 1 }, expectedVersion: 1 },
-    { kind: "delete", id: user.id, expectedVersion: 1 },
+    { kind: "update", id: user.id, change: { name: "x", updatedAtMs: 1 }, expectedVersion: 1, author },
+    { kind: "delete", id: user.id, expectedVersion: 1, author },
   ];
   for (const write of writes) {
     afterRead = "UPDATE users SET version = 7";

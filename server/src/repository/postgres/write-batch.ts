@@ -1,4 +1,5 @@
 import { EmailTakenError, StaleUserError, UserNotFoundError } from "../../domain/errors.ts";
+import type { LoggedChange } from "../../domain/logged-change.ts";
 import { searchKey, type User } from "../../domain/user.ts";
 import { wordsOfUser } from "../../domain/user-words.ts";
 import { type RememberedRequest, replay } from "../replay.ts";
@@ -21,6 +22,9 @@ export type Send = <T extends object>(statement: Statement, values?: readonly un
 
 type Insert = Extract<Write, { kind: "insert" }>;
 type StoredUser = User & { readonly words: string };
+
+/** A change for the log. */
+interface Change extends Pick<LoggedChange, "author" | "before" | "after"> {}
 
 /** A user that the batch changes or deletes. */
 interface Target {
@@ -45,7 +49,8 @@ export async function runWrites(send: Send, writes: readonly Write[], first: Pro
     ...first,
   ]);
   const targets = new Map(stored.map((user) => [user.id, { stored: user, current: user } as Target]));
-  const outcomes = writes.map((write) => (write.kind === "insert" ? undefined : change(targets, write)));
+  const made: Change[] = [];
+  const outcomes = writes.map((write) => (write.kind === "insert" ? undefined : change(targets, write, made)));
 
   const pending = inserts.filter((insert) => !remembered.has(insert));
   const [, refused, created] = await Promise.all([
@@ -54,10 +59,18 @@ export async function runWrites(send: Send, writes: readonly Write[], first: Pro
     insertAll(send, pending),
   ]);
   // A rival may have committed the same request since the first look. Its e-mail is taken then, by the same user.
-  const rivals = await findRequests(
-    send,
-    pending.filter(({ user }) => !created.has(user.id)),
-  );
+  const [rivals] = await Promise.all([
+    findRequests(
+      send,
+      pending.filter(({ user }) => !created.has(user.id)),
+    ),
+    log(send, [
+      ...pending.flatMap(({ user, author }) =>
+        created.has(user.id) ? [{ author, before: undefined, after: user }] : [],
+      ),
+      ...made.filter(({ before }) => !refused.has(before?.id ?? "")),
+    ]),
+  ]);
   return writes.map((write, index) => {
     if (write.kind !== "insert") {
       return refused.has(write.id) ? { error: new EmailTakenError() } : (outcomes[index] as Outcome);
@@ -80,7 +93,7 @@ function settle(act: () => User | undefined): Outcome {
 }
 
 /** Changes or deletes a user in memory; its row is locked. */
-function change(targets: ReadonlyMap<string, Target>, write: Exclude<Write, Insert>): Outcome {
+function change(targets: ReadonlyMap<string, Target>, write: Exclude<Write, Insert>, made: Change[]): Outcome {
   return settle(() => {
     const { id, expectedVersion } = write;
     const target = targets.get(id);
@@ -88,6 +101,7 @@ function change(targets: ReadonlyMap<string, Target>, write: Exclude<Write, Inse
     if (!target || !user) throw new UserNotFoundError(id);
     if (expectedVersion !== undefined && expectedVersion !== user.version) throw new StaleUserError(id);
     target.current = write.kind === "delete" ? undefined : changed(user, write.change);
+    made.push({ author: write.author, before: user, after: target.current });
     return target.current;
   });
 }
@@ -102,6 +116,24 @@ function changed(user: User, change: Extract<Write, { kind: "update" }>["change"
     updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
     version: user.version + 1,
   };
+}
+
+/** Logs changes, in their order. */
+async function log(send: Send, changes: readonly Change[]): Promise<void> {
+  if (changes.length === 0) return;
+  const toText = (user: User | undefined) => (user ? JSON.stringify(toPlain(user)) : null);
+  await send(statements.logChanges, [
+    changes.map(({ before, after }) => (after ?? before)?.id),
+    changes.map(({ author }) => author.atMs),
+    changes.map(({ author }) => author.subject),
+    changes.map(({ before }) => toText(before)),
+    changes.map(({ after }) => toText(after)),
+  ]);
+}
+
+/** Leaves out what a row has beside its user. */
+function toPlain({ id, email, name, createdAtMs, updatedAtMs, version }: User): User {
+  return { id, email, name, createdAtMs, updatedAtMs, version };
 }
 
 async function findRequests(send: Send, inserts: readonly Insert[]): Promise<Map<Insert, RememberedRequest>> {

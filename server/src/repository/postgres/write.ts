@@ -1,16 +1,28 @@
+import type { Author } from "../../domain/logged-change.ts";
 import { searchKey, type User } from "../../domain/user.ts";
 import type { IdempotencyKey, UserChange } from "../user-repository.ts";
 
 /** A change that waits for its transaction. */
 export type Write =
-  | { readonly kind: "insert"; readonly user: User; readonly key: IdempotencyKey | undefined }
+  | {
+      readonly kind: "insert";
+      readonly user: User;
+      readonly key: IdempotencyKey | undefined;
+      readonly author: Author;
+    }
   | {
       readonly kind: "update";
       readonly id: string;
       readonly change: UserChange;
       readonly expectedVersion: number | undefined;
+      readonly author: Author;
     }
-  | { readonly kind: "delete"; readonly id: string; readonly expectedVersion: number | undefined };
+  | {
+      readonly kind: "delete";
+      readonly id: string;
+      readonly expectedVersion: number | undefined;
+      readonly author: Author;
+    };
 
 /** How a write of a committed transaction went. */
 export type Outcome = { readonly value: User | undefined } | { readonly error: unknown };

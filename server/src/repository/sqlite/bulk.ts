@@ -14,6 +14,7 @@ import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
 import { isBusy, isCorrupt } from "./errors.ts";
 import { USER_COLUMNS } from "./list-statements.ts";
+import { renewChangeEpoch } from "./migrations.ts";
 import { explainFault, isCurrent, openSqlite } from "./open.ts";
 import { inspectFile, recognise } from "./recognise-sqlite.ts";
 import { StoredWords } from "./stored-words.ts";
@@ -175,6 +176,7 @@ class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
   }
 
   async commit(): Promise<void> {
-    this.explained(() => this.database.exec("COMMIT"));
+    // The log has none of the users: whoever watches the directory has to read it anew.
+    this.explained(() => this.database.exec(`${renewChangeEpoch} COMMIT`));
   }
 }

@@ -138,3 +138,16 @@ test("a source that is missing, foreign, empty, newer or damaged is refused, and
   expect(existsSync(to)).toBe(false);
   expect(existsSync(`${to}.partial`)).toBe(false);
 });
+
+test("a copy to be served has an epoch of its own, one to be kept has its source's", async () => {
+  using source = makeDatabase(10);
+  const [kept, served] = [join(folder, "kept.db"), join(folder, "served.db")];
+  await copySqliteFile(options(source.path, kept));
+  await copySqliteFile(options(kept, served, { begins: true }));
+  const epochs = [source.path, kept, served].map((path) => {
+    using database = new DatabaseSync(path, { readOnly: true });
+    return database.prepare("SELECT value FROM properties WHERE name = 'change_epoch'").get()?.value;
+  });
+  expect(epochs[1]).toBe(epochs[0]);
+  expect(epochs[2]).not.toBe(epochs[0]);
+});

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
 import { DatabaseOpenError } from "../database-open.ts";
 import { isBusy, isCorrupt } from "./errors.ts";
-import { sqliteMigrations } from "./migrations.ts";
+import { FIRST_VERSION_WITH_CHANGES, renewChangeEpoch, sqliteMigrations } from "./migrations.ts";
 import { APPLICATION_ID, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 
 /** Pages that are copied at once: 4 MiB, some milliseconds. Ctrl-C and the progress wait for them. */
@@ -16,6 +16,11 @@ export interface CopyFileOptions {
   readonly from: string;
   /** File to make. It must not exist, or be empty. */
   readonly to: string;
+  /**
+   * Whether the copy is to be served from now on, as a restored backup. Its log of changes gets an epoch of its own, since
+   * the database that it stands for may have gone on after the backup.
+   */
+  readonly begins?: boolean;
   /** Aborted to stop; nothing is left then. */
   readonly signal: AbortSignal;
   /** Called as bytes are copied. */
@@ -58,6 +63,7 @@ export async function copySqliteFile(options: CopyFileOptions): Promise<CopiedFi
     signal.throwIfAborted();
     options.onCheck();
     assertSound(partial, from, facts);
+    if (options.begins && facts.schemaVersion >= FIRST_VERSION_WITH_CHANGES) renewEpoch(partial);
     sync(partial);
     publish(partial, to);
     return { users: facts.users, bytes: statSync(to).size };
@@ -127,6 +133,11 @@ function assertSound(partial: string, from: string, expected: Facts): void {
   if (JSON.stringify(readFacts(copy, partial)) !== JSON.stringify(expected)) {
     throw new DatabaseOpenError(`the copy of ${from} differs from it; the copy was dropped`);
   }
+}
+
+function renewEpoch(partial: string): void {
+  using copy = new DatabaseSync(partial);
+  copy.exec(renewChangeEpoch);
 }
 
 /** Gives the file its name, unless there is one of that name by now. */

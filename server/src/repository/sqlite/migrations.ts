@@ -1,3 +1,8 @@
+/** Gives the log of changes an epoch that it never had: places in the log of before are places in another one. */
+export const renewChangeEpoch = "INSERT OR REPLACE INTO properties VALUES ('change_epoch', lower(hex(randomblob(8))));";
+/** First version of the schema with a log of changes. */
+export const FIRST_VERSION_WITH_CHANGES = 4;
+
 /**
  * The schema, step by step. A released step is never changed. The database keeps the number of steps applied as its
  * `user_version`. Steps may call `rollcall_words` (`stored-words.ts`).
@@ -71,5 +76,18 @@ export const sqliteMigrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   INSERT INTO user_words (word, user)
   SELECT value, row FROM users, json_each(rollcall_words_json(words)) ORDER BY value, row;
+  `,
+  // The order of changes is that of their ids: AUTOINCREMENT never gives an id twice, not even the last one's.
+  `
+  CREATE TABLE changes (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id       TEXT NOT NULL,
+    changed_at_ms INTEGER NOT NULL,
+    changed_by    TEXT NOT NULL,
+    before        TEXT,
+    after         TEXT
+  ) STRICT;
+  CREATE INDEX changes_by_user ON changes (user_id, id);
+  ${renewChangeEpoch}
   `,
 ];

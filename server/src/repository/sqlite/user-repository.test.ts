@@ -46,7 +46,7 @@ describe("a SQLite file", () => {
     await users.insert(user);
     const other = new DatabaseSync(path);
     expect(other.prepare("PRAGMA journal_mode").get()).toEqual({ journal_mode: "wal" });
-    expect(other.prepare("PRAGMA user_version").get()).toEqual({ user_version: 3 });
+    expect(other.prepare("PRAGMA user_version").get()).toEqual({ user_version: 4 });
     expect(other.prepare("SELECT count(*) AS count FROM users").get()).toEqual({ count: 1 });
     other.close();
   });

@@ -5,18 +5,20 @@ import { wordsOfUser } from "../../domain/user-words.ts";
 import { hasTimeInTurn, timeInTurn } from "../../runtime/loop-turn.ts";
 import { type RememberedRequest, replay } from "../replay.ts";
 import { createCommitStats } from "../stats.ts";
-import type {
-  Awaitable,
-  CountOptions,
-  EncodedList,
-  EncodedListOptions,
-  IdempotencyKey,
-  ListOptions,
-  UserChange,
-  UserRepository,
+import {
+  type Awaitable,
+  type CountOptions,
+  type EncodedList,
+  type EncodedListOptions,
+  type IdempotencyKey,
+  type ListOptions,
+  nobody,
+  type UserChange,
+  type UserRepository,
 } from "../user-repository.ts";
 import { toWordsText } from "../words-text.ts";
 import { WriteCheck } from "../write-check.ts";
+import { SqliteChangeLog } from "./change-log.ts";
 import { SqliteEncodedList } from "./encoded-list.ts";
 import { isBusy, isCorrupt, isUnavailable } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -45,6 +47,7 @@ export function openSqliteUserRepository({ path, ...options }: SqliteOptions): U
 }
 
 class SqliteUserRepository implements UserRepository {
+  readonly changes: SqliteChangeLog;
   readonly #database: DatabaseSync;
   readonly #watch: SqliteWatch;
   readonly #writes: GroupCommit;
@@ -62,6 +65,10 @@ class SqliteUserRepository implements UserRepository {
     this.#list = new SqliteUserList(database);
     this.#encodedList = new SqliteEncodedList(database);
     this.#words = new StoredWords(database);
+    this.changes = new SqliteChangeLog(database, {
+      read: (query) => this.#read(query),
+      write: (write) => this.#run(write),
+    });
     this.#writes = new GroupCommit(database, {
       maxBatch: 1_024,
       maxHoldMs: 5,
@@ -103,7 +110,7 @@ class SqliteUserRepository implements UserRepository {
     return this.#use(() => this.#list.count(options));
   }
 
-  insert(user: User, idempotencyKey?: IdempotencyKey): Promise<User> {
+  insert(user: User, idempotencyKey?: IdempotencyKey, author = nobody(user.createdAtMs)): Promise<User> {
     return this.#write(() => {
       const replayed = idempotencyKey && this.#replay(idempotencyKey);
       if (replayed) return replayed;
@@ -121,11 +128,12 @@ class SqliteUserRepository implements UserRepository {
       );
       this.#words.replace(lastInsertRowid, "", words);
       if (idempotencyKey) this.#remember(idempotencyKey, user);
+      this.changes.add(author, undefined, user);
       return user;
     });
   }
 
-  update(id: string, change: UserChange, expectedVersion?: number): Promise<User> {
+  update(id: string, change: UserChange, expectedVersion?: number, author = nobody(change.updatedAtMs)): Promise<User> {
     return this.#write(() => {
       const user = this.#expect(id, expectedVersion);
       const updated: User = {
@@ -143,16 +151,18 @@ class SqliteUserRepository implements UserRepository {
       const words = toWordsText(wordsOfUser(updated));
       this.#statements.update.run(email, emailKey, name, searchKey(name), words, updatedAtMs, version, id);
       this.#words.replace(stored.row, stored.words, words);
+      this.changes.add(author, user, updated);
       return updated;
     });
   }
 
-  delete(id: string, expectedVersion?: number): Promise<void> {
+  delete(id: string, expectedVersion?: number, author = nobody(Date.now())): Promise<void> {
     return this.#write(() => {
-      this.#expect(id, expectedVersion);
+      const user = this.#expect(id, expectedVersion);
       const { row, words } = this.#storedWords(id);
       this.#words.replace(row, words, "");
       this.#statements.delete.run(id);
+      this.changes.add(author, user, undefined);
     });
   }
 
@@ -219,6 +229,7 @@ class SqliteUserRepository implements UserRepository {
     try {
       const result = await this.#run(write);
       this.#writeCheck.succeeded();
+      this.changes.committed();
       return result;
     } catch (error) {
       // An error without a cause means that too many writes waited: the database is well.

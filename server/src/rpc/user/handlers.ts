@@ -37,11 +37,13 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
     },
     async updateUser(request, { values }) {
       nameResource(values, request.id);
-      return new UserAnswer(await users.update(request.id, toUserChange(request), request.etag));
+      return new UserAnswer(
+        await users.update(request.id, toUserChange(request), request.etag, values.get(principalKey)),
+      );
     },
     async deleteUser({ id, etag }, { values }) {
       nameResource(values, id);
-      await users.delete(id, etag);
+      await users.delete(id, etag, values.get(principalKey));
       return { success: true };
     },
   };

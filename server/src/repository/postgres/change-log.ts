@@ -1,0 +1,102 @@
+import type { ChangePlace, LoggedChange } from "../../domain/logged-change.ts";
+import type { User } from "../../domain/user.ts";
+import type {
+  ChangeHistory,
+  ChangeLog,
+  ChangeLogHead,
+  ChangeLogState,
+  ChangePage,
+  HistoryOptions,
+  ReadOptions,
+  TrimOptions,
+} from "../change-log.ts";
+import type { PostgresPool } from "./pool.ts";
+import { statements } from "./statements.ts";
+
+/** Hexadecimal digits of each half of a place: 64 bits. */
+const HALF = 16;
+const END = (2n ** 63n - 1n).toString();
+
+interface ChangeRow extends ChangeLogState {
+  /** Null in the row of a log without such changes. */
+  readonly xid: string | null;
+  readonly id: string;
+  readonly userId: string;
+  readonly atMs: number;
+  readonly subject: string;
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/**
+ * The table `changes`, in the order of (transaction, id). A transaction that is open holds up the changes of all later ones:
+ * until it ends, nobody knows whether it adds some ahead of them. Its number does not outlast a dump, so one needs another
+ * epoch.
+ */
+export class PostgresChangeLog implements ChangeLog {
+  /** Changes of other servers are found by looking. */
+  readonly pollIntervalMs = 100;
+  readonly #pool: PostgresPool;
+  readonly #listeners = new Set<() => void>();
+
+  constructor(pool: PostgresPool) {
+    this.#pool = pool;
+  }
+
+  /** Tells those who listen that changes were committed. */
+  committed(): void {
+    for (const wake of this.#listeners) wake();
+  }
+
+  async head(): Promise<ChangeLogHead> {
+    type Row = ChangeLogState & { settled: string; written: string };
+    const [row] = await this.#pool.query<Row>(statements.changeHead);
+    const { epoch, keptBehind, settled, written } = row as Row;
+    return { epoch, keptBehind, settled: toPlace(settled, "0"), written: toPlace(written, "0") };
+  }
+
+  async read({ after, limit }: ReadOptions): Promise<ChangePage> {
+    const values = [...toIds(after), limit];
+    const rows = await this.#pool.query<ChangeRow & { settled: string }>(statements.readChanges, values);
+    const { epoch, keptBehind, settled } = rows[0] as ChangeRow & { settled: string };
+    const changes = toChanges(rows);
+    const last = changes.at(-1)?.place ?? after;
+    const end = toPlace(settled, "0");
+    return { epoch, keptBehind, changes, place: changes.length === limit || last > end ? last : end };
+  }
+
+  async history({ userId, before, limit }: HistoryOptions): Promise<ChangeHistory> {
+    const values = [userId, ...(before === undefined ? [END, END] : toIds(before)), limit];
+    const rows = await this.#pool.query<ChangeRow>(statements.changeHistory, values);
+    const { epoch, keptBehind } = rows[0] as ChangeRow;
+    return { epoch, keptBehind, changes: toChanges(rows) };
+  }
+
+  async trim({ notBeforeMs, maxCount, limit }: TrimOptions): Promise<number> {
+    const [row] = await this.#pool.query<{ count: number }>(statements.trimChanges, [notBeforeMs, maxCount, limit]);
+    return row?.count ?? 0;
+  }
+
+  onCommit(wake: () => void): () => void {
+    this.#listeners.add(wake);
+    return () => this.#listeners.delete(wake);
+  }
+}
+
+function toPlace(xid: string, id: string): ChangePlace {
+  return [xid, id].map((half) => BigInt(half).toString(16).padStart(HALF, "0")).join("");
+}
+
+function toIds(place: ChangePlace): [xid: string, id: string] {
+  const [xid, id] = [place.slice(0, HALF), place.slice(HALF)].map((half) => BigInt(`0x${half || "0"}`).toString());
+  return [xid ?? "", id ?? ""];
+}
+
+function toChanges(rows: readonly ChangeRow[]): LoggedChange[] {
+  const toUser = (text: string | null) => (text === null ? undefined : (JSON.parse(text) as User));
+  return rows.flatMap(({ xid, id, userId, atMs, subject, before, after }) =>
+    xid === null
+      ? []
+      : [{ place: toPlace(xid, id), userId, author: { subject, atMs }, before: toUser(before), after: toUser(after) }],
+  );
+}
