@@ -87,8 +87,8 @@ export interface AppOptions {
    */
   reflection?: "open" | "token" | "off" | undefined;
   streams?: StreamsOptions | undefined;
-  /** How long changes of users are kept, and how many. */
-  changes?: Partial<ChangeRetentionOptions> | undefined;
+  /** How long changes of users are kept, how many, and how often a quiet watcher hears that. */
+  changes?: Partial<ChangeRetentionOptions & { progressIntervalMs: number }> | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
   /** Pace at which calls are admitted, and their limits beside maxCalls. */
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;

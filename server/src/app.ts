@@ -15,6 +15,7 @@ import { requestIdFrom } from "./runtime/request-id.ts";
 import { ChangeRetention } from "./service/change-retention.ts";
 import { Readiness } from "./service/readiness.ts";
 import { Streams } from "./service/streams.ts";
+import { UserChanges } from "./service/user-changes.ts";
 import { Users } from "./service/users.ts";
 import { PROMETHEUS_TYPE, toPrometheusText } from "./telemetry/metrics/prometheus-text.ts";
 import type { ServerNumbers } from "./telemetry/metrics/server-metrics.ts";
@@ -172,8 +173,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
     onError: (error) => logger.warn({ err: error }, "changes were not trimmed"),
   });
+  const changes = new UserChanges({
+    repository,
+    progressIntervalMs: options.changes?.progressIntervalMs,
+    onError: (error) => logger.error({ err: error }, "changes can't be read"),
+  });
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
+    changes,
     streams: new Streams(options.streams),
     routes: options.routes,
     permissions: options.permissions,
@@ -269,6 +276,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       }, shutdownGraceMs);
       closing.abort(shuttingDown());
       const closesAtMs = performance.now() + shutdownGraceMs + CUT_AFTER_GRACE_MS;
+      changes.close();
       webSockets.drain();
       try {
         await app.close();

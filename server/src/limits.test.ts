@@ -17,6 +17,7 @@ import {
   MAX_ERROR_MESSAGE_BYTES,
   MAX_FILTER_WORDS,
   MAX_HEALTH_CHECKS,
+  MAX_HELD_CHANGES,
   MAX_INLINE_CODING_BYTES,
   MAX_PAGE_SIZE,
   MAX_PROBE_MESSAGE_BYTES,
@@ -27,6 +28,7 @@ import {
   MAX_TIMES_OVER_BUDGET,
   MAX_TOTAL_SIZE,
   MAX_USER_MESSAGE_BYTES,
+  MAX_WATCHER_LAG,
   OVER_SHARE_STALL_TIMEOUT_MS,
   PING_STRIKES,
   defaultRequestTimeouts as requests,
@@ -157,6 +159,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   ],
   "compressed messages": [bytes(MAX_INLINE_CODING_BYTES)],
   "searches through many users": [count(MAX_SEARCHES_AT_ONCE)],
+  "changes that a watcher is behind": [count(MAX_WATCHER_LAG), count(MAX_HELD_CHANGES)],
   "words of a filter that differ": [count(MAX_FILTER_WORDS)],
   "`total_size` of a list": [count(MAX_TOTAL_SIZE)],
 };

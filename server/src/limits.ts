@@ -283,6 +283,12 @@ export const MAX_PAGE_SIZE = 1_000;
 export const MAX_FILTER_WORDS = 16;
 /** Greatest `total_size` that is counted. */
 export const MAX_TOTAL_SIZE = 10_000;
+/** Time after which a quiet watcher gets `progress`: half of the time after which common proxies cut a silent connection. */
+export const WATCH_PROGRESS_INTERVAL_MS = 15 * SECOND_MS;
+/** Changes that a watcher may be behind; fewer each where many filters are watched. */
+export const MAX_WATCHER_LAG = 1_024;
+/** The same for the watchers of all filters together. */
+export const MAX_HELD_CHANGES = 262_144;
 /** Time between two looks for changes that need not be kept any longer. */
 export const CHANGES_TRIM_INTERVAL_MS = 10 * SECOND_MS;
 /** How long the answer to a `request_id` is kept. */

@@ -49,6 +49,41 @@ export class UploadTooLargeError extends DomainError {
   }
 }
 
+/** The changes behind a place are not to be had: a watcher has to begin anew. */
+export abstract class ChangesGoneError extends DomainError {
+  abstract readonly reason: string;
+}
+
+/** The changes behind a resume token are no longer kept. */
+export class ChangesTrimmedError extends ChangesGoneError {
+  readonly reason = "RESUME_TOKEN_TOO_OLD";
+  constructor() {
+    super("resume token is too old: begin without one");
+  }
+}
+
+/** A resume token is of another database, or of this one before it was restored. */
+export class OtherDatabaseError extends ChangesGoneError {
+  readonly reason = "RESUME_TOKEN_OF_OTHER_DATABASE";
+  constructor() {
+    super("resume token is of another database: begin without one");
+  }
+}
+
+/** A watcher has fallen too far behind. */
+export class SlowWatcherError extends DomainError {
+  constructor() {
+    super("changes were read too slowly: go on with the last resume token");
+  }
+}
+
+/** The server stops; another one, or the next, can go on. */
+export class StoppingError extends DomainError {
+  constructor() {
+    super("server is shutting down");
+  }
+}
+
 /** Reasons why a database can't serve, as the readiness probe names them. */
 export type DatabaseFault = "database-unavailable" | "database-unwritable" | "database-missing" | "database-corrupt";
 

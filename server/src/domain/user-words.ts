@@ -22,6 +22,11 @@ export function wordsOfFilter(filter: string): string[] {
   return words.filter((word, index) => !words[index + 1]?.startsWith(word));
 }
 
+/** Returns whether a user with these words matches a filter with those. */
+export function matchesFilter(wordsOfUser: readonly string[], wordsOfFilter: readonly string[]): boolean {
+  return wordsOfFilter.every((start) => wordsOfUser.some((word) => word.startsWith(start)));
+}
+
 function split(text: string): string[] {
   return searchKey(text)
     .split(SEPARATORS)

@@ -109,14 +109,15 @@ export function describeChangeLog(open: () => Promise<UserRepository & AsyncDisp
       await users.update(user.id, { name: `N${index}`, updatedAtMs: 1 });
       await users.update(other.id, { name: `N${index}`, updatedAtMs: 1 });
     }
-    const { changes } = users;
-    const all = await changes.history({ userId: user.id, limit: 100 });
+    const history = async (userId: string, limit: number, before?: ChangePlace) =>
+      (await users.changes.history({ userId, limit, before })).changes;
+    const all = await history(user.id, 100);
     expect(all.map(({ after }) => after?.version)).toEqual([6, 5, 4, 3, 2, 1]);
     expect(all.every(({ userId }) => userId === user.id)).toBe(true);
-    const first = await changes.history({ userId: user.id, limit: 4 });
-    const rest = await changes.history({ userId: user.id, before: first.at(-1)?.place, limit: 4 });
+    const first = await history(user.id, 4);
+    const rest = await history(user.id, 4, first.at(-1)?.place);
     expect([...first, ...rest]).toEqual(all);
-    expect(await changes.history({ userId: "nobody", limit: 4 })).toEqual([]);
+    expect(await history("nobody", 4)).toEqual([]);
   });
 
   test("trims the oldest changes by age and by number, and says up to which, even when none is left", async () => {

@@ -28,6 +28,11 @@ export interface ReadOptions {
   readonly limit: number;
 }
 
+export interface ChangeHistory extends ChangeLogState {
+  /** The latest first. */
+  readonly changes: readonly LoggedChange[];
+}
+
 export interface HistoryOptions {
   readonly userId: string;
   /** Place to read ahead of; undefined begins with the latest change. */
@@ -54,8 +59,8 @@ export interface ChangeLog {
   head(): Promise<ChangeLogHead>;
   /** Returns the changes behind a place. Whatever commits later has a place behind the page's. */
   read(options: ReadOptions): Promise<ChangePage>;
-  /** Returns changes of one user, the latest first. */
-  history(options: HistoryOptions): Promise<LoggedChange[]>;
+  /** Returns changes of one user. */
+  history(options: HistoryOptions): Promise<ChangeHistory>;
   /** Removes the oldest changes that need not be kept. Returns how many. */
   trim(options: TrimOptions): Promise<number>;
   /**

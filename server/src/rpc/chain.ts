@@ -9,6 +9,7 @@ import type { Logger } from "pino";
 import { MAX_USER_MESSAGE_BYTES, type OpenStreamLimits } from "../limits.ts";
 import type { Readiness } from "../service/readiness.ts";
 import type { Streams } from "../service/streams.ts";
+import type { UserChanges } from "../service/user-changes.ts";
 import type { Users } from "../service/users.ts";
 import type { ClientScopes } from "./auth/client-certificate.ts";
 import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
@@ -46,6 +47,7 @@ import { userHandlers } from "./user/handlers.ts";
 
 export interface RpcOptions {
   users: Users;
+  changes: UserChanges;
   streams: Streams;
   /** Mounts further services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
@@ -234,7 +236,9 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     },
     routes(router) {
       const mount = (twin: ConnectRouter) => {
-        twin.service(UserService, userHandlers(options.users), { readMaxBytes: maxBytesOf(UserService) });
+        twin.service(UserService, userHandlers(options.users, options.changes), {
+          readMaxBytes: maxBytesOf(UserService),
+        });
         twin.service(StreamService, streamHandlers(options.streams));
         options.routes?.(twin);
         operators.mount(twin);

@@ -6,12 +6,16 @@ import {
   RetryInfoSchema,
 } from "@rollcall/gen/google/rpc/error_details";
 import {
+  ChangesTrimmedError,
   DatabaseUnavailableError,
   type DomainError,
   EmailTakenError,
   InvalidArgumentError,
+  OtherDatabaseError,
   OutcomeUnknownError,
+  SlowWatcherError,
   StaleUserError,
+  StoppingError,
   UploadTooLargeError,
   UserNotFoundError,
 } from "../domain/errors.ts";
@@ -31,6 +35,10 @@ const table: readonly Row[] = [
   row(StaleUserError, Code.Aborted, ({ userId }) => [errorInfo("STALE_ETAG"), resourceInfo(userId)]),
   row(UploadTooLargeError, Code.ResourceExhausted, () => [errorInfo("UPLOAD_TOO_LARGE")]),
   row(OutcomeUnknownError, Code.Unavailable, () => [errorInfo("OUTCOME_UNKNOWN"), retryInfo(1)]),
+  row(ChangesTrimmedError, Code.OutOfRange, ({ reason }) => [errorInfo(reason)]),
+  row(OtherDatabaseError, Code.OutOfRange, ({ reason }) => [errorInfo(reason)]),
+  row(SlowWatcherError, Code.ResourceExhausted, () => [errorInfo("SLOW_WATCHER"), retryInfo(1)]),
+  row(StoppingError, Code.Unavailable, () => []),
   row(DatabaseUnavailableError, Code.Unavailable, () => [retryInfo(1)]),
 ];
 

@@ -1,18 +1,13 @@
 import { createHash } from "node:crypto";
-import { InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import { StaleUserError, UserNotFoundError } from "../domain/errors.ts";
 import type { Author } from "../domain/logged-change.ts";
 import type { Principal } from "../domain/principal.ts";
 import { type User, type UserFields, versionOf } from "../domain/user.ts";
 import { BY_CREATION, type Cursor, placeOf, type UserOrder } from "../domain/user-order.ts";
-import { wordsOfFilter } from "../domain/user-words.ts";
-import {
-  DEFAULT_PAGE_SIZE,
-  MAX_FILTER_WORDS,
-  MAX_PAGE_SIZE,
-  MAX_TOTAL_SIZE,
-  REQUEST_ID_LIFETIME_MS,
-} from "../limits.ts";
+import { MAX_TOTAL_SIZE, REQUEST_ID_LIFETIME_MS } from "../limits.ts";
 import type { Awaitable, ByteTarget, EncodeUser, UserRepository } from "../repository/user-repository.ts";
+import { filterWords } from "./filter-words.ts";
+import { sizeOf } from "./page-size.ts";
 import { PageTokens } from "./page-token.ts";
 
 export interface UsersDependencies {
@@ -187,10 +182,6 @@ function cursorOf(pageToken: string, pageTokens: PageTokens, query: string): Cur
   return pageToken === "" ? undefined : pageTokens.decode(pageToken, query);
 }
 
-function sizeOf(pageSize: number): number {
-  return pageSize > 0 ? Math.min(pageSize, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
-}
-
 function authorOf(principal: Principal | undefined, atMs: number): Author {
   return { subject: principal?.subject ?? "", atMs };
 }
@@ -203,14 +194,4 @@ function existing(user: User | undefined, id: string): User {
 
 function expectedVersion(etag: string): number | undefined {
   return etag === "" ? undefined : versionOf(etag);
-}
-
-/** @throws InvalidArgumentError */
-function filterWords(filter: string): string[] {
-  const words = wordsOfFilter(filter);
-  if (words.length > MAX_FILTER_WORDS) {
-    const description = `has ${words.length} words; at most ${MAX_FILTER_WORDS} are possible`;
-    throw new InvalidArgumentError("filter has too many words", [{ field: "filter", description }]);
-  }
-  return words;
 }

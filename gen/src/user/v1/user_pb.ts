@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file user/v1/user.proto.
  */
 export const file_user_v1_user: GenFile = /*@__PURE__*/
-  fileDesc("ChJ1c2VyL3YxL3VzZXIucHJvdG8SB3VzZXIudjEinQEKBFVzZXISCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIlcKDkdldFVzZXJSZXF1ZXN0EkUKAmlkGAEgASgJQjm6SDa6AS4KC2lkLnJlcXVpcmVkEhN1c2VyIGlkIGlzIHJlcXVpcmVkGgp0aGlzICE9ICcncgMYgAEiLgoPR2V0VXNlclJlc3BvbnNlEhsKBHVzZXIYASABKAsyDS51c2VyLnYxLlVzZXIiOQoUQmF0Y2hHZXRVc2Vyc1JlcXVlc3QSIQoDaWRzGAEgAygJQhS6SBGSAQ4IARDoByIHcgUQARiAASI1ChVCYXRjaEdldFVzZXJzUmVzcG9uc2USHAoFdXNlcnMYASADKAsyDS51c2VyLnYxLlVzZXIi+gEKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEnIKBmZpbHRlchgDIAEoCUJiukhfugFXCgtmaWx0ZXIudGV4dBIjbXVzdCBub3QgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMaIyF0aGlzLm1hdGNoZXMoJ1tcXHgwMC1cXHgxZlxceDdmXScpcgMY/gESGQoIb3JkZXJfYnkYBCABKAlCB7pIBHICGEASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIIo8BChFMaXN0VXNlcnNSZXNwb25zZRIcCgV1c2VycxgBIAMoCzINLnVzZXIudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFwoKdG90YWxfc2l6ZRgDIAEoBUgAiAEBEhsKE3RvdGFsX3NpemVfZXhjZWVkZWQYBCABKAhCDQoLX3RvdGFsX3NpemUi8wMKEUNyZWF0ZVVzZXJSZXF1ZXN0EhkKBWVtYWlsGAEgASgJQgq6SAdyBRj+AWABEtUCCgRuYW1lGAIgASgJQsYCukjCAroBKwoKbmFtZS5lbXB0eRIRbXVzdCBub3QgYmUgZW1wdHkaCnRoaXMgIT0gJye6AYsCCgluYW1lLnRleHQSL211c3Qgbm90IGJlIGJsYW5rIG9yIGNvbnRhaW4gY29udHJvbCBjaGFyYWN0ZXJzGswBdGhpcyA9PSAnJyB8fCAodGhpcy5tYXRjaGVzKCdbXlxccFpcXHBDXFxwTVxceHsxMTVmfVxceHsxMTYwfVxceHsyODAwfVxceHszMTY0fVxceHtmZmEwfVxceHsxMzQ0MX1cXHh7MTM0NDJ9XFx4ezFkMTU5fV0nKSAmJiAhdGhpcy5tYXRjaGVzKCdbXFxwe0NjfVxccHtabH1cXHB7WnB9XFx4ezIwMmF9LVxceHsyMDJlfVxceHsyMDY2fS1cXHh7MjA2OX1dJykpcgMYyAESawoKcmVxdWVzdF9pZBgDIAEoCUJXukhUugFMCg9yZXF1ZXN0X2lkLnRleHQSF211c3QgYmUgcHJpbnRhYmxlIEFTQ0lJGiB0aGlzLm1hdGNoZXMoJ15bXFx4MjEtXFx4N2VdKiQnKXIDGIABIjEKEkNyZWF0ZVVzZXJSZXNwb25zZRIbCgR1c2VyGAEgASgLMg0udXNlci52MS5Vc2VyIqgGChFVcGRhdGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhwKBWVtYWlsGAIgASgJQg26SArYAQFyBRj+AWABEqoCCgRuYW1lGAMgASgJQpsCukiXAroBiwIKCW5hbWUudGV4dBIvbXVzdCBub3QgYmUgYmxhbmsgb3IgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMazAF0aGlzID09ICcnIHx8ICh0aGlzLm1hdGNoZXMoJ1teXFxwWlxccENcXHBNXFx4ezExNWZ9XFx4ezExNjB9XFx4ezI4MDB9XFx4ezMxNjR9XFx4e2ZmYTB9XFx4ezEzNDQxfVxceHsxMzQ0Mn1cXHh7MWQxNTl9XScpICYmICF0aGlzLm1hdGNoZXMoJ1tcXHB7Q2N9XFxwe1psfVxccHtacH1cXHh7MjAyYX0tXFx4ezIwMmV9XFx4ezIwNjZ9LVxceHsyMDY5fV0nKSnYAQFyAxjIARJHCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCFrpIE+IBEBIFZW1haWwSBG5hbWUSASoSFgoEZXRhZxgFIAEoCUIIukgFcgMYgAE6nwK6SJsCGowBCgxlbWFpbC5tYXNrZWQSEW11c3Qgbm90IGJlIGVtcHR5GmkhaGFzKHRoaXMudXBkYXRlX21hc2spIHx8IHRoaXMuZW1haWwgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ2VtYWlsJyB8fCBwID09ICcqJykaiQEKC25hbWUubWFza2VkEhFtdXN0IG5vdCBiZSBlbXB0eRpnIWhhcyh0aGlzLnVwZGF0ZV9tYXNrKSB8fCB0aGlzLm5hbWUgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ25hbWUnIHx8IHAgPT0gJyonKSIxChJVcGRhdGVVc2VyUmVzcG9uc2USGwoEdXNlchgBIAEoCzINLnVzZXIudjEuVXNlciJyChFEZWxldGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABIiUKEkRlbGV0ZVVzZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIMsMDCgtVc2VyU2VydmljZRJBCgdHZXRVc2VyEhcudXNlci52MS5HZXRVc2VyUmVxdWVzdBoYLnVzZXIudjEuR2V0VXNlclJlc3BvbnNlIgOQAgESUwoNQmF0Y2hHZXRVc2VycxIdLnVzZXIudjEuQmF0Y2hHZXRVc2Vyc1JlcXVlc3QaHi51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXNwb25zZSIDkAIBEkcKCUxpc3RVc2VycxIZLnVzZXIudjEuTGlzdFVzZXJzUmVxdWVzdBoaLnVzZXIudjEuTGlzdFVzZXJzUmVzcG9uc2UiA5ACARJFCgpDcmVhdGVVc2VyEhoudXNlci52MS5DcmVhdGVVc2VyUmVxdWVzdBobLnVzZXIudjEuQ3JlYXRlVXNlclJlc3BvbnNlEkUKClVwZGF0ZVVzZXISGi51c2VyLnYxLlVwZGF0ZVVzZXJSZXF1ZXN0GhsudXNlci52MS5VcGRhdGVVc2VyUmVzcG9uc2USRQoKRGVsZXRlVXNlchIaLnVzZXIudjEuRGVsZXRlVXNlclJlcXVlc3QaGy51c2VyLnYxLkRlbGV0ZVVzZXJSZXNwb25zZUIlWiNnaXRodWIuY29tL215YXBwL2dlbi91c2VyL3YxO3VzZXJ2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
+  fileDesc("ChJ1c2VyL3YxL3VzZXIucHJvdG8SB3VzZXIudjEinQEKBFVzZXISCgoCaWQYASABKAkSDQoFZW1haWwYAiABKAkSDAoEbmFtZRgDIAEoCRIuCgpjcmVhdGVkX2F0GAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRldGFnGAYgASgJIlcKDkdldFVzZXJSZXF1ZXN0EkUKAmlkGAEgASgJQjm6SDa6AS4KC2lkLnJlcXVpcmVkEhN1c2VyIGlkIGlzIHJlcXVpcmVkGgp0aGlzICE9ICcncgMYgAEiLgoPR2V0VXNlclJlc3BvbnNlEhsKBHVzZXIYASABKAsyDS51c2VyLnYxLlVzZXIiOQoUQmF0Y2hHZXRVc2Vyc1JlcXVlc3QSIQoDaWRzGAEgAygJQhS6SBGSAQ4IARDoByIHcgUQARiAASI1ChVCYXRjaEdldFVzZXJzUmVzcG9uc2USHAoFdXNlcnMYASADKAsyDS51c2VyLnYxLlVzZXIi+gEKEExpc3RVc2Vyc1JlcXVlc3QSHQoJcGFnZV9zaXplGAEgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAiABKAlCCLpIBXIDGIAgEnIKBmZpbHRlchgDIAEoCUJiukhfugFXCgtmaWx0ZXIudGV4dBIjbXVzdCBub3QgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMaIyF0aGlzLm1hdGNoZXMoJ1tcXHgwMC1cXHgxZlxceDdmXScpcgMY/gESGQoIb3JkZXJfYnkYBCABKAlCB7pIBHICGEASGgoSaW5jbHVkZV90b3RhbF9zaXplGAUgASgIIo8BChFMaXN0VXNlcnNSZXNwb25zZRIcCgV1c2VycxgBIAMoCzINLnVzZXIudjEuVXNlchIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFwoKdG90YWxfc2l6ZRgDIAEoBUgAiAEBEhsKE3RvdGFsX3NpemVfZXhjZWVkZWQYBCABKAhCDQoLX3RvdGFsX3NpemUi8wMKEUNyZWF0ZVVzZXJSZXF1ZXN0EhkKBWVtYWlsGAEgASgJQgq6SAdyBRj+AWABEtUCCgRuYW1lGAIgASgJQsYCukjCAroBKwoKbmFtZS5lbXB0eRIRbXVzdCBub3QgYmUgZW1wdHkaCnRoaXMgIT0gJye6AYsCCgluYW1lLnRleHQSL211c3Qgbm90IGJlIGJsYW5rIG9yIGNvbnRhaW4gY29udHJvbCBjaGFyYWN0ZXJzGswBdGhpcyA9PSAnJyB8fCAodGhpcy5tYXRjaGVzKCdbXlxccFpcXHBDXFxwTVxceHsxMTVmfVxceHsxMTYwfVxceHsyODAwfVxceHszMTY0fVxceHtmZmEwfVxceHsxMzQ0MX1cXHh7MTM0NDJ9XFx4ezFkMTU5fV0nKSAmJiAhdGhpcy5tYXRjaGVzKCdbXFxwe0NjfVxccHtabH1cXHB7WnB9XFx4ezIwMmF9LVxceHsyMDJlfVxceHsyMDY2fS1cXHh7MjA2OX1dJykpcgMYyAESawoKcmVxdWVzdF9pZBgDIAEoCUJXukhUugFMCg9yZXF1ZXN0X2lkLnRleHQSF211c3QgYmUgcHJpbnRhYmxlIEFTQ0lJGiB0aGlzLm1hdGNoZXMoJ15bXFx4MjEtXFx4N2VdKiQnKXIDGIABIjEKEkNyZWF0ZVVzZXJSZXNwb25zZRIbCgR1c2VyGAEgASgLMg0udXNlci52MS5Vc2VyIqgGChFVcGRhdGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhwKBWVtYWlsGAIgASgJQg26SArYAQFyBRj+AWABEqoCCgRuYW1lGAMgASgJQpsCukiXAroBiwIKCW5hbWUudGV4dBIvbXVzdCBub3QgYmUgYmxhbmsgb3IgY29udGFpbiBjb250cm9sIGNoYXJhY3RlcnMazAF0aGlzID09ICcnIHx8ICh0aGlzLm1hdGNoZXMoJ1teXFxwWlxccENcXHBNXFx4ezExNWZ9XFx4ezExNjB9XFx4ezI4MDB9XFx4ezMxNjR9XFx4e2ZmYTB9XFx4ezEzNDQxfVxceHsxMzQ0Mn1cXHh7MWQxNTl9XScpICYmICF0aGlzLm1hdGNoZXMoJ1tcXHB7Q2N9XFxwe1psfVxccHtacH1cXHh7MjAyYX0tXFx4ezIwMmV9XFx4ezIwNjZ9LVxceHsyMDY5fV0nKSnYAQFyAxjIARJHCgt1cGRhdGVfbWFzaxgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2tCFrpIE+IBEBIFZW1haWwSBG5hbWUSASoSFgoEZXRhZxgFIAEoCUIIukgFcgMYgAE6nwK6SJsCGowBCgxlbWFpbC5tYXNrZWQSEW11c3Qgbm90IGJlIGVtcHR5GmkhaGFzKHRoaXMudXBkYXRlX21hc2spIHx8IHRoaXMuZW1haWwgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ2VtYWlsJyB8fCBwID09ICcqJykaiQEKC25hbWUubWFza2VkEhFtdXN0IG5vdCBiZSBlbXB0eRpnIWhhcyh0aGlzLnVwZGF0ZV9tYXNrKSB8fCB0aGlzLm5hbWUgIT0gJycgfHwgIXRoaXMudXBkYXRlX21hc2sucGF0aHMuZXhpc3RzKHAsIHAgPT0gJ25hbWUnIHx8IHAgPT0gJyonKSIxChJVcGRhdGVVc2VyUmVzcG9uc2USGwoEdXNlchgBIAEoCzINLnVzZXIudjEuVXNlciJyChFEZWxldGVVc2VyUmVxdWVzdBJFCgJpZBgBIAEoCUI5ukg2ugEuCgtpZC5yZXF1aXJlZBITdXNlciBpZCBpcyByZXF1aXJlZBoKdGhpcyAhPSAnJ3IDGIABEhYKBGV0YWcYAiABKAlCCLpIBXIDGIABIiUKEkRlbGV0ZVVzZXJSZXNwb25zZRIPCgdzdWNjZXNzGAEgASgIIsEBChFXYXRjaFVzZXJzUmVxdWVzdBIeCgxyZXN1bWVfdG9rZW4YASABKAlCCLpIBXIDGIAgEhgKEGluY2x1ZGVfZXhpc3RpbmcYAiABKAgScgoGZmlsdGVyGAMgASgJQmK6SF+6AVcKC2ZpbHRlci50ZXh0EiNtdXN0IG5vdCBjb250YWluIGNvbnRyb2wgY2hhcmFjdGVycxojIXRoaXMubWF0Y2hlcygnW1xceDAwLVxceDFmXFx4N2ZdJylyAxj+ASL2AgoSV2F0Y2hVc2Vyc1Jlc3BvbnNlEiAKB2NyZWF0ZWQYASABKAsyDS51c2VyLnYxLlVzZXJIABIgCgd1cGRhdGVkGAIgASgLMg0udXNlci52MS5Vc2VySAASJwoHcmVtb3ZlZBgDIAEoCzIULnVzZXIudjEuVXNlclJlbW92ZWRIABI0CgZzeW5jZWQYBCABKAsyIi51c2VyLnYxLldhdGNoVXNlcnNSZXNwb25zZS5TeW5jZWRIABI4Cghwcm9ncmVzcxgFIAEoCzIkLnVzZXIudjEuV2F0Y2hVc2Vyc1Jlc3BvbnNlLlByb2dyZXNzSAASMgoFcmVzZXQYBiABKAsyIS51c2VyLnYxLldhdGNoVXNlcnNSZXNwb25zZS5SZXNldEgAEhQKDHJlc3VtZV90b2tlbhgHIAEoCRIRCgljaGFuZ2VfaWQYCCABKAkaCAoGU3luY2VkGgoKCFByb2dyZXNzGgcKBVJlc2V0QgcKBWV2ZW50IhkKC1VzZXJSZW1vdmVkEgoKAmlkGAEgASgJIpsBChVHZXRVc2VySGlzdG9yeVJlcXVlc3QSRQoCaWQYASABKAlCObpINroBLgoLaWQucmVxdWlyZWQSE3VzZXIgaWQgaXMgcmVxdWlyZWQaCnRoaXMgIT0gJydyAxiAARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCAiVwoWR2V0VXNlckhpc3RvcnlSZXNwb25zZRIkCgdjaGFuZ2VzGAEgAygLMhMudXNlci52MS5Vc2VyQ2hhbmdlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKZAQoKVXNlckNoYW5nZRIKCgJpZBgBIAEoCRIuCgpjaGFuZ2VkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpjaGFuZ2VkX2J5GAMgASgJEh0KBmJlZm9yZRgEIAEoCzINLnVzZXIudjEuVXNlchIcCgVhZnRlchgFIAEoCzINLnVzZXIudjEuVXNlcjLkBAoLVXNlclNlcnZpY2USQQoHR2V0VXNlchIXLnVzZXIudjEuR2V0VXNlclJlcXVlc3QaGC51c2VyLnYxLkdldFVzZXJSZXNwb25zZSIDkAIBElMKDUJhdGNoR2V0VXNlcnMSHS51c2VyLnYxLkJhdGNoR2V0VXNlcnNSZXF1ZXN0Gh4udXNlci52MS5CYXRjaEdldFVzZXJzUmVzcG9uc2UiA5ACARJHCglMaXN0VXNlcnMSGS51c2VyLnYxLkxpc3RVc2Vyc1JlcXVlc3QaGi51c2VyLnYxLkxpc3RVc2Vyc1Jlc3BvbnNlIgOQAgESRQoKQ3JlYXRlVXNlchIaLnVzZXIudjEuQ3JlYXRlVXNlclJlcXVlc3QaGy51c2VyLnYxLkNyZWF0ZVVzZXJSZXNwb25zZRJFCgpVcGRhdGVVc2VyEhoudXNlci52MS5VcGRhdGVVc2VyUmVxdWVzdBobLnVzZXIudjEuVXBkYXRlVXNlclJlc3BvbnNlEkUKCkRlbGV0ZVVzZXISGi51c2VyLnYxLkRlbGV0ZVVzZXJSZXF1ZXN0GhsudXNlci52MS5EZWxldGVVc2VyUmVzcG9uc2USRwoKV2F0Y2hVc2VycxIaLnVzZXIudjEuV2F0Y2hVc2Vyc1JlcXVlc3QaGy51c2VyLnYxLldhdGNoVXNlcnNSZXNwb25zZTABElYKDkdldFVzZXJIaXN0b3J5Eh4udXNlci52MS5HZXRVc2VySGlzdG9yeVJlcXVlc3QaHy51c2VyLnYxLkdldFVzZXJIaXN0b3J5UmVzcG9uc2UiA5ACAUIlWiNnaXRodWIuY29tL215YXBwL2dlbi91c2VyL3YxO3VzZXJ2MWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
  * @generated from message user.v1.User
@@ -383,6 +383,282 @@ export const DeleteUserResponseSchema: GenMessage<DeleteUserResponse> = /*@__PUR
   messageDesc(file_user_v1_user, 12);
 
 /**
+ * @generated from message user.v1.WatchUsersRequest
+ */
+export type WatchUsersRequest = Message<"user.v1.WatchUsersRequest"> & {
+  /**
+   * resume_token of the event to go on behind, from a call with the same filter;
+   * empty to begin with the changes from now on. It is out_of_range if the server
+   * no longer keeps the changes behind it, or has another database by now, and
+   * invalid_argument if it is of another filter or no token at all.
+   *
+   * @generated from field: string resume_token = 1;
+   */
+  resumeToken: string;
+
+  /**
+   * Whether a call that begins anew first gets every user that matches. It does
+   * so without a resume_token, and after reset, which then takes the place of
+   * out_of_range.
+   *
+   * @generated from field: bool include_existing = 2;
+   */
+  includeExisting: boolean;
+
+  /**
+   * Same as in ListUsersRequest. Empty for all users.
+   *
+   * @generated from field: string filter = 3;
+   */
+  filter: string;
+};
+
+/**
+ * Describes the message user.v1.WatchUsersRequest.
+ * Use `create(WatchUsersRequestSchema)` to create a new message.
+ */
+export const WatchUsersRequestSchema: GenMessage<WatchUsersRequest> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 13);
+
+/**
+ * @generated from message user.v1.WatchUsersResponse
+ */
+export type WatchUsersResponse = Message<"user.v1.WatchUsersResponse"> & {
+  /**
+   * @generated from oneof user.v1.WatchUsersResponse.event
+   */
+  event: {
+    /**
+     * A user that was created or begins to match the filter, or existed already.
+     *
+     * @generated from field: user.v1.User created = 1;
+     */
+    value: User;
+    case: "created";
+  } | {
+    /**
+     * A user that matches as before, after a change.
+     *
+     * @generated from field: user.v1.User updated = 2;
+     */
+    value: User;
+    case: "updated";
+  } | {
+    /**
+     * A user that was deleted or matches no longer.
+     *
+     * @generated from field: user.v1.UserRemoved removed = 3;
+     */
+    value: UserRemoved;
+    case: "removed";
+  } | {
+    /**
+     * @generated from field: user.v1.WatchUsersResponse.Synced synced = 4;
+     */
+    value: WatchUsersResponse_Synced;
+    case: "synced";
+  } | {
+    /**
+     * @generated from field: user.v1.WatchUsersResponse.Progress progress = 5;
+     */
+    value: WatchUsersResponse_Progress;
+    case: "progress";
+  } | {
+    /**
+     * @generated from field: user.v1.WatchUsersResponse.Reset reset = 6;
+     */
+    value: WatchUsersResponse_Reset;
+    case: "reset";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Place behind this event, to go on from. Empty while existing users are sent,
+   * until the first event that a stream can go on behind.
+   *
+   * @generated from field: string resume_token = 7;
+   */
+  resumeToken: string;
+
+  /**
+   * Id of the change, the same in each stream and in GetUserHistory. Empty for
+   * events that are no change.
+   *
+   * @generated from field: string change_id = 8;
+   */
+  changeId: string;
+};
+
+/**
+ * Describes the message user.v1.WatchUsersResponse.
+ * Use `create(WatchUsersResponseSchema)` to create a new message.
+ */
+export const WatchUsersResponseSchema: GenMessage<WatchUsersResponse> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 14);
+
+/**
+ * Every change from before the call has been sent.
+ *
+ * @generated from message user.v1.WatchUsersResponse.Synced
+ */
+export type WatchUsersResponse_Synced = Message<"user.v1.WatchUsersResponse.Synced"> & {
+};
+
+/**
+ * Describes the message user.v1.WatchUsersResponse.Synced.
+ * Use `create(WatchUsersResponse_SyncedSchema)` to create a new message.
+ */
+export const WatchUsersResponse_SyncedSchema: GenMessage<WatchUsersResponse_Synced> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 14, 0);
+
+/**
+ * Nothing has changed for a while.
+ *
+ * @generated from message user.v1.WatchUsersResponse.Progress
+ */
+export type WatchUsersResponse_Progress = Message<"user.v1.WatchUsersResponse.Progress"> & {
+};
+
+/**
+ * Describes the message user.v1.WatchUsersResponse.Progress.
+ * Use `create(WatchUsersResponse_ProgressSchema)` to create a new message.
+ */
+export const WatchUsersResponse_ProgressSchema: GenMessage<WatchUsersResponse_Progress> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 14, 1);
+
+/**
+ * What was received before is void: every user that matches follows.
+ *
+ * @generated from message user.v1.WatchUsersResponse.Reset
+ */
+export type WatchUsersResponse_Reset = Message<"user.v1.WatchUsersResponse.Reset"> & {
+};
+
+/**
+ * Describes the message user.v1.WatchUsersResponse.Reset.
+ * Use `create(WatchUsersResponse_ResetSchema)` to create a new message.
+ */
+export const WatchUsersResponse_ResetSchema: GenMessage<WatchUsersResponse_Reset> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 14, 2);
+
+/**
+ * @generated from message user.v1.UserRemoved
+ */
+export type UserRemoved = Message<"user.v1.UserRemoved"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message user.v1.UserRemoved.
+ * Use `create(UserRemovedSchema)` to create a new message.
+ */
+export const UserRemovedSchema: GenMessage<UserRemoved> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 15);
+
+/**
+ * @generated from message user.v1.GetUserHistoryRequest
+ */
+export type GetUserHistoryRequest = Message<"user.v1.GetUserHistoryRequest"> & {
+  /**
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Most changes in the page; 50 when 0.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * next_page_token of the previous page, of the same user; empty for the first
+   * page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message user.v1.GetUserHistoryRequest.
+ * Use `create(GetUserHistoryRequestSchema)` to create a new message.
+ */
+export const GetUserHistoryRequestSchema: GenMessage<GetUserHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 16);
+
+/**
+ * @generated from message user.v1.GetUserHistoryResponse
+ */
+export type GetUserHistoryResponse = Message<"user.v1.GetUserHistoryResponse"> & {
+  /**
+   * @generated from field: repeated user.v1.UserChange changes = 1;
+   */
+  changes: UserChange[];
+
+  /**
+   * Token of the next page; empty at the end.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message user.v1.GetUserHistoryResponse.
+ * Use `create(GetUserHistoryResponseSchema)` to create a new message.
+ */
+export const GetUserHistoryResponseSchema: GenMessage<GetUserHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 17);
+
+/**
+ * @generated from message user.v1.UserChange
+ */
+export type UserChange = Message<"user.v1.UserChange"> & {
+  /**
+   * Unique among the changes of all users.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp changed_at = 2;
+   */
+  changedAt?: Timestamp | undefined;
+
+  /**
+   * Subject of the token with which the change was made.
+   *
+   * @generated from field: string changed_by = 3;
+   */
+  changedBy: string;
+
+  /**
+   * Not set for a user that was created.
+   *
+   * @generated from field: user.v1.User before = 4;
+   */
+  before?: User | undefined;
+
+  /**
+   * Not set for a user that was deleted.
+   *
+   * @generated from field: user.v1.User after = 5;
+   */
+  after?: User | undefined;
+};
+
+/**
+ * Describes the message user.v1.UserChange.
+ * Use `create(UserChangeSchema)` to create a new message.
+ */
+export const UserChangeSchema: GenMessage<UserChange> = /*@__PURE__*/
+  messageDesc(file_user_v1_user, 18);
+
+/**
  * UserService is the user directory. A write that ends with unavailable was not
  * done, unless its ErrorInfo has the reason OUTCOME_UNKNOWN: then it may be done
  * or not, and will not be done later. A create may be repeated with the same
@@ -457,6 +733,46 @@ export const UserService: GenService<{
     methodKind: "unary";
     input: typeof DeleteUserRequestSchema;
     output: typeof DeleteUserResponseSchema;
+  },
+  /**
+   * WatchUsers sends the changes of the users that a filter finds, as they are
+   * made, until the caller ends the call. Scope users:read. It promises:
+   *
+   * - Ordered: changes come in the order in which they were made.
+   * - Unique: each change comes once.
+   * - Reliable: no change is left out, neither between two events nor where a
+   *   stream goes on after another.
+   * - Resumable: with the resume_token of any event, a new call goes on behind
+   *   it, for as long as the server keeps changes.
+   * - Bookmarked: while a stream is quiet, progress comes every 15 seconds. It
+   *   moves the resume_token on, and shows that the stream is alive.
+   * - Read your writes: synced comes when every change from before the call has
+   *   been sent. With include_existing every user comes once first, then synced,
+   *   then changes, without a gap between.
+   *
+   * It ends with unavailable when the server stops, unauthenticated when the
+   * token expires, deadline_exceeded after the server's longest time of a call,
+   * and resource_exhausted when the caller reads too slowly. Each time a new
+   * call can go on with the last resume_token.
+   *
+   * @generated from rpc user.v1.UserService.WatchUsers
+   */
+  watchUsers: {
+    methodKind: "server_streaming";
+    input: typeof WatchUsersRequestSchema;
+    output: typeof WatchUsersResponseSchema;
+  },
+  /**
+   * GetUserHistory returns the changes of one user, the latest first, a page at a
+   * time, for as long as the server keeps them. It is empty for a user without
+   * any. Scope users:read.
+   *
+   * @generated from rpc user.v1.UserService.GetUserHistory
+   */
+  getUserHistory: {
+    methodKind: "unary";
+    input: typeof GetUserHistoryRequestSchema;
+    output: typeof GetUserHistoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_user_v1_user, 0);

@@ -1,7 +1,15 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { Author, ChangePlace, LoggedChange } from "../../domain/logged-change.ts";
 import type { User } from "../../domain/user.ts";
-import type { ChangeLog, ChangeLogHead, ChangePage, HistoryOptions, ReadOptions, TrimOptions } from "../change-log.ts";
+import type {
+  ChangeHistory,
+  ChangeLog,
+  ChangeLogHead,
+  ChangePage,
+  HistoryOptions,
+  ReadOptions,
+  TrimOptions,
+} from "../change-log.ts";
 
 /** Digits of a place, in base 36: enough for 2 to the 53rd. */
 const PLACE_DIGITS = 11;
@@ -65,11 +73,11 @@ export class SqliteChangeLog implements ChangeLog {
     });
   }
 
-  async history({ userId, before, limit }: HistoryOptions): Promise<LoggedChange[]> {
+  async history({ userId, before, limit }: HistoryOptions): Promise<ChangeHistory> {
     return this.#options.read(() => {
       const beforeId = before === undefined ? Number.MAX_SAFE_INTEGER : toId(before);
       const rows = this.#statements.history.all(userId, beforeId, limit) as unknown as ChangeRow[];
-      return rows.map(toChange);
+      return { changes: rows.map(toChange), ...this.#state() };
     });
   }
 

@@ -33,7 +33,8 @@ function permitAll(services: readonly DescService[], permission: Permission): Pe
   return Object.fromEntries(methods.map((method) => [methodName(method), permission]));
 }
 
-const { getUser, batchGetUsers, listUsers, createUser, updateUser, deleteUser } = UserService.method;
+const { getUser, batchGetUsers, listUsers, createUser, updateUser, deleteUser, watchUsers, getUserHistory } =
+  UserService.method;
 const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
 
 /** Permissions of Rollcall's own services. */
@@ -44,6 +45,8 @@ export const rollcallPermissions: Readonly<Record<string, (typeof SCOPES)[number
   [methodName(createUser)]: "users:write",
   [methodName(updateUser)]: "users:write",
   [methodName(deleteUser)]: "users:write",
+  [methodName(watchUsers)]: "users:read",
+  [methodName(getUserHistory)]: "users:read",
   [methodName(serverStream)]: "streams",
   [methodName(clientStream)]: "streams",
   [methodName(bidirectionalStream)]: "streams",

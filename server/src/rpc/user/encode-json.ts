@@ -1,5 +1,6 @@
 import { etagOf, type User } from "../../domain/user.ts";
 import type { UserPage } from "../../service/users.ts";
+import type { WatchEvent } from "../../service/watch-event.ts";
 
 /** Largest time that JSON can have, the end of the year 9999, in milliseconds. */
 const MAX_TIME_MS = 253_402_300_799_999;
@@ -21,6 +22,15 @@ export function userPageJson({ users, nextPageToken, totalSize, totalSizeExceede
   if (totalSize !== undefined) fields.push(`"totalSize":${totalSize}`);
   if (totalSizeExceeded) fields.push('"totalSizeExceeded":true');
   return `{${fields.join(",")}}`;
+}
+
+/** Writes a watch's event. */
+export function watchEventJson({ kind, user, userId, resumeToken, changeId }: WatchEvent): string {
+  const event = user ? fieldsOf(user) : userId === "" ? "{}" : `{"id":${JSON.stringify(userId)}}`;
+  let text = `{"${kind}":${event}`;
+  if (resumeToken !== "") text += `,"resumeToken":"${resumeToken}"`;
+  if (changeId !== "") text += `,"changeId":"${changeId}"`;
+  return `${text}}`;
 }
 
 /** Leaves out what is empty, as protobuf does (ProtoJSON: fields without presence). */

@@ -3,6 +3,7 @@ import {
   BatchGetUsersResponseSchema,
   GetUserResponseSchema,
   ListUsersResponseSchema,
+  WatchUsersResponseSchema,
 } from "@rollcall/gen/user/v1/user";
 import { createRandom } from "@rollcall/testing/random";
 import { expect, test } from "vitest";
@@ -12,6 +13,7 @@ import { EncodedUserPageAnswer } from "./answers.ts";
 import { encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
+import { WatchAnswer } from "./watch-answer.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const random = createRandom(seed);
@@ -114,5 +116,24 @@ test("a page larger than the memory for it leaves that for the next", () => {
     const page = create(ListUsersResponseSchema, { users: users.map(toUserMessage) });
     const bytes = encodeUserPage({ users, nextPageToken: "" });
     expect(Buffer.from(bytes).equals(toBinary(ListUsersResponseSchema, page))).toBe(true);
+  }
+});
+
+test(`the bytes and JSON of events are those that the runtime makes of their messages (FUZZ_SEED=${seed})`, () => {
+  for (let i = 0; i < 300; i++) {
+    const kind = random.pick(["created", "updated", "removed", "synced", "progress", "reset"] as const);
+    const user = kind === "created" || kind === "updated" ? randomJsonUser() : undefined;
+    const userId = user?.id ?? (kind === "removed" ? randomText() : "");
+    const [resumeToken, changeId] = random.pick([
+      ["", ""],
+      ["d3-_".repeat(random.pick([1, 31, 32, 40])), ""],
+      ["dw", "0123abc.00000000001"],
+    ] as const);
+    const answer = new WatchAnswer({ kind, user, userId, resumeToken, changeId, place: "" });
+    const message = create(WatchUsersResponseSchema, answer);
+    expect(message.event.case).toBe(kind);
+    expect(Buffer.from(answer.toBytes()).equals(toBinary(WatchUsersResponseSchema, message))).toBe(true);
+    expect(answer.toJsonText()).toBe(toJsonString(WatchUsersResponseSchema, message));
+    expect(answer.toBytes()).toBe(answer.toBytes());
   }
 });

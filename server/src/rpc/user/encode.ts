@@ -1,5 +1,6 @@
 import { etagOf, type User } from "../../domain/user.ts";
 import type { UserPage } from "../../service/users.ts";
+import type { WatchEvent } from "../../service/watch-event.ts";
 
 /**
  * Writes users as protobuf's bytes without making messages of them. `encode.test.ts` holds the bytes equal to those of
@@ -34,6 +35,26 @@ export function encodeUserPage({ users, nextPageToken, totalSize, totalSizeExcee
   return finish();
 }
 
+/** Numbers of the fields of user.v1.WatchUsersResponse. */
+const EVENT_FIELDS = { created: 1, updated: 2, removed: 3, synced: 4, progress: 5, reset: 6 };
+
+/** Returns the bytes of a watch's event. */
+export function encodeWatchEvent({ kind, user, userId, resumeToken, changeId }: WatchEvent): Uint8Array {
+  begin((user ? userBytes(user) : 3 * userId.length) + resumeToken.length + changeId.length + 32);
+  const field = EVENT_FIELDS[kind];
+  if (user) writeUser(user, field);
+  else {
+    room[end++] = (field << 3) | LENGTH_DELIMITED;
+    const start = end;
+    end += LENGTH_BYTES;
+    writeText(1, userId);
+    endField(start);
+  }
+  writeText(7, resumeToken);
+  writeText(8, changeId);
+  return finish();
+}
+
 /** Returns what an answer has behind its users: the token of the next page. */
 export function encodePageToken(nextPageToken: string): Uint8Array {
   begin(3 * nextPageToken.length + 16);
@@ -58,8 +79,8 @@ function finish(): Uint8Array {
   return bytes;
 }
 
-function writeUser(user: User): void {
-  room[end++] = (1 << 3) | LENGTH_DELIMITED;
+function writeUser(user: User, field = 1): void {
+  room[end++] = (field << 3) | LENGTH_DELIMITED;
   const start = end;
   end += LENGTH_BYTES;
   writeText(1, user.id);

@@ -2,17 +2,19 @@ import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
 import type { User } from "../../domain/user.ts";
 import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import type { UserChanges } from "../../service/user-changes.ts";
 import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";
 import { EncodedUserPageAnswer, UserAnswer, UserPageAnswer } from "./answers.ts";
 import { encodeUser } from "./encode.ts";
-import { toUserChange, toUserQuery } from "./mapper.ts";
+import { toUserChange, toUserChangeMessage, toUserQuery } from "./mapper.ts";
+import { WatchAnswers } from "./watch-answer.ts";
 
 /** Room that a page of encoded users begins with, in bytes: 100 of the usual size. */
 const FIRST_PAGE_BYTES = 12 * 1_024;
 
 /** Implements user.v1.UserService with the directory's use cases. */
-export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
+export function userHandlers(users: Users, changes: UserChanges): ServiceImpl<typeof UserService> {
   return {
     getUser({ id }) {
       const user = users.get(id);
@@ -45,6 +47,13 @@ export function userHandlers(users: Users): ServiceImpl<typeof UserService> {
       nameResource(values, id);
       await users.delete(id, etag, values.get(principalKey));
       return { success: true };
+    },
+    watchUsers(request) {
+      return new WatchAnswers(changes.watch(request));
+    },
+    async getUserHistory({ id, pageSize, pageToken }) {
+      const page = await changes.history({ userId: id, pageSize, pageToken });
+      return { changes: page.changes.map(toUserChangeMessage), nextPageToken: page.nextPageToken };
     },
   };
 }

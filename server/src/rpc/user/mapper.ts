@@ -3,13 +3,22 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import {
   type ListUsersRequest,
   type UpdateUserRequest,
+  type UserChange as UserChangeMessage,
+  UserChangeSchema,
   type User as UserMessage,
+  UserRemovedSchema,
   UserSchema,
+  type WatchUsersResponse,
+  WatchUsersResponse_ProgressSchema,
+  WatchUsersResponse_ResetSchema,
+  WatchUsersResponse_SyncedSchema,
 } from "@rollcall/gen/user/v1/user";
 import { InvalidArgumentError } from "../../domain/errors.ts";
 import { etagOf, type User, type UserFields } from "../../domain/user.ts";
 import { BY_CREATION, type UserOrder } from "../../domain/user-order.ts";
+import type { HistoryPage } from "../../service/user-changes.ts";
 import type { UserQuery } from "../../service/users.ts";
+import type { WatchEvent } from "../../service/watch-event.ts";
 
 /** Orders by the fields that a request can name. */
 const ORDER_FIELDS = new Map<string | undefined, UserOrder["by"]>([
@@ -31,6 +40,34 @@ export function toUserMessage(user: User): UserMessage {
     updatedAt: timestampFromMs(user.updatedAtMs),
     etag: etagOf(user),
   });
+}
+
+/** Converts a logged change to its message. */
+export function toUserChangeMessage({ id, author, before, after }: HistoryPage["changes"][number]): UserChangeMessage {
+  return create(UserChangeSchema, {
+    id,
+    changedAt: timestampFromMs(author.atMs),
+    changedBy: author.subject,
+    ...(before && { before: toUserMessage(before) }),
+    ...(after && { after: toUserMessage(after) }),
+  });
+}
+
+/** Converts a watch's event to the oneof of its message. */
+export function toWatchedEvent({ kind, user, userId }: WatchEvent): WatchUsersResponse["event"] {
+  switch (kind) {
+    case "created":
+    case "updated":
+      return { case: kind, value: toUserMessage(user as User) };
+    case "removed":
+      return { case: kind, value: create(UserRemovedSchema, { id: userId }) };
+    case "synced":
+      return { case: kind, value: create(WatchUsersResponse_SyncedSchema) };
+    case "progress":
+      return { case: kind, value: create(WatchUsersResponse_ProgressSchema) };
+    case "reset":
+      return { case: kind, value: create(WatchUsersResponse_ResetSchema) };
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { withParts } from "@rollcall/testing/with-parts";
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
 
 /**
@@ -52,19 +53,10 @@ export type Fault = keyof typeof faults;
 
 /** Returns the repository without one of its guards. */
 export function withFault(real: UserRepository, fault: Fault): UserRepository {
-  return withChange(real, faults[fault](real));
+  return withParts<UserRepository>(real, faults[fault](real));
 }
 
 /** Returns the repository with the reads of another one, such as of a standby. */
 export function withReader(real: UserRepository, reader: UserRepository): UserRepository {
-  return withChange(real, { find: (id) => reader.find(id) });
-}
-
-function withChange(real: UserRepository, change: Partial<UserRepository>): UserRepository {
-  return new Proxy(real, {
-    get(target, name) {
-      const value = Reflect.get(name in change ? change : target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
+  return withParts<UserRepository>(real, { find: (id) => reader.find(id) });
 }

@@ -1,0 +1,209 @@
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { ChangesTrimmedError, DatabaseUnavailableError, OtherDatabaseError, StoppingError } from "../domain/errors.ts";
+import type { ChangePlace } from "../domain/logged-change.ts";
+import { MAX_HELD_CHANGES, MAX_WATCHER_LAG, WATCH_PROGRESS_INTERVAL_MS } from "../limits.ts";
+import type { ChangeLog, ChangePage } from "../repository/change-log.ts";
+import { type ChangeView, ReadChange } from "./change-view.ts";
+import { type GroupMember, WatchGroup } from "./watch-group.ts";
+
+/** Changes that are read at once: a millisecond or two. */
+export const CHANGES_AT_ONCE = 256;
+/** Watchers that are woken in one turn of the event loop: some 2 ms, with what they write. */
+const WOKEN_AT_ONCE = 128;
+/** How long the database may be away before watchers are ended. */
+const MAX_AWAY_MS = 10_000;
+/** Longest pause after a round of waking. */
+const MAX_PAUSE_MS = 250;
+
+export interface ChangeFeedOptions {
+  changes: ChangeLog;
+  /** Time after which a quiet watcher gets `progress`, in milliseconds. */
+  progressIntervalMs?: number | undefined;
+  /** Called with what makes reading fail, other than a database that is away. */
+  onError(error: unknown): void;
+}
+
+/**
+ * Reads the log of changes, once for all watchers of the process, while there are any. Each change is shown to each filter,
+ * and encoded once for all its watchers.
+ *
+ * Rounds pace themselves: while many watchers are woken, changes gather, and each then gets several in one write. After a
+ * round the feed pauses for as long, so that calls have the other half of the time.
+ */
+export class ChangeFeed {
+  readonly #changes: ChangeLog;
+  readonly #progressIntervalMs: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #groups = new Map<string, WatchGroup>();
+  #epoch = "";
+  #place: ChangePlace = "";
+  #stopListening: (() => void) | undefined;
+  #pollTimer: NodeJS.Timeout | undefined;
+  #progressTimer: NodeJS.Timeout | undefined;
+  #isReading = false;
+  #mayHaveMore = false;
+  #awaySinceMs: number | undefined;
+  #isClosed = false;
+
+  constructor({ changes, progressIntervalMs = WATCH_PROGRESS_INTERVAL_MS, onError }: ChangeFeedOptions) {
+    this.#changes = changes;
+    this.#progressIntervalMs = progressIntervalMs;
+    this.#onError = onError;
+  }
+
+  /** Number of watchers. */
+  get size(): number {
+    let size = 0;
+    for (const { members } of this.#groups.values()) size += members.size;
+    return size;
+  }
+
+  /** @throws StoppingError once the feed is closed. */
+  assertOpen(): void {
+    if (this.#isClosed) throw new StoppingError();
+  }
+
+  /**
+   * Adds a watcher. From now on its group has every change behind the place that is returned, and the watcher has to read
+   * those up to there by itself.
+   *
+   * @param place Place up to which the watcher has read the log, of the view's epoch.
+   */
+  join(view: ChangeView, place: ChangePlace, member: GroupMember): { group: WatchGroup; place: ChangePlace } {
+    this.assertOpen();
+    if (this.#groups.size === 0) this.#start(view.epoch, place);
+    // The feed has not seen yet that the database is another one.
+    else if (view.epoch !== this.#epoch) throw new DatabaseUnavailableError();
+    const group = this.#groups.get(view.filter) ?? new WatchGroup(view);
+    this.#groups.set(view.filter, group);
+    member.at = group.end;
+    group.members.add(member);
+    return { group, place: this.#place };
+  }
+
+  leave(group: WatchGroup, member: GroupMember): void {
+    group.members.delete(member);
+    if (group.members.size > 0 || this.#groups.get(group.view.filter) !== group) return;
+    this.#groups.delete(group.view.filter);
+    if (this.#groups.size === 0) this.#stop();
+  }
+
+  /** Ends all watchers, present and future ones. */
+  close(): void {
+    this.#isClosed = true;
+    this.#failAll(new StoppingError());
+  }
+
+  #start(epoch: string, place: ChangePlace): void {
+    this.#epoch = epoch;
+    this.#place = place;
+    this.#awaySinceMs = undefined;
+    this.#stopListening = this.#changes.onCommit(() => this.#look());
+    this.#pollTimer = setInterval(() => this.#look(), this.#changes.pollIntervalMs).unref();
+    this.#progressTimer = setInterval(() => this.#bookmark(), this.#progressIntervalMs / 2).unref();
+    this.#look();
+  }
+
+  #stop(): void {
+    this.#stopListening?.();
+    clearInterval(this.#pollTimer);
+    clearInterval(this.#progressTimer);
+  }
+
+  #look(): void {
+    this.#mayHaveMore = true;
+    if (this.#isReading) return;
+    this.#isReading = true;
+    void this.#readAll();
+  }
+
+  async #readAll(): Promise<void> {
+    // Changes of one turn are committed together.
+    await nextTurn();
+    while (this.#mayHaveMore && this.#groups.size > 0) {
+      this.#mayHaveMore = false;
+      const startedAtMs = performance.now();
+      try {
+        await this.#readPage();
+        this.#awaySinceMs = undefined;
+      } catch (error) {
+        this.#failed(error);
+        break;
+      }
+      const tookMs = performance.now() - startedAtMs;
+      if (this.#mayHaveMore) await delay(Math.min(tookMs, MAX_PAUSE_MS));
+    }
+    this.#isReading = false;
+    if (this.#mayHaveMore && this.#groups.size > 0 && this.#awaySinceMs === undefined) this.#look();
+  }
+
+  async #readPage(): Promise<void> {
+    const after = this.#place;
+    const epoch = this.#epoch;
+    const page = await this.#changes.read({ after, limit: CHANGES_AT_ONCE });
+    // All watchers have left meanwhile, and the next one has begun at another place.
+    if (this.#place !== after || this.#epoch !== epoch) return;
+    assertWhole(page, epoch, after);
+    for (const change of page.changes) {
+      const read = new ReadChange(change);
+      for (const group of this.#groups.values()) group.add(read);
+    }
+    this.#place = page.place;
+    if (page.changes.length > 0) await this.#wakeAll();
+    if (page.changes.length === CHANGES_AT_ONCE) this.#mayHaveMore = true;
+  }
+
+  async #wakeAll(): Promise<void> {
+    let woken = 0;
+    for (const group of this.#groups.values()) {
+      const { end } = group;
+      for (const member of group.members) {
+        if (!member.isWaiting || member.at === end) continue;
+        member.wake();
+        woken += 1;
+        if (woken % WOKEN_AT_ONCE === 0) await nextTurn();
+      }
+    }
+    // Those that were woken last take their events first.
+    await nextTurn();
+    const maxEvents = Math.min(MAX_WATCHER_LAG, Math.ceil(MAX_HELD_CHANGES / this.#groups.size));
+    for (const group of this.#groups.values()) group.trim(maxEvents);
+  }
+
+  #bookmark(): void {
+    // Whoever waits for a database that is away is not up to date.
+    if (this.#awaySinceMs !== undefined) return;
+    for (const group of this.#groups.values()) group.progress(this.#place);
+    void this.#wakeAll();
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof DatabaseUnavailableError) {
+      this.#awaySinceMs ??= performance.now();
+      // The next poll tries again.
+      if (performance.now() - this.#awaySinceMs < MAX_AWAY_MS) return;
+      this.#failAll(error);
+    } else {
+      const isGone = error instanceof ChangesTrimmedError || error instanceof OtherDatabaseError;
+      if (!isGone) this.#onError(error);
+      this.#failAll(error instanceof Error ? error : new Error("changes can't be read", { cause: error }));
+    }
+  }
+
+  #failAll(error: Error): void {
+    const groups = [...this.#groups.values()];
+    this.#groups.clear();
+    this.#stop();
+    for (const group of groups) for (const member of group.members) member.fail(error);
+  }
+}
+
+/**
+ * Checks that a page has every change behind a place of this epoch.
+ *
+ * @throws OtherDatabaseError | ChangesTrimmedError
+ */
+export function assertWhole({ epoch, keptBehind }: ChangePage, expected: string, after: ChangePlace): void {
+  if (epoch !== expected) throw new OtherDatabaseError();
+  if (keptBehind > after) throw new ChangesTrimmedError();
+}

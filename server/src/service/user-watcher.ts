@@ -1,0 +1,238 @@
+import { setTimeout as delay, setImmediate as nextTurn } from "node:timers/promises";
+import { ChangesGoneError, OtherDatabaseError, SlowWatcherError } from "../domain/errors.ts";
+import type { ChangePlace } from "../domain/logged-change.ts";
+import { WATCH_PROGRESS_INTERVAL_MS } from "../limits.ts";
+import type { UserRepository } from "../repository/user-repository.ts";
+import { assertWhole, CHANGES_AT_ONCE, type ChangeFeed } from "./change-feed.ts";
+import { ChangeView, filterTextOf, ReadChange } from "./change-view.ts";
+import type { ResumeTokens } from "./resume-token.ts";
+import { assertKept, UserSnapshot } from "./user-snapshot.ts";
+import { existingUser, signOf, type WatchEvent } from "./watch-event.ts";
+import type { GroupMember, WatchGroup } from "./watch-group.ts";
+
+/** Time between two looks for changes that are committed and can't be read yet. */
+const SETTLE_MS = 10;
+
+export interface WatchRequest {
+  /** Token to go on behind; "" begins anew. */
+  readonly resumeToken: string;
+  /** Whether a beginning starts with the users that exist. */
+  readonly includeExisting: boolean;
+  /** Words of the filter. */
+  readonly words: readonly string[];
+}
+
+export interface WatcherDependencies {
+  repository: UserRepository;
+  feed: ChangeFeed;
+  /** Resolves to what makes the tokens. */
+  tokens(): Promise<ResumeTokens>;
+}
+
+const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/**
+ * One stream of events. It first reads for itself: the users that exist, and the log up to where the feed is. Then it is one
+ * of a group that the feed serves. That takes no more than this object and the promise of its next event.
+ */
+export class UserWatcher implements AsyncIterableIterator<WatchEvent>, GroupMember {
+  /** Number of the group's next event. */
+  at = 0;
+  readonly #dependencies: WatcherDependencies;
+  readonly #request: WatchRequest;
+  /** Events that it reads for itself. */
+  #opening: AsyncGenerator<WatchEvent, void> | undefined;
+  #group: WatchGroup | undefined;
+  /** Place up to which it has read for itself: the group may have events from before. */
+  #readUpTo: ChangePlace = "";
+  #waiting: PromiseWithResolvers<IteratorResult<WatchEvent, undefined>> | undefined;
+  #error: Error | undefined;
+  #controller: AbortController | undefined;
+  #hasLeft = false;
+
+  constructor(dependencies: WatcherDependencies, request: WatchRequest) {
+    this.#dependencies = dependencies;
+    this.#request = request;
+    this.#opening = this.#begin(request.resumeToken);
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /**
+   * @throws InvalidArgumentError for a resume token that is none, or of another filter.
+   * @throws ChangesGoneError for one that is too old, or of another database, unless existing users were asked for.
+   * @throws SlowWatcherError when the reader is too slow.
+   * @throws StoppingError | DatabaseUnavailableError
+   */
+  async next(): Promise<IteratorResult<WatchEvent, undefined>> {
+    for (;;) {
+      if (this.#hasLeft) return DONE;
+      try {
+        const result = await this.#opening?.next();
+        if (result && !result.done) return result;
+        this.#opening = undefined;
+        const event = this.#take();
+        if (event) return { done: false, value: event };
+      } catch (error) {
+        this.#leave();
+        if (!(error instanceof ChangesGoneError && this.#request.includeExisting)) throw error;
+        this.#error = undefined;
+        this.#opening = this.#beginAnew();
+        continue;
+      }
+      if (this.#hasLeft) return DONE;
+      this.#waiting = Promise.withResolvers();
+      return this.#waiting.promise;
+    }
+  }
+
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#hasLeft = true;
+    this.#leave();
+    this.#controller?.abort();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve(DONE);
+    void this.#opening?.return();
+    return DONE;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  wake(): void {
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    this.#waiting = undefined;
+    waiting.resolve(this.next());
+  }
+
+  fail(error: Error): void {
+    this.#error = error;
+    this.wake();
+  }
+
+  /** Returns the group's next event that is news, if there is one. */
+  #take(): WatchEvent | undefined {
+    for (;;) {
+      const event = this.#group?.event(this.at);
+      if (event === null) throw new SlowWatcherError();
+      if (!event) break;
+      this.at += 1;
+      const isNews = event.place > this.#readUpTo;
+      if (isNews || (event.kind === "progress" && event.place === this.#readUpTo)) return event;
+    }
+    if (this.#error) throw this.#error;
+    return undefined;
+  }
+
+  #leave(): void {
+    if (this.#group) this.#dependencies.feed.leave(this.#group, this);
+    this.#group = undefined;
+  }
+
+  async *#begin(resumeToken: string): AsyncGenerator<WatchEvent, void> {
+    const { repository, feed, tokens } = this.#dependencies;
+    const { words, includeExisting } = this.#request;
+    feed.assertOpen();
+    const made = await tokens();
+    const head = await repository.changes.head();
+    const view = new ChangeView(made, head.epoch, words);
+    if (resumeToken === "") {
+      if (includeExisting) yield* this.#existing(view, head.settled);
+      else yield* this.#follow(view, head.settled, head.written);
+      return;
+    }
+    const place = made.decode(resumeToken, head.epoch, filterTextOf(words));
+    // A file that was put back by hand has its old epoch.
+    if (place > head.written && place > head.settled) throw new OtherDatabaseError();
+    assertKept(place, head.keptBehind);
+    yield* this.#follow(view, place, head.written);
+  }
+
+  async *#beginAnew(): AsyncGenerator<WatchEvent, void> {
+    yield signOf("reset", "", "");
+    yield* this.#begin("");
+  }
+
+  /** Yields the users that exist, `synced`, and then what has become of them meanwhile. */
+  async *#existing(view: ChangeView, start: ChangePlace): AsyncGenerator<WatchEvent, void> {
+    const { repository } = this.#dependencies;
+    const snapshot = new UserSnapshot(repository, view, start);
+    this.#controller = new AbortController();
+    for await (const user of snapshot.users(this.#controller.signal)) yield existingUser(user);
+    this.#controller = undefined;
+    yield signOf("synced", snapshot.end, snapshot.hasLater ? "" : view.tokenOf(snapshot.end));
+    if (snapshot.hasLater) {
+      for (let place = snapshot.start; place < snapshot.end; ) {
+        const page = await this.#read(view, place);
+        for (const change of page.changes) {
+          if (change.place > snapshot.end) break;
+          // A stream can't go on behind such a change, since others ahead of it are in the snapshot.
+          const event = snapshot.has(change) ? undefined : view.eventOf(new ReadChange(change), false);
+          if (event) yield event;
+        }
+        place = page.place;
+      }
+      yield view.progress(snapshot.end);
+    }
+    yield* this.#follow(view, snapshot.end, undefined);
+  }
+
+  /**
+   * Yields the changes behind a place, and joins the group of those who watch the same.
+   *
+   * @param syncAt Place behind whose changes `synced` comes; undefined if it has come.
+   */
+  async *#follow(
+    view: ChangeView,
+    start: ChangePlace,
+    syncAt: ChangePlace | undefined,
+  ): AsyncGenerator<WatchEvent, void> {
+    let place = start;
+    let target: ChangePlace | undefined;
+    let lastSentAtMs = performance.now();
+    for (let isSynced = syncAt === undefined; ; ) {
+      if (!isSynced && place >= (syncAt as ChangePlace)) {
+        isSynced = true;
+        yield signOf("synced", place, view.tokenOf(place));
+      }
+      if (target !== undefined && place >= target && isSynced) break;
+      const page = await this.#read(view, place);
+      if (this.#hasLeft) return;
+      for (const change of page.changes) {
+        const event = view.eventOf(new ReadChange(change));
+        if (!event) continue;
+        yield event;
+        lastSentAtMs = performance.now();
+      }
+      place = page.place;
+      if (performance.now() - lastSentAtMs > WATCH_PROGRESS_INTERVAL_MS) {
+        yield view.progress(place);
+        lastSentAtMs = performance.now();
+      }
+      if (page.changes.length === CHANGES_AT_ONCE) await nextTurn();
+      else if (target === undefined) target = this.#join(view, place);
+      else if (!isSynced || place < target) await delay(SETTLE_MS);
+    }
+    this.#readUpTo = place;
+  }
+
+  #join(view: ChangeView, place: ChangePlace): ChangePlace {
+    const { feed } = this.#dependencies;
+    const { group, place: feedPlace } = feed.join(view, place, this);
+    this.#group = group;
+    return feedPlace;
+  }
+
+  async #read({ epoch }: ChangeView, after: ChangePlace) {
+    const { repository, feed } = this.#dependencies;
+    feed.assertOpen();
+    const page = await repository.changes.read({ after, limit: CHANGES_AT_ONCE });
+    assertWhole(page, epoch, after);
+    return page;
+  }
+}

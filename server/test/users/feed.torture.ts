@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sharedPostgres } from "@rollcall/testing/shared-postgres";
+import { expect, test } from "vitest";
+import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
+import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
+import { addressOf } from "../support/address-of.ts";
+import { type FeedRunOptions, runFeed } from "./support/feed-run.ts";
+
+const changes = Number(process.env.FEED_CHANGES ?? 100_000);
+const options = { seed: Date.now(), changes, writers: 32, cutAfter: Math.min(2_000, changes / 20), kept: 100 };
+
+async function run(more: Pick<FeedRunOptions, "open" | "replicas">): Promise<void> {
+  const { faults, ...report } = await runFeed({ ...options, ...more });
+  console.log("feed", { seed: options.seed, ...report });
+  expect(faults).toEqual([]);
+  expect(report.resumes).toBeGreaterThan(50);
+  expect(report.resets).toBeGreaterThan(0);
+  expect(report.complete).toBeGreaterThan(0);
+}
+
+test("100,000 changes by 32 writers, watched by clients that are cut off, on SQLite", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "rollcall-feed-"));
+  try {
+    await run({ replicas: 1, open: async () => openSqliteUserRepository({ path: join(folder, "users.db") }) });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the same on two replicas of PostgreSQL", async () => {
+  const postgres = await sharedPostgres();
+  const address = addressOf(await postgres.createSchema());
+  await run({ replicas: 2, open: () => openPostgresUserRepository({ address, timeoutMs: 60_000 }) });
+});

@@ -1,0 +1,9 @@
+/** Returns an object with some of its parts replaced; the others are its own, private fields among them. */
+export function withParts<T extends object>(real: T, parts: Partial<T>): T {
+  return new Proxy(real, {
+    get(target, name) {
+      const value = Reflect.get(name in parts ? parts : target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
