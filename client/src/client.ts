@@ -5,6 +5,7 @@ import { type CallOptions, type Client, createClient, createContextValues, type 
 import { type ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
 import {
   type CreateUserRequestSchema,
+  type GetUserHistoryResponse,
   type ListUsersRequestSchema,
   type ListUsersResponse,
   type UpdateUserRequestSchema,
@@ -17,6 +18,7 @@ import { MAX_TIMEOUT_MS } from "./options.ts";
 import { explainDeadline } from "./retry/last-fault.ts";
 import { type Chat, openChat } from "./streams/chat.ts";
 import { type Sha256, type UploadOptions, type UploadReceipt, type UploadSource, upload } from "./streams/upload.ts";
+import { type UserEvent, type WatchOptions, watchUsers } from "./streams/watch.ts";
 
 /** Parts of a client. `createRollcallClient` chooses them for browsers and for Node. */
 export interface ClientParts {
@@ -128,6 +130,30 @@ export class RollcallClient implements AsyncDisposable {
       yield* page.users;
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
+  }
+
+  /**
+   * Yields the changes of users as they are made, from now on, behind `resumeToken`, or with `includeExisting` after the
+   * users that exist. Opens a lost stream again by itself, and misses nothing. Leaving the loop ends the call.
+   *
+   * @throws ChangesGoneError when the changes behind the resume token are no longer to be had; with `includeExisting` a
+   * `reset` comes instead.
+   */
+  async *watchUsers(options: WatchOptions = {}): AsyncIterable<UserEvent> {
+    try {
+      yield* watchUsers(this.users, options);
+    } catch (error) {
+      throw toRollcallError(error);
+    }
+  }
+
+  /** Returns a page of a user's changes, the latest first, for as long as the server keeps them. */
+  getUserHistory(
+    id: string,
+    page: { pageSize?: number; pageToken?: string } = {},
+    options?: CallOptions,
+  ): Promise<GetUserHistoryResponse> {
+    return domainErrors(this.users.getUserHistory({ ...page, id }, options));
   }
 
   /** Yields the results of a query as they come. Leaving the loop cancels the call. */

@@ -6,6 +6,8 @@ import { type FieldViolation, violationsOf } from "./violations.ts";
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
 
+const GONE_REASONS = ["RESUME_TOKEN_TOO_OLD", "RESUME_TOKEN_OF_OTHER_DATABASE"];
+
 /** Refusal by the server that a caller can act on; `cause` is the original error. */
 export abstract class RollcallError extends Error {
   // Each class states its name, since a minifier renames the classes themselves.
@@ -68,6 +70,11 @@ export class OutcomeUnknownError extends RollcallError {
   override readonly name = "OutcomeUnknownError";
 }
 
+/** The changes behind a resume token are no longer kept, or of another database. A watch has to begin without it. */
+export class ChangesGoneError extends RollcallError {
+  override readonly name = "ChangesGoneError";
+}
+
 /** The bytes that the server received are not those that were sent. */
 export class ChecksumMismatchError extends Error {
   override name = "ChecksumMismatchError";
@@ -108,6 +115,8 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
     }
     case Code.Unavailable:
       return hasReason(cause, "OUTCOME_UNKNOWN") ? new OutcomeUnknownError(cause) : cause;
+    case Code.OutOfRange:
+      return GONE_REASONS.some((reason) => hasReason(cause, reason)) ? new ChangesGoneError(cause) : cause;
     default:
       return cause;
   }

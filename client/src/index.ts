@@ -1,6 +1,7 @@
 export { type NewUser, RollcallClient, type UserChanges, type UserQuery } from "./client.ts";
 export { createRollcallClient, type RollcallClientOptions } from "./create-client.ts";
 export {
+  ChangesGoneError,
   ChecksumMismatchError,
   EmailTakenError,
   OutcomeUnknownError,
@@ -34,6 +35,7 @@ export {
   type UploadSource,
   upload,
 } from "./streams/upload.ts";
+export type { UserEvent, WatchOptions, WatchState } from "./streams/watch.ts";
 export { type BrowserTransportOptions, createBrowserTransport } from "./transports/browser.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./transports/fetch.ts";
 export { type FieldViolation, violationsOf } from "./violations.ts";

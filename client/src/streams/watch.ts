@@ -1,0 +1,136 @@
+import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import { callHook } from "../internal/call-hook.ts";
+import { delay } from "../internal/delay.ts";
+import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
+
+/** Three times the interval at which the server reports that nothing has changed. */
+const MAX_SILENCE_MS = 45_000;
+
+/** A change of a watched directory, or a sign of where the watch stands. */
+export type UserEvent = {
+  /** Place behind the event, to go on from in another watch; empty where none can. */
+  readonly resumeToken: string;
+  /** Id of the change, the same in every watch; empty for events that are no change. */
+  readonly changeId: string;
+} & (
+  | { readonly type: "created" | "updated"; readonly user: User }
+  | { readonly type: "removed"; readonly userId: string }
+  /** Every change from before has come. */
+  | { readonly type: "synced" }
+  /** Nothing has changed for a while. */
+  | { readonly type: "progress" }
+  /** What came before is void: all users that match follow. */
+  | { readonly type: "reset" }
+);
+
+/** "live" if everything has come that the server knows of, else "catching up": it connects, or reads what it has missed. */
+export type WatchState = "catching up" | "live";
+
+export interface WatchOptions {
+  /** Words of which each is the start of one in name or e-mail. Default: all users. */
+  filter?: string | undefined;
+  /** Whether to begin with the users that exist. Default false. */
+  includeExisting?: boolean | undefined;
+  /** Place to go on behind, of an earlier watch with the same filter. */
+  resumeToken?: string | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called when the state changes. Before the first call it is "catching up". */
+  onState?: ((state: WatchState) => void) | undefined;
+  /** Called with the reason whenever the stream was lost and is about to be opened again. */
+  onRetry?: ((error: ConnectError) => void) | undefined;
+  /** Waits between two attempts; they begin anew with each event. Default: exponential, up to 5 s. */
+  retry?: Pick<RetryOptions, "backoff" | "initialDelayMs" | "maxDelayMs"> | undefined;
+  /** Time without any event after which the connection counts as lost, in milliseconds. Default 45 s. */
+  maxSilenceMs?: number | undefined;
+}
+
+/**
+ * Yields the changes of users, each once and in order, for as long as the reader goes on. A lost stream is opened again,
+ * behind the last event, until that succeeds. Leaving the loop ends the call.
+ *
+ * Where a stream can't go on, since the server no longer keeps what was missed, `reset` comes if existing users are
+ * included.
+ *
+ * @throws The call's error if another attempt can't help.
+ */
+export async function* watchUsers(users: Client<typeof UserService>, options: WatchOptions): AsyncIterable<UserEvent> {
+  const { filter = "", includeExisting = false, signal, retry = {}, maxSilenceMs = MAX_SILENCE_MS } = options;
+  let resumeToken = options.resumeToken ?? "";
+  let state: WatchState = "catching up";
+  const enter = (entered: WatchState) => {
+    if (entered === state) return;
+    state = entered;
+    callHook(() => options.onState?.(entered));
+  };
+  /** Whether users have come behind which no stream can go on. */
+  let isPartial = false;
+  for (let failures = 0; ; ) {
+    if (isPartial && resumeToken === "") yield { type: "reset", resumeToken: "", changeId: "" };
+    isPartial = false;
+    const controller = createLinkedAbortController(signal);
+    const silence = startSilenceClock(maxSilenceMs, (error) => controller.abort(error));
+    let hasBegun = false;
+    let failure: ConnectError;
+    try {
+      const request = { resumeToken, includeExisting, filter };
+      for await (const response of users.watchUsers(request, { signal: controller.signal })) {
+        hasBegun = true;
+        failures = 0;
+        const event = toEvent(response);
+        // A newer server may have more of them.
+        if (!event) continue;
+        if (event.type === "reset") resumeToken = "";
+        resumeToken = event.resumeToken || resumeToken;
+        isPartial = resumeToken === "";
+        if (event.type === "reset") enter("catching up");
+        if (event.type === "synced") enter("live");
+        // The time that the reader takes is not the server's.
+        silence.stop();
+        yield event;
+        silence.start();
+      }
+      failure = new ConnectError("the stream has ended", Code.Unavailable);
+    } catch (error) {
+      failure = ConnectError.from(controller.signal.aborted && !signal?.aborted ? controller.signal.reason : error);
+    } finally {
+      silence.stop();
+      controller.abort();
+    }
+    enter("catching up");
+    // The token that was let in has expired; the next call may have a new one.
+    const isExpired = failure.code === Code.Unauthenticated && hasBegun;
+    if (signal?.aborted || !(isExpired || isTransient(failure))) throw failure;
+    failures += 1;
+    callHook(() => options.onRetry?.(failure));
+    await delay(delayAfter(failure, failures, retry), signal ?? new AbortController().signal);
+  }
+}
+
+/** Reports a server that has not been heard of for as long, while the clock runs. */
+function startSilenceClock(maxMs: number, onSilent: (error: ConnectError) => void) {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const text = `the server has not been heard of for ${maxMs / 1_000} s`;
+  const stop = () => clearTimeout(timer);
+  const start = () => {
+    stop();
+    timer = setTimeout(() => onSilent(new ConnectError(text, Code.Unavailable)), maxMs);
+  };
+  start();
+  return { start, stop };
+}
+
+function toEvent({ event, resumeToken, changeId }: WatchUsersResponse): UserEvent | undefined {
+  switch (event.case) {
+    case undefined:
+      return undefined;
+    case "created":
+    case "updated":
+      return { type: event.case, user: event.value, resumeToken, changeId };
+    case "removed":
+      return { type: "removed", userId: event.value.id, resumeToken, changeId };
+    default:
+      return { type: event.case, resumeToken, changeId };
+  }
+}

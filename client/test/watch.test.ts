@@ -1,0 +1,148 @@
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { openSqliteUserRepository } from "@rollcall/server";
+import { startServer } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
+import { withParts } from "@rollcall/testing/with-parts";
+import { expect, test } from "vitest";
+import { ChangesGoneError, UnauthorizedError, type UserEvent, type WatchState } from "../src/index.ts";
+import { createRollcallClient } from "../src/node/index.ts";
+import { checkEachForLeaks } from "./support/leaks.ts";
+
+checkEachForLeaks();
+
+/** An event in short. */
+function shorten(event: UserEvent): string {
+  if (event.type === "removed") return `removed ${event.userId}`;
+  return "user" in event ? `${event.type} ${event.user.name}` : event.type;
+}
+
+/** Reads the next events in short. */
+async function take(events: AsyncIterator<UserEvent>, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < count) {
+    const { value, done } = await events.next();
+    if (done) throw new Error("the watch has ended");
+    taken.push(shorten(value));
+  }
+  return taken;
+}
+
+const retry = { initialDelayMs: 1 };
+const user = (name: string) => ({ name, email: `${name}@example.com` });
+
+test.each(["grpc", "grpc-web", "connect"] as const)("a watch by %s outlasts its connections", async (protocol) => {
+  await using server = await startServer();
+  await using proxy = await startTcpProxy(server.port);
+  await using direct = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token(), protocol });
+  const states: WatchState[] = [];
+  const controller = new AbortController();
+  const onState = (state: WatchState) => states.push(state);
+  const watch = client.watchUsers({ includeExisting: true, retry, onState, signal: controller.signal });
+  const events = watch[Symbol.asyncIterator]();
+  expect(await take(events, 1)).toEqual(["synced"]);
+  for (let round = 0; round < 3; round++) {
+    await direct.createUser(user(`seen${round}`));
+    expect(await take(events, 1)).toEqual([`created seen${round}`]);
+    proxy.reset();
+    await direct.createUser(user(`missed${round}`));
+    expect(await take(events, 2)).toEqual([`created missed${round}`, "synced"]);
+  }
+  expect(states).toEqual(["live", ...Array.from({ length: 3 }, () => ["catching up", "live"]).flat()]);
+  controller.abort();
+  await expect(events.next()).rejects.toThrow("aborted");
+});
+
+test("a watch goes on with the next server, and learns that it was a new database", async () => {
+  const repository = withParts(openSqliteUserRepository({ path: ":memory:" }), { close: async () => {} });
+  const first = await startServer({ repository });
+  const { port } = first;
+  const token = await first.token();
+  await using client = createRollcallClient({ baseUrl: first.url, token, retry: { initialDelayMs: 1 } });
+  const retries: string[] = [];
+  const controller = new AbortController();
+  const events = client
+    .watchUsers({ includeExisting: true, retry, signal: controller.signal, onRetry: (e) => retries.push(e.rawMessage) })
+    [Symbol.asyncIterator]();
+  expect(await take(events, 1)).toEqual(["synced"]);
+  const rest = take(events, 2);
+  await first.app.close();
+  await using second = await startServer({ repository, port, auth: false });
+  await using direct = createRollcallClient({ baseUrl: `http://localhost:${port}` });
+  await direct.createUser(user("later"));
+  expect((await rest).toSorted()).toEqual(["created later", "synced"]);
+  expect(retries[0]).toBe("server is shutting down");
+  await second.app.close();
+  await using _third = await startServer({ port, auth: false });
+  expect(await take(events, 2)).toEqual(["reset", "synced"]);
+  controller.abort();
+  await expect(events.next()).rejects.toThrow("aborted");
+});
+
+test("a silent connection counts as lost", async () => {
+  let isSilent = false;
+  await using server = await startServer({ changes: { progressIntervalMs: 60_000 } });
+  await using proxy = await startTcpProxy(server.port, {
+    onResponseBytes: (bytes, socket) => {
+      // A connection that was cut without a word to either side.
+      if (isSilent) cut.add(socket);
+      return cut.has(socket) ? undefined : bytes;
+    },
+  });
+  const cut = new Set<unknown>();
+  await using client = createRollcallClient({
+    baseUrl: proxy.url,
+    token: await server.token(),
+    protocol: "connect",
+    httpVersion: "1.1",
+  });
+  const retries: string[] = [];
+  const controller = new AbortController();
+  const events = client
+    .watchUsers({ retry, maxSilenceMs: 300, signal: controller.signal, onRetry: (e) => retries.push(e.rawMessage) })
+    [Symbol.asyncIterator]();
+  expect(await take(events, 1)).toEqual(["synced"]);
+  isSilent = true;
+  await client.createUser(user("unanswered"), { timeoutMs: 50 }).catch(() => {});
+  const rest = take(events, 2);
+  await expect.poll(() => retries[0]).toBe("the server has not been heard of for 0.3 s");
+  isSilent = false;
+  expect(await rest).toEqual(["created unanswered", "synced"]);
+  controller.abort();
+  await expect(events.next()).rejects.toThrow("aborted");
+});
+
+test("a watch ends with what another attempt can't change", async () => {
+  await using server = await startServer();
+  await using stranger = createRollcallClient({ baseUrl: server.url });
+  await expect(take(stranger.watchUsers()[Symbol.asyncIterator](), 1)).rejects.toThrow(UnauthorizedError);
+  await using other = await startServer();
+  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using others = createRollcallClient({ baseUrl: other.url, token: await other.token() });
+  let resumeToken = "";
+  for await (const event of others.watchUsers()) {
+    resumeToken = event.resumeToken;
+    break;
+  }
+  const gone = take(client.watchUsers({ resumeToken })[Symbol.asyncIterator](), 1);
+  await expect(gone).rejects.toThrow(ChangesGoneError);
+  const anew = client.watchUsers({ resumeToken, includeExisting: true })[Symbol.asyncIterator]();
+  expect(await take(anew, 2)).toEqual(["reset", "synced"]);
+  await anew.return?.();
+});
+
+test("a watch whose token expires goes on with the next one", async () => {
+  await using server = await startServer();
+  const tokens = [await server.token({ ttlSeconds: 1 }), await server.token()];
+  let asked = 0;
+  await using client = createRollcallClient({ baseUrl: server.url, getToken: () => tokens[Math.min(asked++, 1)] });
+  const retries: ConnectError[] = [];
+  const controller = new AbortController();
+  const events = client
+    .watchUsers({ retry, signal: controller.signal, onRetry: (error) => retries.push(error) })
+    [Symbol.asyncIterator]();
+  expect(await take(events, 2)).toEqual(["synced", "synced"]);
+  expect(retries.map(({ code }) => code)).toEqual([Code.Unauthenticated]);
+  controller.abort();
+  await expect(events.next()).rejects.toThrow("aborted");
+});
