@@ -1,5 +1,6 @@
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import type { FileFormat } from "./file-format.ts";
+import { replaceFile } from "./replace-file.ts";
 
 /** Form and choice of an export. Another export can't go on with its file. */
 export interface ExportKind {
@@ -32,9 +33,7 @@ export async function readExportState(path: string): Promise<ExportState | undef
 
 /** Replaces the state at once: a reader finds the old one or the new one. */
 export async function writeExportState(path: string, state: ExportState): Promise<void> {
-  const temporary = `${path}.new`;
-  await writeFile(temporary, `${JSON.stringify(state)}\n`, { mode: 0o600, flush: true });
-  await rename(temporary, path);
+  await replaceFile(path, `${JSON.stringify(state)}\n`);
 }
 
 export async function removeExportState(path: string): Promise<void> {

@@ -7,7 +7,9 @@ import { type Globals, integer, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
 import { userToJson, writeUsers } from "../output.ts";
 import { addExportCommand } from "./export.ts";
+import { addHistoryCommand } from "./history.ts";
 import { addImportCommand } from "./import.ts";
+import { addWatchCommand } from "./watch.ts";
 
 const NOTHING_CHANGED = "canceled; nothing was changed";
 
@@ -121,6 +123,8 @@ export function addUsersCommands(program: Command, io: Io): void {
       });
     });
 
+  addWatchCommand(users, io);
+  addHistoryCommand(users, io);
   addImportCommand(users, io);
   addExportCommand(users, io);
 }

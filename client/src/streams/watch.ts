@@ -50,6 +50,8 @@ export interface WatchOptions {
  * Yields the changes of users, each once and in order, for as long as the reader goes on. A lost stream is opened again,
  * behind the last event, until that succeeds. Leaving the loop ends the call.
  *
+ * A server that can't be reached from the start ends it as it ends other calls.
+ *
  * Where a stream can't go on, since the server no longer keeps what was missed, `reset` comes if existing users are
  * included.
  *
@@ -66,6 +68,7 @@ export async function* watchUsers(users: Client<typeof UserService>, options: Wa
   };
   /** Whether users have come behind which no stream can go on. */
   let isPartial = false;
+  let hasEverBegun = false;
   for (let failures = 0; ; ) {
     if (isPartial && resumeToken === "") yield { type: "reset", resumeToken: "", changeId: "" };
     isPartial = false;
@@ -77,6 +80,7 @@ export async function* watchUsers(users: Client<typeof UserService>, options: Wa
       const request = { resumeToken, includeExisting, filter };
       for await (const response of users.watchUsers(request, { signal: controller.signal })) {
         hasBegun = true;
+        hasEverBegun = true;
         failures = 0;
         const event = toEvent(response);
         // A newer server may have more of them.
@@ -101,7 +105,9 @@ export async function* watchUsers(users: Client<typeof UserService>, options: Wa
     enter("catching up");
     // The token that was let in has expired; the next call may have a new one.
     const isExpired = failure.code === Code.Unauthenticated && hasBegun;
-    if (signal?.aborted || !(isExpired || isTransient(failure))) throw failure;
+    // Once a server has been there, another one is worth waiting for, however long that takes.
+    const isAway = failure.code === Code.Unavailable && hasEverBegun;
+    if (signal?.aborted || !(isExpired || isAway || isTransient(failure))) throw failure;
     failures += 1;
     callHook(() => options.onRetry?.(failure));
     await delay(delayAfter(failure, failures, retry), signal ?? new AbortController().signal);

@@ -1,0 +1,94 @@
+import { toJson } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import type { UserEvent, WatchState } from "@rollcall/client";
+import { UserSchema } from "@rollcall/gen/user/v1/user";
+import type { Command } from "commander";
+import { CursorFile, readCursor } from "../cursor-file.ts";
+import { UsageError } from "../exit.ts";
+import { type Globals, withClient } from "../globals.ts";
+import type { Io, Output } from "../io.ts";
+import { printable, reportOf, reportText } from "../output.ts";
+
+/** How long a watch that keeps its place waits for the server at its start, in milliseconds. */
+const WAIT_MS = 10 * 60_000;
+
+interface WatchCommandOptions {
+  filter?: string;
+  existing?: boolean;
+  from?: string;
+  fromFile?: string;
+}
+
+/** Adds `users watch`, which follows changes until it is interrupted. */
+export function addWatchCommand(users: Command, io: Io): void {
+  users
+    .command("watch")
+    .description("show changes of users as they are made, until Ctrl-C")
+    .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these")
+    .option("--existing", "begin with the users that exist; where the server no longer has what was missed, begin anew")
+    .option("--from <token>", "go on behind an event, by its resumeToken")
+    .option("--from-file <cursor>", "keep the place in this file, and go on there: each event comes at least once")
+    .action(async (options: WatchCommandOptions, command: Command) => {
+      const globals = command.optsWithGlobals<Globals>();
+      if (options.from !== undefined && options.fromFile !== undefined) {
+        throw new UsageError("--from and --from-file exclude each other");
+      }
+      await watch(options, globals, io);
+    });
+}
+
+async function watch({ filter, existing, from, fromFile }: WatchCommandOptions, globals: Globals, io: Io) {
+  const resumeToken = fromFile === undefined ? from : await readCursor(fromFile);
+  const cursor = fromFile === undefined ? undefined : new CursorFile(fromFile);
+  const note = (text: string) => io.stderr.write(globals.json ? `${JSON.stringify({ state: text })}\n` : `${text}\n`);
+  let count = 0;
+  await withClient(
+    globals,
+    io,
+    () => `stopped after ${count} ${count === 1 ? "event" : "events"}`,
+    async ({ client, options: { signal } }) => {
+      const events = client.watchUsers({
+        filter,
+        includeExisting: existing,
+        resumeToken,
+        signal,
+        onState: (state: WatchState) => note(state),
+        onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),
+      });
+      try {
+        for await (const event of events) {
+          const line = globals.json ? toJsonLine(event) : toLine(event);
+          if (line !== undefined) await write(io.stdout, `${line}\n`);
+          if (event.type !== "progress") count += 1;
+          if (event.resumeToken !== "") cursor?.keep(event.resumeToken);
+        }
+      } finally {
+        await cursor?.close();
+      }
+    },
+    // A program that feeds others begins whenever the server does.
+    cursor && {
+      pool: { waitTimeoutMs: WAIT_MS, onUnreachable: (error) => note(`waiting: ${reportText(reportOf(error))}`) },
+    },
+  );
+}
+
+/** Resolves when the system has the text: a reader of a pipe can then get it, whatever becomes of this process. */
+function write(output: Output, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    output.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Formats an event with all that the next program needs. */
+function toJsonLine(event: UserEvent): string {
+  return JSON.stringify("user" in event ? { ...event, user: toJson(UserSchema, event.user) } : event);
+}
+
+/** Formats an event with tabs between its fields; undefined for one that a person need not see. */
+function toLine(event: UserEvent): string | undefined {
+  if (event.type === "removed") return `removed\t${event.userId}`;
+  if (!("user" in event)) return event.type === "reset" ? "reset" : undefined;
+  const { id, email, name } = event.user;
+  return [event.type, id, email, name].map(printable).join("\t");
+}
