@@ -141,7 +141,7 @@ export class RollcallClient implements AsyncDisposable {
    */
   async *watchUsers(options: WatchOptions = {}): AsyncIterable<UserEvent> {
     try {
-      yield* watchUsers(this.users, options);
+      yield* watchUsers((request, signal) => this.users.watchUsers(request, { signal }), options);
     } catch (error) {
       throw toRollcallError(error);
     }

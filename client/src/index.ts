@@ -35,7 +35,7 @@ export {
   type UploadSource,
   upload,
 } from "./streams/upload.ts";
-export type { UserEvent, WatchOptions, WatchState } from "./streams/watch.ts";
+export { type OpenWatch, type UserEvent, type WatchOptions, type WatchState, watchUsers } from "./streams/watch.ts";
 export { type BrowserTransportOptions, createBrowserTransport } from "./transports/browser.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./transports/fetch.ts";
 export { type FieldViolation, violationsOf } from "./violations.ts";

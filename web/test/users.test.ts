@@ -5,7 +5,7 @@ import { connectChromium } from "@rollcall/testing/chromium";
 import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 
-import { fillForm, names, repositoryWith, rows } from "./support/users-page.ts";
+import { fillForm, names, refuseToFollow, repositoryWith, rows } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -151,6 +151,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
   test("a dialog opens although the server has gone; one that could not be loaded says so", async () => {
     await using app = await openApp(browser, { scheme });
     const { page, server } = app;
+    await refuseToFollow(page);
     await app.createUsers(1);
     await page.getByText("Person 01", { exact: true }).waitFor();
     await page.mouse.move(10, 10);

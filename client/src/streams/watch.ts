@@ -1,6 +1,7 @@
-import { type Client, Code, ConnectError } from "@connectrpc/connect";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import type { User, WatchUsersRequestSchema, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
 import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
@@ -46,6 +47,12 @@ export interface WatchOptions {
   maxSilenceMs?: number | undefined;
 }
 
+/** Opens one stream, by any client; it has to observe the signal. */
+export type OpenWatch = (
+  request: MessageInitShape<typeof WatchUsersRequestSchema>,
+  signal: AbortSignal,
+) => AsyncIterable<WatchUsersResponse>;
+
 /**
  * Yields the changes of users, each once and in order, for as long as the reader goes on. A lost stream is opened again,
  * behind the last event, until that succeeds. Leaving the loop ends the call.
@@ -57,7 +64,7 @@ export interface WatchOptions {
  *
  * @throws The call's error if another attempt can't help.
  */
-export async function* watchUsers(users: Client<typeof UserService>, options: WatchOptions): AsyncIterable<UserEvent> {
+export async function* watchUsers(open: OpenWatch, options: WatchOptions): AsyncIterable<UserEvent> {
   const { filter = "", includeExisting = false, signal, retry = {}, maxSilenceMs = MAX_SILENCE_MS } = options;
   let resumeToken = options.resumeToken ?? "";
   let state: WatchState = "catching up";
@@ -78,7 +85,7 @@ export async function* watchUsers(users: Client<typeof UserService>, options: Wa
     let failure: ConnectError;
     try {
       const request = { resumeToken, includeExisting, filter };
-      for await (const response of users.watchUsers(request, { signal: controller.signal })) {
+      for await (const response of open(request, controller.signal)) {
         hasBegun = true;
         hasEverBegun = true;
         failures = 0;

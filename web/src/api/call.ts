@@ -1,4 +1,10 @@
-import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import type {
+  DescMessage,
+  DescMethodServerStreaming,
+  DescMethodUnary,
+  MessageInitShape,
+  MessageShape,
+} from "@bufbuild/protobuf";
 import { createFetchTransport } from "@rollcall/client";
 import { BASE_URL } from "../base.ts";
 import { authenticate } from "../session/authenticate.ts";
@@ -20,4 +26,16 @@ export async function call<I extends DescMessage, O extends DescMessage>(
 ): Promise<MessageShape<O>> {
   const response = await transport.unary(method, signal, undefined, undefined, request);
   return response.message;
+}
+
+/** Opens a stream of the server's, in the same way. Only its caller ends it. */
+export async function* stream<I extends DescMessage, O extends DescMessage>(
+  method: DescMethodServerStreaming<I, O>,
+  request: MessageInitShape<I>,
+  signal: AbortSignal,
+): AsyncIterable<MessageShape<O>> {
+  const only = (async function* () {
+    yield request;
+  })();
+  yield* (await transport.stream(method, signal, 0, undefined, only)).message;
 }

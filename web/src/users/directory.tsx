@@ -7,6 +7,7 @@ import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { useFirstSign } from "../ui/use-first-sign.ts";
 import { SearchField } from "./search-field.tsx";
+import { type Live, useLive } from "./use-live.ts";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
 import { PAGE_SIZES, useView } from "./use-view.ts";
 import type { Outcome } from "./user-form-dialog.tsx";
@@ -16,13 +17,25 @@ const loadDialogs = () => import("./dialogs.tsx");
 const preloadDialogs = () => void loadDialogs().catch(() => {});
 type Dialogs = Awaited<ReturnType<typeof loadDialogs>>;
 
-type Asked = { readonly dialog: "create" } | { readonly dialog: "edit" | "delete"; readonly user: User };
+type Asked =
+  | { readonly dialog: "create" }
+  | {
+      readonly dialog: "edit" | "delete" | "history";
+      readonly user: User;
+      readonly known?: User | "removed" | undefined;
+    };
 
 interface News extends Outcome {
   readonly isProblem?: boolean;
 }
 
 const NO_NEWS: News = { text: "" };
+
+/** Returns what has become of a user since a dialog about it was opened. */
+function changeSince({ latest }: Live, asked: Exclude<Asked, { dialog: "create" }>): User | "removed" | undefined {
+  const now = latest.get(asked.user.id);
+  return now === asked.known ? undefined : now;
+}
 
 /** Directory of users: search, pages and table, and the dialogs that change it. */
 export function Directory() {
@@ -32,6 +45,7 @@ export function Directory() {
   const [news, setNews] = useState<News>(NO_NEWS);
   const heading = useRef<HTMLHeadingElement>(null);
   const page = useUsersPage({ filter, pageSize, pageToken: pageTokens.at(-1) ?? "" });
+  const live = useLive(filter);
   const directory = useDirectory();
   const failed = useFailedChange();
   const canWrite = useSession()?.scopes.includes("users:write") ?? false;
@@ -100,6 +114,7 @@ export function Directory() {
         <h1 ref={heading} tabIndex={-1}>
           Users
         </h1>
+        {live.state !== "off" && <span className="live">{live.state === "live" ? "Live" : "Catching up…"}</span>}
         {canWrite && (
           <Button className="primary" onClick={() => void ask({ dialog: "create" })}>
             New user
@@ -138,8 +153,10 @@ export function Directory() {
         page={page}
         pageSize={pageSize}
         filter={filter}
+        changedIds={live.changedIds}
+        onShowHistory={(user) => void ask({ dialog: "history", user })}
         {...(canWrite && {
-          onEdit: (user: User) => void ask({ dialog: "edit", user }),
+          onEdit: (user: User) => void ask({ dialog: "edit", user, known: live.latest.get(user.id) }),
           onDelete: (user: User) => void ask({ dialog: "delete", user }),
         })}
         {...(!isFirst && {
@@ -158,9 +175,10 @@ export function Directory() {
           onConfirm={() => void remove(asked.user)}
         />
       )}
+      {dialogs && asked?.dialog === "history" && <dialogs.HistoryDialog user={asked.user} onClose={close} />}
       {dialogs && (asked?.dialog === "create" || asked?.dialog === "edit") && (
         <dialogs.UserFormDialog
-          {...(asked.dialog === "edit" && { user: asked.user })}
+          {...(asked.dialog === "edit" && { user: asked.user, now: changeSince(live, asked) })}
           onChange={(wanted) => void change(wanted)}
           onClose={close}
         />

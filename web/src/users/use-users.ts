@@ -9,6 +9,7 @@ import {
 import {
   keepPreviousData,
   type Mutation,
+  type QueryClient,
   useMutation,
   useMutationState,
   useQuery,
@@ -19,8 +20,8 @@ import { call } from "../api/call.ts";
 const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
 
 /** Key of every page of every search. */
-const ALL_PAGES = ["pages of users"];
-const CHANGES = ["changes of users"];
+export const ALL_PAGES = ["pages of users"];
+export const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
 interface PageRequest {
@@ -75,6 +76,14 @@ export function useCurrentUser(id: string) {
   });
 }
 
+/** Changes the cached pages. */
+export function keepInPages(client: QueryClient, change: (users: User[]) => User[]): void {
+  client.setQueriesData<ListUsersResponse>(
+    { queryKey: ALL_PAGES },
+    (page) => page && { ...page, users: change(page.users) },
+  );
+}
+
 /** Picks the fields that differ from those when the form was opened. */
 function changedFields({ user, draft }: UserChange): Partial<UserDraft> {
   const fields = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
@@ -95,11 +104,7 @@ export function useDirectory() {
   const client = useQueryClient();
   // A change counts as under way until the list has been loaded again.
   const onSettled = () => client.invalidateQueries({ queryKey: ALL_PAGES });
-  const keep = (change: (users: User[]) => User[]) =>
-    client.setQueriesData<ListUsersResponse>(
-      { queryKey: ALL_PAGES },
-      (page) => page && { ...page, users: change(page.users) },
-    );
+  const keep = (change: (users: User[]) => User[]) => keepInPages(client, change);
 
   const create = useMutation({
     mutationFn: ({ request, signal }: NewUserCall) => call(createUser, request, signal),

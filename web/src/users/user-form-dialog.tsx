@@ -22,6 +22,8 @@ export interface Outcome {
 export interface UserFormDialogProps {
   /** User to change; undefined for a new one. */
   user?: User;
+  /** The user as it is by now, if it has changed since the page was opened. */
+  now?: User | "removed" | undefined;
   /** Change of this user that failed, for another attempt. */
   failed?: FailedChange | undefined;
   /** Called with a change that the contract's rules allow. */
@@ -33,7 +35,7 @@ export interface UserFormDialogProps {
  * Form that creates or changes a user. It sends nothing that breaks the contract's rules,
  * and shows the server's refusals at the fields that they name.
  */
-export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDialogProps) {
+export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFormDialogProps) {
   const { create } = useDirectory();
   const requestIdFor = useRequestIds();
   const [draft, setDraft] = useState<UserDraft>(
@@ -110,6 +112,9 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
             />
           ) : (
             <Form errors={errors} onSubmit={save} noValidate>
+              <p className="field-error" role="alert">
+                {user && now && newsFor(user, now)}
+              </p>
               <Field.Root name="name" className="field">
                 <Field.Label>Name</Field.Label>
                 <Field.Control value={draft.name} onValueChange={edit("name")} autoComplete="off" />
@@ -138,6 +143,15 @@ export function UserFormDialog({ user, failed, onChange, onClose }: UserFormDial
       </Dialog.Portal>
     </Dialog.Root>
   );
+}
+
+/** Says what somebody else has done with a user since its form was opened. */
+function newsFor(opened: User, now: User | "removed"): string | undefined {
+  if (now === "removed") return "Somebody else has deleted this user.";
+  if (now.etag === opened.etag) return undefined;
+  const changed = (["name", "email"] as const).filter((field) => now[field] !== opened[field]);
+  const what = changed.map((field) => `the ${field} is now ${now[field]}`).join(", and ");
+  return `Somebody else has just changed this user${what && `: ${what}`}. If you save, you are asked whose version to keep.`;
 }
 
 /** Keeps one request id for the same content, so that a retry after a lost answer creates nobody twice (AIP-155). */

@@ -13,12 +13,16 @@ export interface UsersTableProps {
   /** Undefined, like `onDelete`, for people who may only read. */
   onEdit?: (user: User) => void;
   onDelete?: (user: User) => void;
+  onShowHistory(user: User): void;
+  /** Ids of users that somebody else has changed just now. */
+  changedIds: ReadonlySet<string>;
   /** Goes to the first page; undefined on that page. */
   onRestart?: () => void;
 }
 
 /** Shows a page of users, or why there is none. */
-export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart }: UsersTableProps) {
+export function UsersTable(props: UsersTableProps) {
+  const { page, pageSize, filter, onEdit, onDelete, onShowHistory, changedIds, onRestart } = props;
   const { data, error, isPending, isPlaceholderData, refetch } = page;
   const users = useExpected(data?.users ?? []);
   if (error && !data) {
@@ -66,14 +70,17 @@ export function UsersTable({ page, pageSize, filter, onEdit, onDelete, onRestart
           <tbody>
             {isPending && <Placeholders rows={pageSize} columns={onEdit ? 6 : 5} />}
             {users.map(({ user, isChanging }) => (
-              <tr key={user.id} aria-busy={isChanging}>
+              <tr key={user.id} aria-busy={isChanging} data-changed={changedIds.has(user.id)}>
                 <th scope="row">{user.name}</th>
                 <td>{user.email}</td>
                 <td data-label="Created">
                   <Time at={user.createdAt} />
                 </td>
                 <td data-label="Changed">
-                  <Time at={user.updatedAt} />
+                  <button type="button" className="history-button" onClick={() => onShowHistory(user)}>
+                    <Time at={user.updatedAt} />
+                    <span className="visually-hidden">history of {user.name}</span>
+                  </button>
                 </td>
                 <td data-label="Id">
                   <code className="user-id" title={user.id}>

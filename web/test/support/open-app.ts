@@ -37,6 +37,8 @@ export interface OpenApp extends AsyncDisposable {
    * all must match.
    */
   expectProblems(pattern: RegExp): void;
+  /** Accepts such errors if there are any. */
+  allowProblems(pattern: RegExp): void;
   /** Transport of another client of the same server, with all scopes. */
   readonly transport: Transport;
   /** Creates so many users in the directory. */
@@ -78,6 +80,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
       for (const problem of problems.splice(0)) expect(problem).toMatch(pattern);
       expected.push(pattern);
     },
+    allowProblems: (pattern) => expected.push(pattern),
     transport,
     async createUsers(count) {
       const users = createClient(UserService, transport);

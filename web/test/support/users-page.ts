@@ -23,3 +23,12 @@ export async function fillForm(page: Page, name: string, email: string): Promise
   await page.getByLabel("Email", { exact: true }).fill(email);
   await page.getByRole("button", { name: "Save", exact: true }).click();
 }
+
+/** Lets the page's request for changes, which otherwise goes on, end with the answer of a server that does not have it. */
+export async function refuseToFollow(page: Page): Promise<void> {
+  const error = Buffer.from('{"error":{"code":"unimplemented"}}');
+  const body = Buffer.concat([Buffer.from([2, 0, 0, 0, error.byteLength]), error]);
+  await page.route("**/user.v1.UserService/WatchUsers", (route) =>
+    route.fulfill({ contentType: "application/connect+proto", body }),
+  );
+}

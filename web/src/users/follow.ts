@@ -1,0 +1,84 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { type UserEvent, watchUsers } from "@rollcall/client";
+import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
+import type { QueryClient } from "@tanstack/react-query";
+import { stream } from "../api/call.ts";
+import { announce } from "../ui/announcer.tsx";
+import type { Live } from "./use-live.ts";
+import { ALL_PAGES, CHANGES, keepInPages, type UserChange } from "./use-users.ts";
+
+/** How long a row shows that somebody else has changed it, in milliseconds. */
+const SHOWN_MS = 10_000;
+/** Time in which changes are gathered before the list is loaded again, in milliseconds. */
+const GATHER_MS = 250;
+
+export interface FollowOptions {
+  client: QueryClient;
+  filter: string;
+  signal: AbortSignal;
+  /** Changes what the page shows of it. */
+  change(changed: (before: Live) => Partial<Live>): void;
+}
+
+/** Follows the changes of the users that a filter finds, until the signal is aborted. */
+export async function follow({ client, filter, signal, change }: FollowOptions): Promise<void> {
+  let isReloading = false;
+  const reload = () => {
+    if (isReloading) return;
+    isReloading = true;
+    setTimeout(() => {
+      isReloading = false;
+      if (!signal.aborted) void client.invalidateQueries({ queryKey: ALL_PAGES });
+    }, GATHER_MS);
+  };
+  const mark = (id: string, isChanged: boolean) =>
+    change(({ changedIds }) => {
+      const others = [...changedIds].filter((one) => one !== id);
+      return { changedIds: new Set(isChanged ? [...others, id] : others) };
+    });
+  const note = (id: string, now: User | "removed") =>
+    change(({ latest }) => ({ latest: new Map(latest).set(id, now) }));
+  const take = (event: UserEvent) => {
+    if (event.type === "updated") {
+      const { user } = event;
+      const isOwn = isChangedHere(client, user);
+      const isShown = isInPages(client, user.id);
+      keepInPages(client, (users) => users.map((one) => laterOf(one, user)));
+      if (isShown || isOwn) mark(user.id, !isOwn);
+      if (isShown && !isOwn) {
+        announce(`${user.name} was changed by somebody else`);
+        setTimeout(() => mark(user.id, false), SHOWN_MS);
+      }
+      note(user.id, user);
+    } else if (event.type !== "progress") {
+      if (event.type === "removed") note(event.userId, "removed");
+      // Where the stream begins, the list may have been read before.
+      reload();
+    }
+  };
+  const open = (request: object, ended: AbortSignal) => stream(UserService.method.watchUsers, request, ended);
+  const onState = (state: Live["state"]) => change(() => ({ state }));
+  for await (const event of watchUsers(open, { filter, signal, onState })) take(event);
+}
+
+/** Returns whether this tab has made the change that led to this version, or is about to learn that it has. */
+function isChangedHere(client: QueryClient, { id, etag }: User): boolean {
+  const changes = client.getMutationCache().findAll({ mutationKey: CHANGES });
+  return changes.some(({ state }) => {
+    const { user } = state.variables as UserChange;
+    const answer = state.data as { user?: User } | undefined;
+    return user.id === id && (state.status === "pending" || answer?.user?.etag === etag);
+  });
+}
+
+function isInPages(client: QueryClient, id: string): boolean {
+  const pages = client.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES, type: "active" });
+  return pages.some(([, page]) => page?.users.some((user) => user.id === id));
+}
+
+/** Returns the new state of a user, if it is of this one and the list has no later one. */
+function laterOf(user: User, changed: User): User {
+  if (user.id !== changed.id) return user;
+  const [before = 0, after = 0] = [user.updatedAt, changed.updatedAt].map((time) => (time ? timestampMs(time) : 0));
+  return after >= before ? changed : user;
+}
