@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
 
 const root = join(import.meta.dirname, "..");
 const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
@@ -18,11 +18,25 @@ const server = {
   secure: false,
 };
 
+/** Modules that use JSON only in transports with `useBinaryFormat: false`, of which this app has none. */
+const IMPORTERS = /(?:connect\/dist\/esm\/protocol\/serialization|connect-web\/dist\/esm\/connect-transport)\.js$/;
+
+/** Leaves the conversion of messages to and from JSON out of the bundle. */
+const binaryOnly: Plugin = {
+  name: "binary-only",
+  enforce: "pre",
+  apply: "build",
+  resolveId(source, importer = "") {
+    if (source !== "@bufbuild/protobuf" || !IMPORTERS.test(importer)) return null;
+    return join(import.meta.dirname, "src/api/binary-only.ts");
+  },
+};
+
 export default defineConfig({
   root: import.meta.dirname,
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
-  plugins: [react()],
+  plugins: [react(), binaryOnly],
   // The router imports a shim for versions of React without this hook.
   resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {

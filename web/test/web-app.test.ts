@@ -86,7 +86,7 @@ test("no path is the page for a client that does not ask for a page", async () =
 });
 
 test.each(["/users", "/query", "/upload", "/chat"])(
-  "%s loads at most 134 kB of JavaScript, compressed by gzip",
+  "%s loads at most 130 kB of JavaScript, compressed by gzip",
   async (path) => {
     await using browser = await launchChromium();
     await using app = await openApp(browser, { path });
@@ -99,6 +99,6 @@ test.each(["/users", "/query", "/upload", "/chat"])(
     );
     expect(scripts).toContain(entry);
     const sizes = scripts.map((script) => gzipSync(readFileSync(join(WEB_ROOT, script)), { level: 9 }).byteLength);
-    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(134_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(130_000);
   },
 );
