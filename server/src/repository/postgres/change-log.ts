@@ -30,8 +30,7 @@ interface ChangeRow extends ChangeLogState {
 
 /**
  * The table `changes`, in the order of (transaction, id). A transaction that is open holds up the changes of all later ones:
- * until it ends, nobody knows whether it adds some ahead of them. Its number does not outlast a dump, so one needs another
- * epoch.
+ * until it ends, nobody knows whether it adds some ahead of them.
  */
 export class PostgresChangeLog implements ChangeLog {
   /** Changes of other servers are found by looking. */

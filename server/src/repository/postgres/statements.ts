@@ -9,7 +9,18 @@ const named = (name: string, text: string): Statement => ({ name: `rollcall_${na
 /** Columns of a user. */
 export const USER_COLUMNS = 'id, email, name, created_at_ms AS "createdAtMs", updated_at_ms AS "updatedAtMs", version';
 
-const CHANGE_STATE = `(SELECT value FROM properties WHERE name = 'change_epoch') AS epoch,
+/**
+ * The epoch of the log, as it is at the moment: what the tables say, and where they are. A place in the log holds only for
+ * one database of one system, since a dump that is restored elsewhere meets other transactions' numbers, and for one
+ * timeline: a standby that is promoted, or a backup that is recovered, may lack the last commits, and gives their numbers
+ * to others.
+ */
+const CHANGE_EPOCH = `(SELECT left(md5(concat_ws('/',
+  (SELECT value FROM properties WHERE name = 'change_epoch'),
+  (SELECT oid FROM pg_database WHERE datname = current_database()),
+  (SELECT system_identifier FROM pg_control_system()),
+  CASE WHEN pg_is_in_recovery() THEN 'standby' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END)), 16))`;
+const CHANGE_STATE = `${CHANGE_EPOCH} AS epoch,
   (SELECT value FROM properties WHERE name = 'changes_kept_behind') AS "keptBehind"`;
 const CHANGE_COLUMNS = `change.xid::text AS xid, change.id::text AS id, user_id AS "userId", changed_at_ms AS "atMs",
   changed_by AS subject, before, after`;
