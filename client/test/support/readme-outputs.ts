@@ -3,6 +3,7 @@ export const programOutputs: readonly RegExp[] = [
   /^Emmy Noether\n$/,
   /^email: .+\nname: .+\n$/,
   /^Result 0 .*\nResult 1 .*\nResult 2 .*\n(\d+ of \d+\n)+64\nEcho: Hello\nEcho: Goodbye\n$/,
+  /^live\n0 users\n$/,
   /^0\n$/,
   /UserService\/ListUsers.*\n0\n$/s,
   /^0\n$/,

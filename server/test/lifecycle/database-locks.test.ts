@@ -62,7 +62,9 @@ test("a lock that stays ends a start that has something to write, and no other",
   holder.exec("BEGIN IMMEDIATE");
   const open = () => openSqliteUserRepository({ path, lockTimeoutMs: 300 });
   await open().close();
-  holder.exec("PRAGMA user_version = 1; DROP TABLE properties; DROP TABLE user_words; COMMIT; BEGIN IMMEDIATE");
+  holder.exec(
+    "PRAGMA user_version = 1; DROP TABLE properties; DROP TABLE user_words; DROP TABLE changes; COMMIT; BEGIN IMMEDIATE",
+  );
   expect(open).toThrow(/users\.db has been locked by another process for \d+ s; end that process/);
   holder.exec("ROLLBACK");
   holder.close();
