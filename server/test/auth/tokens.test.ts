@@ -104,6 +104,7 @@ describe("a claim", () => {
     ["scope that is a number", { scope: "1" }, invalid],
     ["sub of 255 characters", { sub: `"${"a".repeat(255)}"` }, letIn],
     ["sub of 256 characters", { sub: `"${"a".repeat(256)}"` }, invalid],
+    ["sub with a NUL", { sub: '"a\\u0000b"' }, invalid],
     ["sub that is a number", { sub: "1" }, invalid],
     ["sub that is a list", { sub: '["ada"]' }, invalid],
     ["no sub", { sub: undefined }, invalid],

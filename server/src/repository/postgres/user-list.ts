@@ -45,7 +45,7 @@ export class PostgresUserList {
 
   /** @throws The signal's reason, as soon as it is aborted. */
   async page({ words = [], signal, ...options }: ListOptions): Promise<User[]> {
-    if (words.length > 0) return this.#search(signal, () => this.#find(words, options));
+    if (words.length > 0) return this.#search(signal, () => this.#find(words, { ...options, signal }));
     signal?.throwIfAborted();
     const { order = BY_CREATION, after, limit } = options;
     const query = new Query();
@@ -55,41 +55,41 @@ export class PostgresUserList {
 
   /** @throws The signal's reason, as soon as it is aborted. */
   async count({ words = [], limit, signal }: CountOptions): Promise<number> {
-    if (words.length > 0) return this.#search(signal, () => this.#count(words, limit));
+    if (words.length > 0) return this.#search(signal, () => this.#count(words, { limit, signal }));
     signal?.throwIfAborted();
     const query = new Query();
     const rows = this.#read<Count>(query, `SELECT ${countOf("true", query.add(limit))} AS count`);
     return (await whileWanted(rows, signal))[0]?.count ?? 0;
   }
 
-  async #find(words: readonly string[], { order = BY_CREATION, after, limit }: ListOptions): Promise<User[]> {
+  async #find(words: readonly string[], { order = BY_CREATION, after, limit, signal }: ListOptions): Promise<User[]> {
     const kind = order.by === "createdAt" ? order.by : "other";
-    const rarest = await this.#rarest(words, words.length === 1 ? MAX_SORTED[kind] : MAX_INTERSECTED);
+    const rarest = await this.#rarest(words, words.length === 1 ? MAX_SORTED[kind] : MAX_INTERSECTED, signal);
     const query = new Query();
     const [behind, matches, most] = [query.behind(order, after), query.haveAll(words), query.add(limit)];
     const sort = (few: string) =>
       `SELECT ${USER_COLUMNS} FROM users WHERE ${few} AND ${behind} AND ${matches} ${by(order, false)} LIMIT ${most}`;
     if (rarest !== undefined) {
-      return this.#read(query, `WITH few AS MATERIALIZED (${query.entries(rarest)}) ${sort(AMONG_FEW)}`);
+      return this.#read(query, `WITH few AS MATERIALIZED (${query.entries(rarest)}) ${sort(AMONG_FEW)}`, signal);
     }
     const walked = `SELECT * FROM users WHERE ${behind} ${by(order)} LIMIT ${query.add(MAX_WALKED[kind])}`;
     const text = `SELECT ${USER_COLUMNS} FROM (${walked}) AS users WHERE ${matches} ${by(order)} LIMIT ${most}`;
-    const users = await this.#read<User>(query, text);
+    const users = await this.#read<User>(query, text, signal);
     if (users.length === limit) return users;
     query.values.pop();
-    return this.#read(query, sort("true"));
+    return this.#read(query, sort("true"), signal);
   }
 
-  async #count(words: readonly string[], limit: number): Promise<number> {
+  async #count(words: readonly string[], { limit, signal }: CountOptions): Promise<number> {
     if (words.length === 1) {
       const query = new Query();
       const entries = query.entries(words[0] ?? "", limit + 1);
       const text = `SELECT count(*) AS entries, count(DISTINCT user_id) AS count FROM (${entries}) AS entries`;
-      const [found = { entries: 0, count: 0 }] = await this.#read<Count & { entries: number }>(query, text);
+      const [found = { entries: 0, count: 0 }] = await this.#read<Count & { entries: number }>(query, text, signal);
       // Otherwise, users have several words with this start.
       if (found.entries <= limit || found.count >= limit) return Math.min(found.count, limit);
     }
-    const rarest = await this.#rarest(words, MAX_INTERSECTED);
+    const rarest = await this.#rarest(words, MAX_INTERSECTED, signal);
     const query = new Query();
     const [matches, most] = [query.haveAll(words), query.add(limit)];
     const text =
@@ -97,23 +97,28 @@ export class PostgresUserList {
         ? `SELECT ${countOf(matches, most)} AS count`
         : `WITH few AS MATERIALIZED (${query.entries(rarest)})
           SELECT ${countOf(`${AMONG_FEW} AND ${matches}`, most)} AS count`;
-    return (await this.#read<Count>(query, text))[0]?.count ?? 0;
+    return (await this.#read<Count>(query, text, signal))[0]?.count ?? 0;
   }
 
   /** Returns the word with the fewest entries, or undefined if each has more than `most`. */
-  async #rarest(words: readonly string[], most: number): Promise<string | undefined> {
+  async #rarest(words: readonly string[], most: number, signal?: AbortSignal): Promise<string | undefined> {
     const query = new Query();
     const counts = words.map((word) => `(SELECT count(*) FROM (${query.entries(word, most + 1)}) AS entries)`);
-    const [row] = await this.#read<{ counts: number[] }>(query, `SELECT ARRAY[${counts.join(", ")}]::int[] AS counts`);
+    const [row] = await this.#read<{ counts: number[] }>(
+      query,
+      `SELECT ARRAY[${counts.join(", ")}]::int[] AS counts`,
+      signal,
+    );
     const fewest = Math.min(...(row?.counts ?? []));
     return fewest > most ? undefined : words[row?.counts.indexOf(fewest) ?? 0];
   }
 
-  #read<T extends object>(query: Query, text: string): Promise<T[]> {
+  async #read<T extends object>(query: Query, text: string, signal?: AbortSignal): Promise<T[]> {
+    signal?.throwIfAborted();
     return this.#pool.query<T>({ text }, query.values);
   }
 
-  /** Runs a search when few others do. Whoever gives up leaves at once; the server ends the statement by itself. */
+  /** Runs a search when few others do. Whoever gives up leaves at once; only the statement that runs is read to its end. */
   async #search<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#searches.acquire(signal);
     return whileWanted(

@@ -158,8 +158,12 @@ interface WellFormedPayload {
  */
 function isWellFormed(payload: JWTPayload): payload is JWTPayload & WellFormedPayload {
   const { sub, exp, nbf = 0, iat = 0, scope = "" } = payload;
-  const isSubject = typeof sub === "string" && sub !== "" && sub.length <= MAX_SUBJECT_LENGTH;
-  return isSubject && [exp, nbf, iat].every(isTime) && typeof scope === "string";
+  return isSubject(sub) && [exp, nbf, iat].every(isTime) && typeof scope === "string";
+}
+
+/** Returns whether a claim names a caller in a way that all databases keep: PostgreSQL has no NUL in its texts. */
+function isSubject(claim: unknown): claim is string {
+  return typeof claim === "string" && claim !== "" && claim.length <= MAX_SUBJECT_LENGTH && !claim.includes("\0");
 }
 
 /** Returns whether a claim is a time (NumericDate of RFC 7519, 2) that is also finite in milliseconds. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { equals } from "@bufbuild/protobuf";
 import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
 import { NEVER } from "@rollcall/testing/linearizability/history";
+import { UNKNOWN } from "@rollcall/testing/linearizability/model";
 import { CALL, type UsersClient } from "./connect-users.ts";
 import { outcomeOf, type Refusal } from "./outcome.ts";
 import type { Write, Writer } from "./writer.ts";
@@ -99,13 +100,21 @@ async function settle(
 ): Promise<void> {
   const { pending } = writer;
   if (!pending) return;
-  const wasMade = isMade(pending, kept);
+  let now = kept;
+  let wasMade = isMade(pending, now);
+  const again = () => writer.make(client, pending).then(() => undefined, outcomeOf);
+  let refusal = await insist(again);
+  // A server that is too busy to say what became of the second one is asked what there is now.
+  while (refusal === UNKNOWN) {
+    now = await listUsers(client);
+    wasMade = isMade(pending, now);
+    refusal = await insist(again);
+  }
   if (wasMade === undefined) found.lost.push(`${pending.kind} left something else behind`);
   found[wasMade ? "unheard" : "unmade"] += 1;
-  const refusal = await insist(() => writer.make(client, pending).then(() => undefined, outcomeOf));
   const expected = wasMade ? refusalOfSecond(pending) : undefined;
   if (refusal !== expected) found.doubled.push(`${pending.kind} again: ${String(refusal)}, not ${expected}`);
-  if (wasMade) adopt(writer, pending, kept, found);
+  if (wasMade) adopt(writer, pending, now, found);
   writer.pending = undefined;
 }
 
@@ -146,6 +155,9 @@ function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, fo
 async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Findings): Promise<void> {
   if (!replayable) return;
   const { creation, id } = replayable;
-  const answer = await insist(() => client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf));
+  const again = () => client.createUser({ ...creation }, CALL).then(({ user }) => user?.id, outcomeOf);
+  let answer = await insist(again);
+  // The request id makes this safe.
+  while (answer === UNKNOWN) answer = await insist(again);
   if (answer !== id) doubled.push(`${creation.name} again: ${String(answer)}`);
 }
