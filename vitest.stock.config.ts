@@ -5,8 +5,10 @@ const system = "server/test/**/*.test.ts";
 const slow = "server/test/**/*.slow.test.ts";
 /** Run on both carriers by themselves. */
 const onBoth = [
-  "server/test/protocol/{carriers-fuzz,host-interceptors,streams,streams-http1}.test.ts",
+  "server/test/protocol/{carriers-fuzz,held-bodies,host-interceptors,streams,streams-http1}.test.ts",
   "server/test/websocket/{attacks,calls,carriers-fuzz,refusals}.test.ts",
+  "server/test/hardening/stream-limits.test.ts",
+  "server/test/hardening/own-turn.slow.test.ts",
 ];
 /**
  * Left out until its cause is found: of the tests of answers that nobody reads, one waited for ever on Connect's carrier
@@ -17,10 +19,21 @@ const hangs = "server/test/hardening/attack-bytes.slow.test.ts";
 const ofEngine = "server/test/hardening/kept-reads.slow.test.ts";
 /** Looks at the first call of a process, which here has many before it; what it looks at is not the carrier's. */
 const isolated = "server/test/**/*.isolated.test.ts";
-/** Have no call in them that a carrier could change: settings, files and the web app. */
-const carrierFree = ["env-file", "database-files", "database-locks", "web-app"].map(
-  (name) => `server/test/lifecycle/${name}.test.ts`,
-);
+/**
+ * Show what no carrier can change: settings, files, starts, keys, databases and the web app. `lifecycle/shutdown` starts
+ * a process on this carrier, and `durability/rolling-restarts.slow` ends some under calls.
+ */
+const carrierFree = [
+  "server/test/lifecycle/{commands,database-files,database-locks,env-file,probe-port,tls-reload,web-app}.test.ts",
+  "server/test/lifecycle/*.process.test.ts",
+  "server/test/auth/{identity-provider,identity-provider-away,key-set-fetch}.test.ts",
+  "server/test/durability/churn.test.ts",
+  "server/test/durability/{disk,failover,histories,kill,outages,races}.slow.test.ts",
+  "server/test/hardening/loop-hold.slow.test.ts",
+  "server/test/telemetry/deploy-files.test.ts",
+  "server/test/users/{names,pages,postgres,search}.test.ts",
+  "server/test/websocket/header.test.ts",
+];
 
 /**
  * `pnpm test:stock`: the server's tests again, with calls carried by connect-fastify (`RPC_ENGINE=stock`) instead of the
@@ -41,7 +54,7 @@ export default mergeConfig(
           test: {
             name: "stock slow",
             include: [slow],
-            exclude: [hangs, ofEngine],
+            exclude: [hangs, ofEngine, ...onBoth, ...carrierFree],
             isolate: true,
             testTimeout: 600_000,
           },
