@@ -24,11 +24,10 @@ const isolated = "server/test/**/*.isolated.test.ts";
  * a process on this carrier, and `durability/rolling-restarts.slow` ends some under calls.
  */
 const carrierFree = [
-  "server/test/lifecycle/{commands,database-files,database-locks,env-file,probe-port,tls-reload,web-app}.test.ts",
+  "server/test/lifecycle/{commands,database-files,database-locks,probe-port,tls-reload,web-app}.test.ts",
   "server/test/lifecycle/*.process.test.ts",
   "server/test/auth/{identity-provider,identity-provider-away,key-set-fetch}.test.ts",
-  "server/test/durability/churn.test.ts",
-  "server/test/durability/{disk,failover,histories,kill,outages,races}.slow.test.ts",
+  "server/test/durability/{churn,disk,failover,histories,kill,outages,races}.slow.test.ts",
   "server/test/hardening/loop-hold.slow.test.ts",
   "server/test/telemetry/deploy-files.test.ts",
   "server/test/users/{names,pages,postgres,search}.test.ts",
