@@ -43,46 +43,45 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     expect(await page.evaluate("sessionStorage.length")).toBe(0);
   });
+});
 
-  test("the whole link can be pasted too", async () => {
-    await using app = await openApp(browser, { scheme, token: false, path: "/chat" });
-    const { page, server } = app;
-    await page.getByLabel("Token").fill(`${server.url}/#token=${await server.token()}`);
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Chat" }).waitFor();
-  });
+test("the whole link can be pasted too", async () => {
+  await using app = await openApp(browser, { token: false, path: "/chat" });
+  const { page, server } = app;
+  await page.getByLabel("Token").fill(`${server.url}/#token=${await server.token()}`);
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Chat" }).waitFor();
+});
 
-  test("when the token expires, a page says so, and a new one leads back", async () => {
-    let nowMs = Date.now();
-    await using app = await openApp(browser, {
-      scheme,
-      path: "/query",
-      token: { subject: "ada" },
-      clockAheadMs: 0,
-      app: { now: () => nowMs },
-    });
-    const { page, server } = app;
-    await page.getByRole("heading", { name: "Query" }).waitFor();
-    nowMs = Date.now() + HOUR_MS;
-    await page.clock.fastForward(HOUR_MS);
-    await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
-    await page.getByText("You were signed in as ada.").waitFor();
-    await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Query" }).waitFor();
-    app.expectProblems(/status of 401/);
+test("when the token expires, a page says so, and a new one leads back", async () => {
+  let nowMs = Date.now();
+  await using app = await openApp(browser, {
+    path: "/query",
+    token: { subject: "ada" },
+    clockAheadMs: 0,
+    app: { now: () => nowMs },
   });
+  const { page, server } = app;
+  await page.getByRole("heading", { name: "Query" }).waitFor();
+  nowMs = Date.now() + HOUR_MS;
+  await page.clock.fastForward(HOUR_MS);
+  await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await page.getByText("You were signed in as ada.").waitFor();
+  await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Query" }).waitFor();
+  app.expectProblems(/status of 401/);
+});
 
-  test("a token that the server refuses ends the session", async () => {
-    await using other = await openApp(browser, { scheme, token: false });
-    await using app = await openApp(browser, { scheme, token: false });
-    const { page } = app;
-    await page.getByLabel("Token").fill(await other.server.token());
-    await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "The server does not accept your token" }).waitFor();
-    // The browser logs each answer with an error status.
-    app.expectProblems(/status of 401/);
-  });
+test("a token that the server refuses ends the session", async () => {
+  await using other = await openApp(browser, { token: false });
+  await using app = await openApp(browser, { token: false });
+  const { page } = app;
+  await page.getByLabel("Token").fill(await other.server.token());
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "The server does not accept your token" }).waitFor();
+  // The browser logs each answer with an error status.
+  app.expectProblems(/status of 401/);
 });
 
 test("a link whose token has expired says so", async () => {

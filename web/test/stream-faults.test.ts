@@ -7,15 +7,8 @@ import { button, choose, chooseEndless, chooseLarge, fact, say } from "./support
 
 const browser = await connectChromium();
 
+// How a connection ends is another matter with TLS.
 describe.each(SCHEMES)("over %s", (scheme) => {
-  test("an empty query is refused by the contract's rule, and not sent", async () => {
-    await using app = await openApp(browser, { scheme, path: "/query" });
-    await app.page.getByLabel("Query", { exact: true }).fill("");
-    await button(app.page, "Run").click();
-    await app.page.getByText("query is required").waitFor();
-    expect(await fact(app.page, "State")).toBe("not begun");
-  });
-
   test("the server stops in mid-stream", async () => {
     await using app = await openApp(browser, {
       scheme,
@@ -63,41 +56,6 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     app.expectProblems(/^request to/);
   });
 
-  test("a page whose origin is not allowed can't converse; one whose origin is can", async () => {
-    await using app = await openApp(browser, { scheme, path: "/chat" });
-    for (const [options, outcome] of [
-      [{ host: "localhost:1" }, "does not allow this page's origin"],
-      [{}, "Echo: hello"],
-    ] as const) {
-      await using proxy = await startReverseProxy(app.server.url, options);
-      await app.page.goto(`${proxy.url}/chat#token=${await app.server.token()}`);
-      await say(app.page, "hello");
-      await app.page.getByText(outcome).first().waitFor();
-    }
-    app.expectProblems(/^request to|status of 403|response code: 403/);
-  });
-
-  test("the server ends a conversation whose token has expired", async () => {
-    // The server's clock, not the page's, stands two seconds before the end of the token's hour.
-    const nowMs = Date.now() + 3_598_000;
-    await using app = await openApp(browser, {
-      ...{ scheme, path: "/chat", app: { now: () => nowMs } },
-      token: { now: Date.now },
-    });
-    await say(app.page, "hello");
-    await app.page.getByText("Echo: hello", { exact: true }).waitFor();
-    await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
-    await app.page.getByText("You were signed in as tester.").waitFor();
-  });
-
-  test("a message is too large", async () => {
-    await using app = await openApp(browser, { scheme, path: "/chat", app: { maxMessageBytes: 10_000 } });
-    await say(app.page, "a".repeat(20_000));
-    await expect.poll(() => fact(app.page, "State")).toBe("resource_exhausted");
-    await say(app.page, "short");
-    await app.page.getByText("Echo: short", { exact: true }).waitFor();
-  });
-
   test("the server stops in mid-upload", async () => {
     await using app = await openApp(browser, { scheme, path: "/upload", app: { shutdownGraceMs: 50 } });
     await button(app.page, "Choose a file").waitFor();
@@ -107,36 +65,78 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await app.page.getByText("(server is shutting down)").waitFor();
     expect(await fact(app.page, "State")).toBe("unavailable");
   });
+});
 
-  test("a byte changes on its way, and both checksums show it", async () => {
-    await using app = await openApp(browser, { scheme, path: "/upload" });
-    await using proxy = await startReverseProxy(app.server.url, { damages: true });
-    await app.page.goto(`${proxy.url}/upload#token=${await app.server.token()}`);
-    await button(app.page, "Choose a file").waitFor();
-    const file = Buffer.alloc(1_000_000, "rollcall");
-    await choose(app.page, file);
-    await app.page.getByText("✗ The server received something else.").waitFor();
-    const [here, there] = await app.page.locator(".checksum code").allTextContents();
-    expect(here).toBe(createHash("sha256").update(file).digest("hex"));
-    expect(there).toMatch(/^[\da-f]{64}$/);
-    expect(there).not.toBe(here);
-    app.expectProblems(/^request to/);
-  });
+test("an empty query is refused by the contract's rule, and not sent", async () => {
+  await using app = await openApp(browser, { path: "/query" });
+  await app.page.getByLabel("Query", { exact: true }).fill("");
+  await button(app.page, "Run").click();
+  await app.page.getByText("query is required").waitFor();
+  expect(await fact(app.page, "State")).toBe("not begun");
+});
 
-  test("an upload is too large", async () => {
-    await using app = await openApp(browser, {
-      scheme,
-      path: "/upload",
-      app: { streams: { maxUploadBytes: 1_000_000 } },
-    });
-    await button(app.page, "Choose a file").waitFor();
-    await chooseLarge(app.page, 5);
-    await app.page.getByText("Upload is larger than 1000000 bytes.").waitFor();
-  });
-
-  test("the token does not allow streams", async () => {
-    await using app = await openApp(browser, { scheme, path: "/chat", token: { scopes: ["users:read"] } });
+test("a page whose origin is not allowed can't converse; one whose origin is can", async () => {
+  await using app = await openApp(browser, { path: "/chat" });
+  for (const [options, outcome] of [
+    [{ host: "localhost:1" }, "does not allow this page's origin"],
+    [{}, "Echo: hello"],
+  ] as const) {
+    await using proxy = await startReverseProxy(app.server.url, options);
+    await app.page.goto(`${proxy.url}/chat#token=${await app.server.token()}`);
     await say(app.page, "hello");
-    await app.page.getByText("Your token does not allow this: missing scope streams.").waitFor();
+    await app.page.getByText(outcome).first().waitFor();
+  }
+  app.expectProblems(/^request to|status of 403|response code: 403/);
+});
+
+test("the server ends a conversation whose token has expired", async () => {
+  // The server's clock, not the page's, stands two seconds before the end of the token's hour.
+  const nowMs = Date.now() + 3_598_000;
+  await using app = await openApp(browser, {
+    ...{ path: "/chat", app: { now: () => nowMs } },
+    token: { now: Date.now },
   });
+  await say(app.page, "hello");
+  await app.page.getByText("Echo: hello", { exact: true }).waitFor();
+  await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await app.page.getByText("You were signed in as tester.").waitFor();
+});
+
+test("a message is too large", async () => {
+  await using app = await openApp(browser, { path: "/chat", app: { maxMessageBytes: 10_000 } });
+  await say(app.page, "a".repeat(20_000));
+  await expect.poll(() => fact(app.page, "State")).toBe("resource_exhausted");
+  await say(app.page, "short");
+  await app.page.getByText("Echo: short", { exact: true }).waitFor();
+});
+
+test("a byte changes on its way, and both checksums show it", async () => {
+  await using app = await openApp(browser, { path: "/upload" });
+  await using proxy = await startReverseProxy(app.server.url, { damages: true });
+  await app.page.goto(`${proxy.url}/upload#token=${await app.server.token()}`);
+  await button(app.page, "Choose a file").waitFor();
+  const file = Buffer.alloc(1_000_000, "rollcall");
+  await choose(app.page, file);
+  await app.page.getByText("✗ The server received something else.").waitFor();
+  const [here, there] = await app.page.locator(".checksum code").allTextContents();
+  expect(here).toBe(createHash("sha256").update(file).digest("hex"));
+  expect(there).toMatch(/^[\da-f]{64}$/);
+  expect(there).not.toBe(here);
+  app.expectProblems(/^request to/);
+});
+
+test("an upload is too large", async () => {
+  await using app = await openApp(browser, {
+    path: "/upload",
+    app: { streams: { maxUploadBytes: 1_000_000 } },
+  });
+  await button(app.page, "Choose a file").waitFor();
+  await chooseLarge(app.page, 5);
+  await app.page.getByText("Upload is larger than 1000000 bytes.").waitFor();
+});
+
+test("the token does not allow streams", async () => {
+  await using app = await openApp(browser, { path: "/chat", token: { scopes: ["users:read"] } });
+  await say(app.page, "hello");
+  await app.page.getByText("Your token does not allow this: missing scope streams.").waitFor();
 });

@@ -3,18 +3,18 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { DatabaseUnavailableError } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
 import { describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./support/open-app.ts";
+import { openApp } from "./support/open-app.ts";
 
 import { fillForm, names, repositoryWith } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
-describe.each(SCHEMES)("a change, over %s", (scheme) => {
+describe("a change", () => {
   test("is shown at once, and taken back when it fails", async () => {
     const { promise: failed, reject: fail } = Promise.withResolvers<never>();
     failed.catch(() => {});
     const repository = repositoryWith(() => ({ update: () => failed }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -35,7 +35,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
   test("that the server refuses comes back with the error at its field, also on another page", async () => {
     const { promise: held, resolve: release } = Promise.withResolvers<void>();
     const repository = repositoryWith((real) => ({ update: (...change) => held.then(() => real.update(...change)) }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -62,7 +62,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
     const repository = repositoryWith((real) => ({
       update: (id, ...rest) => (rest[0].name === "Ada" ? failed : real.update(id, ...rest)),
     }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -79,7 +79,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
   });
 
   test("of a user that somebody else has changed shows both versions, and either can be kept", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(1);
     const users = createClient(UserService, app.transport);
@@ -119,7 +119,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
         throw new DatabaseUnavailableError();
       },
     }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -135,7 +135,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
   });
 
   test("of a user that somebody else has changed does not delete, and shows the change", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, transport } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Delete Person 01" }).click();
@@ -149,7 +149,7 @@ describe.each(SCHEMES)("a change, over %s", (scheme) => {
   });
 
   test("that is a deletion comes back when the server has gone", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(2);
     await page.getByRole("button", { name: "Delete Person 01" }).click();

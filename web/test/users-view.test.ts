@@ -1,18 +1,18 @@
 import { connectChromium } from "@rollcall/testing/chromium";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import { openApp, SCHEMES } from "./support/open-app.ts";
+import { openApp } from "./support/open-app.ts";
 
 import { fillForm, names } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
-describe.each(SCHEMES)("the view, over %s", (scheme) => {
+describe("the view", () => {
   const asked = (server: TestServer) =>
     server.log.filter(({ msg, method }) => msg === "call" && method === "user.v1.UserService/ListUsers").length;
 
   test("is kept through a reload, and the browser's own buttons lead through it", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(12);
     await page.getByRole("button", { name: "Next" }).click();
@@ -39,7 +39,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
   });
 
   test("stays after a skip to the content, and offers the first page if this one is empty", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(11);
     await page.getByRole("button", { name: "Next" }).click();
@@ -57,7 +57,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
   });
 
   test("leads to a new user, who is on its last page", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(11);
     await page.getByRole("button", { name: "New user" }).click();
@@ -69,7 +69,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
   });
 
   test("searches once a word, not once a key", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(3);
     await page.getByText("Person 03", { exact: true }).waitFor();
@@ -81,7 +81,7 @@ describe.each(SCHEMES)("the view, over %s", (scheme) => {
   });
 
   test("of a page that no longer exists leads to the first one", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(1);
     await page.evaluate("history.replaceState({ pageTokens: ['', 'of another server'] }, '')");

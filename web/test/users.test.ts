@@ -9,6 +9,7 @@ import { fillForm, names, refuseToFollow, repositoryWith, rows } from "./support
 
 const browser = await connectChromium();
 
+// A page takes the same way to the server with TLS, whatever it asks for: one test of writes shows that way.
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("a user is created, changed, and deleted after a confirmation", async () => {
     await using app = await openApp(browser, { scheme });
@@ -29,41 +30,41 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await page.getByText("Ada Lovelace was deleted.").waitFor();
     await page.getByText("Nobody is here yet.").waitFor();
   });
-
-  test("pages lead on and back, and a search narrows them", async () => {
-    await using app = await openApp(browser, { scheme });
-    const { page } = app;
-    await app.createUsers(23);
-    await page.getByText("Person 10", { exact: true }).waitFor();
-    expect(await rows(page).count()).toBe(10);
-    const next = page.getByRole("button", { name: "Next" });
-    const previous = page.getByRole("button", { name: "Previous" });
-    expect(await previous.isDisabled()).toBe(true);
-    await previous.focus();
-    await page.keyboard.press("Enter");
-    await page.getByText("Page 1", { exact: true }).waitFor();
-    await next.click();
-    await page.getByText("Person 20", { exact: true }).waitFor();
-    await next.click();
-    await page.getByText("Person 23", { exact: true }).waitFor();
-    expect(await names(page)).toEqual(["Person 21", "Person 22", "Person 23"]);
-    expect(await next.isDisabled()).toBe(true);
-    await previous.click();
-    await page.getByText("Person 11", { exact: true }).waitFor();
-    await page.getByLabel("Per page").selectOption("25");
-    await expect.poll(() => rows(page).count()).toBe(23);
-    await page.getByLabel(/^Search/).fill("PERSON 2");
-    await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
-    await page.getByLabel(/^Search/).fill("@example.com 21");
-    await expect.poll(() => names(page)).toEqual(["Person 21"]);
-    await page.getByLabel(/^Search/).fill("nobody");
-    await page.getByText("Nobody's name or email has words that start with “nobody”.").waitFor();
-  });
 });
 
-describe.each(SCHEMES)("the form, over %s", (scheme) => {
+test("pages lead on and back, and a search narrows them", async () => {
+  await using app = await openApp(browser);
+  const { page } = app;
+  await app.createUsers(23);
+  await page.getByText("Person 10", { exact: true }).waitFor();
+  expect(await rows(page).count()).toBe(10);
+  const next = page.getByRole("button", { name: "Next" });
+  const previous = page.getByRole("button", { name: "Previous" });
+  expect(await previous.isDisabled()).toBe(true);
+  await previous.focus();
+  await page.keyboard.press("Enter");
+  await page.getByText("Page 1", { exact: true }).waitFor();
+  await next.click();
+  await page.getByText("Person 20", { exact: true }).waitFor();
+  await next.click();
+  await page.getByText("Person 23", { exact: true }).waitFor();
+  expect(await names(page)).toEqual(["Person 21", "Person 22", "Person 23"]);
+  expect(await next.isDisabled()).toBe(true);
+  await previous.click();
+  await page.getByText("Person 11", { exact: true }).waitFor();
+  await page.getByLabel("Per page").selectOption("25");
+  await expect.poll(() => rows(page).count()).toBe(23);
+  await page.getByLabel(/^Search/).fill("PERSON 2");
+  await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
+  await page.getByLabel(/^Search/).fill("@example.com 21");
+  await expect.poll(() => names(page)).toEqual(["Person 21"]);
+  await page.getByLabel(/^Search/).fill("nobody");
+  await page.getByText("Nobody's name or email has words that start with “nobody”.").waitFor();
+});
+
+describe("the form", () => {
   test("applies the contract's own rules, and sends nothing", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, server } = app;
     await page.getByRole("button", { name: "New user" }).click();
     await fillForm(page, "", "nonsense");
@@ -77,7 +78,7 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
   });
 
   test("refuses a name that was emptied, on its field", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "Edit Person 01" }).click();
@@ -94,7 +95,7 @@ describe.each(SCHEMES)("the form, over %s", (scheme) => {
         throw new InvalidArgumentError("validation failed", [{ field: "name", description: "is reserved" }]);
       },
     }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(1);
     await page.getByRole("button", { name: "New user" }).click();
@@ -132,14 +133,14 @@ test("to create can be closed while it waits, and the list shows the outcome", a
   await page.getByText("Ada", { exact: true }).waitFor();
 });
 
-describe.each(SCHEMES)("states, over %s", (scheme) => {
+describe("states", () => {
   test("a list that can't be loaded says why, and can be tried again", async () => {
     let isAway = true;
     const repository = repositoryWith((real) => ({
       list: (...query) => (isAway ? Promise.reject(new DatabaseUnavailableError()) : real.list(...query)),
       listEncoded: async () => undefined,
     }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await page.getByText("The users can't be shown.").waitFor();
     isAway = false;
@@ -149,14 +150,14 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
   });
 
   test("a dialog opens although the server has gone; one that could not be loaded says so", async () => {
-    await using app = await openApp(browser, { scheme });
+    await using app = await openApp(browser);
     const { page, server } = app;
     await refuseToFollow(page);
     await app.createUsers(1);
     await page.getByText("Person 01", { exact: true }).waitFor();
     await page.mouse.move(10, 10);
     await page.waitForLoadState("networkidle");
-    await using late = await openApp(browser, { scheme });
+    await using late = await openApp(browser);
     await late.page.getByText("Nobody is here yet.").waitFor();
     await late.page.evaluate("addEventListener = () => {}");
     for (const one of [server, late.server]) await one.app.close();
@@ -175,7 +176,7 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
       list: (...query) => held.then(() => real.list(...query)),
       listEncoded: async () => undefined,
     }));
-    await using app = await openApp(browser, { scheme, app: { repository } });
+    await using app = await openApp(browser, { app: { repository } });
     await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
     expect(await app.page.getByRole("table").getAttribute("aria-busy")).toBe("true");
     release();
@@ -183,21 +184,20 @@ describe.each(SCHEMES)("states, over %s", (scheme) => {
   });
 
   test("a person who may only read sees no button that writes", async () => {
-    await using app = await openApp(browser, { scheme, token: { scopes: ["users:read"] } });
+    await using app = await openApp(browser, { token: { scopes: ["users:read"] } });
     await app.createUsers(1);
     await app.page.getByText("Person 01", { exact: true }).waitFor();
     expect(await app.page.getByRole("button", { name: /New|Edit|Delete/ }).count()).toBe(0);
   });
 
   test("a person who may not even read sees which scope is missing", async () => {
-    await using app = await openApp(browser, { scheme, token: { scopes: ["streams"] } });
+    await using app = await openApp(browser, { token: { scopes: ["streams"] } });
     await app.page.getByText("Your token does not allow this: missing scope users:read.").waitFor();
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 
   test("ids are copied, times are relative and exact", async () => {
     await using app = await openApp(browser, {
-      scheme,
       context: { permissions: ["clipboard-read", "clipboard-write"] },
     });
     const { page } = app;
