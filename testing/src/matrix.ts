@@ -71,6 +71,10 @@ export const cells: readonly Cell[] = Object.values(protocols).flatMap((protocol
 /** The cells whose connection is full duplex. */
 export const http2Cells: readonly Cell[] = cells.filter(({ httpVersion }) => httpVersion === "2");
 
+/** Both versions of HTTP, and each protocol over them, without TLS: for bytes of messages and headers, which TLS passes on. */
+export const plainConnections: readonly Connection[] = Object.values(connections).filter(({ tls }) => !tls);
+export const plainCells: readonly Cell[] = cells.filter(({ tls }) => !tls);
+
 /** Each protocol once, over h2c: for what does not depend on the connection. */
 export const protocolCells: readonly Cell[] = cells.filter(({ connection }) => connection === "h2c");
 

@@ -9,7 +9,6 @@ import {
   connections,
   createCellTransport,
   errorOf,
-  http2Cells,
   protocolCells,
   startServerFor,
 } from "@rollcall/testing/matrix";
@@ -50,7 +49,7 @@ function startEcho(cell: Cell, requestEncoding: Record<string, string | null> = 
   );
 }
 
-const rows = http2Cells.flatMap((cell) => Object.keys(encodings).map((encoding) => ({ ...cell, encoding })));
+const rows = protocolCells.flatMap((cell) => Object.keys(encodings).map((encoding) => ({ ...cell, encoding })));
 
 describe.each(rows)("$protocol over $connection, $encoding", ({ encoding, ...cell }) => {
   const compression = encodings[encoding as keyof typeof encodings];

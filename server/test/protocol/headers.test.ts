@@ -8,7 +8,7 @@ import {
   zstdDecompressSync,
 } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { connections, startServerFor } from "@rollcall/testing/matrix";
+import { connections, plainConnections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { rawCall } from "@rollcall/testing/raw/call";
 import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
@@ -50,7 +50,7 @@ const parameters = [
 ];
 const otherCharsets = [";charset=latin1", '; charset="utf-16"', "; charset=utf-8; charset=us-ascii"];
 
-describe.each(Object.values(connections))("media types over $connection", (connection) => {
+describe.each(plainConnections)("media types over $connection", (connection) => {
   test.each(types)("$type: parameters do not change it, another charset is 415", async (row) => {
     await using server = await startServerFor(connection, echo);
     const bytes = Buffer.from(row.body);
@@ -120,9 +120,7 @@ const codings = [
     accept: "grpc-accept-encoding",
   })),
 ];
-const rows = Object.values(connections).flatMap((connection) =>
-  codings.map((coding) => ({ ...coding, ...connection })),
-);
+const rows = plainConnections.flatMap((connection) => codings.map((coding) => ({ ...coding, ...connection })));
 
 describe.each(rows)("content codings: $name over $connection", ({ type, kind, encoding, accept, ...connection }) => {
   const json = Buffer.from(JSON.stringify(value));

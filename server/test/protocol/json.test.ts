@@ -1,6 +1,6 @@
 /** JSON as people and programs write it: UTF-8 alone, no field by a wrong name, envelopes where they belong. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
-import { type Connection, connections, startServerFor } from "@rollcall/testing/matrix";
+import { type Connection, connections, plainConnections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { type Outcome, rawCall } from "@rollcall/testing/raw/call";
 import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/testing/raw/web-socket";
@@ -92,7 +92,7 @@ const readable: [string, Buffer, string][] = [
 
 const http2Only = new Set(["a bidi stream"]);
 
-describe.each(Object.values(connections))("over $connection", (connection) => {
+describe.each(plainConnections)("over $connection", (connection) => {
   const rows = Object.entries(ways).filter(([way]) => connection.httpVersion === "2" || !http2Only.has(way));
 
   test.each(rows)("%s: what is not UTF-8 is refused, never replaced", async (_way, send) => {
@@ -160,7 +160,7 @@ test("two bodies that differ in bytes alone are not one request", async () => {
   expect(await create(Buffer.from("Järg"))).toMatchObject({ status: 400, code: "invalid_argument" });
 });
 
-describe.each(Object.values(connections))("a field by a wrong name, over $connection", (connection) => {
+describe.each(plainConnections)("a field by a wrong name, over $connection", (connection) => {
   const list = (server: TestServer, json: string, headers = {}) =>
     rawCall(server, connection, {
       path: "/user.v1.UserService/ListUsers",
@@ -239,7 +239,7 @@ describe.each(Object.values(connections))("a field by a wrong name, over $connec
   });
 });
 
-describe.each(Object.values(connections))("plain JSON where envelopes belong, over $connection", (connection) => {
+describe.each(plainConnections)("plain JSON where envelopes belong, over $connection", (connection) => {
   const sendAs = (server: TestServer, type: string, kind: string, body: Uint8Array) =>
     rawCall(server, connection, {
       path: `/probe.v1.ProbeService/${kind}`,

@@ -3,7 +3,7 @@ import { Agent } from "node:http";
 import { type Client, Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { cells, connections, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
+import { connections, createCellTransport, errorOf, plainCells, startServerFor } from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
 import { until } from "@rollcall/testing/start-server";
@@ -43,7 +43,7 @@ const calls: Record<string, Call> = {
     ),
 };
 
-describe.each(cells)("$protocol over $connection", (cell) => {
+describe.each(plainCells)("$protocol over $connection", (cell) => {
   test.each(Object.entries(calls))("%s: request too large", async (_kind, call) => {
     await using server = await startServerFor(cell, { ...echo, maxMessageBytes, shutdownGraceMs });
     const probe = createClient(ProbeService, await createCellTransport(server, cell));

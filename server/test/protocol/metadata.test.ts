@@ -7,7 +7,7 @@ import {
   encodeBinaryHeader,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { cells, createCellTransport, errorOf, http2Cells, startServerFor } from "@rollcall/testing/matrix";
+import { createCellTransport, errorOf, plainCells, protocolCells, startServerFor } from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { describe, expect, test } from "vitest";
 
@@ -74,7 +74,7 @@ class Seen {
   }
 }
 
-describe.each(cells)("headers and trailers: $protocol over $connection", (cell) => {
+describe.each(plainCells)("headers and trailers: $protocol over $connection", (cell) => {
   test("unary", async () => {
     await using server = await startServerFor(cell, handlers);
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
@@ -127,7 +127,7 @@ describe.each(cells)("headers and trailers: $protocol over $connection", (cell) 
   });
 });
 
-describe.each(http2Cells)("headers and trailers: $protocol over $connection", (cell) => {
+describe.each(protocolCells)("headers and trailers: $protocol over $connection", (cell) => {
   test("bidi stream", async () => {
     await using server = await startServerFor(cell, handlers);
     const probe = createClient(ProbeService, await createCellTransport(server, cell));
