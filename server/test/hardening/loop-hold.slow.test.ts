@@ -75,8 +75,18 @@ function createControl(): Control {
     SELECT * FROM users
     WHERE id IN (SELECT id FROM user_words CROSS JOIN users ON row = user WHERE word >= ? AND word < ?)
     ORDER BY created_at_ms, id LIMIT ?`);
-  const matches = (words: readonly string[]) =>
-    words.map((word) => ` AND ' ' || name || ' ' || replace(email, '@', ' ') LIKE '% ${word}%'`).join("");
+  const columns = ["id", ...Object.values(COLUMNS)].join();
+  database.exec("PRAGMA temp_store = MEMORY");
+  let found: readonly string[] | undefined;
+  /** Looks through all users once for the words of many questions. */
+  const find = (words: readonly string[]) => {
+    if (words === found) return;
+    found = words;
+    const matches = words.map((word) => ` AND ' ' || name || ' ' || replace(email, '@', ' ') LIKE '% ${word}%'`);
+    database.exec(`
+      DROP TABLE IF EXISTS temp.found;
+      CREATE TEMP TABLE found AS SELECT ${columns} FROM users WHERE 1 ${matches.join("")}`);
+  };
   return {
     holdMs(word, limit) {
       const startedAt = process.threadCpuUsage();
@@ -84,14 +94,18 @@ function createControl(): Control {
       return cpuMsSince(startedAt);
     },
     ids(words, { by, descending }, after, limit) {
+      find(words);
       const place = after ? ` AND (${COLUMNS[by]}, id) ${descending ? "<" : ">"} (?, ?)` : "";
       const direction = descending ? "DESC" : "ASC";
       const simple = database.prepare(`
-        SELECT id FROM users WHERE 1 ${place} ${matches(words)}
+        SELECT id FROM temp.found WHERE 1 ${place}
         ORDER BY ${COLUMNS[by]} ${direction}, id ${direction} LIMIT ${limit}`);
       return simple.all(...(after ? [after.value, after.id] : [])).map((row) => String(row.id));
     },
-    count: (words) => Number(database.prepare(`SELECT count(*) AS n FROM users WHERE 1 ${matches(words)}`).get()?.n),
+    count(words) {
+      find(words);
+      return Number(database.prepare("SELECT count(*) AS n FROM temp.found").get()?.n);
+    },
     close: () => database.close(),
   };
 }
@@ -225,10 +239,12 @@ describe(`with ${USERS} users`, () => {
         }),
       );
     const longestMs: number[] = [];
-    for (let round = 0; round < 4; round++) longestMs.push((await longestTurns(crowd))[0] ?? Number.NaN);
+    const isShort = (ms: number) => ms < controlMs / (2 * TIMES_SHORTER);
+    do longestMs.push((await longestTurns(crowd))[0] ?? Number.NaN);
+    while (longestMs.length < 4 && !longestMs.some(isShort));
     console.log(`longest turns ${longestMs} ms, the one query ${controlMs} ms`);
     // Each crowd would make one; a garbage collection lengthens a turn now and then.
-    expect(Math.min(...longestMs)).toBeLessThan(controlMs / (2 * TIMES_SHORTER));
+    expect(longestMs.some(isShort)).toBe(true);
   });
 
   test("a crowd of writes shares it with others", async () => {
