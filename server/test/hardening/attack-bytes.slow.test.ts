@@ -35,7 +35,8 @@ const MIB = 1024 ** 2;
 const lifted = { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 };
 const ENDED = "calls ended: they did not move while too many bytes were held";
 
-describe("uploads that never end", () => {
+// All of these mostly wait, and each attack has a server of its own: they wait together.
+describe.concurrent("uploads that never end", () => {
   test("of one connection take little memory, and are ended; without the limit they take what they claim", async () => {
     const attack = async (limits: object) => {
       await using server = await startMeasuredServer({ limits });
@@ -51,8 +52,7 @@ describe("uploads that never end", () => {
       client.destroy();
       return bytes;
     };
-    const guarded = await attack({});
-    const open = await attack(lifted);
+    const [guarded, open] = await Promise.all([attack({}), attack(lifted)]);
     expect(guarded).toBeLessThan(48 * MIB);
     expect(open).toBeGreaterThan(2 * guarded);
   });
@@ -89,7 +89,7 @@ describe("uploads that never end", () => {
   });
 });
 
-describe("complete messages of streams that go no further", () => {
+describe.concurrent("complete messages of streams that go no further", () => {
   const chunk = Buffer.alloc(2 * MIB, "a");
   const message = toBinary(ClientStreamRequestSchema, create(ClientStreamRequestSchema, { chunk }));
 
@@ -123,15 +123,14 @@ describe("complete messages of streams that go no further", () => {
         return { bytes, ended };
       };
       const limits = { maxConnectionBytes: 4 * MIB };
-      const [few, guarded] = await Promise.all([attack(limits, 12), attack(limits, 60)]);
-      const open = await attack(lifted, 60);
+      const attacks = [attack(limits, 12), attack(limits, 60), attack(lifted, 60)] as const;
+      const [few, guarded, open] = await Promise.all(attacks);
       expect([few.ended, open.ended]).toEqual([0, 0]);
       expect(guarded.bytes).toBeLessThan(open.bytes / 2);
     },
   );
 });
 
-// These mostly wait, with little to do meanwhile, and each has a server of its own: they wait together.
 describe.concurrent("answers that nobody reads", () => {
   const limits = { maxConnectionBytes: MIB, maxHeldBytes: 4 * MIB };
 
