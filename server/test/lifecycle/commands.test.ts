@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -161,6 +161,47 @@ test("check-config says what is wrong, one a line, and nothing secret", async ()
   expect(stderr).not.toContain("short");
 });
 
+describe("backup and restore", () => {
+  const env = { DATABASE_URL: `sqlite:${join(folder, "no-such.db")}` };
+
+  test("refuse a wrong setting, a database in memory and one that is not there, and make no file", async () => {
+    const to = join(folder, "copy.db");
+    expect(await run(["backup", to], { DATABASE_URL: "mysql://x" })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("DATABASE_URL: "),
+    });
+    expect(await run(["backup", to])).toMatchObject({ code: 1, stderr: expect.stringContaining("in memory") });
+    expect(await run(["backup", to], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no-such\.db does not exist\n$/),
+    });
+    const text = write("text.db", "no database at all, but a text".repeat(100));
+    expect(await run(["restore", text], env)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("not a database"),
+    });
+    expect([existsSync(to), existsSync(join(folder, "no-such.db"))]).toEqual([false, false]);
+  });
+});
+
+test("copy refuses what is no database of its own, or the same one", async () => {
+  const path = join(folder, "users-of-nobody.db");
+  const url = `sqlite:${path}`;
+  const cases: [string[], number, string][] = [
+    [[url, "NO_SUCH_VARIABLE"], 2, "TO: the variable NO_SUCH_VARIABLE is not set"],
+    [["mysql://user:secret@host/db", url], 2, "FROM: must be sqlite:<path>"],
+    [[url, "sqlite::memory:"], 1, "a database in memory can't be copied"],
+    [[url, url], 1, "FROM and TO are the same database"],
+    [[`${url}.missing`, url], 1, "users-of-nobody.db.missing does not exist"],
+  ];
+  for (const [args, code, problem] of cases) {
+    const result = await run(["copy", ...args]);
+    expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(problem) });
+    expect(result.stderr).not.toContain("secret");
+  }
+  expect(existsSync(path)).toBe(false);
+});
+
 test("copy says that its source is damaged, without a stack", async () => {
   const from = `sqlite:${write("damaged.db", "x".repeat(4_096))}`;
   const { code, stderr } = await run(["copy", from, `sqlite:${join(folder, "to.db")}`]);
@@ -186,6 +227,12 @@ test.each([
   [["token", "mint", "--sub", "ada"], "token mint needs --scope"],
   [["token", "mint", "--sub", "ada", "--scope", "streams", "--ttl", "soon"], "--ttl must be a time"],
   [["serve", "--ttl", "1h"], "serve takes no --ttl"],
+  [["serve", "now"], "serve takes no argument"],
+  [["backup", ""], "backup needs FILE"],
+  [["restore", "a", "b"], "restore takes FILE"],
+  [["copy"], "copy needs FROM"],
+  [["copy", "a"], "copy needs TO"],
+  [["--port", "80"], "Unknown option '--port'"],
   [["doctor", "now"], "doctor takes no argument"],
   [["helthcheck"], 'there is no command "helthcheck"'],
 ])("%j is wrong usage", (args, words) => {

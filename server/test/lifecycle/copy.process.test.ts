@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -64,7 +64,7 @@ test("copy moves users, request ids and the key of page tokens, from under a run
 
 test("a copy that is killed has copied nothing, and is simply run again", async () => {
   using folder = makeFolder();
-  const [from, to] = [join(folder.path, "from.db"), join(folder.path, "to.db")];
+  const from = join(folder.path, "from.db");
   const repository = openSqliteUserRepository({ path: from });
   const times = { createdAtMs: 1, updatedAtMs: 1, version: 3 };
   const adds = Array.from({ length: 12_000 }, (_, index) =>
@@ -72,20 +72,27 @@ test("a copy that is killed has copied nothing, and is simply run again", async 
   );
   await Promise.all(adds);
   await repository.close();
-  const count = () => {
-    using database = new DatabaseSync(to);
+  const count = (path: string) => {
+    using database = new DatabaseSync(path);
     return database.prepare("SELECT count(*) AS count FROM users").get()?.count;
   };
-  // Its last words before the commit come while the transaction holds all users.
-  const killed = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`], {
-    onStart: (child) => child.stderr?.once("data", () => child.kill("SIGKILL")),
-  });
-  expect(killed).toMatchObject({ code: null, stdout: "", stderr: "reading them back\n" });
-  expect(existsSync(to)).toBe(true);
-  expect(count()).toBe(0);
+  // Its last words before the commit come while the transaction holds all users. On a busy machine the commit can
+  // overtake the kill: then the copy is whole, and another one is killed.
+  const kill = async (attempt: number): Promise<string> => {
+    const to = join(folder.path, `to-${attempt}.db`);
+    const killed = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`], {
+      onStart: (child) => child.stderr?.once("data", () => child.kill("SIGKILL")),
+    });
+    expect(killed.stderr).toBe("reading them back\n");
+    if (count(to) === 12_000) return kill(attempt + 1);
+    expect(killed).toMatchObject({ code: null, stdout: "" });
+    return to;
+  };
+  const to = await kill(1);
+  expect(count(to)).toBe(0);
   const second = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
   expect(second).toMatchObject({ code: 0, stdout: expect.stringMatching(/^12,000 users and 0 request ids copied/) });
-  expect(count()).toBe(12_000);
+  expect(count(to)).toBe(12_000);
   expect(rowsOf(to).users).toEqual(rowsOf(from).users);
 });
 
@@ -116,24 +123,4 @@ test("copy moves a directory to PostgreSQL and back, and leaves one with users a
   expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("the target has 2500 users") });
   const backup = await rollcallServer(["backup", join(folder.path, "x")], { env: { DATABASE_URL: env.TARGET } });
   expect(backup).toMatchObject({ code: 1, stderr: expect.stringContaining("by pg_dump and pg_restore") });
-});
-
-test("copy refuses what is no database of its own, or the same one", async () => {
-  using folder = makeFolder();
-  const url = `sqlite:${join(folder.path, "users.db")}`;
-  const cases: [string[], number, string][] = [
-    [[], 2, "copy needs FROM"],
-    [[url], 2, "copy needs TO"],
-    [[url, "NO_SUCH_VARIABLE"], 2, "TO: the variable NO_SUCH_VARIABLE is not set"],
-    [["mysql://user:secret@host/db", url], 2, "FROM: must be sqlite:<path>"],
-    [[url, "sqlite::memory:"], 1, "a database in memory can't be copied"],
-    [[url, url], 1, "FROM and TO are the same database"],
-    [[`${url}.missing`, url], 1, "users.db.missing does not exist"],
-  ];
-  for (const [args, code, problem] of cases) {
-    const result = await rollcallServer(["copy", ...args]);
-    expect(result).toMatchObject({ code, stdout: "", stderr: expect.stringContaining(problem) });
-    expect(result.stderr).not.toContain("secret");
-  }
-  expect(existsSync(join(folder.path, "users.db"))).toBe(false);
 });
