@@ -15,10 +15,10 @@ beforeAll(async () => {
 });
 afterAll(() => postgres[Symbol.asyncDispose]());
 
-async function open(url: string) {
+async function open(url: string, timeoutMs?: number) {
   const notices: DatabaseNotice[] = [];
   const onNotice = (notice: DatabaseNotice) => notices.push(notice);
-  const users = await openPostgresUserRepository({ address: addressOf(url), onNotice });
+  const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs, onNotice });
   return Object.assign(users, { notices, [Symbol.asyncDispose]: () => users.close() });
 }
 
@@ -93,7 +93,8 @@ test("a database that takes no writes is unwritable, and readable", async () => 
 
 test("a row that another transaction keeps locked holds up its own writes alone, and for a time", async () => {
   const url = await postgres.createSchema();
-  await using users = await open(url);
+  // A write that shared the locked one's transaction has the rest of its own time: of a second, too little on a busy machine.
+  await using users = await open(url, 4_000);
   const locked = await users.insert(newUser());
   const free = await users.insert(newUser());
   const holding = postgres.query(
