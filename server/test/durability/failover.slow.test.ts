@@ -4,8 +4,8 @@ import { seedOf } from "./support/report.ts";
 
 test("a primary killed under 64 writers loses nothing acknowledged, with a synchronous standby that takes over", async () => {
   const seed = seedOf();
-  const report = await failoverRounds({ rounds: 2, seed, synchronous: true });
-  expect(report, `seed ${seed}`).toMatchObject({ rounds: 2, hits: 2, lost: [], doubled: [], faults: [] });
+  const report = await failoverRounds({ rounds: 1, seed, synchronous: true });
+  expect(report, `seed ${seed}`).toMatchObject({ rounds: 1, hits: 1, lost: [], doubled: [], faults: [] });
 });
 
 test("control: an asynchronous standby lacks writes that were acknowledged", async () => {

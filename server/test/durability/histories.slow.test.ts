@@ -2,17 +2,16 @@ import { startServer } from "@rollcall/testing/start-server";
 import { startStandby } from "@rollcall/testing/start-standby";
 import { expect, test } from "vitest";
 import { connectUsers } from "./support/connect-users.ts";
-import { type DatabaseKind, databases, postgresql, sqlite } from "./support/databases.ts";
+import { databases, postgresql, sqlite } from "./support/databases.ts";
 import { type Fault, withFault, withReader } from "./support/faulty-repository.ts";
 import { hitPostgres, runFaultyHistory, runHistory } from "./support/history-run.ts";
 import { seedOf } from "./support/report.ts";
 
 test.each(databases)("a history of 16 clients of $name is linearizable, across kill -9 of a server", async (kind) => {
   const seed = seedOf();
-  const faults = 3;
-  const judgement = await runFaultyHistory(kind, { servers: 1, faults, seed });
+  const judgement = await runFaultyHistory(kind, { servers: 1, faults: 1, seed });
   expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
-  expect(judgement.hits).toBe(faults);
+  expect(judgement.hits).toBe(1);
   expect(judgement.unknown).toBeGreaterThan(0);
   expect(judgement.overlaps).toBeGreaterThan(judgement.calls / 4);
 });
@@ -27,26 +26,23 @@ test.each(databases)("a history of two servers on one database of $name is linea
   expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
 });
 
-test("a history of 16 clients is linearizable, across outages of PostgreSQL", async () => {
+test("a history of 16 clients is linearizable, across an outage of PostgreSQL", async () => {
   const seed = seedOf();
-  const judgement = await runFaultyHistory(postgresql, { servers: 1, faults: 2, seed, hit: hitPostgres });
+  const judgement = await runFaultyHistory(postgresql, { servers: 1, faults: 1, seed, hit: hitPostgres });
   expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
-  expect(judgement.hits).toBe(2);
+  expect(judgement.hits).toBe(1);
   expect(judgement.overlaps).toBeGreaterThan(judgement.calls / 4);
 });
 
-// The long form has all of them on each database.
-test.each<{ kind: DatabaseKind; fault: Fault }>([
-  { kind: sqlite, fault: "careless" },
-  { kind: sqlite, fault: "stale" },
-  { kind: sqlite, fault: "forgetful" },
-  { kind: sqlite, fault: "looking" },
-  { kind: postgresql, fault: "careless" },
-])("control: the history of a server of $kind.name that is $fault is not linearizable", async ({ kind, fault }) => {
-  await using database = await kind.share();
-  await using server = await startServer({ repository: withFault(await database.openRepository(), fault) });
-  expect((await runHistory(await connectTo(server), 640, 1)).linearizable).toBe(false);
-});
+// The long form has them on PostgreSQL too.
+test.each<Fault>(["careless", "stale", "forgetful", "looking"])(
+  "control: the history of a server that is %s is not linearizable",
+  async (fault) => {
+    await using database = await sqlite.share();
+    await using server = await startServer({ repository: withFault(await database.openRepository(), fault) });
+    expect((await runHistory(await connectTo(server), 640, 1)).linearizable).toBe(false);
+  },
+);
 
 test("control: the history of a server that reads from a standby is not linearizable", async () => {
   await using database = await postgresql.start();

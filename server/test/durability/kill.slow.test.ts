@@ -6,7 +6,7 @@ import { killRounds } from "./support/kill-rounds.ts";
 import { seedOf } from "./support/report.ts";
 import { WRITERS } from "./support/write-load.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 2;
 
 test.each(databases)(
   "kill -9 under 64 writers loses nothing acknowledged of $name, and retries double nothing",

@@ -6,7 +6,7 @@ import { seedOf } from "./support/report.ts";
 test("PostgreSQL taken away under 64 writers loses nothing acknowledged, and makes nothing that was refused", async () => {
   const rounds = Object.keys(outages).length;
   const seed = seedOf();
-  const report = await outageRounds({ rounds, seed });
+  const report = await outageRounds({ rounds, seed, mostAwayMs: 200 });
   expect(report, `seed ${seed}`).toMatchObject({ rounds, hits: rounds, lost: [], doubled: [], faults: [] });
 });
 
@@ -14,6 +14,7 @@ test("control: a database that does not wait for its disk loses some when it is 
   const { lost } = await outageRounds({
     rounds: 1,
     seed: 1,
+    mostAwayMs: 1,
     ways: ["killed"],
     // A start refuses this setting.
     async onOpened(postgres) {

@@ -14,7 +14,7 @@ test.each(databases)(
     const { env } = database;
     await using first = await startProcess({ env });
     await using second = await startProcess({ env });
-    await raceRounds([...connectUsers(first), ...connectUsers(second)], 3);
+    await raceRounds([...connectUsers(first), ...connectUsers(second)], 1);
   },
 );
 

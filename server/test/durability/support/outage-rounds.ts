@@ -8,8 +8,7 @@ import { postgresql } from "./databases.ts";
 import { outages } from "./outages.ts";
 import { WriteLoad } from "./write-load.ts";
 
-/** Longest time that a database is away once callers have noticed, and most writes between two outages. */
-const MOST_AWAY_MS = 1_500;
+/** Most writes between two outages. */
 const MOST_WRITES = 1_000;
 
 export interface OutageReport extends Findings {
@@ -33,13 +32,15 @@ export interface OutageRoundsOptions {
   seed: number;
   /** Names of {@link outages}, in turn. Default all. */
   ways?: readonly string[];
+  /** Longest time that the database is away once callers have noticed, in milliseconds. Default 1,500. */
+  mostAwayMs?: number;
   /** Called when the server has opened the database. */
   onOpened?: (postgres: PostgresServer) => Promise<void>;
 }
 
 /** Takes a PostgreSQL server away from under 64 writers, again and again, and compares after each outage. */
 export async function outageRounds(options: OutageRoundsOptions): Promise<OutageReport> {
-  const { rounds, seed, ways = Object.keys(outages), onOpened } = options;
+  const { rounds, seed, ways = Object.keys(outages), mostAwayMs = 1_500, onOpened } = options;
   const random = createRandom(seed);
   await using database = await postgresql.start();
   const { postgres } = database;
@@ -60,7 +61,7 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
     if (postgres.pid === undefined || way === "paused") {
       // A short pause is only a wait.
       await load.untilFailed(failedBefore + 1);
-      await delay(random.below(MOST_AWAY_MS));
+      await delay(random.below(mostAwayMs));
     }
     await postgres.start();
     postgres.resume();

@@ -25,6 +25,8 @@ const RETRIES = {
   ],
   loadBalancingConfig: [{ round_robin: {} }],
 };
+/** Pauses between attempts to connect, which else grow to minutes and have every restart wait, in milliseconds. */
+const RECONNECTS = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 300 };
 
 /** Id of each request of grpc-js in the log. */
 const GRPC_JS_REQUEST = "grpc-js";
@@ -103,9 +105,11 @@ export async function restartOneByOne(
 }
 
 function isCalledByAll(server: ServerProcess): boolean {
-  const calls = server.output().match(/^.*"msg":"call".*$/gm) ?? [];
-  const isGrpcJs = (line: string) => line.includes(`"requestId":"${GRPC_JS_REQUEST}"`);
-  return calls.some(isGrpcJs) && calls.some((line) => !isGrpcJs(line));
+  const log = server.output();
+  const ofGrpcJs = `"requestId":"${GRPC_JS_REQUEST}"`;
+  return (
+    log.includes(ofGrpcJs) && log.split("\n").some((line) => line.includes('"msg":"call"') && !line.includes(ofGrpcJs))
+  );
 }
 
 /** Calls of every kind that the library repeats by itself. */
@@ -133,7 +137,11 @@ function callByGrpcJs(servers: readonly ServerProcess[]) {
   const [first, ...others] = servers.map(({ url }) => Number(new URL(url).port)).toReversed();
   const metadata = Metadata.fromHttp2Headers({ ...servers[0]?.headers, "x-request-id": GRPC_JS_REQUEST });
   const host = `ipv4:${others.map((port) => `127.0.0.1:${port},`).join("")}127.0.0.1`;
-  const options = { "grpc.service_config": JSON.stringify(RETRIES), "grpc.use_local_subchannel_pool": 1 };
+  const options = {
+    "grpc.service_config": JSON.stringify(RETRIES),
+    "grpc.use_local_subchannel_pool": 1,
+    ...RECONNECTS,
+  };
   const client = new GrpcJsClient(first ?? 0, metadata, undefined, options, host);
   return {
     name: "grpc-js",
