@@ -1,5 +1,6 @@
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { databases } from "./support/databases.ts";
+import { databases, postgresql } from "./support/databases.ts";
 import { diskRounds } from "./support/disk-rounds.ts";
 import type { DiskFault } from "./support/failing-disk.ts";
 import { figuresOf, report, roundsOf, seedOf } from "./support/report.ts";
@@ -20,3 +21,13 @@ test.for(cells)(
     expect(outcome).toMatchObject({ lost: [], doubled: [], faults: [] });
   },
 );
+
+test("control: a server of PostgreSQL that acknowledges early loses some", async ({ skip }) => {
+  const faulty = {
+    program: join(import.meta.dirname, "support/faulty-server-main.ts"),
+    env: { FAULT: "early" },
+  };
+  const outcome = await diskRounds(postgresql, { rounds: 1, seed: 1, fault: "full", place: "log", ...faulty });
+  if (!outcome) return skip("needs Linux and a C compiler, to make a disk fail");
+  expect(outcome.lost).not.toEqual([]);
+});
