@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { childEnv } from "@rollcall/testing/child-env";
 import { startProcess } from "@rollcall/testing/start-process";
+import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, describe, expect, test } from "vitest";
 
 const main = join(import.meta.dirname, "../../src/main.ts");
@@ -114,37 +115,47 @@ describe("a start that must not be", () => {
   });
 
   describe("where it can't listen says in one line what to do, and exits with 1:", () => {
-    const open = { AUTH_SECRET: "s".repeat(32), ALLOW_PLAINTEXT: "true" };
-    const lineOf = (env: Record<string, string>) => {
-      const { status, stdout, stderr } = failingStart({ ...open, ...env });
-      expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
-      const { time, ...line } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-      return line;
-    };
-    const fatal = (msg: string) => ({ level: "fatal", msg: `can't start: can't listen on ${msg}` });
     const inUse = "the port is in use; end the program that uses it, or set PORT to a free port (EADDRINUSE)";
-
-    test.each([
-      ["127.0.0.1", "127.0.0.1"],
-      ["::1", "[::1]"],
-    ])("a port in use at %s", async (address, shown) => {
+    const holdPort = async (address: string) => {
       const holder = net.createServer().listen(0, address);
       await once(holder, "listening");
       const { port } = holder.address() as net.AddressInfo;
-      expect(lineOf({ PORT: String(port) })).toEqual(fatal(`${shown}:${port}: ${inUse}`));
-      holder.close();
+      return { port, [Symbol.dispose]: () => void holder.close() };
+    };
+    /** Words of a start in this process, which the log of a process has behind "can't start". */
+    const refusal = (options: { host: string; port: number }) =>
+      startServer(options).then(
+        () => expect.unreachable("it listens"),
+        (error: Error) => error.message,
+      );
+
+    test("a port in use at 127.0.0.1", async () => {
+      using holder = await holdPort("127.0.0.1");
+      const env = { AUTH_SECRET: "s".repeat(32), ALLOW_PLAINTEXT: "true", PORT: String(holder.port) };
+      const { status, stdout, stderr } = failingStart(env);
+      expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+      const { time, ...line } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
+      expect(line).toEqual({
+        level: "fatal",
+        msg: `can't start: can't listen on 127.0.0.1:${holder.port}: ${inUse}`,
+      });
+    });
+
+    test("a port in use at ::1", async () => {
+      using holder = await holdPort("::1");
+      expect(await refusal({ host: "::1", port: holder.port })).toBe(`can't listen on [::1]:${holder.port}: ${inUse}`);
     });
 
     // 192.0.2.0/24 is for documentation (RFC 5737), and no name ends with .invalid (RFC 6761, 6.4).
-    test("an address of another machine", () => {
+    test("an address of another machine", async () => {
       const words = "this machine does not have the address; set HOST to one that it has (EADDRNOTAVAIL)";
-      expect(lineOf({ HOST: "192.0.2.1", PORT: "8080" })).toEqual(fatal(`192.0.2.1:8080: ${words}`));
+      expect(await refusal({ host: "192.0.2.1", port: 8080 })).toBe(`can't listen on 192.0.2.1:8080: ${words}`);
     });
 
-    test("a name that nobody knows", () => {
-      const { level, msg } = lineOf({ HOST: "nobody.invalid", PORT: "8080" });
-      expect(level).toBe("fatal");
-      expect(msg).toMatch(/^can't start: can't listen on nobody\.invalid:8080: the name .*; set HOST to /);
+    test("a name that nobody knows", async () => {
+      expect(await refusal({ host: "nobody.invalid", port: 8080 })).toMatch(
+        /^can't listen on nobody\.invalid:8080: the name .*; set HOST to /,
+      );
     });
   });
 
