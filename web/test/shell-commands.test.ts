@@ -63,23 +63,18 @@ test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works wh
   await page.getByLabel("Query", { exact: true }).fill(awkward);
   await page.getByRole("tab", { name: tool, exact: true }).click();
   const command = (await page.getByRole("tabpanel").locator("pre").textContent()) ?? "";
-  expect(await paste(server, `export ROLLCALL_CA=${caFile}\n${command}`)).toContain("Result 9");
+  const output = await paste(server, `export ROLLCALL_CA=${caFile}\n${command}`);
+  expect(output).toContain("Result 9 for query: ");
+  // The command prints words, and the others JSON.
+  expect(output).toContain(tool === "rollcall" ? awkward : JSON.stringify(awkward).slice(1, -1));
   // The control: without it, nobody trusts the server.
   expect(await paste(server, command)).not.toContain("Result 9");
 });
 
-describe("the rollcall command", () => {
-  test("runs the query", async () => {
-    await using server = await startServer();
-    const { rollcall } = commandsFor(server.url, serverStream, [{ query: awkward }], `query -- ${quote(awkward)}`);
-    expect(await paste(server, rollcall)).toContain(`Result 9 for query: ${awkward}`);
-  });
-
-  test("uploads the file", async () => {
-    await using server = await startServer();
-    const file = join(folder, "it's a file for rollcall");
-    writeFileSync(file, "hello");
-    const output = await paste(server, uploadCommands(server.url, clientStream, file).rollcall);
-    expect(output).toContain(createHash("sha256").update("hello").digest("hex"));
-  });
+test("the rollcall command uploads the file", async () => {
+  await using server = await startServer();
+  const file = join(folder, "it's a file for rollcall");
+  writeFileSync(file, "hello");
+  const output = await paste(server, uploadCommands(server.url, clientStream, file).rollcall);
+  expect(output).toContain(createHash("sha256").update("hello").digest("hex"));
 });
