@@ -31,6 +31,7 @@ const carrierFree = [
   "server/test/hardening/loop-hold.slow.test.ts",
   "server/test/telemetry/deploy-files.test.ts",
   "server/test/users/{names,pages,postgres,search}.test.ts",
+  "server/test/users/feed-failover.slow.test.ts",
   "server/test/websocket/header.test.ts",
 ];
 
