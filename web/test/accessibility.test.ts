@@ -38,7 +38,8 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
       await users.updateUser({ id: user?.id ?? "", name: "Theirs" });
       await page.getByLabel("Name", { exact: true }).fill("Mine");
       await button(page, "Save").click();
-      await page.getByRole("cell", { name: "Theirs" }).waitFor();
+      // The table behind shows the other name sooner.
+      await page.getByRole("row", { name: "Theirs, now" }).waitFor();
       expectProblems(/status of 409/);
     },
   },
