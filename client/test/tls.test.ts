@@ -12,6 +12,7 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
+import { startSocket } from "../src/node/http/open-socket.ts";
 import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
@@ -158,6 +159,18 @@ for (const wire of wires) {
     });
   });
 }
+
+test("a refusal that came while the event loop was busy is seen", async () => {
+  await using server = await startServer({ tls: { ...good, clientCa: authority.cert } });
+  const tls = { ca: authority.cert, ...expired };
+  const { socket, ready } = startSocket(server.url, { tls, alpn: "http/1.1", connectTimeoutMs: 60_000 });
+  // Longer than a refusal is waited for.
+  const keepBusy = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  socket.once("secureConnect", () => setImmediate(keepBusy));
+  await expect(ready).rejects.toMatchObject({
+    rawMessage: expect.stringMatching(/tls\.cert, has expired on 2021-01-01$/),
+  });
+});
 
 test("certificates may be files, for the library and for the command", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-tls-"));

@@ -26,6 +26,8 @@ export interface SocketOptions {
 /** How long an HTTP/1.1 request waits for the server to accept the client's certificate, in milliseconds. */
 const MIN_VERDICT_MS = 200;
 const MAX_VERDICT_MS = 1_000;
+/** Parts of that wait. Timers come before sockets: time in which the event loop was busy uses up one part at most. */
+const VERDICT_STEPS = 4;
 
 /** Interval of TCP keepalive probes, in milliseconds. They keep firewalls from forgetting quiet connections. */
 const TCP_KEEPALIVE_MS = 30_000;
@@ -135,7 +137,15 @@ export function isCutCode({ code }: NodeJS.ErrnoException): boolean {
 async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, handshakeMs: number): Promise<void> {
   if (socket.getProtocol() !== "TLSv1.3" || socket.destroyed) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, Math.min(MAX_VERDICT_MS, Math.max(MIN_VERDICT_MS, handshakeMs)));
+  const stepMs = Math.min(MAX_VERDICT_MS, Math.max(MIN_VERDICT_MS, handshakeMs)) / VERDICT_STEPS;
+  let steps = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const wait = () => {
+    steps += 1;
+    if (steps > VERDICT_STEPS) resolve();
+    else timer = setTimeout(wait, stepMs);
+  };
+  wait();
   const closed = () => reject(closedInHandshake(options.tls, { isDone: true }));
   const failed = (error: NodeJS.ErrnoException) => (isCutCode(error) ? closed() : reject(error));
   socket.once("session", resolve).once("error", failed).once("close", closed);
