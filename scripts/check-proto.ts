@@ -60,7 +60,7 @@ function checkGenerated(): void {
 }
 
 try {
-  for (const path of ["user", "stream", "google"])
+  for (const path of ["user", "stream", "google", "rollcall"])
     run("buf", "format", "--diff", "--exit-code", "--path", `proto/${path}`);
   run("buf", "lint");
   checkBreaking();

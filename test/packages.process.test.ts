@@ -31,7 +31,10 @@ test("publint and arethetypeswrong find nothing in the packages", async () => {
     expect(messages, name).toEqual([]);
     const entrypoints =
       name === "gen"
-        ? ["user/v1/user", "stream/v1/stream", "google/rpc/error_details", "grpc/health/v1/health"]
+        ? [
+            ...["user/v1/user", "stream/v1/stream", "google/rpc/error_details", "grpc/health/v1/health"],
+            ...["rollcall/options/v1/auth", "rollcall/errors/v1/error_reason"],
+          ]
         : undefined;
     const result = await checkPackage(createPackageFromTarballData(bytes), entrypoints && { entrypoints });
     const problems = result.types === false ? [{ kind: "NoTypes", resolutionKind: undefined }] : result.problems;

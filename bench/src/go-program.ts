@@ -9,6 +9,8 @@ const TOOLS = [
   "google.golang.org/grpc/cmd/protoc-gen-go-grpc@v1.6.0",
 ];
 
+const CONTRACTS = ["proto/user", "proto/stream", "proto/rollcall"];
+
 /** Path of the program in the folder of a run. */
 export function goProgramIn(runFolder: string): string {
   return join(runFolder, "grpc-go/server");
@@ -25,7 +27,7 @@ export function buildGoProgram(runFolder: string): string | undefined {
   const steps: [string, string[], string][] = [
     [
       join(root, "node_modules/.bin/buf"),
-      ["generate", "proto", "--path", "proto/user", "--path", "proto/stream", "-o", folder, "--template", template],
+      ["generate", "proto", ...CONTRACTS.flatMap((path) => ["--path", path]), "-o", folder, "--template", template],
       root,
     ],
     ["go", ["mod", "tidy"], folder],

@@ -35,8 +35,9 @@ export interface AppOptions {
   /** Mounts further Connect services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
   /**
-   * Permissions of the further services, by `package.Service/Method`; a method that is not listed is denied. Methods of
-   * health and reflection may be listed too, to close them.
+   * Permissions of the further services' methods, by `package.Service/Method`, where their contract has no option
+   * `rollcall.options.v1.auth`; a method with neither is denied, and a method with both stops the start. Methods of health
+   * and reflection may be listed too, to close them.
    */
   permissions?: Permissions | undefined;
   /** Whether to check requests against the rules in their contract. Default true. */

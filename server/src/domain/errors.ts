@@ -50,13 +50,10 @@ export class UploadTooLargeError extends DomainError {
 }
 
 /** The changes behind a place are not to be had: a watcher has to begin anew. */
-export abstract class ChangesGoneError extends DomainError {
-  abstract readonly reason: string;
-}
+export abstract class ChangesGoneError extends DomainError {}
 
 /** The changes behind a resume token are no longer kept. */
 export class ChangesTrimmedError extends ChangesGoneError {
-  readonly reason = "RESUME_TOKEN_TOO_OLD";
   constructor() {
     super("resume token is too old: begin without one");
   }
@@ -64,7 +61,6 @@ export class ChangesTrimmedError extends ChangesGoneError {
 
 /** A resume token is of another database, or of this one before it was restored. */
 export class OtherDatabaseError extends ChangesGoneError {
-  readonly reason = "RESUME_TOKEN_OF_OTHER_DATABASE";
   constructor() {
     super("resume token is of another database: begin without one");
   }

@@ -13,7 +13,7 @@ import type { UserChanges } from "../service/user-changes.ts";
 import type { Users } from "../service/users.ts";
 import type { ClientScopes } from "./auth/client-certificate.ts";
 import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
-import { type Permissions, rollcallPermissions } from "./auth/permissions.ts";
+import { type Permission, type Permissions, readPermissions } from "./auth/permissions.ts";
 import { createRateLimits, type RateLimitOptions } from "./auth/rate-limits.ts";
 import { createStreamLimits, type StreamLimitOptions } from "./auth/stream-limits.ts";
 import type { TokenVerifier } from "./auth/token-verifier.ts";
@@ -51,7 +51,7 @@ export interface RpcOptions {
   streams: Streams;
   /** Mounts further services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** Permissions of the further services' methods; one that is not listed is denied. */
+  /** Permissions of the further services' methods that have none in their contract; one without any is denied. */
   permissions?: Permissions | undefined;
   /** Verifies tokens; false lets everybody in, for tests. */
   auth: TokenVerifier | false;
@@ -140,12 +140,13 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     return Math.min(options.maxMessageBytes, ownBytes ?? Number.POSITIVE_INFINITY);
   };
   const operators = createOperatorServices(options);
-  const permissions = { ...operators.permissions, ...options.permissions, ...rollcallPermissions };
+  let permissions: ReadonlyMap<DescMethod, Permission> = new Map();
+  const permissionOf = (method: DescMethod) => permissions.get(method);
   const limits = createRateLimits(options.rateLimit);
   const streamLimits = createStreamLimits(options.streamLimit);
   const { clientScopes = () => undefined } = options;
   const gate = auth
-    ? createAuthGate({ verifyToken: auth, permissions, limits, streamLimits, clientScopes, logger, now })
+    ? createAuthGate({ verifyToken: auth, permissionOf, limits, streamLimits, clientScopes, logger, now })
     : createOpenGate(limits);
   const validate = validation ? createValidate([UserService, StreamService]) : () => {};
   const plans = new Map<string, MethodPlan>();
@@ -191,7 +192,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     const record = values.get(callKey);
     const authorization = requestHeader.get("authorization") ?? undefined;
     const principal = gate({
-      method: methodName(method),
+      method,
       requestId,
       authorization,
       authorizationCount,
@@ -244,6 +245,12 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
         operators.mount(twin);
       };
       mountTwice(router, routerOptions, mount, plan);
+      const methods = router.handlers.map(({ method }) => method);
+      const { permissions: ofHost = {} } = options;
+      permissions = readPermissions(methods, { ofHost, ofOperators: operators.permissions });
+      for (const method of methods) {
+        if (auth && !permissions.has(method)) logger.warn({ method: methodName(method) }, "method has no permission");
+      }
       for (const [index, handler] of router.handlers.entries()) {
         const maxBytes = maxBytesOf(handler.service);
         const assembled = refusePlainJson(assembleBodies(codingLine.stage(handler), maxBytes));

@@ -5,6 +5,7 @@ import {
   ResourceInfoSchema,
   RetryInfoSchema,
 } from "@rollcall/gen/google/rpc/error_details";
+import { ErrorReason, ErrorReasonSchema } from "@rollcall/gen/rollcall/errors/v1/error_reason";
 import {
   ChangesTrimmedError,
   DatabaseUnavailableError,
@@ -31,13 +32,13 @@ const USER_TYPE = "user.v1.User";
 const table: readonly Row[] = [
   row(InvalidArgumentError, Code.InvalidArgument, ({ violations }) => [badRequest(violations)]),
   row(UserNotFoundError, Code.NotFound, ({ userId }) => [resourceInfo(userId)]),
-  row(EmailTakenError, Code.AlreadyExists, () => [errorInfo("EMAIL_TAKEN")]),
-  row(StaleUserError, Code.Aborted, ({ userId }) => [errorInfo("STALE_ETAG"), resourceInfo(userId)]),
-  row(UploadTooLargeError, Code.ResourceExhausted, () => [errorInfo("UPLOAD_TOO_LARGE")]),
-  row(OutcomeUnknownError, Code.Unavailable, () => [errorInfo("OUTCOME_UNKNOWN"), retryInfo(1)]),
-  row(ChangesTrimmedError, Code.OutOfRange, ({ reason }) => [errorInfo(reason)]),
-  row(OtherDatabaseError, Code.OutOfRange, ({ reason }) => [errorInfo(reason)]),
-  row(SlowWatcherError, Code.ResourceExhausted, () => [errorInfo("SLOW_WATCHER"), retryInfo(1)]),
+  row(EmailTakenError, Code.AlreadyExists, () => [errorInfo(ErrorReason.EMAIL_TAKEN)]),
+  row(StaleUserError, Code.Aborted, ({ userId }) => [errorInfo(ErrorReason.STALE_ETAG), resourceInfo(userId)]),
+  row(UploadTooLargeError, Code.ResourceExhausted, () => [errorInfo(ErrorReason.UPLOAD_TOO_LARGE)]),
+  row(OutcomeUnknownError, Code.Unavailable, () => [errorInfo(ErrorReason.OUTCOME_UNKNOWN), retryInfo(1)]),
+  row(ChangesTrimmedError, Code.OutOfRange, () => [errorInfo(ErrorReason.RESUME_TOKEN_TOO_OLD)]),
+  row(OtherDatabaseError, Code.OutOfRange, () => [errorInfo(ErrorReason.RESUME_TOKEN_OF_OTHER_DATABASE)]),
+  row(SlowWatcherError, Code.ResourceExhausted, () => [errorInfo(ErrorReason.SLOW_WATCHER), retryInfo(1)]),
   row(StoppingError, Code.Unavailable, () => []),
   row(DatabaseUnavailableError, Code.Unavailable, () => [retryInfo(1)]),
 ];
@@ -86,8 +87,9 @@ export function retryInfo(seconds: number): Detail {
   return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(whole), nanos } } };
 }
 
-function errorInfo(reason: string): Detail {
-  return { desc: ErrorInfoSchema, value: { reason, domain: ERROR_DOMAIN } };
+/** Creates a google.rpc.ErrorInfo detail, in which a reason has no prefix. */
+function errorInfo(reason: ErrorReason): Detail {
+  return { desc: ErrorInfoSchema, value: { reason: ErrorReasonSchema.value[reason]?.localName, domain: ERROR_DOMAIN } };
 }
 
 function resourceInfo(userId: string): Detail {

@@ -4,10 +4,12 @@ import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_de
 import { Health } from "@rollcall/gen/grpc/health/v1/health";
 import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
 import { ServerReflection as ServerReflectionAlpha } from "@rollcall/gen/grpc/reflection/v1alpha/reflection";
+import { file_rollcall_errors_v1_error_reason } from "@rollcall/gen/rollcall/errors/v1/error_reason";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { methodName } from "@rollcall/shared/method-name";
 import { MAX_PROBE_MESSAGE_BYTES } from "../limits.ts";
 import type { Readiness } from "../service/readiness.ts";
-import { ANY_TOKEN, healthPermissions, type Permissions, reflectionPermissions } from "./auth/permissions.ts";
+import { ANY_TOKEN, type Permission, type Permissions } from "./auth/permissions.ts";
 import { healthHandlers } from "./health/handlers.ts";
 import { OpenStreams, type OpenStreamsOptions } from "./open-streams.ts";
 import type { Schemas } from "./reflection/answer.ts";
@@ -26,6 +28,7 @@ export interface OperatorServicesOptions extends OpenStreamsOptions {
 
 /** Services that tools of operators and developers know of any gRPC server: health and reflection. */
 export interface OperatorServices {
+  /** Permissions of their methods. The contracts are gRPC's own, and can't have them. */
   readonly permissions: Permissions;
   /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
   mount(router: ConnectRouter): void;
@@ -39,8 +42,14 @@ export interface OperatorServices {
 export function createOperatorServices(options: OperatorServicesOptions): OperatorServices {
   const { readiness, reflection, jsonRegistry } = options;
   const openStreams = new OpenStreams(options);
+  const ofReflection = reflection === "open" ? "public" : ANY_TOKEN;
   return {
-    permissions: { ...healthPermissions, ...reflectionPermissions(reflection === "open" ? "public" : ANY_TOKEN) },
+    permissions: {
+      // Load balancers check health without a token.
+      ...permit(Health, "public"),
+      ...permit(ServerReflection, ofReflection),
+      ...permit(ServerReflectionAlpha, ofReflection),
+    },
     openStreams,
     isBounded: ({ parent, methodKind }) => methodKind !== "unary" && services.includes(parent),
     maxBytesOf: (service) => (services.includes(service) ? MAX_PROBE_MESSAGE_BYTES : undefined),
@@ -62,11 +71,16 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
   };
 }
 
+function permit({ methods }: DescService, permission: Permission): Permissions {
+  return Object.fromEntries(methods.map((method) => [methodName(method), permission]));
+}
+
 /** Indexes the contracts of services, and of what their errors carry. */
 function describe(mounted: readonly DescService[], jsonRegistry: Registry | undefined): Schemas {
   const files: DescFile[] = mounted.map(({ file }) => file);
   for (const type of jsonRegistry ?? []) files.push(type.file);
-  return { index: new SchemaIndex([...files, file_google_rpc_error_details]), serviceNames: namesOf(mounted) };
+  files.push(file_google_rpc_error_details, file_rollcall_errors_v1_error_reason);
+  return { index: new SchemaIndex(files), serviceNames: namesOf(mounted) };
 }
 
 function namesOf(mounted: readonly DescService[]): string[] {

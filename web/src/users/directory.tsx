@@ -1,7 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import type { User } from "@rollcall/gen/user/v1/user";
+import { type User, UserService } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
 import { describeError, isOutcomeUnknown } from "../api/errors.ts";
+import { permits } from "../session/permits.ts";
 import { useSession } from "../session/session.ts";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
@@ -30,6 +31,8 @@ interface News extends Outcome {
 }
 
 const NO_NEWS: News = { text: "" };
+const { createUser, updateUser, deleteUser } = UserService.method;
+const WRITES = [createUser, updateUser, deleteUser];
 
 /** Returns what has become of a user since a dialog about it was opened. */
 function changeSince({ latest }: Live, asked: Exclude<Asked, { dialog: "create" }>): User | "removed" | undefined {
@@ -48,7 +51,8 @@ export function Directory() {
   const live = useLive(filter);
   const directory = useDirectory();
   const failed = useFailedChange();
-  const canWrite = useSession()?.scopes.includes("users:write") ?? false;
+  const session = useSession();
+  const canWrite = WRITES.every((method) => permits(session, method));
   const next = page.data?.nextPageToken ?? "";
   const isFirst = pageTokens.length === 1;
   const isLast = next === "" || page.isPlaceholderData;

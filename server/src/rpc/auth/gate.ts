@@ -1,3 +1,4 @@
+import type { DescMethod } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import type { Principal } from "../../domain/principal.ts";
@@ -5,7 +6,7 @@ import { certificateExpired } from "../call-errors.ts";
 import { retryInfo } from "../errors.ts";
 import { HEALTH_SERVICE } from "../health/is-health-check.ts";
 import { type ClientCertificate, type ClientScopes, createCertificateCallers } from "./client-certificate.ts";
-import { ANY_TOKEN, type Permission, type Permissions } from "./permissions.ts";
+import { ANY_TOKEN, type Permission } from "./permissions.ts";
 import { KeysUnavailableError } from "./provider-keys.ts";
 import type { LimitedCall, RateLimits } from "./rate-limits.ts";
 import type { LimitedStream, StreamLimits } from "./stream-limits.ts";
@@ -14,8 +15,7 @@ import { ExpiredTokenError, InvalidTokenError, type TokenVerifier } from "./toke
 
 /** Facts about a call that decide whether it is let in. */
 export interface GatedCall {
-  /** Full name of the method, such as `user.v1.UserService/GetUser`. */
-  readonly method: string;
+  readonly method: DescMethod;
   readonly requestId: string;
   /** Value of the `authorization` header. */
   readonly authorization: string | undefined;
@@ -42,7 +42,8 @@ export type Gate = (call: GatedCall) => Principal | undefined | Promise<Principa
 
 export interface AuthGateOptions {
   verifyToken: TokenVerifier;
-  permissions: Permissions;
+  /** Returns the permission of a method, or undefined if it is denied to all. */
+  permissionOf(method: DescMethod): Permission | undefined;
   limits: RateLimits | undefined;
   streamLimits: StreamLimits | undefined;
   /** Returns the scopes of clients that need no token. */
@@ -54,14 +55,14 @@ export interface AuthGateOptions {
 
 /**
  * Authenticates the caller by its bearer token (RFC 6750) or, if it sends none, by its certificate, and authorizes it
- * by scope. Methods without an entry in `permissions` are denied. A call counts for the limit of its principal or,
+ * by scope. Methods without a permission are denied. A call counts for the limit of its principal or,
  * without a good token or certificate, of its address.
  *
  * A token counts alone, also a bad one: a proxy or service that passes on its users' tokens must not lend them its own
  * scopes.
  */
 export function createAuthGate(options: AuthGateOptions): Gate {
-  const { verifyToken, permissions, limits, streamLimits, clientScopes, logger, now } = options;
+  const { verifyToken, permissionOf, limits, streamLimits, clientScopes, logger, now } = options;
   const tokens = createTokenMemory({ verifyToken, now });
   const authorize = (principal: Principal, permission: Permission | undefined, { record, isStream }: GatedCall) => {
     if (record) record.principal = principal;
@@ -97,7 +98,7 @@ export function createAuthGate(options: AuthGateOptions): Gate {
   const callerOf = createCertificateCallers(clientScopes);
   return (call) => {
     const { method, authorization, authorizationCount, certificate, address, record } = call;
-    const permission = Object.hasOwn(permissions, method) ? permissions[method] : undefined;
+    const permission = permissionOf(method);
     if (permission === "public") {
       if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
       return undefined;
@@ -126,8 +127,8 @@ export function createOpenGate(limits: RateLimits | undefined): Gate {
   };
 }
 
-function isProbe(method: string): boolean {
-  return method.startsWith(`${HEALTH_SERVICE}/`);
+function isProbe({ parent }: DescMethod): boolean {
+  return parent.typeName === HEALTH_SERVICE;
 }
 
 /**

@@ -1,13 +1,8 @@
-import type { DescService } from "@bufbuild/protobuf";
-import { Health } from "@rollcall/gen/grpc/health/v1/health";
-import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
-import { ServerReflection as ServerReflectionAlpha } from "@rollcall/gen/grpc/reflection/v1alpha/reflection";
+import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
+import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { methodName } from "@rollcall/shared/method-name";
-
-/** Scopes that Rollcall's own methods require. */
-export const SCOPES = ["users:read", "users:write", "streams"] as const;
 
 /** Permission of a method for every caller with a valid token. It has a space, which no scope can have. */
 export const ANY_TOKEN = "any token";
@@ -15,39 +10,57 @@ export const ANY_TOKEN = "any token";
 /** Scope that a method requires, {@link ANY_TOKEN}, or "public" for a method open to all. */
 export type Permission = "public" | typeof ANY_TOKEN | (string & {});
 
-/**
- * Permissions by the method's full name, such as `user.v1.UserService/GetUser`. A method that is not listed is denied.
- */
+/** Permissions by the method's full name, such as `user.v1.UserService/GetUser`. */
 export type Permissions = Readonly<Record<string, Permission>>;
 
-/** Permissions of health checks, which load balancers make without a token. */
-export const healthPermissions: Permissions = permitAll([Health], "public");
+/** Characters of a scope (RFC 6749, 3.3). */
+const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
 
-/** Returns the permissions of reflection, in both versions. */
-export function reflectionPermissions(permission: Permission): Permissions {
-  return permitAll([ServerReflection, ServerReflectionAlpha], permission);
+/** Scopes that Rollcall's own methods require, in the order of its contract. */
+export const SCOPES: readonly string[] = [
+  ...new Set([...UserService.methods, ...StreamService.methods].flatMap((method) => contractPermission(method) ?? [])),
+];
+
+/**
+ * Returns the permission that the contract gives a method by the option `rollcall.options.v1.auth`; undefined, which
+ * denies it to all, where the option is absent, names no caller, or has a scope that no token can have.
+ */
+export function contractPermission(method: DescMethod): Permission | undefined {
+  const { caller } = getOption(method, auth);
+  if (caller.case === "scope") {
+    // A scope of the name "public" would open the method.
+    return SCOPE.test(caller.value) && caller.value !== "public" ? caller.value : undefined;
+  }
+  if (!caller.value) return undefined;
+  return caller.case === "public" ? "public" : ANY_TOKEN;
 }
 
-function permitAll(services: readonly DescService[], permission: Permission): Permissions {
-  const methods = services.flatMap((service) => service.methods);
-  return Object.fromEntries(methods.map((method) => [methodName(method), permission]));
+export interface PermissionSources {
+  /** Permissions that a host gives to methods whose contract has none. */
+  ofHost: Permissions;
+  /** Permissions of methods whose contract can't have any, since it is gRPC's own; the host's go before them. */
+  ofOperators: Permissions;
 }
 
-const { getUser, batchGetUsers, listUsers, createUser, updateUser, deleteUser, watchUsers, getUserHistory } =
-  UserService.method;
-const { serverStream, clientStream, bidirectionalStream } = StreamService.method;
-
-/** Permissions of Rollcall's own services. */
-export const rollcallPermissions: Readonly<Record<string, (typeof SCOPES)[number]>> = {
-  [methodName(getUser)]: "users:read",
-  [methodName(batchGetUsers)]: "users:read",
-  [methodName(listUsers)]: "users:read",
-  [methodName(createUser)]: "users:write",
-  [methodName(updateUser)]: "users:write",
-  [methodName(deleteUser)]: "users:write",
-  [methodName(watchUsers)]: "users:read",
-  [methodName(getUserHistory)]: "users:read",
-  [methodName(serverStream)]: "streams",
-  [methodName(clientStream)]: "streams",
-  [methodName(bidirectionalStream)]: "streams",
-};
+/**
+ * Returns the permissions of mounted methods. A method that is not among them is denied.
+ *
+ * @throws Error if a method has permissions in its contract and from the host: one would be more open than the other.
+ */
+export function readPermissions(
+  methods: Iterable<DescMethod>,
+  { ofHost, ofOperators }: PermissionSources,
+): ReadonlyMap<DescMethod, Permission> {
+  const byName: Permissions = { ...ofOperators, ...ofHost };
+  const permissions = new Map<DescMethod, Permission>();
+  for (const method of methods) {
+    const name = methodName(method);
+    const isInContract = hasOption(method, auth);
+    if (isInContract && Object.hasOwn(ofHost, name)) {
+      throw new Error(`${name} has its permission in its contract: take it out of the option "permissions"`);
+    }
+    const permission = isInContract ? contractPermission(method) : Object.hasOwn(byName, name) && byName[name];
+    if (permission) permissions.set(method, permission);
+  }
+  return permissions;
+}

@@ -50,7 +50,7 @@ export abstract class Call<Form extends CallForm>
       if (chain.shutdownSignal.aborted) throw chain.shutdownSignal.reason;
       if (refusal) throw refusal;
       const principal = chain.gate({
-        method: plan.name,
+        method: plan.method,
         requestId: record.requestId,
         authorization: wire.header("authorization"),
         authorizationCount: countHeaders(wire.rawHeaders, "authorization"),
