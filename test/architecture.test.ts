@@ -36,6 +36,10 @@ const rules: Readonly<Record<string, Rule>> = {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),
     forbidden: new RegExp(`fastify|sqlite|${SOCKETS}|^@rollcall/(?!shared/)`),
   },
+  "server/src/reference": {
+    rooms: ["server/package.json"].concat(server("rpc/auth/permissions.ts", "rpc/interceptors/validation.ts")),
+    forbidden: /fastify|sqlite|^node:|^@rollcall\/(?!gen\/)/,
+  },
   "server/src/transport": {
     rooms: server("runtime", "limits.ts", "domain", "rpc"),
     forbidden: /sqlite|^@rollcall\/(?!shared\/|pem$)/,
@@ -65,7 +69,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/app.ts": {
     rooms: server("runtime", "limits.ts", "domain", "repository", "service", "rpc", "telemetry", "transport").concat(
-      server("app-options.ts"),
+      server("reference", "app-options.ts"),
     ),
     forbidden: /^@rollcall\//,
   },

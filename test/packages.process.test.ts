@@ -68,6 +68,7 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
   await using server = await startProcess({ program });
   expect(await (await fetch(server.url)).text()).toContain("<title>");
+  expect(await (await fetch(`${server.url}/docs`)).text()).toContain("<h3>GetUser</h3>");
   const [testing = ""] = examplesIn(readFileSync(join(root, "docs/packages.md"), "utf8"), "ts testing");
   outside.write("testing.mts", testing);
   expect(await outside.run(process.execPath, ["testing.mts"])).toBe("2031\ntoken has expired\n");

@@ -61,6 +61,7 @@ test("it serves, checks, mints and backs up with nothing but Node.js", async () 
   const { port } = new URL(server.url);
   const env = { PORT: port, DATABASE_URL: `sqlite:${join(parent.path, "users.db")}` };
   expect(await (await fetch(server.url)).text()).toContain("<title>");
+  expect(await (await fetch(`${server.url}/docs`)).text()).toContain("<h3>GetUser</h3>");
   expect(await rollcallServer(["healthcheck"], env)).toMatchObject({ code: 0, stderr: "" });
   expect(await rollcallServer(["doctor"], env)).toMatchObject({ code: 0, stderr: "" });
   const minted = await rollcallServer(["token", "mint", "--sub", "ada", "--scope", "users:read"], env);

@@ -87,6 +87,16 @@ export interface AppOptions {
    * the host is `localhost`, else "off".
    */
   reflection?: "open" | "token" | "off" | undefined;
+  /**
+   * Whether everybody may read the description of the services: `/openapi.json`, `/docs` and `/llms.txt`. Default: where
+   * the host is `localhost`.
+   */
+  docs?: boolean | undefined;
+  /**
+   * Comments of the further services' contracts for the docs, by the full names of their subjects, such as
+   * `example.v1.Example.name`. Generated code has none.
+   */
+  comments?: Readonly<Record<string, string>> | undefined;
   streams?: StreamsOptions | undefined;
   /** How long changes of users are kept, how many, and how often a quiet watcher hears that. */
   changes?: Partial<ChangeRetentionOptions & { progressIntervalMs: number }> | undefined;

@@ -29,6 +29,7 @@ import { registerMetrics } from "./transport/fastify/metrics-page.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
 import { registerProbes } from "./transport/fastify/probes.ts";
 import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
+import { registerReference } from "./transport/fastify/serve-reference.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
 import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
@@ -209,6 +210,17 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
   });
   handlers = mountRpc(app, rpcRoutes, { timeouts, logger });
+  if (options.docs ?? host === "localhost") {
+    registerReference(app, {
+      async load() {
+        // Loaded here: few servers are asked for it.
+        const { createReference } = await import("./reference/reference.ts");
+        const methods = [...handlers.values()].map(({ method }) => method);
+        return createReference({ methods, permissionOf: rpcRoutes.permissionOf, comments: options.comments });
+      },
+      scheme,
+    });
+  }
   if ((options.rpcEngine ?? "direct") === "direct") {
     engine = createEngine({
       chain: rpcRoutes.direct,

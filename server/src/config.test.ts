@@ -67,6 +67,7 @@ test("without settings, the defaults apply, on loopback with a development key",
       trustedProxies: expect.any(BlockList),
       proxyProtocol: false,
     },
+    docs: true,
     reflection: "open",
     changes: { retentionMs: 7 * 24 * 3_600_000, maxCount: 1_000_000 },
     rpcEngine: "direct",
@@ -155,6 +156,15 @@ test("reflection is open on loopback, and asks for a token or is off elsewhere",
   expect(parse(elsewhere).reflection).toBe("off");
   for (const REFLECTION of ["on", "true"]) expect(parse({ ...elsewhere, REFLECTION }).reflection).toBe("token");
   expect(problemsOf({ REFLECTION: "open" })).toEqual(["REFLECTION: must be one of on, off, true, false"]);
+});
+
+test("the docs are on on loopback, and off elsewhere", () => {
+  const elsewhere = { HOST: "0.0.0.0", AUTH_SECRET: secret, ALLOW_PLAINTEXT: "true" };
+  expect(parse({}).docs).toBe(true);
+  expect(parse({ DOCS: "off" }).docs).toBe(false);
+  expect(parse(elsewhere).docs).toBe(false);
+  expect(parse({ ...elsewhere, DOCS: "on" }).docs).toBe(true);
+  expect(problemsOf({ DOCS: "yes" })).toEqual(["DOCS: must be one of on, off, true, false"]);
 });
 
 test("proxies are trusted by address or network", () => {

@@ -46,6 +46,8 @@ export interface Config {
   /** Callers that may read the contracts by reflection. */
   readonly reflection: "open" | "token" | "off";
   readonly changes: ChangeRetentionOptions;
+  /** Whether everybody may read the description of the services. */
+  readonly docs: boolean;
   readonly rpcEngine: "direct" | "stock";
   readonly metrics: "loopback" | "all" | "off";
   /** Undefined if nothing is exported. */
@@ -105,6 +107,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
       retentionMs: read.milliseconds("CHANGES_RETENTION", settings.changesRetention),
       maxCount: read.integer("CHANGES_MAX_COUNT", settings.changesMaxCount),
     },
+    docs: readSwitch(read, "DOCS", isLocal(host)),
     rpcEngine: read.choice("RPC_ENGINE", ["direct", "stock"], "direct") === "stock" ? "stock" : "direct",
     metrics: read.choice("METRICS", ["loopback", "all", "off"], "loopback") as Config["metrics"],
     otlp: parseOtlp(read, problems),
@@ -184,12 +187,16 @@ export function parseDatabaseArgument(name: string, argument: string, env: Env, 
 
 /** On loopback whoever can call may see what can be called; elsewhere a token shows that the caller is known. */
 function parseReflection(read: Reader, host: string | undefined): Config["reflection"] {
-  const isLocal = host !== undefined && isLoopback(host);
-  const isOn = ["on", "true"].includes(
-    read.choice("REFLECTION", ["on", "off", "true", "false"], isLocal ? "on" : "off"),
-  );
-  if (!isOn) return "off";
-  return isLocal ? "open" : "token";
+  if (!readSwitch(read, "REFLECTION", isLocal(host))) return "off";
+  return isLocal(host) ? "open" : "token";
+}
+
+function isLocal(host: string | undefined): boolean {
+  return host !== undefined && isLoopback(host);
+}
+
+function readSwitch(read: Reader, name: string, byDefault: boolean): boolean {
+  return ["on", "true"].includes(read.choice(name, ["on", "off", "true", "false"], byDefault ? "on" : "off"));
 }
 
 function parseTrustedProxies(read: Reader, problems: string[]): BlockList {

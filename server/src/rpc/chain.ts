@@ -91,6 +91,8 @@ export interface RpcOptions {
 
 export type RpcRoutes = ConnectRouterOptions & {
   routes(router: ConnectRouter): void;
+  /** Returns what a method asks of its callers; undefined for one that is denied. */
+  permissionOf(method: DescMethod): Permission | undefined;
   /** The same services and steps, for calls that Connect does not carry. */
   readonly direct: DirectChain;
 };
@@ -221,6 +223,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   };
   return {
     ...routerOptions,
+    permissionOf: (method) => (auth ? permissionOf(method) : "public"),
     direct: {
       plans,
       gate,

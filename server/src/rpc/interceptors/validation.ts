@@ -1,4 +1,4 @@
-import { type DescMessage, type DescService, type Message, ScalarType } from "@bufbuild/protobuf";
+import { create, type DescMessage, type DescService, type Message, ScalarType } from "@bufbuild/protobuf";
 import { pathToString, reflect } from "@bufbuild/protobuf/reflect";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { Interceptor } from "@connectrpc/connect";
@@ -28,6 +28,13 @@ export function createValidate(services: readonly DescService[]): Validate {
     if (result.kind === "error") throw result.error;
     if (result.kind === "invalid") throw toInvalidArgument(result.violations);
   };
+}
+
+/** Returns the names of the fields that a message can't lack: their zero values break a rule. */
+export function findMissing(schema: DescMessage): ReadonlySet<string> {
+  const { violations = [] } = validator.validate(schema, create(schema));
+  const paths = violations.filter(({ field }) => field.length === 1).map(({ field }) => pathToString(field));
+  return new Set(paths);
 }
 
 /** Checks every request message, in streams too, before its handler sees it. */

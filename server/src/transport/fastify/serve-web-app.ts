@@ -2,32 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-
-/**
- * Content security policy: the page may load and call only what its own origin serves, WebSockets included. No inline
- * scripts or styles.
- */
-const CONTENT_SECURITY_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
-].join("; ");
-
-const SECURITY_HEADERS = {
-  "content-security-policy": CONTENT_SECURITY_POLICY,
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "permissions-policy": "camera=(), geolocation=(), microphone=()",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-};
+import { APP_HEADERS } from "./page-headers.ts";
 
 /**
  * Serves the built web app at `/`. Its assets' names hold a hash of their content, so browsers keep them for ever, and
@@ -47,7 +22,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
     preCompressed: true,
     setHeaders(reply, path) {
       reply.headers({
-        ...SECURITY_HEADERS,
+        ...APP_HEADERS,
         "cache-control": path.startsWith(assets) ? "public, max-age=31536000, immutable" : "no-store",
       });
     },
@@ -60,7 +35,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
     const depth = pathOf(request).split("/").length - 2;
     if (depth === 0) return reply.sendFile("index.html");
     const page = await readFile(join(root, "index.html"), "utf8");
-    reply.headers({ ...SECURITY_HEADERS, "cache-control": "no-store" }).type("text/html; charset=utf-8");
+    reply.headers({ ...APP_HEADERS, "cache-control": "no-store" }).type("text/html; charset=utf-8");
     return page.replaceAll('"./', `"${"../".repeat(depth)}`);
   });
 }

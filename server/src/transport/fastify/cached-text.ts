@@ -1,0 +1,25 @@
+import { acceptCompression } from "../../rpc/stages/compression.ts";
+import { chooseCoding } from "../../rpc/stages/content-coding.ts";
+import { entityTagOf } from "../../rpc/stages/unchanged-read.ts";
+
+/** A text that stays the same, compressed at most once in each coding. */
+export class CachedText {
+  readonly tag: string | undefined;
+  readonly #bytes: Uint8Array;
+  readonly #compressed = new Map<string, Promise<Uint8Array>>();
+
+  constructor(text: string) {
+    this.#bytes = Buffer.from(text);
+    this.tag = entityTagOf(this.#bytes);
+  }
+
+  /** Returns the bytes in the coding that a client prefers, and the coding, if there is one. */
+  async encodedFor(accepted: string): Promise<{ bytes: Uint8Array; coding?: string }> {
+    const coding = acceptCompression.find(({ name }) => name === chooseCoding(accepted));
+    if (!coding) return { bytes: this.#bytes };
+    const { name } = coding;
+    const bytes = this.#compressed.get(name) ?? coding.compress(this.#bytes);
+    this.#compressed.set(name, bytes);
+    return { bytes: await bytes, coding: name };
+  }
+}

@@ -1,0 +1,32 @@
+/** Content of pages: only what their own origin serves. No inline scripts or styles. */
+function policy(scripts: string[], calls: string[]): string {
+  return [
+    "default-src 'none'",
+    ...scripts,
+    "style-src 'self'",
+    "img-src 'self'",
+    ...calls,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}
+
+const HEADERS = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=()",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** Headers of the web app, which also calls its own origin, by WebSockets too. */
+export const APP_HEADERS = {
+  ...HEADERS,
+  "content-security-policy": policy(["script-src 'self'"], ["connect-src 'self'"]),
+};
+
+/** Headers of a page without scripts. */
+export const STATIC_PAGE_HEADERS = { ...HEADERS, "content-security-policy": policy([], []) };
