@@ -10,6 +10,7 @@ import type {
   ReadOptions,
   TrimOptions,
 } from "../change-log.ts";
+import { ChangeNotices } from "./change-notices.ts";
 import type { PostgresPool } from "./pool.ts";
 import { statements } from "./statements.ts";
 
@@ -33,18 +34,21 @@ interface ChangeRow extends ChangeLogState {
  * until it ends, nobody knows whether it adds some ahead of them.
  */
 export class PostgresChangeLog implements ChangeLog {
-  /** Changes of other servers are found by looking. */
+  /** Notices of other servers' changes only shorten the wait. */
   readonly pollIntervalMs = 100;
   readonly #pool: PostgresPool;
   readonly #listeners = new Set<() => void>();
+  readonly #notices: ChangeNotices;
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
+    this.#notices = new ChangeNotices(pool, () => this.#wakeAll());
   }
 
-  /** Tells those who listen that changes were committed. */
+  /** Tells those who listen that changes were committed, on other servers too. */
   committed(): void {
-    for (const wake of this.#listeners) wake();
+    this.#wakeAll();
+    this.#notices.send();
   }
 
   async head(): Promise<ChangeLogHead> {
@@ -78,7 +82,20 @@ export class PostgresChangeLog implements ChangeLog {
 
   onCommit(wake: () => void): () => void {
     this.#listeners.add(wake);
-    return () => this.#listeners.delete(wake);
+    this.#notices.listen();
+    return () => {
+      this.#listeners.delete(wake);
+      if (this.#listeners.size === 0) this.#notices.stopListening();
+    };
+  }
+
+  /** Ends notices, given and heard. */
+  close(): void {
+    this.#notices.close();
+  }
+
+  #wakeAll(): void {
+    for (const wake of this.#listeners) wake();
   }
 }
 

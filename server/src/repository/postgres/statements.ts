@@ -25,6 +25,9 @@ const CHANGE_STATE = `${CHANGE_EPOCH} AS epoch,
 const CHANGE_COLUMNS = `change.xid::text AS xid, change.id::text AS id, user_id AS "userId", changed_at_ms AS "atMs",
   changed_by AS subject, before, after`;
 
+/** Channel of the notices that changes were committed. */
+export const CHANGE_CHANNEL = "rollcall_changes";
+
 export const statements = {
   ping: named("ping", "SELECT 1 FROM users LIMIT 1"),
   findMany: named("find_many", `SELECT ${USER_COLUMNS} FROM users WHERE id = ANY($1::text[])`),
@@ -85,6 +88,7 @@ export const statements = {
     )
     SELECT count(*)::int AS count FROM gone`,
   ),
+  notifyChanges: named("notify_changes", `SELECT pg_notify('${CHANGE_CHANNEL}', $1)`),
   logChanges: named(
     "log_changes",
     `

@@ -97,6 +97,7 @@ class PostgresUserRepository implements UserRepository {
 
   async close(): Promise<void> {
     await this.#writes.close();
+    this.changes.close();
     await this.#pool.close();
   }
 
