@@ -13,6 +13,7 @@ import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
 import { ChangeRetention } from "./service/change-retention.ts";
+import { FeedLag } from "./service/feed-lag.ts";
 import { Readiness } from "./service/readiness.ts";
 import { Streams } from "./service/streams.ts";
 import { UserChanges } from "./service/user-changes.ts";
@@ -157,6 +158,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     refusals: () => counts.entries(),
     commitSizes: repository.stats?.commitSizes,
+    feedLag: () => feedLag.lagMs / 1_000,
   };
   const telemetry = await createTelemetry({
     logger,
@@ -178,6 +180,16 @@ export async function createApp(options: AppOptions): Promise<App> {
     repository,
     progressIntervalMs: options.changes?.progressIntervalMs,
     onError: (error) => logger.error({ err: error }, "changes can't be read"),
+  });
+  const feedLag = new FeedLag({
+    log: repository.changes,
+    watched: changes,
+    intervalMs: options.changes?.lagIntervalMs,
+    now,
+    onStall({ pid, name, ageMs }, lagMs) {
+      logger.warn({ pid, name, ageMs, lagMs }, "changes are held up by an open transaction");
+    },
+    onEnd: () => logger.info("changes are no longer held up"),
   });
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
@@ -271,6 +283,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       }
       certificateDates?.start();
       retention.start();
+      feedLag.start();
       return { port: actualPort, url: `${scheme}://${urlHost}:${actualPort}`, probeUrl };
     },
     replaceTls(tls) {
@@ -282,6 +295,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       readiness.drain();
       certificateDates?.stop();
       retention.stop();
+      feedLag.stop();
       if (shutdownDelayMs > 0) await delay(shutdownDelayMs);
       const graceTimer = setTimeout(() => {
         shutdown.abort(shuttingDown());

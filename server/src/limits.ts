@@ -289,6 +289,8 @@ export const WATCH_PROGRESS_INTERVAL_MS = 15 * SECOND_MS;
 export const MAX_WATCHER_LAG = 1_024;
 /** The same for the watchers of all filters together. */
 export const MAX_HELD_CHANGES = 262_144;
+/** Time between two looks at how far watchers are behind. */
+export const FEED_LAG_INTERVAL_MS = 5 * SECOND_MS;
 /** Time between two looks for changes that need not be kept any longer. */
 export const CHANGES_TRIM_INTERVAL_MS = 10 * SECOND_MS;
 /** How long the answer to a `request_id` is kept. */

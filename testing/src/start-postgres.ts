@@ -93,6 +93,7 @@ export async function servePostgres(
       unix_socket_directories: folder,
       shared_buffers: "32MB",
       max_connections: "200",
+      max_prepared_transactions: "4",
       ...settings,
     },
   });

@@ -49,6 +49,25 @@ export interface TrimOptions {
   readonly limit: number;
 }
 
+/** A transaction that holds up all changes of later ones: until it ends, it may add some ahead of them. */
+export interface OpenTransaction {
+  /** Its number in the database. */
+  readonly id: string;
+  /** Process of the database's server that runs it; undefined for one that was prepared. */
+  readonly pid: number | undefined;
+  /** Name that the program gave its connection, or by which the transaction was prepared. */
+  readonly name: string;
+  /** Undefined where the database does not tell, since it is another user's. */
+  readonly ageMs: number | undefined;
+}
+
+export interface UnreadChanges {
+  /** Time of the oldest one, in milliseconds since the Unix epoch. */
+  readonly sinceMs: number;
+  /** Undefined if the changes can be read. */
+  readonly heldUpBy: OpenTransaction | undefined;
+}
+
 /**
  * All changes of users, each written in the transaction that made it. All promises reject with {@link
  * DatabaseUnavailableError} while the database can't be used.
@@ -59,6 +78,12 @@ export interface ChangeLog {
   head(): Promise<ChangeLogHead>;
   /** Returns the changes behind a place. Whatever commits later has a place behind the page's. */
   read(options: ReadOptions): Promise<ChangePage>;
+  /**
+   * Returns what is known of committed changes behind a place, or undefined if there are none.
+   *
+   * @param after Undefined for the place up to which changes can be read.
+   */
+  unread(after: ChangePlace | undefined): Promise<UnreadChanges | undefined>;
   /** Returns changes of one user. */
   history(options: HistoryOptions): Promise<ChangeHistory>;
   /** Removes the oldest changes that need not be kept. Returns how many. */

@@ -58,6 +58,11 @@ export class ChangeFeed {
     return size;
   }
 
+  /** Place up to which watchers have the changes, or get them now; undefined while there are none. */
+  get place(): ChangePlace | undefined {
+    return this.#groups.size > 0 ? this.#place : undefined;
+  }
+
   /** @throws StoppingError once the feed is closed. */
   assertOpen(): void {
     if (this.#isClosed) throw new StoppingError();

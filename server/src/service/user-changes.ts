@@ -1,4 +1,4 @@
-import type { LoggedChange } from "../domain/logged-change.ts";
+import type { ChangePlace, LoggedChange } from "../domain/logged-change.ts";
 import type { UserRepository } from "../repository/user-repository.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { filterWords } from "./filter-words.ts";
@@ -49,6 +49,11 @@ export class UserChanges {
   constructor({ repository, progressIntervalMs, onError }: UserChangesDependencies) {
     this.#repository = repository;
     this.#feed = new ChangeFeed({ changes: repository.changes, progressIntervalMs, onError });
+  }
+
+  /** Place up to which watchers have the changes; undefined while there are none. */
+  get place(): ChangePlace | undefined {
+    return this.#feed.place;
   }
 
   /**

@@ -7,8 +7,10 @@ import type {
   ChangeLogState,
   ChangePage,
   HistoryOptions,
+  OpenTransaction,
   ReadOptions,
   TrimOptions,
+  UnreadChanges,
 } from "../change-log.ts";
 import { ChangeNotices } from "./change-notices.ts";
 import type { PostgresPool } from "./pool.ts";
@@ -66,6 +68,17 @@ export class PostgresChangeLog implements ChangeLog {
     const last = changes.at(-1)?.place ?? after;
     const end = toPlace(settled, "0");
     return { epoch, keptBehind, changes, place: changes.length === limit || last > end ? last : end };
+  }
+
+  async unread(after: ChangePlace | undefined): Promise<UnreadChanges | undefined> {
+    type Row = { sinceMs: number; settled: string; isHeldUp: boolean };
+    const values = after === undefined ? [null, null] : toIds(after);
+    const [row] = await this.#pool.query<Row>(statements.unreadChanges, values);
+    if (!row) return undefined;
+    const { sinceMs, settled, isHeldUp } = row;
+    // It may have ended meanwhile.
+    const open = isHeldUp ? await this.#pool.query<OpenTransaction>(statements.openTransaction, [settled]) : [];
+    return { sinceMs, heldUpBy: open[0] };
   }
 
   async history({ userId, before, limit }: HistoryOptions): Promise<ChangeHistory> {

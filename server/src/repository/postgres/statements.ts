@@ -55,6 +55,27 @@ export const statements = {
     ) AS change ON true
     ORDER BY change.xid, change.id`,
   ),
+  unreadChanges: named(
+    "unread_changes",
+    `
+    SELECT change.changed_at_ms AS "sinceMs", log.settled::text, change.xid >= log.settled AS "isHeldUp"
+    FROM (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS settled) AS log
+    CROSS JOIN LATERAL (
+      SELECT * FROM changes WHERE (xid, id) > (coalesce($1::text::xid8, log.settled), coalesce($2::bigint, 0))
+      ORDER BY xid, id LIMIT 1
+    ) AS change`,
+  ),
+  // Sessions show 32 bits of a transaction's number. One that has none, since it has written nothing, holds nothing up.
+  openTransaction: named(
+    "open_transaction",
+    `
+    SELECT $1::text AS id, pid, coalesce(application_name, '') AS name,
+      (extract(epoch FROM clock_timestamp() - xact_start) * 1000)::float8 AS "ageMs"
+    FROM pg_stat_activity WHERE backend_xid::text::bigint = $1::bigint % 4294967296
+    UNION ALL
+    SELECT $1::text, NULL, gid, (extract(epoch FROM clock_timestamp() - prepared) * 1000)::float8
+    FROM pg_prepared_xacts WHERE transaction::text::bigint = $1::bigint % 4294967296`,
+  ),
   changeHistory: named(
     "change_history",
     `

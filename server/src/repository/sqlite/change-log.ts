@@ -9,6 +9,7 @@ import type {
   HistoryOptions,
   ReadOptions,
   TrimOptions,
+  UnreadChanges,
 } from "../change-log.ts";
 
 /** Digits of a place, in base 36: enough for 2 to the 53rd. */
@@ -73,6 +74,12 @@ export class SqliteChangeLog implements ChangeLog {
     });
   }
 
+  async unread(after: ChangePlace | undefined): Promise<UnreadChanges | undefined> {
+    if (after === undefined) return undefined;
+    const row = this.#options.read(() => this.#statements.next.get(toId(after))) as { atMs: number } | undefined;
+    return row && { sinceMs: row.atMs, heldUpBy: undefined };
+  }
+
   async history({ userId, before, limit }: HistoryOptions): Promise<ChangeHistory> {
     return this.#options.read(() => {
       const beforeId = before === undefined ? Number.MAX_SAFE_INTEGER : toId(before);
@@ -131,6 +138,7 @@ function prepareStatements(database: DatabaseSync) {
   return {
     insert: prepare("INSERT INTO changes (user_id, changed_at_ms, changed_by, before, after) VALUES (?, ?, ?, ?, ?)"),
     read: prepare(`SELECT ${columns} FROM changes WHERE id > ? ORDER BY id LIMIT ?`),
+    next: prepare("SELECT changed_at_ms AS atMs FROM changes WHERE id > ? ORDER BY id LIMIT 1"),
     history: prepare(`
       SELECT ${columns} FROM changes INDEXED BY changes_by_user
       WHERE user_id = ? AND id < ? ORDER BY id DESC LIMIT ?`),

@@ -14,10 +14,18 @@ export interface ServerNumbers {
   refusals(): Numbers;
   /** Writes by transaction, where the database joins them. */
   readonly commitSizes: Histogram | undefined;
+  /** Age of the oldest change that watchers have not been sent, in seconds. */
+  feedLag(): number;
 }
 
 /** Lists the metrics of the server itself. A part that is not there has none. */
-export function createServerMetrics({ openCalls, connections, refusals, commitSizes }: ServerNumbers): Metric[] {
+export function createServerMetrics({
+  openCalls,
+  connections,
+  refusals,
+  commitSizes,
+  feedLag,
+}: ServerNumbers): Metric[] {
   const metrics: Metric[] = [
     {
       name: "rollcall.calls.open",
@@ -39,6 +47,13 @@ export function createServerMetrics({ openCalls, connections, refusals, commitSi
       unit: "{refusal}",
       description: "What was refused or ended for a limit outside of calls, by reason",
       points: pointsBy("reason", refusals),
+    },
+    {
+      name: "rollcall.feed.lag",
+      kind: "gauge",
+      unit: "s",
+      description: "Age of the oldest committed change that watchers have not been sent; 0 without one",
+      points: () => [{ attributes: {}, value: feedLag() }],
     },
   ];
   if (commitSizes) {
