@@ -21,10 +21,15 @@ export async function readCursor(path: string): Promise<string | undefined> {
     throw new UsageError(`${path} can't be read (${(error as Error).message})`, { cause: error });
   }
   const token = text.trim();
-  if (token.length > MAX_CHARACTERS || !/^[\w-]+$/.test(token)) {
+  if (!isResumeToken(token)) {
     throw new UsageError(`${path} has no resume token: name another file, or remove this one to begin anew`);
   }
   return token;
+}
+
+/** Returns whether a text looks like a resume token. The server alone knows which are. */
+export function isResumeToken(text: string): boolean {
+  return text.length <= MAX_CHARACTERS && /^[\w-]+$/.test(text);
 }
 
 /**

@@ -64,7 +64,7 @@ test("users watch keeps its place in a file, and misses nothing after kill -9", 
   await create("first");
   const watch = startWatch(args, env);
   await watch.has("synced");
-  expect(watch.lines().map(({ type }) => type)).toEqual(["created", "synced"]);
+  expect(watch.lines().map(({ type }) => type)).toEqual(["reset", "created", "synced"]);
   await create("second");
   await watch.has("created", "second");
   const kept = watch.lines().at(-1)?.resumeToken;
@@ -113,6 +113,24 @@ test("users watch says what is wrong with its place", async () => {
   const broken = await run(["users", "watch", "--from-file", cursor]);
   expect(broken).toMatchObject({ code: 2, stderr: expect.stringContaining("has no resume token") });
   expect(await run(["users", "watch", "--from-file", cursor, "--from", "x"])).toMatchObject({ code: 2 });
+  for (const args of [
+    ["--ack", "--json"],
+    ["--ack", "--from-file", join(folder, "none")],
+  ]) {
+    expect(await run(["users", "watch", ...args])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--ack needs"),
+    });
+  }
+  const acknowledging = ["users", "watch", "--ack", "--json", "--from-file", join(folder, "none")];
+  expect(await run(acknowledging, "not a token\n")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("line 1 of the input is no resumeToken"),
+  });
+  expect(await run(acknowledging, "")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("the acknowledgements have ended"),
+  });
   const wrong = await run(["users", "watch", "--from", "nonsense"]);
   expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining("invalid resume token") });
 });

@@ -3,6 +3,7 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { UserEvent, WatchState } from "@rollcall/client";
 import { UserSchema } from "@rollcall/gen/user/v1/user";
 import type { Command } from "commander";
+import { keepAcknowledged } from "../acknowledged.ts";
 import { CursorFile, readCursor } from "../cursor-file.ts";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
@@ -17,6 +18,7 @@ interface WatchCommandOptions {
   existing?: boolean;
   from?: string;
   fromFile?: string;
+  ack?: boolean;
 }
 
 /** Adds `users watch`, which follows changes until it is interrupted. */
@@ -28,16 +30,20 @@ export function addWatchCommand(users: Command, io: Io): void {
     .option("--existing", "begin with the users that exist; where the server no longer has what was missed, begin anew")
     .option("--from <token>", "go on behind an event, by its resumeToken")
     .option("--from-file <cursor>", "keep the place in this file, and go on there: each event comes at least once")
+    .option("--ack", "move the place only behind events whose resumeToken comes back on standard input, one a line")
     .action(async (options: WatchCommandOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       if (options.from !== undefined && options.fromFile !== undefined) {
         throw new UsageError("--from and --from-file exclude each other");
       }
+      if (options.ack && (options.fromFile === undefined || !globals.json)) {
+        throw new UsageError("--ack needs --from-file, for the place, and --json, for the resumeToken of each event");
+      }
       await watch(options, globals, io);
     });
 }
 
-async function watch({ filter, existing, from, fromFile }: WatchCommandOptions, globals: Globals, io: Io) {
+async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOptions, globals: Globals, io: Io) {
   const resumeToken = fromFile === undefined ? from : await readCursor(fromFile);
   const cursor = fromFile === undefined ? undefined : new CursorFile(fromFile);
   const note = (text: string) => io.stderr.write(globals.json ? `${JSON.stringify({ state: text })}\n` : `${text}\n`);
@@ -47,22 +53,34 @@ async function watch({ filter, existing, from, fromFile }: WatchCommandOptions, 
     io,
     () => `stopped after ${count} ${count === 1 ? "event" : "events"}`,
     async ({ client, options: { signal } }) => {
+      const ended = new AbortController();
+      const either = AbortSignal.any([signal, ended.signal]);
+      const show = async (event: UserEvent) => {
+        const line = globals.json ? toJsonLine(event) : toLine(event);
+        if (line !== undefined) await write(io.stdout, `${line}\n`);
+      };
       const events = client.watchUsers({
         filter,
         includeExisting: existing,
         resumeToken,
-        signal,
+        signal: either,
         onState: (state: WatchState) => note(state),
         onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),
       });
-      try {
+      const follow = async () => {
+        // Whoever reads may have users of a beginning that was broken off.
+        if (cursor && existing && resumeToken === undefined)
+          await show({ type: "reset", resumeToken: "", changeId: "" });
         for await (const event of events) {
-          const line = globals.json ? toJsonLine(event) : toLine(event);
-          if (line !== undefined) await write(io.stdout, `${line}\n`);
+          await show(event);
           if (event.type !== "progress") count += 1;
-          if (event.resumeToken !== "") cursor?.keep(event.resumeToken);
+          if (event.resumeToken !== "" && !ack) cursor?.keep(event.resumeToken);
         }
+      };
+      try {
+        await (ack && cursor ? Promise.race([follow(), keepAcknowledged(io.stdin, cursor, either)]) : follow());
       } finally {
+        ended.abort();
         await cursor?.close();
       }
     },

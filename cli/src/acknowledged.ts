@@ -1,0 +1,24 @@
+import { addAbortSignal } from "node:stream";
+import { type CursorFile, isResumeToken } from "./cursor-file.ts";
+import { UsageError } from "./exit.ts";
+import type { Input } from "./io.ts";
+import { linesOf } from "./lines.ts";
+
+const LINE_LIMIT = { bytes: 8_192, text: "8 KiB" };
+
+/**
+ * Moves a place behind the events whose resume tokens come in, one a line: those that the reader has applied. What it has
+ * not applied yet, or has lost with its process, is read again.
+ *
+ * @throws Error when the input ends, so that whoever started both starts them again.
+ * @throws UsageError for a line that is no resume token.
+ */
+export async function keepAcknowledged(input: Input, cursor: CursorFile, signal: AbortSignal): Promise<never> {
+  for await (const { number, text, problem } of linesOf(addAbortSignal(signal, input), LINE_LIMIT)) {
+    if (problem !== undefined || !isResumeToken(text)) {
+      throw new UsageError(`line ${number} of the input ${problem ?? "is no resumeToken of an event"}`);
+    }
+    cursor.keep(text);
+  }
+  throw new Error("the acknowledgements have ended: start their sender again, and this");
+}
