@@ -1,3 +1,4 @@
+import { runFeed } from "@rollcall/testing/feed-run";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
@@ -5,7 +6,6 @@ import { openPostgresUserRepository } from "../../src/repository/postgres/user-r
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import type { UserRepository } from "../../src/repository/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
-import { runFeed } from "./support/feed-run.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const options = { seed, changes: 250, writers: 32, cutAfter: 40, kept: 60 };

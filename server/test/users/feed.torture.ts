@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type FeedRunOptions, runFeed } from "@rollcall/testing/feed-run";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { expect, test } from "vitest";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
-import { type FeedRunOptions, runFeed } from "./support/feed-run.ts";
 
 const changes = Number(process.env.FEED_CHANGES ?? 100_000);
 const options = { seed: Date.now(), changes, writers: 32, cutAfter: Math.min(2_000, changes / 20), kept: 100 };

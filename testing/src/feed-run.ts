@@ -1,10 +1,10 @@
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { type User, UserService, type WatchUsersResponse } from "@rollcall/gen/user/v1/user";
-import { type Cell, cells, createCellTransport, testCertificate } from "@rollcall/testing/matrix";
-import { createRandom } from "@rollcall/testing/random";
-import { startServer } from "@rollcall/testing/start-server";
-import { withParts } from "@rollcall/testing/with-parts";
-import type { UserRepository } from "../../../src/repository/user-repository.ts";
+import type { UserRepository } from "@rollcall/server";
+import { type Cell, cells, createCellTransport, testCertificate } from "./matrix.ts";
+import { createRandom } from "./random.ts";
+import { startServer } from "./start-server.ts";
+import { withParts } from "./with-parts.ts";
 
 export interface FeedRunOptions {
   seed: number;
