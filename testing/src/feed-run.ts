@@ -1,9 +1,16 @@
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { type User, UserService, type WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import {
+  type User,
+  UserService,
+  type WatchUsersRequestSchema,
+  type WatchUsersResponse,
+} from "@rollcall/gen/user/v1/user";
 import type { UserRepository } from "@rollcall/server";
+import { LAST_USER, Seen } from "./feed-seen.ts";
 import { type Cell, cells, createCellTransport, testCertificate } from "./matrix.ts";
 import { createRandom } from "./random.ts";
-import { startServer } from "./start-server.ts";
+import { startServer, type TestServer } from "./start-server.ts";
 import { withParts } from "./with-parts.ts";
 
 export interface FeedRunOptions {
@@ -18,8 +25,25 @@ export interface FeedRunOptions {
   /** Opens the database; called twice, for two replicas, if it can be. */
   open(): Promise<UserRepository>;
   replicas: 1 | 2;
-  /** Called with how many of the changes are made. */
-  onProgress?: (made: number) => void;
+  /** Ways beside those of the matrix. */
+  further?: readonly WatchWay[];
+  /** Folder of pages that the plain server serves. */
+  webRoot?: string;
+}
+
+export type WatchRequest = MessageInitShape<typeof WatchUsersRequestSchema>;
+/** Opens one stream of events. */
+export type OpenWatch = (request: WatchRequest, signal: AbortSignal) => AsyncIterable<WatchUsersResponse>;
+
+export interface FeedServers {
+  readonly plain: TestServer;
+  readonly secure: TestServer;
+}
+
+/** How a watcher reaches a server. */
+export interface WatchWay {
+  readonly name: string;
+  open(servers: FeedServers): Promise<OpenWatch>;
 }
 
 export interface FeedReport {
@@ -29,76 +53,21 @@ export interface FeedReport {
   /** Times that a watcher was cut off and went on, and that it was told to begin anew. */
   resumes: number;
   resets: number;
+  /** Times that it went on behind a `progress`, and that `synced` came when all had come that was written before. */
+  resumesBehindProgress: number;
+  readsOfWrites: number;
+  /** Times that the log was cut off behind a removal, and that a change was committed after one with a later number. */
+  cutsAtRemovals: number;
+  overtaken: number;
+  /** Changes that were seen, by all watchers together. */
+  events: number;
   watchers: number;
   /** Watchers who have to have seen every change, since they were never told to begin anew. */
   complete: number;
 }
 
-/** What a watcher has seen: the users that match, by id, and the changes. */
-class Seen {
-  readonly users = new Map<string, User>();
-  readonly changeIds: string[] = [];
-  readonly faults: string[] = [];
-  resumes = 0;
-  resets = 0;
-  token = "";
-  /** Whether the last user is there, and all that existed. */
-  get hasLast(): boolean {
-    return this.#isSynced && [...this.users.values()].some(({ name }) => name === LAST.name);
-  }
-  #isSynced = false;
-  readonly #name: string;
-
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  add({ event, resumeToken, changeId }: WatchUsersResponse): void {
-    if (resumeToken !== "") this.token = resumeToken;
-    if (changeId !== "") this.changeIds.push(changeId);
-    const fault = (text: string) => this.faults.push(`${this.#name}: ${text} (${changeId || "existing"})`);
-    switch (event.case) {
-      case "created":
-        if (this.users.has(event.value.id)) fault(`${event.value.id} was created twice`);
-        this.users.set(event.value.id, event.value);
-        break;
-      case "updated": {
-        const known = this.users.get(event.value.id);
-        if (!known) fault(`${event.value.id} was updated before it was created`);
-        else if (versionOf(event.value) !== versionOf(known) + 1) {
-          fault(`${event.value.id} went from ${known.etag} to ${event.value.etag}`);
-        }
-        this.users.set(event.value.id, event.value);
-        break;
-      }
-      case "removed":
-        if (!this.users.delete(event.value.id)) fault(`${event.value.id} was removed, but not there`);
-        break;
-      case "synced":
-        this.#isSynced = true;
-        break;
-      case "reset":
-        this.begin();
-        break;
-    }
-  }
-
-  /** Forgets everything: the stream begins anew. */
-  begin(): void {
-    this.resets += 1;
-    this.#isSynced = false;
-    this.token = "";
-    this.users.clear();
-  }
-}
-
-function versionOf({ etag }: User): number {
-  return Number(etag.slice(1, -1));
-}
-
-/** The user that is created last, whom all filters find. */
-const LAST = { name: "Red Green", email: "last@example.com" };
-const FILTERS = ["", "red", "gr example"];
+/** The last one finds nobody but the last user: its watchers live by `progress`. */
+const FILTERS = ["", "red", "gr example", "last"];
 const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
 
 /**
@@ -108,13 +77,19 @@ const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
  */
 export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const { seed, changes, writers, cutAfter, kept, open, replicas } = options;
+  const progressIntervalMs = 50;
   const random = createRandom(seed);
   const real = await open();
   const shared = withParts(real, { close: async () => {} });
-  await using plain = await startServer({ repository: shared });
+  await using plain = await startServer({
+    repository: shared,
+    webRoot: options.webRoot,
+    changes: { progressIntervalMs },
+  });
   await using secure = await startServer({
     repository: replicas === 1 ? shared : await open(),
     tls: testCertificate,
+    changes: { progressIntervalMs },
   });
   const writing = createClient(UserService, await createCellTransport(plain, cellOf("gRPC", "h2c")));
   const writingElsewhere = createClient(UserService, await createCellTransport(secure, cellOf("gRPC", "TLS with h2")));
@@ -122,12 +97,17 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   let made = 0;
   let acknowledged = 0;
   let isOver = false;
+  let newest: User | undefined;
+  const removed = new Set<string>();
+  /** Places at which the log was cut off, and changes that removed a user. */
+  const cuts = new Set<string>();
+  const removals = new Set<string>();
 
+  const isRemoved = (id: string) => removed.has(id);
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, random.below(3)));
   const write = async () => {
     while (made < changes) {
       made += 1;
-      if (made % 500 === 0) options.onProgress?.(made);
       const index = random.below(users.length || 1);
       const user = users[index];
       const kind = random.below(10);
@@ -136,12 +116,15 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         const created = await writing.createUser({ email: `u${made}@${random.pick(["example", "other"])}.com`, name });
         if (!created.user) throw new Error("no user");
         users.push(created.user);
+        newest = created.user;
         acknowledged += 1;
       } else if (kind < 9) {
-        if (await ignoreMissing(writingElsewhere.updateUser({ id: user.id, name: random.pick(NAMES) })))
-          acknowledged += 1;
+        const updated = await ignoreMissing(writingElsewhere.updateUser({ id: user.id, name: random.pick(NAMES) }));
+        if (updated) acknowledged += 1;
+        newest = updated?.user ?? newest;
       } else {
         users.splice(index, 1);
+        removed.add(user.id);
         if (await ignoreMissing(writing.deleteUser({ id: user.id }))) acknowledged += 1;
       }
       await pause();
@@ -149,23 +132,22 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   };
   const trim = async () => {
     while (!isOver) {
-      await real.changes.trim({ notBeforeMs: 0, maxCount: kept, limit: 256 });
+      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: kept, limit: 256 });
+      if (count > 0) cuts.add((await real.changes.head()).keptBehind);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
   /** Follows the changes until it has seen the last user; is cut off now and then. */
-  const watch = async (cell: Cell, filter: string, seen: Seen, manner: "steady" | "restless" | "sleepy") => {
-    const server = cell.tls ? secure : plain;
-    const client = createClient(UserService, await createCellTransport(server, cell));
+  const watch = async (open: OpenWatch, seen: Seen, manner: "steady" | "restless" | "sleepy") => {
     for (;;) {
       const controller = new AbortController();
       let left = isOver || manner === "steady" ? Number.POSITIVE_INFINITY : 1 + random.below(cutAfter);
-      const request = { resumeToken: seen.token, includeExisting: true, filter };
-      // Cut off among the users that exist, it begins anew.
-      if (seen.token === "" && seen.users.size > 0) seen.begin();
+      seen.open(newest);
+      const request = { resumeToken: seen.token, includeExisting: true, filter: seen.filter };
       try {
-        for await (const event of client.watchUsers(request, { signal: controller.signal })) {
-          seen.add(event);
+        for await (const event of open(request, controller.signal)) {
+          seen.add(event, isRemoved);
+          if (event.event.case === "removed" && seen.filter === "") removals.add(event.changeId);
           if (seen.hasLast) return;
           if (--left === 0) break;
         }
@@ -174,25 +156,36 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       } finally {
         controller.abort();
       }
-      seen.resumes += 1;
+      seen.cut();
       if (manner === "sleepy" && !isOver) await new Promise((resolve) => setTimeout(resolve, random.below(400)));
     }
   };
 
-  const start = (cell: Cell, index: number, firstManner: "steady" | "restless") => {
-    const filter = FILTERS[index % FILTERS.length] ?? "";
-    const seen = new Seen(`${cell.protocol} over ${cell.connection}, "${filter}"`);
+  const ways: WatchWay[] = [
+    ...cells.map((cell) => ({
+      name: `${cell.protocol} over ${cell.connection}`,
+      async open(servers: FeedServers) {
+        const server = cell.tls ? servers.secure : servers.plain;
+        const client = createClient(UserService, await createCellTransport(server, cell));
+        return (request: WatchRequest, signal: AbortSignal) => client.watchUsers(request, { signal });
+      },
+    })),
+    ...(options.further ?? []),
+  ];
+  const opened = await Promise.all(ways.map(async ({ name, open }) => ({ name, open: await open({ plain, secure }) })));
+  const start = ({ name, open }: (typeof opened)[number], index: number, firstManner: "steady" | "restless") => {
+    const seen = new Seen(name, FILTERS[(index + Math.floor(index / 4)) % FILTERS.length] ?? "");
     const manner = index % 4 === 3 ? "sleepy" : index % 4 === 0 ? firstManner : "restless";
-    return { filter, seen, done: watch(cell, filter, seen, manner) };
+    return { seen, done: watch(open, seen, manner) };
   };
-  const early = cells.map((cell, index) => start(cell, index, "steady"));
+  const early = opened.map((way, index) => start(way, index, "steady"));
   // Whoever was there first has to see every change.
   while (early.some(({ seen }) => seen.token === "")) await pause();
   const trimming = trim();
   const writes = Promise.all(Array.from({ length: writers }, write));
-  const late = cells.map((cell, index) => start(cell, index, "restless"));
+  const late = opened.map((way, index) => start(way, index + 1, "restless"));
   await writes;
-  await writing.createUser(LAST);
+  await writing.createUser(LAST_USER);
   acknowledged += 1;
   isOver = true;
   await trimming;
@@ -201,35 +194,48 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
 
   const faults = watched.flatMap(({ seen }) => seen.faults);
   let complete = 0;
-  for (const { filter, seen } of watched) {
-    const found: User[] = [];
-    for (let pageToken = ""; ; ) {
-      const page = await writing.listUsers({ filter, pageToken, pageSize: 1_000 });
-      found.push(...page.users);
-      pageToken = page.nextPageToken;
-      if (pageToken === "") break;
+  const left = new Map<string, string>();
+  for (const filter of FILTERS) left.set(filter, namesOf(await listAll(writing, filter)));
+  for (const { seen } of watched) {
+    if (namesOf(seen.users.values()) !== left.get(seen.filter)) {
+      faults.push(`${seen.name}: the users that are left differ from the list`);
     }
-    const expected = JSON.stringify(found.map(({ id, etag }) => [id, etag]).sort());
-    const actual = JSON.stringify([...seen.users.values()].map(({ id, etag }) => [id, etag]).sort());
-    if (actual !== expected) faults.push(`"${filter}": the users that are left differ from the list`);
-    if (new Set(seen.changeIds).size !== seen.changeIds.length) faults.push(`"${filter}": a change came twice`);
-    const sorted = seen.changeIds.toSorted();
-    if (sorted.some((id, index) => id !== seen.changeIds[index])) faults.push(`"${filter}": out of order`);
-    const isComplete = filter === "" && seen.resets === 0 && early.some((one) => one.seen === seen);
-    if (isComplete && seen.changeIds.length !== acknowledged) {
-      faults.push(`of ${acknowledged} changes, ${seen.changeIds.length} were seen`);
+    const isComplete = seen.filter === "" && seen.resets === 0 && early.some((one) => one.seen === seen);
+    if (isComplete && seen.changeCount !== acknowledged) {
+      faults.push(`${seen.name}: of ${acknowledged} changes, ${seen.changeCount} were seen`);
     }
     complete += isComplete ? 1 : 0;
   }
+  const sumOf = (number: (seen: Seen) => number) => watched.reduce((sum, { seen }) => sum + number(seen), 0);
+  const cutsAtRemovals = [...removals].filter((id) => cuts.has(id.slice(id.indexOf(".") + 1))).length;
   await real.close();
   return {
     made: acknowledged,
     faults,
     complete,
-    resumes: watched.reduce((sum, { seen }) => sum + seen.resumes, 0),
-    resets: watched.reduce((sum, { seen }) => sum + seen.resets, 0),
+    resumes: sumOf(({ resumes }) => resumes),
+    resumesBehindProgress: sumOf(({ resumesBehindProgress }) => resumesBehindProgress),
+    resets: sumOf(({ resets }) => resets),
+    readsOfWrites: sumOf(({ readsOfWrites }) => readsOfWrites),
+    overtaken: sumOf(({ overtaken }) => overtaken),
+    events: sumOf(({ changeCount }) => changeCount),
+    cutsAtRemovals,
     watchers: watched.length,
   };
+}
+
+async function listAll(client: Client<typeof UserService>, filter: string): Promise<User[]> {
+  const found: User[] = [];
+  for (let pageToken = ""; ; ) {
+    const page = await client.listUsers({ filter, pageToken, pageSize: 1_000 });
+    found.push(...page.users);
+    pageToken = page.nextPageToken;
+    if (pageToken === "") return found;
+  }
+}
+
+function namesOf(users: Iterable<User>): string {
+  return JSON.stringify(Array.from(users, ({ id, etag }) => [id, etag]).sort());
 }
 
 function cellOf(protocol: string, connection: string): Cell {
