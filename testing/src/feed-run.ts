@@ -25,9 +25,9 @@ export interface FeedRunOptions {
   /** Opens the database; called twice, for two replicas, if it can be. */
   open(): Promise<UserRepository>;
   replicas: 1 | 2;
-  /** Ways beside those of the matrix. */
-  further?: readonly WatchWay[];
-  /** Folder of pages that the plain server serves. */
+  /** Ways in which servers are watched. Default: the matrix's. */
+  only?: readonly WatchWay[];
+  /** Folder of pages that the servers serve. */
   webRoot?: string;
 }
 
@@ -89,6 +89,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   await using secure = await startServer({
     repository: replicas === 1 ? shared : await open(),
     tls: testCertificate,
+    webRoot: options.webRoot,
     changes: { progressIntervalMs },
   });
   const writing = createClient(UserService, await createCellTransport(plain, cellOf("gRPC", "h2c")));
@@ -161,18 +162,9 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     }
   };
 
-  const ways: WatchWay[] = [
-    ...cells.map((cell) => ({
-      name: `${cell.protocol} over ${cell.connection}`,
-      async open(servers: FeedServers) {
-        const server = cell.tls ? servers.secure : servers.plain;
-        const client = createClient(UserService, await createCellTransport(server, cell));
-        return (request: WatchRequest, signal: AbortSignal) => client.watchUsers(request, { signal });
-      },
-    })),
-    ...(options.further ?? []),
-  ];
-  const opened = await Promise.all(ways.map(async ({ name, open }) => ({ name, open: await open({ plain, secure }) })));
+  const opened = await Promise.all(
+    (options.only ?? MATRIX_WAYS).map(async ({ name, open }) => ({ name, open: await open({ plain, secure }) })),
+  );
   const start = ({ name, open }: (typeof opened)[number], index: number, firstManner: "steady" | "restless") => {
     const seen = new Seen(name, FILTERS[(index + Math.floor(index / 4)) % FILTERS.length] ?? "");
     const manner = index % 4 === 3 ? "sleepy" : index % 4 === 0 ? firstManner : "restless";
@@ -223,6 +215,14 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     watchers: watched.length,
   };
 }
+
+const MATRIX_WAYS: readonly WatchWay[] = cells.map((cell) => ({
+  name: `${cell.protocol} over ${cell.connection}`,
+  async open({ plain, secure }) {
+    const client = createClient(UserService, await createCellTransport(cell.tls ? secure : plain, cell));
+    return (request, signal) => client.watchUsers(request, { signal });
+  },
+}));
 
 async function listAll(client: Client<typeof UserService>, filter: string): Promise<User[]> {
   const found: User[] = [];

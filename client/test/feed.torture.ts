@@ -1,0 +1,35 @@
+import { mkdtempDisposable } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openSqliteUserRepository } from "@rollcall/server";
+import { launchChromium } from "@rollcall/testing/chromium";
+import { runFeed } from "@rollcall/testing/feed-run";
+import { expect, test } from "vitest";
+import { makeWatchPage, waysOfPages } from "./support/page-watches.ts";
+
+const events = Number(process.env.FEED_EVENTS ?? 100_000);
+
+test("the promises hold over 100,000 events that pages and WebSockets saw", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-feed-"));
+  await using browser = await launchChromium();
+  await using page = await makeWatchPage();
+  const ways = waysOfPages(browser);
+  const seed = Date.now();
+  const { faults, ...report } = await runFeed({
+    seed,
+    // A quarter of the filters, and so of the watchers, see each change, and others some.
+    changes: Math.ceil(events / (ways.length * 0.8)),
+    writers: 16,
+    cutAfter: 2_000,
+    kept: 2_000,
+    replicas: 1,
+    open: async () => openSqliteUserRepository({ path: join(folder.path, "users.db") }),
+    only: ways,
+    webRoot: page.webRoot,
+  });
+  console.log("feed in pages", { seed, ...report });
+  expect(faults).toEqual([]);
+  expect(report.events).toBeGreaterThanOrEqual(events);
+  expect(report.resumes).toBeGreaterThan(10);
+  expect(report.readsOfWrites).toBeGreaterThan(0);
+});
