@@ -133,7 +133,12 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   };
   const trim = async () => {
     while (!isOver) {
-      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: kept, limit: 256 });
+      // A removal is the last change that goes, if there are that many to go.
+      const { keptBehind } = await real.changes.head();
+      const page = await real.changes.read({ after: keptBehind, limit: 256 });
+      const removalEnds = page.changes.flatMap(({ after }, index) => (after === undefined ? [index + 1] : []));
+      const limit = removalEnds.length > 0 ? random.pick(removalEnds) : 256;
+      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: kept, limit });
       if (count > 0) cuts.add((await real.changes.head()).keptBehind);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
-import { DELAY_COMMITS } from "./support/delay-commits.ts";
+import { delayCommits } from "./support/delay-commits.ts";
 import { expectHits } from "./support/expect-hits.ts";
 
 const changes = Number(process.env.FEED_CHANGES ?? 100_000);
@@ -34,6 +34,6 @@ test("the same on two replicas of PostgreSQL", async () => {
   const url = await postgres.createSchema();
   const open = () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 });
   await (await open()).close();
-  await postgres.query(DELAY_COMMITS, url);
+  await postgres.query(delayCommits(), url);
   await run({ replicas: 2, open });
 });
