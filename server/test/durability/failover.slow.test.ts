@@ -6,10 +6,15 @@ test("a primary killed under 64 writers loses nothing acknowledged, with a synch
   const seed = seedOf();
   const report = await failoverRounds({ rounds: 1, seed, synchronous: true });
   expect(report, `seed ${seed}`).toMatchObject({ rounds: 1, hits: 1, lost: [], doubled: [], faults: [] });
+  // A promotion is a reset to watchers, and nothing else.
+  expect(report).toMatchObject({ watchFaults: [] });
+  expect(report.watchResets).toBeGreaterThanOrEqual(1);
 });
 
 test("control: an asynchronous standby lacks writes that were acknowledged", async () => {
-  const { hits, lost } = await failoverRounds({ rounds: 1, seed: 1, synchronous: false });
+  const { hits, lost, watchResets, watchFaults } = await failoverRounds({ rounds: 1, seed: 1, synchronous: false });
   expect(hits).toBe(1);
   expect(lost).not.toEqual([]);
+  expect(watchFaults).toEqual([]);
+  expect(watchResets).toBeGreaterThanOrEqual(1);
 });

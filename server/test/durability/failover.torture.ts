@@ -8,7 +8,8 @@ test.each([true, false])(
     const [rounds, seed] = [roundsOf(10), seedOf()];
     const outcome = await failoverRounds({ rounds, seed, synchronous });
     report(`Failover, ${synchronous ? "synchronous" : "control: asynchronous"}, seed ${seed}`, [figuresOf(outcome)]);
-    expect(outcome).toMatchObject({ rounds, hits: rounds, faults: [] });
+    expect(outcome).toMatchObject({ rounds, hits: rounds, faults: [], watchFaults: [] });
+    expect(outcome.watchResets).toBeGreaterThanOrEqual(rounds);
     if (synchronous) expect(outcome).toMatchObject({ lost: [], doubled: [] });
     else expect(outcome.lost).not.toEqual([]);
   },

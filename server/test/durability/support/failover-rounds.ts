@@ -6,6 +6,7 @@ import { startStandby, waitForStandby } from "@rollcall/testing/start-standby";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
 import { addressOf } from "../../support/address-of.ts";
+import { Followers } from "../../users/support/followers.ts";
 import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { findPostgresFaults, postgresql } from "./databases.ts";
@@ -24,6 +25,9 @@ export interface FailoverReport extends Findings {
   refused: number;
   unknown: number;
   faults: string[];
+  /** Least number of times that a watcher was told to begin anew, and what was wrong with what watchers saw. */
+  watchResets: number;
+  watchFaults: string[];
   /** Longest time until a caller was told `unavailable`, and from the promotion to an answer, in milliseconds. */
   longestFailureMs: number;
   longestReturnMs: number;
@@ -38,7 +42,7 @@ export interface FailoverOptions {
 
 /**
  * Kills the primary under 64 writers of two servers, while its standby lags, and promotes the standby, round after
- * round: it gets a standby of its own then. A proxy is the address that stays the same.
+ * round: it gets a standby of its own then. A proxy is the address that stays the same. Meanwhile users are watched.
  */
 export async function failoverRounds({ rounds, seed, synchronous }: FailoverOptions): Promise<FailoverReport> {
   const random = createRandom(seed);
@@ -60,10 +64,11 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
   for (const server of await Promise.all(servers)) {
     clients.push(...connectUsers({ url: server.url, token: await server.token() }));
   }
+  const followers = new Followers(clients);
   const load = new WriteLoad(random);
   const report: FailoverReport = {
     ...{ rounds: 0, hits: 0, acknowledged: 0, refused: 0, unknown: 0, ...noFindings() },
-    ...{ faults: [], longestFailureMs: 0, longestReturnMs: 0 },
+    ...{ faults: [], watchResets: 0, watchFaults: [], longestFailureMs: 0, longestReturnMs: 0 },
   };
   for (; report.rounds < rounds; report.rounds++) {
     load.start(clients);
@@ -87,5 +92,6 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
     const { username, password } = new URL(url);
     report.faults.push(...(await findPostgresFaults(primary, primary.urlOf("postgres", { name: username, password }))));
   }
-  return { ...report, ...load.figures() };
+  const watchFaults = await followers.end();
+  return { ...report, watchResets: followers.resets, watchFaults, ...load.figures() };
 }
