@@ -1,0 +1,70 @@
+import type { Socket } from "node:net";
+import { startServer } from "@rollcall/testing/start-server";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
+import { createRollcallClient } from "../../src/node/index.ts";
+
+export interface IdleOptions {
+  /** Time without a byte after which the proxy cuts a connection, in milliseconds. */
+  cutAfterMs: number;
+  /** Time after which a quiet watcher gets `progress`, in milliseconds; undefined for the server's default. */
+  progressIntervalMs: number | undefined;
+  /** Time without a change, in milliseconds. */
+  idleMs: number;
+}
+
+export interface IdleReport {
+  /** Connections that the proxy cut, and streams that were lost. */
+  cuts: number;
+  lost: number;
+  /** Signs of life, least of all watchers. */
+  progress: number;
+  /** Watchers that saw the change that came at last. */
+  seen: number;
+}
+
+const PROTOCOLS = ["grpc", "grpc-web", "connect"] as const;
+export const IDLE_WATCHERS = PROTOCOLS.length;
+
+/** Has a watcher of each protocol wait through a proxy that cuts silent connections, until one change comes. */
+export async function watchIdle({ cutAfterMs, progressIntervalMs, idleMs }: IdleOptions): Promise<IdleReport> {
+  const report: IdleReport = { cuts: 0, lost: 0, progress: 0, seen: 0 };
+  const timers = new Map<Socket, NodeJS.Timeout>();
+  const heard = (bytes: Buffer, socket: Socket) => {
+    if (!timers.has(socket)) socket.once("close", () => clearTimeout(timers.get(socket)));
+    clearTimeout(timers.get(socket));
+    const cut = () => {
+      report.cuts += 1;
+      socket.resetAndDestroy();
+    };
+    timers.set(socket, setTimeout(cut, cutAfterMs));
+    return bytes;
+  };
+  await using server = await startServer(progressIntervalMs === undefined ? {} : { changes: { progressIntervalMs } });
+  await using proxy = await startTcpProxy(server.port, { onRequestBytes: heard, onResponseBytes: heard });
+  await using writing = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  const token = await server.token();
+  const watch = async (protocol: (typeof PROTOCOLS)[number], synced: () => void) => {
+    await using client = createRollcallClient({ baseUrl: proxy.url, token, protocol });
+    let progress = 0;
+    const onRetry = () => {
+      report.lost += 1;
+    };
+    for await (const event of client.watchUsers({ onRetry, retry: { initialDelayMs: 1 } })) {
+      if (event.type === "synced") synced();
+      if (event.type === "progress") progress += 1;
+      if (event.type !== "created") continue;
+      report.seen += 1;
+      return progress;
+    }
+    return progress;
+  };
+  const began = PROTOCOLS.map(() => Promise.withResolvers<void>());
+  const watches = PROTOCOLS.map((protocol, index) => watch(protocol, () => began[index]?.resolve()));
+  await Promise.all(began.map(({ promise }) => promise));
+  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  const { cuts, lost } = report;
+  await writing.createUser({ name: "Late", email: "late@example.com" });
+  const progress = Math.min(...(await Promise.all(watches)));
+  for (const timer of timers.values()) clearTimeout(timer);
+  return { ...report, cuts, lost, progress };
+}
