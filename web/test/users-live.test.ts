@@ -4,6 +4,7 @@ import { openSqliteUserRepository } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { withParts } from "@rollcall/testing/with-parts";
+import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { openApp, SCHEMES, WEB_ROOT } from "./support/open-app.ts";
 import { names } from "./support/users-page.ts";
@@ -83,4 +84,63 @@ test("a user's history says who changed it, and how", async () => {
   expect(await entries.nth(1).textContent()).toContain("tester created Person 01, person01@example.com.");
   await page.getByRole("button", { name: "Close" }).click();
   expect(await page.getByRole("dialog").count()).toBe(0);
+});
+
+/** Has a test say whether its tab is visible: a headless browser's always are. */
+const CONTROLLED_VISIBILITY = `
+  let state = "visible";
+  Object.defineProperty(document, "visibilityState", { get: () => state });
+  globalThis.setVisibility = (next) => {
+    state = next;
+    document.dispatchEvent(new Event("visibilitychange"));
+  };`;
+
+function setVisibility(page: Page, state: "visible" | "hidden"): Promise<void> {
+  return page.evaluate(
+    (next) => (globalThis as unknown as { setVisibility(state: string): void }).setVisibility(next),
+    state,
+  );
+}
+
+test("hidden tabs give their connections to others, and go on when they are seen", async () => {
+  await using app = await openApp(browser, { initScript: CONTROLLED_VISIBILITY });
+  const { page, server } = app;
+  await app.createUsers(1);
+  const isLive = (tab: Page) => tab.getByText("Live", { exact: true }).waitFor();
+  await isLive(page);
+  const url = `${server.url}/#token=${await server.token()}`;
+  const open = async () => {
+    const tab = await page.context().newPage();
+    await tab.addInitScript(CONTROLLED_VISIBILITY);
+    return tab;
+  };
+  const tabs = [page];
+  while (tabs.length < 6) {
+    const tab = await open();
+    tabs.push(tab);
+    await tab.goto(url);
+    await isLive(tab);
+  }
+  const seventh = await open();
+  let hasLoaded = false;
+  const loading = seventh.goto(url).then(() => {
+    hasLoaded = true;
+  });
+  // All that the browser may have are streams, so the page itself waits. The other tabs see a change meanwhile.
+  const users = createClient(UserService, app.transport);
+  const [user] = (await users.listUsers({})).users;
+  const rename = (name: string) => users.updateUser({ id: user?.id ?? "", name });
+  await rename("Ada");
+  for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Ada"]);
+  expect(hasLoaded).toBe(false);
+  for (const tab of tabs) await setVisibility(tab, "hidden");
+  await loading;
+  await isLive(seventh);
+  await rename("Grace");
+  await expect.poll(() => names(seventh)).toEqual(["Grace"]);
+  expect(await names(page)).toEqual(["Ada"]);
+  await setVisibility(page, "visible");
+  await expect.poll(() => names(page)).toEqual(["Grace"]);
+  expect(await page.locator('tr[data-changed="true"] th').allInnerTexts()).toEqual(["Grace"]);
+  await isLive(page);
 });

@@ -1,4 +1,5 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type UserEvent, watchUsers } from "@rollcall/client";
 import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
 import type { QueryClient } from "@tanstack/react-query";
@@ -15,13 +16,20 @@ const GATHER_MS = 250;
 export interface FollowOptions {
   client: QueryClient;
   filter: string;
+  /** Place to go on behind; "" begins anew. */
+  resumeToken: string;
   signal: AbortSignal;
   /** Changes what the page shows of it. */
   change(changed: (before: Live) => Partial<Live>): void;
 }
 
-/** Follows the changes of the users that a filter finds, until the signal is aborted. */
-export async function follow({ client, filter, signal, change }: FollowOptions): Promise<void> {
+/**
+ * Follows the changes of the users that a filter finds, until the signal is aborted. Returns the place where it was then.
+ *
+ * @throws The call's error if another attempt can't help.
+ */
+export async function follow({ client, filter, signal, change, ...from }: FollowOptions): Promise<string> {
+  let { resumeToken } = from;
   let isReloading = false;
   const reload = () => {
     if (isReloading) return;
@@ -58,7 +66,19 @@ export async function follow({ client, filter, signal, change }: FollowOptions):
   };
   const open = (request: object, ended: AbortSignal) => stream(UserService.method.watchUsers, request, ended);
   const onState = (state: Live["state"]) => change(() => ({ state }));
-  for await (const event of watchUsers(open, { filter, signal, onState })) take(event);
+  for (;;) {
+    try {
+      for await (const event of watchUsers(open, { filter, resumeToken, signal, onState })) {
+        take(event);
+        resumeToken = event.resumeToken || resumeToken;
+      }
+    } catch (error) {
+      if (signal.aborted) return resumeToken;
+      // The changes that were missed are no longer kept: the list is loaded anew.
+      if (resumeToken === "" || ConnectError.from(error).code !== Code.OutOfRange) throw error;
+      resumeToken = "";
+    }
+  }
 }
 
 /** Returns whether this tab has made the change that led to this version, or is about to learn that it has. */

@@ -1,0 +1,34 @@
+/** Resolves when somebody can see the tab, or the signal is aborted. */
+export function untilVisible(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (document.visibilityState === "hidden" && !signal.aborted) return;
+      document.removeEventListener("visibilitychange", look);
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    document.addEventListener("visibilitychange", look);
+    signal.addEventListener("abort", look);
+    look();
+  });
+}
+
+/** Returns a signal that is aborted when the tab was hidden for as long, or with the other signal. */
+export function hiddenSignal(afterMs: number, signal: AbortSignal): AbortSignal {
+  const hidden = new AbortController();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", look);
+    signal.removeEventListener("abort", end);
+    hidden.abort();
+  };
+  const look = () => {
+    clearTimeout(timer);
+    if (document.visibilityState === "hidden") timer = setTimeout(end, afterMs);
+  };
+  document.addEventListener("visibilitychange", look);
+  signal.addEventListener("abort", end);
+  look();
+  return hidden.signal;
+}
