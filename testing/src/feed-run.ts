@@ -68,6 +68,8 @@ export interface FeedReport {
 
 /** The last one finds nobody but the last user: its watchers live by `progress`. */
 const FILTERS = ["", "red", "gr example", "last"];
+/** Users at once: whoever begins anew gets them all. */
+const MAX_USERS = 1_000;
 const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
 
 /**
@@ -112,7 +114,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       const index = random.below(users.length || 1);
       const user = users[index];
       const kind = random.below(10);
-      if (!user || kind < 3 || users.length < 50) {
+      if (!user || users.length < 50 || (kind < 3 && users.length < MAX_USERS)) {
         const name = random.pick(NAMES);
         const created = await writing.createUser({ email: `u${made}@${random.pick(["example", "other"])}.com`, name });
         if (!created.user) throw new Error("no user");

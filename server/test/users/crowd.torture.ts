@@ -1,0 +1,48 @@
+/** What many watchers cost, and what a slow one among them costs the others. Server and watchers have their own processes. */
+
+import { Code, createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { expect, test } from "vitest";
+import { startMeasuredServer } from "../hardening/support/measured-server.ts";
+import { CROWD_USERS, Crowd } from "./support/crowd.ts";
+import { SlowWatcher } from "./support/slow-watcher.ts";
+
+const seconds = Number(process.env.CROWD_SECONDS ?? 20);
+const CHANGES_PER_SECOND = 100;
+
+test.each([1_000, 10_000])("%i watchers at 100 changes a second", async (watchers) => {
+  await using server = await startMeasuredServer({ dropsLog: true });
+  const emptyBytes = await server.memoryBytes();
+  const emptyResident = await server.residentBytes();
+  await using crowd = await Crowd.start(server, watchers);
+  const idle = {
+    bytesAWatcher: Math.round(((await server.memoryBytes()) - emptyBytes) / watchers),
+    residentAWatcher: Math.round(((await server.residentBytes()) - emptyResident) / watchers),
+  };
+  const figures = await crowd.follow(CHANGES_PER_SECOND, seconds);
+  console.info("crowd", { watchers, ...idle, ...figures });
+  expect(figures).toMatchObject({ events: figures.expected, ended: 0 });
+});
+
+test("a slow watcher among 1,000 is ended with resource_exhausted and can go on; the others' delay stays", async () => {
+  await using server = await startMeasuredServer({ dropsLog: true });
+  await using crowd = await Crowd.start(server, 1_000);
+  const alone = await crowd.follow(CHANGES_PER_SECOND, seconds);
+  await using slow = await SlowWatcher.start(server);
+  const beside = await crowd.follow(CHANGES_PER_SECOND, seconds);
+  const again = await crowd.follow(CHANGES_PER_SECOND, seconds);
+  console.info("slow watcher", { alone, beside, again });
+  for (const figures of [alone, beside, again]) expect(figures).toMatchObject({ events: figures.expected, ended: 0 });
+  expect(beside.p99Ms).toBeLessThan(3 * Math.max(alone.p99Ms, again.p99Ms));
+  const { status, token, seen } = await slow.readRest();
+  expect(status).toBe(Code.ResourceExhausted);
+  const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
+  let missed = 0;
+  for await (const { event } of users.watchUsers({ resumeToken: token }, { headers: server.headers })) {
+    if (event.case === "synced") break;
+    missed += 1;
+  }
+  // Each round makes users first. The slow watcher saw a part of all, and the rest is still to be had.
+  expect(seen + missed).toBe(beside.changes + again.changes + 2 * CROWD_USERS);
+});
