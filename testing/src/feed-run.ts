@@ -101,6 +101,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   let acknowledged = 0;
   let isOver = false;
   let newest: User | undefined;
+  const steady: Seen[] = [];
   const removed = new Set<string>();
   /** Places at which the log was cut off, and changes that removed a user. */
   const cuts = new Set<string>();
@@ -140,7 +141,9 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       const page = await real.changes.read({ after: keptBehind, limit: 256 });
       const removalEnds = page.changes.flatMap(({ after }, index) => (after === undefined ? [index + 1] : []));
       const limit = removalEnds.length > 0 ? random.pick(removalEnds) : 256;
-      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: kept, limit });
+      // Those who are never cut off have to see every change, however slow the machine is.
+      const unseen = acknowledged + writers - Math.min(...steady.map(({ changeCount }) => changeCount));
+      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: Math.max(kept, unseen), limit });
       if (count > 0) cuts.add((await real.changes.head()).keptBehind);
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
@@ -165,7 +168,10 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         controller.abort();
       }
       seen.cut();
-      if (manner === "sleepy" && !isOver) await new Promise((resolve) => setTimeout(resolve, random.below(400)));
+      if (manner !== "sleepy") continue;
+      // So many changes that some of them are gone then, whatever the pace.
+      const until = made + random.below(3 * kept);
+      while (made < until && !isOver) await pause();
     }
   };
 
@@ -175,6 +181,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const start = ({ name, open }: (typeof opened)[number], index: number, firstManner: "steady" | "restless") => {
     const seen = new Seen(name, FILTERS[(index + Math.floor(index / 4)) % FILTERS.length] ?? "");
     const manner = index % 4 === 3 ? "sleepy" : index % 4 === 0 ? firstManner : "restless";
+    if (manner === "steady" && seen.filter === "") steady.push(seen);
     return { seen, done: watch(open, seen, manner) };
   };
   const early = opened.map((way, index) => start(way, index, "steady"));

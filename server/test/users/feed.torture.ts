@@ -11,7 +11,7 @@ import { delayCommits } from "./support/delay-commits.ts";
 import { expectHits } from "./support/expect-hits.ts";
 
 const changes = Number(process.env.FEED_CHANGES ?? 100_000);
-const options = { seed: Date.now(), changes, writers: 32, cutAfter: Math.min(2_000, changes / 20), kept: 100 };
+const options = { seed: Date.now(), changes, writers: 32, cutAfter: Math.min(2_000, changes / 20), kept: 1_000 };
 
 async function run(more: Pick<FeedRunOptions, "open" | "replicas">): Promise<void> {
   const { faults, ...report } = await runFeed({ ...options, ...more });
