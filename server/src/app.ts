@@ -177,7 +177,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     onError: (error) => logger.warn({ err: error }, "changes were not trimmed"),
   });
   const changes = new UserChanges({
-    repository,
+    repository: tracedRepository,
     progressIntervalMs: options.changes?.progressIntervalMs,
     onError: (error) => logger.error({ err: error }, "changes can't be read"),
   });

@@ -80,6 +80,13 @@ test.each(protocolCells)("over $protocol, calls of both kinds have spans by the 
   expect(queries[0]?.durationMs).toBeLessThanOrEqual(create?.durationMs ?? 0);
 });
 
+test("a history has a span of its query", async () => {
+  const { spans } = await exportOf(async (server) => {
+    await (await overGrpc(server)).getUserHistory({ id: "nobody" }, { headers: sampled });
+  });
+  expect(spans.map(({ name }) => name)).toEqual(["SELECT changes", "user.v1.UserService/GetUserHistory"]);
+});
+
 test("a call is recorded if its caller records it; those that begin a trace, as many as are asked for", async () => {
   const makeCalls = async (server: TestServer) => {
     const users = await overGrpc(server);

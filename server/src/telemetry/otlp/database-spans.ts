@@ -11,23 +11,32 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   insert: "INSERT",
   update: "UPDATE",
   delete: "DELETE",
+  // Of the log of changes. What else is read of it is read for all watchers, and part of no call.
+  history: "SELECT",
 };
 
 /**
  * Wraps a repository of users, so that what a recorded call asks of it has a span each. The span of a write ends with
- * its commit.
+ * its commit. The same holds for its part `changes`.
  *
  * @param system Name of the database by OpenTelemetry's conventions, such as `sqlite`.
  */
-export function traceRepository<T extends object>(repository: T, system: string, tracer: Tracer): T {
+export function traceRepository<T extends object>(
+  repository: T,
+  system: string,
+  tracer: Tracer,
+  collection = "users",
+): T {
   const methods = Object.fromEntries(
     methodNames(repository).map((name) => {
       const call = (Reflect.get(repository, name) as Method).bind(repository);
       const operation = OPERATIONS[name];
-      return [name, operation === undefined ? call : withSpan(call, operation, system, tracer)];
+      return [name, operation === undefined ? call : withSpan(call, operation, system, tracer, collection)];
     }),
   );
-  return Object.assign(Object.create(repository), methods);
+  const changes: unknown = Reflect.get(repository, "changes");
+  const parts = changes instanceof Object ? { changes: traceRepository(changes, system, tracer, "changes") } : {};
+  return Object.assign(Object.create(repository), methods, parts);
 }
 
 type Method = (...args: unknown[]) => unknown;
@@ -42,11 +51,11 @@ function methodNames(object: object): string[] {
   return [...names].filter((name) => typeof Reflect.get(object, name) === "function");
 }
 
-function withSpan(call: Method, operation: string, system: string, tracer: Tracer): Method {
-  const attributes = { "db.system.name": system, "db.operation.name": operation, "db.collection.name": "users" };
+function withSpan(call: Method, operation: string, system: string, tracer: Tracer, collection: string): Method {
+  const attributes = { "db.system.name": system, "db.operation.name": operation, "db.collection.name": collection };
   return (...args) => {
     if (!trace.getActiveSpan()?.isRecording()) return call(...args);
-    const span = tracer.startSpan(`${operation} users`, { kind: SpanKind.CLIENT, attributes });
+    const span = tracer.startSpan(`${operation} ${collection}`, { kind: SpanKind.CLIENT, attributes });
     const result = call(...args);
     if (result instanceof Promise) {
       result.then(
