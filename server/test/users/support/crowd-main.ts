@@ -5,6 +5,7 @@
 
 import { connect, type Socket } from "node:net";
 import { fromBinary } from "@bufbuild/protobuf";
+import { Code } from "@connectrpc/connect";
 import { WatchUsersResponseSchema } from "@rollcall/gen/user/v1/user";
 import {
   DATA,
@@ -20,6 +21,7 @@ import {
   uint32,
   WINDOW_UPDATE,
 } from "@rollcall/testing/raw/http2";
+import { statusIn } from "./status-in.ts";
 
 const STREAMS_OF_CONNECTION = 200;
 /** Streams whose events are read, to know how late they are: one of so many. */
@@ -37,6 +39,7 @@ let synced = 0;
 let created = 0;
 let updated = 0;
 let ended = 0;
+let slow = 0;
 let delaysMs: number[] = [];
 
 /** Counts the messages of one stream, and reads those of a sampled one. */
@@ -100,8 +103,10 @@ function watch(socket: Socket, first: number, count: number): void {
         const id = bytes.readUInt32BE(at + 5);
         streams[(id - 1) / 2]?.take(bytes.subarray(at + 9, end));
         consumed += end - at - 9;
-      } else if (type === HEADERS && flags & END_STREAM) ended += 1;
-      else if (type === SETTINGS && flags === 0) socket.write(frame(SETTINGS, ACK, 0));
+      } else if (type === HEADERS && flags & END_STREAM) {
+        ended += 1;
+        if (statusIn(bytes.subarray(at + 9, end)) === Code.ResourceExhausted) slow += 1;
+      } else if (type === SETTINGS && flags === 0) socket.write(frame(SETTINGS, ACK, 0));
       else if (type === PING && flags === 0) socket.write(frame(PING, ACK, 0, bytes.subarray(at + 9, end)));
       at = end;
     }
@@ -125,6 +130,6 @@ for (let first = 0; first < Number(watchers); first += STREAMS_OF_CONNECTION) {
 
 process.on("message", (question) => {
   if (question === "reset") [created, updated, delaysMs] = [0, 0, []];
-  else process.send?.({ synced, created, updated, ended, delaysMs: question === "delays" ? delaysMs : [] });
+  else process.send?.({ synced, created, updated, ended, slow, delaysMs: question === "delays" ? delaysMs : [] });
 });
 process.on("disconnect", () => process.exit(0));

@@ -19,6 +19,8 @@ interface CrowdState {
   readonly created: number;
   readonly updated: number;
   readonly ended: number;
+  /** Those of them that were too slow. */
+  readonly slow: number;
   /** Times from a change's request to its event, of a sample of the watchers. */
   readonly delaysMs: number[];
 }
@@ -28,8 +30,9 @@ export interface CrowdFigures {
   /** Events that came, and that should have. */
   events: number;
   expected: number;
-  /** Streams that ended before their time. */
+  /** Streams that ended before their time, and those of them that were told that they are too slow. */
   ended: number;
+  slow: number;
   p50Ms: number;
   p99Ms: number;
   /** CPU time of the server's process, for each second and for each event. */
@@ -84,14 +87,20 @@ export class Crowd implements AsyncDisposable {
       calls.push(users.updateUser({ id: ids[index % CROWD_USERS] ?? "", name }, { headers }));
     }
     await Promise.all(calls);
-    await this.#until(({ updated, ended }) => updated >= expected || ended > 0);
+    let before = -1;
+    // Where some are ended, the others come to their ends too.
+    await this.#until(({ updated, ended }) => {
+      const isAtRest = ended > 0 && updated === before;
+      before = updated;
+      return updated === expected || isAtRest;
+    }, 500);
     const tookMs = performance.now() - startedAtMs;
     const cpuMs = cpuMsOf(pid) - cpuBeforeMs;
-    const { updated: events, ended, delaysMs } = await this.#ask("delays");
+    const { updated: events, ended, slow, delaysMs } = await this.#ask("delays");
     delaysMs.sort((a, b) => a - b);
     const part = (share: number) => delaysMs[Math.min(delaysMs.length - 1, Math.floor(delaysMs.length * share))] ?? 0;
     return {
-      ...{ changes, events, expected, ended, p50Ms: part(0.5), p99Ms: part(0.99) },
+      ...{ changes, events, expected, ended, slow, p50Ms: part(0.5), p99Ms: part(0.99) },
       ...{ cpuShare: cpuMs / tookMs, cpuMicrosAnEvent: (cpuMs * 1_000) / events },
     };
   }
@@ -102,8 +111,8 @@ export class Crowd implements AsyncDisposable {
     await exited;
   }
 
-  async #until(isSo: (state: CrowdState) => boolean): Promise<void> {
-    while (!isSo(await this.#ask("state"))) await delay(20);
+  async #until(isSo: (state: CrowdState) => boolean, intervalMs = 20): Promise<void> {
+    while (!isSo(await this.#ask("state"))) await delay(intervalMs);
   }
 
   async #ask(question: "state" | "delays"): Promise<CrowdState> {

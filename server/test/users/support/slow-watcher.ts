@@ -2,6 +2,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { UserService, WatchUsersResponseSchema } from "@rollcall/gen/user/v1/user";
 import { DATA, END_STREAM, frame, HEADERS, postTo, RawHttp2, uint32, WINDOW_UPDATE } from "@rollcall/testing/raw/http2";
 import type { MeasuredServer } from "../../hardening/support/measured-server.ts";
+import { statusIn } from "./status-in.ts";
 
 const HEAD_BYTES = 5;
 /** Room for some 60 events: then the server has to keep them. */
@@ -52,10 +53,4 @@ export class SlowWatcher implements AsyncDisposable {
     this.#client.destroy();
     await this.#client.closed;
   }
-}
-
-/** Returns `grpc-status` of trailers: a digit is written as it is, behind its length, 1. */
-function statusIn(block: Buffer = Buffer.alloc(0)): number {
-  const at = block.findLastIndex((byte, index) => byte === 1 && /\d/.test(String.fromCharCode(block[index + 1] ?? 0)));
-  return at === -1 ? Number.NaN : Number(String.fromCharCode(block[at + 1] ?? 0));
 }
