@@ -1,10 +1,14 @@
 /** Floods of frames that are no requests, and windows of a byte. `attack-floods.torture.ts` measures them. */
+import { createRollcallClient } from "@rollcall/client/node";
+import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBystander } from "./support/bystander.ts";
 import { controlFlood, cutFloods, dribble } from "./support/control-floods.ts";
 import { type MeasuredServer, startMeasuredServer } from "./support/measured-server.ts";
 
 const MAX_GROWTH_BYTES = 64 * 1024 ** 2;
+/** Looks come every half of the first; the least that a flood sends in between is many times the second. */
+const littleControl = { handshakeTimeoutMs: 400, maxControlBytes: 64 * 1_024 };
 const lifted = { burst: 1e12, perSecond: 0 };
 
 let server: MeasuredServer;
@@ -34,11 +38,33 @@ describe.each([
     expect(await beside(() => controlFlood(server.port, flood))).toMatchObject({ cut: 1 });
   });
 
-  // Node.js tells a server nothing of these frames. They hold no memory, and cost what their bytes do.
-  test("WINDOW_UPDATE holds nothing and fails nobody; nothing ends it", async () => {
-    const flood = { kind: "WINDOW_UPDATE" as const, reads, durationMs: 300, headers: {} };
-    expect(await beside(() => controlFlood(server.port, flood))).toMatchObject({ cut: 0 });
+  test("WINDOW_UPDATE ends its connection at the next look, and holds nothing before", async () => {
+    const flood = { kind: "WINDOW_UPDATE" as const, reads, headers: {} };
+    expect(await beside(() => controlFlood(server.port, { ...flood, durationMs: 300 }))).toMatchObject({ cut: 0 });
+    await using strict = await startServer({ limits: littleControl });
+    expect(await controlFlood(strict.port, { ...flood, untilCut: true })).toMatchObject({ cut: 1 });
+    expect(strict.log.find(({ msg }) => msg === "connections ended: abuse")?.reason).toBe("control frames");
   });
+});
+
+test("what clients send for what they get and upload is no flood", async () => {
+  await using strict = await startServer({
+    limits: littleControl,
+    streams: { resultCount: 20_000, resultIntervalMs: 0 },
+  });
+  await using client = createRollcallClient({ baseUrl: strict.url, token: await strict.token(), protocol: "grpc" });
+  const beganMs = performance.now();
+  // Over several looks.
+  while (performance.now() - beganMs < 5 * littleControl.handshakeTimeoutMs) {
+    let results = 0;
+    for await (const _ of client.streams.serverStream({ query: "q" })) results += 1;
+    expect(results).toBe(20_000);
+    const chunks = (async function* () {
+      for (let i = 0; i < 5_000; i++) yield { chunk: new Uint8Array(8) };
+    })();
+    expect((await client.streams.clientStream(chunks)).totalBytes).toBe(40_000n);
+  }
+  expect(strict.log.filter(({ msg }) => msg === "connections ended: abuse")).toEqual([]);
 });
 
 test("empty DATA goes on where tiny pieces have no limit", async () => {

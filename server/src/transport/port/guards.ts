@@ -80,7 +80,7 @@ export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, 
         refusals.add("abuse");
         log.note("connections ended: abuse", { address: socket.remoteAddress, reason: "too many pings" });
       });
-      const openStreams = guardSession(session, socket, guard, limits.handshakeTimeoutMs);
+      const openStreams = guardSession(session, socket, guard, limits);
       keepSessionAlive(session, limits.idleTimeoutMs, openStreams);
     },
   };

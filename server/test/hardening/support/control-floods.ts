@@ -46,7 +46,7 @@ const floods = {
 
 export type ControlFlood = keyof typeof floods;
 
-/** Floods that end their connections. */
+/** Floods that end their connections at once. */
 export const cutFloods = (Object.keys(floods) as ControlFlood[]).filter((kind) => kind !== "WINDOW_UPDATE");
 
 export interface ControlFloodOptions {
