@@ -62,7 +62,10 @@ const rules: Readonly<Record<string, Rule>> = {
     ),
     forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
   },
-  "server/src/workers": { rooms: server("transport/port/listen-error.ts"), forbidden: /^(?!node:|pino$)/ },
+  "server/src/workers": {
+    rooms: server("transport/port/listen-error.ts", "telemetry/metrics"),
+    forbidden: /^(?!node:|pino$)/,
+  },
   "server/src/app-options.ts": {
     rooms: server("limits.ts", "repository", "service", "rpc", "telemetry", "transport"),
     forbidden: /^@rollcall\//,

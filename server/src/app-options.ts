@@ -15,6 +15,7 @@ import type { StreamLimitOptions } from "./rpc/auth/stream-limits.ts";
 import type { TokenVerifier } from "./rpc/auth/token-verifier.ts";
 import type { StreamsOptions } from "./service/streams.ts";
 import type { LogOutput } from "./telemetry/access-log.ts";
+import type { MetricsExchange } from "./telemetry/metrics/merge-metrics.ts";
 import type { OtlpOptions } from "./telemetry/otlp/options.ts";
 import type { AdmissionLimits } from "./transport/admission/admission.ts";
 import type { MetricsReaders } from "./transport/fastify/metrics-page.ts";
@@ -118,6 +119,8 @@ export interface AppOptions {
    * are counted for `otlp` only. Default "loopback".
    */
   metrics?: MetricsReaders | undefined;
+  /** Shares `/metrics` with further processes that serve the same port. Default: the page has this process's alone. */
+  metricsExchange?: MetricsExchange | undefined;
   /** Exports traces and metrics by OTLP. Default: none. */
   otlp?: OtlpOptions | undefined;
   /** Default: silent. */

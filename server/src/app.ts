@@ -10,6 +10,7 @@ import { pino } from "pino";
 import type { App, AppOptions } from "./app-options.ts";
 import { defaultChangeRetention, defaultConnectionLimits, defaultRequestTimeouts, settings } from "./limits.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
+import type { RepositoryStats } from "./repository/stats.ts";
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
 import { ChangeRetention } from "./service/change-retention.ts";
@@ -159,6 +160,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     refusals: () => counts.entries(),
     commitSizes: repository.stats?.commitSizes,
     feedLag: () => feedLag.lagMs / 1_000,
+    pool: poolOf(repository.stats),
   };
   const telemetry = await createTelemetry({
     logger,
@@ -167,7 +169,11 @@ export async function createApp(options: AppOptions): Promise<App> {
     otlp: options.otlp,
   });
   const tracedRepository = telemetry.traceRepository(repository, repository.stats?.system ?? "other_sql");
-  registerMetrics(app, { readers: metrics, type: PROMETHEUS_TYPE, read: () => toPrometheusText(telemetry.metrics) });
+  options.metricsExchange?.offer(() => telemetry.metrics);
+  registerMetrics(app, {
+    ...{ readers: metrics, type: PROMETHEUS_TYPE },
+    read: () => options.metricsExchange?.readAll() ?? toPrometheusText(telemetry.metrics),
+  });
   if (options.webRoot) await registerWebApp(app, options.webRoot);
   const retention = new ChangeRetention({
     ...defaultChangeRetention,
@@ -316,6 +322,10 @@ export async function createApp(options: AppOptions): Promise<App> {
       }
     },
   };
+}
+
+function poolOf({ system, connections }: Partial<RepositoryStats> = {}): ServerNumbers["pool"] {
+  return system !== undefined && connections ? { system, read: connections } : undefined;
 }
 
 function shuttingDown(): ConnectError {

@@ -135,6 +135,12 @@ export const defaultConnectionLimits = {
    * may choose.
    */
   minPingIntervalMs: 5 * SECOND_MS,
+  /**
+   * Bytes over HTTP/2 that are neither header nor body, in half of {@link handshakeTimeoutMs}, beyond those that the
+   * server sends and what the frames of bodies cost: over it the connection is closed. Clients send a WINDOW_UPDATE for
+   * what they get; Node.js reads each one, and tells nobody.
+   */
+  maxControlBytes: 16 * MIB,
   /** How long a connection without a request stays open. */
   idleTimeoutMs: 2 * MINUTE_MS,
   /**

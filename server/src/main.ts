@@ -23,6 +23,7 @@ import { createLogger } from "./telemetry/logger.ts";
 import { watchTlsFiles } from "./tls-files.ts";
 import { ListenError } from "./transport/port/listen-error.ts";
 import { welcome } from "./welcome.ts";
+import { createMetricsExchange } from "./workers/exchange-metrics.ts";
 import { reservePort } from "./workers/reserve-port.ts";
 import { SERVING, superviseWorkers } from "./workers/supervise-workers.ts";
 
@@ -138,6 +139,7 @@ try {
   const app = await createApp({
     ...config,
     reusePort: cluster.isWorker,
+    metricsExchange: cluster.worker && createMetricsExchange(cluster.worker),
     auth: createTokenVerifier({ keys, issuer, audience, logger }),
     repository,
     streams: { maxUploadBytes: config.maxUploadBytes },

@@ -1,14 +1,27 @@
 import { Histogram } from "../runtime/histogram.ts";
 
+/** Connections of a pool at the moment. */
+export interface ConnectionCounts {
+  /** Connections that run something. */
+  readonly used: number;
+  readonly idle: number;
+  /** Callers that wait for one. */
+  readonly waiting: number;
+  /** Most connections at once. */
+  readonly max: number;
+}
+
 /** Figures of a database for the metrics of its server. One that a database does not have is left out. */
 export interface RepositoryStats {
   /** Name of the database system by OpenTelemetry's conventions, such as `sqlite`. */
   readonly system: string;
   /** Writes by transaction. */
   readonly commitSizes?: Histogram;
+  /** Reads the state of its pool of connections. */
+  readonly connections?: () => ConnectionCounts;
 }
 
 /** Creates the figures of a database that joins writes into transactions. */
-export function createCommitStats(system: string): Required<RepositoryStats> {
+export function createCommitStats(system: string): RepositoryStats & { commitSizes: Histogram } {
   return { system, commitSizes: new Histogram([1, 2, 4, 8, 16, 32, 64, 128, 256, 512]) };
 }

@@ -1,5 +1,6 @@
 import cluster, { type Worker } from "node:cluster";
 import type { Logger } from "pino";
+import { MetricsGatherer } from "./exchange-metrics.ts";
 import { mergeLines } from "./merge-lines.ts";
 
 /** Wait before a worker that has ended is started again, in milliseconds. It doubles with each end that comes soon. */
@@ -47,7 +48,8 @@ interface Place {
 
 /**
  * Runs workers: further processes of this program, all of which serve the same port. A worker that ends is started again
- * after a moment; the others serve meanwhile. Workers end by themselves when this process is gone.
+ * after a moment; the others serve meanwhile. Workers end by themselves when this process is gone. One that is asked for
+ * metrics gets those of all from here.
  */
 export function superviseWorkers(options: SupervisorOptions): Supervisor {
   const { env, stopTimeoutMs, output, errorOutput, logger } = options;
@@ -55,6 +57,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
     return { number: index + 1, worker: undefined, startedAtMs: 0, failures: 0 };
   });
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  const metrics = new MetricsGatherer(options.workers);
   const restarts = new Set<NodeJS.Timeout>();
   let exitCode = 0;
   let isStopping = false;
@@ -82,6 +85,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
   };
   const onEnd = (place: Place, code: number | null, signal: NodeJS.Signals | null) => {
     place.worker = undefined;
+    metrics.remove(place.number);
     if (isStopping) {
       exitCode ||= code ?? 1;
       endIfAllHave();
@@ -111,6 +115,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
     worker.on("message", (message) => {
       if (message !== SERVING) return;
       hasServed = true;
+      metrics.add(place.number, worker);
       logger.info({ worker: place.number, pid: child.pid }, "worker serves");
     });
     mergeLines(child.stdout, output, place.number);

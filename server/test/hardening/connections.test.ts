@@ -5,6 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { connections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { exchangeToEnd } from "@rollcall/testing/raw/http";
 import { startServer } from "@rollcall/testing/start-server";
@@ -45,6 +46,12 @@ describe.concurrent("connections", () => {
   test("that begin the HTTP/2 preface and stop are closed", async () => {
     await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
     expect(await exchangeToEnd(server.port, "PRI * HTTP/2.0\r\n")).toBe("");
+  });
+
+  test("that stop within a TLS handshake are closed", async () => {
+    await using server = await startServerFor(connections.tlsH2, { limits: { handshakeTimeoutMs: 200 } });
+    // The beginning of a ClientHello of 256 bytes.
+    await exchangeToEnd(server.port, "\u0016\u0003\u0001\u0001\u0000\u0001");
   });
 
   test("that never end a request's header are closed", async () => {

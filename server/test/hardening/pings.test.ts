@@ -6,6 +6,7 @@ import { GrpcJsClient } from "@rollcall/testing/grpc-js";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
+import { readMetrics } from "../telemetry/support/read-metrics.ts";
 
 const ENHANCE_YOUR_CALM = http2.constants.NGHTTP2_ENHANCE_YOUR_CALM;
 const cuts = (server: TestServer) =>
@@ -43,6 +44,7 @@ describe("PINGs on a quiet connection", () => {
     expect(answered).toBeLessThan(6);
     expect(goaway).toEqual({ code: ENHANCE_YOUR_CALM, reason: "too_many_pings" });
     expect(cuts(server)).toBe(1);
+    expect((await readMetrics(server.url)).value("rollcall_refusals_total", { reason: "abuse" })).toBe(1);
   });
 
   test("do not when they keep the interval", async () => {

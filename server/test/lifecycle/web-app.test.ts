@@ -7,7 +7,10 @@ import { expect, test } from "vitest";
 
 /** A folder with a page and its one asset, which goes with the `await using` block. */
 async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(name: string): Promise<void> }> {
-  const root = await mkdtemp(join(tmpdir(), "rollcall-web-"));
+  const parent = await mkdtemp(join(tmpdir(), "rollcall-web-"));
+  await writeFile(join(parent, "secret.txt"), "out of reach");
+  const root = join(parent, "web");
+  await mkdir(root);
   const build = async (name: string) => {
     await rm(join(root, "assets"), { recursive: true, force: true });
     await mkdir(join(root, "assets"));
@@ -16,7 +19,7 @@ async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(n
     await writeFile(join(root, "index.html"), `<script src="./assets/${name}.js"></script>`);
   };
   await build("first");
-  return { root, build, [Symbol.asyncDispose]: () => rm(root, { recursive: true }) };
+  return { root, build, [Symbol.asyncDispose]: () => rm(parent, { recursive: true }) };
 }
 
 /** The path as it is, which fetch would rewrite. */
@@ -68,6 +71,25 @@ test.each([
   expect(response.status).toBe(status);
   expect(response.headers["content-type"]).toMatch(contentType);
   expect(response.headers["cache-control"]).toBe(cacheControl);
+});
+
+test.each([
+  "/../secret.txt",
+  "/assets/../../secret.txt",
+  "/%2e%2e/secret.txt",
+  "/assets/..%2f..%2fsecret.txt",
+  "/assets/..%5c..%5csecret.txt",
+  "/assets/%252e%252e%252f%252e%252e%252fsecret.txt",
+  "/assets/first.js%00.html",
+])("%s gets nothing of what is beside the folder", async (path) => {
+  await using web = await buildWebRoot();
+  await using server = await startServer({ webRoot: web.root });
+  for (const headers of [{ accept: "text/html" }, {}]) {
+    const response = await get(server, path, headers);
+    expect([403, 404]).toContain(response.status);
+    expect(response.headers["content-type"]).toMatch(/json/);
+    expect(response.text).not.toContain("out of reach");
+  }
 });
 
 test.each([

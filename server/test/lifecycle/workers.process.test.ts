@@ -5,10 +5,12 @@ import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-no
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { childEnv } from "@rollcall/testing/child-env";
+import { freePort } from "@rollcall/testing/free-port";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { type Metrics, readMetrics } from "../telemetry/support/read-metrics.ts";
 
 const program = join(import.meta.dirname, "support/workers-main.ts");
 const WORKERS = 2;
@@ -22,6 +24,12 @@ function linesOf(server: ServerProcess): Record<string, unknown>[] {
 
 const pids = (server: ServerProcess) =>
   linesOf(server).flatMap(({ msg, pid }) => (msg === "worker serves" ? [Number(pid)] : []));
+
+/** Calls that have a line in the log. */
+const callsInLog = (server: ServerProcess) => linesOf(server).filter(({ msg }) => msg === "call").length;
+
+const callsOf = (metrics: Metrics) =>
+  metrics.find("rollcall_calls_total").reduce((total, { value }) => total + value, 0);
 
 async function startWorkers(): Promise<ServerProcess> {
   const server = await startProcess({ program });
@@ -61,6 +69,13 @@ async function callBoth(server: ServerProcess): Promise<void> {
 test.skipIf(process.platform !== "linux")("two workers serve one port, and stop as one", async () => {
   await using server = await startWorkers();
   await callBoth(server);
+  const counted = await readMetrics(server.url);
+  await until(() => callsInLog(server) === callsOf(counted));
+  expect(counted.find("process_uptime_seconds").map(({ labels }) => labels)).toEqual([
+    { worker: "1" },
+    { worker: "2" },
+  ]);
+  expect(counted.value("rollcall_workers", { state: "serving" })).toBe(WORKERS);
 
   // One that dies is replaced, while the other serves.
   const first = linesOf(server).find(({ msg }) => msg === "worker serves");
@@ -72,6 +87,9 @@ test.skipIf(process.platform !== "linux")("two workers serve one port, and stop 
   await client.list();
   await until(() => pids(server).length === WORKERS + 1);
   await callBoth(server);
+  // What it had counted until its metrics were last read is not lost.
+  const countedSince = callsOf(await readMetrics(server.url));
+  await until(() => callsInLog(server) === countedSince);
 
   // A second server does not slip onto the port.
   const { port } = new URL(server.url);
@@ -107,7 +125,11 @@ test.skipIf(process.platform !== "linux")("two workers serve one port, and stop 
 
 test.skipIf(process.platform !== "linux")("the server itself runs workers over PostgreSQL", async () => {
   const postgres = await sharedPostgres();
-  const env = { DATABASE_URL: await postgres.createSchema(), WORKERS: String(WORKERS), AUTH_SECRET: "" };
+  const probePort = await freePort();
+  const env = {
+    ...{ DATABASE_URL: await postgres.createSchema(), WORKERS: String(WORKERS), AUTH_SECRET: "" },
+    ...{ PROBE_PORT: String(probePort), DATABASE_CONNECTIONS: "3" },
+  };
   await using server = await startProcess({ env });
   await until(() => server.output().split('"worker serves"').length - 1 === WORKERS);
   using first = connect(server);
@@ -117,6 +139,9 @@ test.skipIf(process.platform !== "linux")("the server itself runs workers over P
     using client = connect(server);
     expect((await client.list()).users).toContainEqual(expect.objectContaining({ id: user?.id }));
   }
+  const metrics = await readMetrics(`http://localhost:${probePort}`);
+  expect(callsOf(metrics)).toBe(11);
+  expect(metrics.value("db_client_connection_max")).toBe(WORKERS * 3);
   server.process.kill("SIGTERM");
   expect(await server.exited).toBe(0);
 });

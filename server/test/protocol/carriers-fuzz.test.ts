@@ -1,6 +1,6 @@
 /**
  * Both carriers answer alike, whatever a client sends: calls made up at random over both HTTP versions, valid and not,
- * whose bodies are cut anywhere. `FUZZ_SEED=7 FUZZ_CALLS=20000 pnpm vitest run …` looks further, and `FUZZ_KEEP=1` keeps
+ * whose bodies are cut anywhere. `pnpm fuzz` looks further: for `FUZZ_SECONDS` from `FUZZ_SEED` on; `FUZZ_KEEP=1` keeps
  * a call of each new kind of answer in the corpus, which each run begins with. A call that fails is printed as a line
  * of the corpus.
  */
@@ -16,7 +16,8 @@ import { probeHandlers } from "./support/probe-handlers.ts";
 import { type Client, send } from "./support/send-call.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
-const madeUp = Number(process.env.FUZZ_CALLS ?? 600);
+const seconds = Number(process.env.FUZZ_SECONDS ?? 0);
+const MADE_UP = 600;
 
 function connect({ url }: TestServer): Client & Disposable {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -39,7 +40,7 @@ function logged({ log }: TestServer) {
 }
 
 test(`calls of the corpus, and calls made up with seed ${seed}, have the same answers by both carriers`, {
-  timeout: 120_000,
+  timeout: 120_000 + seconds * 2_000,
 }, async () => {
   const random = createRandom(seed);
   const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000, corsOrigins: [FRIEND] };
@@ -51,15 +52,18 @@ test(`calls of the corpus, and calls made up with seed ${seed}, have the same an
   const [{ authorization: ofOne }, { authorization: ofOther }] = [await direct.auth(), await stock.auth()];
   const kept = readCorpus();
   const kinds = new NewKinds();
-  const calls = kept.length + madeUp;
-  for (let i = 0; i < calls; i++) {
+  const least = kept.length + MADE_UP;
+  const endMs = performance.now() + seconds * 1_000;
+  let calls = 0;
+  for (let i = 0; i < least || performance.now() < endMs; i++) {
+    calls = i + 1;
     const call = kept[i] ?? makeCall(random);
     const common = { "x-request-id": `fuzz-${i}` };
     const [answer, expected] = await Promise.all([
       send(one, { ...call, headers: { ...common, authorization: ofOne, ...call.headers } }),
       send(other, { ...call, headers: { ...common, authorization: ofOther, ...call.headers } }),
     ]);
-    expect(answer, `call ${i}: ${toLine(call).slice(0, 20_000)}`).toEqual(expected);
+    expect(answer, `seed ${seed}, call ${i}: ${toLine(call).slice(0, 20_000)}`).toEqual(expected);
     if (i < kept.length) kinds.know(call, answer);
     else kinds.add(call, answer);
   }

@@ -7,6 +7,7 @@ import { root } from "@rollcall/testing/root";
 import { startServer } from "@rollcall/testing/start-server";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parse as parseYaml } from "yaml";
+import { withPool } from "./support/pool.ts";
 import { parsePromql, type Selector } from "./support/promql.ts";
 import { type Metrics, readMetrics } from "./support/read-metrics.ts";
 
@@ -43,7 +44,7 @@ const filled = (expr: string) => expr.replaceAll("$__rate_interval", "5m").repla
 
 let metrics: Metrics;
 beforeAll(async () => {
-  await using server = await startServer();
+  await using server = await startServer(await withPool());
   const users = createClient(UserService, await createCellTransport(server, { ...protocols.grpc, ...connections.h2c }));
   await users.createUser({ email: "ada@example.com", name: "Ada" });
   // A fault of the server has one label more.
@@ -65,7 +66,7 @@ function unknownOf({ metric, matchers }: Selector): string[] {
   const labels = [...labelsOf(metric), ...OWN_LABELS];
   const unknownLabels = matchers.filter(({ label }) => !labels.includes(label)).map(({ label }) => label);
   // All reasons and kinds are there from the start, at 0.
-  const closed = matchers.filter(({ label, isEqual }) => isEqual && ["reason", "kind"].includes(label));
+  const closed = matchers.filter(({ label, isEqual }) => isEqual && ["reason", "kind", "state"].includes(label));
   const unknownValues = closed
     .flatMap(({ label, value }) => value.split("|").map((each) => ({ label, value: each })))
     .filter(({ label, value }) => metrics.find(metric, { [label]: value }).length === 0);

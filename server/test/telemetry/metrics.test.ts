@@ -9,7 +9,9 @@ import { withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
 import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
+import { connectAlone, timeoutsFor } from "../../src/repository/postgres/connection.ts";
 import { startFullServer, UNARY } from "../hardening/support/full-server.ts";
+import { withPool } from "./support/pool.ts";
 import { readMetrics } from "./support/read-metrics.ts";
 
 const CALLS = "rollcall_calls_total";
@@ -129,6 +131,26 @@ test("the writes of each transaction are counted, those that came together as on
   expect(metrics.value("rollcall_commit_writes_count")).toBeLessThanOrEqual(3);
 });
 
+test("connections to PostgreSQL are counted: in use, idle, and who waits for one", async () => {
+  const { address, repository } = await withPool(1);
+  await using server = await startServer({ repository });
+  const users = createClient(UserService, await createCellTransport(server, { ...protocols.grpc, ...connections.h2c }));
+  const pool = async () => {
+    const metrics = await readMetrics(server.url);
+    const count = (state: string) => metrics.value("db_client_connection_count", { db_client_connection_state: state });
+    const [waiting, max] = ["pending_requests", "max"].map((name) => metrics.value(`db_client_connection_${name}`));
+    return { used: count("used"), idle: count("idle"), waiting, max };
+  };
+  const other = await connectAlone(address, timeoutsFor(60_000));
+  await other.query("BEGIN; LOCK TABLE users");
+  const reads = [users.listUsers({}), users.listUsers({}), users.listUsers({})];
+  await expect.poll(pool).toEqual({ used: 1, idle: 0, waiting: 2, max: 1 });
+  await other.query("COMMIT");
+  await other.end();
+  await Promise.all(reads);
+  expect(await pool()).toEqual({ used: 0, idle: 1, waiting: 0, max: 1 });
+});
+
 describe("who may read", () => {
   test.each([
     ["loopback", 200, 404],
@@ -161,7 +183,7 @@ describe("who may read", () => {
 });
 
 test("the documented table has each metric of a real answer, with its type and labels", async () => {
-  await using server = await startServer();
+  await using server = await startServer(await withPool());
   const transport = await createCellTransport(server, { ...protocols.connectJson, ...connections.h2c });
   await createClient(UserService, transport).createUser({ email: "ada@example.com", name: "Ada" });
   // A fault of the server has one label more.

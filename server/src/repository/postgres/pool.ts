@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { DatabaseNotice } from "../database-open.ts";
+import type { ConnectionCounts } from "../stats.ts";
 import {
   clientConfig,
   connectAlone,
@@ -118,6 +119,12 @@ export class PostgresPool {
     const settled = await Promise.allSettled([begun, result, client.query({ text: "COMMIT", ...{ query_timeout } })]);
     for (const outcome of settled) if (outcome.status === "rejected") throw outcome.reason;
     return result;
+  }
+
+  /** Counts the connections. While the server is away, nobody waits: calls are refused. */
+  counts(): ConnectionCounts {
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, max: this.maxConnections };
   }
 
   /** Ends all connections once they are free. */

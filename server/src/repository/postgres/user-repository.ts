@@ -31,7 +31,7 @@ export async function openPostgresUserRepository(options: OpenPostgresOptions): 
 }
 
 class PostgresUserRepository implements UserRepository {
-  readonly stats = createCommitStats("postgresql");
+  readonly stats = { ...createCommitStats("postgresql"), connections: () => this.#pool.counts() };
   readonly changes: PostgresChangeLog;
   readonly #pool: PostgresPool;
   readonly #writes: GroupCommit;

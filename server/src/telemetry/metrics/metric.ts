@@ -1,5 +1,3 @@
-import type { Histogram } from "../../runtime/histogram.ts";
-
 export type Attributes = Readonly<Record<string, string>>;
 
 /** One value of a metric, with the attributes that tell it from others. */
@@ -8,12 +6,24 @@ export interface Point<Value> {
   readonly value: Value;
 }
 
+/** Values of a histogram, by range. */
+export interface HistogramValue {
+  /** Upper bounds of the ranges, ascending and inclusive; the last range has none. */
+  readonly bounds: readonly number[];
+  /** Number of values in each range: one more than there are bounds. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+  readonly count: number;
+}
+
 interface MetricBase {
   /** Name by OpenTelemetry's conventions, such as `rpc.server.call.duration`. */
   readonly name: string;
   /** Unit in UCUM, such as `s` or `By`; one in braces, such as `{call}`, only says what is counted. */
   readonly unit: string;
   readonly description: string;
+  /** Whether it says something of one process alone, so that those of several can't be summed up. Default false. */
+  readonly isOfProcess?: boolean;
 }
 
 export interface NumberMetric extends MetricBase {
@@ -24,7 +34,7 @@ export interface NumberMetric extends MetricBase {
 
 export interface HistogramMetric extends MetricBase {
   readonly kind: "histogram";
-  points(): Iterable<Point<Histogram>>;
+  points(): Iterable<Point<HistogramValue>>;
 }
 
 /**

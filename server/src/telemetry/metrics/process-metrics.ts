@@ -17,6 +17,7 @@ export function createProcessMetrics(): ProcessMetrics {
   const gauge = (name: string, unit: string, description: string, read: () => number): NumberMetric => ({
     ...{ name, unit, description },
     kind: "gauge",
+    isOfProcess: true,
     points: () => [{ attributes: {}, value: read() }],
   });
   const window = "in the last 10 s or since the read before";
@@ -42,6 +43,7 @@ export function createProcessMetrics(): ProcessMetrics {
       {
         name: "process.cpu.time",
         kind: "counter",
+        isOfProcess: true,
         unit: "s",
         description: "CPU time of all threads",
         points() {

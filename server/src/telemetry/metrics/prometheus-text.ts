@@ -1,5 +1,4 @@
-import type { Histogram } from "../../runtime/histogram.ts";
-import type { Attributes, Metric } from "./metric.ts";
+import type { Attributes, HistogramValue, Metric } from "./metric.ts";
 
 /** Content type of Prometheus's text format. */
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -31,7 +30,7 @@ function linesOf(metric: Metric): string {
 }
 
 /** Writes the ranges of a histogram, each with all values up to its bound. */
-function histogramLines(name: string, attributes: Attributes, { bounds, counts, sum, count }: Histogram): string {
+function histogramLines(name: string, attributes: Attributes, { bounds, counts, sum, count }: HistogramValue): string {
   let lines = "";
   let below = 0;
   for (const [index, bound] of bounds.entries()) {

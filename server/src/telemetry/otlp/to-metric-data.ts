@@ -1,7 +1,6 @@
 import { type HrTime, ValueType } from "@opentelemetry/api";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
-import type { Histogram } from "../../runtime/histogram.ts";
-import type { Metric, Point } from "../metrics/metric.ts";
+import type { HistogramValue, Metric, Point } from "../metrics/metric.ts";
 
 /** Time since which the counters count, and the time at which they were read. */
 export interface Period {
@@ -28,6 +27,6 @@ export function toMetricData(metric: Metric, period: Period): MetricData {
   return { ...base, dataPointType: DataPointType.SUM, isMonotonic: metric.kind === "counter", dataPoints };
 }
 
-function toHistogram({ bounds, counts, sum, count }: Histogram) {
+function toHistogram({ bounds, counts, sum, count }: HistogramValue) {
   return { buckets: { boundaries: [...bounds], counts: [...counts] }, sum, count };
 }

@@ -1,7 +1,8 @@
 import { BlockList, isIP } from "node:net";
+import { Code } from "@connectrpc/connect";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { cameByProbePort } from "../port/probe-port.ts";
-import { replyNotFound } from "./reply-error.ts";
+import { errorBody, replyNotFound } from "./reply-error.ts";
 
 /** Callers that may read the metrics: those on this machine and of the port for probes, all, or none. */
 export type MetricsReaders = "loopback" | "all" | "off";
@@ -10,9 +11,11 @@ export interface MetricsPageOptions {
   readers: MetricsReaders;
   /** Content type of the text. */
   type: string;
-  /** Returns the metrics as they are now. */
-  read(): string;
+  /** Returns the metrics as they are now, or rejects if they can't be had in time. */
+  read(): string | Promise<string>;
 }
+
+const UNAVAILABLE = errorBody(Code.Unavailable, "the metrics are not there in time: try again");
 
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -21,10 +24,18 @@ loopback.addAddress("::1", "ipv6");
 /** Registers `/metrics`. To callers that may not read them, there is no such page. */
 export function registerMetrics(app: FastifyInstance, { readers, type, read }: MetricsPageOptions): void {
   if (readers === "off") return;
-  app.get("/metrics", (request, reply) => {
+  app.get("/metrics", async (request, reply) => {
     if (readers === "loopback" && !isLocal(request) && !cameByProbePort(request.raw))
       return replyNotFound(request, reply);
-    return reply.type(type).header("cache-control", "no-store").send(read());
+    reply.header("cache-control", "no-store");
+    let text: string;
+    try {
+      text = await read();
+    } catch (error) {
+      request.log.error({ err: error }, "metrics can't be read");
+      return reply.code(503).type("application/json").send(UNAVAILABLE);
+    }
+    return reply.type(type).send(text);
   });
 }
 

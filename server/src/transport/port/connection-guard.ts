@@ -106,6 +106,11 @@ export class ConnectionGuard {
     if (!this.#isAdmitted && !this.#address.resets.spend(1)) this.#end("rapid reset");
   }
 
+  /** Ends the connection of a client that floods it with frames that are no requests. */
+  onControlFlood(): void {
+    this.#end("control frames");
+  }
+
   #end(reason: string): void {
     if (this.#isCut) return;
     this.#isCut = true;

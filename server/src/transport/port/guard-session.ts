@@ -1,6 +1,8 @@
 import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
+import type { ConnectionLimits } from "../../limits.ts";
 import type { ConnectionGuard } from "./connection-guard.ts";
+import { countControlBytes } from "./control-bytes.ts";
 import { headerListSize } from "./raw-headers.ts";
 import { boundWindows } from "./stream-windows.ts";
 
@@ -8,21 +10,35 @@ import { boundWindows } from "./stream-windows.ts";
  * Watches an HTTP/2 session for its guard: headers, resets, and how long the client takes. Node.js has no timer for an
  * HTTP/2 header, and reports no incomplete one.
  *
- * @param headerTimeoutMs For the first request's header, from the session's start, and for any other's.
+ * @param limits `handshakeTimeoutMs` is for the first request's header, from the session's start, and for any other's.
  * @returns Function that returns the number of open streams.
  */
 export function guardSession(
   session: ServerHttp2Session,
   socket: Socket,
   guard: ConnectionGuard,
-  headerTimeoutMs: number,
+  {
+    handshakeTimeoutMs: headerTimeoutMs,
+    maxControlBytes,
+  }: Pick<ConnectionLimits, "handshakeTimeoutMs" | "maxControlBytes">,
 ): () => number {
   let openStreams = 0;
+  let begunStreams = 0;
   const adjustWindows = boundWindows(session, guard, headerTimeoutMs, () => openStreams);
-  boundHeaderTime(session, socket, headerTimeoutMs, () => openStreams);
+  const controlBytes = countControlBytes(socket, guard, () => begunStreams);
+  boundHeaderTime(
+    session,
+    socket,
+    headerTimeoutMs,
+    () => openStreams,
+    () => {
+      if (controlBytes() > maxControlBytes) guard.onControlFlood();
+    },
+  );
   // Runs ahead of the listener that begins the request.
   session.prependListener("stream", (stream, _headers, _flags, rawHeaders) => {
     openStreams += 1;
+    begunStreams += 1;
     if (!guard.isAdmitted) guard.onHeader(headerListSize(rawHeaders));
     adjustWindows();
     stream.on("close", onClose);
@@ -46,6 +62,7 @@ function boundHeaderTime(
   socket: Socket,
   timeoutMs: number,
   openStreams: () => number,
+  onLook: () => void,
 ): void {
   let hadRequest = false;
   let hasEnded = false;
@@ -60,6 +77,7 @@ function boundHeaderTime(
   // Looks twice within the timeout: the first look finds that bytes have arrived, the second that nothing has come of
   // them.
   const looks = setInterval(() => {
+    onLook();
     if (hasEnded || (isPinged && openStreams() === 0)) socket.destroy();
     hasEnded = (session.closed || session.destroyed) && openStreams() === 0;
     if (!hadRequest || hasEnded || openStreams() > 0 || socket.bytesRead === seenBytes) return;

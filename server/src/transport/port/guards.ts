@@ -76,10 +76,11 @@ export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, 
       });
       const guard = create(socket, bytes, cut);
       setGuard(session, guard);
-      strikePings(session, socket, limits.minPingIntervalMs, () =>
-        log.note("connections ended: abuse", { address: socket.remoteAddress, reason: "too many pings" }),
-      );
-      const openStreams = guardSession(session, socket, guard, limits.handshakeTimeoutMs);
+      strikePings(session, socket, limits.minPingIntervalMs, () => {
+        refusals.add("abuse");
+        log.note("connections ended: abuse", { address: socket.remoteAddress, reason: "too many pings" });
+      });
+      const openStreams = guardSession(session, socket, guard, limits);
       keepSessionAlive(session, limits.idleTimeoutMs, openStreams);
     },
   };

@@ -1,4 +1,5 @@
 /** The program of `startMeasuredServer`: a test's server, which its parent asks by messages. */
+import { readdirSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { createClient } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
@@ -6,11 +7,19 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import type { AppOptions } from "@rollcall/server";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
+import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 import { createLineBatch } from "../../../src/telemetry/line-batch.ts";
 import { createLogger } from "../../../src/telemetry/logger.ts";
+import type { TlsOptions } from "../../../src/transport/port/servers.ts";
 import type { MeasuredServerOptions } from "./measured-server.ts";
 
-const { dropsLog, leaksLog, ...options } = JSON.parse(process.argv[2] ?? "{}") as MeasuredServerOptions;
+const {
+  dropsLog,
+  leaksLog,
+  leakedBytes = 0,
+  databasePath,
+  ...options
+} = JSON.parse(process.argv[2] ?? "{}") as MeasuredServerOptions;
 
 let held = 0;
 /** Waits until the caller cancels. */
@@ -32,12 +41,18 @@ const probe: ProbeHandlers = {
 
 /** Writes the log as main.ts does, to nowhere or into what is never freed. */
 function createDroppedLog(): Pick<AppOptions, "logger" | "logOutput"> {
-  const kept: string[] = [];
-  const logOutput = createLineBatch({ write: (lines) => leaksLog && kept.push(lines) });
+  const kept: unknown[] = [];
+  const keep = (lines: string) => kept.push(lines, ...lines.split("\n").map(() => Buffer.alloc(leakedBytes)));
+  const logOutput = createLineBatch({ write: (lines) => leaksLog && keep(lines) });
   return { logger: createLogger("info", logOutput), logOutput };
 }
 
-const server = await startServer({ ...options, ...withProbe(probe), ...(dropsLog && createDroppedLog()) });
+const server = await startServer({
+  ...options,
+  ...withProbe(probe),
+  ...(dropsLog && createDroppedLog()),
+  ...(databasePath !== undefined && { repository: openSqliteUserRepository({ path: databasePath }) }),
+});
 const headers = await server.auth();
 
 function usedBytes(): number {
@@ -68,6 +83,11 @@ const answers: Record<string, (argument: unknown) => unknown> = {
     return process.memoryUsage.rss();
   },
   held: () => held,
+  handles: () => ({
+    sockets: process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|TLSWrap)$/.test(name)).length,
+    descriptors: process.platform === "linux" ? readdirSync("/proc/self/fd").length : Number.NaN,
+  }),
+  replaceTls: (tls) => server.app.replaceTls(tls as TlsOptions),
   peak() {
     const bytes = Math.max(peak, usedBytes());
     peak = 0;

@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import type { Credentials } from "@rollcall/testing/certificates";
 import { childEnv } from "@rollcall/testing/child-env";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app-options.ts";
@@ -17,6 +18,20 @@ export interface MeasuredServerOptions {
   dropsLog?: boolean;
   /** Whether what would be dropped is kept instead: a leak of a line a call. Default false. */
   leaksLog?: boolean;
+  /** Bytes that such a leak keeps beside each line. Default 0. */
+  leakedBytes?: number;
+  /** File of the database. Default: in memory. */
+  databasePath?: string;
+  /** Serves TLS instead of plaintext. */
+  tls?: Credentials;
+}
+
+/** What a process has open. */
+export interface OpenHandles {
+  /** Sockets of connections; listening ones do not count. */
+  readonly sockets: number;
+  /** Descriptors of files and sockets, by the system; NaN where it is not Linux. */
+  readonly descriptors: number;
 }
 
 export interface MeasuredServer extends AsyncDisposable {
@@ -30,6 +45,10 @@ export interface MeasuredServer extends AsyncDisposable {
   peakBytes(): Promise<number>;
   /** Memory that the kernel holds for it, after a garbage collection, in bytes. */
   residentBytes(): Promise<number>;
+  /** What its process has open. */
+  openHandles(): Promise<OpenHandles>;
+  /** Gives it another certificate, as when its file has changed. */
+  replaceTls(credentials: Credentials): Promise<void>;
   /** Calls of `ProbeService` that run: unary ones, and streams behind their first message, wait until they are cancelled. */
   heldCalls(): Promise<number>;
   /** Lines of its log with this message, so far. */
@@ -64,6 +83,8 @@ export async function startMeasuredServer(options: MeasuredServerOptions = {}): 
     memoryBytes: async () => (await ask("memory")) as number,
     peakBytes: async () => (await ask("peak")) as number,
     residentBytes: async () => (await ask("resident")) as number,
+    openHandles: async () => (await ask("handles")) as OpenHandles,
+    replaceTls: async (credentials) => void (await ask("replaceTls", credentials)),
     heldCalls: async () => (await ask("held")) as number,
     logged: async (message) => (await ask("log", message)) as Record<string, unknown>[],
     createUsers: async (count) => void (await ask("users", count)),

@@ -1,6 +1,7 @@
 /** A server with two workers, as `main.ts` runs them. Each has a database of its own in memory, so it serves reads. */
 import cluster from "node:cluster";
 import { createApp, createLogger, createTokenVerifier, mintToken, SCOPES } from "@rollcall/server";
+import { createMetricsExchange } from "../../../src/workers/exchange-metrics.ts";
 import { reservePort } from "../../../src/workers/reserve-port.ts";
 import { SERVING, superviseWorkers } from "../../../src/workers/supervise-workers.ts";
 
@@ -29,6 +30,7 @@ const app = await createApp({
   auth: createTokenVerifier({ keys: { secret } }),
   port,
   reusePort: true,
+  metricsExchange: cluster.worker && createMetricsExchange(cluster.worker),
   shutdownGraceMs: SHUTDOWN_GRACE_MS,
   logger,
 });

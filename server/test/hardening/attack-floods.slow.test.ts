@@ -1,0 +1,81 @@
+/** Floods of frames that are no requests, and windows of a byte. `attack-floods.torture.ts` measures them. */
+import { createRollcallClient } from "@rollcall/client/node";
+import { startServer } from "@rollcall/testing/start-server";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startBystander } from "./support/bystander.ts";
+import { controlFlood, cutFloods, dribble } from "./support/control-floods.ts";
+import { type MeasuredServer, startMeasuredServer } from "./support/measured-server.ts";
+
+const MAX_GROWTH_BYTES = 64 * 1024 ** 2;
+/** Looks come every half of the first; the least that a flood sends in between is many times the second. */
+const littleControl = { handshakeTimeoutMs: 400, maxControlBytes: 64 * 1_024 };
+const lifted = { burst: 1e12, perSecond: 0 };
+
+let server: MeasuredServer;
+beforeAll(async () => {
+  server = await startMeasuredServer();
+  await server.createUsers(100);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** Runs an attack beside somebody else's calls, none of which may fail, and bounds what the server takes for it. */
+async function beside<T>(attack: () => Promise<T>): Promise<T> {
+  const before = await server.memoryBytes();
+  await server.peakBytes();
+  const bystander = await startBystander(server.url, server.headers);
+  const result = await attack();
+  expect(await bystander.stop()).toMatchObject({ failures: 0 });
+  expect((await server.peakBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES);
+  return result;
+}
+
+describe.each([
+  ["read", true],
+  ["unread", false],
+])("a flood of frames whose answers are %s", (_name, reads) => {
+  test.each(cutFloods)("%s ends its connection", async (kind) => {
+    const flood = { kind, reads, untilCut: true, headers: { ...server.headers } };
+    expect(await beside(() => controlFlood(server.port, flood))).toMatchObject({ cut: 1 });
+  });
+
+  test("WINDOW_UPDATE ends its connection at the next look, and holds nothing before", async () => {
+    const flood = { kind: "WINDOW_UPDATE" as const, reads, headers: {} };
+    expect(await beside(() => controlFlood(server.port, { ...flood, durationMs: 300 }))).toMatchObject({ cut: 0 });
+    await using strict = await startServer({ limits: littleControl });
+    expect(await controlFlood(strict.port, { ...flood, untilCut: true })).toMatchObject({ cut: 1 });
+    expect(strict.log.find(({ msg }) => msg === "connections ended: abuse")?.reason).toBe("control frames");
+  });
+});
+
+test("what clients send for what they get and upload is no flood", async () => {
+  await using strict = await startServer({
+    limits: littleControl,
+    streams: { resultCount: 20_000, resultIntervalMs: 0 },
+  });
+  await using client = createRollcallClient({ baseUrl: strict.url, token: await strict.token(), protocol: "grpc" });
+  const beganMs = performance.now();
+  // Over several looks.
+  while (performance.now() - beganMs < 5 * littleControl.handshakeTimeoutMs) {
+    let results = 0;
+    for await (const _ of client.streams.serverStream({ query: "q" })) results += 1;
+    expect(results).toBe(20_000);
+    const chunks = (async function* () {
+      for (let i = 0; i < 5_000; i++) yield { chunk: new Uint8Array(8) };
+    })();
+    expect((await client.streams.clientStream(chunks)).totalBytes).toBe(40_000n);
+  }
+  expect(strict.log.filter(({ msg }) => msg === "connections ended: abuse")).toEqual([]);
+});
+
+test("empty DATA goes on where tiny pieces have no limit", async () => {
+  await using open = await startMeasuredServer({ limits: { tinyPieces: lifted } });
+  const flood = { kind: "empty DATA" as const, reads: true, durationMs: 300, headers: { ...open.headers } };
+  await controlFlood(open.port, flood);
+  expect(await open.logged("connections ended: abuse")).toEqual([]);
+  await controlFlood(server.port, { ...flood, headers: { ...server.headers }, untilCut: true });
+  expect(await server.logged("connections ended: abuse")).not.toEqual([]);
+});
+
+test("answers that are taken byte by byte hold their budget and fail nobody", async () => {
+  await beside(() => dribble(server.port, { durationMs: 300, headers: { ...server.headers }, streams: 50 }));
+});

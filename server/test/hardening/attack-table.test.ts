@@ -1,0 +1,37 @@
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { tableBelow } from "@rollcall/testing/docs-table";
+import { root } from "@rollcall/testing/root";
+import { expect, test } from "vitest";
+
+const files = globSync("server/{src,test}/**/*.{test,torture}.ts", { cwd: root });
+const rows = ["Frames and connections", "Bytes and time", "Words"].flatMap((heading) => {
+  const table = tableBelow("attacks.md", heading);
+  expect(table.length).toBeGreaterThan(10);
+  return table.map((cells) => ({ attack: cells[0] ?? "", named: cells.at(-1) ?? "" }));
+});
+
+/** Returns the files of a row's test that have its words. */
+function testsOf(named: string): string[] {
+  const [, name, words] = /^`([^`]+)`: ?(.*)$/.exec(named) ?? [];
+  return files.filter(
+    (file) => basename(file) === name && readFileSync(join(root, file), "utf8").includes(words ?? "no words"),
+  );
+}
+
+test.each(rows)("$attack has its test", ({ named }) => {
+  expect(testsOf(named), named).not.toEqual([]);
+});
+
+test("a row whose test is not there is found", () => {
+  expect(testsOf("`pings.test.ts`: no such words")).toEqual([]);
+  expect(testsOf("`nothing.test.ts`: end it")).toEqual([]);
+});
+
+test("every file of attacks has a row", () => {
+  const named = rows.map((row) => row.named).join();
+  const attacks = files.map((file) => basename(file)).filter((name) => /^attack.*test\.ts$/.test(name));
+  const unnamed = attacks.filter((name) => !named.includes(`\`${name}\``));
+  // Its long form is in the table.
+  expect(unnamed).toEqual(["attack-bombs.slow.test.ts", "attack-table.test.ts"]);
+});
