@@ -3,7 +3,7 @@ import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -12,22 +12,22 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });
   await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
-  const client = createRollcallClient({
+  const client = createRollcall({
     baseUrl: [`http://127.0.0.1:${await freePort()}`, proxy.url],
     protocol: "connect",
     httpVersion: "1.1",
     retry: false,
     pool: { size: 2 },
   });
-  const calls = Array.from({ length: 20 }, () => client.listUsers({}, { timeoutMs: 20_000 }));
+  const calls = Array.from({ length: 20 }, () => client.users.list({}, { timeoutMs: 20_000 }));
   await Promise.all(calls);
   expect(proxy.acceptedCount).toBeLessThanOrEqual(2);
-  const results = Array.fromAsync(client.query("q"));
+  const results = Array.fromAsync(client.streams.query("q"));
   await until(() => server.log.length > 0);
   const closed = [client.close(), client.close()];
   expect(await results).toHaveLength(10);
   await Promise.all(closed);
-  await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled });
+  await expect(client.users.list()).rejects.toMatchObject({ code: Code.Canceled });
   await until(() => proxy.openCount === 0);
   await leaks.assertNone();
 });
@@ -41,13 +41,13 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
     [dead, server.url],
     [server.url, dead],
   ]) {
-    await using client = createRollcallClient({
+    await using client = createRollcall({
       baseUrl: address,
       protocol: "connect",
       httpVersion: "1.1",
       retry: false,
     });
-    const receipt = await client.uploadFile(new Blob([new Uint8Array(size)]));
+    const receipt = await client.streams.upload(new Blob([new Uint8Array(size)]));
     expect(receipt.totalBytes).toBe(size);
   }
 });
@@ -55,13 +55,13 @@ test("over HTTP/1.1 too, a body of any size goes whole to the address that works
 test("over HTTP/1.1 too, a connection that is lost under a call is unavailable", async () => {
   await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20, resultCount: 1_000 } });
   await using proxy = await startTcpProxy(server.port);
-  await using client = createRollcallClient({ baseUrl: proxy.url, protocol: "connect", httpVersion: "1.1" });
+  await using client = createRollcall({ baseUrl: proxy.url, protocol: "connect", httpVersion: "1.1" });
   let count = 0;
   const reading = (async () => {
-    for await (const _ of client.query("q")) count += 1;
+    for await (const _ of client.streams.query("q")) count += 1;
   })();
   await until(() => count > 2);
   proxy.reset();
   await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
-  await client.listUsers();
+  await client.users.list();
 });

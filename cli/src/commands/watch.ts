@@ -47,10 +47,8 @@ async function watch({ filter, existing, from, fromFile }: WatchCommandOptions, 
     io,
     () => `stopped after ${count} ${count === 1 ? "event" : "events"}`,
     async ({ client, options: { signal } }) => {
-      const events = client.watchUsers({
-        filter,
-        includeExisting: existing,
-        resumeToken,
+      const query = { filter, includeExisting: existing, resumeToken };
+      const events = client.users.watch(query, {
         signal,
         onState: (state: WatchState) => note(state),
         onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),

@@ -9,6 +9,7 @@ import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { rejectForeignAnswers } from "../internal/foreign-answer.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
+import { withTimeout } from "../transports/timeout.ts";
 import { createHttp1Client } from "./http/http1-client.ts";
 import { createHttp2Client } from "./http/http2-client.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
@@ -26,10 +27,22 @@ export interface NodeTransportOptions {
   httpVersion?: "1.1" | "2" | undefined;
   tls?: TlsFiles | undefined;
   pool?: PoolOptions | undefined;
+  /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
+  timeoutMs?: number | undefined;
   /** Largest message from the server, in bytes. Default 4 MiB. */
   readMaxBytes?: number | undefined;
+  /** Whether messages are sent in the binary format, and not in JSON. Default true. */
+  useBinaryFormat?: boolean | undefined;
+  /** How messages from `compressMinBytes` on are compressed. Default: not at all. */
+  sendCompression?: keyof typeof compressions | undefined;
+  /** Smallest message to compress, in bytes. Default 1 KiB. */
+  compressMinBytes?: number | undefined;
+  /** Whether Connect sends reads as GET. Default false: proxies may log the messages in its query. */
+  useHttpGet?: boolean | undefined;
   interceptors?: readonly Interceptor[] | undefined;
 }
+
+const compressions = { gzip: compressionGzip, br: compressionBrotli };
 
 /** A Connect transport over a pool of connections. It has to be closed. */
 export interface NodeTransport extends Transport {
@@ -40,6 +53,7 @@ export interface NodeTransport extends Transport {
 /** @throws TypeError for a baseUrl that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
+  const { useBinaryFormat = true, sendCompression, compressMinBytes, useHttpGet = false } = options;
   const urls = [options.baseUrl].flat().map(parseServerAddress);
   const [first] = urls;
   if (!first) throw new TypeError("baseUrl must not be empty");
@@ -56,12 +70,14 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
   const transportOptions: CommonTransportOptions = {
     httpClient: rejectForeignAnswers(http.send),
     baseUrl: first.href,
-    useBinaryFormat: true,
+    useBinaryFormat,
+    useHttpGet,
     interceptors: [...(options.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
     acceptCompression: [compressionGzip, compressionBrotli],
-    sendCompression: null,
-    ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),
+    sendCompression: sendCompression ? compressions[sendCompression] : null,
+    ...validateReadWriteMaxBytes(readMaxBytes, undefined, compressMinBytes),
   };
   const create = { grpc: createGrpc, "grpc-web": createGrpcWeb, connect: createConnect }[protocol];
-  return { ...withCheckedHeaders(create(transportOptions)), close: () => http.close() };
+  const transport = withTimeout(withCheckedHeaders(create(transportOptions)), options.timeoutMs);
+  return { ...transport, close: () => http.close() };
 }

@@ -1,8 +1,8 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { type UserEvent, watchUsers } from "@rollcall/client";
-import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
+import type { UserEvent } from "@rollcall/client";
+import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { QueryClient } from "@tanstack/react-query";
-import { stream } from "../api/call.ts";
+import { client } from "../api/client.ts";
 import { announce } from "../ui/announcer.tsx";
 import type { Live } from "./use-live.ts";
 import { ALL_PAGES, CHANGES, keepInPages, type UserChange } from "./use-users.ts";
@@ -13,7 +13,7 @@ const SHOWN_MS = 10_000;
 const GATHER_MS = 250;
 
 export interface FollowOptions {
-  client: QueryClient;
+  cache: QueryClient;
   filter: string;
   signal: AbortSignal;
   /** Changes what the page shows of it. */
@@ -21,14 +21,14 @@ export interface FollowOptions {
 }
 
 /** Follows the changes of the users that a filter finds, until the signal is aborted. */
-export async function follow({ client, filter, signal, change }: FollowOptions): Promise<void> {
+export async function follow({ cache, filter, signal, change }: FollowOptions): Promise<void> {
   let isReloading = false;
   const reload = () => {
     if (isReloading) return;
     isReloading = true;
     setTimeout(() => {
       isReloading = false;
-      if (!signal.aborted) void client.invalidateQueries({ queryKey: ALL_PAGES });
+      if (!signal.aborted) void cache.invalidateQueries({ queryKey: ALL_PAGES });
     }, GATHER_MS);
   };
   const mark = (id: string, isChanged: boolean) =>
@@ -41,9 +41,9 @@ export async function follow({ client, filter, signal, change }: FollowOptions):
   const take = (event: UserEvent) => {
     if (event.type === "updated") {
       const { user } = event;
-      const isOwn = isChangedHere(client, user);
-      const isShown = isInPages(client, user.id);
-      keepInPages(client, (users) => users.map((one) => laterOf(one, user)));
+      const isOwn = isChangedHere(cache, user);
+      const isShown = isInPages(cache, user.id);
+      keepInPages(cache, (users) => users.map((one) => laterOf(one, user)));
       if (isShown || isOwn) mark(user.id, !isOwn);
       if (isShown && !isOwn) {
         announce(`${user.name} was changed by somebody else`);
@@ -56,23 +56,22 @@ export async function follow({ client, filter, signal, change }: FollowOptions):
       reload();
     }
   };
-  const open = (request: object, ended: AbortSignal) => stream(UserService.method.watchUsers, request, ended);
   const onState = (state: Live["state"]) => change(() => ({ state }));
-  for await (const event of watchUsers(open, { filter, signal, onState })) take(event);
+  for await (const event of client.users.watch({ filter }, { signal, onState })) take(event);
 }
 
 /** Returns whether this tab has made the change that led to this version, or is about to learn that it has. */
-function isChangedHere(client: QueryClient, { id, etag }: User): boolean {
-  const changes = client.getMutationCache().findAll({ mutationKey: CHANGES });
+function isChangedHere(cache: QueryClient, { id, etag }: User): boolean {
+  const changes = cache.getMutationCache().findAll({ mutationKey: CHANGES });
   return changes.some(({ state }) => {
     const { user } = state.variables as UserChange;
-    const answer = state.data as { user?: User } | undefined;
-    return user.id === id && (state.status === "pending" || answer?.user?.etag === etag);
+    const answer = state.data as User | undefined;
+    return user.id === id && (state.status === "pending" || answer?.etag === etag);
   });
 }
 
-function isInPages(client: QueryClient, id: string): boolean {
-  const pages = client.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES, type: "active" });
+function isInPages(cache: QueryClient, id: string): boolean {
+  const pages = cache.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES, type: "active" });
   return pages.some(([, page]) => page?.users.some((user) => user.id === id));
 }
 

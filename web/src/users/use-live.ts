@@ -20,7 +20,7 @@ const START: Live = { state: "off", changedIds: new Set(), latest: new Map() };
  * again when somebody comes or goes.
  */
 export function useLive(filter: string): Live {
-  const client = useQueryClient();
+  const cache = useQueryClient();
   const [live, setLive] = useState(START);
   useEffect(() => {
     const controller = new AbortController();
@@ -29,12 +29,12 @@ export function useLive(filter: string): Live {
       signal.aborted || setLive((before) => ({ ...before, ...changed(before) }));
     // Loaded after the page: the list does without, and says itself if the server is away.
     import("./follow.ts")
-      .then(({ follow }) => follow({ client, filter, signal, change }))
+      .then(({ follow }) => follow({ cache, filter, signal, change }))
       .catch(() => change(() => ({ state: "off" })));
     return () => {
       controller.abort();
       setLive(START);
     };
-  }, [client, filter]);
+  }, [cache, filter]);
   return live;
 }
