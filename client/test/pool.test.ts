@@ -89,7 +89,8 @@ test("idle and old connections are closed, and replaced when needed", async () =
   await until(() => server.waiting === 1);
   const [old] = server.sessions;
   await until(() => {
-    void aging.users.get("1");
+    // One may still wait when the client is closed.
+    aging.users.get("1").catch(() => {});
     return [...server.sessions].some((session) => session !== old);
   });
   // The old connection still has its call.
