@@ -1,3 +1,5 @@
+import http from "node:http";
+import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
@@ -64,4 +66,37 @@ test("over HTTP/1.1 too, a connection that is lost under a call is unavailable",
   proxy.reset();
   await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
   await client.listUsers();
+});
+
+test("a call that its caller cancels is no fault of its address, which does not rest", async () => {
+  let held = 0;
+  const start = async () => {
+    let calls = 0;
+    const server = http.createServer((request, response) => {
+      calls += 1;
+      request.resume();
+      // The very first call gets no answer.
+      if (held++ === 0) return;
+      response.writeHead(200, { "content-type": "application/proto" }).end(Buffer.from([0x0a, 0]));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const close = () => {
+      server.closeAllConnections();
+      server.close();
+    };
+    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close, calls: () => calls };
+  };
+  const servers = [await start(), await start()];
+  const baseUrl = servers.map(({ url }) => url);
+  const client = createRollcallClient({ baseUrl, protocol: "connect", httpVersion: "1.1", retry: false });
+  const canceled = new AbortController();
+  const call = client.getUser("1", { signal: canceled.signal });
+  await until(() => held === 1);
+  canceled.abort();
+  await expect(call).rejects.toMatchObject({ code: Code.Canceled });
+  await client.getUser("1");
+  await client.getUser("1");
+  expect(servers.map(({ calls }) => calls()).toSorted()).toEqual([1, 2]);
+  await client.close();
+  for (const { close } of servers) close();
 });
