@@ -95,7 +95,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/)/ },
   "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
   // Contestants of the benchmarks build the server from its files, as its `main.ts` does.
-  bench: { rooms: ["server/src"], forbidden: /^@rollcall\/(?:web|cli)/ },
+  bench: { rooms: ["server/src"], forbidden: /^@rollcall\/(?:web|cli)(?:$|\/)/ },
 };
 
 interface SourceFile {

@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { getOption } from "@bufbuild/protobuf";
+import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 
@@ -18,25 +21,45 @@ const server = {
   secure: false,
 };
 
-/** Modules that use JSON only in transports with `useBinaryFormat: false`, of which this app has none. */
-const IMPORTERS = /(?:connect\/dist\/esm\/protocol\/serialization|connect-web\/dist\/esm\/connect-transport)\.js$/;
+/**
+ * Modules of libraries that this app replaces by less, as `[import, importer, file in src/api]`:
+ * - messages in JSON, which transports use only with `useBinaryFormat: false`;
+ * - what only connections of streams need, but Connect has in one module with a function of one line that each client
+ *   needs: a module is never divided between two files.
+ */
+const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
+  [
+    /^@bufbuild\/protobuf$/,
+    /(?:connect\/dist\/esm\/protocol\/serialization|connect-web\/dist\/esm\/connect-transport)\.js$/,
+    "binary-only.ts",
+  ],
+  [/\/protocol\/async-iterable\.js$/, /\/promise-client\.js$/, "async-iterable.ts"],
+];
 
-/** Leaves the conversion of messages to and from JSON out of the bundle. */
-const binaryOnly: Plugin = {
-  name: "binary-only",
+const leaveOut: Plugin = {
+  name: "leave-out",
   enforce: "pre",
   apply: "build",
   resolveId(source, importer = "") {
-    if (source !== "@bufbuild/protobuf" || !IMPORTERS.test(importer)) return null;
-    return join(import.meta.dirname, "src/api/binary-only.ts");
+    const found = LESS.find(([sources, importers]) => sources.test(source) && importers.test(importer));
+    return found ? join(import.meta.dirname, "src/api", found[2]) : null;
   },
 };
 
+/** Scopes of the methods that the app asks about, by their options in the contract. */
+const methodScopes = Object.fromEntries(
+  UserService.methods.flatMap((method) => {
+    const { caller } = getOption(method, auth);
+    return caller.case === "scope" ? [[`${UserService.typeName}/${method.name}`, caller.value]] : [];
+  }),
+);
+
 export default defineConfig({
   root: import.meta.dirname,
+  define: { METHOD_SCOPES: JSON.stringify(methodScopes) },
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
-  plugins: [react(), binaryOnly],
+  plugins: [react(), leaveOut],
   // The router imports a shim for versions of React without this hook.
   resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {

@@ -72,8 +72,9 @@ function rateOf({ metrics }: WorkloadResult): string | undefined {
 }
 
 function classOf({ contestant }: Entry): string {
-  if (contestant.startsWith("rollcall")) return "rollcall";
-  return contestant.startsWith("bare") ? "limit" : "other";
+  const name = contestant.replace(/^client-/, "");
+  if (name.startsWith("rollcall")) return "rollcall";
+  return name.startsWith("bare") ? "limit" : "other";
 }
 
 function escapeXml(text: string): string {

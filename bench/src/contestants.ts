@@ -6,7 +6,7 @@ export interface Contestant {
   readonly name: string;
   /** For tables and charts. */
   readonly label: string;
-  /** A file of `contestants`, the server's bundle, or the folder of a Go program. */
+  /** A file of `contestants` or `clients`, the server's bundle, or the folder of a Go program. */
   readonly program: string;
   readonly env: Readonly<Record<string, string>>;
   readonly api: Api;
@@ -39,6 +39,11 @@ const contestants = [
   ...framework("fastify", "Fastify JSON route", "rest"),
   ...framework("trpc", "tRPC", "trpc"),
   { ...limit("grpc-go", "grpc-go, bare handlers", "grpc-go"), isLimit: false },
+  client("bare-http2", "node:http2, nothing parsed"),
+  client("rollcall", "Rollcall's transport"),
+  client("rollcall-chain", "Rollcall's client, whole chain"),
+  client("grpc-js", "@grpc/grpc-js"),
+  client("connect-node", "connect-node"),
 ];
 
 /** All contestants by their names. */
@@ -50,6 +55,11 @@ function limit(name: string, label: string, program: string, env: Contestant["en
 
 function rollcall(name: string, label: string, env: Contestant["env"]): Contestant {
   return { name, label, program: ROLLCALL_BUNDLE, env, api: "rpc", isLimit: false, isRollcall: true };
+}
+
+/** A client: a file of `clients`. */
+function client(name: string, label: string): Contestant {
+  return { ...limit(`client-${name}`, label, `${name}.ts`), isLimit: false };
 }
 
 /** Rollcall with its telemetry on; `ratio` of the traces is recorded. */

@@ -21,7 +21,10 @@ export function replaceSpeedSection(readme: string, results: Results): string {
 
 /** Writes what the README says about speed: the ratios, the chart, and how to run it again. */
 export function writeSpeedSection(results: Results): string {
-  const rates = results.workloads.filter(({ metrics }) => metrics.some(({ isRate }) => isRate));
+  // Those of clients have no column here; docs/speed.md has them.
+  const rates = results.workloads.filter(
+    ({ metrics, entries }) => metrics.some(({ isRate }) => isRate) && entryOf(entries, "rollcall"),
+  );
   const { machine, options, startedAt } = results;
   const rows = [
     [

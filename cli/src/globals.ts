@@ -1,5 +1,5 @@
 import { MAX_TIMEOUT_MS, TOKEN_FAULT, toBearerToken } from "@rollcall/client";
-import { createRollcallClient, type NodeRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
+import { createRollcall, type NodeRollcall, type NodeRollcallOptions } from "@rollcall/client/node";
 import { parseDuration } from "@rollcall/shared/units";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { InterruptedError, UsageError } from "./exit.ts";
@@ -90,7 +90,7 @@ export function integer(min: number, max: number): (text: string) => number {
 
 /** Client of a command's calls, and their options: the deadline and Ctrl-C. */
 export interface CommandCall {
-  readonly client: NodeRollcallClient;
+  readonly client: NodeRollcall;
   readonly options: { readonly signal: AbortSignal; readonly timeoutMs?: number };
 }
 
@@ -105,7 +105,7 @@ export async function withClient<T>(
   { signal }: Io,
   whenInterrupted: () => string,
   run: (call: CommandCall) => Promise<T>,
-  further: Partial<NodeRollcallClientOptions> = {},
+  further: Partial<NodeRollcallOptions> = {},
 ): Promise<T> {
   const { ca, cert, key, timeout, http: httpVersion = "2" } = globals;
   const { protocol = httpVersion === "2" ? "grpc" : "connect" } = globals;
@@ -114,13 +114,13 @@ export async function withClient<T>(
   if (protocol === "grpc" && httpVersion === "1.1") {
     throw new UsageError("gRPC needs HTTP/2: with --http 1.1, leave out --protocol grpc, or take grpc-web");
   }
-  let client: NodeRollcallClient;
+  let client: NodeRollcall;
   try {
     // A variable that is set to nothing counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
     const wire = { httpVersion, protocol, tls: { ca: ca || undefined, cert, key } };
-    client = createRollcallClient({ baseUrl: address, token, ...wire, pool, ...further });
+    client = createRollcall({ baseUrl: address, token, ...wire, pool, ...further });
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }

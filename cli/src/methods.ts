@@ -16,23 +16,37 @@ export const jsonRegistry = createRegistry(...services, file_google_rpc_error_de
 const methods = services.flatMap((service) => service.methods);
 
 /** Full names of all methods, such as `user.v1.UserService/GetUser`. */
-export const methodNames = methods.map(({ parent, name }) => `${parent.typeName}/${name}`);
+export const methodNames = namesOf(methods);
+
+/** Returns whether the command knows a service by its descriptor. */
+export function isKnownService(typeName: string): boolean {
+  return services.some((service) => service.typeName === typeName);
+}
 
 /**
  * Returns the method of a name: `user.v1.UserService/GetUser`, with a dot in place of the slash, or without what stands
- * before a part, such as `GetUser`.
+ * before a part, such as `GetUser`. Returns undefined for a name that no method has.
  *
- * @throws UsageError for a name that no method has.
+ * @param among Default: the methods that the command knows by their descriptors.
+ * @throws UsageError for a name that several methods have.
  */
-export function findMethod(name: string): DescMethod {
+export function findMethod(name: string, among: readonly DescMethod[] = methods): DescMethod | undefined {
   const dotted = name.replace(/^\//, "").replace("/", ".").toLowerCase();
-  const found = methods.filter((method) => {
+  const found = among.filter((method) => {
     const full = `${method.parent.typeName}.${method.name}`.toLowerCase();
     return full === dotted || full.endsWith(`.${dotted}`);
   });
-  const [method] = found;
-  if (method && found.length === 1) return method;
-  const problem =
-    found.length > 1 ? `${JSON.stringify(name)} is a method of several services` : "there is no such method";
-  throw new UsageError(`${problem}; there are ${methodNames.join(", ")}`);
+  if (found.length <= 1) return found[0];
+  throw new UsageError(
+    `${JSON.stringify(name)} is a method of several services; there are ${namesOf(found).join(", ")}`,
+  );
+}
+
+/** Creates the error for a name that no method has. */
+export function noSuchMethod(further: readonly DescMethod[] = []): UsageError {
+  return new UsageError(`there is no such method; there are ${[...methodNames, ...namesOf(further)].join(", ")}`);
+}
+
+function namesOf(some: readonly DescMethod[]): string[] {
+  return some.map(({ parent, name }) => `${parent.typeName}/${name}`);
 }

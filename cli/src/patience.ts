@@ -1,6 +1,6 @@
 import type { ConnectError } from "@connectrpc/connect";
 import type { RetryEvent } from "@rollcall/client";
-import type { NodeRollcallClientOptions } from "@rollcall/client/node";
+import type { NodeRollcallOptions } from "@rollcall/client/node";
 
 /** How long a call of a long command waits for the server, in milliseconds: more than a restart or a failover takes. */
 const WAIT_MS = 10 * 60_000;
@@ -15,7 +15,7 @@ const NOTE_INTERVAL_MS = 10_000;
  * @param note Reports why the command waits, once in 10 s at most: all calls wait for the same server, and a busy one
  * may refuse some while it takes others.
  */
-export function patience(note: (error: ConnectError) => void): Partial<NodeRollcallClientOptions> {
+export function patience(note: (error: ConnectError) => void): Partial<NodeRollcallOptions> {
   let notedAtMs = Number.NEGATIVE_INFINITY;
   const noteWait = (error: ConnectError) => {
     if (performance.now() - notedAtMs < NOTE_INTERVAL_MS) return;

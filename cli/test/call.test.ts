@@ -1,7 +1,10 @@
 import { globSync } from "node:fs";
 import { join } from "node:path";
 import type { DescFile } from "@bufbuild/protobuf";
+import { withProbe } from "@rollcall/testing/probe-service";
 import { root } from "@rollcall/testing/root";
+import { rollcallInside } from "@rollcall/testing/run-rollcall";
+import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { methodNames } from "../src/methods.ts";
 import { startSignedIn } from "./support/start-signed-in.ts";
@@ -57,6 +60,40 @@ test("call says what is wrong, with a method, with a message, and with what the 
   expect(refused.code).toBe(1);
   expect(JSON.parse(refused.stderr).error).toMatchObject({ code: "invalid_argument", message: "validation failed" });
   expect(JSON.parse(refused.stderr).error.violations).toHaveLength(2);
+});
+
+test("call reaches a service of the host by reflection", async () => {
+  await using server = await startServer(
+    withProbe({
+      unary: ({ value }) => ({ value: `${value}!` }),
+      async *bidiStream(requests) {
+        for await (const { value } of requests) yield { value: `${value}?` };
+      },
+    }),
+  );
+  const token = await server.token();
+  const call = (...args: string[]) => rollcallInside(["--address", server.url, "--token", token, "call", ...args]);
+  expect(await call("probe.v1.ProbeService/Unary", '"x"', "--json")).toMatchObject({
+    ...{ code: 0, stdout: '"x!"\n' },
+  });
+  const chat = await call("bidistream", '"a"', '"b"', "--json");
+  expect(chat).toMatchObject({ code: 0, stdout: '"a?"\n"b?"\n' });
+  expect(await call("Unary", "{}")).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("the message is not a google.protobuf.StringValue in JSON") },
+  });
+  expect(await call("Nothing")).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("probe.v1.ProbeService/BidiStream") },
+  });
+});
+
+test.each([["off"], ["token"]] as const)("without such a method in reflection, which is %s", async (reflection) => {
+  await using server = await startServer({ reflection });
+  const result = await rollcallInside(["--address", server.url, "call", "Nothing"]);
+  expect(result).toMatchObject(
+    reflection === "off"
+      ? { code: 2, stderr: expect.stringContaining("there is no such method; there are user.v1") }
+      : { code: 1, stderr: expect.stringContaining("unauthenticated") },
+  );
 });
 
 test("call knows every method of the contract", async () => {

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, statSync, writeF
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { createLogger, openSqliteUserRepository } from "@rollcall/server";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
@@ -21,7 +21,7 @@ async function startExport() {
   const server = await startServer({ repository, logger: createLogger("info", { write }) });
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-export-"));
   const token = await server.token();
-  const client = createRollcallClient({ baseUrl: server.url, token, timeoutMs: 60_000 });
+  const client = createRollcall({ baseUrl: server.url, token, timeoutMs: 60_000 });
   const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: token };
   return {
     client,
@@ -51,7 +51,8 @@ const names = ["Ada", 'Grace "Amazing" Hopper', "Turing, Alan", " spaced ", '"',
 
 test.each(["csv", "jsonl"])("what users export writes as %s can be imported again, name by name", async (format) => {
   await using setup = await startExport();
-  for (const [index, name] of names.entries()) await setup.client.createUser({ email: `u${index}@example.com`, name });
+  for (const [index, name] of names.entries())
+    await setup.client.users.create({ email: `u${index}@example.com`, name });
   const path = join(setup.folder, `users.${format}`);
   const exported = await setup.run(["users", "export", path]);
   expect(exported).toEqual({ code: 0, stdout: `${names.length} users exported.\n`, stderr: "" });
@@ -64,7 +65,7 @@ test.each(["csv", "jsonl"])("what users export writes as %s can be imported agai
   await using other = await startExport();
   expect((await other.run(["users", "import", path])).stdout).toBe("10 users created, 0 skipped, 0 failed.\n");
   const fields = async ({ client }: typeof setup) =>
-    (await Array.fromAsync(client.listAllUsers())).map(({ email, name }) => [email, name]).sort();
+    (await Array.fromAsync(client.users.listAll())).map(({ email, name }) => [email, name]).sort();
   expect(await fields(other)).toEqual(await fields(setup));
 });
 
@@ -134,7 +135,7 @@ test("an export under changes has each user that stays exactly once", async () =
   await using setup = await startExport();
   const emails = await setup.seed(4_000);
   const path = join(setup.folder, "users.jsonl");
-  const users = await Array.fromAsync(setup.client.listAllUsers());
+  const users = await Array.fromAsync(setup.client.users.listAll());
   const leaving = users.filter((_, index) => index % 7 === 3);
   const renamed = users.filter((_, index) => index % 7 === 5);
   let changes: Promise<unknown>[] = [];
@@ -145,7 +146,7 @@ test("an export under changes has each user that stays exactly once", async () =
     changes = changes.concat(
       some(leaving).map(({ id }) => setup.repository.delete(id)),
       some(renamed).map(({ id }) => setup.repository.update(id, { name: "Renamed", updatedAtMs: Date.now() })),
-      [setup.client.createUser({ email: `new${pages}@example.com`, name: "New" })],
+      [setup.client.users.create({ email: `new${pages}@example.com`, name: "New" })],
     );
   };
   const stays = new Set(emails);

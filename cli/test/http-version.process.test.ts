@@ -3,7 +3,8 @@ import http2 from "node:http2";
 import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { Code } from "@connectrpc/connect";
-import { createRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
+import { createRollcall, type NodeRollcallOptions } from "@rollcall/client/node";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
@@ -88,7 +89,7 @@ test("a server of another HTTP version fails a call at once, in words: it won't 
   const http2OverTls = http2.createSecureServer(certificate).listen(0, "127.0.0.1");
   const servers = [overTls, http2Alone, http2OverTls];
   await Promise.all(servers.map((server) => server.listening || once(server, "listening")));
-  const wires: (NodeRollcallClientOptions & { missing: string })[] = [
+  const wires: (NodeRollcallOptions & { missing: string })[] = [
     { baseUrl: proxy.url, missing: "2" },
     { baseUrl: `https://localhost:${(overTls.address() as AddressInfo).port}`, missing: "2" },
     { baseUrl: `http://127.0.0.1:${(http2Alone.address() as AddressInfo).port}`, httpVersion: "1.1", missing: "1.1" },
@@ -100,8 +101,8 @@ test("a server of another HTTP version fails a call at once, in words: it won't 
   ];
   for (const { missing, ...wire } of wires) {
     const tls = { ca: authority.cert };
-    await using client = createRollcallClient({ ...wire, tls, protocol: "connect", timeoutMs: 60_000 });
-    const error = client.users.createUser({ email: "ada@example.com", name: "Ada" });
+    await using client = createRollcall({ ...wire, tls, protocol: "connect", timeoutMs: 60_000 });
+    const error = client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
     await expect(error).rejects.toMatchObject({
       code: Code.Unavailable,
       rawMessage: `${wire.baseUrl}: ${ANSWER}${missing}`,

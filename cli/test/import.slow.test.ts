@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
@@ -15,7 +15,7 @@ async function startImport() {
   return {
     server,
     env,
-    client: createRollcallClient({ baseUrl: server.url, token }),
+    client: createRollcall({ baseUrl: server.url, token }),
     async file(name: string, content: string) {
       const path = join(folder.path, name);
       await writeFile(path, content);
@@ -60,7 +60,7 @@ alan@example.com,Alan,one
     "line 9: already_exists: email already in use",
     "lines 6 to 7: invalid_argument: validation failed",
   ]);
-  const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
+  const names = (await Array.fromAsync(setup.client.users.listAll())).map(({ name }) => name);
   expect(names.sort()).toEqual(["Ada", "Alan", "Hopper, Grace"]);
 });
 
@@ -112,7 +112,7 @@ closed@example.com,x
     stdout: "4 users created, 0 skipped, 2 failed.\n",
     stderr: "line 5: has a quote that is not closed\nlines 7 to 8: the record has a quote that is not closed\n",
   });
-  const names = (await Array.fromAsync(setup.client.listAllUsers())).map(({ name }) => name);
+  const names = (await Array.fromAsync(setup.client.users.listAll())).map(({ name }) => name);
   expect(names.sort()).toEqual(['"Bro"ken', 'Ada "A." Lovelace', "Edsger", 'Five "5" Foot']);
 });
 
@@ -187,7 +187,7 @@ test("an import that was killed goes on when it is run again, and creates nobody
   await until(() => created() > 150);
   child?.kill("SIGKILL");
   expect((await first).code).toBeNull();
-  const before = (await Array.fromAsync(setup.client.listAllUsers())).length;
+  const before = (await Array.fromAsync(setup.client.users.listAll())).length;
   expect(before).toBeGreaterThan(0);
   expect(before).toBeLessThan(count);
 
@@ -195,7 +195,7 @@ test("an import that was killed goes on when it is run again, and creates nobody
   // A busy machine's server may refuse some of the calls for a while; the import says so seldom.
   const stderr = expect.stringMatching(/^(trying again: unavailable: server is overloaded\n){0,9}$/);
   expect(second).toEqual({ code: 0, stdout: `${count} users created, 0 skipped, 0 failed.\n`, stderr });
-  const emails = (await Array.fromAsync(setup.client.listAllUsers())).map(({ email }) => email);
+  const emails = (await Array.fromAsync(setup.client.users.listAll())).map(({ email }) => email);
   expect(emails).toHaveLength(count);
   expect(new Set(emails).size).toBe(count);
 });
@@ -218,7 +218,7 @@ test("Ctrl-C stops an import and says how far it came", async () => {
   expect(code).toBe(130);
   expect(stdout).toBe("");
   const [, reported] = /^rollcall: canceled: (\d+) users created, 0 skipped, 0 failed; run it again/.exec(stderr) ?? [];
-  const inDirectory = (await Array.fromAsync(setup.client.listAllUsers())).length;
+  const inDirectory = (await Array.fromAsync(setup.client.users.listAll())).length;
   expect(Number(reported)).toBeGreaterThan(0);
   // Users under way when it was canceled may or may not be there.
   expect(inDirectory).toBeGreaterThanOrEqual(Number(reported));
@@ -238,7 +238,7 @@ test("an import stops at a fault that is not of a line", async () => {
 test("what users list --all --json prints can be imported again; users that are there are skipped where that is asked for", async () => {
   await using setup = await startImport();
   for (const name of ["Ada", "Grace", "Alan"]) {
-    await setup.client.createUser({ email: `${name.toLowerCase()}@example.com`, name });
+    await setup.client.users.create({ email: `${name.toLowerCase()}@example.com`, name });
   }
   const listed = await rollcall(["users", "list", "--all", "--json"], { env: setup.env });
   const path = await setup.file("users.jsonl", `${listed.stdout}{"email":"new@example.com","name":"New"}\n{}\n`);

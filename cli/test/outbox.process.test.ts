@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { childEnv } from "@rollcall/testing/child-env";
 import { root } from "@rollcall/testing/root";
 import { rollcallMain } from "@rollcall/testing/run-rollcall";
@@ -90,9 +90,11 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   const first = await startProcess({ folder });
   const port = Number(new URL(first.url).port);
   const identity = { url: first.url, token: first.token };
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: first.url,
     token: first.token,
+    // Calls wait for a server that takes long to start again.
+    timeoutMs: 100_000,
     pool: { waitTimeoutMs: 100_000 },
   });
   const outbox = () => startOutbox(index, identity, cursor, ["--existing", "--ack"]);
@@ -102,9 +104,9 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   const change = async (number: number) => {
     const id = ids[number % (ids.length || 1)];
     if (number % 4 < 2 || id === undefined) {
-      ids.push((await client.createUser({ email: `u${number}@example.com`, name: `N${number}` })).id);
-    } else if (number % 4 === 2) await client.updateUser(id, { name: `N${number}` });
-    else await client.deleteUser(ids.splice(number % ids.length, 1)[0] ?? "");
+      ids.push((await client.users.create({ email: `u${number}@example.com`, name: `N${number}` })).id);
+    } else if (number % 4 === 2) await client.users.update(id, { name: `N${number}` });
+    else await client.users.delete(ids.splice(number % ids.length, 1)[0] ?? "");
   };
   const write = async () => {
     while (!isOver) {
@@ -116,12 +118,12 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   };
   const mark = async () => {
     const name = `mark ${made++}`;
-    await client.createUser({ email: `${name.replace(" ", "")}@example.com`, name });
+    await client.users.create({ email: `${name.replace(" ", "")}@example.com`, name });
     return name;
   };
 
   let one = outbox();
-  await client.createUser({ email: "first@example.com", name: "First" });
+  await client.users.create({ email: "first@example.com", name: "First" });
   await index.until("First");
   index.audit();
   const writing = write();
@@ -148,7 +150,7 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   expect(made).toBeGreaterThan(50);
 
   const users: { id: string; name: string; etag: string }[] = [];
-  for await (const user of client.listAllUsers()) users.push({ id: user.id, name: user.name, etag: user.etag });
+  for await (const user of client.users.listAll()) users.push({ id: user.id, name: user.name, etag: user.etag });
   const people = index.all<{ id: string; name: string; etag: string }>("SELECT id, name, etag FROM people");
   const sorted = (rows: typeof users) => rows.map((row) => ({ ...row })).sort((a, b) => (a.id < b.id ? -1 : 1));
   expect(sorted(people)).toEqual(sorted(users));
@@ -170,8 +172,8 @@ test.each([
   const cursor = join(folder, "cursor");
   const index = new Index();
   await using server = await startProcess({ folder });
-  await using client = createRollcallClient({ baseUrl: server.url, token: server.token });
-  const create = (name: string) => client.createUser({ email: `${name}@example.com`, name });
+  await using client = createRollcall({ baseUrl: server.url, token: server.token });
+  const create = (name: string) => client.users.create({ email: `${name}@example.com`, name });
   {
     await using one = startOutbox(index, server, cursor, ["--existing", ...more]);
     await create("applied");
@@ -193,8 +195,8 @@ test.each([
 });
 
 /** Returns the place behind a user's creation. */
-async function placeBehind(client: ReturnType<typeof createRollcallClient>, name: string, resumeToken: string) {
-  for await (const event of client.watchUsers({ resumeToken })) {
+async function placeBehind(client: ReturnType<typeof createRollcall>, name: string, resumeToken: string) {
+  for await (const event of client.users.watch({ resumeToken })) {
     if (event.type === "created" && event.user.name === name) return event.resumeToken;
   }
   throw new Error("the watch has ended");

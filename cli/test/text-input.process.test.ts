@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { Code } from "@connectrpc/connect";
-import { createBrowserTransport, createRollcallClient as createCoreClient, ValidationError } from "@rollcall/client";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall as createCoreClient, ValidationError } from "@rollcall/client";
+import { createRollcall } from "@rollcall/client/node";
 import { childEnv } from "@rollcall/testing/child-env";
 import { rollcall, rollcallMain } from "@rollcall/testing/run-rollcall";
 import { startServer, until } from "@rollcall/testing/start-server";
@@ -18,12 +18,12 @@ async function startWithFolder() {
   const server = await startServer();
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-text-"));
   const token = await server.token();
-  const client = createRollcallClient({ baseUrl: server.url, token });
+  const client = createRollcall({ baseUrl: server.url, token });
   return {
     server,
     token,
     env: { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: token },
-    names: async () => (await Array.fromAsync(client.listAllUsers())).map(({ name }) => name).sort(),
+    names: async () => (await Array.fromAsync(client.users.listAll())).map(({ name }) => name).sort(),
     async file(name: string, content: string | Buffer) {
       const path = join(folder.path, name);
       await writeFile(path, content);
@@ -175,20 +175,21 @@ test("half of a surrogate pair is refused before it is sent, by every transport"
   await using setup = await startWithFolder();
   const { server, token } = setup;
   const address = server.url;
-  await using grpc = createRollcallClient({ baseUrl: address, token });
-  await using web = createRollcallClient({ baseUrl: address, token, protocol: "grpc-web" });
-  await using connect = createRollcallClient({ baseUrl: address, token, protocol: "connect", httpVersion: "1.1" });
-  await using byFetch = createCoreClient({ baseUrl: address, token });
-  await using inBrowser = createCoreClient({ baseUrl: address, token, createTransport: createBrowserTransport });
-  for (const client of [grpc, web, connect, byFetch, inBrowser]) {
-    const wrong = client.createUser({ email: "a@x.com", name: "half \ud800" });
+  await using grpc = createRollcall({ baseUrl: address, token });
+  await using web = createRollcall({ baseUrl: address, token, protocol: "grpc-web" });
+  await using connect = createRollcall({ baseUrl: address, token, protocol: "connect", httpVersion: "1.1" });
+  await using core = createCoreClient({ baseUrl: address, token });
+  for (const client of [grpc, web, connect, core]) {
+    const wrong = client.users.create({ email: "a@x.com", name: "half \ud800" });
     await expect(wrong).rejects.toBeInstanceOf(ValidationError);
     await expect(wrong).rejects.toMatchObject({ code: Code.InvalidArgument, violations: [{ field: "name" }] });
-    await expect(Array.fromAsync(client.query("\udc00"))).rejects.toMatchObject({ violations: [{ field: "query" }] });
-    expect(await Array.fromAsync(client.query("\u{1F600}"))).toHaveLength(10);
+    await expect(Array.fromAsync(client.streams.query("\udc00"))).rejects.toMatchObject({
+      violations: [{ field: "query" }],
+    });
+    expect(await Array.fromAsync(client.streams.query("\u{1F600}"))).toHaveLength(10);
   }
-  for (const client of [grpc, web, inBrowser]) {
-    using chat = client.chat();
+  for (const client of [grpc, web, core]) {
+    using chat = client.streams.chat();
     await chat.send("half \ud800");
     await expect(Array.fromAsync(chat)).rejects.toMatchObject({ violations: [{ field: "message" }] });
   }

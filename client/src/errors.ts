@@ -1,13 +1,16 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, ResourceInfoSchema } from "@rollcall/gen/google/rpc/error_details";
-import { ErrorReason, ErrorReasonSchema } from "@rollcall/gen/rollcall/errors/v1/error_reason";
+import type { ErrorReason } from "@rollcall/gen/rollcall/errors/v1/error_reason";
 import { findForeignAnswer } from "./internal/foreign-answer.ts";
 import { type FieldViolation, violationsOf } from "./violations.ts";
 
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
 
-const GONE_REASONS = [ErrorReason.RESUME_TOKEN_TOO_OLD, ErrorReason.RESUME_TOKEN_OF_OTHER_DATABASE];
+/** Name of a reason, as ErrorInfo has it: without the prefix that the contract gives it. */
+type ReasonName = keyof typeof ErrorReason;
+
+const GONE_REASONS: readonly ReasonName[] = ["RESUME_TOKEN_TOO_OLD", "RESUME_TOKEN_OF_OTHER_DATABASE"];
 
 /** Refusal by the server that a caller can act on; `cause` is the original error. */
 export abstract class RollcallError extends Error {
@@ -109,13 +112,13 @@ export function toRollcallError(error: unknown): RollcallError | ConnectError {
       return resource ? new UserNotFoundError(cause, resource.resourceName) : cause;
     }
     case Code.AlreadyExists:
-      return hasReason(cause, ErrorReason.EMAIL_TAKEN) ? new EmailTakenError(cause) : cause;
+      return hasReason(cause, "EMAIL_TAKEN") ? new EmailTakenError(cause) : cause;
     case Code.Aborted: {
       const [resource] = cause.findDetails(ResourceInfoSchema);
-      return hasReason(cause, ErrorReason.STALE_ETAG) ? new StaleUserError(cause, resource?.resourceName ?? "") : cause;
+      return hasReason(cause, "STALE_ETAG") ? new StaleUserError(cause, resource?.resourceName ?? "") : cause;
     }
     case Code.Unavailable:
-      return hasReason(cause, ErrorReason.OUTCOME_UNKNOWN) ? new OutcomeUnknownError(cause) : cause;
+      return hasReason(cause, "OUTCOME_UNKNOWN") ? new OutcomeUnknownError(cause) : cause;
     case Code.OutOfRange:
       return GONE_REASONS.some((reason) => hasReason(cause, reason)) ? new ChangesGoneError(cause) : cause;
     default:
@@ -131,8 +134,8 @@ function isBrokenResponse({ isWireError, rawMessage }: ConnectError): boolean {
   return !isWireError && rawMessage.startsWith("protocol error: ");
 }
 
-function hasReason(error: ConnectError, expected: ErrorReason): boolean {
-  // ErrorInfo names it without its prefix.
-  const name = ErrorReasonSchema.value[expected]?.localName;
-  return error.findDetails(ErrorInfoSchema).some(({ reason, domain }) => domain === ERROR_DOMAIN && reason === name);
+function hasReason(error: ConnectError, expected: ReasonName): boolean {
+  return error
+    .findDetails(ErrorInfoSchema)
+    .some(({ reason, domain }) => domain === ERROR_DOMAIN && reason === expected);
 }

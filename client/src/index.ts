@@ -1,5 +1,4 @@
-export { type NewUser, RollcallClient, type UserChanges, type UserQuery } from "./client.ts";
-export { createRollcallClient, type RollcallClientOptions } from "./create-client.ts";
+export { createRollcall, type RollcallOptions } from "./create-rollcall.ts";
 export {
   ChangesGoneError,
   ChecksumMismatchError,
@@ -22,20 +21,16 @@ export { ForeignAnswerError, findForeignAnswer } from "./internal/foreign-answer
 export type { Logger } from "./internal/logger.ts";
 export { findCause, RequestNotSentError } from "./internal/not-sent.ts";
 export { randomId } from "./internal/random-id.ts";
-export { type CommonClientOptions, MAX_TIMEOUT_MS } from "./options.ts";
+export type { CommonOptions } from "./options.ts";
+export { preloadStreams } from "./parts.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";
-export { type Chat, openChat } from "./streams/chat.ts";
+export type { Rollcall } from "./rollcall.ts";
+export type { Chat } from "./streams/chat.ts";
 export { type ResumeOptions, resumeStream } from "./streams/resume.ts";
-export { createSha256 } from "./streams/sha256.ts";
-export {
-  type Sha256,
-  type UploadOptions,
-  type UploadProgress,
-  type UploadReceipt,
-  type UploadSource,
-  upload,
-} from "./streams/upload.ts";
-export { type OpenWatch, type UserEvent, type WatchOptions, type WatchState, watchUsers } from "./streams/watch.ts";
-export { type BrowserTransportOptions, createBrowserTransport } from "./transports/browser.ts";
+export type { UploadOptions, UploadProgress, UploadReceipt, UploadSource } from "./streams/upload.ts";
+export type { UserEvent, WatchOptions, WatchQuery, WatchState } from "./streams/watch.ts";
+export type { Streams } from "./streams.ts";
 export { createFetchTransport, type FetchTransportOptions } from "./transports/fetch.ts";
+export { MAX_TIMEOUT_MS } from "./transports/timeout.ts";
+export type { HistoryQuery, NewUser, UserChanges, UserQuery, Users, UserWriteOptions } from "./users.ts";
 export { type FieldViolation, violationsOf } from "./violations.ts";

@@ -10,11 +10,8 @@ import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
-/** Longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
-export const MAX_TIMEOUT_MS = 99_999_999;
-
 /** Options of clients in browsers and in Node. */
-export interface CommonClientOptions {
+export interface CommonOptions {
   /** Bearer token to send; none if neither this nor getToken is given. */
   token?: string | undefined;
   /** Called for a token before each call; see {@link GetToken}. */
@@ -35,7 +32,7 @@ export interface CommonClientOptions {
  * Creates the interceptors of a client, outermost first: tracing, request id, logging (once a call), then retry, then
  * authentication (for each attempt).
  */
-export function createInterceptors(options: CommonClientOptions): Interceptor[] {
+export function createInterceptors(options: CommonOptions): Interceptor[] {
   const { token, getToken, retry = {}, logger, trace, interceptors = [] } = options;
   const auth = getToken ?? token;
   return [

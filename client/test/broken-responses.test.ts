@@ -9,15 +9,14 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { expect, test } from "vitest";
 import { WebSocketServer } from "ws";
 import {
-  createBrowserTransport,
   createFetchTransport,
   createRetryInterceptor,
-  createRollcallClient,
+  createRollcall,
   RollcallError,
   toRollcallError,
   ValidationError,
 } from "../src/index.ts";
-import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
+import { createRollcall as createNodeClient, createNodeTransport } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 import { type RawResponse, startRawServer } from "./support/raw-server.ts";
 
@@ -158,10 +157,10 @@ test("a response whose connection is lost within its bytes is unavailable", asyn
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   for (const client of [
-    createRollcallClient({ baseUrl: address, retry: false }),
+    createRollcall({ baseUrl: address, retry: false }),
     createNodeClient({ baseUrl: address, protocol: "connect", httpVersion: "1.1", retry: false }),
   ]) {
-    await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Unavailable });
+    await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.Unavailable });
     await client.close();
   }
   server.close();
@@ -222,7 +221,7 @@ test("a WebSocket that ends within a message is the server's fault", async () =>
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const transport = createBrowserTransport({ baseUrl: `http://127.0.0.1:${port}` });
+  const transport = createFetchTransport({ baseUrl: `http://127.0.0.1:${port}` });
   const replies: string[] = [];
   const chat = async () => {
     const requests = (async function* () {

@@ -1,4 +1,5 @@
 import { Code, ConnectError } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import {
@@ -8,12 +9,12 @@ import {
   UserNotFoundError,
   ValidationError,
 } from "../src/index.ts";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-const wires: Pick<NodeRollcallClientOptions, "protocol" | "httpVersion">[] = [
+const wires: Pick<NodeRollcallOptions, "protocol" | "httpVersion">[] = [
   { protocol: "grpc" },
   { protocol: "grpc-web" },
   { protocol: "connect" },
@@ -26,66 +27,68 @@ for (const wire of wires) {
 
   test(`users, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
-    const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
-    expect(await client.getUser(ada.id)).toEqual(ada);
-    const grace = await client.createUser({ email: "grace@example.org", name: "Grace Hopper" });
-    expect(await client.getUsers([grace.id, ada.id])).toEqual([grace, ada]);
-    await expect(client.getUsers([ada.id, "nobody"])).rejects.toMatchObject({
+    await using client = createRollcall({ baseUrl: server.url, token: await server.token(), ...wire });
+    const ada = await client.users.create({ email: "ada@example.com", name: "Ada" });
+    expect(await client.users.get(ada.id)).toEqual(ada);
+    const grace = await client.users.create({ email: "grace@example.org", name: "Grace Hopper" });
+    expect(await client.users.batchGet([grace.id, ada.id])).toEqual([grace, ada]);
+    await expect(client.users.batchGet([ada.id, "nobody"])).rejects.toMatchObject({
       name: "UserNotFoundError",
       userId: "nobody",
     });
     const query = { filter: "@example", orderBy: "create_time desc" };
-    expect(await client.listUsers({ ...query, pageSize: 1, includeTotalSize: true })).toMatchObject({
+    expect(await client.users.list({ ...query, pageSize: 1, includeTotalSize: true })).toMatchObject({
       users: [grace],
       totalSize: 2,
       totalSizeExceeded: false,
     });
-    expect(await Array.fromAsync(client.listAllUsers({ ...query, pageSize: 1 }))).toEqual([grace, ada]);
-    expect(await client.listUsers({ filter: "hopper" })).toMatchObject({ users: [grace] });
-    await expect(client.listUsers({ orderBy: "id" })).rejects.toThrow(ValidationError);
-    const changed = await client.updateUser(ada.id, { name: "Ada Lovelace", etag: ada.etag });
+    expect(await Array.fromAsync(client.users.listAll({ ...query, pageSize: 1 }))).toEqual([grace, ada]);
+    expect(await client.users.list({ filter: "hopper" })).toMatchObject({ users: [grace] });
+    await expect(client.users.list({ orderBy: "id" })).rejects.toThrow(ValidationError);
+    const changed = await client.users.update(ada.id, { name: "Ada Lovelace" }, { etag: ada.etag });
     expect(changed).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace" });
-    await client.deleteUser(ada.id, { etag: changed.etag });
-    await expect(client.getUser(ada.id)).rejects.toThrow(UserNotFoundError);
+    await client.users.delete(ada.id, { etag: changed.etag });
+    await expect(client.users.get(ada.id)).rejects.toThrow(UserNotFoundError);
   });
 
   test(`domain errors, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
-    const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
+    await using client = createRollcall({ baseUrl: server.url, token: await server.token(), ...wire });
+    const ada = await client.users.create({ email: "ada@example.com", name: "Ada" });
 
-    const notFound = await client.getUser("nobody").catch((error: unknown) => error);
+    const notFound = await client.users.get("nobody").catch((error: unknown) => error);
     expect(notFound).toBeInstanceOf(UserNotFoundError);
     expect(notFound).toMatchObject({ userId: "nobody", code: Code.NotFound, message: "user not found" });
     expect((notFound as Error).cause).toBeInstanceOf(ConnectError);
 
-    const invalid = await client.createUser({ email: "no", name: "" }).catch((error: unknown) => error);
+    const invalid = await client.users.create({ email: "no", name: "" }).catch((error: unknown) => error);
     expect(invalid).toBeInstanceOf(ValidationError);
     const { violations } = invalid as ValidationError;
     expect(violations.map(({ field }) => field).sort()).toEqual(["email", "name"]);
     for (const { description } of violations) expect(description).not.toBe("");
 
-    await expect(client.createUser({ email: "ADA@example.com", name: "Eve" })).rejects.toThrow(EmailTakenError);
-    await client.updateUser(ada.id, { name: "Ada L." });
-    const stale = await client.updateUser(ada.id, { name: "A.", etag: ada.etag }).catch((error: unknown) => error);
+    await expect(client.users.create({ email: "ADA@example.com", name: "Eve" })).rejects.toThrow(EmailTakenError);
+    await client.users.update(ada.id, { name: "Ada L." });
+    const stale = await client.users
+      .update(ada.id, { name: "A." }, { etag: ada.etag })
+      .catch((error: unknown) => error);
     expect(stale).toBeInstanceOf(StaleUserError);
     expect(stale).toMatchObject({ userId: ada.id });
 
-    await using stranger = createRollcallClient({ baseUrl: server.url, token: "not.a.token", ...wire });
-    await expect(stranger.getUser(ada.id)).rejects.toThrow(UnauthorizedError);
-    await using nobody = createRollcallClient({ baseUrl: server.url, ...wire });
-    await expect(nobody.getUser(ada.id)).rejects.toThrow("missing authorization token");
+    await using stranger = createRollcall({ baseUrl: server.url, token: "not.a.token", ...wire });
+    await expect(stranger.users.get(ada.id)).rejects.toThrow(UnauthorizedError);
+    await using nobody = createRollcall({ baseUrl: server.url, ...wire });
+    await expect(nobody.users.get(ada.id)).rejects.toThrow("missing authorization token");
   });
 
   test(`streams, by ${name}`, async () => {
     await using server = await startServer();
-    await using client = createRollcallClient({ baseUrl: server.url, token: await server.token(), ...wire });
-    expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
-    await expect(Array.fromAsync(client.query(""))).rejects.toThrow(ValidationError);
-    const receipt = await client.uploadFile(new Blob(["a".repeat(200_000)]));
+    await using client = createRollcall({ baseUrl: server.url, token: await server.token(), ...wire });
+    expect(await Array.fromAsync(client.streams.query("q"))).toHaveLength(10);
+    await expect(Array.fromAsync(client.streams.query(""))).rejects.toThrow(ValidationError);
+    const receipt = await client.streams.upload(new Blob(["a".repeat(200_000)]));
     expect(receipt.totalBytes).toBe(200_000);
-    const chat = client.chat();
+    const chat = client.streams.chat();
     if (wire.httpVersion === "1.1") {
       await expect(Array.fromAsync(chat)).rejects.toThrow();
       return;
@@ -103,18 +106,19 @@ for (const wire of wires) {
 
 test("listAllUsers reads page after page, and no more than is asked for", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   const count = 25;
   for (let index = 0; index < count; index++) {
-    await client.createUser({ email: `user${index}@example.com`, name: `User ${index}` });
+    await client.users.create({ email: `user${index}@example.com`, name: `User ${index}` });
   }
-  const emails = (await Array.fromAsync(client.listAllUsers({ pageSize: 10 }))).map(({ email }) => email);
-  expect(emails).toEqual(Array.from({ length: count }, (_, index) => `user${index}@example.com`));
-  expect(await Array.fromAsync(client.listAllUsers({ filter: "user1" }))).toHaveLength(11);
+  const emails = (await Array.fromAsync(client.users.listAll({ pageSize: 10 }))).map(({ email }) => email);
+  // Users of the same millisecond have no order among them.
+  expect(emails.toSorted()).toEqual(Array.from({ length: count }, (_, index) => `user${index}@example.com`).toSorted());
+  expect(await Array.fromAsync(client.users.listAll({ filter: "user1" }))).toHaveLength(11);
 
   const listCalls = () => server.log.filter(({ method }) => String(method).endsWith("/ListUsers")).length;
   const before = listCalls();
-  for await (const user of client.listAllUsers({ pageSize: 10 })) if (user.name === "User 3") break;
+  for await (const user of client.users.listAll({ pageSize: 10 })) if (user.name === "User 3") break;
   expect(listCalls()).toBe(before + 1);
 });
 
@@ -122,7 +126,7 @@ test("a unary call has a deadline by default", async () => {
   await using server = await startServer();
   const token = await server.token();
   const deadlines: (string | null)[] = [];
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     token,
     interceptors: [
@@ -132,10 +136,10 @@ test("a unary call has a deadline by default", async () => {
       },
     ],
   });
-  await client.listUsers();
-  await client.listUsers({}, { timeoutMs: 1_000 });
-  await client.users.listUsers({});
-  await Array.fromAsync(client.query("q"));
+  await client.users.list();
+  await client.users.list({}, { timeoutMs: 1_000 });
+  await client.service(UserService).listUsers({});
+  await Array.fromAsync(client.streams.query("q"));
   const [byDefault, own, generated, stream] = deadlines.map((value) => value && Number.parseInt(value, 10));
   expect(byDefault).toBeGreaterThan(4_000);
   expect(byDefault).toBeLessThanOrEqual(5_000);
@@ -146,37 +150,37 @@ test("a unary call has a deadline by default", async () => {
 
 test("a deadline beyond what can be sent does not end the call at once", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     token: await server.token(),
     timeoutMs: Number.MAX_SAFE_INTEGER,
   });
-  expect((await client.listUsers()).users).toEqual([]);
-  expect(await Array.fromAsync(client.query("q", { timeoutMs: 1e12 }))).toHaveLength(10);
+  expect((await client.users.list()).users).toEqual([]);
+  expect(await Array.fromAsync(client.streams.query("q", { timeoutMs: 1e12 }))).toHaveLength(10);
 });
 
 test("a closed client makes no calls", async () => {
   await using server = await startServer();
-  const client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  await client.listUsers();
+  const client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await client.users.list();
   await client.close();
   await client.close();
-  await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Canceled, rawMessage: "the client is closed" });
+  await expect(client.users.list()).rejects.toMatchObject({ code: Code.Canceled, rawMessage: "the client is closed" });
 });
 
 test("wrong options are refused at once", () => {
-  expect(() => createRollcallClient({ baseUrl: "localhost:8080" })).toThrow("must begin with http:// or https://");
-  expect(() => createRollcallClient({ baseUrl: [] })).toThrow("baseUrl must not be empty");
-  expect(() => createRollcallClient({ baseUrl: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
-  expect(() => createRollcallClient({ baseUrl: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
-  expect(() => createRollcallClient({ baseUrl: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
+  expect(() => createRollcall({ baseUrl: "localhost:8080" })).toThrow("must begin with http:// or https://");
+  expect(() => createRollcall({ baseUrl: [] })).toThrow("baseUrl must not be empty");
+  expect(() => createRollcall({ baseUrl: ["http://a.example", "http://b.example/api"] })).toThrow("same path");
+  expect(() => createRollcall({ baseUrl: "http://localhost", httpVersion: "1.1" })).toThrow("gRPC needs HTTP/2");
+  expect(() => createRollcall({ baseUrl: "http://localhost", pool: { size: 0 } })).toThrow(RangeError);
   for (const ms of [Number.NaN, 0, -1]) {
-    expect(() => createRollcallClient({ baseUrl: "http://localhost", pool: { idleTimeoutMs: ms } })).toThrow(
+    expect(() => createRollcall({ baseUrl: "http://localhost", pool: { idleTimeoutMs: ms } })).toThrow(
       "pool.idleTimeoutMs must be above 0",
     );
   }
-  expect(() => createRollcallClient({ baseUrl: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
-  expect(() => createRollcallClient({ baseUrl: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
+  expect(() => createRollcall({ baseUrl: "https://localhost", tls: { cert: "x" } })).toThrow("go together");
+  expect(() => createRollcall({ baseUrl: "https://localhost", tls: { ca: "/does/not/exist" } })).toThrow(
     "tls.ca: /does/not/exist does not exist",
   );
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import type { RollcallClientOptions } from "../src/index.ts";
+import type { RollcallOptions } from "../src/index.ts";
 import { bundle } from "./support/bundle.ts";
 import { expectedOfCore, type runCoreScenario } from "./support/core-scenario.ts";
 
@@ -24,7 +24,7 @@ test("the core runs in Chromium", async () => {
     await using server = await startServer({ webRoot });
     await using page = await browser.newPage();
     await page.goto(server.url);
-    const options: RollcallClientOptions = { baseUrl: server.url, token: await server.token(), protocol };
+    const options: RollcallOptions = { baseUrl: server.url, token: await server.token(), protocol };
     const seen = await page.evaluate(
       (given) => (globalThis as unknown as { runCoreScenario: typeof runCoreScenario }).runCoreScenario(given),
       options,

@@ -5,12 +5,13 @@ import http2 from "node:http2";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Code } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { freePort } from "@rollcall/testing/free-port";
 import { startProcess } from "@rollcall/testing/start-process";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startSilentServer, startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { watchForLeaks } from "./support/leaks.ts";
 import { startResettingProxy } from "./support/resetting-proxy.ts";
 
@@ -20,7 +21,7 @@ test("calls outlive a server that is killed and started again, and no user is lo
   const options = { port: await freePort(), folder: folder.path, env };
   const leaks = watchForLeaks();
   let server = await startProcess(options);
-  const client = createRollcallClient({
+  const client = createRollcall({
     baseUrl: server.url,
     token: server.token,
     timeoutMs: 25_000,
@@ -30,9 +31,9 @@ test("calls outlive a server that is killed and started again, and no user is lo
   let isStopping = false;
   const worker = async (name: string) => {
     for (let index = 0; !isStopping; index++) {
-      const user = await client.createUser({ email: `${name}-${index}@example.com`, name });
+      const user = await client.users.create({ email: `${name}-${index}@example.com`, name });
       created.push(user.id);
-      await client.getUser(user.id);
+      await client.users.get(user.id);
     }
   };
   const workers = Array.from({ length: 8 }, (_, index) => worker(`worker${index}`));
@@ -44,7 +45,7 @@ test("calls outlive a server that is killed and started again, and no user is lo
   isStopping = true;
   // None of the calls has failed.
   await Promise.all(workers);
-  const listed = (await Array.fromAsync(client.listAllUsers())).map(({ id }) => id);
+  const listed = (await Array.fromAsync(client.users.listAll())).map(({ id }) => id);
   expect(listed.sort()).toEqual(created.sort());
   await client.close();
   await server.kill();
@@ -65,24 +66,24 @@ test("a reply that is lost after the commit: with its request id, the retry crea
   });
   const createCalls = () => server.log.filter(({ method }) => String(method).endsWith("/CreateUser"));
   const leaks = watchForLeaks();
-  const client = createRollcallClient({
+  const client = createRollcall({
     baseUrl: proxy.url,
     token: await server.token(),
     retry: { initialDelayMs: 1 },
   });
   const ada = { email: "ada@example.com", name: "Ada" };
-  await client.listUsers();
+  await client.users.list();
   isLosing = true;
-  const user = await client.createUser(ada);
+  const user = await client.users.create(ada);
   expect(createCalls().map(({ code }) => code)).toEqual(["ok", "ok"]);
-  expect((await client.listUsers()).users).toEqual([user]);
+  expect((await client.users.list()).users).toEqual([user]);
 
   // The control: without a request id it is not repeated, and its caller can't know.
   isLosing = true;
-  const grace = client.users.createUser({ email: "grace@example.com", name: "Grace" });
+  const grace = client.service(UserService).createUser({ email: "grace@example.com", name: "Grace" });
   await expect(grace).rejects.toMatchObject({ code: Code.Unavailable });
   expect(createCalls()).toHaveLength(3);
-  expect((await client.listUsers()).users).toHaveLength(2);
+  expect((await client.users.list()).users).toHaveLength(2);
   await client.close();
   await leaks.assertNone();
 });
@@ -94,29 +95,29 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
   const leaks = watchForLeaks();
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 1);
-    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: false });
-    const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
+    await using client = createRollcall({ baseUrl: proxy.url, token, retry: false });
+    const { user } = await client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
     expect(user?.name).toBe("Ada");
     expect(proxy.resetCount).toBe(1);
   }
   {
     // Refused more often than it goes again by itself: a retry, safe for any call.
     await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 4);
-    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
-    await client.users.createUser({ email: "grace@example.com", name: "Grace" });
+    await using client = createRollcall({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await client.service(UserService).createUser({ email: "grace@example.com", name: "Grace" });
     expect(proxy.resetCount).toBe(4);
   }
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_INTERNAL_ERROR, 1);
-    await using client = createRollcallClient({ baseUrl: proxy.url, token });
-    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.Internal });
-    expect((await client.listUsers()).users).toHaveLength(2);
+    await using client = createRollcall({ baseUrl: proxy.url, token });
+    await expect(client.users.list()).rejects.toMatchObject({ code: Code.Internal });
+    expect((await client.users.list()).users).toHaveLength(2);
   }
   {
     await using proxy = await startResettingProxy(server.url, NGHTTP2_ENHANCE_YOUR_CALM, 1);
-    await using client = createRollcallClient({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
-    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.ResourceExhausted });
-    expect((await client.listUsers()).users).toHaveLength(2);
+    await using client = createRollcall({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
+    await expect(client.users.list()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    expect((await client.users.list()).users).toHaveLength(2);
     expect(proxy.resetCount).toBe(1);
   }
   await leaks.assertNone();
@@ -126,16 +127,16 @@ test("connections that are reset under a stream end it as unavailable", async ()
   await using server = await startServer({ streams: { resultCount: 1_000, resultIntervalMs: 5 } });
   await using proxy = await startTcpProxy(server.port);
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
+  const client = createRollcall({ baseUrl: proxy.url, token: await server.token() });
   const results: string[] = [];
   const reading = (async () => {
-    for await (const { data } of client.query("q")) results.push(data);
+    for await (const { data } of client.streams.query("q")) results.push(data);
   })();
   await until(() => results.length > 3);
   proxy.reset();
   await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
   // The next call does not notice.
-  await client.listUsers();
+  await client.users.list();
   await client.close();
   await leaks.assertNone();
 });
@@ -153,8 +154,8 @@ test("a slow consumer holds the server back", async () => {
     },
   });
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
-  const results = client.query(bigQuery)[Symbol.asyncIterator]();
+  const client = createRollcall({ baseUrl: proxy.url, token: await server.token() });
+  const results = client.streams.query(bigQuery)[Symbol.asyncIterator]();
   await results.next();
   // Until nothing more comes.
   for (let before = -1; before !== bytesCount; ) {
@@ -183,7 +184,7 @@ test("a slow server holds an upload back", async () => {
       return bytes;
     },
   });
-  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: proxy.url, token: await server.token() });
   let produced = 0;
   async function* endless() {
     for (;;) {
@@ -192,7 +193,7 @@ test("a slow server holds an upload back", async () => {
     }
   }
   const controller = new AbortController();
-  const upload = client.uploadFile(endless(), {
+  const upload = client.streams.upload(endless(), {
     signal: controller.signal,
     onProgress({ sentBytes }) {
       if (sentBytes > 5_000_000) isFrozen = true;
@@ -214,8 +215,8 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
   await using silent = await startSilentServer();
   const token = await server.token();
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ baseUrl: server.url, token });
-  const unreachable = createRollcallClient({ baseUrl: silent.url, token, pool: { connectTimeoutMs: 300 } });
+  const client = createRollcall({ baseUrl: server.url, token });
+  const unreachable = createRollcall({ baseUrl: silent.url, token, pool: { connectTimeoutMs: 300 } });
   const canceled = { code: Code.Canceled };
   const controllers: AbortController[] = [];
   const signal = () => {
@@ -227,12 +228,12 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
 
   // Before it begins.
   const aborted = AbortSignal.abort();
-  await expect(client.getUser("1", { signal: aborted })).rejects.toMatchObject(canceled);
-  await expect(Array.fromAsync(client.query("q", { signal: aborted }))).rejects.toMatchObject(canceled);
-  await expect(client.uploadFile(new Blob(["x"]), { signal: aborted })).rejects.toMatchObject(canceled);
+  await expect(client.users.get("1", { signal: aborted })).rejects.toMatchObject(canceled);
+  await expect(Array.fromAsync(client.streams.query("q", { signal: aborted }))).rejects.toMatchObject(canceled);
+  await expect(client.streams.upload(new Blob(["x"]), { signal: aborted })).rejects.toMatchObject(canceled);
 
   // While it connects.
-  const connecting = unreachable.getUser("1", { signal: signal() });
+  const connecting = unreachable.users.get("1", { signal: signal() });
   await until(() => silent.openCount > 0);
   abort();
   await expect(connecting).rejects.toMatchObject(canceled);
@@ -244,20 +245,20 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
     // A source that never answers again.
     await new Promise(() => {});
   }
-  await expect(client.uploadFile(slowSource(), { signal: signal() })).rejects.toMatchObject(canceled);
+  await expect(client.streams.upload(slowSource(), { signal: signal() })).rejects.toMatchObject(canceled);
 
   // While the response is awaited.
-  const waiting = client.getUser("1", { signal: signal() });
+  const waiting = client.users.get("1", { signal: signal() });
   setImmediate(abort);
   await expect(waiting).rejects.toMatchObject(canceled);
 
   // While the response comes, by signal, by leaving the loop, and in a chat.
   const reading = async () => {
-    for await (const { sequence } of client.query("q", { signal: signal() })) if (sequence === 3) abort();
+    for await (const { sequence } of client.streams.query("q", { signal: signal() })) if (sequence === 3) abort();
   };
   await expect(reading()).rejects.toMatchObject(canceled);
-  for await (const { sequence } of client.query("q")) if (sequence === 3) break;
-  const chat = client.chat({ signal: signal() });
+  for await (const { sequence } of client.streams.query("q")) if (sequence === 3) break;
+  const chat = client.streams.chat({ signal: signal() });
   await chat.send("Hello");
   const replies = chat[Symbol.asyncIterator]();
   expect((await replies.next()).value).toBe("Echo: Hello");
@@ -265,7 +266,7 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
   await expect(replies.next()).rejects.toMatchObject(canceled);
   await expect(chat.send("late")).rejects.toMatchObject(canceled);
   {
-    using left = client.chat();
+    using left = client.streams.chat();
     await left.send("Hello");
   }
 

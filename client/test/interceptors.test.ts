@@ -11,7 +11,7 @@ import {
   createTracingInterceptor,
   type TokenRequest,
 } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 
 /** Clients over the stock transport: each interceptor is of use alone. */
 function stockClients(server: TestServer, ...interceptors: Interceptor[]) {
@@ -156,12 +156,12 @@ test("logging: a stream that is left is logged when its call is canceled", async
   await using server = await startServer({ streams: { resultIntervalMs: 10, resultCount: 1_000 } });
   const codes: unknown[] = [];
   const take = (fields: object) => codes.push((fields as { code: unknown }).code);
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     token: await server.token(),
     logger: { info: take, warn: take },
   });
-  for await (const _ of client.query("q")) break;
+  for await (const _ of client.streams.query("q")) break;
   expect(codes).toEqual(["canceled"]);
 });
 
@@ -204,7 +204,7 @@ test("hooks and loggers that throw fail no call, and run once for each", async (
     throw new Error(what);
   };
   let attempts = 0;
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     trace: ({ stream }) => (stream ? fail("begin") : () => fail("end")),
     logger: { info: () => fail("info"), warn: () => fail("warn") },
@@ -217,12 +217,12 @@ test("hooks and loggers that throw fail no call, and run once for each", async (
       },
     ],
   });
-  expect((await client.listUsers()).users).toEqual([]);
+  expect((await client.users.list()).users).toEqual([]);
   expect(attempts).toBe(2);
   expect(called.splice(0)).toEqual(["onRetry", "warn", "info", "end"]);
-  await expect(client.getUser("x")).rejects.toMatchObject({ code: Code.NotFound });
+  await expect(client.users.get("x")).rejects.toMatchObject({ code: Code.NotFound });
   expect(called.splice(0)).toEqual(["warn", "end"]);
-  expect(await Array.fromAsync(client.query("q"))).toHaveLength(10);
+  expect(await Array.fromAsync(client.streams.query("q"))).toHaveLength(10);
   expect(called).toEqual(["begin", "info"]);
 });
 
@@ -230,7 +230,7 @@ test("one call is one line and one request id, however many attempts it takes", 
   await using server = await startServer();
   const lines: [string, object][] = [];
   const attempts: (string | null)[] = [];
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     token: await server.token(),
     retry: { initialDelayMs: 1 },
@@ -246,7 +246,7 @@ test("one call is one line and one request id, however many attempts it takes", 
       },
     ],
   });
-  await client.listUsers();
+  await client.users.list();
   expect(lines.map(([message]) => message)).toEqual(["retry", "call"]);
   expect(lines[0]?.[1]).toMatchObject({ attempt: 1, method: "user.v1.UserService/ListUsers" });
   expect(attempts).toHaveLength(2);

@@ -7,16 +7,17 @@ import https from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { testCa, testCertificate } from "@rollcall/testing/matrix";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-type Wire = Pick<NodeRollcallClientOptions, "protocol" | "httpVersion">;
+type Wire = Pick<NodeRollcallOptions, "protocol" | "httpVersion">;
 
 const wires: readonly Wire[] = [
   { protocol: "grpc" },
@@ -60,13 +61,13 @@ test.each(wires.flatMap((wire) => [false, true].map((isTls) => ({ ...wire, isTls
   async ({ isTls, ...wire }) => {
     await using server = await startNotingServer(wire.httpVersion ?? "2", isTls);
     {
-      await using client = createRollcallClient({
+      await using client = createRollcall({
         baseUrl: server.address,
         tls: isTls ? { ca: testCa } : {},
         retry: false,
         ...wire,
       });
-      await expect(client.listUsers()).rejects.toThrow("400");
+      await expect(client.users.list()).rejects.toThrow("400");
     }
     expect(server.names).toEqual([server.host]);
   },
@@ -88,8 +89,8 @@ test.each([false, true])("users list works by every protocol, with TLS: %j", asy
 test("a call's own Host is the only name that it sends", async () => {
   await using server = await startNotingServer("2", false);
   {
-    await using client = createRollcallClient({ baseUrl: server.address, retry: false });
-    const call = client.users.listUsers({}, { headers: { host: "rollcall.example.com" } });
+    await using client = createRollcall({ baseUrl: server.address, retry: false });
+    const call = client.service(UserService).listUsers({}, { headers: { host: "rollcall.example.com" } });
     await expect(call).rejects.toThrow("400");
   }
   expect(server.names).toEqual(["rollcall.example.com"]);

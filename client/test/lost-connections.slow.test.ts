@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import type { RetryEvent } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -54,7 +55,7 @@ test("with connections cut again and again under many calls, none fails and none
   await using proxy = await startTcpProxy(server.port);
   let created = 0;
   let repeated = 0;
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: proxy.url,
     token: await server.token(),
     timeoutMs: 25_000,
@@ -63,7 +64,7 @@ test("with connections cut again and again under many calls, none fails and none
   });
   const worker = async (name: string) => {
     for (let index = 0; index < 40; index++) {
-      await client.createUser({ email: `${name}-${index}@example.com`, name });
+      await client.users.create({ email: `${name}-${index}@example.com`, name });
       created += 1;
       // Whatever is open now ends, with all that is on it.
       if (created % 20 === 0) proxy.reset();
@@ -72,13 +73,13 @@ test("with connections cut again and again under many calls, none fails and none
   await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`worker${index}`)));
   // More than the budget would bear if each call counted.
   expect(repeated).toBeGreaterThan(40);
-  expect(await Array.fromAsync(client.listAllUsers())).toHaveLength(320);
+  expect(await Array.fromAsync(client.users.listAll())).toHaveLength(320);
 });
 
 test("a server that takes calls and drops them unanswered gets few again, at the pace of its rests", async () => {
   await using server = await startCounting(({ cut }) => setImmediate(cut));
-  const client = createRollcallClient({ baseUrl: server.address, timeoutMs: 3_000 });
-  const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1")));
+  const client = createRollcall({ baseUrl: server.address, timeoutMs: 3_000 });
+  const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.users.get("1")));
   for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
   // The control: before the first loss, a connection takes all that there is.
   expect(server.callsByConnection[0]).toBeGreaterThan(4);
@@ -109,14 +110,14 @@ test("calls that are too many at once for a young connection all come through, a
     }, 10);
   });
   const retries: RetryEvent[] = [];
-  const client = createRollcallClient({
+  const client = createRollcall({
     baseUrl: server.address,
     timeoutMs: 25_000,
     retry: { onRetry: (event) => retries.push(event) },
   });
   await Promise.all(
     Array.from({ length: 200 }, (_, index) =>
-      client.users.createUser({ email: `${index}@example.com`, name: "U", requestId: `${index}` }),
+      client.service(UserService).createUser({ email: `${index}@example.com`, name: "U", requestId: `${index}` }),
     ),
   );
   expect(answered).toBeGreaterThanOrEqual(200);
@@ -139,14 +140,14 @@ test("over HTTP/1.1, a server that takes calls and drops them unanswered is boun
   await once(server, "listening");
   const makeCalls = (maxTokens: number, timeoutMs: number) => {
     calls = 0;
-    const client = createRollcallClient({
+    const client = createRollcall({
       baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       protocol: "connect",
       httpVersion: "1.1",
       timeoutMs,
       retry: { budget: { maxTokens }, initialDelayMs: 1, maxDelayMs: 50 },
     });
-    return { client, burst: Promise.allSettled(Array.from({ length: 100 }, () => client.getUser("1"))) };
+    return { client, burst: Promise.allSettled(Array.from({ length: 100 }, () => client.users.get("1"))) };
   };
   const bounded = makeCalls(6, 2_000);
   for (const result of await bounded.burst) expect(result).toMatchObject({ status: "rejected" });

@@ -7,7 +7,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { InMemorySpanExporter, type ReadableSpan, SimpleSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
-import { createRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
+import { createRollcall, type NodeRollcallOptions } from "@rollcall/client/node";
 import { createOpenTelemetryHook } from "@rollcall/client/opentelemetry";
 import { startOtlpReceiver } from "@rollcall/testing/otlp/receiver";
 import { startServer } from "@rollcall/testing/start-server";
@@ -43,12 +43,12 @@ test.each(["grpc", "connect"] as const)(
     const { tracer, meter, spans, durationAttributes, close } = createApplication();
     await using receiver = await startOtlpReceiver();
     const server = await startServer({ otlp: { endpoint: receiver.endpoint, sampleRatio: 0 } });
-    const options: NodeRollcallClientOptions = { baseUrl: server.url, protocol, token: await server.token() };
-    const client = createRollcallClient({ ...options, trace: createOpenTelemetryHook({ tracer, meter }) });
+    const options: NodeRollcallOptions = { baseUrl: server.url, protocol, token: await server.token() };
+    const client = createRollcall({ ...options, trace: createOpenTelemetryHook({ tracer, meter }) });
     await tracer.startActiveSpan("work", async (work) => {
-      await client.createUser({ email: "ada@example.com", name: "Ada" });
-      await expect(client.getUser("nobody")).rejects.toThrow();
-      for await (const _ of client.query("x"));
+      await client.users.create({ email: "ada@example.com", name: "Ada" });
+      await expect(client.users.get("nobody")).rejects.toThrow();
+      for await (const _ of client.streams.query("x"));
       work.end();
     });
     await client.close();
@@ -88,9 +88,9 @@ test("without an SDK, the context of the active span goes on to the server", asy
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const spanContext = { traceId: "4bf92f3577b34da6a3ce929d0e0e4736", spanId: "00f067aa0ba902b7", traceFlags: 1 };
   const options = { baseUrl: server.url, token: await server.token(), trace: createOpenTelemetryHook() };
-  await using client = createRollcallClient(options);
-  await context.with(trace.setSpanContext(context.active(), spanContext), () => client.listUsers());
-  await client.listUsers();
+  await using client = createRollcall(options);
+  await context.with(trace.setSpanContext(context.active(), spanContext), () => client.users.list());
+  await client.users.list();
   const traceIds = server.log.filter(({ msg }) => msg === "call").map(({ traceId }) => traceId);
   expect(traceIds).toEqual([spanContext.traceId, undefined]);
 });

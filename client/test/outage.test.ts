@@ -3,13 +3,14 @@ import http from "node:http";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { freePort } from "@rollcall/testing/free-port";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
-import { createRollcallClient as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
+import { createRollcall as createCoreClient, RequestNotSentError, type RetryEvent } from "../src/index.ts";
 import { findNotSent } from "../src/internal/not-sent.ts";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -20,7 +21,7 @@ const wires = [
   { protocol: "grpc-web", httpVersion: "1.1" },
   { protocol: "connect", httpVersion: "1.1" },
 ] as const;
-const nameOf = (wire: Partial<NodeRollcallClientOptions>) => `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
+const nameOf = (wire: Partial<NodeRollcallOptions>) => `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
 
 /** A port of a server that is down until `start`. */
 async function startOutage() {
@@ -45,7 +46,7 @@ for (const wire of wires) {
     await using outage = await startOutage();
     const reached: ConnectError[] = [];
     const retries: RetryEvent[] = [];
-    await using client = createRollcallClient({
+    await using client = createRollcall({
       baseUrl: outage.address,
       token: await outage.server.token(),
       timeoutMs: 25_000,
@@ -56,14 +57,14 @@ for (const wire of wires) {
     });
     const creates = Array.from({ length: 20 }, (_, index) =>
       // Without a request id: not even that is needed for what was never sent.
-      client.users.createUser({ email: `user${index}@example.com`, name: "User" }),
+      client.service(UserService).createUser({ email: `user${index}@example.com`, name: "User" }),
     );
-    const query = Array.fromAsync(client.query("q"));
+    const query = Array.fromAsync(client.streams.query("q"));
     await until(() => reached.length > 0);
     await outage.start();
     expect(await Promise.all(creates)).toHaveLength(20);
     expect(await query).toHaveLength(10);
-    expect((await client.listUsers()).users).toHaveLength(20);
+    expect((await client.users.list()).users).toHaveLength(20);
     expect(retries).toEqual([]);
     // One report is for all that wait.
     expect(reached).toHaveLength(1);
@@ -74,12 +75,12 @@ for (const wire of wires) {
     const leaks = watchForLeaks();
     const lines: unknown[] = [];
     const write = (fields: object) => lines.push(fields);
-    const client = createRollcallClient({
+    const client = createRollcall({
       baseUrl: `http://127.0.0.1:${await freePort()}`,
       logger: { info: write, warn: write },
       ...wire,
     });
-    const error = await client.getUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
+    const error = await client.users.get("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
     expect((error as Error).message).toContain("waiting for a connection");
     expect(lines).toMatchObject([{ code: "deadline_exceeded", error: expect.stringContaining("ECONNREFUSED") }]);
@@ -88,7 +89,10 @@ for (const wire of wires) {
 
     const controller = new AbortController();
     const { signal } = controller;
-    const calls = [client.getUser("1", { signal, timeoutMs: 600_000 }), Array.fromAsync(client.query("q", { signal }))];
+    const calls = [
+      client.users.get("1", { signal, timeoutMs: 600_000 }),
+      Array.fromAsync(client.streams.query("q", { signal })),
+    ];
     const settled = Promise.allSettled(calls);
     await until(() => getEventListeners(signal, "abort").length > 0);
     controller.abort();
@@ -100,19 +104,19 @@ for (const wire of wires) {
 
   test(`a call without a deadline does not wait for ever, and what waits is bounded: ${nameOf(wire)}`, async () => {
     const address = `http://127.0.0.1:${await freePort()}`;
-    await using short = createRollcallClient({ baseUrl: address, pool: { waitTimeoutMs: 200 }, ...wire });
-    const error = await Array.fromAsync(short.query("q")).catch((reason: unknown) => reason);
+    await using short = createRollcall({ baseUrl: address, pool: { waitTimeoutMs: 200 }, ...wire });
+    const error = await Array.fromAsync(short.streams.query("q")).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       code: Code.Unavailable,
       rawMessage: expect.stringMatching(/^no connection within 200 ms: .*ECONNREFUSED/),
     });
 
     const pool = { maxWaitingCalls: 3, maxWaitingBytes: 100_000 };
-    const client = createRollcallClient({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
+    const client = createRollcall({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
     let failed = 0;
     const countFailed = () => failed++;
     const calls = Array.from({ length: 10 }, () =>
-      client.listUsers().catch((reason: ConnectError) => {
+      client.users.list().catch((reason: ConnectError) => {
         countFailed();
         return reason;
       }),
@@ -124,10 +128,10 @@ for (const wire of wires) {
     expect(tooMany).toHaveLength(7);
     expect(String(tooMany[0])).toContain("3 calls wait for a connection already");
 
-    await using large = createRollcallClient({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
-    const first = large.createUser({ email: "a@example.com", name: "x".repeat(90_000) });
+    await using large = createRollcall({ baseUrl: address, pool, timeoutMs: 60_000, ...wire });
+    const first = large.users.create({ email: "a@example.com", name: "x".repeat(90_000) });
     first.catch(() => {});
-    await expect(large.createUser({ email: "b@example.com", name: "x".repeat(90_000) })).rejects.toMatchObject({
+    await expect(large.users.create({ email: "b@example.com", name: "x".repeat(90_000) })).rejects.toMatchObject({
       code: Code.Unavailable,
       rawMessage: expect.stringContaining("100000 bytes wait for a connection already"),
     });
@@ -147,8 +151,8 @@ test("a server that refuses every stream is asked at the backoff's pace, until t
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = createRollcallClient({ baseUrl: address, retry: { backoff: () => 100 } });
-  const error = await client.deleteUser("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
+  const client = createRollcall({ baseUrl: address, retry: { backoff: () => 100 } });
+  const error = await client.users.delete("1", { timeoutMs: 1_000 }).catch((reason: unknown) => reason);
   // The deadline may come between two tries or within one.
   expect([Code.Unavailable, Code.DeadlineExceeded]).toContain((error as ConnectError).code);
   // Twice for each pause, which get shorter only close to the deadline.
@@ -170,8 +174,8 @@ test("an earlier attempt that may have arrived is not forgotten: the error does 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await using client = createRollcallClient({ baseUrl: address, retry: { initialDelayMs: 1 } });
-  const create = client.createUser({ email: "ada@example.com", name: "Ada" }, { timeoutMs: 500 });
+  await using client = createRollcall({ baseUrl: address, retry: { initialDelayMs: 1 } });
+  const create = client.users.create({ email: "ada@example.com", name: "Ada" }, { timeoutMs: 500 });
   const error = await create.catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
   expect(findNotSent(error)).toBeUndefined();
@@ -187,7 +191,7 @@ test("the core over fetch waits too where fetch reports that nobody was reached"
     timeoutMs: 25_000,
     retry: { maxAttempts: 2, budget: { maxTokens: 2 }, initialDelayMs: 20, maxDelayMs: 100, onRetry: () => retries++ },
   });
-  const create = client.users.createUser({ email: "ada@example.com", name: "Ada" });
+  const create = client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
   await until(() => retries > 3);
   await using _proxy = await startTcpProxy(server.port, { port });
   expect((await create).user?.name).toBe("Ada");
@@ -199,7 +203,9 @@ test("the core over fetch waits too where fetch reports that nobody was reached"
   const address = `http://127.0.0.1:${(dropping.address() as AddressInfo).port}`;
   const before = retries;
   const other = createCoreClient({ baseUrl: address, retry: { onRetry: () => retries++ } });
-  await expect(other.users.createUser({ email: "a@b.c", name: "A" })).rejects.toMatchObject({ code: Code.Unavailable });
+  await expect(other.service(UserService).createUser({ email: "a@b.c", name: "A" })).rejects.toMatchObject({
+    code: Code.Unavailable,
+  });
   expect(retries).toBe(before);
   dropping.close();
 });
@@ -221,14 +227,14 @@ test("what the server asks for is heard in each protocol: RetryInfo, pushback an
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const options = { baseUrl: address, protocol: "connect", httpVersion: "1.1" } as const;
-  const client = createRollcallClient({ ...options, retry: { initialDelayMs: 1 } });
-  await client.listUsers();
+  const client = createRollcall({ ...options, retry: { initialDelayMs: 1 } });
+  await client.users.list();
   expect(calls).toBe(3);
   // One that forbids it, and the control: one that says nothing.
   for (const headers of [{ "grpc-retry-pushback-ms": "-1", "retry-after": "0" }, {}]) {
     calls = 0;
     answers.splice(0, answers.length, headers as Record<string, string>);
-    await expect(client.listUsers()).rejects.toMatchObject({ code: Code.ResourceExhausted });
+    await expect(client.users.list()).rejects.toMatchObject({ code: Code.ResourceExhausted });
     expect(calls).toBe(1);
   }
   await client.close();

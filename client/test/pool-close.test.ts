@@ -3,7 +3,7 @@ import { until } from "@rollcall/testing/start-server";
 import { startSilentServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
@@ -15,14 +15,14 @@ for (const scheme of ["http", "https"]) {
     test(`a server that never answers the handshake ends by the connect timeout: ${scheme}, ${wire.protocol}`, async () => {
       await using silent = await startSilentServer();
       const leaks = watchForLeaks();
-      const client = createRollcallClient({
+      const client = createRollcall({
         baseUrl: silent.url.replace("http", scheme),
         retry: false,
         timeoutMs: 20_000,
         pool: { connectTimeoutMs: 100, waitTimeoutMs: 0 },
         ...wire,
       });
-      const error = await client.getUser("1").catch((reason: unknown) => reason);
+      const error = await client.users.get("1").catch((reason: unknown) => reason);
       expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(/within 100 ms/) });
       expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
       await client.close();
@@ -36,7 +36,7 @@ for (const scheme of ["http", "https"]) {
   test(`close gives up a connection that is still opening: ${scheme}`, async () => {
     await using silent = await startSilentServer();
     const leaks = watchForLeaks();
-    const client = createRollcallClient({
+    const client = createRollcall({
       baseUrl: silent.url.replace("http", scheme),
       retry: false,
       timeoutMs: 20_000,
@@ -44,8 +44,8 @@ for (const scheme of ["http", "https"]) {
       pool: { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 },
     });
     const controller = new AbortController();
-    const canceled = client.getUser("1", { signal: controller.signal });
-    const waiting = client.getUser("1").catch((reason: unknown) => reason);
+    const canceled = client.users.get("1", { signal: controller.signal });
+    const waiting = client.users.get("1").catch((reason: unknown) => reason);
     await until(() => silent.openCount === 1);
     controller.abort();
     await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
@@ -60,8 +60,8 @@ test("the check for leaks sees a connection that is open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
   // Many: what the tests before have left, such as timers and closing sockets, may end meanwhile.
-  const clients = Array.from({ length: 20 }, () => createRollcallClient({ baseUrl: server.url }));
-  for (const client of clients) await client.getUser("1");
+  const clients = Array.from({ length: 20 }, () => createRollcall({ baseUrl: server.url }));
+  for (const client of clients) await client.users.get("1");
   expect(leaks.openCount()).toBeGreaterThan(0);
   for (const client of clients) await client.close();
   await leaks.assertNone();
@@ -70,11 +70,11 @@ test("the check for leaks sees a connection that is open", async () => {
 test("close lets calls finish, then nothing is left open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
-  const client = createRollcallClient({ baseUrl: server.url });
-  const call = client.getUser("wait");
+  const client = createRollcall({ baseUrl: server.url });
+  const call = client.users.get("wait");
   await until(() => server.waiting === 1);
   const closed = client.close();
-  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.Canceled });
+  await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.Canceled });
   server.openGate();
   await call;
   await closed;
@@ -84,8 +84,8 @@ test("close lets calls finish, then nothing is left open", async () => {
 
 test("close cuts calls that last too long", async () => {
   await using server = await startBareServer();
-  const client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
-  const call = client.getUser("wait");
+  const client = createRollcall({ baseUrl: server.url, retry: false, pool: { closeTimeoutMs: 50 } });
+  const call = client.users.get("wait");
   call.catch(() => {});
   await until(() => server.waiting === 1);
   await client.close();

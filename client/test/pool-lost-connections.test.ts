@@ -1,9 +1,10 @@
 import http2 from "node:http2";
 import { Code } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
@@ -11,22 +12,22 @@ checkEachForLeaks();
 
 test("a GOAWAY on an idle connection is no error, and the next call gets a new connection", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
+  await using client = createRollcall({ baseUrl: server.url, retry: false, pool: { size: 1 } });
   for (const code of [http2.constants.NGHTTP2_NO_ERROR, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM]) {
-    await client.getUser("1");
+    await client.users.get("1");
     const [session] = server.sessions;
     session?.goaway(code);
     session?.close();
     await until(() => !server.sessions.has(session as http2.ServerHttp2Session));
-    await client.getUser("1");
+    await client.users.get("1");
     expect(server.sessions.size).toBe(1);
   }
 });
 
 test("a GOAWAY on a busy connection lets its calls finish, and moves those that it refuses", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
-  const slow = client.getUser("wait");
+  await using client = createRollcall({ baseUrl: server.url, retry: false, pool: { size: 1 } });
+  const slow = client.users.get("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
   // Says that only the first stream, number 1, is being processed, when the second has arrived.
@@ -35,7 +36,7 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
     stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
   });
   // No request id, no retry: only a request that never left may go again.
-  const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
+  const { user } = await client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
   expect(user?.email).toBe("ada@example.com");
   server.openGate();
   await slow;
@@ -44,15 +45,15 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
 
 test("a connection on which the server asks for calm takes no more calls", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
-  const slow = client.getUser("wait");
+  await using client = createRollcall({ baseUrl: server.url, retry: false, pool: { size: 1 } });
+  const slow = client.users.get("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
   session?.once("stream", (stream: http2.ServerHttp2Stream) => {
     stream.close(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   });
-  await expect(client.getUser("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
-  await client.getUser("1");
+  await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
+  await client.users.get("1");
   expect([...server.streams.values()]).toEqual([2, 1]);
   // Calls under way finish.
   server.openGate();
@@ -62,30 +63,30 @@ test("a connection on which the server asks for calm takes no more calls", async
 
 test("a GOAWAY with an error ends the calls it names, and moves those after them", async () => {
   await using server = await startBareServer();
-  await using client = createRollcallClient({ baseUrl: server.url, retry: false, pool: { size: 1 } });
-  const first = client.getUser("wait");
+  await using client = createRollcall({ baseUrl: server.url, retry: false, pool: { size: 1 } });
+  const first = client.users.get("wait");
   first.catch(() => {});
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
   session?.once("stream", () => {
     session.goaway(http2.constants.NGHTTP2_ENHANCE_YOUR_CALM, 1);
   });
-  const { user } = await client.users.createUser({ email: "ada@example.com", name: "Ada" });
+  const { user } = await client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
   expect(user?.email).toBe("ada@example.com");
   await expect(first).rejects.toMatchObject({ code: Code.Unavailable });
 });
 
 test("a connection that is lost under a call is unavailable, and only what is safe is repeated", async () => {
   await using server = await startBareServer();
-  await using plain = createRollcallClient({ baseUrl: server.url, retry: false });
-  const lost = plain.getUser("wait");
+  await using plain = createRollcall({ baseUrl: server.url, retry: false });
+  const lost = plain.users.get("wait");
   await until(() => server.waiting === 1);
   for (const session of server.sessions) session.destroy();
   await expect(lost).rejects.toMatchObject({ code: Code.Unavailable });
 
-  await using client = createRollcallClient({ baseUrl: server.url, retry: { initialDelayMs: 1 } });
+  await using client = createRollcall({ baseUrl: server.url, retry: { initialDelayMs: 1 } });
   const calls = server.calls;
-  const repeated = client.getUser("wait");
+  const repeated = client.users.get("wait");
   await until(() => server.calls === calls + 1);
   for (const session of server.sessions) session.socket.resetAndDestroy();
   await until(() => server.calls === calls + 2);
@@ -99,14 +100,14 @@ test("a PING that is not answered ends the connection and its calls", async () =
   await using proxy = await startTcpProxy(Number(new URL(server.url).port), {
     onRequestBytes: (bytes) => (isFrozen ? undefined : bytes),
   });
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: proxy.url,
     retry: false,
     timeoutMs: 25_000,
     pool: { pingIntervalMs: 20, pingTimeoutMs: 1_000 },
   });
   let hasEnded = false;
-  const call = client.getUser("wait").finally(() => {
+  const call = client.users.get("wait").finally(() => {
     hasEnded = true;
   });
   call.catch(() => {});

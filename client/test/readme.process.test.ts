@@ -60,5 +60,5 @@ test("the README's program with TLS", async () => {
 test("no example of the README is left out", () => {
   expect(examples("ts")).toHaveLength(programOutputs.length);
   expect(examples("sh")).toHaveLength(scriptOutputs.length);
-  expect(readme.match(/^```\w/gm)).toHaveLength(programOutputs.length + scriptOutputs.length + 2);
+  expect(readme.match(/^```\w/gm)).toHaveLength(programOutputs.length + scriptOutputs.length + 3);
 });

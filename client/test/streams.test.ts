@@ -8,7 +8,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { resumeStream, UnauthorizedError } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -30,13 +30,13 @@ async function startResumable(fail: (sequence: number) => ConnectError | undefin
   const server = http2.createServer(connectNodeAdapter({ routes }));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const client = createRollcallClient({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const client = createRollcall({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   return {
     opened,
     read: (maxAttempts?: number) =>
       resumeStream({
         open: (cursor: number | undefined, signal) =>
-          client.streams.serverStream({ query: `${cursor ?? -1}` }, { signal }),
+          client.service(StreamService).serverStream({ query: `${cursor ?? -1}` }, { signal }),
         cursorOf: ({ sequence }) => sequence,
         retry: { initialDelayMs: 1, maxAttempts },
       }),
@@ -70,8 +70,8 @@ test("resumption gives up after failures without progress, and at once for a las
 
 test("chat is full duplex: many messages before, between and after replies", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  const chat = client.chat();
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  const chat = client.streams.chat();
   const count = 1_000;
   const sending = (async () => {
     for (let index = 0; index < count; index++) await chat.send(`${index}`);
@@ -84,8 +84,8 @@ test("chat is full duplex: many messages before, between and after replies", asy
 
 test("chat: who does not read is held back, and goes on when he does", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  using chat = client.chat();
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  using chat = client.streams.chat();
   // Random: nothing to be gained by compression.
   const message = randomBytes(37_500).toString("base64");
   let sent = 0;
@@ -106,8 +106,8 @@ test("chat: who does not read is held back, and goes on when he does", async () 
 
 test("chat: a refusal reaches the reader and the writer", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url });
-  const chat = client.chat();
+  await using client = createRollcall({ baseUrl: server.url });
+  const chat = client.streams.chat();
   await expect(Array.fromAsync(chat)).rejects.toThrow(UnauthorizedError);
   await expect(chat.send("Hello")).rejects.toThrow(UnauthorizedError);
 });

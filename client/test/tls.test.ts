@@ -13,7 +13,7 @@ import { startTcpServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
 import { startSocket } from "../src/node/http/open-socket.ts";
-import { createRollcallClient, type NodeRollcallClientOptions } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -55,10 +55,10 @@ async function startTlsServer(options: tls.TlsOptions): Promise<AsyncDisposable 
 }
 
 /** Makes a call that has to fail with these words, for good: neither waiting nor another try helps. */
-async function expectRefusal(options: NodeRollcallClientOptions, message: RegExp): Promise<void> {
+async function expectRefusal(options: NodeRollcallOptions, message: RegExp): Promise<void> {
   let retries = 0;
-  await using client = createRollcallClient({ retry: { onRetry: () => retries++ }, timeoutMs: 60_000, ...options });
-  const error = await client.listUsers().catch((reason: unknown) => reason);
+  await using client = createRollcall({ retry: { onRetry: () => retries++ }, timeoutMs: 60_000, ...options });
+  const error = await client.users.list().catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(message) });
   expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
   expect((error as ConnectError).cause).toMatchObject({ isTransient: false });
@@ -73,7 +73,7 @@ const wires = [
   { protocol: "connect" },
   { protocol: "grpc-web", httpVersion: "1.1" },
   { protocol: "connect", httpVersion: "1.1" },
-] satisfies Partial<NodeRollcallClientOptions>[];
+] satisfies Partial<NodeRollcallOptions>[];
 
 for (const wire of wires) {
   const name = `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
@@ -81,9 +81,9 @@ for (const wire of wires) {
   test(`TLS with a CA in PEM, by ${name}`, async () => {
     await using server = await startServer({ tls: good });
     const options = { baseUrl: server.url, token: await server.token(), ...wire };
-    await using client = createRollcallClient({ ...options, tls: { ca: authority.cert } });
-    expect((await client.listUsers()).users).toEqual([]);
-    const receipt = await client.uploadFile(new Blob(["x".repeat(300_000)]));
+    await using client = createRollcall({ ...options, tls: { ca: authority.cert } });
+    expect((await client.users.list()).users).toEqual([]);
+    const receipt = await client.streams.upload(new Blob(["x".repeat(300_000)]));
     expect(receipt.totalBytes).toBe(300_000);
   });
 
@@ -150,10 +150,10 @@ for (const wire of wires) {
     await using server = await startServer({ tls: { ...good, clientCa: authority.cert } });
     const options = { baseUrl: server.url, token: await server.token(), retry: false as const, ...wire };
     const { cert, key } = await authority.issue({ commonName: "client" });
-    await using known = createRollcallClient({ ...options, tls: { ca: authority.cert, cert, key } });
-    expect((await known.listUsers()).users).toEqual([]);
-    await using unknown = createRollcallClient({ ...options, tls: { ca: authority.cert } });
-    await expect(unknown.listUsers()).rejects.toMatchObject({
+    await using known = createRollcall({ ...options, tls: { ca: authority.cert, cert, key } });
+    expect((await known.users.list()).users).toEqual([]);
+    await using unknown = createRollcall({ ...options, tls: { ca: authority.cert } });
+    await expect(unknown.users.list()).rejects.toMatchObject({
       code: Code.Unavailable,
       rawMessage: expect.stringContaining("the server asks for a client certificate"),
     });
@@ -180,8 +180,8 @@ test("certificates may be files, for the library and for the command", async () 
   const paths = Object.fromEntries(Object.keys(files).map((name) => [name, join(folder.path, `${name}.pem`)]));
   for (const [name, text] of Object.entries(files)) await writeFile(paths[name] as string, text);
   const token = await server.token();
-  await using client = createRollcallClient({ baseUrl: server.url, token, tls: paths });
-  await client.createUser({ email: "ada@example.com", name: "Ada" });
+  await using client = createRollcall({ baseUrl: server.url, token, tls: paths });
+  await client.users.create({ email: "ada@example.com", name: "Ada" });
   const tlsOptions = Object.entries(paths).flatMap(([name, path]) => [`--${name}`, path]);
   const list = await rollcall(["users", "list", ...tlsOptions], {
     env: { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: token },
@@ -196,8 +196,8 @@ test("a handshake that is cut is said so, and tried again until the wait is over
     socket.once("data", () => socket.destroy());
   });
   const address = server.url.replace("http:", "https:");
-  await using client = createRollcallClient({ baseUrl: address, retry: false, pool: { waitTimeoutMs: 300 } });
-  await expect(client.listUsers({}, { timeoutMs: 60_000 })).rejects.toMatchObject({
+  await using client = createRollcall({ baseUrl: address, retry: false, pool: { waitTimeoutMs: 300 } });
+  await expect(client.users.list({}, { timeoutMs: 60_000 })).rejects.toMatchObject({
     code: Code.Unavailable,
     rawMessage: expect.stringContaining("the server closed the connection in the TLS handshake; it may speak no TLS"),
   });
@@ -208,8 +208,8 @@ test("a plaintext server that closes connections is not taken for one of TLS", a
   await using server = await startTcpServer((socket) => socket.once("data", () => socket.destroy()));
   for (const httpVersion of ["1.1", "2"] as const) {
     const options = { baseUrl: server.url, protocol: "connect", httpVersion, retry: false } as const;
-    await using client = createRollcallClient({ ...options, pool: { waitTimeoutMs: 0 } });
-    const error = await client.listUsers().catch((reason: unknown) => reason);
+    await using client = createRollcall({ ...options, pool: { waitTimeoutMs: 0 } });
+    const error = await client.users.list().catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.not.stringContaining("TLS") });
   }
 });
@@ -264,8 +264,8 @@ test("a PEM without what it is for is refused at once, by its file's name", asyn
   const path = join(folder.path, "garbage.pem");
   await writeFile(path, "no PEM at all");
   const { cert, key } = await authority.issue({ commonName: "client" });
-  const create = (tls: NonNullable<NodeRollcallClientOptions["tls"]>) =>
-    createRollcallClient({ baseUrl: "https://localhost", tls });
+  const create = (tls: NonNullable<NodeRollcallOptions["tls"]>) =>
+    createRollcall({ baseUrl: "https://localhost", tls });
   expect(() => create({ ca: path })).toThrow(`tls.ca: ${path} is not PEM`);
   expect(() => create({ ca: folder.path })).toThrow(`tls.ca: ${folder.path} is a folder, not a file`);
   expect(() => create({ ca: `${path}.no` })).toThrow(`tls.ca: ${path}.no does not exist`);
@@ -290,11 +290,11 @@ test("a server without HTTP/2 is reported as such", async () => {
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: `https://localhost:${address.port}`,
     tls: { ca: authority.cert },
     retry: false,
   });
-  await expect(client.listUsers()).rejects.toThrow(/HTTP\/2|no application protocol/i);
+  await expect(client.users.list()).rejects.toThrow(/HTTP\/2|no application protocol/i);
   server.close();
 });

@@ -5,14 +5,8 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { errorOf } from "@rollcall/testing/matrix";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
-import {
-  createAuthInterceptor,
-  createBrowserTransport,
-  createFetchTransport,
-  createLoggingInterceptor,
-  type GetToken,
-} from "../src/index.ts";
-import { createRollcallClient as createNodeClient, createNodeTransport } from "../src/node/index.ts";
+import { createAuthInterceptor, createFetchTransport, createLoggingInterceptor, type GetToken } from "../src/index.ts";
+import { createRollcall as createNodeClient, createNodeTransport } from "../src/node/index.ts";
 
 const TOKEN = "eyJhbGciOiJIUzI1NiJ9.secret.signature";
 
@@ -26,7 +20,7 @@ const transports: Record<string, (server: TestServer, options: TransportOptions)
     createNodeTransport({ baseUrl: url, protocol: "connect", httpVersion: "1.1", ...options }),
   fetch: ({ url }, { interceptors = [] }) => createFetchTransport({ baseUrl: url, interceptors: [...interceptors] }),
   WebSocket: ({ url }, { interceptors = [] }) =>
-    createBrowserTransport({ baseUrl: url, interceptors: [...interceptors] }),
+    createFetchTransport({ baseUrl: url, interceptors: [...interceptors] }),
 };
 
 /** A call: an upload over WebSocket, a list of users elsewhere. */
@@ -103,5 +97,5 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
 test("an empty token counts as no token", async () => {
   await using server = await startServer();
   await using client = createNodeClient({ baseUrl: server.url, token: "" });
-  await expect(client.listUsers()).rejects.toThrow("missing authorization token");
+  await expect(client.users.list()).rejects.toThrow("missing authorization token");
 });

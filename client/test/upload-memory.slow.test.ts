@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { heldBytes } from "@rollcall/testing/memory";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
 
 test("32 MiB go up while both sides hold little of them", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   const totalBytes = 32 * MIB;
   const hash = createHash("sha256");
   let held = Number.NaN;
@@ -24,7 +24,7 @@ test("32 MiB go up while both sides hold little of them", async () => {
       if (sent === (totalBytes * 3) / 4) held = heldBytes() - before;
     }
   }
-  expect(await client.uploadFile(source())).toEqual({ totalBytes, checksum: hash.digest("hex") });
+  expect(await client.streams.upload(source())).toEqual({ totalBytes, checksum: hash.digest("hex") });
   expect(held).toBeLessThan(totalBytes / 4);
   // The control: who keeps the chunks is seen.
   const beforeControl = heldBytes();

@@ -8,7 +8,7 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -36,12 +36,12 @@ test("a file goes up by its path, in 64 KiB chunks, with progress", async () => 
   await writeFile(path, bytes);
   await using server = await startServer();
   const sizes: number[] = [];
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   // The connection stays, with the timers that both sides have for it.
-  await client.uploadFile(new Blob(["the first"]));
+  await client.streams.upload(new Blob(["the first"]));
   const leaks = watchForLeaks();
   const progress: UploadProgress[] = [];
-  const receipt = await client.uploadFile(path, { onProgress: (step) => progress.push(step) });
+  const receipt = await client.streams.upload(path, { onProgress: (step) => progress.push(step) });
   expect(receipt).toEqual({ totalBytes: 1_000_000, checksum: createHash("sha256").update(bytes).digest("hex") });
   progress.reduce((before, { sentBytes }) => {
     sizes.push(sentBytes - before);
@@ -51,12 +51,12 @@ test("a file goes up by its path, in 64 KiB chunks, with progress", async () => 
   expect(sizes).toEqual([...Array(full).fill(CHUNK_BYTES), 1_000_000 % CHUNK_BYTES]);
   expect(progress.at(-1)).toEqual({ sentBytes: 1_000_000, totalBytes: 1_000_000 });
   await leaks.assertNone();
-  await expect(client.uploadFile(join(folder.path, "missing"))).rejects.toMatchObject({ code: "ENOENT" });
+  await expect(client.streams.upload(join(folder.path, "missing"))).rejects.toMatchObject({ code: "ENOENT" });
 });
 
 test("sources of any grain give the same: one byte a piece, large pieces, streams, nothing", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   const bytes = randomBytes(3 * CHUNK_BYTES + 17);
   const checksum = createHash("sha256").update(bytes).digest("hex");
   const pieces = (size: number) => {
@@ -66,11 +66,11 @@ test("sources of any grain give the same: one byte a piece, large pieces, stream
     return source();
   };
   for (const size of [97, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 10 * CHUNK_BYTES]) {
-    expect(await client.uploadFile(pieces(size))).toEqual({ totalBytes: bytes.length, checksum });
+    expect(await client.streams.upload(pieces(size))).toEqual({ totalBytes: bytes.length, checksum });
   }
-  expect(await client.uploadFile(new Blob([bytes]))).toEqual({ totalBytes: bytes.length, checksum });
-  expect(await client.uploadFile(new Blob([bytes]).stream())).toEqual({ totalBytes: bytes.length, checksum });
-  const empty = await client.uploadFile(new Blob([]));
+  expect(await client.streams.upload(new Blob([bytes]))).toEqual({ totalBytes: bytes.length, checksum });
+  expect(await client.streams.upload(new Blob([bytes]).stream())).toEqual({ totalBytes: bytes.length, checksum });
+  const empty = await client.streams.upload(new Blob([]));
   expect(empty).toEqual({ totalBytes: 0, checksum: createHash("sha256").digest("hex") });
 });
 
@@ -88,8 +88,8 @@ test("a byte that changes on its way is found by the checksum", async () => {
       return changed;
     },
   });
-  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token() });
-  const error = await client.uploadFile(new Blob([marker])).catch((reason: unknown) => reason);
+  await using client = createRollcall({ baseUrl: proxy.url, token: await server.token() });
+  const error = await client.streams.upload(new Blob([marker])).catch((reason: unknown) => reason);
   expect(changes).toBe(1);
   expect(error).toBeInstanceOf(ChecksumMismatchError);
   const { sent, received } = error as ChecksumMismatchError;
@@ -99,12 +99,12 @@ test("a byte that changes on its way is found by the checksum", async () => {
 
 test("an upload can be canceled, and its source is let go", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  await client.uploadFile(new Blob(["the first, which opens the connection"]));
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await client.streams.upload(new Blob(["the first, which opens the connection"]));
   const leaks = watchForLeaks();
   const source = endlessSource();
   const controller = new AbortController();
-  const upload = client.uploadFile(source.chunks, {
+  const upload = client.streams.upload(source.chunks, {
     signal: controller.signal,
     onProgress: ({ sentBytes }) => sentBytes > MIB && controller.abort(),
   });
@@ -120,9 +120,9 @@ test("an upload can be canceled, and its source is let go", async () => {
 
 test("an upload that the server refuses midway ends at once with its error, and its source is let go", async () => {
   await using server = await startServer({ streams: { maxUploadBytes: MIB } });
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   const source = endlessSource();
-  await expect(client.uploadFile(source.chunks)).rejects.toMatchObject({
+  await expect(client.streams.upload(source.chunks)).rejects.toMatchObject({
     code: Code.ResourceExhausted,
     rawMessage: `upload is larger than ${MIB} bytes`,
   });
@@ -131,24 +131,24 @@ test("an upload that the server refuses midway ends at once with its error, and 
 
 test("a source of strings is refused, not uploaded as nothing", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   // Types do not see this: a file's stream with an encoding.
   const source = Readable.from(["some", "text"]);
-  await expect(client.uploadFile(source)).rejects.toThrow(TypeError);
+  await expect(client.streams.upload(source)).rejects.toThrow(TypeError);
   await until(() => source.destroyed);
-  const call = await until(() => server.log.find((line) => line.msg === "call"));
-  expect(call).not.toMatchObject({ code: "ok" });
+  await client.close();
+  expect(server.log.filter(({ msg, code }) => msg === "call" && code === "ok")).toEqual([]);
 });
 
 test("a source that fails ends the upload with its own error", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   const fault = new Error("the disk is gone");
   async function* failing() {
     yield new Uint8Array(CHUNK_BYTES);
     throw fault;
   }
-  await expect(client.uploadFile(failing())).rejects.toBe(fault);
+  await expect(client.streams.upload(failing())).rejects.toBe(fault);
   // The server does not take the part for the whole.
   const call = await until(() => server.log.find((line) => line.msg === "call"));
   expect(call).not.toMatchObject({ code: "ok" });
@@ -156,13 +156,13 @@ test("a source that fails ends the upload with its own error", async () => {
 
 test("a source that ends before it should is no upload; one that ends where it should is", async () => {
   await using server = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   async function* bytes(count: number) {
     for (let sent = 0; sent < count; sent += 1_000) yield new Uint8Array(1_000);
   }
   // The stream of a file that was cut short after it was chosen looks like this.
-  await expect(client.uploadFile(bytes(3_000), { totalBytes: 5_000 })).rejects.toThrow(
+  await expect(client.streams.upload(bytes(3_000), { totalBytes: 5_000 })).rejects.toThrow(
     "the source ended after 3000 of 5000 bytes",
   );
-  expect(await client.uploadFile(bytes(5_000), { totalBytes: 5_000 })).toMatchObject({ totalBytes: 5_000 });
+  expect(await client.streams.upload(bytes(5_000), { totalBytes: 5_000 })).toMatchObject({ totalBytes: 5_000 });
 });

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
@@ -15,7 +15,7 @@ async function peakMemory(pid: number | undefined): Promise<number> {
 
 test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on both sides", async () => {
   await using server = await startProcess();
-  await using client = createRollcallClient({ baseUrl: server.url, token: server.token });
+  await using client = createRollcall({ baseUrl: server.url, token: server.token });
   const totalBytes = 2 * 1024 ** 3;
   const chunk = randomBytes(CHUNK_BYTES);
   const hash = createHash("sha256");
@@ -30,10 +30,10 @@ test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on bot
     }
   }
   // The first megabytes take memory once, which does not count.
-  await client.uploadFile(new Blob([new Uint8Array(64 * MIB)]));
+  await client.streams.upload(new Blob([new Uint8Array(64 * MIB)]));
   const before = process.memoryUsage.rss();
   const serverBefore = await peakMemory(server.process.pid);
-  const receipt = await client.uploadFile(source());
+  const receipt = await client.streams.upload(source());
   expect(receipt).toEqual({ totalBytes, checksum: hash.digest("hex") });
   expect(mostMemory - before).toBeLessThan(300 * MIB);
   expect((await peakMemory(server.process.pid)) - serverBefore).toBeLessThan(300 * MIB);

@@ -5,7 +5,7 @@ import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
 import { ChangesGoneError, UnauthorizedError, type UserEvent, type WatchState } from "../src/index.ts";
-import { createRollcallClient } from "../src/node/index.ts";
+import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
@@ -33,19 +33,19 @@ const user = (name: string) => ({ name, email: `${name}@example.com` });
 test.each(["grpc", "grpc-web", "connect"] as const)("a watch by %s outlasts its connections", async (protocol) => {
   await using server = await startServer();
   await using proxy = await startTcpProxy(server.port);
-  await using direct = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  await using client = createRollcallClient({ baseUrl: proxy.url, token: await server.token(), protocol });
+  await using direct = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: proxy.url, token: await server.token(), protocol });
   const states: WatchState[] = [];
   const controller = new AbortController();
   const onState = (state: WatchState) => states.push(state);
-  const watch = client.watchUsers({ includeExisting: true, retry, onState, signal: controller.signal });
+  const watch = client.users.watch({ includeExisting: true }, { retry, onState, signal: controller.signal });
   const events = watch[Symbol.asyncIterator]();
   expect(await take(events, 1)).toEqual(["synced"]);
   for (let round = 0; round < 3; round++) {
-    await direct.createUser(user(`seen${round}`));
+    await direct.users.create(user(`seen${round}`));
     expect(await take(events, 1)).toEqual([`created seen${round}`]);
     proxy.reset();
-    await direct.createUser(user(`missed${round}`));
+    await direct.users.create(user(`missed${round}`));
     expect(await take(events, 2)).toEqual([`created missed${round}`, "synced"]);
   }
   expect(states).toEqual(["live", ...Array.from({ length: 3 }, () => ["catching up", "live"]).flat()]);
@@ -58,18 +58,18 @@ test("a watch goes on with the next server, and learns that it was a new databas
   const first = await startServer({ repository });
   const { port } = first;
   const token = await first.token();
-  await using client = createRollcallClient({ baseUrl: first.url, token, retry: { initialDelayMs: 1 } });
+  await using client = createRollcall({ baseUrl: first.url, token, retry: { initialDelayMs: 1 } });
   const retries: string[] = [];
   const controller = new AbortController();
-  const events = client
-    .watchUsers({ includeExisting: true, retry, signal: controller.signal, onRetry: (e) => retries.push(e.rawMessage) })
-    [Symbol.asyncIterator]();
+  const onRetry = (error: ConnectError) => retries.push(error.rawMessage);
+  const watch = client.users.watch({ includeExisting: true }, { retry, signal: controller.signal, onRetry });
+  const events = watch[Symbol.asyncIterator]();
   expect(await take(events, 1)).toEqual(["synced"]);
   const rest = take(events, 2);
   await first.app.close();
   await using second = await startServer({ repository, port, auth: false });
-  await using direct = createRollcallClient({ baseUrl: `http://localhost:${port}` });
-  await direct.createUser(user("later"));
+  await using direct = createRollcall({ baseUrl: `http://localhost:${port}` });
+  await direct.users.create(user("later"));
   expect((await rest).toSorted()).toEqual(["created later", "synced"]);
   expect(retries[0]).toBe("server is shutting down");
   await second.app.close();
@@ -90,7 +90,7 @@ test("a silent connection counts as lost", async () => {
     },
   });
   const cut = new Set<unknown>();
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: proxy.url,
     token: await server.token(),
     protocol: "connect",
@@ -98,12 +98,12 @@ test("a silent connection counts as lost", async () => {
   });
   const retries: string[] = [];
   const controller = new AbortController();
-  const events = client
-    .watchUsers({ retry, maxSilenceMs: 300, signal: controller.signal, onRetry: (e) => retries.push(e.rawMessage) })
-    [Symbol.asyncIterator]();
+  const onRetry = (error: ConnectError) => retries.push(error.rawMessage);
+  const watch = client.users.watch({}, { retry, maxSilenceMs: 300, signal: controller.signal, onRetry });
+  const events = watch[Symbol.asyncIterator]();
   expect(await take(events, 1)).toEqual(["synced"]);
   isSilent = true;
-  await client.createUser(user("unanswered"), { timeoutMs: 50 }).catch(() => {});
+  await client.users.create(user("unanswered"), { timeoutMs: 50 }).catch(() => {});
   const rest = take(events, 2);
   await expect.poll(() => retries[0]).toBe("the server has not been heard of for 0.3 s");
   isSilent = false;
@@ -114,19 +114,19 @@ test("a silent connection counts as lost", async () => {
 
 test("a watch ends with what another attempt can't change", async () => {
   await using server = await startServer();
-  await using stranger = createRollcallClient({ baseUrl: server.url });
-  await expect(take(stranger.watchUsers()[Symbol.asyncIterator](), 1)).rejects.toThrow(UnauthorizedError);
+  await using stranger = createRollcall({ baseUrl: server.url });
+  await expect(take(stranger.users.watch()[Symbol.asyncIterator](), 1)).rejects.toThrow(UnauthorizedError);
   await using other = await startServer();
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  await using others = createRollcallClient({ baseUrl: other.url, token: await other.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await using others = createRollcall({ baseUrl: other.url, token: await other.token() });
   let resumeToken = "";
-  for await (const event of others.watchUsers()) {
+  for await (const event of others.users.watch()) {
     resumeToken = event.resumeToken;
     break;
   }
-  const gone = take(client.watchUsers({ resumeToken })[Symbol.asyncIterator](), 1);
+  const gone = take(client.users.watch({ resumeToken })[Symbol.asyncIterator](), 1);
   await expect(gone).rejects.toThrow(ChangesGoneError);
-  const anew = client.watchUsers({ resumeToken, includeExisting: true })[Symbol.asyncIterator]();
+  const anew = client.users.watch({ resumeToken, includeExisting: true })[Symbol.asyncIterator]();
   expect(await take(anew, 2)).toEqual(["reset", "synced"]);
   await anew.return?.();
 });
@@ -135,12 +135,12 @@ test("a watch whose token expires goes on with the next one", async () => {
   await using server = await startServer();
   const tokens = [await server.token({ ttlSeconds: 1 }), await server.token()];
   let asked = 0;
-  await using client = createRollcallClient({ baseUrl: server.url, getToken: () => tokens[Math.min(asked++, 1)] });
+  await using client = createRollcall({ baseUrl: server.url, getToken: () => tokens[Math.min(asked++, 1)] });
   const retries: ConnectError[] = [];
   const controller = new AbortController();
-  const events = client
-    .watchUsers({ retry, signal: controller.signal, onRetry: (error) => retries.push(error) })
-    [Symbol.asyncIterator]();
+  const onRetry = (error: ConnectError) => retries.push(error);
+  const watch = client.users.watch({}, { retry, signal: controller.signal, onRetry });
+  const events = watch[Symbol.asyncIterator]();
   expect(await take(events, 2)).toEqual(["synced", "synced"]);
   expect(retries.map(({ code }) => code)).toEqual([Code.Unauthenticated]);
   controller.abort();

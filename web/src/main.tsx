@@ -2,9 +2,7 @@ import "./ui/base.css";
 import "./ui/controls.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { Router } from "wouter";
 import { App } from "./app.tsx";
-import { BASE_PATH } from "./base.ts";
 import { takeTokenFromAddress } from "./session/session.ts";
 
 // Taken before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
@@ -15,8 +13,6 @@ const root = document.getElementById("app");
 if (!root) throw new Error("#app is missing");
 createRoot(root).render(
   <StrictMode>
-    <Router base={BASE_PATH}>
-      <App />
-    </Router>
+    <App />
   </StrictMode>,
 );

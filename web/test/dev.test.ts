@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { join } from "node:path";
 import { createClient } from "@connectrpc/connect";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer } from "@rollcall/testing/start-server";
@@ -20,7 +20,7 @@ test.each(["localhost", "::1"])("with hot reload, calls of every kind reach the 
   try {
     await vite.listen();
     const [address = ""] = vite.resolvedUrls?.local ?? [];
-    const transport = createBrowserTransport({ baseUrl: address.replace(/\/$/, "") });
+    const transport = createFetchTransport({ baseUrl: address.replace(/\/$/, "") });
     const headers = await server.auth();
     expect((await createClient(UserService, transport).listUsers({}, { headers })).users).toEqual([]);
     const replies = [];

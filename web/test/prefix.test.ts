@@ -12,6 +12,8 @@ describe.each(SCHEMES)("over %s, below a path", (scheme) => {
     await using app = await openApp(browser, { scheme, token: false });
     await using proxy = await startReverseProxy(app.server.url, { prefix: "/tools/rollcall" });
     const { page } = app;
+    // Until then it loads files from the server itself.
+    await page.getByRole("heading", { name: "Sign in" }).waitFor();
     const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
     page.on("websocket", (socket) => requests.push(socket.url().replace(/^ws/, "http")));

@@ -29,7 +29,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await app.server.app.close();
     await app.page.getByText("(server is shutting down)").waitFor();
     await say(app.page, "anybody?");
-    await app.page.getByText("no WebSocket: the server can't be reached").waitFor();
+    await app.page.getByText("the server can't be reached by WebSocket").waitFor();
     app.expectProblems(/ERR_CONNECTION_REFUSED/);
   });
 

@@ -95,7 +95,7 @@ const CONTROLLED_VISIBILITY = `
     document.dispatchEvent(new Event("visibilitychange"));
   };`;
 
-function setVisibility(page: Page, state: "visible" | "hidden"): Promise<void> {
+function setVisibility(page: Page, state: "hidden" | "visible"): Promise<void> {
   return page.evaluate(
     (next) => (globalThis as unknown as { setVisibility(state: string): void }).setVisibility(next),
     state,

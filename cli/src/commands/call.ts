@@ -1,13 +1,22 @@
-import { type DescMethod, fromJsonString, type Message, type MessageShape, toJson } from "@bufbuild/protobuf";
+import {
+  type DescMethod,
+  fromJsonString,
+  type Message,
+  type MessageShape,
+  type Registry,
+  toJson,
+} from "@bufbuild/protobuf";
 import type { CallOptions } from "@connectrpc/connect";
 import { toRollcallError } from "@rollcall/client";
+import type { NodeRollcall } from "@rollcall/client/node";
 import { Argument, type Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import { STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { linesOf, MESSAGE_LINE_LIMIT } from "../lines.ts";
-import { findMethod, jsonRegistry, methodNames } from "../methods.ts";
+import { findMethod, isKnownService, jsonRegistry, methodNames, noSuchMethod } from "../methods.ts";
+import { reflect } from "../reflection.ts";
 
 /** A generated client's method of any kind. */
 type AnyCall = (input: unknown, options: CallOptions) => Promise<Message> | AsyncIterable<Message>;
@@ -19,25 +28,29 @@ export function addCallCommand(program: Command, io: Io): void {
       "call any method, with messages in JSON: {} by default, - for one a line of standard input; a stream of requests " +
         "takes several, by default those of standard input. Prints an answer a line",
     )
-    .addArgument(new Argument("<method>", `its name, or the end of it: ${methodNames.join(", ")}`))
+    .addArgument(
+      new Argument(
+        "<method>",
+        `its name, or the end of it: ${methodNames.join(", ")}, or one that the server has by reflection`,
+      ),
+    )
     .argument("[json...]", "the request, or each of them")
     .action(async (name: string, texts: string[], _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
-      const method = findMethod(name);
-      if (method.methodKind === "bidi_streaming" && globals.http === "1.1") {
-        throw new UsageError(`${method.name} needs HTTP/2: it can't go with --http 1.1`);
-      }
-      const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
-      if (isOne && texts.length > 1) throw new UsageError(`${method.name} takes one message`);
-      const input = new Requests(method, texts.length > 0 ? texts : [isOne ? "{}" : STANDARD_INPUT], io);
+      const begin = (found: FoundMethod) => prepare(found, texts, globals, io);
+      const known = findMethod(name);
+      // Arguments are checked before anything is sent.
+      const prepared = known && begin({ method: known, registry: jsonRegistry });
       const whenInterrupted = () => "canceled; whether the server has acted on it is not known";
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
+        const { method, registry, isOne, input } =
+          prepared ?? begin(await findByReflection(name, globals, client, options));
         // Its type is one of four; the kind of the method says which.
         const call = client.service(method.parent)[method.localName] as unknown as AnyCall;
         const request = isOne ? await input.single() : input.all();
         const write = (message: Message) => {
           const json = toJson(method.output, message as MessageShape<typeof method.output>, {
-            registry: jsonRegistry,
+            registry,
             alwaysEmitImplicit: true,
           });
           io.stdout.write(`${JSON.stringify(json, null, io.stdout.isTTY && !globals.json ? 2 : 0)}\n`);
@@ -55,16 +68,50 @@ export function addCallCommand(program: Command, io: Io): void {
     });
 }
 
+/** A method, and the types that google.protobuf.Any may hold in its messages. */
+interface FoundMethod {
+  readonly method: DescMethod;
+  readonly registry: Registry;
+}
+
+/** @throws UsageError for a call that can't be made like this. */
+function prepare({ method, registry }: FoundMethod, texts: readonly string[], globals: Globals, io: Io) {
+  if (method.methodKind === "bidi_streaming" && globals.http === "1.1") {
+    throw new UsageError(`${method.name} needs HTTP/2: it can't go with --http 1.1`);
+  }
+  const isOne = method.methodKind === "unary" || method.methodKind === "server_streaming";
+  if (isOne && texts.length > 1) throw new UsageError(`${method.name} takes one message`);
+  const given = texts.length > 0 ? texts : [isOne ? "{}" : STANDARD_INPUT];
+  return { method, registry, isOne, input: new Requests(method, registry, given, io) };
+}
+
+/** Finds a method of a service that the command does not know, by asking the server. @throws UsageError */
+async function findByReflection(
+  name: string,
+  globals: Globals,
+  client: NodeRollcall,
+  options: CallOptions,
+): Promise<FoundMethod> {
+  // Reflection is a stream in both directions.
+  if (globals.http === "1.1") throw noSuchMethod();
+  const { methods, registry } = await reflect(client, isKnownService, options);
+  const method = findMethod(name, methods);
+  if (!method) throw noSuchMethod(methods);
+  return { method, registry };
+}
+
 /** Requests of a call, read from arguments and standard input as they are sent. */
 class Requests {
   /** Fault of a message. No more are sent then. */
   fault: UsageError | undefined;
   readonly #method: DescMethod;
+  readonly #registry: Registry;
   readonly #texts: readonly string[];
   readonly #io: Io;
 
-  constructor(method: DescMethod, texts: readonly string[], io: Io) {
+  constructor(method: DescMethod, registry: Registry, texts: readonly string[], io: Io) {
     this.#method = method;
+    this.#registry = registry;
     this.#texts = texts;
     this.#io = io;
     // Arguments can be checked before anything is sent.
@@ -104,7 +151,7 @@ class Requests {
   #parse(text: string, place: string): Message {
     const { input } = this.#method;
     try {
-      return fromJsonString(input, text, { registry: jsonRegistry });
+      return fromJsonString(input, text, { registry: this.#registry });
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new UsageError(`${place} is not a ${input.typeName} in JSON: ${reason}`, { cause: error });

@@ -125,7 +125,7 @@ async function exportUsers(
 ): Promise<void> {
   const read = (pageToken: string) => {
     const includeTotalSize = wantsTotal && pageToken === start;
-    const page = client.listUsers({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, options);
+    const page = client.users.list({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, options);
     // Its error is thrown where the page is awaited.
     page.catch(() => {});
     return page;

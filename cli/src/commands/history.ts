@@ -20,7 +20,7 @@ export function addHistoryCommand(users: Command, io: Io): void {
         async ({ client, options }) => {
           let pageToken = "";
           do {
-            const page = await client.getUserHistory(id, { pageSize: 1_000, pageToken }, options);
+            const page = await client.users.history(id, { pageSize: 1_000, pageToken }, options);
             for (const change of page.changes) {
               io.stdout.write(`${globals.json ? JSON.stringify(toJson(UserChangeSchema, change)) : toLine(change)}\n`);
             }

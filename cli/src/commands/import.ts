@@ -138,7 +138,7 @@ async function importLines(
 async function importLine(line: ImportLine, { client, options }: CommandCall): Promise<void> {
   if ("problem" in line) throw new LineError(isOneLine(line) ? line.problem : `the record ${line.problem}`);
   const { email, name } = line;
-  await client.createUser({ email, name, requestId: requestIdOf(line) }, options);
+  await client.users.create({ email, name, requestId: requestIdOf(line) }, options);
 }
 
 function isOneLine({ line, lastLine }: LineRange): boolean {

@@ -21,7 +21,7 @@ export function addStreamCommands(program: Command, io: Io): void {
         io,
         () => `canceled after ${count} results`,
         async ({ client, options }) => {
-          for await (const result of client.query(text, options)) {
+          for await (const result of client.streams.query(text, options)) {
             const json = () => JSON.stringify(toJson(ServerStreamResponseSchema, result, { alwaysEmitImplicit: true }));
             io.stdout.write(`${globals.json ? json() : printable(result.data)}\n`);
             count += 1;
@@ -41,7 +41,7 @@ export function addStreamCommands(program: Command, io: Io): void {
       const whenInterrupted = () => `canceled after ${bytesText(sent)}${total}; the server has dropped what it got`;
       const receipt = await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         using progress = startProgress(io.stderr, totalBytes);
-        return await client.uploadFile(file === STANDARD_INPUT ? io.stdin : file, {
+        return await client.streams.upload(file === STANDARD_INPUT ? io.stdin : file, {
           ...options,
           onProgress({ sentBytes }) {
             sent = sentBytes;
@@ -65,7 +65,7 @@ export function addStreamCommands(program: Command, io: Io): void {
       let replies = 0;
       const whenInterrupted = () => `canceled after ${replies} replies`;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
-        using chat = client.chat(options);
+        using chat = client.streams.chat(options);
         let fault: UsageError | undefined;
         const send = async () => {
           for await (const { number, text, problem } of linesOf(io.stdin, MESSAGE_LINE_LIMIT)) {

@@ -32,7 +32,7 @@ export function addUsersCommands(program: Command, io: Io): void {
       const whenInterrupted = () =>
         `canceled; whether the user was created is not known: repeat the command with --request-id ${requestId}`;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
-        writeUser(await client.createUser({ email, name, requestId }, options), globals);
+        writeUser(await client.users.create({ email, name, requestId }, options), globals);
       });
     });
 
@@ -47,7 +47,8 @@ export function addUsersCommands(program: Command, io: Io): void {
         () => NOTHING_CHANGED,
         async ({ client, options }) => {
           const [first = ""] = ids;
-          const found = ids.length > 1 ? await client.getUsers(ids, options) : [await client.getUser(first, options)];
+          const found =
+            ids.length > 1 ? await client.users.batchGet(ids, options) : [await client.users.get(first, options)];
           writeAll(found, globals);
         },
       );
@@ -73,7 +74,7 @@ export function addUsersCommands(program: Command, io: Io): void {
           for (let token: string = pageToken ?? ""; ; ) {
             // The total of the first page is enough.
             const includeTotalSize = total === true && token === (pageToken ?? "");
-            const page = await client.listUsers(
+            const page = await client.users.list(
               { pageSize: pageSize ?? (all ? 1_000 : 0), pageToken: token, filter, orderBy, includeTotalSize },
               options,
             );
@@ -106,7 +107,7 @@ export function addUsersCommands(program: Command, io: Io): void {
       if (email === undefined && name === undefined) throw new UsageError("give --email, --name or both");
       const whenInterrupted = () => `canceled; whether the user was changed is not known: see rollcall users get ${id}`;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
-        writeUser(await client.updateUser(id, { email, name, etag }, options), globals);
+        writeUser(await client.users.update(id, { email, name }, { etag, ...options }), globals);
       });
     });
 
@@ -118,7 +119,7 @@ export function addUsersCommands(program: Command, io: Io): void {
       const globals = command.optsWithGlobals<Globals>();
       const whenInterrupted = () => `canceled; whether the user was removed is not known: see rollcall users get ${id}`;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
-        await client.deleteUser(id, { etag, ...options });
+        await client.users.delete(id, { etag, ...options });
         io.stdout.write(globals.json ? `${JSON.stringify({ success: true })}\n` : `Removed ${id}\n`);
       });
     });

@@ -59,10 +59,8 @@ async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOpti
         const line = globals.json ? toJsonLine(event) : toLine(event);
         if (line !== undefined) await write(io.stdout, `${line}\n`);
       };
-      const events = client.watchUsers({
-        filter,
-        includeExisting: existing,
-        resumeToken,
+      const query = { filter, includeExisting: existing, resumeToken };
+      const events = client.users.watch(query, {
         signal: either,
         onState: (state: WatchState) => note(state),
         onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),

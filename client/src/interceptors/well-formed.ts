@@ -14,14 +14,15 @@ import { watchStream } from "@rollcall/shared/watch-stream";
 export const createWellFormedInterceptor = (): Interceptor => (next) => (request) => {
   const { input } = request.method;
   if (!request.stream) {
-    check(input, request.message);
+    checkWellFormed(input, request.message);
     return next(request);
   }
-  const onMessage = (message: Message) => check(input, message);
+  const onMessage = (message: Message) => checkWellFormed(input, message);
   return next({ ...request, message: watchStream(request.message, { onMessage }) });
 };
 
-function check(desc: DescMessage, message: Message): void {
+/** @throws ConnectError for a message with such a string. */
+export function checkWellFormed(desc: DescMessage, message: Message): void {
   const fields = [...illFormed(reflect(desc, message), "")];
   if (fields.length === 0) return;
   const description = "must be Unicode: it has half of a surrogate pair";

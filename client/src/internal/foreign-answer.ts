@@ -1,14 +1,13 @@
 import type { JsonValue } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { createAsyncIterable, type UniversalClientFn } from "@connectrpc/connect/protocol";
-import { codeFromHttpStatus, errorFromJson } from "@connectrpc/connect/protocol-connect";
+import { codeFromHttpStatus, errorFromJson, parseContentType } from "@connectrpc/connect/protocol-connect";
 import { findCause } from "./not-sent.ts";
 import { readStream } from "./read-stream.ts";
 
 /** Prefix of the content types of Connect's streams. */
 const STREAM = "application/connect+";
 /** Largest error in JSON that is read, in bytes: more than any server sends. */
-const MAX_ERROR_BYTES = 64 * 1024;
+export const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
  * Cause of an error for an answer that does not come from a Rollcall server: HTTP with a status or type that the call's
@@ -52,25 +51,14 @@ export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): P
   return chunks ? new Response(new Blob(chunks), response) : response;
 }
 
-/** Wraps an HTTP client to reject answers that are not of the request's protocol. */
-export function rejectForeignAnswers(send: UniversalClientFn): UniversalClientFn {
-  return async (request) => {
-    const response = await send(request);
-    const { status, header, body } = response;
-    const sent = typeOfRequest(request.url, request.header);
-    const isCompressed = header.has("content-encoding");
-    const chunks = await checkAnswer(sent, { status, header, isCompressed, open: () => body });
-    return chunks ? { ...response, body: createAsyncIterable(chunks) } : response;
-  };
-}
-
-interface Answer {
+/** An answer, before it is read by its protocol. */
+export interface Answer {
   readonly status: number;
   readonly header: Headers;
   /** Whether the body is still compressed. Then it comes from a server that knows which codings the client accepts. */
   readonly isCompressed: boolean;
   /** Returns the chunks of the body, of which nothing has been read. */
-  open(): AsyncIterable<Uint8Array>;
+  open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 /**
@@ -79,11 +67,11 @@ interface Answer {
  * @param sent Content type of the request.
  * @throws ConnectError for a foreign answer, and with the refusal of a server that took the request for no call.
  */
-async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
+export async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
   const { status, header, isCompressed } = answer;
   if (isAnswer(sent, status, header)) return undefined;
-  if (!isJsonError(status, header)) throw foreignAnswer(status, header);
-  const chunks = await readError(answer);
+  if (!isJsonError(status, header)) throw foreignAnswer(sent, status, header);
+  const chunks = await readError(sent, answer);
   if (!isCompressed) checkJsonError(await parseJson(chunks), sent, status, header);
   return chunks;
 }
@@ -94,7 +82,7 @@ async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<Arr
  *
  * @param sent Content type of the request.
  */
-function isAnswer(sent: string, status: number, header: Headers): boolean {
+export function isAnswer(sent: string, status: number, header: Headers): boolean {
   const type = typeOf(header);
   if (sent.startsWith("application/grpc")) return type.startsWith("application/grpc") || header.has("grpc-status");
   if (status !== 200) return false;
@@ -114,17 +102,23 @@ function isJsonError(status: number, header: Headers): boolean {
  * JSON.
  */
 function checkJsonError(json: unknown, sent: string, status: number, header: Headers): void {
-  const foreign = foreignAnswer(status, header);
-  if (typeof (json as { code?: unknown } | null)?.code !== "string") throw foreign;
-  if (!/^application\/(?:proto|json)$/.test(sent)) throw errorFromJson(json as JsonValue, header, foreign);
+  const foreign = foreignAnswer(sent, status, header);
+  const { code, message } = (json ?? {}) as { code?: unknown; message?: unknown };
+  const isUnaryConnect = /^application\/(?:proto|json)$/.test(sent);
+  if (typeof code !== "string") {
+    // Connect allows an error without a code, whose words are the best there are.
+    if (!isUnaryConnect || typeof message !== "string" || message === "") throw foreign;
+    throw new ConnectError(message, foreign.code, header, undefined, foreign.cause);
+  }
+  if (!isUnaryConnect) throw errorFromJson(json as JsonValue, header, foreign);
 }
 
-async function readError({ open, status, header }: Answer): Promise<Uint8Array<ArrayBuffer>[]> {
+async function readError(sent: string, { open, status, header }: Answer): Promise<Uint8Array<ArrayBuffer>[]> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for await (const chunk of open()) {
     size += chunk.byteLength;
-    if (size > MAX_ERROR_BYTES) throw foreignAnswer(status, header);
+    if (size > MAX_ERROR_BYTES) throw foreignAnswer(sent, status, header);
     chunks.push(new Uint8Array(chunk));
   }
   return chunks;
@@ -134,11 +128,18 @@ async function parseJson(chunks: Uint8Array<ArrayBuffer>[]): Promise<unknown> {
   return new Response(new Blob(chunks)).json().catch(() => null);
 }
 
-function foreignAnswer(status: number, header: Headers): ConnectError {
-  const cause = new ForeignAnswerError(status, typeOf(header));
-  // The protocols translate this status to unknown, but too large is too large, whoever says so.
-  const code = status === 413 ? Code.ResourceExhausted : codeFromHttpStatus(status);
-  return new ConnectError(cause.message, code, header, undefined, cause);
+function foreignAnswer(sent: string, status: number, header: Headers): ConnectError {
+  const type = typeOf(header);
+  const cause = new ForeignAnswerError(status, type);
+  return new ConnectError(cause.message, codeOf(sent, status, type), header, undefined, cause);
+}
+
+function codeOf(sent: string, status: number, type: string): Code {
+  // The protocols translate this status to unknown, but a page that says too large is right, whoever sends it.
+  if (status === 413 && type !== "") return Code.ResourceExhausted;
+  // A type of Connect's that was not asked for.
+  if (status === 200 && !sent.startsWith("application/grpc") && parseContentType(type)) return Code.Internal;
+  return codeFromHttpStatus(status);
 }
 
 /** Returns the content type of a request. A Connect GET has it in its query. */

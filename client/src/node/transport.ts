@@ -1,18 +1,16 @@
+import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor, Transport } from "@connectrpc/connect";
-import { type CommonTransportOptions, validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
-import { createTransport as createConnect } from "@connectrpc/connect/protocol-connect";
-import { createTransport as createGrpc } from "@connectrpc/connect/protocol-grpc";
-import { createTransport as createGrpcWeb } from "@connectrpc/connect/protocol-grpc-web";
-import { compressionBrotli, compressionGzip } from "@connectrpc/connect-node";
-import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
-import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
+import { validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
-import { rejectForeignAnswers } from "../internal/foreign-answer.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
-import { createHttp1Client } from "./http/http1-client.ts";
-import { createHttp2Client } from "./http/http2-client.ts";
+import { withTimeout } from "../transports/timeout.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
 import { loadTls, type TlsFiles } from "./tls-files.ts";
+import { type CodingName, codings } from "./transport/codings.ts";
+import { forms } from "./transport/forms.ts";
+import { Http1Carrier } from "./transport/http1-carrier.ts";
+import { Http2Carrier } from "./transport/http2-carrier.ts";
+import { CallTransport } from "./transport/transport.ts";
 
 export interface NodeTransportOptions {
   /**
@@ -26,8 +24,22 @@ export interface NodeTransportOptions {
   httpVersion?: "1.1" | "2" | undefined;
   tls?: TlsFiles | undefined;
   pool?: PoolOptions | undefined;
+  /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
+  timeoutMs?: number | undefined;
   /** Largest message from the server, in bytes. Default 4 MiB. */
   readMaxBytes?: number | undefined;
+  /** Whether messages are sent in the binary format, and not in JSON. Default true. */
+  useBinaryFormat?: boolean | undefined;
+  /** Whether Connect sends reads as GET. Default false: proxies may log the messages in its query. */
+  useHttpGet?: boolean | undefined;
+  /** Codings that the server may use for its messages, best first. Default gzip and br. */
+  acceptCompression?: readonly CodingName[] | undefined;
+  /** How messages from `compressMinBytes` on are compressed. Default: not at all. */
+  sendCompression?: CodingName | undefined;
+  /** Smallest message to compress, in bytes. Default 1 KiB. */
+  compressMinBytes?: number | undefined;
+  /** How JSON is read and written, such as the types that a `google.protobuf.Any` may hold. */
+  jsonOptions?: Partial<JsonReadOptions & JsonWriteOptions> | undefined;
   interceptors?: readonly Interceptor[] | undefined;
 }
 
@@ -40,6 +52,7 @@ export interface NodeTransport extends Transport {
 /** @throws TypeError for a baseUrl that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
+  const { useBinaryFormat = true, useHttpGet = false, acceptCompression = ["gzip", "br"], sendCompression } = options;
   const urls = [options.baseUrl].flat().map(parseServerAddress);
   const [first] = urls;
   if (!first) throw new TypeError("baseUrl must not be empty");
@@ -51,17 +64,19 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
     throw new TypeError("gRPC needs HTTP/2: over HTTP/1.1, the protocol is connect or grpc-web");
   }
 
-  const http =
-    httpVersion === "2" ? createHttp2Client(origins, tls, settings) : createHttp1Client(origins, tls, settings);
-  const transportOptions: CommonTransportOptions = {
-    httpClient: rejectForeignAnswers(http.send),
+  const carrier = new (httpVersion === "2" ? Http2Carrier : Http1Carrier)(origins, tls, settings);
+  const limits = validateReadWriteMaxBytes(readMaxBytes, undefined, options.compressMinBytes);
+  const transport = new CallTransport({
+    ...limits,
+    carrier,
+    form: forms[protocol],
     baseUrl: first.href,
-    useBinaryFormat: true,
-    interceptors: [...(options.interceptors ?? []), createWellFormedInterceptor(), createResponseFaultInterceptor()],
-    acceptCompression: [compressionGzip, compressionBrotli],
-    sendCompression: null,
-    ...validateReadWriteMaxBytes(readMaxBytes, undefined, undefined),
-  };
-  const create = { grpc: createGrpc, "grpc-web": createGrpcWeb, connect: createConnect }[protocol];
-  return { ...withCheckedHeaders(create(transportOptions)), close: () => http.close() };
+    useBinaryFormat,
+    useHttpGet,
+    jsonOptions: options.jsonOptions,
+    interceptors: options.interceptors ?? [],
+    acceptCompression: acceptCompression.map((name) => codings[name]),
+    sendCompression: sendCompression && codings[sendCompression],
+  });
+  return { ...withTimeout(withCheckedHeaders(transport), options.timeoutMs), close: () => carrier.close() };
 }

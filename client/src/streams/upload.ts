@@ -35,6 +35,13 @@ export interface Sha256 {
   hex(): string;
 }
 
+/** Uploads a source as {@link upload} does, with a SHA-256 of its own. */
+export type UploadFunction = (
+  calls: Client<typeof StreamService>,
+  source: UploadSource,
+  options: UploadOptions,
+) => Promise<UploadReceipt>;
+
 /**
  * Sends the source in 64 KiB chunks and hashes them on their way.
  *

@@ -1,7 +1,6 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
-import type { User, WatchUsersRequestSchema, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
 import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
@@ -29,14 +28,17 @@ export type UserEvent = {
 /** "live" if everything has come that the server knows of, else "catching up": it connects, or reads what it has missed. */
 export type WatchState = "catching up" | "live";
 
-export interface WatchOptions {
+export interface WatchQuery {
   /** Words of which each is the start of one in name or e-mail. Default: all users. */
   filter?: string | undefined;
   /** Whether to begin with the users that exist. Default false. */
   includeExisting?: boolean | undefined;
   /** Place to go on behind, of an earlier watch with the same filter. */
   resumeToken?: string | undefined;
-  signal?: AbortSignal | undefined;
+}
+
+/** Options of a watch, which apply to each of its streams. It has no deadline; a signal can have one. */
+export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
   /** Called when the state changes. Before the first call it is "catching up". */
   onState?: ((state: WatchState) => void) | undefined;
   /** Called with the reason whenever the stream was lost and is about to be opened again. */
@@ -46,12 +48,6 @@ export interface WatchOptions {
   /** Time without any event after which the connection counts as lost, in milliseconds. Default 45 s. */
   maxSilenceMs?: number | undefined;
 }
-
-/** Opens one stream, by any client; it has to observe the signal. */
-export type OpenWatch = (
-  request: MessageInitShape<typeof WatchUsersRequestSchema>,
-  signal: AbortSignal,
-) => AsyncIterable<WatchUsersResponse>;
 
 /**
  * Yields the changes of users, each once and in order, for as long as the reader goes on. A lost stream is opened again,
@@ -64,14 +60,19 @@ export type OpenWatch = (
  *
  * @throws The call's error if another attempt can't help.
  */
-export async function* watchUsers(open: OpenWatch, options: WatchOptions): AsyncIterable<UserEvent> {
-  const { filter = "", includeExisting = false, signal, retry = {}, maxSilenceMs = MAX_SILENCE_MS } = options;
-  let resumeToken = options.resumeToken ?? "";
+export async function* watchUsers(
+  calls: Pick<Client<typeof UserService>, "watchUsers">,
+  { filter = "", includeExisting = false, resumeToken: from = "" }: WatchQuery,
+  options: WatchOptions,
+): AsyncIterable<UserEvent> {
+  const { onState, onRetry, retry = {}, maxSilenceMs = MAX_SILENCE_MS, ...callOptions } = options;
+  const { signal } = callOptions;
+  let resumeToken = from;
   let state: WatchState = "catching up";
   const enter = (entered: WatchState) => {
     if (entered === state) return;
     state = entered;
-    callHook(() => options.onState?.(entered));
+    callHook(() => onState?.(entered));
   };
   /** Whether users have come behind which no stream can go on. */
   let isPartial = false;
@@ -85,7 +86,7 @@ export async function* watchUsers(open: OpenWatch, options: WatchOptions): Async
     let failure: ConnectError;
     try {
       const request = { resumeToken, includeExisting, filter };
-      for await (const response of open(request, controller.signal)) {
+      for await (const response of calls.watchUsers(request, { ...callOptions, signal: controller.signal })) {
         hasBegun = true;
         hasEverBegun = true;
         failures = 0;
@@ -116,7 +117,7 @@ export async function* watchUsers(open: OpenWatch, options: WatchOptions): Async
     const isAway = failure.code === Code.Unavailable && hasEverBegun;
     if (signal?.aborted || !(isExpired || isAway || isTransient(failure))) throw failure;
     failures += 1;
-    callHook(() => options.onRetry?.(failure));
+    callHook(() => onRetry?.(failure));
     await delay(delayAfter(failure, failures, retry), signal ?? new AbortController().signal);
   }
 }

@@ -1,5 +1,6 @@
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createConnectTransport } from "@connectrpc/connect-web";
+import { abortable } from "@rollcall/shared/abortable";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
@@ -7,51 +8,69 @@ import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { fetchAnswer } from "../internal/foreign-answer.ts";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
+import { loadGrpcWeb } from "../parts.ts";
+import type { WebSocketOptions } from "./grpc-web.ts";
+import { withTimeout } from "./timeout.ts";
 
-export interface FetchTransportOptions {
+export interface FetchTransportOptions extends WebSocketOptions {
   /** Address of the server, such as `https://rollcall.example.com`. */
   baseUrl: string;
+  /** Protocol over fetch. Default "connect". Over WebSockets it is gRPC-Web in any case. */
+  protocol?: "connect" | "grpc-web" | undefined;
+  /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
+  timeoutMs?: number | undefined;
   /** Interceptors around every call, outermost first. */
-  interceptors?: Interceptor[];
-  /** Deadline of calls that set none, in milliseconds. Default: the server's. */
-  defaultTimeoutMs?: number;
+  interceptors?: readonly Interceptor[] | undefined;
+  /** Whether messages are sent in the binary format, and not in JSON. Default true. */
+  useBinaryFormat?: boolean | undefined;
+  /** Whether Connect sends reads as GET, which browsers and proxies can cache. Default true. */
+  useHttpGet?: boolean | undefined;
 }
 
 /**
- * Creates a transport for unary and server-streaming calls, which is all that fetch can carry. Uses the Connect
- * protocol, with reads as GET.
+ * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch. Client-streaming and
+ * bidirectional ones, which fetch can't carry, go by gRPC-Web over a WebSocket each; their code is loaded with the first.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
 export function createFetchTransport(options: FetchTransportOptions): Transport {
-  return withCheckedHeaders(createConnectTransport({ ...overFetch(options), useHttpGet: true }));
-}
-
-/**
- * Creates the same by gRPC-Web, which makes no GET.
- *
- * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
- */
-export function createGrpcWebFetchTransport(options: FetchTransportOptions): Transport {
-  return withCheckedHeaders(createGrpcWebTransport(overFetch(options)));
-}
-
-/**
- * Returns the options of a transport over fetch. Its innermost interceptors refuse requests that can't be sent as they
- * are, and turn the network errors of fetch and Connect into codes.
- */
-function overFetch({ interceptors = [], baseUrl, ...options }: FetchTransportOptions) {
-  return {
-    ...options,
-    baseUrl: parseServerAddress(baseUrl).href,
+  const { protocol = "connect", timeoutMs, useBinaryFormat = true, useHttpGet = true } = options;
+  const { interceptors: given = [], readMaxBytes, maxQueuedBytes, connectTimeoutMs } = options;
+  const baseUrl = parseServerAddress(options.baseUrl).href;
+  const common = { baseUrl, useBinaryFormat };
+  // The innermost refuse requests that can't be sent as they are, and turn network errors and broken answers into codes.
+  const outer = [...given, createWellFormedInterceptor()];
+  const overFetch = {
+    ...common,
     fetch: fetchAnswer,
-    interceptors: [
-      ...interceptors,
-      createWellFormedInterceptor(),
-      reportNetworkErrors,
-      createResponseFaultInterceptor(),
-    ],
-    useBinaryFormat: true,
+    interceptors: [...outer, reportNetworkErrors, createResponseFaultInterceptor()],
+  };
+  const overSocket = { ...common, interceptors: [...outer, createResponseFaultInterceptor()] };
+  const byFetch =
+    protocol === "connect"
+      ? createConnectTransport({ ...overFetch, useHttpGet })
+      : createLazyTransport(async () => (await loadGrpcWeb()).createGrpcWebFetchTransport(overFetch));
+  const bySocket = createLazyTransport(async () =>
+    (await loadGrpcWeb()).createWebSocketTransport(overSocket, { readMaxBytes, maxQueuedBytes, connectTimeoutMs }),
+  );
+  const transport: Transport = {
+    unary: byFetch.unary.bind(byFetch),
+    stream: (method, ...call) =>
+      (method.methodKind === "server_streaming" ? byFetch : bySocket).stream(method, ...call),
+  };
+  return withTimeout(withCheckedHeaders(transport), timeoutMs);
+}
+
+/** Creates a transport whose code is loaded with the first call. */
+function createLazyTransport(load: () => Promise<Transport>): Transport {
+  let loaded: Transport | undefined;
+  const ready = async (signal: AbortSignal | undefined) => {
+    loaded ??= await (signal ? abortable(load(), signal) : load());
+    return loaded;
+  };
+  return {
+    unary: async (method, signal, ...call) => (await ready(signal)).unary(method, signal, ...call),
+    stream: async (method, signal, ...call) => (await ready(signal)).stream(method, signal, ...call),
   };
 }
 
@@ -60,18 +79,19 @@ const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
     if (!response.stream) return response;
-    return { ...response, message: watchStream(response.message, { mapError: toUnavailable }) };
+    const mapError = (error: unknown) => toUnavailable(error, "the connection was lost");
+    return { ...response, message: watchStream(response.message, { mapError }) };
   } catch (error) {
-    throw toUnavailable(error);
+    throw toUnavailable(error, "the server can't be reached, or the connection was lost");
   }
 };
 
-function toUnavailable(error: unknown): unknown {
+function toUnavailable(error: unknown, text: string): unknown {
   const cause = error instanceof ConnectError ? error.cause : error;
   if (!(cause instanceof TypeError)) return error;
   const { code = "", message = "" } = (cause.cause ?? {}) as { code?: string; message?: string };
-  if (!NOT_CONNECTED.has(code)) return new ConnectError("network error", Code.Unavailable, undefined, undefined, cause);
-  const notSent = new RequestNotSentError(`network error: ${message || code}`, { cause });
+  if (!NOT_CONNECTED.has(code)) return new ConnectError(text, Code.Unavailable, undefined, undefined, cause);
+  const notSent = new RequestNotSentError(`the server can't be reached: ${message || code}`, { cause });
   return new ConnectError(notSent.message, Code.Unavailable, undefined, undefined, notSent);
 }
 

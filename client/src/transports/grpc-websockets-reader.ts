@@ -117,7 +117,7 @@ export class SocketReader {
 /** A browser does not say why a socket was not opened. */
 function notReached(): ConnectError {
   return toNotSent(
-    "no WebSocket: the server can't be reached, does not allow this page's origin, or is behind a proxy that passes none on",
+    "the server can't be reached by WebSocket: it is away, does not allow this page's origin, or is behind a proxy that passes none on",
   );
 }
 

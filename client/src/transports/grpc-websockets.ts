@@ -18,7 +18,7 @@ export interface GrpcWebSocketsClientOptions {
   /** Most bytes of an answer that may wait to be read. Beyond that a call fails with resource_exhausted. */
   maxQueuedBytes: number;
   /** How long a socket may take to open, in milliseconds. */
-  openTimeoutMs: number;
+  connectTimeoutMs: number;
 }
 
 /**
@@ -27,7 +27,7 @@ export interface GrpcWebSocketsClientOptions {
  */
 export function createGrpcWebSocketsClient({
   maxQueuedBytes,
-  openTimeoutMs,
+  connectTimeoutMs,
 }: GrpcWebSocketsClientOptions): UniversalClientFn {
   return async ({ url, header, body, signal }) => {
     signal?.throwIfAborted();
@@ -42,7 +42,7 @@ export function createGrpcWebSocketsClient({
     signal?.addEventListener("abort", cancel);
     socket.addEventListener("close", () => signal?.removeEventListener("abort", cancel));
     // A proxy that does not know WebSockets may hold back the upgrade request, and browsers wait for minutes.
-    const opening = setTimeout(() => end(notOpened(openTimeoutMs)), openTimeoutMs);
+    const opening = setTimeout(() => end(notOpened(connectTimeoutMs)), connectTimeoutMs);
     for (const event of ["open", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
 
     await reader.opened;

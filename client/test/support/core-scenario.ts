@@ -1,8 +1,8 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
-  createRollcallClient,
+  createRollcall,
   EmailTakenError,
-  type RollcallClientOptions,
+  type RollcallOptions,
   StaleUserError,
   UnauthorizedError,
   UserNotFoundError,
@@ -13,12 +13,12 @@ import {
  * Uses the browser-safe core in all its parts, in Node and in Chromium alike.
  * Resolves with what it has seen, as plain data.
  */
-export async function runCoreScenario(options: RollcallClientOptions): Promise<Record<string, unknown>> {
+export async function runCoreScenario(options: RollcallOptions): Promise<Record<string, unknown>> {
   const seen: Record<string, unknown> = {};
   const lines: string[] = [];
   const codes: unknown[] = [];
   let failures = 1;
-  const client = createRollcallClient({
+  const client = createRollcall({
     ...options,
     retry: { initialDelayMs: 1, onRetry: ({ attempt, error }) => codes.push([attempt, Code[error.code]]) },
     logger: {
@@ -37,48 +37,48 @@ export async function runCoreScenario(options: RollcallClientOptions): Promise<R
     return error instanceof type && error.cause instanceof ConnectError && error.name;
   };
 
-  const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
-  const grace = await client.createUser({ email: "grace@example.com", name: "Grace" });
-  seen.same = (await client.getUser(ada.id)).email === ada.email;
-  const first = await client.createUser({ email: "x@example.com", name: "X", requestId: "1" });
-  const second = await client.createUser({ email: "x@example.com", name: "X", requestId: "1" });
+  const ada = await client.users.create({ email: "ada@example.com", name: "Ada" });
+  const grace = await client.users.create({ email: "grace@example.com", name: "Grace" });
+  seen.same = (await client.users.get(ada.id)).email === ada.email;
+  const first = await client.users.create({ email: "x@example.com", name: "X", requestId: "1" });
+  const second = await client.users.create({ email: "x@example.com", name: "X", requestId: "1" });
   seen.repeated = first.id === second.id;
   const names: string[] = [];
-  for await (const user of client.listAllUsers({ pageSize: 1 })) names.push(user.name);
+  for await (const user of client.users.listAll({ pageSize: 1 })) names.push(user.name);
   seen.names = names;
-  const changed = await client.updateUser(ada.id, { name: "Ada Lovelace", etag: ada.etag });
+  const changed = await client.users.update(ada.id, { name: "Ada Lovelace" }, { etag: ada.etag });
   seen.changed = changed.name;
-  seen.stale = await nameOfError(client.updateUser(ada.id, { name: "A", etag: ada.etag }), StaleUserError);
-  seen.taken = await nameOfError(client.createUser({ email: "ADA@example.com", name: "A" }), EmailTakenError);
-  const invalid = await client.createUser({ email: "ada", name: "" }).catch((reason: unknown) => reason);
+  seen.stale = await nameOfError(client.users.update(ada.id, { name: "A" }, { etag: ada.etag }), StaleUserError);
+  seen.taken = await nameOfError(client.users.create({ email: "ADA@example.com", name: "A" }), EmailTakenError);
+  const invalid = await client.users.create({ email: "ada", name: "" }).catch((reason: unknown) => reason);
   seen.violations = invalid instanceof ValidationError && invalid.violations.map(({ field }) => field).sort();
-  await client.deleteUser(grace.id);
-  seen.notFound = await nameOfError(client.getUser(grace.id), UserNotFoundError);
+  await client.users.delete(grace.id);
+  seen.notFound = await nameOfError(client.users.get(grace.id), UserNotFoundError);
 
   const results: number[] = [];
-  for await (const { sequence } of client.query("q")) {
+  for await (const { sequence } of client.streams.query("q")) {
     results.push(sequence);
     if (sequence === 4) break;
   }
   seen.results = results;
   const controller = new AbortController();
-  const canceled = client.getUser(ada.id, { signal: controller.signal });
+  const canceled = client.users.get(ada.id, { signal: controller.signal });
   controller.abort();
   const cancellation = await canceled.catch((reason: unknown) => reason);
   seen.canceled = cancellation instanceof ConnectError && Code[cancellation.code];
 
   // Renewed when it is refused.
   const tokens = ["not.a.token", options.token];
-  const renewing = createRollcallClient({ ...options, token: undefined, getToken: async () => tokens.shift() });
-  seen.renewed = (await renewing.getUser(ada.id)).name;
-  const stranger = createRollcallClient({ ...options, token: "not.a.token" });
-  seen.unauthorized = await nameOfError(stranger.getUser(ada.id), UnauthorizedError);
-  const nowhere = createRollcallClient({ ...options, baseUrl: "http://127.0.0.1:9", retry: false });
-  const unreachable = await nowhere.getUser(ada.id).catch((reason: unknown) => reason);
+  const renewing = createRollcall({ ...options, token: undefined, getToken: async () => tokens.shift() });
+  seen.renewed = (await renewing.users.get(ada.id)).name;
+  const stranger = createRollcall({ ...options, token: "not.a.token" });
+  seen.unauthorized = await nameOfError(stranger.users.get(ada.id), UnauthorizedError);
+  const nowhere = createRollcall({ ...options, baseUrl: "http://127.0.0.1:9", retry: false });
+  const unreachable = await nowhere.users.get(ada.id).catch((reason: unknown) => reason);
   seen.unreachable = unreachable instanceof ConnectError && Code[unreachable.code];
 
   await client.close();
-  const closed = await client.getUser(ada.id).catch((reason: unknown) => reason);
+  const closed = await client.users.get(ada.id).catch((reason: unknown) => reason);
   seen.closed = closed instanceof ConnectError && closed.rawMessage;
   seen.retries = codes;
   seen.lines = lines.filter((line) => line.includes("ListUsers"));

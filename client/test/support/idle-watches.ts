@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { startServer } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
-import { createRollcallClient } from "../../src/node/index.ts";
+import { createRollcall } from "../../src/node/index.ts";
 
 export interface IdleOptions {
   /** Time without a byte after which the proxy cuts a connection, in milliseconds. */
@@ -39,17 +39,17 @@ export async function watchIdle({ cutAfterMs, progressIntervalMs, idleMs }: Idle
     timers.set(socket, setTimeout(cut, cutAfterMs));
     return bytes;
   };
-  await using server = await startServer(progressIntervalMs === undefined ? {} : { changes: { progressIntervalMs } });
+  await using server = await startServer({ changes: progressIntervalMs === undefined ? {} : { progressIntervalMs } });
   await using proxy = await startTcpProxy(server.port, { onRequestBytes: heard, onResponseBytes: heard });
-  await using writing = createRollcallClient({ baseUrl: server.url, token: await server.token() });
+  await using writing = createRollcall({ baseUrl: server.url, token: await server.token() });
   const token = await server.token();
   const watch = async (protocol: (typeof PROTOCOLS)[number], synced: () => void) => {
-    await using client = createRollcallClient({ baseUrl: proxy.url, token, protocol });
+    await using client = createRollcall({ baseUrl: proxy.url, token, protocol });
     let progress = 0;
     const onRetry = () => {
       report.lost += 1;
     };
-    for await (const event of client.watchUsers({ onRetry, retry: { initialDelayMs: 1 } })) {
+    for await (const event of client.users.watch({}, { onRetry, retry: { initialDelayMs: 1 } })) {
       if (event.type === "synced") synced();
       if (event.type === "progress") progress += 1;
       if (event.type !== "created") continue;
@@ -63,7 +63,7 @@ export async function watchIdle({ cutAfterMs, progressIntervalMs, idleMs }: Idle
   await Promise.all(began.map(({ promise }) => promise));
   await new Promise((resolve) => setTimeout(resolve, idleMs));
   const { cuts, lost } = report;
-  await writing.createUser({ name: "Late", email: "late@example.com" });
+  await writing.users.create({ name: "Late", email: "late@example.com" });
   const progress = Math.min(...(await Promise.all(watches)));
   for (const timer of timers.values()) clearTimeout(timer);
   return { ...report, cuts, lost, progress };

@@ -6,7 +6,7 @@ import type { User } from "./user.ts";
  */
 export type ChangePlace = string;
 
-/** Who makes a change, and when. */
+/** Author of a change, and its time. */
 export interface Author {
   /** Subject of the caller's token; empty where nobody is signed in. */
   readonly subject: string;

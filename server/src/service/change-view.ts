@@ -29,7 +29,7 @@ export class ReadChange {
   }
 }
 
-/** What a filter shows of the changes of one database. */
+/** Changes of one database as a filter shows them. */
 export class ChangeView {
   readonly epoch: string;
   readonly words: readonly string[];

@@ -32,7 +32,7 @@ export class UserSnapshot {
   hasLater = false;
   readonly #repository: UserRepository;
   readonly #view: ChangeView;
-  /** As many as there are pages between which something changed. */
+  /** One for each pair of pages between which something changed. */
   readonly #parts: Part[] = [];
 
   /** @param start Settled place of the log. */

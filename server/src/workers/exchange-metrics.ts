@@ -75,7 +75,7 @@ export function createMetricsExchange(channel: Channel, timeoutMs = GATHER_TIMEO
   };
 }
 
-/** What is known of the worker with a number. */
+/** Latest figures of the worker with a number. */
 interface Place {
   channel: Channel | undefined;
   /** Its last answer. */

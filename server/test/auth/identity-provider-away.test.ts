@@ -3,7 +3,7 @@ import { once } from "node:events";
 import type { ServerResponse } from "node:http";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { childEnv } from "@rollcall/testing/child-env";
@@ -49,7 +49,7 @@ describe.concurrent("an identity provider that is away", () => {
     const sign = await provider.addKey("ES256", { kid: "1" });
     await using server = await startTrusting(provider);
     const headers = { authorization: `Bearer ${await sign()}` };
-    const streams = createClient(StreamService, createBrowserTransport({ baseUrl: server.url }));
+    const streams = createClient(StreamService, createFetchTransport({ baseUrl: server.url }));
     await echo(streams, headers);
     server.advance(11 * MINUTE);
     provider.answer = away;

@@ -1,7 +1,7 @@
 import type { DescMethod, DescMethodStreaming, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type ConnectRouter, createClient, type Transport } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import type { AuthSchema } from "@rollcall/gen/rollcall/options/v1/auth";
 import { methodName } from "@rollcall/shared/method-name";
 import { tableBelow } from "@rollcall/testing/docs-table";
@@ -110,7 +110,7 @@ async function endsInAllProtocols(server: TestServer): Promise<Record<string, st
   for (const cell of protocolCells) {
     ends[cell.protocol] = await endsBy(await createCellTransport(server, cell));
   }
-  ends.WebSocket = await endsBy(createBrowserTransport({ baseUrl: server.url, interceptors: [authenticate(token)] }));
+  ends.WebSocket = await endsBy(createFetchTransport({ baseUrl: server.url, interceptors: [authenticate(token)] }));
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const url = `${server.url}/${ProbeService.typeName}/Unary`;
   const byHand = [

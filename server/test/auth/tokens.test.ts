@@ -4,7 +4,7 @@ import http2 from "node:http2";
 import { text } from "node:stream/consumers";
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { BidiRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import {
@@ -185,7 +185,7 @@ describe("the error says", () => {
 
   test("over WebSocket", async () => {
     await using server = await startChecking();
-    const streams = createClient(StreamService, createBrowserTransport({ baseUrl: server.url }));
+    const streams = createClient(StreamService, createFetchTransport({ baseUrl: server.url }));
     for (const [authorization, message] of refusals) {
       const headers: Record<string, string> = authorization === "" ? {} : { authorization };
       const error = await errorOf(streams.clientStream((async function* () {})(), { headers }));
@@ -266,7 +266,7 @@ test("a stream whose token expires ends with that, in every protocol", async () 
   };
   const plaintext = http2Cells.filter(({ tls }) => !tls);
   const transports = await Promise.all(plaintext.map((cell) => createCellTransport(server, cell)));
-  const ends = await Promise.all([...transports, createBrowserTransport({ baseUrl: server.url })].map(chat));
+  const ends = await Promise.all([...transports, createFetchTransport({ baseUrl: server.url })].map(chat));
   for (const end of ends) {
     expect(end).toEqual({ replies: ["Echo: hello"], code: Code.Unauthenticated, message: expired });
   }

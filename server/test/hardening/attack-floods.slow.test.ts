@@ -1,5 +1,6 @@
 /** Floods of frames that are no requests, and windows of a byte. `attack-floods.torture.ts` measures them. */
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBystander } from "./support/bystander.ts";
@@ -52,17 +53,18 @@ test("what clients send for what they get and upload is no flood", async () => {
     limits: littleControl,
     streams: { resultCount: 20_000, resultIntervalMs: 0 },
   });
-  await using client = createRollcallClient({ baseUrl: strict.url, token: await strict.token(), protocol: "grpc" });
+  await using client = createRollcall({ baseUrl: strict.url, token: await strict.token(), protocol: "grpc" });
+  const calls = client.service(StreamService);
   const beganMs = performance.now();
   // Over several looks.
   while (performance.now() - beganMs < 5 * littleControl.handshakeTimeoutMs) {
     let results = 0;
-    for await (const _ of client.streams.serverStream({ query: "q" })) results += 1;
+    for await (const _ of calls.serverStream({ query: "q" })) results += 1;
     expect(results).toBe(20_000);
     const chunks = (async function* () {
       for (let i = 0; i < 5_000; i++) yield { chunk: new Uint8Array(8) };
     })();
-    expect((await client.streams.clientStream(chunks)).totalBytes).toBe(40_000n);
+    expect((await calls.clientStream(chunks)).totalBytes).toBe(40_000n);
   }
   expect(strict.log.filter(({ msg }) => msg === "connections ended: abuse")).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { connectErrorOf, GrpcJsClient } from "@rollcall/testing/grpc-js";
 import { ProbeService } from "@rollcall/testing/probe-service";
@@ -60,10 +60,10 @@ describe("a server that is full refuses", () => {
 
   test("calls by WebSocket", async () => {
     await using full = await startFullServer();
-    const transport = createBrowserTransport({
+    const transport = createFetchTransport({
       baseUrl: full.server.url,
       webSocket: WebSocket as unknown as typeof globalThis.WebSocket,
-    } as Parameters<typeof createBrowserTransport>[0]);
+    } as Parameters<typeof createFetchTransport>[0]);
     const client = createClient(ProbeService, transport);
     const headers = await full.server.auth();
     const messages = (async function* () {

@@ -2,7 +2,7 @@ import { BlockList } from "node:net";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { KeysUnavailableError } from "@rollcall/server";
 import { connectErrorOf, GrpcJsClient } from "@rollcall/testing/grpc-js";
@@ -148,13 +148,13 @@ test("tokens that can't be verified at the moment do not count", async () => {
 test("the client library waits as long as it is told, and the call succeeds", async () => {
   await using server = await startServer({ rateLimit: { perSecond: 4, burst: 1 } });
   const waits: number[] = [];
-  await using client = createRollcallClient({
+  await using client = createRollcall({
     baseUrl: server.url,
     token: await server.token(),
     retry: { initialDelayMs: 1, onRetry: ({ delayMs }) => waits.push(delayMs) },
   });
   // Its own backoff is some milliseconds.
-  do await Promise.all([1, 2, 3].map(() => client.listUsers({})));
+  do await Promise.all([1, 2, 3].map(() => client.users.list({})));
   while (Math.max(...waits) < 100);
 });
 

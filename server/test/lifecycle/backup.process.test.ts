@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { rollcallServer } from "@rollcall/testing/run-server-command";
 import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
@@ -12,7 +12,7 @@ function makeFolder() {
 }
 
 function connect({ url, token }: ServerProcess) {
-  return createRollcallClient({ baseUrl: url, token, timeoutMs: 60_000 });
+  return createRollcall({ baseUrl: url, token, timeoutMs: 60_000 });
 }
 
 test("a backup under writes, restored in another place, has all that was acknowledged before it", async () => {
@@ -28,14 +28,14 @@ test("a backup under writes, restored in another place, has all that was acknowl
   const before: string[] = [];
   for (let index = 0; index < 40; index += 1) {
     const requestId = `request-${index}`;
-    before.push((await client.createUser({ email: `u${index}@example.com`, name: `U ${index}`, requestId })).id);
+    before.push((await client.users.create({ email: `u${index}@example.com`, name: `U ${index}`, requestId })).id);
   }
-  const { nextPageToken } = await client.listUsers({ pageSize: 10 });
+  const { nextPageToken } = await client.users.list({ pageSize: 10 });
   const during: string[] = [];
   let isWriting = true;
   const write = async () => {
     for (let index = 0; isWriting; index += 1) {
-      during.push((await client.createUser({ email: `during${index}@example.com`, name: "During" })).id);
+      during.push((await client.users.create({ email: `during${index}@example.com`, name: "During" })).id);
     }
   };
   const writing = write();
@@ -52,15 +52,15 @@ test("a backup under writes, restored in another place, has all that was acknowl
   expect(restore).toMatchObject({ code: 0, stderr: "" });
   await using second = await startProcess({ folder: restored });
   await using other = connect(second);
-  const users = await Array.fromAsync(other.listAllUsers());
+  const users = await Array.fromAsync(other.users.listAll());
   const ids = new Set(users.map(({ id }) => id));
   expect(before.filter((id) => !ids.has(id))).toEqual([]);
   // It has the first of those that came meanwhile, without a gap.
   expect(users.slice(40).map(({ id }) => id)).toEqual(during.slice(0, users.length - 40));
   // Page tokens and request ids go on.
-  const next = await other.listUsers({ pageSize: 10, pageToken: nextPageToken });
+  const next = await other.users.list({ pageSize: 10, pageToken: nextPageToken });
   expect(next.users.map(({ id }) => id)).toEqual(before.slice(10, 20));
-  const repeated = await other.createUser({ email: "u7@example.com", name: "U 7", requestId: "request-7" });
+  const repeated = await other.users.create({ email: "u7@example.com", name: "U 7", requestId: "request-7" });
   expect(repeated.id).toBe(before[7]);
 
   // Where a database is, none is restored.
@@ -68,7 +68,7 @@ test("a backup under writes, restored in another place, has all that was acknowl
   expect(again).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("exists: ") });
   const overwriting = await rollcallServer(["backup", join(live, "users.db")], { env: databaseUrl(live) });
   expect(overwriting).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("exists: ") });
-  expect((await client.getUser(before[0] ?? "")).id).toBe(before[0]);
+  expect((await client.users.get(before[0] ?? "")).id).toBe(before[0]);
 });
 
 test("wrong usage of rollcall-server is exit code 2, with help, and makes no file", async () => {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { openSqliteUserRepository } from "@rollcall/server";
 import { rollcallServer } from "@rollcall/testing/run-server-command";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
@@ -32,14 +32,14 @@ test("copy moves users, request ids and the key of page tokens, from under a run
   const moved = join(folder.path, "moved");
   const [from, to] = [join(live, "users.db"), join(moved, "users.db")];
   await using server = await startProcess({ folder: live });
-  await using client = createRollcallClient({ baseUrl: server.url, token: server.token, timeoutMs: 60_000 });
+  await using client = createRollcall({ baseUrl: server.url, token: server.token, timeoutMs: 60_000 });
   const ids: string[] = [];
   for (const [index, name] of ["Ada", "Grace", "名前", 'Alan "T"', "Edsger"].entries()) {
-    ids.push((await client.createUser({ email: `U${index}@example.com`, name, requestId: `r${index}` })).id);
+    ids.push((await client.users.create({ email: `U${index}@example.com`, name, requestId: `r${index}` })).id);
   }
-  await client.updateUser(ids[1] ?? "", { name: "Grace Hopper" });
-  await client.deleteUser(ids[4] ?? "");
-  const { nextPageToken } = await client.listUsers({ pageSize: 2 });
+  await client.users.update(ids[1] ?? "", { name: "Grace Hopper" });
+  await client.users.delete(ids[4] ?? "");
+  const { nextPageToken } = await client.users.list({ pageSize: 2 });
 
   // A URL, and the name of a variable with one.
   const copied = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env: { TARGET: `sqlite:${to}` } });
@@ -48,12 +48,12 @@ test("copy moves users, request ids and the key of page tokens, from under a run
   expect(rowsOf(to)).toEqual(rowsOf(from));
 
   await using second = await startProcess({ folder: moved });
-  await using other = createRollcallClient({ baseUrl: second.url, token: second.token, timeoutMs: 60_000 });
-  expect(await Array.fromAsync(other.listAllUsers())).toEqual(await Array.fromAsync(client.listAllUsers()));
-  const next = await other.listUsers({ pageSize: 2, pageToken: nextPageToken });
+  await using other = createRollcall({ baseUrl: second.url, token: second.token, timeoutMs: 60_000 });
+  expect(await Array.fromAsync(other.users.listAll())).toEqual(await Array.fromAsync(client.users.listAll()));
+  const next = await other.users.list({ pageSize: 2, pageToken: nextPageToken });
   expect(next.users.map(({ id }) => id)).toEqual(ids.slice(2, 4));
-  expect((await other.createUser({ email: "U0@example.com", name: "Ada", requestId: "r0" })).id).toBe(ids[0]);
-  const found = await other.listUsers({ filter: "grace h" });
+  expect((await other.users.create({ email: "U0@example.com", name: "Ada", requestId: "r0" })).id).toBe(ids[0]);
+  const found = await other.users.list({ filter: "grace h" });
   expect(found.users.map(({ id }) => id)).toEqual([ids[1]]);
 
   // Into a directory with users nothing is copied.

@@ -3,7 +3,7 @@ import http2 from "node:http2";
 import { join } from "node:path";
 import { Code, type ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { Health, HealthCheckResponse_ServingStatus as Status } from "@rollcall/gen/grpc/health/v1/health";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -68,7 +68,7 @@ describe.each(cells)("$protocol over $connection", (cell) => {
 
 test("a browser's page may ask too", async () => {
   await using server = await startServer();
-  const health = createClient(Health, createBrowserTransport({ baseUrl: server.url }));
+  const health = createClient(Health, createFetchTransport({ baseUrl: server.url }));
   expect((await health.check({})).status).toBe(Status.SERVING);
 });
 

@@ -2,7 +2,7 @@ import { toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { file_user_v1_user, UserService } from "@rollcall/gen/user/v1/user";
 import { createCellTransport, errorOf, http2Cells, startServerFor } from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
@@ -39,7 +39,7 @@ describe.each(http2Cells)("$protocol over $connection", (cell) => {
 
 test("a WebSocket carries it too", async () => {
   await using server = await startServer();
-  const reflection = openReflection(createBrowserTransport({ baseUrl: server.url }), v1);
+  const reflection = openReflection(createFetchTransport({ baseUrl: server.url }), v1);
   expect((await reflection.load()).names).toEqual(names);
   await reflection.end();
 });

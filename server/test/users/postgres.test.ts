@@ -1,6 +1,6 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { OutcomeUnknownError, StaleUserError } from "@rollcall/client";
-import { createRollcallClient, type NodeRollcallClientOptions } from "@rollcall/client/node";
+import { createRollcall, type NodeRollcallOptions } from "@rollcall/client/node";
 import { ErrorInfoSchema, RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { startCommitCutter } from "@rollcall/testing/commit-cutter";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
@@ -13,7 +13,7 @@ import { readMetrics } from "../telemetry/support/read-metrics.ts";
 
 const shared = await sharedPostgres();
 
-const wires: Pick<NodeRollcallClientOptions, "protocol" | "httpVersion">[] = [
+const wires: Pick<NodeRollcallOptions, "protocol" | "httpVersion">[] = [
   { protocol: "grpc" },
   { protocol: "grpc-web" },
   { protocol: "connect", httpVersion: "1.1" },
@@ -29,8 +29,8 @@ const retriesOf = (error: unknown) => ConnectError.from(error).findDetails(Retry
 test("the writes of each transaction are counted", async () => {
   const repository = await openPostgresUserRepository({ address: addressOf(await shared.createSchema()) });
   await using server = await startServer({ repository });
-  await using client = createRollcallClient({ baseUrl: server.url, token: await server.token() });
-  await Promise.all([1, 2, 3].map((n) => client.createUser({ email: `${n}@example.com`, name: "Ada" })));
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await Promise.all([1, 2, 3].map((n) => client.users.create({ email: `${n}@example.com`, name: "Ada" })));
   const metrics = await readMetrics(server.url);
   expect(metrics.value("rollcall_commit_writes_sum")).toBe(3);
   expect(metrics.value("rollcall_commit_writes_count")).toBeLessThanOrEqual(3);
@@ -42,12 +42,12 @@ test.each(wires)("two servers share a directory, by $protocol", async (wire) => 
   const open = () => openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 });
   await using one = await startServer({ repository: await open() });
   await using other = await startServer({ repository: await open(), auth: false });
-  await using first = createRollcallClient({ baseUrl: one.url, token: await one.token(), timeoutMs: 60_000, ...wire });
-  await using second = createRollcallClient({ baseUrl: other.url, timeoutMs: 60_000, ...wire });
+  await using first = createRollcall({ baseUrl: one.url, token: await one.token(), timeoutMs: 60_000, ...wire });
+  await using second = createRollcall({ baseUrl: other.url, timeoutMs: 60_000, ...wire });
   const clients = [first, second];
 
   const creates = Array.from({ length: 20 }, (_, index) =>
-    clients[index % 2]?.createUser({ email: "ada@example.com", name: `Ada ${index}` }),
+    clients[index % 2]?.users.create({ email: "ada@example.com", name: `Ada ${index}` }),
   );
   const created = (await Promise.allSettled(creates)).flatMap((result) => {
     return result.status === "fulfilled" && result.value ? [result.value] : [];
@@ -55,19 +55,19 @@ test.each(wires)("two servers share a directory, by $protocol", async (wire) => 
   expect(created).toHaveLength(1);
   const [ada] = created;
   const { id = "", etag = "" } = ada ?? {};
-  expect(await second.getUser(id)).toEqual(ada);
+  expect(await second.users.get(id)).toEqual(ada);
   const updates = Array.from({ length: 20 }, (_, index) =>
-    clients[index % 2]?.updateUser(id, { name: `${index}`, etag }),
+    clients[index % 2]?.users.update(id, { name: `${index}` }, { etag }),
   );
   const outcomes = await Promise.allSettled(updates);
   expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   const losers = outcomes.filter((outcome) => outcome.status === "rejected");
   expect(losers.every(({ reason }) => reason instanceof StaleUserError)).toBe(true);
 
-  const page = await first.listUsers({ filter: "ada example" });
+  const page = await first.users.list({ filter: "ada example" });
   expect(page.users.map((user) => user.id)).toEqual([id]);
-  await first.deleteUser(id);
-  expect((await second.listUsers()).users).toEqual([]);
+  await first.users.delete(id);
+  expect((await second.users.list()).users).toEqual([]);
 });
 
 test("calls are unavailable while the database is away, with the time to try again, and go on when it is back", async () => {
@@ -75,13 +75,13 @@ test("calls are unavailable while the database is away, with the time to try aga
   const url = await postgres.createSchema();
   await using server = await startServer({ repository: await openPostgresUserRepository({ address: addressOf(url) }) });
   const token = await server.token();
-  const calls = wires.map((wire) => createRollcallClient({ baseUrl: server.url, token, retry: false, ...wire }));
-  const { id } = (await calls[0]?.createUser({ email: "ada@example.com", name: "Ada" })) ?? { id: "" };
+  const calls = wires.map((wire) => createRollcall({ baseUrl: server.url, token, retry: false, ...wire }));
+  const { id } = (await calls[0]?.users.create({ email: "ada@example.com", name: "Ada" })) ?? { id: "" };
   expect(await readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
 
   await postgres.kill();
   for (const client of calls) {
-    const fails = [() => client.getUser(id), () => client.createUser({ email: "b@example.com", name: "B" })];
+    const fails = [() => client.users.get(id), () => client.users.create({ email: "b@example.com", name: "B" })];
     for (const call of fails) {
       const error: unknown = await call().catch((reason) => reason);
       expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: "database unavailable" });
@@ -93,8 +93,8 @@ test("calls are unavailable while the database is away, with the time to try aga
 
   await postgres.start();
   // Its retries wait for the database, as a caller's would.
-  await using patient = createRollcallClient({ baseUrl: server.url, token, timeoutMs: 60_000 });
-  await expect.poll(() => patient.getUser(id).catch(() => undefined)).toMatchObject({ id });
+  await using patient = createRollcall({ baseUrl: server.url, token, timeoutMs: 60_000 });
+  await expect.poll(() => patient.users.get(id).catch(() => undefined)).toMatchObject({ id });
   await expect.poll(() => readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
   for (const client of calls) await client[Symbol.asyncDispose]();
   const password = new URL(url).password;
@@ -107,12 +107,12 @@ test("an unknown outcome has a reason of its own, and only what is safe is repea
   const address = { ...addressOf(url), port: cutter.port };
   await using server = await startServer({ repository: await openPostgresUserRepository({ address }) });
   const token = await server.token();
-  await using client = createRollcallClient({ baseUrl: server.url, token, timeoutMs: 60_000 });
-  const ada = await client.createUser({ email: "ada@example.com", name: "Ada" });
+  await using client = createRollcall({ baseUrl: server.url, token, timeoutMs: 60_000 });
+  const ada = await client.users.create({ email: "ada@example.com", name: "Ada" });
 
   cutter.staysAway = true;
   cutter.cut("after");
-  const error: unknown = await client.updateUser(ada.id, { name: "A." }).catch((reason) => reason);
+  const error: unknown = await client.users.update(ada.id, { name: "A." }).catch((reason) => reason);
   expect(error).toBeInstanceOf(OutcomeUnknownError);
   expect((error as OutcomeUnknownError).message).toBe("the outcome of this write is unknown");
   expect(retriesOf((error as OutcomeUnknownError).cause)).toHaveLength(1);
@@ -120,15 +120,15 @@ test("an unknown outcome has a reason of its own, and only what is safe is repea
   expect(reasons).toEqual(["OUTCOME_UNKNOWN"]);
 
   cutter.comeBack();
-  await expect.poll(() => client.getUser(ada.id).catch(() => undefined)).toMatchObject({ name: "A." });
+  await expect.poll(() => client.users.get(ada.id).catch(() => undefined)).toMatchObject({ name: "A." });
   // The create has a request id of the client's. It is there after the first attempt, and replayed by the second.
   cutter.cut("after");
-  const creating = client.createUser({ email: "grace@example.com", name: "Grace" });
+  const creating = client.users.create({ email: "grace@example.com", name: "Grace" });
   await expect.poll(() => cutter.cuts).toBe(2);
   await expect.poll(() => server.log.some(({ msg, err }) => msg === "call failed" && isUnknown(err))).toBe(true);
   cutter.comeBack();
   expect(await creating).toMatchObject({ email: "grace@example.com" });
-  expect((await client.listUsers()).users).toHaveLength(2);
+  expect((await client.users.list()).users).toHaveLength(2);
 });
 
 function isUnknown(error: unknown): boolean {

@@ -3,7 +3,7 @@ import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { Code, createClient } from "@connectrpc/connect";
 import { createWritableIterable } from "@connectrpc/connect/protocol";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { ErrorInfoSchema } from "@rollcall/gen/google/rpc/error_details";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -18,7 +18,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
 
   /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
   function clientsOf(server: TestServer) {
-    const transport = createBrowserTransport({ baseUrl: server.url });
+    const transport = createFetchTransport({ baseUrl: server.url });
     return { streams: createClient(StreamService, transport), users: createClient(UserService, transport) };
   }
 
@@ -213,7 +213,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
           },
         }),
       );
-      const transport = createBrowserTransport({ baseUrl: server.url, maxQueuedBytes });
+      const transport = createFetchTransport({ baseUrl: server.url, maxQueuedBytes });
       const responses = createClient(ProbeService, transport)
         .bidiStream((async function* () {})(), { headers: await server.auth() })
         [Symbol.asyncIterator]();

@@ -1,14 +1,18 @@
 import { Code, ConnectError } from "@connectrpc/connect";
-import { findForeignAnswer, violationsOf } from "@rollcall/client";
+import { EmailTakenError, findForeignAnswer, RollcallError, violationsOf } from "@rollcall/client";
 
 /** Errors of a form: messages by the field's name; "" is the form as a whole. */
 export type FieldErrors = Record<string, string[]>;
+
+function connectErrorOf(reason: unknown): ConnectError {
+  return reason instanceof RollcallError ? reason.cause : ConnectError.from(reason);
+}
 
 /** Describes an error for people. */
 export function describeError(reason: unknown): string {
   // The browser throws this when a part of the app itself can't be loaded.
   if (reason instanceof TypeError) return "The server is not available at the moment.";
-  const error = ConnectError.from(reason);
+  const error = connectErrorOf(reason);
   const foreign = findForeignAnswer(error);
   if (foreign) return describeForeignAnswer(foreign.status);
   const { code, rawMessage } = error;
@@ -42,16 +46,15 @@ function describeForeignAnswer(status: number): string {
 
 /** Reports whether a call that failed with this error may have taken effect all the same. */
 export function isOutcomeUnknown(reason: unknown): boolean {
-  const { code } = ConnectError.from(reason);
+  const { code } = connectErrorOf(reason);
   return [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown].includes(code);
 }
 
 /** Groups an error's violations (google.rpc.BadRequest) by field; without any, its message is for the whole form. */
 export function fieldErrors(reason: unknown): FieldErrors {
-  const error = ConnectError.from(reason);
-  if (error.code === Code.AlreadyExists) return { email: [describeError(error)] };
-  const violations = violationsOf(error);
-  if (violations.length === 0) return { "": [describeError(error)] };
+  if (reason instanceof EmailTakenError) return { email: [describeError(reason)] };
+  const violations = violationsOf(connectErrorOf(reason));
+  if (violations.length === 0) return { "": [describeError(reason)] };
   return groupByField(violations.map(({ field, description }) => ({ field, message: description })));
 }
 

@@ -1,16 +1,12 @@
-import { Code, ConnectError } from "@connectrpc/connect";
 import { QueryClient } from "@tanstack/react-query";
 import { onSessionChange, sessionState } from "../session/session.ts";
-
-const MAX_RETRIES = 2;
 
 export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 5_000,
-      // Retry only errors that another attempt may not meet.
-      retry: (failures, error) => failures < MAX_RETRIES && ConnectError.from(error).code === Code.Unavailable,
-      retryDelay: (failures) => 300 * 2 ** failures,
+      // The client repeats calls itself, where that can help.
+      retry: false,
       // A server on the same machine can be reached without a network.
       networkMode: "always",
     },

@@ -1,5 +1,6 @@
-import { Code, ConnectError, createContextKey, type Interceptor } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { watchStream } from "@rollcall/shared/watch-stream";
+import type { CallObserver } from "../api/observer.ts";
 
 export type Field = readonly [name: string, value: string];
 
@@ -55,6 +56,42 @@ export class CallRecord {
     return this.#next.state === "running" && this.#next.responseHeaders.length === 0;
   }
 
+  /** Makes a call and records it, without its token. */
+  readonly observe: CallObserver = async (next, request) => {
+    if (!request.stream) throw new Error("only streams are recorded");
+    const requestHeaders = [...request.header].map(
+      ([name, value]): Field => [name, name === "authorization" ? "Bearer …" : value],
+    );
+    this.update(() => ({ requestHeaders }));
+    try {
+      const message = watchStream(request.message, {
+        onMessage: () => this.update(({ sent }) => ({ sent: sent + 1 })),
+        onEnd: (end) => end.how === "failed" && this.#breakOff(end.error),
+      });
+      const response = await next({ ...request, message });
+      this.update(() => ({ responseHeaders: [...response.header] }));
+      if (!response.stream) return response;
+      return {
+        ...response,
+        message: watchStream(response.message, {
+          onMessage: () => this.update(({ received }) => ({ received: received + 1 })),
+          onEnd: (end) => {
+            if (end.how === "complete") this.update(() => ({ state: "done", trailers: [...response.trailer] }));
+            else if (end.how === "failed") this.fail(end.error);
+          },
+        }),
+      };
+    } catch (error) {
+      this.fail(error);
+      throw error;
+    }
+  };
+
+  /** Ends the record of a call whose request can't go on, which says nothing about the server. */
+  #breakOff(cause: unknown): void {
+    this.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
+  }
+
   /** Ends the record; only the first end counts. */
   fail(reason: unknown): void {
     if (this.#next.state !== "running") return;
@@ -63,44 +100,3 @@ export class CallRecord {
     this.update(() => ({ state, error, trailers: [...error.metadata] }));
   }
 }
-
-/** Key for a call's context values: the record in which the call is recorded. */
-export const recordKey = createContextKey<CallRecord | undefined>(undefined, { description: "record of the call" });
-
-/** Records the calls that have a record in their context values, without their token. */
-export const recordCalls: Interceptor = (next) => async (request) => {
-  const record = request.contextValues.get(recordKey);
-  if (!record) return next(request);
-  if (!request.stream) throw new Error("only streams are recorded");
-  const requestHeaders = [...request.header].map(
-    ([name, value]): Field => [name, name === "authorization" ? "Bearer …" : value],
-  );
-  record.update(() => ({ requestHeaders }));
-  const countSent = () => record.update(({ sent }) => ({ sent: sent + 1 }));
-  // An error before anything is sent says nothing about the server.
-  const breakOff = (cause: unknown) =>
-    record.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
-  const countReceived = () => record.update(({ received }) => ({ received: received + 1 }));
-  try {
-    const message = watchStream(request.message, {
-      onMessage: countSent,
-      onEnd: (end) => end.how === "failed" && breakOff(end.error),
-    });
-    const response = await next({ ...request, message });
-    record.update(() => ({ responseHeaders: [...response.header] }));
-    if (!response.stream) return response;
-    return {
-      ...response,
-      message: watchStream(response.message, {
-        onMessage: countReceived,
-        onEnd(end) {
-          if (end.how === "complete") record.update(() => ({ state: "done", trailers: [...response.trailer] }));
-          else if (end.how === "failed") record.fail(end.error);
-        },
-      }),
-    };
-  } catch (error) {
-    record.fail(error);
-    throw error;
-  }
-};

@@ -1,8 +1,13 @@
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { useFirstSign } from "../ui/use-first-sign.ts";
-import { CallRecord, type CallSnapshot, recordKey } from "./call-record.ts";
-import { preloadTransport } from "./streams-client.ts";
+import { observerKey } from "../api/observer.ts";
+import { CallRecord, type CallSnapshot } from "./call-record.ts";
+
+export interface BegunCall {
+  readonly options: { readonly signal: AbortSignal; readonly contextValues: ContextValues };
+  /** Notes the error of the call, in case the client could not even begin it. */
+  fail(error: unknown): void;
+}
 
 export interface RecordedCall {
   /** State of the latest call; undefined before the first one. */
@@ -13,7 +18,7 @@ export interface RecordedCall {
    *
    * @param answersAtOnce Whether the server answers at once. If so, the call is ended when no answer begins.
    */
-  begin(answersAtOnce: boolean): { signal: AbortSignal; contextValues: ContextValues };
+  begin(answersAtOnce: boolean): BegunCall;
   cancel(): void;
 }
 
@@ -29,7 +34,6 @@ export function useCall(): RecordedCall {
   const controller = useRef<AbortController>(undefined);
   const snapshot = useSyncExternalStore(record?.subscribe ?? NEVER, () => record?.snapshot());
   const running = snapshot?.state === "running";
-  useFirstSign(preloadTransport);
   useEffect(() => () => controller.current?.abort(), []);
   useEffect(() => {
     if (!running) return;
@@ -47,7 +51,8 @@ export function useCall(): RecordedCall {
       setRecord(next);
       // A proxy may take a request, or even open a WebSocket, and pass nothing on.
       if (answersAtOnce) setTimeout(() => next.isUnanswered && ends.abort(unanswered()), ANSWER_TIMEOUT_MS);
-      return { signal: ends.signal, contextValues: createContextValues().set(recordKey, next) };
+      const contextValues = createContextValues().set(observerKey, next.observe);
+      return { options: { signal: ends.signal, contextValues }, fail: (error) => next.fail(error) };
     },
     cancel: () => controller.current?.abort(),
   };

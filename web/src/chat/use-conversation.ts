@@ -1,9 +1,10 @@
-import { type Chat, openChat } from "@rollcall/client";
+import { type Chat, preloadStreams } from "@rollcall/client";
 import { useEffect, useRef, useState } from "react";
+import { client } from "../api/client.ts";
 import { MAX_PRINTED_MESSAGES } from "../calls/shell-commands.ts";
-import { streams } from "../calls/streams-client.ts";
-import { type RecordedCall, useCall } from "../calls/use-call.ts";
+import { type BegunCall, type RecordedCall, useCall } from "../calls/use-call.ts";
 import { announce } from "../ui/announcer.tsx";
+import { useFirstSign } from "../ui/use-first-sign.ts";
 
 /** Most lines that are kept of a conversation. */
 const MAX_LINES = 1_000;
@@ -56,6 +57,7 @@ export function useConversation(): Conversation {
   const [isHalfClosed, setHalfClosed] = useState(false);
   const { snapshot, running } = call;
   useAnnouncedReplies(lines);
+  useFirstSign(preloadStreams);
 
   const note = ({ begunMs }: Current, from: Line["from"], text: string) => {
     const atMs = performance.now() - begunMs;
@@ -65,22 +67,24 @@ export function useConversation(): Conversation {
       return [...before.slice(1 - MAX_LINES), { number, from, text, atMs, ordinal }];
     });
   };
-  const listen = async (conversation: Current) => {
+  const listen = async (conversation: Current, fail: BegunCall["fail"]) => {
     try {
       for await (const reply of conversation.chat) note(conversation, "server", reply);
-    } catch {
-      // The error is in the call's record, and the page shows it from there.
+    } catch (error) {
+      // The page shows it from the call's record.
+      fail(error);
     } finally {
       if (current.current === conversation) current.current = undefined;
     }
   };
   const begin = (): Current => {
-    const conversation = { chat: openChat(streams, call.begin(true)), begunMs: performance.now(), isHalfClosed: false };
+    const { options, fail } = call.begin(true);
+    const conversation = { chat: client.streams.chat(options), begunMs: performance.now(), isHalfClosed: false };
     current.current = conversation;
     setLines([]);
     setSpoken([]);
     setHalfClosed(false);
-    void listen(conversation);
+    void listen(conversation, fail);
     return conversation;
   };
   return {

@@ -2,12 +2,12 @@ import "../calls/calls.css";
 import "./query-page.css";
 import { ServerStreamRequestSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { type FormEvent, useRef, useState } from "react";
+import { client } from "../api/client.ts";
 import { describeError, fieldErrors } from "../api/errors.ts";
 import { checkRules } from "../api/rules/index.ts";
 import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import { commandsFor, quote } from "../calls/shell-commands.ts";
-import { streams } from "../calls/streams-client.ts";
 import { useCall } from "../calls/use-call.ts";
 import { Button } from "../ui/button.tsx";
 
@@ -45,7 +45,7 @@ export function QueryPage() {
     setResults([]);
     const begunMs = performance.now();
     try {
-      for await (const { sequence, data } of streams.serverStream({ query }, call.begin(true))) {
+      for await (const { sequence, data } of client.streams.query(query, call.begin(true).options)) {
         const result = { sequence, data, afterMs: performance.now() - begunMs };
         setResults((before) => [...before, result]);
       }

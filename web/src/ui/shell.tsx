@@ -1,9 +1,9 @@
 import "./shell.css";
 import { type ReactNode, useEffect, useRef } from "react";
-import { Link, useLocation } from "wouter";
 import { ROUTES } from "../routes.ts";
 import { answerOffer, type Session, signOut } from "../session/session.ts";
 import { Announcer } from "./announcer.tsx";
+import { Link, usePath } from "./location.tsx";
 
 export interface ShellProps {
   session: Session;
@@ -14,8 +14,7 @@ export interface ShellProps {
 
 /** Frame of every page: the navigation, and who is signed in. */
 export function Shell({ session, offer, children }: ShellProps) {
-  const [path] = useLocation();
-  const location = path.replace(/(.)\/$/, "$1");
+  const location = usePath();
   const main = useRef<HTMLElement>(null);
   const isSame = offer?.subject === session.subject;
   const title = ROUTES.find(({ path }) => path === location)?.title;

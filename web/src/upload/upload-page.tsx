@@ -1,19 +1,20 @@
 import "../calls/calls.css";
 import "./upload-page.css";
 import { ConnectError } from "@connectrpc/connect";
-import { ChecksumMismatchError, createSha256, RollcallError, upload } from "@rollcall/client";
+import { ChecksumMismatchError, preloadStreams, RollcallError } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { formatBytes } from "@rollcall/shared/format-bytes";
 import { type DragEvent, useEffect, useRef, useState } from "react";
+import { client } from "../api/client.ts";
 import { describeError } from "../api/errors.ts";
 import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import type { CallSnapshot } from "../calls/call-record.ts";
 import { uploadCommands } from "../calls/shell-commands.ts";
-import { streams } from "../calls/streams-client.ts";
 import { useCall } from "../calls/use-call.ts";
 import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
+import { useFirstSign } from "../ui/use-first-sign.ts";
 
 const { clientStream } = StreamService.method;
 
@@ -35,6 +36,7 @@ export function UploadPage() {
   const [isOver, setIsOver] = useState(false);
   const { snapshot, running } = call;
   const isDone = shown?.checksums !== undefined;
+  useFirstSign(preloadStreams);
   usePreventedDrops();
   // The problem is that a file is being uploaded, so it is over when the upload ends.
   useEffect(() => {
@@ -47,13 +49,15 @@ export function UploadPage() {
     setShown({ file, sentBytes: 0 });
     const update = (change: Partial<Upload>) => setShown((before) => before && { ...before, ...change });
     const onProgress = ({ sentBytes }: { sentBytes: number }) => update({ sentBytes });
+    const { options, fail } = call.begin(false);
     try {
-      const { checksum } = await upload(streams, file, createSha256(), { ...call.begin(false), onProgress });
+      const { checksum } = await client.streams.upload(file, { ...options, onProgress });
       update({ checksums: { here: checksum, there: checksum } });
     } catch (error) {
       if (error instanceof ChecksumMismatchError) update({ checksums: { here: error.sent, there: error.received } });
-      // The error of a call is in its record, and the page shows it from there.
-      else if (!(error instanceof ConnectError || error instanceof RollcallError)) {
+      // The page shows it from the call's record.
+      else if (error instanceof ConnectError || error instanceof RollcallError) fail(error);
+      else {
         update({ problem: "The file can't be read: it is a folder, or was changed or removed since it was chosen." });
       }
     }

@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { StaleUserError } from "@rollcall/client";
 import { type User, UserService } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
 import { describeError, isOutcomeUnknown } from "../api/errors.ts";
@@ -96,7 +96,7 @@ export function Directory() {
       const text = isOutcomeUnknown(error)
         ? `It is not known whether ${name} was changed.`
         : `${name} was not changed.`;
-      setNews(ConnectError.from(error).code === Code.Aborted ? NO_NEWS : { text, isProblem: true });
+      setNews(error instanceof StaleUserError ? NO_NEWS : { text, isProblem: true });
     }
   };
   const remove = async (user: User) => {

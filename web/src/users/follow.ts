@@ -1,42 +1,57 @@
 import { timestampMs } from "@bufbuild/protobuf/wkt";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { type UserEvent, watchUsers } from "@rollcall/client";
-import { type ListUsersResponse, type User, UserService } from "@rollcall/gen/user/v1/user";
+import { ChangesGoneError, type UserEvent } from "@rollcall/client";
+import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { QueryClient } from "@tanstack/react-query";
-import { stream } from "../api/call.ts";
+import { client } from "../api/client.ts";
 import { announce } from "../ui/announcer.tsx";
 import type { Live } from "./use-live.ts";
 import { ALL_PAGES, CHANGES, keepInPages, type UserChange } from "./use-users.ts";
+import { hiddenSignal, untilVisible } from "./visibility.ts";
 
+/**
+ * How long a hidden tab goes on, in milliseconds. A browser opens six connections to a server over HTTP/1.1, all tabs
+ * together, and each stream has one: a seventh tab would not even load.
+ */
+const HIDDEN_MS = 5_000;
 /** How long a row shows that somebody else has changed it, in milliseconds. */
 const SHOWN_MS = 10_000;
 /** Time in which changes are gathered before the list is loaded again, in milliseconds. */
 const GATHER_MS = 250;
 
 export interface FollowOptions {
-  client: QueryClient;
+  cache: QueryClient;
   filter: string;
-  /** Place to go on behind; "" begins anew. */
-  resumeToken: string;
   signal: AbortSignal;
   /** Changes what the page shows of it. */
   change(changed: (before: Live) => Partial<Live>): void;
 }
 
 /**
- * Follows the changes of the users that a filter finds, until the signal is aborted. Returns the place where it was then.
+ * Follows the changes of the users that a filter finds while the tab is visible, and goes on where it was when it is visible
+ * again, until the signal is aborted.
  *
  * @throws The call's error if another attempt can't help.
  */
-export async function follow({ client, filter, signal, change, ...from }: FollowOptions): Promise<string> {
-  let { resumeToken } = from;
+export async function followWhileVisible(options: FollowOptions): Promise<void> {
+  const { signal, change } = options;
+  for (let resumeToken = ""; ; ) {
+    await untilVisible(signal);
+    if (signal.aborted) return;
+    change(() => ({ state: "catching up" }));
+    resumeToken = await follow({ ...options, signal: hiddenSignal(HIDDEN_MS, signal) }, resumeToken);
+  }
+}
+
+/** Follows changes behind a place, "" for a new beginning. Returns the place where it was when the signal was aborted. */
+async function follow({ cache, filter, signal, change }: FollowOptions, begin: string): Promise<string> {
+  let resumeToken = begin;
   let isReloading = false;
   const reload = () => {
     if (isReloading) return;
     isReloading = true;
     setTimeout(() => {
       isReloading = false;
-      if (!signal.aborted) void client.invalidateQueries({ queryKey: ALL_PAGES });
+      if (!signal.aborted) void cache.invalidateQueries({ queryKey: ALL_PAGES });
     }, GATHER_MS);
   };
   const mark = (id: string, isChanged: boolean) =>
@@ -49,9 +64,9 @@ export async function follow({ client, filter, signal, change, ...from }: Follow
   const take = (event: UserEvent) => {
     if (event.type === "updated") {
       const { user } = event;
-      const isOwn = isChangedHere(client, user);
-      const isShown = isInPages(client, user.id);
-      keepInPages(client, (users) => users.map((one) => laterOf(one, user)));
+      const isOwn = isChangedHere(cache, user);
+      const isShown = isInPages(cache, user.id);
+      keepInPages(cache, (users) => users.map((one) => laterOf(one, user)));
       if (isShown || isOwn) mark(user.id, !isOwn);
       if (isShown && !isOwn) {
         announce(`${user.name} was changed by somebody else`);
@@ -64,35 +79,34 @@ export async function follow({ client, filter, signal, change, ...from }: Follow
       reload();
     }
   };
-  const open = (request: object, ended: AbortSignal) => stream(UserService.method.watchUsers, request, ended);
   const onState = (state: Live["state"]) => change(() => ({ state }));
   for (;;) {
     try {
-      for await (const event of watchUsers(open, { filter, resumeToken, signal, onState })) {
+      for await (const event of client.users.watch({ filter, resumeToken }, { signal, onState })) {
         take(event);
         resumeToken = event.resumeToken || resumeToken;
       }
     } catch (error) {
       if (signal.aborted) return resumeToken;
       // The changes that were missed are no longer kept: the list is loaded anew.
-      if (resumeToken === "" || ConnectError.from(error).code !== Code.OutOfRange) throw error;
+      if (resumeToken === "" || !(error instanceof ChangesGoneError)) throw error;
       resumeToken = "";
     }
   }
 }
 
 /** Returns whether this tab has made the change that led to this version, or is about to learn that it has. */
-function isChangedHere(client: QueryClient, { id, etag }: User): boolean {
-  const changes = client.getMutationCache().findAll({ mutationKey: CHANGES });
+function isChangedHere(cache: QueryClient, { id, etag }: User): boolean {
+  const changes = cache.getMutationCache().findAll({ mutationKey: CHANGES });
   return changes.some(({ state }) => {
     const { user } = state.variables as UserChange;
-    const answer = state.data as { user?: User } | undefined;
-    return user.id === id && (state.status === "pending" || answer?.user?.etag === etag);
+    const answer = state.data as User | undefined;
+    return user.id === id && (state.status === "pending" || answer?.etag === etag);
   });
 }
 
-function isInPages(client: QueryClient, id: string): boolean {
-  const pages = client.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES, type: "active" });
+function isInPages(cache: QueryClient, id: string): boolean {
+  const pages = cache.getQueriesData<ListUsersResponse>({ queryKey: ALL_PAGES, type: "active" });
   return pages.some(([, page]) => page?.users.some((user) => user.id === id));
 }
 

@@ -20,8 +20,7 @@ const FIELDS = ["name", "email"] as const;
 
 /** Shows what somebody else has changed in the meantime, and asks whose version to keep. */
 export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine, onAlreadySaved }: StaleNoticeProps) {
-  const { data, error, refetch } = useCurrentUser(opened.id);
-  const theirs = data?.user;
+  const { data: theirs, error, refetch } = useCurrentUser(opened.id);
   if (theirs && FIELDS.every((field) => theirs[field] === mine[field])) {
     return <AlreadySaved onClose={() => onAlreadySaved(theirs)} />;
   }

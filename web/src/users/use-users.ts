@@ -1,11 +1,5 @@
-import type { MessageInitShape } from "@bufbuild/protobuf";
-import { Code, ConnectError } from "@connectrpc/connect";
-import {
-  type CreateUserRequestSchema,
-  type ListUsersResponse,
-  type User,
-  UserService,
-} from "@rollcall/gen/user/v1/user";
+import { type NewUser, UserNotFoundError } from "@rollcall/client";
+import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import {
   keepPreviousData,
   type Mutation,
@@ -15,9 +9,7 @@ import {
   useQuery,
   useQueryClient,
 } from "@tanstack/react-query";
-import { call } from "../api/call.ts";
-
-const { getUser, listUsers, createUser, updateUser, deleteUser } = UserService.method;
+import { client } from "../api/client.ts";
 
 /** Key of every page of every search. */
 export const ALL_PAGES = ["pages of users"];
@@ -38,7 +30,7 @@ export interface UserDraft {
 
 /** User to create, and the signal that cancels the call. */
 interface NewUserCall {
-  readonly request: MessageInitShape<typeof CreateUserRequestSchema>;
+  readonly user: NewUser;
   readonly signal: AbortSignal;
 }
 
@@ -62,7 +54,7 @@ export interface FailedChange {
 export function useUsersPage(request: PageRequest) {
   return useQuery({
     queryKey: [...ALL_PAGES, request],
-    queryFn: ({ signal }) => call(listUsers, { ...request }, signal),
+    queryFn: ({ signal }) => client.users.list(request, { signal }),
     placeholderData: keepPreviousData,
   });
 }
@@ -71,14 +63,14 @@ export function useUsersPage(request: PageRequest) {
 export function useCurrentUser(id: string) {
   return useQuery({
     queryKey: ["user", id],
-    queryFn: ({ signal }) => call(getUser, { id }, signal),
+    queryFn: ({ signal }) => client.users.get(id, { signal }),
     gcTime: 0,
   });
 }
 
 /** Changes the cached pages. */
-export function keepInPages(client: QueryClient, change: (users: User[]) => User[]): void {
-  client.setQueriesData<ListUsersResponse>(
+export function keepInPages(cache: QueryClient, change: (users: User[]) => User[]): void {
+  cache.setQueriesData<ListUsersResponse>(
     { queryKey: ALL_PAGES },
     (page) => page && { ...page, users: change(page.users) },
   );
@@ -101,24 +93,25 @@ export function changeRequest(change: UserChange) {
  * under way, {@link useFailedChange} one that failed.
  */
 export function useDirectory() {
-  const client = useQueryClient();
+  const cache = useQueryClient();
   // A change counts as under way until the list has been loaded again.
-  const onSettled = () => client.invalidateQueries({ queryKey: ALL_PAGES });
-  const keep = (change: (users: User[]) => User[]) => keepInPages(client, change);
+  const onSettled = () => cache.invalidateQueries({ queryKey: ALL_PAGES });
+  const keep = (change: (users: User[]) => User[]) => keepInPages(cache, change);
 
   const create = useMutation({
-    mutationFn: ({ request, signal }: NewUserCall) => call(createUser, request, signal),
+    mutationFn: ({ user, signal }: NewUserCall) => client.users.create(user, { signal }),
     // Not awaited: the form does not need the list.
     onSettled: () => void onSettled(),
   });
   const change = useMutation({
     mutationKey: CHANGES,
     onMutate: () => {
-      const cache = client.getMutationCache();
-      for (const done of cache.findAll({ mutationKey: CHANGES, status: "success" })) cache.remove(done);
+      const mutations = cache.getMutationCache();
+      for (const done of mutations.findAll({ mutationKey: CHANGES, status: "success" })) mutations.remove(done);
     },
-    mutationFn: (change: UserChange) => call(updateUser, changeRequest(change)),
-    onSuccess: ({ user: changed }) => keep((users) => users.map((user) => (user.id === changed?.id ? changed : user))),
+    mutationFn: (change: UserChange) =>
+      client.users.update(change.user.id, changedFields(change), { etag: change.etag }),
+    onSuccess: (changed) => keep((users) => users.map((user) => (user.id === changed.id ? changed : user))),
     onSettled,
     // Kept until the person has seen that what they typed was not saved.
     gcTime: Number.POSITIVE_INFINITY,
@@ -127,10 +120,10 @@ export function useDirectory() {
     mutationKey: REMOVALS,
     mutationFn: async ({ id, etag }: User) => {
       try {
-        await call(deleteUser, { id, etag });
+        await client.users.delete(id, { etag });
       } catch (error) {
         // The user is gone, whoever deleted it.
-        if (ConnectError.from(error).code !== Code.NotFound) throw error;
+        if (!(error instanceof UserNotFoundError)) throw error;
       }
     },
     onSuccess: (_nothing, { id: removed }) => keep((users) => users.filter(({ id }) => id !== removed)),
@@ -162,7 +155,7 @@ export function useExpected(users: readonly User[]): { user: User; isChanging: b
 
 /** Returns the first failed change about which the person has not decided yet. */
 export function useFailedChange(): FailedChange | undefined {
-  const client = useQueryClient();
+  const cache = useQueryClient();
   const [failed] = useMutationState<Mutation<unknown, Error, UserChange>>({
     filters: { mutationKey: CHANGES, status: "error" },
     select: (mutation) => mutation as Mutation<unknown, Error, UserChange>,
@@ -172,6 +165,6 @@ export function useFailedChange(): FailedChange | undefined {
     id: failed.mutationId,
     change: failed.state.variables,
     error: failed.state.error,
-    forget: () => client.getMutationCache().remove(failed),
+    forget: () => cache.getMutationCache().remove(failed),
   };
 }

@@ -1,5 +1,5 @@
-import { useLocation, useSearch } from "wouter";
-import { useHistoryState } from "wouter/use-browser-location";
+import { useHistoryState, useSearch } from "wouter/use-browser-location";
+import { navigate, usePath } from "../ui/location.tsx";
 
 export const PAGE_SIZES = [10, 25, 100] as const;
 
@@ -23,7 +23,7 @@ const FIRST_PAGE = [""];
 export function useView(): [View, (change: Partial<View>) => void] {
   const query = new URLSearchParams(useSearch());
   const state: unknown = useHistoryState();
-  const [path, navigate] = useLocation();
+  const path = usePath();
   const size = Number(query.get("size"));
   const view: View = {
     filter: query.get("q") ?? "",

@@ -1,8 +1,7 @@
 import { Dialog } from "@base-ui/react/dialog";
 import { Field } from "@base-ui/react/field";
 import { Form } from "@base-ui/react/form";
-import { Code, ConnectError } from "@connectrpc/connect";
-import { randomId } from "@rollcall/client";
+import { randomId, StaleUserError } from "@rollcall/client";
 import { CreateUserRequestSchema, UpdateUserRequestSchema, type User } from "@rollcall/gen/user/v1/user";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import { type FieldErrors, fieldErrors } from "../api/errors.ts";
@@ -41,7 +40,7 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
   const [draft, setDraft] = useState<UserDraft>(
     failed?.change.draft ?? { name: user?.name ?? "", email: user?.email ?? "" },
   );
-  const isStale = failed !== undefined && ConnectError.from(failed.error).code === Code.Aborted;
+  const isStale = failed?.error instanceof StaleUserError;
   const [errors, setErrors] = useState<FieldErrors>(failed && !isStale ? fieldErrors(failed.error) : {});
   /** Cancels the call that creates a user; undefined while there is none. */
   const [saving, setSaving] = useState<AbortController>();
@@ -56,7 +55,7 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
     setErrors(invalid);
     if (Object.keys(invalid).length > 0 || signal.aborted) return;
     isSent.current = true;
-    await create({ request, signal });
+    await create({ user: request, signal });
     if (!signal.aborted) onClose({ text: `${wanted.name} was created.`, createdEmail: wanted.email });
   };
   const change = async (wanted: UserChange, signal: AbortSignal) => {

@@ -1,9 +1,4 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
-
-/** Converts Web headers to Node's. */
-export function toNodeHeaders(headers: Headers): OutgoingHttpHeaders {
-  return Object.fromEntries(headers);
-}
+import type { IncomingHttpHeaders } from "node:http";
 
 /** Converts Node's headers to Web headers, without the pseudo-headers of HTTP/2. */
 export function toWebHeaders(headers: IncomingHttpHeaders, target: Headers = new Headers()): Headers {

@@ -29,12 +29,6 @@ export interface Http2ConnectionOptions extends PoolSettings {
   onChange(connection: Http2Connection): void;
 }
 
-export interface OpenStream {
-  readonly stream: http2.ClientHttp2Stream;
-  /** Makes room for another stream when this one has ended, which its "close" event reports only later. */
-  release(): void;
-}
-
 /**
  * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY. Then open streams finish and it closes.
  * Without streams it does not keep the process alive.
@@ -158,30 +152,22 @@ export class Http2Connection {
     return this.#goawayLastId !== undefined && streamId > this.#goawayLastId;
   }
 
-  /** Reserves a place for a stream that {@link openStream} opens at once. */
+  /** Reserves a place for a stream, which {@link release} has to give back once. */
   reserve(): void {
     this.#streamCount += 1;
     if (this.#streamCount === 1) this.#becomeBusy();
   }
 
   /** Opens the stream of a reserved place. @throws Error when the session has just ended. */
-  openStream(headers: http2.OutgoingHttpHeaders, options: http2.ClientSessionRequestOptions): OpenStream {
-    let isReleased = false;
-    const release = () => {
-      if (isReleased) return;
-      isReleased = true;
-      this.#streamCount -= 1;
-      if (this.#streamCount === 0) this.#becomeIdle();
-      this.#options.onChange(this);
-    };
-    try {
-      const stream = this.#session.request(headers, options);
-      stream.once("close", release);
-      return { stream, release };
-    } catch (error) {
-      release();
-      throw error;
-    }
+  request(headers: http2.OutgoingHttpHeaders, options: http2.ClientSessionRequestOptions): http2.ClientHttp2Stream {
+    return this.#session.request(headers, options);
+  }
+
+  /** Makes room for another stream. */
+  release(): void {
+    this.#streamCount -= 1;
+    if (this.#streamCount === 0) this.#becomeIdle();
+    this.#options.onChange(this);
   }
 
   /** Notes that the server has answered a call. */

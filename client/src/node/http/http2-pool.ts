@@ -37,23 +37,25 @@ export class Http2Pool {
     this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
   }
 
+  /** Returns a connection with a place for one stream, to be used at once; undefined if the call has to wait. */
+  take(): Http2Connection | undefined {
+    if (this.#isClosed || this.#line.size > 0) return undefined;
+    const connection = this.#pick();
+    if (connection) this.#grow();
+    return connection;
+  }
+
   /**
-   * Resolves with a connection that has a place for one stream, to be used by its `openStream`.
+   * Resolves with such a connection when it is the call's turn.
    *
    * @throws ConnectError caused by a RequestNotSentError: unavailable when no address can be reached and waiting does
    * not help, or too many wait; canceled when the pool is closed; otherwise as the signal's reason says.
    */
-  async acquire(call: WaitingCall): Promise<Http2Connection> {
-    call.signal?.throwIfAborted();
+  async wait(call: WaitingCall): Promise<Http2Connection> {
     if (this.#isClosed) throw closedError();
-    const connection = this.#line.size === 0 ? this.#take() : undefined;
-    if (!connection) {
-      const turn = this.#line.wait(call);
-      this.#grow();
-      return turn;
-    }
+    const turn = this.#line.wait(call);
     this.#grow();
-    return connection;
+    return turn;
   }
 
   /**
@@ -88,19 +90,29 @@ export class Http2Pool {
     return [...this.#connections].some(({ takesStreams }) => takesStreams);
   }
 
-  #take(): Http2Connection | undefined {
-    const withRoom = [...this.#connections].filter(({ hasRoom }) => hasRoom);
-    const fewest = Math.min(...withRoom.map(({ streamCount }) => streamCount));
-    const equals = withRoom.filter(({ streamCount }) => streamCount === fewest);
+  /** Reserves a place on the connection with the fewest streams. Makes no objects, since each call asks. */
+  #pick(): Http2Connection | undefined {
+    let fewest = Infinity;
+    let equals = 0;
+    for (const { hasRoom, streamCount } of this.#connections) {
+      if (!hasRoom || streamCount > fewest) continue;
+      equals = streamCount < fewest ? 1 : equals + 1;
+      fewest = streamCount;
+    }
+    if (equals === 0) return undefined;
     this.#turn = (this.#turn + 1) % 2 ** 30;
-    const connection = equals[this.#turn % equals.length];
-    connection?.reserve();
-    return connection;
+    let ahead = this.#turn % equals;
+    for (const connection of this.#connections) {
+      if (connection.streamCount !== fewest || !connection.hasRoom || ahead-- > 0) continue;
+      connection.reserve();
+      return connection;
+    }
+    return undefined;
   }
 
   #serveWaiters(): void {
     while (this.#line.size > 0) {
-      const connection = this.#take();
+      const connection = this.#pick();
       if (!connection) return;
       this.#line.serve(connection);
     }
@@ -109,19 +121,36 @@ export class Http2Pool {
   /** Opens connections if calls wait or each connection is in use, and tries addresses again that have rested. */
   #grow(): void {
     if (this.#isClosed) return;
-    const open = [...this.#connections].filter(({ takesStreams }) => takesStreams);
-    // The call that has just taken its place is one stream.
-    const isBusy = this.#line.size > 0 || open.every(({ streamCount }) => streamCount > 1);
-    const awake = this.#addresses.filter((address) => !address.isResting);
-    const isStuck = awake.length === 0 && open.length === 0 && this.#opening.size === 0;
+    let openCount = 0;
+    let isBusy = true;
+    for (const { takesStreams, streamCount } of this.#connections) {
+      if (!takesStreams) continue;
+      openCount += 1;
+      // The call that has just taken its place is one stream.
+      if (streamCount <= 1) isBusy = false;
+    }
+    isBusy ||= this.#line.size > 0;
+    const isStuck = openCount === 0 && this.#opening.size === 0 && this.#addresses.every(({ isResting }) => isResting);
     // If calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
     const isTriedAtRest = isStuck && this.#settings.waitTimeoutMs === 0;
     if (isStuck && !isTriedAtRest) this.#growLater();
-    for (const address of isTriedAtRest ? this.#addresses : awake) {
-      const opening = [...this.#opening.values()].filter((other) => other === address).length;
-      const count = open.filter((connection) => connection.address === address).length + opening;
-      if (opening === 0 && (count === 0 || (isBusy && count < this.#settings.size))) this.#open(address);
+    for (const address of this.#addresses) {
+      const count = this.#countOpen(address);
+      const isWanted = count === 0 || (isBusy && count < this.#settings.size);
+      if (!isWanted || (address.isResting && !isTriedAtRest) || this.#isOpening(address)) continue;
+      this.#open(address);
     }
+  }
+
+  #countOpen(address: Address): number {
+    let count = 0;
+    for (const connection of this.#connections) if (connection.takesStreams && connection.address === address) count++;
+    return count;
+  }
+
+  #isOpening(address: Address): boolean {
+    for (const other of this.#opening.values()) if (other === address) return true;
+    return false;
   }
 
   /** Grows the pool once the first address has rested, if calls still wait then. */

@@ -1,16 +1,11 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { callHook } from "../../internal/call-hook.ts";
 import { findNotSent, RequestNotSentError, WAIT_WITHOUT_DEADLINE_MS } from "../../internal/not-sent.ts";
+import type { CarriedCall } from "../transport/wire.ts";
 import type { PoolSettings } from "./pool-options.ts";
-import type { ReplayableBody } from "./replayable-body.ts";
 
 /** A call that waits for a connection. */
-export interface WaitingCall {
-  readonly signal?: AbortSignal | undefined;
-  /** Header of the request. It says whether the call has a deadline. */
-  readonly header: Headers;
-  readonly body: ReplayableBody | undefined;
-}
+export type WaitingCall = Pick<CarriedCall, "signal" | "hasDeadline" | "firstBytes">;
 
 export interface WaitingLineOptions {
   settings: Pick<PoolSettings, "maxWaitingCalls" | "maxWaitingBytes" | "waitTimeoutMs" | "onUnreachable">;
@@ -52,7 +47,8 @@ export class WaitingLine<T> {
    * @throws ConnectError caused by a RequestNotSentError: unavailable if too much waits already, or after the time
    * without a deadline; else with the code of the signal's reason.
    */
-  wait({ signal, header, body }: WaitingCall): Promise<T> {
+  wait(call: WaitingCall): Promise<T> {
+    const { signal, hasDeadline } = call;
     const { settings, hasConnection } = this.#options;
     const { maxWaitingCalls, maxWaitingBytes } = settings;
     if (this.#waiters.size >= maxWaitingCalls && !hasConnection()) {
@@ -64,28 +60,28 @@ export class WaitingLine<T> {
       if (!this.#waiters.delete(waiter)) return;
       this.#bytes -= bytes;
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
+      signal.removeEventListener("abort", abort);
       act();
     };
     const waiter: Waiter<T> = {
       resolve: (value) => settle(() => resolve(value)),
       reject: (error) => settle(() => reject(error)),
     };
-    const abort = () => waiter.reject(this.ended(signal?.reason));
-    const timer = this.#startTimer(header, waiter);
+    const abort = () => waiter.reject(this.ended(signal.reason));
+    const timer = this.#startTimer(hasDeadline, waiter);
     this.#waiters.add(waiter);
-    signal?.addEventListener("abort", abort, { once: true });
-    if (signal?.aborted) abort();
-    void body?.firstChunkBytes().then(
-      (size) => {
-        if (!this.#waiters.has(waiter)) return;
-        bytes = size;
-        this.#bytes += size;
-        if (this.#bytes > maxWaitingBytes && !hasConnection()) waiter.reject(this.#tooMuch(`${maxWaitingBytes} bytes`));
-      },
-      // The reader that sends the body gets the same error.
-      () => {},
-    );
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    const count = (size: number) => {
+      if (!this.#waiters.has(waiter)) return;
+      bytes = size;
+      this.#bytes += size;
+      if (this.#bytes > maxWaitingBytes && !hasConnection()) waiter.reject(this.#tooMuch(`${maxWaitingBytes} bytes`));
+    };
+    const known = call.firstBytes();
+    if (typeof known === "number") count(known);
+    // A source that fails ends the call itself.
+    else known.then(count, () => {});
     return promise;
   }
 
@@ -116,9 +112,8 @@ export class WaitingLine<T> {
     for (const waiter of this.#waiters) waiter.reject(error);
   }
 
-  #startTimer(header: Headers, waiter: Waiter<T>): NodeJS.Timeout | undefined {
+  #startTimer(hasDeadline: boolean, waiter: Waiter<T>): NodeJS.Timeout | undefined {
     const { settings, hasConnection } = this.#options;
-    const hasDeadline = header.has("grpc-timeout") || header.has("connect-timeout-ms");
     const timeoutMs = settings.waitTimeoutMs ?? (hasDeadline ? undefined : WAIT_WITHOUT_DEADLINE_MS);
     // With 0, the error of the first attempt to connect ends the wait.
     if (timeoutMs === undefined || timeoutMs === 0) return undefined;

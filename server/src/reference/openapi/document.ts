@@ -62,7 +62,7 @@ export interface Components {
   readonly securitySchemes: Readonly<Record<string, unknown>>;
 }
 
-/** What callers need for a method: nothing, a token, or a token with a scope. */
+/** Needs of a method's callers: nothing, a token, or a token with a scope. */
 export type Access = { readonly isOpen: true } | { readonly isOpen: false; readonly scopes: readonly string[] };
 
 /** A method that can be called, and by whom. */

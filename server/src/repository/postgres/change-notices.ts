@@ -92,7 +92,7 @@ export class ChangeNotices {
         if (payload !== this.#id && !signal.aborted) this.#onNotice();
       });
       await client.query(`LISTEN ${CHANGE_CHANNEL}`);
-      // Of what was committed until now there was no notice.
+      // There was no notice of anything that was committed until now.
       if (!signal.aborted) this.#onNotice();
       await ended.catch(() => {});
       return true;

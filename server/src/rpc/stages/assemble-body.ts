@@ -1,5 +1,5 @@
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { endsWithin } from "../call-errors.ts";
 import { type RequestContext, requestContextKey } from "../context.ts";

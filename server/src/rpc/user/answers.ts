@@ -1,6 +1,6 @@
 import type { User as UserMessage } from "@rollcall/gen/user/v1/user";
+import type { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import type { User } from "../../domain/user.ts";
-import type { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import type { UserPage } from "../../service/users.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
 import { decodeUsers } from "./decode.ts";

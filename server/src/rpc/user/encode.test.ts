@@ -5,10 +5,10 @@ import {
   ListUsersResponseSchema,
   WatchUsersResponseSchema,
 } from "@rollcall/gen/user/v1/user";
+import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { createRandom } from "@rollcall/testing/random";
 import { expect, test } from "vitest";
 import type { User } from "../../domain/user.ts";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { EncodedUserPageAnswer } from "./answers.ts";
 import { encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";

@@ -1,7 +1,7 @@
 import type { ContextValues, ServiceImpl } from "@connectrpc/connect";
 import type { UserService } from "@rollcall/gen/user/v1/user";
+import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import type { User } from "../../domain/user.ts";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import type { UserChanges } from "../../service/user-changes.ts";
 import type { Users } from "../../service/users.ts";
 import { callKey, principalKey } from "../context.ts";

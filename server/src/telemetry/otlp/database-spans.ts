@@ -11,7 +11,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   insert: "INSERT",
   update: "UPDATE",
   delete: "DELETE",
-  // Of the log of changes. What else is read of it is read for all watchers, and part of no call.
+  // The log of changes. All else of it is read for all watchers, and part of no call.
   history: "SELECT",
 };
 

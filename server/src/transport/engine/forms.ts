@@ -8,9 +8,9 @@ import {
 } from "@connectrpc/connect/protocol-connect";
 import { parseTimeout as parseGrpcTimeout, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { createTrailerSerialization } from "@connectrpc/connect/protocol-grpc-web";
+import { COMPRESSED, envelope } from "@rollcall/shared/envelope";
 import type { Codec, MethodPlan } from "../../rpc/method-plan.ts";
 import type { CallContext } from "./context.ts";
-import { COMPRESSED, envelope } from "./envelope.ts";
 import type { Wire } from "./wire.ts";
 
 /** Flag of the envelope that holds gRPC-Web's trailers. */

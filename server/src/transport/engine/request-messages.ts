@@ -1,8 +1,8 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
+import { MessageReader } from "@rollcall/shared/message-reader";
 import { endsWithin, tooLarge } from "../../rpc/call-errors.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
-import { MessageReader } from "./message-reader.ts";
 
 /** Largest queue of complete messages, in bytes with their envelopes, so that their number is bounded too. Beyond it the wire pauses. */
 const MAX_QUEUED_BYTES = 32 * 1_024;

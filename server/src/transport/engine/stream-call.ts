@@ -1,18 +1,22 @@
 import type { Message } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
+import { COMPRESSED } from "@rollcall/shared/envelope";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
+import { MessageWriter } from "@rollcall/shared/message-writer";
 import { CALL_ENDED, expiryOf, tooLate } from "../../rpc/call-errors.ts";
 import { toMalformed } from "../../rpc/malformed.ts";
+import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { Call } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
-import { COMPRESSED, withoutCoding } from "./envelope.ts";
+import { withoutCoding } from "./envelope.ts";
 import { countReadBytes } from "./free-young-buffers.ts";
-import { MessageWriter } from "./message-writer.ts";
 import { onlyMessage } from "./only-message.ts";
 import { RequestMessages } from "./request-messages.ts";
 import type { StreamForm } from "./stream-forms.ts";
+
+const turnClock = { isTurnOver: () => isTurnOver(), nextTurn };
 
 /** A message of so many bytes counts as kept while its handler has it. */
 const MIN_KEPT_BYTES = 1_024;
@@ -46,7 +50,7 @@ export class StreamCall extends Call<StreamForm> {
       resume: () => wire.resume(),
       ignoreRest: () => wire.ignoreRest(),
     });
-    this.#writer = new MessageWriter((bytes) => this.#write(bytes));
+    this.#writer = new MessageWriter((bytes) => this.#write(bytes), turnClock);
   }
 
   protected override get queuedBytes(): number {

@@ -1,8 +1,8 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { createEndStreamSerialization, endStreamFlag } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { envelope } from "@rollcall/shared/envelope";
 import type { CallContext } from "./context.ts";
-import { envelope } from "./envelope.ts";
 import {
   addHeaders,
   type CallForm,

@@ -1,11 +1,12 @@
 import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "@rollcall/shared/envelope";
+import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { tooLarge } from "../../rpc/call-errors.ts";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { Call } from "./call.ts";
 import type { CallOptions } from "./call-options.ts";
 import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
-import { ENVELOPE_HEADER_BYTES, openEnvelope, sizeInEnvelope } from "./envelope.ts";
+import { openEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
 
 /** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */

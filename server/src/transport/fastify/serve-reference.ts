@@ -40,7 +40,7 @@ export function registerReference(app: FastifyInstance, { load, scheme }: Refere
   serve("/docs.css", "text/css; charset=utf-8", "style");
   app.get("/llms.txt", async ({ host, headers }, reply) => {
     reply.headers({ ...STATIC_PAGE_HEADERS, "cache-control": "no-store" }).type("text/plain; charset=utf-8");
-    // Of any proxy: the answer is for the one who asks, and kept by nobody.
+    // The same for any proxy: the answer is for the one who asks, and kept by nobody.
     const asked = headers["x-forwarded-proto"];
     return (await texts()).guide(`${asked === "https" ? asked : scheme}://${host}`);
   });

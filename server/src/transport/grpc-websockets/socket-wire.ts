@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { ConnectError } from "@connectrpc/connect";
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
+import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import type { BodyReceiver, Wire } from "../engine/wire.ts";
 import { INTERNAL_ERROR, NORMAL } from "./close-codes.ts";
 import type { CallSocket } from "./exchange.ts";

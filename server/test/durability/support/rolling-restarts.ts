@@ -1,5 +1,5 @@
 import { Metadata } from "@grpc/grpc-js";
-import { createRollcallClient } from "@rollcall/client/node";
+import { createRollcall } from "@rollcall/client/node";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { GrpcJsClient } from "@rollcall/testing/grpc-js";
 import { createRandom } from "@rollcall/testing/random";
@@ -114,7 +114,7 @@ function isCalledByAll(server: ServerProcess): boolean {
 
 /** Calls of every kind that the library repeats by itself. */
 function callByLibrary(servers: readonly ServerProcess[], onRetry: () => void) {
-  const client = createRollcallClient({
+  const client = createRollcall({
     baseUrl: servers.map(({ url }) => url),
     token: servers[0]?.token ?? "",
     timeoutMs: 60_000,
@@ -124,11 +124,11 @@ function callByLibrary(servers: readonly ServerProcess[], onRetry: () => void) {
     name: "library",
     close: () => client.close(),
     async call(name: string) {
-      const { id, etag } = await client.createUser({ email: `${name}@example.com`, name });
-      const changed = await client.updateUser(id, { name: `${name} again`, etag });
-      const read = await client.getUser(id);
+      const { id, etag } = await client.users.create({ email: `${name}@example.com`, name });
+      const changed = await client.users.update(id, { name: `${name} again` }, { etag });
+      const read = await client.users.get(id);
       if (read.etag !== changed.etag) throw new Error("read another etag than the change's");
-      await client.deleteUser(id, { etag: read.etag });
+      await client.users.delete(id, { etag: read.etag });
     },
   };
 }

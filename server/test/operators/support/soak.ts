@@ -56,11 +56,13 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const before = (await server.openHandles()).sockets;
   const failures: string[] = [];
   const samples: SoakSample[] = [];
+  let leftOpen = 0;
   for (let phase = 0; phase <= phases; phase++) {
     const work = await runPhase(target, options, isLeaking);
     failures.push(...work.failures);
     await server.replaceTls(certificates[phase % 2 === 0 ? 1 : 0]);
-    if (!isLeaking) await waitUntil(async () => (await server.openHandles()).sockets <= before);
+    leftOpen += isLeaking ? work.rounds : 0;
+    await waitUntil(async () => (await server.openHandles()).sockets <= before + leftOpen);
     const { sockets, descriptors } = await server.openHandles();
     const heapBytes = await server.memoryBytes();
     const residentBytes = await server.residentBytes();

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-node";
-import { createBrowserTransport } from "@rollcall/client";
+import { createFetchTransport } from "@rollcall/client";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { heldBytes } from "@rollcall/testing/memory";
 import { startServer } from "@rollcall/testing/start-server";
@@ -11,7 +11,7 @@ import { expect } from "vitest";
 export const uploadTransports: readonly [string, (baseUrl: string) => Transport][] = [
   ["HTTP/1.1", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
   ["HTTP/2", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" })],
-  ["a WebSocket", (baseUrl) => createBrowserTransport({ baseUrl })],
+  ["a WebSocket", (baseUrl) => createFetchTransport({ baseUrl })],
 ];
 
 /**

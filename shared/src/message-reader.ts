@@ -1,5 +1,5 @@
-import { GrowingBuffer } from "../../runtime/growing-buffer.ts";
 import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "./envelope.ts";
+import { GrowingBuffer } from "./growing-buffer.ts";
 import { giveUpBuffer, LENT_BUFFER_BYTES, lendBuffer, returnBuffer } from "./lent-buffers.ts";
 
 /**

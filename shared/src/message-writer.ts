@@ -1,24 +1,36 @@
-import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { COMPRESSED, ENVELOPE_HEADER_BYTES, envelope, envelopes } from "./envelope.ts";
 
 /** Largest group of messages that is written at once, in bytes: the usual size of a frame. */
 const MAX_GATHERED_BYTES = 16 * 1_024;
 
+/** Clock of the event loop's turn, for messages whose maker may go on for ever without a wait. */
+export interface TurnClock {
+  /** Whether this turn has been held for long enough. */
+  isTurnOver(): boolean;
+  /** Resolves in a later turn. */
+  nextTurn(): Promise<void>;
+}
+
 /**
- * Gathers the messages of an answer that are made without a wait between them, and
+ * Gathers the messages of a body that are made without a wait between them, and
  * has them written at once: no later than when whatever made them waits.
  */
 export class MessageWriter {
   readonly #write: (bytes: Uint8Array) => boolean;
+  readonly #clock: TurnClock | undefined;
   #messages: Uint8Array[] = [];
   #gatheredBytes = 0;
   #isScheduled = false;
   #isFull = false;
   #wake: (() => void) | undefined;
 
-  /** @param write Writes, and returns false where no more should be written until `onDrain`. */
-  constructor(write: (bytes: Uint8Array) => boolean) {
+  /**
+   * @param write Writes, and returns false where no more should be written until `onDrain`.
+   * @param clock Lets others have their turn between messages. Default: only a full `write` does.
+   */
+  constructor(write: (bytes: Uint8Array) => boolean, clock?: TurnClock) {
     this.#write = write;
+    this.#clock = clock;
   }
 
   /** Adds a message. Where it returns a promise, the next may be made when that resolves. */
@@ -30,10 +42,10 @@ export class MessageWriter {
     }
     this.#messages.push(message);
     this.#gatheredBytes += ENVELOPE_HEADER_BYTES + message.byteLength;
-    const isOver = isTurnOver();
+    const isOver = this.#clock?.isTurnOver() ?? false;
     if (isOver || this.#gatheredBytes >= MAX_GATHERED_BYTES) {
       this.flush();
-      return this.#room() ?? (isOver ? nextTurn() : undefined);
+      return this.#room() ?? (isOver ? this.#clock?.nextTurn() : undefined);
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;

@@ -1,0 +1,155 @@
+import http from "node:http";
+import https from "node:https";
+import type { Duplex } from "node:stream";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { findNotSent } from "../../internal/not-sent.ts";
+import type { Address } from "../http/address.ts";
+import { explainAlert, HttpVersionError } from "../http/http-version-error.ts";
+import { notSent } from "../http/open-socket.ts";
+import { isLateRefusal } from "../http/tls-faults.ts";
+import type { CarriedCall, Wire } from "./wire.ts";
+
+/** Code of Node's error for an answer that does not begin like HTTP/1. */
+const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
+
+/** Keep-alive connections to one address. */
+export interface Origin {
+  readonly address: Address;
+  readonly agent: http.Agent;
+  /** For each connection, whether it could be opened. A request that failed before that was never sent. */
+  readonly opening: WeakMap<Duplex, Promise<void>>;
+  callCount: number;
+}
+
+export interface ExchangeHooks {
+  onConnect(): void;
+  /** Returns the error of a request that is aborted for this reason before it has a connection. */
+  beforeConnect(reason: unknown): ConnectError;
+  onEnd(): void;
+}
+
+/** Makes an exchange with an address. Resolves with the head of the answer; the call gets what follows. */
+export function exchange(
+  { address, agent, opening }: Origin,
+  call: CarriedCall,
+  { onConnect, beforeConnect, onEnd }: ExchangeHooks,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { verb, path, headers } = call.head;
+    const { origin } = address;
+    const send = origin.startsWith("https:") ? https.request : http.request;
+    const request = send(new URL(path, origin), { method: verb, headers, agent });
+    const wire = new Http1Wire(request);
+    let isConnected = false;
+    let hasResponded = false;
+    /** Whether the call has been told how the exchange ended. */
+    let isOver = false;
+    let failure: ConnectError | undefined;
+    const { signal } = call;
+    /** The caller has given up before there is a connection. */
+    const abort = () => {
+      failure ??= beforeConnect(signal.reason);
+      request.destroy();
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    /** Opening of the connection. Its error says best why there is none. */
+    let opened: Promise<void> | undefined;
+    const settle = (error: ConnectError) => {
+      failure ??= error;
+      if (hasResponded && !isOver && !wire.isCanceled) call.onError(failure);
+      isOver = true;
+      reject(failure);
+    };
+    const fail = (toError: () => ConnectError) => {
+      // The call itself has ended the exchange, which is no loss of the connection.
+      if (wire.isCanceled) failure ??= new ConnectError("the call has ended", Code.Canceled);
+      if (failure || isConnected || !opened) settle(failure ?? toError());
+      else opened.then(toError, (reason: unknown) => ConnectError.from(reason)).then(settle);
+    };
+    request.on("error", (error: NodeJS.ErrnoException) => {
+      if (findNotSent(error)) failure ??= ConnectError.from(error);
+      if (error.code === NOT_HTTP1) failure ??= otherHttp(origin, error);
+      const isRefused = isLateRefusal(error) && !request.reusedSocket && !hasResponded;
+      fail(() => (isConnected && !isRefused ? lost(address) : notSent(origin, explainAlert(error, "1.1"))));
+    });
+    request.on("response", (response) => {
+      hasResponded = true;
+      resolve();
+      wire.response = response;
+      response.on("error", () => fail(() => lost(address)));
+      response.on("end", () => {
+        if (isOver || wire.isCanceled) return;
+        isOver = true;
+        call.onEnd(undefined);
+      });
+      if (wire.isCanceled) return;
+      call.onHead(response.statusCode ?? 0, response.headers);
+      response.on("data", (bytes: Buffer) => wire.isCanceled || call.onData(bytes));
+    });
+    request.on("drain", () => wire.isCanceled || call.onDrain());
+    request.once("close", () => {
+      signal.removeEventListener("abort", abort);
+      onEnd();
+      if (!isOver) fail(() => lost(address));
+    });
+    const connected = () => {
+      isConnected = true;
+      address.connected();
+      onConnect();
+      if (request.destroyed) return;
+      // Send a stream's header ahead of its first message. A unary call's header leaves together with its body.
+      if (!call.isWhole) setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
+      call.send(wire);
+    };
+    // Read nothing of the body before it can leave, since the next address needs all of it.
+    request.once("socket", (socket) => {
+      opened = opening.get(socket);
+      opened?.then(connected, () => {});
+    });
+  });
+}
+
+/** One exchange over HTTP/1.1. */
+class Http1Wire implements Wire {
+  readonly #request: http.ClientRequest;
+  response: http.IncomingMessage | undefined;
+  isCanceled = false;
+
+  constructor(request: http.ClientRequest) {
+    this.#request = request;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const request = this.#request;
+    return request.destroyed || request.writableEnded || request.write(bytes);
+  }
+
+  end(bytes?: Uint8Array): void {
+    const request = this.#request;
+    if (!request.destroyed && !request.writableEnded) request.end(bytes);
+  }
+
+  pause(): void {
+    this.response?.pause();
+  }
+
+  resume(): void {
+    this.response?.resume();
+  }
+
+  cancel(): void {
+    this.isCanceled = true;
+    this.#request.destroy();
+  }
+}
+
+function otherHttp(origin: string, error: Error): ConnectError {
+  const cause = new HttpVersionError("1.1", { cause: error });
+  return new ConnectError(`${origin}: ${cause.message}`, Code.Unavailable, undefined, undefined, cause);
+}
+
+function lost(address: Address): ConnectError {
+  const loss = address.lost(false);
+  return new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss);
+}

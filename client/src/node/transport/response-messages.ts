@@ -1,0 +1,210 @@
+import type { Message } from "@bufbuild/protobuf";
+import type { ConnectError } from "@connectrpc/connect";
+import type { Compression } from "@connectrpc/connect/protocol";
+import { COMPRESSED } from "@rollcall/shared/envelope";
+import { MessageReader } from "@rollcall/shared/message-reader";
+import { broken, toBroken, tooLarge } from "./faults.ts";
+import type { MethodPlan } from "./plan.ts";
+import { inflate } from "./read-unary.ts";
+
+/** Largest queue of whole messages, in bytes with their envelopes. Beyond it the wire pauses, until half is read. */
+const MAX_QUEUED_BYTES = 64 * 1_024;
+
+export interface ResponseMessagesOptions {
+  readonly plan: MethodPlan;
+  /** Has the wire wait, or go on. */
+  pause(): void;
+  resume(): void;
+  /** Takes the content of the envelope that ends the answer. @throws Error that it brings. */
+  readEnd(content: Uint8Array): void;
+  /** Called where the answer is at its end. @throws Error that it has ended with, or of what is missing. */
+  atEnd(): void;
+  /** Called once, when nobody reads on: after the last message, with the error, or undefined if the caller left. */
+  onClose(how: { error?: ConnectError | undefined; isLeft: boolean }): void;
+}
+
+interface Waiter {
+  resolve(result: IteratorResult<Message, undefined> | Promise<IteratorResult<Message, undefined>>): void;
+  reject(error: unknown): void;
+}
+
+type Taken = IteratorResult<Message, undefined> | Promise<IteratorResult<Message, undefined>> | undefined;
+
+const DONE = Object.freeze({ done: true, value: undefined }) satisfies IteratorResult<Message, undefined>;
+
+/** The messages of an answer, each parsed when its caller asks for it. */
+export class ResponseMessages implements AsyncIterableIterator<Message, undefined> {
+  readonly #options: ResponseMessagesOptions;
+  readonly #reader: MessageReader;
+  readonly #waiters: Waiter[] = [];
+  /** Coding of the messages that are compressed. */
+  coding: Compression | undefined;
+  /** Whether the head has had the call's status, so that nothing may follow. */
+  hasHeadStatus = false;
+  /** While a message is inflated: those behind it wait. */
+  #isBusy = false;
+  #isPaused = false;
+  #isEnded = false;
+  #isClosed = false;
+  /** Whether the envelope has come that ends the answer. */
+  #hasEnd = false;
+  /** Error that the next reader gets, whatever else there is. */
+  #error: { readonly error: unknown } | undefined;
+
+  constructor(options: ResponseMessagesOptions) {
+    this.#options = options;
+    this.#reader = new MessageReader(options.plan.options.readMaxBytes);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<Message, undefined>> {
+    if (this.#waiters.length === 0 && !this.#isBusy) {
+      try {
+        const result = this.#take();
+        if (result) return Promise.resolve(result);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
+  }
+
+  /** The caller reads no more: ends the call. */
+  async return(): Promise<IteratorResult<Message, undefined>> {
+    this.#close(undefined, true);
+    this.#serve();
+    return DONE;
+  }
+
+  async throw(reason: unknown): Promise<IteratorResult<Message, undefined>> {
+    this.#close(undefined, true);
+    this.#serve();
+    throw reason;
+  }
+
+  push(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#reader.push(bytes, this.#waiters.length === 0);
+    this.#serve();
+    if (this.#reader.queuedBytes <= MAX_QUEUED_BYTES || this.#isPaused || this.#isClosed) return;
+    this.#isPaused = true;
+    this.#options.pause();
+  }
+
+  /** Nothing more comes. */
+  end(): void {
+    this.#isEnded = true;
+    this.#serve();
+  }
+
+  /** Gives the reader an error in the place of all that it has not read. */
+  fail(error: ConnectError): void {
+    if (this.#isClosed) return;
+    this.#error = { error };
+    this.#reader.clear();
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.#waiters.length > 0 && !this.#isBusy) {
+      let result: Taken;
+      try {
+        result = this.#take();
+      } catch (error) {
+        this.#waiters.shift()?.reject(error);
+        continue;
+      }
+      if (!result) return;
+      this.#waiters.shift()?.resolve(result);
+    }
+  }
+
+  /** Returns the next message; undefined while it has not come. Closes at the end, and for what it throws. */
+  #take(): Taken {
+    try {
+      return this.#takeNext();
+    } catch (reason) {
+      const error = toBroken(reason);
+      this.#close(error, false);
+      throw error;
+    }
+  }
+
+  #takeNext(): Taken {
+    if (this.#isClosed) return DONE;
+    if (this.#error) throw this.#error.error;
+    const { plan } = this.#options;
+    const { endFlag } = plan.form;
+    for (;;) {
+      const bytes = this.#reader.take();
+      if (!bytes) break;
+      if (this.#isPaused && this.#reader.queuedBytes <= MAX_QUEUED_BYTES / 2) {
+        this.#isPaused = false;
+        this.#options.resume();
+      }
+      const { flags } = this.#reader;
+      if ((flags & COMPRESSED) !== 0) return this.#inflate(bytes, flags);
+      if (endFlag === 0 || (flags & endFlag) !== endFlag) return { done: false, value: this.#parse(bytes) };
+      this.#readEnd(bytes);
+    }
+    const { tooLargeBytes, isWithin } = this.#reader;
+    if (tooLargeBytes !== undefined) throw tooLarge(tooLargeBytes, plan.options.readMaxBytes);
+    if (!this.#isEnded) return undefined;
+    this.#options.atEnd();
+    if (isWithin) throw broken("it ends within a message");
+    if (endFlag !== 0 && !this.#hasEnd && !this.hasHeadStatus) throw broken("its end is missing");
+    this.#close(undefined, false);
+    return DONE;
+  }
+
+  #parse(bytes: Uint8Array): Message {
+    if (this.#hasEnd || this.hasHeadStatus) throw broken("a message follows behind its end");
+    return this.#options.plan.parse(bytes);
+  }
+
+  #readEnd(content: Uint8Array): void {
+    if (this.#hasEnd || this.hasHeadStatus) throw broken("it ends twice");
+    this.#hasEnd = true;
+    this.#options.readEnd(content);
+  }
+
+  async #inflate(bytes: Uint8Array, flags: number): Promise<IteratorResult<Message, undefined>> {
+    const { plan } = this.#options;
+    this.#isBusy = true;
+    try {
+      const content = await inflate(bytes, flags, this.coding, plan.options.readMaxBytes);
+      if (this.#error) throw this.#error.error;
+      if (this.#isClosed) return DONE;
+      const { endFlag } = plan.form;
+      if (endFlag === 0 || (flags & endFlag) !== endFlag) return { done: false, value: this.#parse(content) };
+      this.#readEnd(content);
+    } catch (reason) {
+      const error = toBroken(reason);
+      this.#close(error, false);
+      throw error;
+    } finally {
+      this.#isBusy = false;
+      // Those who wait come behind the reader of this one.
+      if (this.#waiters.length > 0) queueMicrotask(() => this.#serve());
+    }
+    return this.#takeBehind();
+  }
+
+  /** Returns what comes behind a compressed end. */
+  #takeBehind(): Promise<IteratorResult<Message, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.#waiters.unshift({ resolve, reject });
+      this.#serve();
+    });
+  }
+
+  #close(error: ConnectError | undefined, isLeft: boolean): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#reader.clear();
+    this.#options.onClose({ error, isLeft });
+  }
+}

@@ -1,0 +1,50 @@
+// Apps that target less than ES2026 know these types by it.
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { DescService } from "@bufbuild/protobuf";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import type { Streams } from "./streams.ts";
+import { Users } from "./users.ts";
+
+/** Parts of a client. `createRollcall` chooses them for browsers and for Node. */
+export interface RollcallParts<S extends Streams> {
+  transport: Transport;
+  createStreams(calls: Client<typeof StreamService>): S;
+  close(): Promise<void>;
+}
+
+/** Client of a Rollcall server: `users` and `streams` have its methods, `service` reaches any other service. */
+export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
+  readonly users: Users;
+  readonly streams: S;
+  readonly #transport: Transport;
+  readonly #close: () => Promise<void>;
+
+  constructor({ transport, createStreams, close }: RollcallParts<S>) {
+    this.#transport = transport;
+    this.#close = close;
+    this.users = new Users(this.service(UserService));
+    this.streams = createStreams(this.service(StreamService));
+  }
+
+  /**
+   * Returns the generated client of any service, over the same transport and interceptors. It sends messages as they
+   * are, and throws ConnectErrors, which `toRollcallError` maps.
+   */
+  service<T extends DescService>(service: T): Client<T> {
+    return createClient(service, this.#transport);
+  }
+
+  /**
+   * Lets open calls finish and closes the connections. Later calls, and those that still wait for a connection, are
+   * canceled.
+   */
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,38 @@
+/** Transports by gRPC-Web: the part of the browser's client that is loaded when it is needed. */
+import type { Transport } from "@connectrpc/connect";
+import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
+import { createTransport } from "@connectrpc/connect/protocol-grpc-web";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
+
+type WireOptions = Pick<CommonTransportOptions, "baseUrl" | "interceptors" | "useBinaryFormat">;
+
+export interface WebSocketOptions {
+  /** Largest message to accept from a WebSocket, in bytes. Default 4 MiB. */
+  readMaxBytes?: number | undefined;
+  /** Most bytes of a WebSocket's answer that may wait to be read. Default 16 MiB. */
+  maxQueuedBytes?: number | undefined;
+  /** How long a WebSocket may take to open, in milliseconds. After that its call is unavailable. Default 10 s. */
+  connectTimeoutMs?: number | undefined;
+}
+
+/** Creates a transport for unary and server-streaming calls over fetch. */
+export function createGrpcWebFetchTransport(wire: WireOptions & { fetch: typeof globalThis.fetch }): Transport {
+  return createGrpcWebTransport(wire);
+}
+
+/** Creates a transport for streams of any kind, over a WebSocket each. */
+export function createWebSocketTransport(
+  wire: WireOptions,
+  { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, connectTimeoutMs = 10_000 }: WebSocketOptions,
+): Transport {
+  return createTransport({
+    ...wire,
+    httpClient: createGrpcWebSocketsClient({ maxQueuedBytes, connectTimeoutMs }),
+    acceptCompression: [],
+    sendCompression: null,
+    compressMinBytes: 0,
+    readMaxBytes,
+    writeMaxBytes: 0xffffffff,
+  });
+}

@@ -1,0 +1,128 @@
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions, Client } from "@connectrpc/connect";
+import type {
+  CreateUserRequestSchema,
+  GetUserHistoryRequestSchema,
+  GetUserHistoryResponse,
+  ListUsersRequestSchema,
+  ListUsersResponse,
+  UpdateUserRequestSchema,
+  User,
+  UserService,
+} from "@rollcall/gen/user/v1/user";
+import { domainErrors, withDomainErrors } from "./internal/domain-errors.ts";
+import { randomId } from "./internal/random-id.ts";
+import { type UserEvent, type WatchOptions, type WatchQuery, watchUsers } from "./streams/watch.ts";
+
+export type NewUser = Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">;
+export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name">;
+export type UserQuery = Omit<MessageInitShape<typeof ListUsersRequestSchema>, "$typeName">;
+export type HistoryQuery = Pick<MessageInitShape<typeof GetUserHistoryRequestSchema>, "pageSize" | "pageToken">;
+
+export interface UserWriteOptions extends CallOptions {
+  /** Writes only if the user still has this etag. */
+  etag?: string | undefined;
+}
+
+/** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, and ConnectErrors else. */
+export class Users {
+  readonly #calls: Client<typeof UserService>;
+
+  constructor(calls: Client<typeof UserService>) {
+    this.#calls = calls;
+  }
+
+  /** @throws UserNotFoundError */
+  get(id: string, options?: CallOptions): Promise<User> {
+    return userOf(this.#calls.getUser({ id }, options));
+  }
+
+  /**
+   * Returns up to 1,000 users, in the order of their ids.
+   *
+   * @throws UserNotFoundError for the first that does not exist; it then returns none.
+   */
+  async batchGet(ids: readonly string[], options?: CallOptions): Promise<User[]> {
+    return (await domainErrors(this.#calls.batchGetUsers({ ids: [...ids] }, options))).users;
+  }
+
+  /**
+   * Creates a user. Makes a request id unless it gets one, so that a retry creates no second user.
+   *
+   * @throws EmailTakenError
+   * @throws ValidationError
+   */
+  create(user: NewUser, options?: CallOptions): Promise<User> {
+    return userOf(this.#calls.createUser({ ...user, requestId: user.requestId || randomId() }, options));
+  }
+
+  /**
+   * Changes the given fields; without any, nothing changes.
+   *
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   * @throws EmailTakenError
+   * @throws ValidationError
+   */
+  update(id: string, { email, name }: UserChanges, { etag, ...options }: UserWriteOptions = {}): Promise<User> {
+    const fields = Object.entries({ email, name }).filter(([, value]) => value !== undefined);
+    const updateMask = { paths: fields.map(([path]) => path) };
+    const request = { id, ...Object.fromEntries(fields), ...(etag !== undefined && { etag }) };
+    return userOf(this.#calls.updateUser(fields.length > 0 ? { ...request, updateMask } : request, options));
+  }
+
+  /**
+   * @throws UserNotFoundError
+   * @throws StaleUserError
+   */
+  async delete(id: string, { etag, ...options }: UserWriteOptions = {}): Promise<void> {
+    await domainErrors(this.#calls.deleteUser({ id, ...(etag !== undefined && { etag }) }, options));
+  }
+
+  /**
+   * Returns a page of users, in the order of their creation or by `orderBy`: "create_time", "update_time", "name" or
+   * "email", alone or with " desc". Each word of `filter` has to be the start of one in name or e-mail. `nextPageToken` is
+   * empty at the end. With `includeTotalSize` the page has `totalSize`, up to 10,000, and `totalSizeExceeded` beyond.
+   */
+  list(query: UserQuery = {}, options?: CallOptions): Promise<ListUsersResponse> {
+    return domainErrors(this.#calls.listUsers(query, options));
+  }
+
+  /**
+   * Yields all users, in the order of their creation or by `orderBy`, and reads page by page as the loop goes. The deadline
+   * applies to each page. In another order, a user that changes its place meanwhile can be missed or come twice.
+   */
+  async *listAll(
+    { pageSize = 1_000, filter = "", orderBy = "" }: Pick<UserQuery, "pageSize" | "filter" | "orderBy"> = {},
+    options?: CallOptions,
+  ): AsyncIterable<User> {
+    let pageToken = "";
+    do {
+      const page = await this.list({ pageSize, filter, orderBy, pageToken }, options);
+      yield* page.users;
+      pageToken = page.nextPageToken;
+    } while (pageToken !== "");
+  }
+
+  /**
+   * Yields the changes of users as they are made, from now on, behind `resumeToken`, or with `includeExisting` after the
+   * users that exist. Opens a lost stream again by itself, and misses nothing. Leaving the loop ends the call.
+   *
+   * @throws ChangesGoneError when the changes behind the resume token are no longer to be had; with `includeExisting` a
+   * `reset` comes instead.
+   */
+  watch(query: WatchQuery = {}, options: WatchOptions = {}): AsyncIterable<UserEvent> {
+    return withDomainErrors(watchUsers(this.#calls, query, options));
+  }
+
+  /** Returns a page of a user's changes, the latest first, for as long as the server keeps them. */
+  history(id: string, query: HistoryQuery = {}, options?: CallOptions): Promise<GetUserHistoryResponse> {
+    return domainErrors(this.#calls.getUserHistory({ ...query, id }, options));
+  }
+}
+
+async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User> {
+  const { user } = await domainErrors(call);
+  if (!user) throw new Error("the server's answer has no user");
+  return user;
+}
