@@ -16,13 +16,13 @@ export interface ClientArgs {
 /** Makes one call of a kind. Resolves with its units: 1 for GetUser, else the messages that have come. */
 export type MakeCall = () => Promise<number>;
 
-/** What a client is measured by, as a line of JSON on standard output. */
+/** Figures of a client, as a line of JSON on standard output. */
 export interface ClientResult {
   readonly units: number;
   readonly seconds: number;
   /** CPU time of the process for each unit, in microseconds. */
   readonly cpuMicros: number;
-  /** What the first call has had: the user's name, or the number of messages. */
+  /** Result of the first call: the user's name, or the number of messages. */
   readonly answer: string | number;
 }
 

@@ -11,7 +11,7 @@ import { CHAT_MESSAGES } from "../requests.ts";
 import { startTarget } from "../target.ts";
 import { cpuMetric, type Session, type Workload } from "./workload.ts";
 
-/** What all clients call: constant answers, so that the client is what is measured. */
+/** The server that all clients call gives constant answers, so that only the client is measured. */
 const SERVER = "bare-http2";
 const CALLERS = [
   "client-bare-http2",
@@ -30,7 +30,7 @@ interface ClientOptions {
   readonly protocol: "grpc" | "connect";
   readonly contestants: readonly string[];
   readonly unit: readonly [units: string, singular: string];
-  /** What the first call has to bring. */
+  /** Result that the first call has to have. */
   readonly expected: string | number;
 }
 

@@ -21,7 +21,7 @@ export type UserEvent = {
   | { readonly type: "synced" }
   /** Nothing has changed for a while. */
   | { readonly type: "progress" }
-  /** What came before is void: all users that match follow. */
+  /** All events before are void: all users that match follow. */
   | { readonly type: "reset" }
 );
 

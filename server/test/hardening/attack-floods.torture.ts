@@ -1,5 +1,5 @@
 /**
- * What floods over HTTP/2 cost others: the 99th percentile of a bystander's calls, as a multiple of that without an attack in
+ * Cost of floods over HTTP/2 for others: the 99th percentile of a bystander's calls, as a multiple of that without an attack in
  * the same run, the memory they take at most, and when they are ended. Prints a row of `docs/attacks.md` for each.
  */
 import { expect, test } from "vitest";

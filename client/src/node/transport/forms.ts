@@ -61,14 +61,7 @@ const grpcForm: ClientForm = {
   makeHeader: (_kind, header, { useBinaryFormat, acceptCompression, sendCompression }) =>
     grpc.requestHeaderWithCompression(useBinaryFormat, undefined, header, acceptCompression, sendCompression ?? null),
   isPlain: (headers) => headers["grpc-encoding"] === undefined && headers["grpc-status"] === undefined,
-  readHead(_kind, status, header, { acceptCompression }) {
-    const { compression, headerError, foundStatus } = grpc.validateResponseWithCompression(
-      acceptCompression,
-      status,
-      header,
-    );
-    return { coding: compression ?? undefined, error: headerError, hasStatus: foundStatus };
-  },
+  readHead: readGrpcHead(grpc.validateResponseWithCompression),
 };
 
 const grpcWebForm: ClientForm = {
@@ -84,14 +77,7 @@ const grpcWebForm: ClientForm = {
       sendCompression ?? null,
       true,
     ),
-  readHead(_kind, status, header, { acceptCompression }) {
-    const { compression, headerError, foundStatus } = grpcWeb.validateResponseWithCompression(
-      acceptCompression,
-      status,
-      header,
-    );
-    return { coding: compression ?? undefined, error: headerError, hasStatus: foundStatus };
-  },
+  readHead: readGrpcHead(grpcWeb.validateResponseWithCompression),
 };
 
 const connectForm: ClientForm = {
@@ -131,6 +117,16 @@ export const forms: Readonly<Record<ClientForm["protocol"], ClientForm>> = {
   "grpc-web": grpcWebForm,
   connect: connectForm,
 };
+
+/** Returns how heads are read by gRPC and by gRPC-Web, which differ only in what they ask of a head. */
+function readGrpcHead(
+  validate: typeof grpc.validateResponseWithCompression | typeof grpcWeb.validateResponseWithCompression,
+): ClientForm["readHead"] {
+  return (_kind, status, header, { acceptCompression }) => {
+    const { compression, headerError, foundStatus } = validate(acceptCompression, status, header);
+    return { coding: compression ?? undefined, error: headerError, hasStatus: foundStatus };
+  };
+}
 
 /** Whether an answer begins as most do, so that nothing in its head needs a closer look. */
 export function isPlainHead(
