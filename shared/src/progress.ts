@@ -6,7 +6,12 @@ const BAR_WIDTH = 24;
 const DEFAULT_COLUMNS = 80;
 
 /** A stream that may be a terminal. */
-export type ProgressOutput = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly columns?: number };
+export type ProgressOutput = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  /** Reads the size of the terminal, which `columns` follows only when the signal about it has been handled. */
+  _refreshSize?(): void;
+};
 
 export interface Progress extends Disposable {
   /**
@@ -62,6 +67,7 @@ export function startProgress(
     clearImmediate(scheduled);
     scheduled = undefined;
     drawnAtMs = performance.now();
+    output._refreshSize?.();
     const columns = output.columns || DEFAULT_COLUMNS;
     const clear = clearText(Math.ceil(drawn.length / columns));
     const perSecond = done / Math.max(0.001, (drawnAtMs - startedAtMs) / 1_000);
@@ -69,7 +75,7 @@ export function startProgress(
     output.write(`${clear}${notes}${drawn}`);
     notes = "";
   };
-  // Draw later: if the terminal was resized, this turn of the event loop reports it.
+  // Draw once for all notes of a turn of the event loop.
   const schedule = () => {
     scheduled ??= setImmediate(draw);
   };

@@ -1,10 +1,12 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { type IPty, spawn } from "@lydell/node-pty";
 import { rollcallMain } from "@rollcall/testing/run-rollcall";
 import { until } from "@rollcall/testing/start-server";
 import xterm from "@xterm/headless";
 
-/** A stopped program whose terminal has been silent for so long has nothing on its way. */
-const QUIET_MS = 100;
+/** A stopped program has nothing on its way when so many looks in turn have found nothing new from its terminal. */
+const SILENT_LOOKS = 10;
+const LOOK_MS = 10;
 
 export interface Terminal extends Disposable {
   /** The process in it. */
@@ -35,7 +37,7 @@ export function startTerminal(
   });
   let exitCode: number | undefined;
   let pendingWrites = 0;
-  let lastDataAtMs = 0;
+  let dataCount = 0;
   const history = new Set<string>();
   const rows = () => {
     const { active } = screen.buffer;
@@ -44,7 +46,7 @@ export function startTerminal(
   };
   child.onData((data) => {
     pendingWrites += 1;
-    lastDataAtMs = performance.now();
+    dataCount += 1;
     screen.write(data, () => {
       pendingWrites -= 1;
       for (const row of rows().slice(-3)) history.add(row);
@@ -60,7 +62,11 @@ export function startTerminal(
     async resize(count) {
       // No program can help what it writes for the old width while the new one takes hold.
       child.kill("SIGSTOP");
-      await until(() => pendingWrites === 0 && performance.now() - lastDataAtMs > QUIET_MS);
+      for (let looks = 0, seen = dataCount; looks < SILENT_LOOKS; looks++) {
+        await delay(LOOK_MS);
+        if (pendingWrites > 0 || dataCount > seen) looks = 0;
+        seen = dataCount;
+      }
       screen.resize(count, 20);
       child.resize(count, 20);
       child.kill("SIGCONT");
