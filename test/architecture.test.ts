@@ -82,7 +82,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "gen/src": { rooms: [], forbidden: /^(?!@bufbuild\/protobuf|#rules\/)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
-  "shared/src": { rooms: [], forbidden: /./ },
+  "shared/src": { rooms: [], forbidden: /^(?!@bufbuild\/re2$)/ },
   "client/src": {
     rooms: [],
     forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web)|${COMMAND_LINE}`),

@@ -2,9 +2,10 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { regexMatch } from "@rollcall/shared/regex-match";
 import { type FieldErrors, groupByField } from "../errors.ts";
 
-const validator = createValidator();
+const validator = createValidator({ regexMatch });
 
 /**
  * Checks a message by the rules in its contract, as the server does. Large: import it

@@ -1,0 +1,38 @@
+import { RE2JS } from "@bufbuild/re2";
+
+/** Most patterns that are kept: a rule may make its patterns from a message. */
+const MOST_PATTERNS = 256;
+
+/** One class of characters, such as `[^\pM]`, or nothing but characters of one, such as `^[\x21-\x7e]*$`. */
+const CLASS =
+  /^(?:\^(?=.*\*\$$))?\[\^?(?:[\w-]|\\[pP](?:[A-Z]|\{[A-Za-z]+\})|\\x(?:[\da-f]{2}|\{[\da-f]+\}))+\](?:(?<=^\^.*)\*\$)?$/;
+
+interface Matcher {
+  test(text: string): boolean;
+}
+
+const matchers = new Map<string, Matcher>();
+
+/**
+ * Tells whether a text matches a pattern of a rule in a contract (RE2 syntax, in linear time), for protovalidate's
+ * option `regexMatch`.
+ *
+ * One class of characters means the same to the platform's own engine, which needs no time to make tables of all
+ * characters: RE2 in JavaScript spends 0.5 s of CPU on them when a process, or a page, begins.
+ *
+ * @throws Error when the pattern is not one of RE2.
+ */
+export function regexMatch(pattern: string, text: string): boolean {
+  let matcher = matchers.get(pattern);
+  if (!matcher) {
+    if (matchers.size >= MOST_PATTERNS) matchers.clear();
+    matcher = CLASS.test(pattern) ? toRegExp(pattern) : RE2JS.compile(pattern);
+    matchers.set(pattern, matcher);
+  }
+  return matcher.test(text);
+}
+
+/** Writes RE2's `\pM` and `\x{2028}` as `\p{M}` and `\u{2028}`. */
+function toRegExp(pattern: string): RegExp {
+  return new RegExp(pattern.replace(/\\([pP])([A-Z])/g, "\\$1{$2}").replaceAll("\\x{", "\\u{"), "u");
+}
