@@ -10,6 +10,8 @@ const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
 /** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
+/** Programs start in half of the CPU time from bundles. */
+const programs = "test/programs-setup.ts";
 
 export default defineConfig({
   test: {
@@ -31,21 +33,22 @@ export default defineConfig({
         extends: true,
         test: {
           name: "system",
+          globalSetup: programs,
           include: ["{server,client,cli}/test/**/*.test.ts", "test/*.test.ts"],
           exclude: [...browserTests, ...isolatedTests, ...slowTests, ...processTests],
         },
       },
       {
         extends: true,
-        test: { name: "process", include: processTests },
+        test: { name: "process", include: processTests, globalSetup: programs, testTimeout: 600_000 },
       },
       {
         extends: true,
-        test: { name: "isolated", include: isolatedTests, isolate: true },
+        test: { name: "isolated", include: isolatedTests, isolate: true, globalSetup: programs },
       },
       {
         extends: true,
-        test: { name: "slow", include: slowTests, isolate: true, testTimeout: 600_000 },
+        test: { name: "slow", include: slowTests, isolate: true, testTimeout: 600_000, globalSetup: programs },
       },
       {
         extends: true,

@@ -44,6 +44,7 @@ export default mergeConfig(
   defineConfig({
     test: {
       env: { RPC_ENGINE: "stock" },
+      globalSetup: "test/programs-setup.ts",
       projects: [
         {
           extends: true,

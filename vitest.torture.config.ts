@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["{server,client,cli,web}/test/**/*.torture.ts", "test/*.torture.ts"],
-    globalSetup: "test/browser-setup.ts",
+    globalSetup: ["test/browser-setup.ts", "test/programs-setup.ts"],
     maxWorkers: 1,
     testTimeout: 1_800_000,
     hookTimeout: 1_800_000,

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "
 import { extname, join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
+import { newestMs } from "./newest-ms.ts";
 
 const root = join(import.meta.dirname, "..");
 const sources = [
@@ -58,10 +59,4 @@ export async function buildWebIfStale(): Promise<void> {
   const built = join(root, `web/dist/${PAGE}.gz`);
   const newestSourceMs = Math.max(...sources.map((path) => newestMs(join(root, path))));
   if (!existsSync(built) || statSync(built).mtimeMs < newestSourceMs) await buildWeb();
-}
-
-function newestMs(path: string): number {
-  const stats = statSync(path);
-  if (!stats.isDirectory()) return stats.mtimeMs;
-  return Math.max(stats.mtimeMs, ...readdirSync(path).map((name) => newestMs(join(path, name))));
 }

@@ -1,13 +1,13 @@
-import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { runCommandLine } from "@rollcall/cli/run";
 import { childEnv } from "./child-env.ts";
+import { programFile } from "./programs.ts";
 import { root } from "./root.ts";
 import { type ProgramOptions, type ProgramResult, run } from "./run-program.ts";
 
 /** The program's file. */
-export const rollcallMain = join(root, "cli/src/main.ts");
+export const rollcallMain = programFile("cli/src/main.ts");
 
 export interface RollcallOptions extends Pick<ProgramOptions, "input" | "onStart"> {
   /** Variables beside those that every process of a test has. */

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { childEnv } from "./child-env.ts";
-import { root } from "./root.ts";
+import { programFile } from "./programs.ts";
 
 export interface ServerProcess extends AsyncDisposable {
   readonly process: ChildProcess;
@@ -33,16 +33,16 @@ export interface ProcessOptions {
   folder?: string;
   /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
   limits?: string;
-  /** Another program that prints its address and a token in the same way. Default: the server's own. */
+  /** Another program that prints its address and a token in the same way; a path from the root. Default: the server's own. */
   program?: string | undefined;
 }
 
 /** Starts the server as its own process; it is ready when this resolves. */
 export async function startProcess(options: ProcessOptions = {}): Promise<ServerProcess> {
-  const { env = {}, port = 0, folder, limits = ":", program = join(root, "server/src/main.ts") } = options;
+  const { env = {}, port = 0, folder, limits = ":", program = "server/src/main.ts" } = options;
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
-  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, program], {
+  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, programFile(program)], {
     env: { ...childEnv, PORT: String(port), DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

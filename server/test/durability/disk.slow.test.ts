@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { createRandom } from "@rollcall/testing/random";
 import { type ProcessOptions, startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
@@ -11,7 +10,7 @@ import { Writer } from "./support/writer.ts";
 
 /** No file of the server may grow beyond 2 MiB: what it writes then fails, as on a disk that is full. */
 const FULL_AT_2_MIB = "ulimit -f 4096";
-const FAULTY = join(import.meta.dirname, "support/faulty-server-main.ts");
+const FAULTY = "server/test/durability/support/faulty-server-main.ts";
 const EARLY = { FAULT: "early" };
 
 /** Fills the disk under 64 writers, until each has been refused, and compares what they were told with what a new process finds. */

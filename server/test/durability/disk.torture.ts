@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { databases, postgresql } from "./support/databases.ts";
 import { diskRounds } from "./support/disk-rounds.ts";
@@ -24,7 +23,7 @@ test.for(cells)(
 
 test("control: a server of PostgreSQL that acknowledges early loses some", async ({ skip }) => {
   const faulty = {
-    program: join(import.meta.dirname, "support/faulty-server-main.ts"),
+    program: "server/test/durability/support/faulty-server-main.ts",
     env: { FAULT: "early" },
   };
   const outcome = await diskRounds(postgresql, { rounds: 1, seed: 1, fault: "full", place: "log", ...faulty });

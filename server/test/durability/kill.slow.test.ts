@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { databases } from "./support/databases.ts";
 import type { Fault } from "./support/faulty-repository.ts";
@@ -26,7 +25,7 @@ test.each<[Fault, "lost" | "doubled"]>([
 ])("control: of a server that is %s, kill -9 leaves writes %s", async (fault, column) => {
   const [sqlite] = databases;
   if (!sqlite) throw new Error("no database");
-  const program = join(import.meta.dirname, "support/faulty-server-main.ts");
+  const program = "server/test/durability/support/faulty-server-main.ts";
   const report = await killRounds(sqlite, { rounds: 40, seed: 1, program, endsAt: column, env: { FAULT: fault } });
   expect(report[column]).not.toEqual([]);
 });

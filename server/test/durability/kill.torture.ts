@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { databases } from "./support/databases.ts";
 import type { Fault } from "./support/faulty-repository.ts";
@@ -26,7 +25,7 @@ const controls: { fault: Fault; column: "lost" | "doubled" }[] = [
 test.each(databases.flatMap((kind) => controls.map((control) => ({ name: kind.name, kind, ...control }))))(
   "control: of a server of $name that is $fault, kill -9 leaves writes $column",
   async ({ kind, fault, column }) => {
-    const program = join(import.meta.dirname, "support/faulty-server-main.ts");
+    const program = "server/test/durability/support/faulty-server-main.ts";
     const outcome = await killRounds(kind, { rounds: 20, seed: 1, program, env: { FAULT: fault } });
     expect(outcome[column]).not.toEqual([]);
   },

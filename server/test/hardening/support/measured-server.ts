@@ -2,6 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import type { Credentials } from "@rollcall/testing/certificates";
 import { childEnv } from "@rollcall/testing/child-env";
+import { programFile } from "@rollcall/testing/programs";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app-options.ts";
 
@@ -59,7 +60,7 @@ export interface MeasuredServer extends AsyncDisposable {
 
 /** Starts the server in a process of its own, whose memory and time are nobody else's. */
 export async function startMeasuredServer(options: MeasuredServerOptions = {}): Promise<MeasuredServer> {
-  const child = fork(new URL("./measured-server-main.ts", import.meta.url), [JSON.stringify(options)], {
+  const child = fork(programFile("server/test/hardening/support/measured-server-main.ts"), [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],
     env: { ...process.env, ...childEnv },
     serialization: "advanced",

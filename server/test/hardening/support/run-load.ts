@@ -1,6 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { programFile } from "@rollcall/testing/programs";
 import type { LoadReport } from "./load-generator-main.ts";
 
 const file = (name: string) => join(import.meta.dirname, name);
@@ -16,7 +17,10 @@ export interface LoadOptions {
 
 /** Loads a server, and reports what its callers saw; server and callers are processes of their own. */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
-  const server = fork(file("load-server-main.ts"), options.isLifted ? ["lifted"] : []);
+  const server = fork(
+    programFile("server/test/hardening/support/load-server-main.ts"),
+    options.isLifted ? ["lifted"] : [],
+  );
   try {
     const [{ url, token }] = (await once(server, "message")) as [{ url: string; token: string }];
     const created = await fetch(`${url}/user.v1.UserService/CreateUser`, {
