@@ -27,6 +27,16 @@ async function take(events: AsyncIterator<UserEvent>, count: number): Promise<st
   return taken;
 }
 
+/** Returns what comes before an event. */
+async function takeUntil(events: AsyncIterator<UserEvent>, last: string): Promise<string[]> {
+  const taken: string[] = [];
+  for (;;) {
+    const [event = ""] = await take(events, 1);
+    if (event === last) return taken;
+    taken.push(event);
+  }
+}
+
 const retry = { initialDelayMs: 1 };
 const user = (name: string) => ({ name, email: `${name}@example.com` });
 
@@ -104,10 +114,11 @@ test("a silent connection counts as lost", async () => {
   expect(await take(events, 1)).toEqual(["synced"]);
   isSilent = true;
   await client.users.create(user("unanswered"), { timeoutMs: 50 }).catch(() => {});
-  const rest = take(events, 2);
+  // Every silence of the server counts, so a slow machine loses more than this one connection.
+  const rest = takeUntil(events, "created unanswered");
   await expect.poll(() => retries[0]).toBe("the server has not been heard of for 0.3 s");
   isSilent = false;
-  expect(await rest).toEqual(["created unanswered", "synced"]);
+  expect((await rest).filter((event) => event !== "synced")).toEqual([]);
   controller.abort();
   await expect(events.next()).rejects.toThrow("aborted");
 });

@@ -65,7 +65,9 @@ export async function audit(client: UsersClient, writers: readonly Writer[]): Pr
 export async function listUsers(client: UsersClient): Promise<Map<string, User>> {
   const users = new Map<string, User>();
   for (let pageToken = ""; ; ) {
-    const page = await client.listUsers({ pageSize: 1_000, pageToken }, CALL);
+    const read = () => client.listUsers({ pageSize: 1_000, pageToken }, CALL).catch(outcomeOf);
+    const page = await insist(read);
+    if (typeof page !== "object") continue;
     for (const user of page.users) users.set(user.id, user);
     pageToken = page.nextPageToken;
     if (pageToken === "") return users;

@@ -14,6 +14,8 @@ import { WriteLoad } from "./write-load.ts";
 
 /** Most writes before a primary is killed. */
 const MOST_WRITES = 600;
+/** Time of a database call. A primary that is killed ends its calls at once; a busy machine does not. */
+const PATIENCE_MS = 20_000;
 /** Longest time that the standby lags before, in milliseconds. */
 const MOST_LAG_MS = 400;
 
@@ -58,7 +60,8 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
   const url = database.env.DATABASE_URL ?? "";
   const address = { ...addressOf(url), port: way.port };
   const servers = [0, 1].map(async () => {
-    return stack.use(await startServer({ repository: await openPostgresUserRepository({ address }) }));
+    const repository = await openPostgresUserRepository({ address, timeoutMs: PATIENCE_MS });
+    return stack.use(await startServer({ repository }));
   });
   const clients: UsersClient[] = [];
   for (const server of await Promise.all(servers)) {

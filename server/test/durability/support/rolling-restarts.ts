@@ -48,13 +48,13 @@ export interface RollingReport {
  * @param signal Ends a server. SIGKILL, which leaves it no time to end its calls, is for a control.
  */
 export async function restartOneByOne(
-  { start }: DatabaseKind,
+  { share }: DatabaseKind,
   rounds: number,
   seed: number,
   signal: NodeJS.Signals = "SIGTERM",
 ): Promise<RollingReport> {
   const random = createRandom(seed);
-  await using database = await start();
+  await using database = await share();
   const { env } = database;
   const servers = [await startProcess({ env }), await startProcess({ env })];
   await using stack = new AsyncDisposableStack();
