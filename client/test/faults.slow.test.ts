@@ -24,8 +24,8 @@ test("calls outlive a server that is killed and started again, and no user is lo
   const client = createRollcall({
     baseUrl: server.url,
     token: server.token,
-    timeoutMs: 25_000,
-    retry: { initialDelayMs: 50, maxAttempts: 100, maxDelayMs: 500, budget: { maxTokens: 10_000 } },
+    timeoutMs: 120_000,
+    retry: { initialDelayMs: 50, maxAttempts: 1_000, maxDelayMs: 500, budget: { maxTokens: 10_000 } },
   });
   const created: string[] = [];
   let isStopping = false;
@@ -36,15 +36,15 @@ test("calls outlive a server that is killed and started again, and no user is lo
       await client.users.get(user.id);
     }
   };
-  const workers = Array.from({ length: 8 }, (_, index) => worker(`worker${index}`));
-  await until(() => created.length > 50);
+  const work = Promise.all(Array.from({ length: 8 }, (_, index) => worker(`worker${index}`)));
+  const untilCreated = (count: number) => Promise.race([work, until(() => created.length > count)]);
+  await untilCreated(50);
   await server.kill();
   server = await startProcess(options);
-  const soFar = created.length;
-  await until(() => created.length > soFar + 50);
+  await untilCreated(created.length + 50);
   isStopping = true;
   // None of the calls has failed.
-  await Promise.all(workers);
+  await work;
   const listed = (await Array.fromAsync(client.users.listAll())).map(({ id }) => id);
   expect(listed.sort()).toEqual(created.sort());
   await client.close();

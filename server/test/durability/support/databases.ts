@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as delay } from "node:timers/promises";
 import { type SharedPostgres, sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";
@@ -28,6 +29,8 @@ export interface OwnDatabase extends TestDatabase {
   checkpoint(): Promise<void>;
   /** Starts its server if that has stopped. Returns whether it had. */
   revive(): Promise<boolean>;
+  /** Waits until it takes connections: after a crash, PostgreSQL reads and flushes all that it has first. */
+  untilServing(): Promise<void>;
 }
 
 export interface StartOptions {
@@ -63,6 +66,7 @@ async function startSqlite({ env }: StartOptions = {}): Promise<OwnDatabase> {
     // Its log is in the same place.
     checkpoint: async () => {},
     revive: async () => false,
+    untilServing: async () => {},
     [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true }),
   };
 }
@@ -88,6 +92,14 @@ export const postgresql = {
         if (postgres.pid !== undefined) return false;
         await postgres.start();
         return true;
+      },
+      async untilServing() {
+        const serves = () =>
+          postgres.query("SELECT 1").then(
+            () => true,
+            () => false,
+          );
+        while (!(await serves())) await delay(50);
       },
       [Symbol.asyncDispose]: () => postgres[Symbol.asyncDispose](),
     };

@@ -95,6 +95,7 @@ export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions)
       await load.stop();
       report.killed += 1;
       if (await database.revive()) report.stopped += 1;
+      await database.untilServing();
       continue;
     }
     let startedAtMs = performance.now();
