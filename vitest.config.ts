@@ -21,9 +21,9 @@ export default defineConfig({
     // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
     isolate: false,
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
-    expect: { poll: { timeout: 100_000 } },
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    expect: { poll: { timeout: 300_000 } },
     projects: [
       {
         extends: true,
@@ -40,7 +40,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "process", include: processTests, globalSetup: programs, testTimeout: 600_000 },
+        test: { name: "process", include: processTests, globalSetup: programs },
       },
       {
         extends: true,
@@ -48,7 +48,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "slow", include: slowTests, isolate: true, testTimeout: 600_000, globalSetup: programs },
+        test: { name: "slow", include: slowTests, isolate: true, globalSetup: programs },
       },
       {
         extends: true,

@@ -57,7 +57,6 @@ export default mergeConfig(
             include: [slow],
             exclude: [hangs, ofEngine, ...onBoth, ...carrierFree],
             isolate: true,
-            testTimeout: 600_000,
           },
         },
       ],

@@ -37,7 +37,7 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
 }
 
 /** A little less than a test's own time limit, so that a failure names what was waited for. */
-const WAIT_LIMIT_MS = 100_000;
+const WAIT_LIMIT_MS = 300_000;
 
 /** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
 export async function launchChromium(): Promise<Browser> {

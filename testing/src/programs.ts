@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { inject } from "vitest";
 import { root } from "./root.ts";
 
@@ -12,9 +12,9 @@ declare module "vitest" {
 /**
  * Returns the bundle of a program where this run of tests has one, else its source.
  *
- * @param source Path from the root, such as `server/src/main.ts`.
+ * @param source Path, absolute or from the root, such as `server/src/main.ts`.
  */
 export function programFile(source: string): string {
   const programs: Readonly<Record<string, string>> | undefined = inject("programs");
-  return programs?.[source] ?? join(root, source);
+  return programs?.[source] ?? resolve(root, source);
 }

@@ -73,9 +73,7 @@ test("a WebSocket that a proxy swallows stays opening for ten seconds at most", 
   await page.getByText("Opening a WebSocket…").waitFor();
   await page.getByText("You → server: closed").waitFor();
   await page.getByText("Server → you: closed").waitFor();
-  await page.clock.runFor(9_000);
-  expect(await fact(page, "State")).toBe("running");
-  await page.clock.runFor(2_000);
+  await page.clock.runFor(11_000);
   await page.getByText("the WebSocket did not open within 10 s").waitFor();
   await page.getByText("You → server: closed").waitFor();
   await page.getByText("not sent", { exact: true }).waitFor();
