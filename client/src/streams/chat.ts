@@ -3,8 +3,8 @@
 import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { BoundedQueue } from "@rollcall/shared/bounded-queue";
 import { toRollcallError } from "../errors.ts";
-import { BoundedQueue } from "./bounded-queue.ts";
 
 /** Messages that may wait to be sent, and replies that may wait to be read. Beyond that, the faster side waits. */
 const QUEUE_CAPACITY = 64;
