@@ -46,8 +46,8 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
   expect(nodeModules.some((id) => /browser-external|client\/src\/node\//.test(id))).toBe(true);
 });
 
-for (const protocol of ["connect", "grpc-web"] as const) {
-  test(`the core runs in Node, by ${protocol} over fetch`, async () => {
+for (const protocol of ["connect", "grpc-web", "grpc-websockets"] as const) {
+  test(`the core runs in Node, by ${protocol}`, async () => {
     await using server = await startServer();
     expect(await runCoreScenario({ baseUrl: server.url, token: await server.token(), protocol })).toEqual(
       expectedOfCore,

@@ -15,8 +15,11 @@ import { withTimeout } from "./timeout.ts";
 export interface FetchTransportOptions extends WebSocketOptions {
   /** Address of the server, such as `https://rollcall.example.com`. */
   baseUrl: string;
-  /** Protocol over fetch. Default "connect". Over WebSockets it is gRPC-Web in any case. */
-  protocol?: "connect" | "grpc-web" | undefined;
+  /**
+   * Protocol over fetch. Default "connect". Over WebSockets it is gRPC-Web in any case, and "grpc-websockets" makes all
+   * calls over them.
+   */
+  protocol?: "connect" | "grpc-web" | "grpc-websockets" | undefined;
   /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
   timeoutMs?: number | undefined;
   /** Interceptors around every call, outermost first. */
@@ -28,8 +31,9 @@ export interface FetchTransportOptions extends WebSocketOptions {
 }
 
 /**
- * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch. Client-streaming and
- * bidirectional ones, which fetch can't carry, go by gRPC-Web over a WebSocket each; their code is loaded with the first.
+ * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch, unless the protocol is
+ * "grpc-websockets". Client-streaming and bidirectional ones, which fetch can't carry, go by gRPC-Web over a WebSocket
+ * each; their code is loaded with the first.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
@@ -46,17 +50,18 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
     interceptors: [...outer, reportNetworkErrors, createResponseFaultInterceptor()],
   };
   const overSocket = { ...common, interceptors: [...outer, createResponseFaultInterceptor()] };
-  const byFetch =
-    protocol === "connect"
-      ? createConnectTransport({ ...overFetch, useHttpGet })
-      : createLazyTransport(async () => (await loadGrpcWeb()).createGrpcWebFetchTransport(overFetch));
   const bySocket = createLazyTransport(async () =>
     (await loadGrpcWeb()).createWebSocketTransport(overSocket, { readMaxBytes, maxQueuedBytes, connectTimeoutMs }),
   );
+  const byChoice = {
+    connect: () => createConnectTransport({ ...overFetch, useHttpGet }),
+    "grpc-web": () => createLazyTransport(async () => (await loadGrpcWeb()).createGrpcWebFetchTransport(overFetch)),
+    "grpc-websockets": () => bySocket,
+  }[protocol]();
   const transport: Transport = {
-    unary: byFetch.unary.bind(byFetch),
+    unary: byChoice.unary.bind(byChoice),
     stream: (method, ...call) =>
-      (method.methodKind === "server_streaming" ? byFetch : bySocket).stream(method, ...call),
+      (method.methodKind === "server_streaming" ? byChoice : bySocket).stream(method, ...call),
   };
   return withTimeout(withCheckedHeaders(transport), timeoutMs);
 }

@@ -21,7 +21,7 @@ export function createGrpcWebFetchTransport(wire: WireOptions & { fetch: typeof 
   return createGrpcWebTransport(wire);
 }
 
-/** Creates a transport for streams of any kind, over a WebSocket each. */
+/** Creates a transport for calls of any kind, over a WebSocket each. */
 export function createWebSocketTransport(
   wire: WireOptions,
   { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, connectTimeoutMs = 10_000 }: WebSocketOptions,
