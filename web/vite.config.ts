@@ -76,6 +76,7 @@ export default defineConfig({
       // Paths of methods, which have a package with a dot in it; the WebSockets of streams have the same paths.
       "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { ...server, ws: true },
       "^/(?:openapi\\.json|docs|docs\\.css|llms\\.txt)$": server,
+      "/descriptors.binpb": server,
       "/healthz": server,
       "/readyz": server,
     },

@@ -26,6 +26,7 @@ import { Admission, admissionLimits } from "./transport/admission/admission.ts";
 import { admitCalls } from "./transport/admission/admit-calls.ts";
 import { createEngine, type Engine } from "./transport/engine/engine.ts";
 import { createCrossOrigin, registerCrossOrigin } from "./transport/fastify/cross-origin.ts";
+import { registerDescriptors } from "./transport/fastify/descriptors-page.ts";
 import { hookRequests } from "./transport/fastify/hook-requests.ts";
 import { registerMetrics } from "./transport/fastify/metrics-page.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
@@ -197,6 +198,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
     onEnd: () => logger.info("changes are no longer held up"),
   });
+  const reflection = options.reflection ?? (host === "localhost" ? "open" : "off");
   const rpcRoutes = createRpcRoutes({
     users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
     changes,
@@ -218,7 +220,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     maxTimeoutMs,
     jsonRegistry: options.jsonRegistry,
     readiness,
-    reflection: options.reflection ?? (host === "localhost" ? "open" : "off"),
+    reflection,
     openStreams: options.openStreams,
     closingSignal: closing.signal,
     shutdownSignal: shutdown.signal,
@@ -239,6 +241,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       scheme,
     });
   }
+  if (reflection !== "off") registerDescriptors(app, rpcRoutes.descriptors);
   if ((options.rpcEngine ?? "direct") === "direct") {
     engine = createEngine({
       chain: rpcRoutes.direct,

@@ -1,6 +1,7 @@
 import type { DescMethod, DescService, Registry } from "@bufbuild/protobuf";
 import type { ConnectRouter, ConnectRouterOptions, HandlerContext, MethodImpl } from "@connectrpc/connect";
 import type { UniversalHandlerOptions } from "@connectrpc/connect/protocol";
+import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { abortable } from "@rollcall/shared/abortable";
@@ -12,7 +13,7 @@ import type { Streams } from "../service/streams.ts";
 import type { UserChanges } from "../service/user-changes.ts";
 import type { Users } from "../service/users.ts";
 import type { ClientScopes } from "./auth/client-certificate.ts";
-import { createAuthGate, createOpenGate, type Gate } from "./auth/gate.ts";
+import { createAuthGate, createOpenGate, type Gate, type GatedCall } from "./auth/gate.ts";
 import { type Permission, type Permissions, readPermissions } from "./auth/permissions.ts";
 import { createRateLimits, type RateLimitOptions } from "./auth/rate-limits.ts";
 import { createStreamLimits, type StreamLimitOptions } from "./auth/stream-limits.ts";
@@ -93,6 +94,13 @@ export type RpcRoutes = ConnectRouterOptions & {
   routes(router: ConnectRouter): void;
   /** Returns what a method asks of its callers; undefined for one that is denied. */
   permissionOf(method: DescMethod): Permission | undefined;
+  /** Contracts of all mounted services, for those who may call reflection. */
+  readonly descriptors: {
+    /** Decides as the gate does for a call of reflection. @throws ConnectError */
+    admit(caller: Omit<GatedCall, "method" | "record" | "isStream">): Promise<void>;
+    /** Returns them as a google.protobuf.FileDescriptorSet. */
+    read(): Uint8Array;
+  };
   /** The same services and steps, for calls that Connect does not carry. */
   readonly direct: DirectChain;
 };
@@ -224,6 +232,13 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   return {
     ...routerOptions,
     permissionOf: (method) => (auth ? permissionOf(method) : "public"),
+    descriptors: {
+      async admit(caller) {
+        const method = ServerReflection.method.serverReflectionInfo;
+        await gate({ ...caller, method, record: undefined, isStream: false });
+      },
+      read: () => operators.descriptors(),
+    },
     direct: {
       plans,
       gate,

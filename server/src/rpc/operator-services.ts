@@ -30,6 +30,11 @@ export interface OperatorServicesOptions extends OpenStreamsOptions {
 export interface OperatorServices {
   /** Permissions of their methods. The contracts are gRPC's own, and can't have them. */
   readonly permissions: Permissions;
+  /**
+   * Returns the contracts of all mounted services as a google.protobuf.FileDescriptorSet. It has none where reflection,
+   * which says the same, is off.
+   */
+  descriptors(): Uint8Array;
   /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
   mount(router: ConnectRouter): void;
   readonly openStreams: OpenStreams;
@@ -42,6 +47,7 @@ export interface OperatorServices {
 export function createOperatorServices(options: OperatorServicesOptions): OperatorServices {
   const { readiness, reflection, jsonRegistry } = options;
   const openStreams = new OpenStreams(options);
+  let schemas: (() => Schemas) | undefined;
   const ofReflection = reflection === "open" ? "public" : ANY_TOKEN;
   return {
     permissions: {
@@ -51,6 +57,10 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
       ...permit(ServerReflectionAlpha, ofReflection),
     },
     openStreams,
+    descriptors() {
+      const { index, serviceNames } = schemas?.() ?? { index: new SchemaIndex([]), serviceNames: [] };
+      return index.descriptorSet(serviceNames);
+    },
     isBounded: ({ parent, methodKind }) => methodKind !== "unary" && services.includes(parent),
     maxBytesOf: (service) => (services.includes(service) ? MAX_PROBE_MESSAGE_BYTES : undefined),
     mount(router) {
@@ -64,6 +74,7 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
         router.service(Health, healthHandlers({ readiness, openStreams, serviceNames, needsDatabase }), limits);
       }
       if (reflection === "off") return;
+      schemas = find;
       const handlers = reflectionHandlers({ openStreams, schemas: find });
       if (isFree(ServerReflection)) router.service(ServerReflection, handlers, limits);
       if (isFree(ServerReflectionAlpha)) router.service(ServerReflectionAlpha, handlers, limits);

@@ -1,6 +1,6 @@
-import { type DescExtension, type DescFile, toBinary } from "@bufbuild/protobuf";
+import { clone, create, type DescExtension, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
-import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 
 /** Finds files of contracts by what clients of reflection ask for. */
 export class SchemaIndex {
@@ -49,6 +49,21 @@ export class SchemaIndex {
     return bytes;
   }
 
+  /**
+   * Returns all files as a google.protobuf.FileDescriptorSet, each behind those that it imports. Of the services it has
+   * those with the given names only.
+   */
+  descriptorSet(serviceNames: readonly string[]): Uint8Array {
+    const file = importsFirst(this.#files.values()).map(({ proto }) => {
+      const copy = clone(FileDescriptorProtoSchema, proto);
+      copy.service = copy.service.filter(({ name }) =>
+        serviceNames.includes(`${proto.package}.${name}`.replace(/^\./, "")),
+      );
+      return copy;
+    });
+    return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file }));
+  }
+
   #add(file: DescFile): void {
     // `file.name` lacks the ending `.proto`, which imports have.
     if (this.#files.has(file.proto.name)) return;
@@ -63,6 +78,19 @@ export class SchemaIndex {
     this.#extensions.set(typeName, known);
     if (!known.has(number)) known.set(number, file);
   }
+}
+
+function importsFirst(files: Iterable<DescFile>): DescFile[] {
+  const ordered = new Map<string, DescFile>();
+  const visited = new Set<string>();
+  const visit = (file: DescFile) => {
+    if (visited.has(file.proto.name)) return;
+    visited.add(file.proto.name);
+    for (const dependency of file.dependencies) visit(dependency);
+    ordered.set(file.proto.name, file);
+  };
+  for (const file of files) visit(file);
+  return [...ordered.values()];
 }
 
 function* symbolsOf(file: DescFile): Iterable<string> {

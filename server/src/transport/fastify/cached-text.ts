@@ -2,14 +2,14 @@ import { acceptCompression } from "../../rpc/stages/compression.ts";
 import { chooseCoding } from "../../rpc/stages/content-coding.ts";
 import { entityTagOf } from "../../rpc/stages/unchanged-read.ts";
 
-/** A text that stays the same, compressed at most once in each coding. */
+/** A text, or bytes, that stay the same, compressed at most once in each coding. */
 export class CachedText {
   readonly tag: string | undefined;
   readonly #bytes: Uint8Array;
   readonly #compressed = new Map<string, Promise<Uint8Array>>();
 
-  constructor(text: string) {
-    this.#bytes = Buffer.from(text);
+  constructor(content: string | Uint8Array) {
+    this.#bytes = typeof content === "string" ? Buffer.from(content) : content;
     this.tag = entityTagOf(this.#bytes);
   }
 

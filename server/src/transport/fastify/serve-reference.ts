@@ -46,7 +46,8 @@ export function registerReference(app: FastifyInstance, { load, scheme }: Refere
   });
 }
 
-async function sendCached(
+/** Sends what a client does not have yet, in the coding that it prefers. */
+export async function sendCached(
   { headers }: FastifyRequest,
   reply: FastifyReply,
   type: string,
