@@ -1,16 +1,9 @@
 import { Tabs } from "@base-ui/react/tabs";
 import type { DescMethod } from "@bufbuild/protobuf";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { CopyButton } from "../ui/copy-button.tsx";
-import type { CallSnapshot, Field } from "./call-record.ts";
+import { Fact, Fields, KINDS, stateOf } from "./call-facts.tsx";
+import type { CallSnapshot } from "./call-record.ts";
 import type { Commands } from "./shell-commands.ts";
-
-const KINDS = {
-  unary: "unary",
-  server_streaming: "server streaming",
-  client_streaming: "client streaming",
-  bidi_streaming: "bidirectional streaming",
-} as const;
 
 export interface CallPanelProps {
   method: DescMethod;
@@ -82,37 +75,4 @@ export function CallPanel({ method, snapshot, commands }: CallPanelProps) {
       </p>
     </aside>
   );
-}
-
-function Fact({ name, children }: { name: string; children: React.ReactNode }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
-  );
-}
-
-function Fields({ title, fields = [] }: { title: string; fields?: readonly Field[] | undefined }) {
-  return (
-    <details className="fields">
-      <summary>
-        {title} <span className="count">{fields.length}</span>
-      </summary>
-      <dl>
-        {fields.map(([name, value]) => (
-          <div key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
-    </details>
-  );
-}
-
-function stateOf(snapshot: CallSnapshot | undefined): string {
-  if (!snapshot) return "not begun";
-  if (snapshot.state === "running") return "running";
-  return snapshot.error ? codeToString(snapshot.error.code) : "ok";
 }

@@ -1,4 +1,5 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import type { Message } from "@bufbuild/protobuf";
+import { Code, ConnectError, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import type { CallObserver } from "../api/observer.ts";
 
@@ -10,15 +11,23 @@ export interface CallSnapshot {
   readonly sent: number;
   readonly received: number;
   readonly durationMs: number;
+  /** Time from the begin until the answer's headers came, in milliseconds. */
+  readonly answeredMs?: number;
   readonly requestHeaders: readonly Field[];
   readonly responseHeaders: readonly Field[];
   readonly trailers: readonly Field[];
   readonly error?: ConnectError;
 }
 
+export type Direction = "sent" | "received";
+
+/** Takes each message of a call, with the time since the call's begin in milliseconds. */
+export type MessageListener = (direction: Direction, message: Message, atMs: number) => void;
+
 /** Record of a call, for the panel beside it. It notifies its listeners at most once a frame. */
 export class CallRecord {
   readonly #startedAtMs = performance.now();
+  readonly #onMessage: MessageListener | undefined;
   readonly #listeners = new Set<() => void>();
   #snapshot: CallSnapshot = {
     state: "running",
@@ -32,6 +41,11 @@ export class CallRecord {
   #next = this.#snapshot;
   #scheduled = false;
 
+  /** @param onMessage Called with each message, as soon as it leaves or has come. */
+  constructor(onMessage?: MessageListener) {
+    this.#onMessage = onMessage;
+  }
+
   readonly snapshot = (): CallSnapshot => this.#snapshot;
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -40,8 +54,7 @@ export class CallRecord {
   };
 
   update(change: (before: CallSnapshot) => Partial<CallSnapshot>): void {
-    const durationMs = performance.now() - this.#startedAtMs;
-    this.#next = { ...this.#next, durationMs, ...change(this.#next) };
+    this.#next = { ...this.#next, durationMs: this.#ageMs, ...change(this.#next) };
     if (this.#scheduled) return;
     this.#scheduled = true;
     requestAnimationFrame(() => {
@@ -51,6 +64,10 @@ export class CallRecord {
     });
   }
 
+  get #ageMs(): number {
+    return performance.now() - this.#startedAtMs;
+  }
+
   /** Whether the call is running and the server has sent nothing yet, not even headers. */
   get isUnanswered(): boolean {
     return this.#next.state === "running" && this.#next.responseHeaders.length === 0;
@@ -58,34 +75,50 @@ export class CallRecord {
 
   /** Makes a call and records it, without its token. */
   readonly observe: CallObserver = async (next, request) => {
-    if (!request.stream) throw new Error("only streams are recorded");
     const requestHeaders = [...request.header].map(
       ([name, value]): Field => [name, name === "authorization" ? "Bearer …" : value],
     );
     this.update(() => ({ requestHeaders }));
     try {
+      if (!request.stream) {
+        this.#note("sent", request.message);
+        return this.#observeAnswer(await next(request));
+      }
       const message = watchStream(request.message, {
-        onMessage: () => this.update(({ sent }) => ({ sent: sent + 1 })),
+        onMessage: (sent) => this.#note("sent", sent),
         onEnd: (end) => end.how === "failed" && this.#breakOff(end.error),
       });
-      const response = await next({ ...request, message });
-      this.update(() => ({ responseHeaders: [...response.header] }));
-      if (!response.stream) return response;
-      return {
-        ...response,
-        message: watchStream(response.message, {
-          onMessage: () => this.update(({ received }) => ({ received: received + 1 })),
-          onEnd: (end) => {
-            if (end.how === "complete") this.update(() => ({ state: "done", trailers: [...response.trailer] }));
-            else if (end.how === "failed") this.fail(end.error);
-          },
-        }),
-      };
+      return this.#observeAnswer(await next({ ...request, message }));
     } catch (error) {
       this.fail(error);
       throw error;
     }
   };
+
+  #observeAnswer(response: UnaryResponse | StreamResponse): UnaryResponse | StreamResponse {
+    this.update(() => ({ answeredMs: this.#ageMs, responseHeaders: [...response.header] }));
+    const complete = () => this.update(() => ({ state: "done", trailers: [...response.trailer] }));
+    if (!response.stream) {
+      this.#note("received", response.message);
+      complete();
+      return response;
+    }
+    return {
+      ...response,
+      message: watchStream(response.message, {
+        onMessage: (received) => this.#note("received", received),
+        onEnd: (end) => {
+          if (end.how === "complete") complete();
+          else if (end.how === "failed") this.fail(end.error);
+        },
+      }),
+    };
+  }
+
+  #note(direction: Direction, message: Message): void {
+    this.#onMessage?.(direction, message, this.#ageMs);
+    this.update((before) => ({ [direction]: before[direction] + 1 }));
+  }
 
   /** Ends the record of a call whose request can't go on, which says nothing about the server. */
   #breakOff(cause: unknown): void {

@@ -69,21 +69,21 @@ function withAddress(address: string, command: string): string {
   return `npx -y pnpm@12 --silent rollcall --address ${address} ${ca}${command}`;
 }
 
-function isSecure(address: string): boolean {
+export function isSecure(address: string): boolean {
   return address.startsWith("https:");
 }
 
 /** Makes the option that names a certificate authority, if one is set. */
-function authority(option: string): string {
+export function authority(option: string): string {
   return `\${ROLLCALL_CA:+${option} "$ROLLCALL_CA"}`;
 }
 
-function urlOf(address: string, method: DescMethod): string {
+export function urlOf(address: string, method: DescMethod): string {
   return `${address}/${methodName(method)}`;
 }
 
 /** Frames a message of a stream as the Connect protocol does, for printf: no flags, then a length of 32 bits. */
-function envelope(message: string): string {
+export function envelope(message: string): string {
   const { length } = new TextEncoder().encode(message);
   const prefix = [0, length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255];
   const octal = prefix.map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");

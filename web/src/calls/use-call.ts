@@ -1,7 +1,7 @@
 import { Code, ConnectError, type ContextValues, createContextValues } from "@connectrpc/connect";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { observerKey } from "../api/observer.ts";
-import { CallRecord, type CallSnapshot } from "./call-record.ts";
+import { CallRecord, type CallSnapshot, type MessageListener } from "./call-record.ts";
 
 export interface BegunCall {
   readonly options: { readonly signal: AbortSignal; readonly contextValues: ContextValues };
@@ -17,8 +17,9 @@ export interface RecordedCall {
    * Makes the options of a new call, which replaces the previous one.
    *
    * @param answersAtOnce Whether the server answers at once. If so, the call is ended when no answer begins.
+   * @param onMessage Called with each message that is sent or received.
    */
-  begin(answersAtOnce: boolean): BegunCall;
+  begin(answersAtOnce: boolean, onMessage?: MessageListener): BegunCall;
   cancel(): void;
 }
 
@@ -43,11 +44,11 @@ export function useCall(): RecordedCall {
   return {
     snapshot,
     running,
-    begin(answersAtOnce) {
+    begin(answersAtOnce, onMessage) {
       controller.current?.abort();
       const ends = new AbortController();
       controller.current = ends;
-      const next = new CallRecord();
+      const next = new CallRecord(onMessage);
       setRecord(next);
       // A proxy may take a request, or even open a WebSocket, and pass nothing on.
       if (answersAtOnce) setTimeout(() => next.isUnanswered && ends.abort(unanswered()), ANSWER_TIMEOUT_MS);
