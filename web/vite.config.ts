@@ -25,7 +25,8 @@ const server = {
  * Modules of libraries that this app replaces by less, as `[import, importer, file in src/api]`:
  * - messages in JSON, which transports use only with `useBinaryFormat: false`;
  * - what only connections of streams need, but Connect has in one module with a function of one line that each client
- *   needs: a module is never divided between two files.
+ *   needs: a module is never divided between two files;
+ * - interceptors of the client, for options that this app does not set.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -34,6 +35,7 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "binary-only.ts",
   ],
   [/\/protocol\/async-iterable\.js$/, /\/promise-client\.js$/, "async-iterable.ts"],
+  [/\/interceptors\/(?:auth|logging|tracing)\.ts$/, /client\/src\/options\.ts$/, "no-interceptors.ts"],
 ];
 
 const leaveOut: Plugin = {
@@ -54,6 +56,10 @@ const methodScopes = Object.fromEntries(
   }),
 );
 
+/** Modules of the client, with what it needs, and of this app around it. The page to sign in needs none of them. */
+const CLIENT =
+  /[\\/](?:@bufbuild|@connectrpc|client[\\/]src|gen|shared[\\/]src[\\/](?!jwt|max-timer)|web[\\/]src[\\/](?:api|ui[\\/]copy|session[\\/](?:authenticate|permits)))/;
+
 export default defineConfig({
   root: import.meta.dirname,
   define: { METHOD_SCOPES: JSON.stringify(methodScopes) },
@@ -69,6 +75,14 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // Every browser that knows the style's light-dark() preloads modules by itself.
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // What all pages need of it is one file, which is smaller than the many that their different needs would make.
+          groups: [{ name: "client", test: CLIENT, minShareCount: 5, includeDependenciesRecursively: false }],
+        },
+      },
+    },
   },
   server: {
     ...(https && { https }),

@@ -30,4 +30,9 @@ export const ROUTES = [
     title: "Chat",
     Page: lazy(async () => ({ default: (await import("./chat/chat-page.tsx")).ChatPage })),
   },
+  {
+    path: "/explorer",
+    title: "Explorer",
+    Page: lazy(async () => ({ default: (await import("./explorer/explorer-page.tsx")).ExplorerPage })),
+  },
 ] as const satisfies readonly AppRoute[];

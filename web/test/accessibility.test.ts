@@ -5,6 +5,7 @@ import { connectChromium } from "@rollcall/testing/chromium";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { type OpenApp, openApp } from "./support/open-app.ts";
+import { withOrders } from "./support/order-service.ts";
 import { button } from "./support/stream-pages.ts";
 
 const browser = await connectChromium();
@@ -65,6 +66,28 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
       await page.getByText("Echo: message 20", { exact: true }).waitFor();
     },
   },
+  "the explorer, with a form of all sorts of fields and an error": {
+    path: "/explorer",
+    async show(page, { expectProblems }) {
+      const body = JSON.stringify({ items: [{ sku: "none" }], labels: { a: "b" }, card: "1" });
+      const fragment = new URLSearchParams({ method: "shop.OrderService/Place", body });
+      await page.evaluate(`location.hash = ${JSON.stringify(String(fragment))}`);
+      await page.getByLabel("sku").waitFor();
+      await button(page, "Send").click();
+      await page.getByRole("region", { name: "Error" }).waitFor();
+      expectProblems(/status of 400/);
+    },
+  },
+  "the explorer, with broken rules and on a phone": {
+    path: "/explorer",
+    async show(page) {
+      await page.setViewportSize({ width: 360, height: 800 });
+      await page.getByLabel("Method", { exact: true }).selectOption("user.v1.UserService/CreateUser");
+      await page.getByRole("heading", { name: "CreateUser", exact: true }).waitFor();
+      await button(page, "Send").click();
+      await page.getByText("must not be empty").first().waitFor();
+    },
+  },
   "no page": { path: "/nowhere" },
   "an offer of another session": {
     path: "/users",
@@ -102,6 +125,7 @@ test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: 
   const { path, signedIn, show } = views[name] ?? expect.fail();
   await using app = await openApp(browser, {
     path,
+    app: withOrders,
     // Transitions are off, so that no colour is read in mid-change.
     context: { reducedMotion: "reduce" },
     ...(signedIn === false && { token: false }),

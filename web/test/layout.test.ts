@@ -43,10 +43,10 @@ test("nothing is cut off at any width", async () => {
   await using app = await openApp(browser);
   const { page } = app;
   await app.createUsers(3);
-  for (const width of [320, 360, 700, 1150, 1440]) {
+  for (const width of [320, 360, 700, 1150, 1440, 2200]) {
     await page.setViewportSize({ width, height: 800 });
-    for (const title of ["Users", "Query", "Upload", "Chat"]) {
-      await page.getByRole("link", { name: title }).click();
+    for (const title of ["Users", "Query", "Upload", "Chat", "Explorer"]) {
+      await page.getByRole("link", { name: title, exact: true }).click();
       await page.getByRole("heading", { name: title, exact: true }).waitFor();
       const cut = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
       expect(cut, `${title} at ${width}`).toBeLessThanOrEqual(0);
@@ -96,6 +96,7 @@ test("nothing moves while it loads, at any width", async () => {
       ["/query", "From a terminal"],
       ["/upload", "From a terminal"],
       ["/chat", "From a terminal"],
+      ["/explorer", "The same call"],
     ] as const) {
       await page.goto(app.server.url + path);
       await page.getByText(ready, { exact: true }).waitFor();

@@ -85,7 +85,7 @@ test("no path is the page for a client that does not ask for a page", async () =
   expect((await fetch(`${server.url}/healthz`, navigation)).headers.get("content-type")).toContain("json");
 });
 
-test.each(["/users", "/query", "/upload", "/chat"])(
+test.each(["/users", "/query", "/upload", "/chat", "/explorer"])(
   "%s loads at most 130 kB of JavaScript, compressed by gzip",
   async (path) => {
     await using browser = await launchChromium();

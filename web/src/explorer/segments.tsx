@@ -1,0 +1,25 @@
+import { useId } from "react";
+
+export interface SegmentsProps {
+  /** Name of the choice, for screen readers. */
+  label: string;
+  options: readonly string[];
+  value: string;
+  onChange(value: string): void;
+}
+
+/** Choice of one of a few, in a row. The browser's own radio buttons carry it, and the arrow keys with them. */
+export function Segments({ label, options, value, onChange }: SegmentsProps) {
+  const id = useId();
+  return (
+    <fieldset className="segments">
+      <legend className="visually-hidden">{label}</legend>
+      {options.map((option) => (
+        <label key={option}>
+          <input type="radio" name={id} checked={option === value} onChange={() => onChange(option)} />
+          {option}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
