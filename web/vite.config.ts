@@ -89,8 +89,7 @@ export default defineConfig({
     proxy: {
       // Paths of methods, which have a package with a dot in it; the WebSockets of streams have the same paths.
       "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { ...server, ws: true },
-      "^/(?:openapi\\.json|docs|docs\\.css|llms\\.txt)$": server,
-      "/descriptors.binpb": server,
+      "^/(?:app-config\\.json|descriptors\\.binpb|openapi\\.json|docs|docs\\.css|llms\\.txt)$": server,
       "/healthz": server,
       "/readyz": server,
     },

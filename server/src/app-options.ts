@@ -19,6 +19,7 @@ import type { MetricsExchange } from "./telemetry/metrics/merge-metrics.ts";
 import type { OtlpOptions } from "./telemetry/otlp/options.ts";
 import type { AdmissionLimits } from "./transport/admission/admission.ts";
 import type { MetricsReaders } from "./transport/fastify/metrics-page.ts";
+import type { SignInOptions } from "./transport/fastify/serve-web-app.ts";
 import type { TlsOptions } from "./transport/port/servers.ts";
 
 /** Options of the app. Numbers that are not set have the defaults of `limits.ts`. */
@@ -114,6 +115,8 @@ export interface AppOptions {
   refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
   webRoot?: string | undefined;
+  /** How people sign in to the web app. Default: with a token. */
+  signIn?: SignInOptions | undefined;
   /**
    * Callers that may read `/metrics`: "loopback" are those on this machine that come through no proxy. With "off" calls
    * are counted for `otlp` only. Default "loopback".

@@ -175,7 +175,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     ...{ readers: metrics, type: PROMETHEUS_TYPE },
     read: () => options.metricsExchange?.readAll() ?? toPrometheusText(telemetry.metrics),
   });
-  if (options.webRoot) await registerWebApp(app, options.webRoot);
+  if (options.webRoot) await registerWebApp(app, { root: options.webRoot, signIn: options.signIn });
   const retention = new ChangeRetention({
     ...defaultChangeRetention,
     ...options.changes,

@@ -8,6 +8,7 @@ import { parseOrigins } from "./config/origins.ts";
 import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
 import { isPostgresUrl } from "./config/postgres-url.ts";
 import { createReader, type Env, type Reader } from "./config/reader.ts";
+import { parseSignIn, type SignInOptions } from "./config/sign-in.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ChangeRetentionOptions, type ConnectionLimits, settings } from "./limits.ts";
 import { SCOPES } from "./rpc/auth/permissions.ts";
@@ -29,6 +30,7 @@ export interface Config {
   readonly developmentKeyPath: string | undefined;
   readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
+  readonly signIn: SignInOptions;
   readonly corsOrigins: readonly string[];
   readonly maxMessageBytes: number;
   readonly maxUploadBytes: number;
@@ -69,6 +71,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   const maxTimeoutMs = read.milliseconds("MAX_TIMEOUT_MS", settings.maxTimeoutMs);
   const port = read.integer("PORT", settings.port);
   const database = parseDatabaseUrl(read, sources, problems);
+  const auth = parseAuth(read, problems);
   const config: Config = {
     host: host ?? "localhost",
     port,
@@ -79,7 +82,8 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
     databaseTimeoutMs: read.milliseconds("DATABASE_TIMEOUT_MS", settings.databaseTimeoutMs),
     developmentKeyPath: developmentKeyPath(database, sources.rootDir),
     tls: parseTls(read, { ...sources, scopes: SCOPES }, problems),
-    auth: parseAuth(read, problems),
+    auth,
+    signIn: parseSignIn(read, { auth, scopes: SCOPES }, problems),
     corsOrigins: parseOrigins(read, problems),
     maxMessageBytes: read.bytes("MAX_MESSAGE_BYTES", settings.maxMessageBytes),
     maxUploadBytes: read.bytes("MAX_UPLOAD_BYTES", settings.maxUploadBytes),

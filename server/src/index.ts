@@ -24,5 +24,6 @@ export {
 export { principalKey } from "./rpc/context.ts";
 export type { StreamsOptions } from "./service/streams.ts";
 export { createLogger } from "./telemetry/logger.ts";
+export type { SignInOptions } from "./transport/fastify/serve-web-app.ts";
 export { ListenError } from "./transport/port/listen-error.ts";
 export type { TlsOptions } from "./transport/port/servers.ts";

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { SignInOptions } from "@rollcall/server";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
@@ -108,6 +109,28 @@ test.each([
     "content-security-policy": expect.stringContaining("default-src 'none'"),
     "x-content-type-options": "nosniff",
   });
+});
+
+test("the page learns how people sign in, and may call their provider and nobody else", async () => {
+  await using web = await buildWebRoot();
+  const signIn: SignInOptions = {
+    kind: "provider",
+    issuer: "https://id.example.com:8443/realms/main",
+    clientId: "rollcall-web",
+    scope: "openid users:read",
+    parameters: {},
+  };
+  await using server = await startServer({ webRoot: web.root, signIn });
+  const config = await get(server, "/app-config.json");
+  expect(JSON.parse(config.text)).toEqual({ signIn });
+  expect(config.headers["cache-control"]).toBe("no-store");
+  for (const path of ["/", "/no/such/page"]) {
+    const policy = String((await get(server, path)).headers["content-security-policy"]);
+    expect(policy.split("; ")).toContain("connect-src 'self' https://id.example.com:8443");
+  }
+  await using other = await startServer({ webRoot: web.root });
+  expect(JSON.parse((await get(other, "/app-config.json")).text)).toEqual({ signIn: { kind: "token" } });
+  expect((await get(other, "/")).headers["content-security-policy"]).toContain("connect-src 'self';");
 });
 
 test("a query is not logged, its path is", async () => {

@@ -1,4 +1,4 @@
-/** Content of pages: only what their own origin serves. No inline scripts or styles. */
+/** Content of pages: only what their own origin serves, but for calls. No inline scripts or styles. */
 function policy(scripts: string[], calls: string[]): string {
   return [
     "default-src 'none'",
@@ -22,11 +22,15 @@ const HEADERS = {
   "x-content-type-options": "nosniff",
 };
 
-/** Headers of the web app, which also calls its own origin, by WebSockets too. */
-export const APP_HEADERS = {
-  ...HEADERS,
-  "content-security-policy": policy(["script-src 'self'"], ["connect-src 'self'"]),
-};
+/**
+ * Returns the headers of the web app, which also calls its own origin, by WebSockets too.
+ *
+ * @param origins Further origins that it calls.
+ */
+export function appHeaders(origins: readonly string[]): Readonly<Record<string, string>> {
+  const calls = ["connect-src 'self'", ...origins].join(" ");
+  return { ...HEADERS, "content-security-policy": policy(["script-src 'self'"], [calls]) };
+}
 
 /** Headers of a page without scripts. */
 export const STATIC_PAGE_HEADERS = { ...HEADERS, "content-security-policy": policy([], []) };

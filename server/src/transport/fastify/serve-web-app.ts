@@ -1,12 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import fastifyStatic, { type FastifyStaticOptions } from "@fastify/static";
+import type { SignInOptions } from "@rollcall/shared/sign-in-options";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { APP_HEADERS } from "./page-headers.ts";
+import { appHeaders } from "./page-headers.ts";
+
+export type { SignInOptions };
+
+export interface WebAppOptions {
+  /** Folder of the built web app. */
+  root: string;
+  /** How people sign in. Default: with a token. */
+  signIn?: SignInOptions | undefined;
+}
 
 /**
- * Serves the built web app at `/`. Its assets' names hold a hash of their content, so browsers keep them for ever, and
- * never keep the page. Where a file has a `.br` or `.gz` beside it, that is sent to clients that accept it.
+ * Serves the built web app at `/`, and at `/app-config.json` what it has to know of this server. Its assets' names hold
+ * a hash of their content, so browsers keep them for ever, and never keep the page. Where a file has a `.br` or `.gz`
+ * beside it, that is sent to clients that accept it.
  *
  * The page names its files relative to its own address, since a proxy may have put a path in front that the server
  * never sees. For a page deeper down, the names go up as many folders.
@@ -14,7 +25,12 @@ import { APP_HEADERS } from "./page-headers.ts";
  * Page and assets are read from disk each time: a page that was built while the server runs names assets that did not
  * exist when it started.
  */
-export async function registerWebApp(app: FastifyInstance, root: string): Promise<void> {
+export async function registerWebApp(
+  app: FastifyInstance,
+  { root, signIn = { kind: "token" } }: WebAppOptions,
+): Promise<void> {
+  const headers = appHeaders(signIn.kind === "provider" ? [new URL(signIn.issuer).origin] : []);
+  app.get("/app-config.json", (_request, reply) => reply.header("cache-control", "no-store").send({ signIn }));
   const assets = join(root, "assets");
   const options: FastifyStaticOptions = {
     root,
@@ -22,7 +38,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
     preCompressed: true,
     setHeaders(reply, path) {
       reply.headers({
-        ...APP_HEADERS,
+        ...headers,
         "cache-control": path.startsWith(assets) ? "public, max-age=31536000, immutable" : "no-store",
       });
     },
@@ -35,7 +51,7 @@ export async function registerWebApp(app: FastifyInstance, root: string): Promis
     const depth = pathOf(request).split("/").length - 2;
     if (depth === 0) return reply.sendFile("index.html");
     const page = await readFile(join(root, "index.html"), "utf8");
-    reply.headers({ ...APP_HEADERS, "cache-control": "no-store" }).type("text/html; charset=utf-8");
+    reply.headers({ ...headers, "cache-control": "no-store" }).type("text/html; charset=utf-8");
     return page.replaceAll('"./', `"${"../".repeat(depth)}`);
   });
 }
