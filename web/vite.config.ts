@@ -26,7 +26,7 @@ const server = {
  * - messages in JSON, which transports use only with `useBinaryFormat: false`;
  * - what only connections of streams need, but Connect has in one module with a function of one line that each client
  *   needs: a module is never divided between two files;
- * - interceptors of the client, for options that this app does not set.
+ * - interceptors of options that this app's client does not have, and the words for a wrong address of its server.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -35,7 +35,8 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "binary-only.ts",
   ],
   [/\/protocol\/async-iterable\.js$/, /\/promise-client\.js$/, "async-iterable.ts"],
-  [/\/interceptors\/(?:auth|logging|tracing)\.ts$/, /client\/src\/options\.ts$/, "no-interceptors.ts"],
+  [/\/interceptors\/(?:auth|logging|tracing)\.ts$/, /\/client\/src\/options\.ts$/, "no-interceptors.ts"],
+  [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
 ];
 
 const leaveOut: Plugin = {

@@ -3,11 +3,21 @@ import "./ui/controls.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app.tsx";
-import { takeTokenFromAddress } from "./session/session.ts";
+import { takeCallback } from "./session/callback.ts";
+import { takeTokenFromAddress } from "./session/link.ts";
+import { startRenewal } from "./session/renewal.ts";
+import { sessionState } from "./session/session.ts";
+import { storedToken } from "./session/token-store.ts";
 
 // Taken before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
-takeTokenFromAddress();
-addEventListener("hashchange", takeTokenFromAddress);
+void takeTokenFromAddress();
+addEventListener("hashchange", () => void takeTokenFromAddress());
+takeCallback();
+startRenewal();
+addEventListener("pageshow", ({ persisted }) => {
+  // The way back from the provider may lead to this page as it was before the sign-in.
+  if (persisted && sessionState().status !== "in" && storedToken() !== undefined) location.reload();
+});
 
 const root = document.getElementById("app");
 if (!root) throw new Error("#app is missing");

@@ -80,6 +80,7 @@ test("a token that the server refuses ends the session", async () => {
   await page.getByLabel("Token").fill(await other.server.token());
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "The server does not accept your token" }).waitFor();
+  await page.getByText("It names tester, but was not made for this server").waitFor();
   // The browser logs each answer with an error status.
   app.expectProblems(/status of 401/);
 });
@@ -122,7 +123,8 @@ describe("a browser's clock that is wrong changes nothing", () => {
 
   test("two hours behind: a token that has expired does not sign in", async () => {
     await using app = await openApp(browser, { clockAheadMs: -2 * HOUR_MS, token: { ttlSeconds: -10 } });
-    await app.page.getByRole("heading", { name: "Your session has expired" }).waitFor();
+    await app.page.getByRole("heading", { name: "This token has expired" }).waitFor();
+    await app.page.getByText("It was for tester.").waitFor();
     app.expectProblems(/status of 401/);
   });
 
@@ -186,7 +188,7 @@ test("unsaved changes stay when the same person signs in again, also after a use
   await server.app.close();
   release();
   await page.evaluate("location.hash = 'token=nonsense'");
-  await page.getByText("This is not a token").waitFor();
+  await page.getByText("The link is broken").waitFor();
   await page.getByRole("heading", { name: "Your session has expired" }).waitFor();
   await page.getByLabel("Token").fill(await server.token({ ttlSeconds: 7_200 }));
   await page.keyboard.press("Enter");
@@ -238,7 +240,9 @@ describe("a link in a tab where somebody is signed in", () => {
     await page.getByText("Nobody is here yet.").waitFor();
     await page.evaluate("location.hash = 'token=' + sessionStorage.getItem('rollcall.token')");
     await page.evaluate("location.hash = 'token=nonsense'");
-    await expect.poll(() => page.url()).not.toContain("nonsense");
+    await page.getByText("The link is broken").waitFor();
+    expect(page.url()).not.toContain("nonsense");
+    await page.getByRole("button", { name: "Close" }).click();
     expect(await page.getByText("The link that you followed").count()).toBe(0);
     const refusal = page.waitForResponse((response) => response.status() === 401);
     await follow(app, { subject: "eve", ttlSeconds: -1 });

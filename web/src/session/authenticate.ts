@@ -1,10 +1,12 @@
 import { Code, ConnectError, type Interceptor } from "@connectrpc/connect";
 import { findForeignAnswer } from "@rollcall/client";
 import { watchStream } from "@rollcall/shared/watch-stream";
-import { EXPIRED, endSession, sessionState } from "./session.ts";
+import { renewIfUsedUp } from "./renewal.ts";
+import { EXPIRED, endSession, noteTaken, sessionState } from "./session.ts";
 
 /** Sends the session's token, and ends the session when the server refuses it. */
 export const authenticate: Interceptor = (next) => async (request) => {
+  await renewIfUsedUp();
   const state = sessionState();
   const token = state.status === "in" ? state.session.token : undefined;
   if (token) request.header.set("authorization", `Bearer ${token}`);
@@ -18,9 +20,12 @@ export const authenticate: Interceptor = (next) => async (request) => {
   };
   try {
     const response = await next(request);
-    return response.stream
-      ? { ...response, message: watchStream(response.message, { mapError: noteRefusal }) }
-      : response;
+    const taken = () => noteTaken(token);
+    if (response.stream) {
+      return { ...response, message: watchStream(response.message, { onMessage: taken, mapError: noteRefusal }) };
+    }
+    taken();
+    return response;
   } catch (error) {
     throw noteRefusal(error);
   }

@@ -1,37 +1,37 @@
-import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { useSyncExternalStore } from "react";
 import type { Answer } from "./ask-server.ts";
-import { dropToken, storedToken, storeToken } from "./token-store.ts";
+import { readToken, type Session } from "./read-token.ts";
+import { dropToken, type Grant, storedGrant, storedToken, storeToken } from "./token-store.ts";
 
-/** Person who is signed in, as the token says. Only the server can know whether that is true. */
-export interface Session {
-  readonly token: string;
-  /** The token's `sub`. */
-  readonly subject: string;
-  readonly scopes: readonly string[];
-  /** Milliseconds since the Unix epoch. */
-  readonly expiresAtMs: number;
-}
+export type { Session } from "./read-token.ts";
 
 /**
  * State of this tab:
- * - signed in, perhaps with another session that a link offers;
+ * - signed in, perhaps with another session that a link offers, or with news of a link;
  * - signed out;
- * - signed out because the token is of no use any more.
+ * - busy with a provider's answer, or on the way to the provider;
+ * - signed out because the token is of no use any more. The page is kept for the same person.
  *
- * The problem is that of a link whose token is of no use either.
+ * The problem is that of a link or a sign-in that has failed.
  */
 export type SessionState =
-  | { readonly status: "in"; readonly session: Session; readonly offer?: Session }
+  | { readonly status: "in"; readonly session: Session; readonly offer?: Session; readonly notice?: string }
   | { readonly status: "out"; readonly problem?: string }
-  | { readonly status: "expired" | "refused"; readonly subject: string; readonly problem?: string };
+  | { readonly status: "busy"; readonly text: string }
+  | {
+      readonly status: "expired" | "refused";
+      readonly session: Session;
+      /** Whether the server has ever taken the token. */
+      readonly wasTaken: boolean;
+      readonly problem?: string;
+    };
+
+/** State of a tab in which nobody is signed in. */
+export type OutState = Exclude<SessionState, { status: "in" | "busy" }>;
 
 /** Message of the server for a token whose only fault is that it has expired. */
 export const EXPIRED = "token has expired";
-
-/** Signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
-const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
 
 /** Shortest time, in milliseconds, between two questions to the server about a token that seems to have expired. */
 const ASK_AGAIN_MS = 30_000;
@@ -43,6 +43,11 @@ const PROBLEMS = {
 
 const listeners = new Set<() => void>();
 let state: SessionState = initialState();
+let grant = state.status === "in" ? storedGrant() : undefined;
+/** Whether the server has taken the session's token. A stored one was in use before. */
+let wasTaken = state.status === "in";
+/** Renews the session's token. */
+let renewOnExpiry: (() => Promise<boolean>) | undefined;
 let expiryTimer: ReturnType<typeof setTimeout> | undefined;
 /** Time that this device's clock is ahead of the server's, in milliseconds, as far as is known. */
 let aheadMs = 0;
@@ -62,76 +67,118 @@ export function sessionState(): SessionState {
   return state;
 }
 
+/** Returns what the session's provider gave beside the token; undefined for a token that was pasted or in a link. */
+export function currentGrant(): Grant | undefined {
+  return state.status === "in" ? grant : undefined;
+}
+
 /** Calls the listener at each change of the session. Returns the function that ends this. */
 export function onSessionChange(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
+/** Sets what tries to renew a token before its session ends; it resolves with whether there is another token. */
+export function setRenewal(renew: () => Promise<boolean>): void {
+  renewOnExpiry = renew;
+}
+
 /**
- * Signs in with a token, wherever in the text it is: in a link, a header, quotes. A token
- * that has expired by this device's clock is shown to the server first, because the
+ * Signs in with a token's session. One that has expired by this device's clock is shown to the server first, because the
  * server's clock decides.
  *
  * @returns A sentence about what is wrong with the token, or undefined.
  */
-export async function signIn(text: string): Promise<string | undefined> {
-  const trimmed = text.trim();
-  if (trimmed === "") return "Paste a token, or the link that the server printed.";
-  const session = readToken(TOKEN.exec(trimmed)?.[0] ?? "");
-  if (!session) return "This is not a token (a JWT that says whose it is and when it expires).";
-  if (remainingMsOf(session) <= 0) {
-    const before = state;
-    const verdict = await ask(session);
-    if (verdict !== "taken") return PROBLEMS[verdict];
-    if (state !== before) return undefined;
-  }
-  storeToken(session.token);
-  change({ status: "in", session });
-  return undefined;
-}
-
-export function signOut(): void {
-  end("out");
+export async function signIn(session: Session): Promise<string | undefined> {
+  const before = state;
+  const problem = await problemOf(session);
+  if (problem === undefined && state === before) enter(session, undefined);
+  return problem;
 }
 
 /**
- * Ends the session because the server no longer takes the token.
+ * Signs in with the tokens that a provider has just given.
+ *
+ * @returns Whether the access token is one that can be read.
+ */
+export function signInByProvider(token: string, given: Grant): boolean {
+  const session = readToken(token);
+  if (session) enter(session, given);
+  return session !== undefined;
+}
+
+/** Replaces the session's token by a renewed one; the page goes on. */
+export function replaceToken(token: string, given: Grant): void {
+  const renewed = readToken(token);
+  if (state.status !== "in" || renewed?.subject !== state.session.subject) return;
+  storeToken(token, given);
+  grant = given;
+  change({ ...state, session: { ...renewed, key: state.session.key } });
+}
+
+/** Notes that the session's refresh token is of no use any more. The token itself may be. */
+export function dropRefreshToken(): void {
+  if (state.status !== "in" || !grant) return;
+  grant = { ...grant, refreshToken: undefined };
+  storeToken(state.session.token, grant);
+}
+
+/** Signs out of this app; the provider's own session is another matter. */
+export function signOutHere(next: SessionState = { status: "out" }): void {
+  if (state.status !== "in") return;
+  dropToken();
+  change(next);
+}
+
+/** Shows that the page waits for a provider, or what came of it. */
+export function setWaiting(next: Extract<SessionState, { status: "busy" | "out" }>): void {
+  if (state.status !== "in") change(next);
+}
+
+/** Notes how far this device's clock is ahead of the server's, in milliseconds. */
+export function noteServerClock(ms: number): void {
+  aheadMs = ms;
+}
+
+/** Notes that the server has taken a token. */
+export function noteTaken(token: string | undefined): void {
+  if (state.status === "in" && state.session.token === token) wasTaken = true;
+}
+
+/**
+ * Ends the session because the server no longer takes the token, unless it has only expired and can be renewed.
  *
  * @param isExpired Whether the token has expired by the server's clock.
+ * @param wasInUse Whether the session was one before.
  */
-export function endSession(isExpired: boolean): void {
-  end(isExpired ? "expired" : "refused");
+export function endSession(isExpired: boolean, wasInUse = wasTaken): void {
+  if (state.status !== "in") return;
+  const { session } = state;
+  const end = () => {
+    if (state.status !== "in" || state.session !== session) return;
+    dropToken();
+    change({ status: isExpired ? "expired" : "refused", session, wasTaken: wasInUse });
+  };
+  if (isExpired && renewOnExpiry && grant?.refreshToken) void renewOnExpiry().then((isRenewed) => isRenewed || end());
+  else end();
 }
 
-/**
- * Signs in with the token of a link's fragment, which is never sent to a server, and
- * takes it out of the address bar and the history. Any page can lead here with any token,
- * so a person who is signed in is asked first.
- */
-export function takeTokenFromAddress(): void {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (token === null) return;
-  const address = new URL(location.href);
-  address.hash = "";
-  history.replaceState(history.state, "", address);
-  if (state.status === "in") void offer(token);
-  else void signIn(token).then((problem) => problem && state.status !== "in" && change({ ...state, problem }));
+/** Changes what the page says of a link that led here, if the session is the one that the link has found. */
+export function setLinkNews(news: { readonly offer?: Session; readonly problem?: string }): void {
+  if (state.status === "in") {
+    const { session } = state;
+    const { offer, problem: notice } = news;
+    change({ status: "in", session, ...(offer && { offer }), ...(notice && { notice }) });
+  } else if (state.status !== "busy" && news.problem) {
+    change({ ...state, problem: news.problem });
+  }
 }
 
-async function offer(token: string): Promise<void> {
-  const session = readToken(token);
-  if (!session || (remainingMsOf(session) <= 0 && (await ask(session)) !== "taken")) return;
-  if (state.status === "in" && state.session.token !== token) change({ ...state, offer: session });
-}
-
-/** Takes the session that a link has offered in place of this one, or declines it. */
-export function answerOffer(isTaken: boolean): void {
-  if (state.status !== "in" || !state.offer) return;
-  const { session, offer } = state;
-  const keep = () => change({ status: "in", session });
-  if (isTaken) void signIn(offer.token).then((problem) => problem && state.status === "in" && keep());
-  else keep();
+/** Resolves with what is wrong with a session that seems to have expired; undefined if the server takes it. */
+export async function problemOf(session: Session): Promise<string | undefined> {
+  if (remainingMsOf(session) > 0) return undefined;
+  const verdict = await ask(session);
+  return verdict === "taken" ? undefined : PROBLEMS[verdict];
 }
 
 function initialState(): SessionState {
@@ -139,10 +186,14 @@ function initialState(): SessionState {
   return session ? { status: "in", session } : { status: "out" };
 }
 
-function end(status: "out" | "expired" | "refused"): void {
-  if (state.status !== "in") return;
-  dropToken();
-  change(status === "out" ? { status } : { status, subject: state.session.subject });
+function enter(session: Session, given: Grant | undefined): void {
+  // The page of the person who comes back was kept.
+  const kept = state.status === "expired" || state.status === "refused" ? state.session : undefined;
+  const key = kept?.subject === session.subject ? kept.key : session.key;
+  storeToken(session.token, given);
+  grant = given;
+  wasTaken = given !== undefined;
+  change({ status: "in", session: { ...session, key } });
 }
 
 function change(next: SessionState): void {
@@ -152,7 +203,7 @@ function change(next: SessionState): void {
 }
 
 /** Returns the time that a session has left, in milliseconds, by the server's clock as far as that is known. */
-function remainingMsOf({ expiresAtMs }: Session): number {
+export function remainingMsOf({ expiresAtMs }: Session): number {
   return expiresAtMs - (Date.now() - aheadMs);
 }
 
@@ -184,16 +235,7 @@ async function confirmExpiry(): Promise<void> {
   const { session } = state;
   const verdict = await ask(session);
   if (state.status !== "in" || state.session !== session) return;
-  if (verdict === "expired" || verdict === "refused") end(verdict);
+  if (verdict === "expired" || verdict === "refused")
+    endSession(verdict === "expired", wasTaken || verdict === "expired");
   else watchExpiry(ASK_AGAIN_MS);
-}
-
-/** Returns the session that a token stands for, if it is a JWT that says whose it is and when it expires. */
-function readToken(token: string): Session | undefined {
-  // Only a token may go into a header: errors about a header may quote its value.
-  if (TOKEN.exec(token)?.[0] !== token) return undefined;
-  const { sub, exp, scope } = readJwtClaims(token) ?? {};
-  if (typeof sub !== "string" || typeof exp !== "number") return undefined;
-  const scopes = typeof scope === "string" ? scope.split(" ").filter((name) => name !== "") : [];
-  return { token, subject: sub, scopes, expiresAtMs: exp * 1_000 };
 }

@@ -1,68 +1,85 @@
-import "./sign-in-page.css";
-import { type FormEvent, useEffect, useState } from "react";
-import { Button } from "../ui/button.tsx";
-import { type SessionState, signIn } from "./session.ts";
-import { storesTokens } from "./token-store.ts";
+import type { SignInOptions } from "@rollcall/shared/sign-in-options";
+import { type ReactNode, useEffect, useState } from "react";
+import { usePath } from "../ui/location.tsx";
+import { loadAppConfig } from "./app-config.ts";
+import { ProviderButton } from "./provider-button.tsx";
+import type { OutState } from "./session.ts";
+import { TokenForm } from "./token-form.tsx";
 
-const HEADINGS: Record<Exclude<SessionState["status"], "in">, string> = {
-  out: "Sign in",
-  expired: "Your session has expired",
-  refused: "The server does not accept your token",
-};
-
-/** Asks for a token; after a session has ended, it says why. */
-export function SignInPage({ state }: { state: Exclude<SessionState, { status: "in" }> }) {
-  /** Problem with what was typed here; before that, the link's problem is shown. */
-  const [ownProblem, setProblem] = useState<string>();
-  const [isAsking, setAsking] = useState(false);
-  const problem = ownProblem ?? state.problem;
-  const heading = HEADINGS[state.status];
+/** Asks people to sign in, in the way that fits the server; after a session has ended, it says why. */
+export function SignInPage({ state }: { state: OutState }) {
+  const options = useSignInOptions();
+  const path = usePath();
+  const heading = headingOf(state, path);
   useEffect(() => {
     document.title = `${heading} · Rollcall`;
   }, [heading]);
-
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault();
-    const text = String(new FormData(event.currentTarget).get("token"));
-    setAsking(true);
-    setProblem(await signIn(text));
-    setAsking(false);
-  };
   return (
-    <main className="sign-in" tabIndex={-1}>
-      <p className="wordmark">Rollcall</p>
-      <section className="card">
-        <h1>{heading}</h1>
-        {state.status === "out" ? (
-          <p>Open the link that the server printed when it started, or paste it, or a token, here.</p>
-        ) : (
-          <p role="alert">
-            You were signed in as <strong>{state.subject}</strong>. Sign in with a new token to go on.
-          </p>
-        )}
-        <form onSubmit={submit} noValidate>
-          <label htmlFor="token">Token</label>
-          <input
-            id="token"
-            name="token"
-            autoComplete="off"
-            spellCheck={false}
-            aria-invalid={problem !== undefined}
-            aria-describedby="token-problem"
+    <>
+      <h1>{heading}</h1>
+      {state.status !== "out" && <p role="alert">{fateOf(state)}</p>}
+      {options === undefined ? (
+        <p className="hint">Asking the server how to sign in…</p>
+      ) : options.kind === "provider" ? (
+        <>
+          <ProviderButton
+            host={hostOf(options.issuer)}
+            problem={state.problem}
+            keepsPage={state.status !== "out" && state.wasTaken}
           />
-          <p id="token-problem" className="field-error" role="alert">
-            {problem}
-          </p>
-          <Button type="submit" className="primary" isOff={isAsking}>
-            {isAsking ? "Asking the server…" : "Sign in"}
-          </Button>
-        </form>
-        <p className="hint">
-          {storesTokens()
-            ? "It stays in this tab, and is gone when you close it."
-            : "Your browser stores nothing for this page: the token is gone when you close or reload it."}
-        </p>
-      </section>
-    </main>
+          <details>
+            <summary>Use a token instead</summary>
+            <TokenForm isSecond />
+          </details>
+        </>
+      ) : (
+        <>
+          {state.status === "out" && <p>{adviceFor(options)}</p>}
+          <TokenForm problem={state.problem} />
+        </>
+      )}
+    </>
   );
+}
+
+function headingOf(state: OutState, path: string): string {
+  if (state.status === "out") return path === "/signed-out" ? "You are signed out" : "Sign in";
+  if (state.status === "refused") return "The server does not accept your token";
+  return state.wasTaken ? "Your session has expired" : "This token has expired";
+}
+
+/** Says whose session has ended, or what was wrong with a token that never was one. */
+function fateOf({ status, wasTaken, session }: Exclude<OutState, { status: "out" }>): ReactNode {
+  const name = <strong>{session.subject}</strong>;
+  if (wasTaken) return <>You were signed in as {name}. Sign in again to go on where you were.</>;
+  if (status === "expired") return <>It was for {name}. Use a newer link or token.</>;
+  return <>It names {name}, but was not made for this server, or its key has been changed since.</>;
+}
+
+/** Says how to come by a token. */
+function adviceFor(options: SignInOptions): string {
+  if (options.kind === "link") {
+    return "Open the link that the server printed in its terminal when it started. Or paste it, or a token, here.";
+  }
+  if (options.kind === "token" && options.issuer !== undefined) {
+    return `Paste a token from ${hostOf(options.issuer)}, or a link with one.`;
+  }
+  return "Paste a token, or a link with one. Whoever runs this server can make you a token.";
+}
+
+function hostOf(issuer: string): string {
+  return URL.parse(issuer)?.host || issuer;
+}
+
+/** Returns how people sign in to the server; undefined until it has said so. */
+function useSignInOptions(): SignInOptions | undefined {
+  const [options, setOptions] = useState<SignInOptions>();
+  useEffect(() => {
+    loadAppConfig().then(
+      ({ signIn }) => setOptions(signIn),
+      // A token may still sign in, once the server is back.
+      () => setOptions({ kind: "token" }),
+    );
+  }, []);
+  return options;
 }

@@ -1,19 +1,48 @@
 import { BASE_PATH } from "../base.ts";
 
-/** Key of the token. It contains the path, because two servers may share an origin. */
-const KEY = `rollcall.token${BASE_PATH}`;
+/** What a provider gave beside the token. Like the token, it is kept for this tab alone. */
+export interface Grant {
+  /** Undefined if the provider gave none: the session then ends with its token. */
+  readonly refreshToken: string | undefined;
+  /** Tells the provider at the sign-out whose session ends. */
+  readonly idToken: string | undefined;
+  /** Time by this device's clock, in milliseconds since the Unix epoch. */
+  readonly renewAtMs: number;
+  /** Name of the grant, the same for all its tokens, and in a copy of the tab. */
+  readonly id: string;
+}
+
+// Keys contain the path, because two servers may share an origin.
+const TOKEN_KEY = `rollcall.token${BASE_PATH}`;
+const GRANT_KEY = `rollcall.grant${BASE_PATH}`;
 
 /** Returns the token that this tab stored before the page was loaded again. */
 export function storedToken(): string | undefined {
-  return withStorage((storage) => storage.getItem(KEY)) ?? undefined;
+  return withStorage((storage) => storage.getItem(TOKEN_KEY)) ?? undefined;
 }
 
-export function storeToken(token: string): void {
-  withStorage((storage) => storage.setItem(KEY, token));
+/** Returns the stored token's grant, if it came from a provider. */
+export function storedGrant(): Grant | undefined {
+  try {
+    return JSON.parse(withStorage((storage) => storage.getItem(GRANT_KEY)) ?? "null") ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function storeToken(token: string, grant: Grant | undefined): void {
+  withStorage((storage) => {
+    storage.setItem(TOKEN_KEY, token);
+    if (grant) storage.setItem(GRANT_KEY, JSON.stringify(grant));
+    else storage.removeItem(GRANT_KEY);
+  });
 }
 
 export function dropToken(): void {
-  withStorage((storage) => storage.removeItem(KEY));
+  withStorage((storage) => {
+    storage.removeItem(TOKEN_KEY);
+    storage.removeItem(GRANT_KEY);
+  });
 }
 
 /** Reports whether a token outlives the page. Browsers that block a site's data keep none. */
@@ -25,7 +54,7 @@ export function storesTokens(): boolean {
  * Uses the tab's storage, if the browser allows it. Where a site's data is blocked, even
  * naming the storage throws; the session then lives only in memory.
  */
-function withStorage<T>(use: (storage: Storage) => T): T | undefined {
+export function withStorage<T>(use: (storage: Storage) => T): T | undefined {
   try {
     return use(sessionStorage);
   } catch {

@@ -1,22 +1,28 @@
 import "./shell.css";
-import { type ReactNode, useEffect, useRef } from "react";
+import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { ROUTES } from "../routes.ts";
-import { answerOffer, type Session, signOut } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
+import { signOut } from "../session/sign-out.ts";
 import { Announcer } from "./announcer.tsx";
+import { Crash } from "./crash.tsx";
 import { Link, usePath } from "./location.tsx";
+
+/** Loaded only when a link leads here with something to say to a person who is signed in. */
+const LinkNews = lazy(async () => ({ default: (await import("../session/link-news.tsx")).LinkNews }));
 
 export interface ShellProps {
   session: Session;
   /** Another session, offered by the link that led here. */
   offer: Session | undefined;
+  /** What is wrong with the link that led here. */
+  notice: string | undefined;
   children: ReactNode;
 }
 
 /** Frame of every page: the navigation, and who is signed in. */
-export function Shell({ session, offer, children }: ShellProps) {
+export function Shell({ session, offer, notice, children }: ShellProps) {
   const location = usePath();
   const main = useRef<HTMLElement>(null);
-  const isSame = offer?.subject === session.subject;
   const title = ROUTES.find(({ path }) => path === location)?.title;
   const shown = useRef(location);
   useEffect(() => {
@@ -59,35 +65,18 @@ export function Shell({ session, offer, children }: ShellProps) {
               {session.scopes.length === 0 && "no scopes"}
             </span>
           </p>
-          <button type="button" className="quiet" onClick={signOut}>
+          <button type="button" className="quiet" onClick={() => void signOut()}>
             Sign out
           </button>
         </div>
       </header>
       <Announcer />
-      {offer && (
-        <section className="offer" aria-label="Another session">
-          <p role="alert">
-            The link that you followed signs in as <strong>{offer.subject}</strong>
-            {isSame ? ", with another token." : ", and you are signed in as "}
-            {!isSame && <strong>{session.subject}</strong>}
-            {!isSame && "."}
-          </p>
-          <div className="choices">
-            <button
-              type="button"
-              onClick={() => {
-                answerOffer(false);
-                main.current?.focus();
-              }}
-            >
-              {isSame ? "Keep this token" : `Stay ${session.subject}`}
-            </button>
-            <button type="button" onClick={() => answerOffer(true)}>
-              {isSame ? "Take the other" : `Become ${offer.subject}`}
-            </button>
-          </div>
-        </section>
+      {(offer || notice) && (
+        <Crash>
+          <Suspense>
+            <LinkNews session={session} offer={offer} notice={notice} onDismiss={() => main.current?.focus()} />
+          </Suspense>
+        </Crash>
       )}
       <main id="main" ref={main} tabIndex={-1}>
         {children}

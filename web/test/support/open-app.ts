@@ -25,6 +25,10 @@ export interface OpenOptions {
   path?: string;
   /** Gives the page a clock that `page.clock` moves, so many milliseconds ahead. Default: the browser's clock. */
   clockAheadMs?: number;
+  /** Hosts beside the server that the page may lead to or call. */
+  otherHosts?: readonly string[];
+  /** Called with the server's address before the page is opened. */
+  onServer?(url: string): void;
   /** Script that runs in the page before its own. */
   initScript?: string;
 }
@@ -54,6 +58,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   const connection = connections[scheme === "https" ? "tlsH2" : "h2c"];
   const server = await startServerFor(connection, { webRoot: WEB_ROOT, ...options.app });
   const origin = new URL(server.url);
+  options.onServer?.(server.url);
   if (options.host) origin.hostname = options.host;
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options.context });
   const page = await context.newPage();
@@ -62,7 +67,8 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   const problems: string[] = [];
   const expected: RegExp[] = [];
   const checkOrigin = (url: string) => {
-    if (new URL(url).host !== origin.host) problems.push(`request to ${url}`);
+    const { host } = new URL(url);
+    if (host !== origin.host && !options.otherHosts?.includes(host)) problems.push(`request to ${url}`);
   };
   page.on("request", (request) => checkOrigin(request.url()));
   page.on("websocket", (socket) => checkOrigin(socket.url()));

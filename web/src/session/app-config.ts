@@ -1,0 +1,34 @@
+import type { SignInOptions } from "@rollcall/shared/sign-in-options";
+import { BASE_URL } from "../base.ts";
+
+/** Longest wait for the answer, in milliseconds. */
+const TIMEOUT_MS = 10_000;
+
+/** What the page has to know of its server. */
+export interface AppConfig {
+  readonly signIn: SignInOptions;
+  /** Time that this device's clock is ahead of the server's, in milliseconds. */
+  readonly aheadMs: number;
+}
+
+let loading: Promise<AppConfig> | undefined;
+
+/** Asks the server how people sign in to it, once. @throws Error if it can't be reached. */
+export function loadAppConfig(): Promise<AppConfig> {
+  loading ??= fetchAppConfig().catch((error: unknown) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function fetchAppConfig(): Promise<AppConfig> {
+  const response = await fetch(`${BASE_URL}/app-config.json`, {
+    cache: "no-store",
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (!response.ok) throw new Error(`the answer has status ${response.status}`);
+  const nowMs = Date.parse(response.headers.get("date") ?? "");
+  const { signIn } = (await response.json()) as { signIn: SignInOptions };
+  return { signIn, aheadMs: Number.isNaN(nowMs) ? 0 : Date.now() - nowMs };
+}
