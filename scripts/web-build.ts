@@ -9,11 +9,13 @@ const sources = [
   "web/index.html",
   "web/src",
   "web/public",
+  "web/slim-contracts.ts",
   "web/vite.config.ts",
   "client/src",
   "gen/package.json",
   "gen/rules-schema-name.ts",
   "gen/src",
+  "shared/src",
   "pnpm-lock.yaml",
   "scripts/web-build.ts",
 ];

@@ -5,6 +5,7 @@ import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
+import { slimContracts } from "./slim-contracts.ts";
 
 const root = join(import.meta.dirname, "..");
 const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
@@ -26,6 +27,7 @@ const server = {
  * - messages in JSON, which transports use only with `useBinaryFormat: false`;
  * - what only connections of streams need, but Connect has in one module with a function of one line that each client
  *   needs: a module is never divided between two files;
+ * - protobuf's own contract, of which they need one number;
  * - interceptors of options that this app's client does not have, and the words for a wrong address of its server.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
@@ -36,6 +38,11 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
   ],
   [/\/protocol\/async-iterable\.js$/, /\/promise-client\.js$/, "async-iterable.ts"],
   [/\/interceptors\/(?:auth|logging|tracing)\.ts$/, /\/client\/src\/options\.ts$/, "no-interceptors.ts"],
+  [
+    /^@bufbuild\/protobuf\/wkt$/,
+    /(?:connect-web\/dist\/esm\/connect-transport\.js|client\/src\/interceptors\/retry\.ts)$/,
+    "idempotency.ts",
+  ],
   [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
 ];
 
@@ -59,14 +66,14 @@ const methodScopes = Object.fromEntries(
 
 /** Modules of the client, with what it needs, and of this app around it. The page to sign in needs none of them. */
 const CLIENT =
-  /[\\/](?:@bufbuild|@connectrpc|client[\\/]src|gen|shared[\\/]src[\\/](?!jwt|max-timer)|web[\\/]src[\\/](?:api|ui[\\/]copy|session[\\/](?:authenticate|permits)))/;
+  /[\\/](?:@bufbuild(?!.*(?:descriptor_pb|codegenv2.(?:boot|file)))|@connectrpc|client[\\/]src|gen|shared[\\/]src[\\/](?!jwt|max-timer)|web[\\/]src[\\/](?:api|ui[\\/]copy|session[\\/](?:authenticate|permits)))/;
 
 export default defineConfig({
   root: import.meta.dirname,
   define: { METHOD_SCOPES: JSON.stringify(methodScopes) },
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
-  plugins: [react(), leaveOut],
+  plugins: [react(), leaveOut, slimContracts()],
   // The router imports a shim for versions of React without this hook.
   resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {

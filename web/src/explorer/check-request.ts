@@ -1,6 +1,6 @@
 import type { DescMessage, JsonValue, Message, Registry } from "@bufbuild/protobuf";
 import type { FieldErrors } from "../api/errors.ts";
-import { checkRules } from "../api/rules/index.ts";
+import { checkMessage } from "../api/rules/index.ts";
 
 /** JSON of a text, or what is wrong with it. */
 export type ParsedText = { readonly json: JsonValue } | { readonly problem: string };
@@ -31,7 +31,7 @@ export async function toMessage(type: DescMessage, json: JsonValue, registry: Re
 /** Checks a message by the rules of its contract. Rules that can't be checked here are left to the server. */
 export async function brokenRules(type: DescMessage, message: Message): Promise<FieldErrors> {
   try {
-    return await checkRules(type, message);
+    return await checkMessage(type, message);
   } catch {
     return {};
   }

@@ -1,18 +1,26 @@
-import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
-import { create } from "@bufbuild/protobuf";
+import { create, createRegistry, type DescMessage, type MessageInitShape } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { createValidator } from "@bufbuild/protovalidate";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { regexMatch } from "@rollcall/shared/regex-match";
 import { type FieldErrors, groupByField } from "../errors.ts";
 
 const validator = createValidator({ regexMatch });
+/** Contracts with their rules, which those of the pages have left out. */
+const contracts = createRegistry(StreamService.file, UserService.file);
 
 /**
- * Checks a message by the rules in its contract, as the server does. Large: import it
- * only when there is something to check.
+ * Checks a message of this app by the rules in its contract, as the server does. Large: import it only when there is
+ * something to check.
  */
-export function validateMessage<M extends DescMessage>(schema: M, init: MessageInitShape<M>): FieldErrors {
-  const result = validator.validate(schema, create(schema, init));
+export function validateOwn(type: DescMessage, init: MessageInitShape<DescMessage>): FieldErrors {
+  return validateMessage(contracts.getMessage(type.typeName) ?? type, init);
+}
+
+/** Checks a message by the rules that its type's descriptor has. */
+export function validateMessage(type: DescMessage, init: MessageInitShape<DescMessage>): FieldErrors {
+  const result = validator.validate(type, create(type, init));
   if (result.kind === "error") throw result.error;
   const { violations = [] } = result;
   return groupByField(
