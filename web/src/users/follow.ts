@@ -67,6 +67,8 @@ async function follow({ cache, filter, signal, change }: FollowOptions, begin: s
       const isOwn = isChangedHere(cache, user);
       const isShown = isInPages(cache, user.id);
       keepInPages(cache, (users) => users.map((one) => laterOf(one, user)));
+      // A list that is on its way may have been read before this change, and would undo it.
+      if (isShown && cache.isFetching({ queryKey: ALL_PAGES }) > 0) reload();
       if (isShown || isOwn) mark(user.id, !isOwn);
       if (isShown && !isOwn) {
         announce(`${user.name} was changed by somebody else`);
