@@ -14,6 +14,12 @@ function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { cwd: root, stdio: "inherit" });
 }
 
+/** Folders with a contract, and where their generated code is in them. */
+const GENERATED = [
+  { folder: ".", code: "gen/src" },
+  { folder: "examples/extend", code: "gen" },
+];
+
 function git(...args: string[]): string | undefined {
   try {
     return execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
@@ -53,10 +59,10 @@ function checkBreaking(): void {
   run("buf", "breaking", "--against", against);
 }
 
-function checkGenerated(): void {
-  const out = join(temporary, "generated");
-  run("buf", "generate", "--output", out);
-  run("git", "--no-pager", "diff", "--no-index", "--stat", "--exit-code", "gen/src", join(out, "gen/src"));
+function checkGenerated({ folder, code }: (typeof GENERATED)[number]): void {
+  const out = join(temporary, "generated", folder);
+  execFileSync("buf", ["generate", "--output", out], { cwd: join(root, folder), stdio: "inherit" });
+  run("git", "--no-pager", "diff", "--no-index", "--stat", "--exit-code", join(folder, code), join(out, code));
 }
 
 try {
@@ -64,7 +70,7 @@ try {
     run("buf", "format", "--diff", "--exit-code", "--path", `proto/${path}`);
   run("buf", "lint");
   checkBreaking();
-  checkGenerated();
+  for (const generated of GENERATED) checkGenerated(generated);
 } catch (error) {
   // The faults have been printed. "pnpm generate" updates generated code.
   console.error(error instanceof Error ? error.message : error);

@@ -1,5 +1,7 @@
-/** `pnpm generate`: generates code from proto to gen/src. */
+/** `pnpm generate`: generates code from proto to gen/src, and that of the example of a host. */
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-execFileSync("buf", ["generate"], { cwd: join(import.meta.dirname, ".."), stdio: "inherit" });
+const root = join(import.meta.dirname, "..");
+for (const folder of [root, join(root, "examples/extend")])
+  execFileSync("buf", ["generate"], { cwd: folder, stdio: "inherit" });
