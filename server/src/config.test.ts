@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { describe, expect, test } from "vitest";
 import { ConfigError } from "./config/config-error.ts";
+import { parseEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
 
 const authority = await createCertificateAuthority("Test CA");
@@ -78,16 +79,31 @@ test("without settings, the defaults apply, on loopback with a development key",
   });
 });
 
-test("the documented table has every setting that is read, and no other", () => {
+/** Returns the names of all settings that are read, in order. */
+function settingNames(): string[] {
   const names = new Set<string>();
   parseConfig(new Proxy({}, { get: (_env, name) => void names.add(String(name)) }), {
     rootDir: "/app",
     readFile: String,
   });
+  return [...names].sort();
+}
+
+test("the documented table has every setting that is read, and no other", () => {
   const page = readFileSync(join(import.meta.dirname, "../../docs/configuration.md"), "utf8");
   const cells = page.split("\n").flatMap((line) => /^\| (`[A-Z].*?) \|/.exec(line)?.[1] ?? []);
   const documented = cells.flatMap((cell) => cell.match(/[A-Z_]+/g) ?? []);
-  expect(documented.sort()).toEqual([...names].sort());
+  expect(documented.sort()).toEqual(settingNames());
+});
+
+test(".env.example has every setting that is read, with its default, and sets none", () => {
+  const text = readFileSync(join(import.meta.dirname, "../../.env.example"), "utf8");
+  expect(parseEnvFile(Buffer.from(text), ".env.example")).toEqual({});
+  const settings = parseEnvFile(Buffer.from(text.replaceAll(/^#(?! )/gm, "")), ".env.example");
+  expect(Object.keys(settings).sort()).toEqual(settingNames());
+  expect(parse(settings)).toEqual(parse({}));
+  // The control: another value is seen.
+  expect(parse({ ...settings, PORT: "8081" })).not.toEqual(parse({}));
 });
 
 test("set values are used, and an empty variable counts as not set", () => {
