@@ -66,7 +66,7 @@ const examples = (info: string, page = "client/README.md") => examplesIn(readFil
 
 /** Writes the programs of both READMEs and compiles them, with types, as a project of its own would. */
 export async function compileExamples(folder: OutsideFolder): Promise<void> {
-  const programs = [...examples("ts"), ...examples("ts ci", "README.md")];
+  const programs = [...examples("ts"), ...examples("ts examples/node/main.ts", "README.md")];
   for (const [index, code] of programs.entries()) {
     folder.write(
       `src/example-${index}.ts`,
