@@ -84,7 +84,7 @@ describe("native clients, by their documented commands", () => {
   const page = readFileSync(join(root, "docs/native-clients.md"), "utf8");
   /** What they print, but for what they have of their own. */
   const tour =
-    /must be a valid email address.*must not be empty.*alan@example\.com Alan Turing\n.*1048576.*Echo: one\n/s;
+    /must be a valid email address.*must not be empty.*barbara@example\.com Barbara Liskov\n.*1048576.*Echo: one\n/s;
 
   /** Runs the commands in a copy, with no way to a registry. @returns Why not, if packages are missing here. */
   async function runOffline(name: string, missing: RegExp, env: Record<string, string>): Promise<string | undefined> {

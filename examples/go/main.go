@@ -27,10 +27,10 @@ func main() {
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+os.Getenv("TOKEN"))
 
-	_, err := users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "alan@example.com", Name: "Alan Turing"})
+	_, err := users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "barbara@example.com", Name: "Barbara Liskov"})
 	fmt.Println(status.Code(err)) // OK, and the next time AlreadyExists
 
-	_, err = users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "alan"})
+	_, err = users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "barbara"})
 	fmt.Println(status.Code(err), status.Convert(err).Message())
 	for _, detail := range status.Convert(err).Details() {
 		if bad, ok := detail.(*errdetails.BadRequest); ok {

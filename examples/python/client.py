@@ -14,7 +14,7 @@ with grpc.insecure_channel("localhost:8080") as channel:
     users, streams = UserServiceStub(channel), StreamServiceStub(channel)
 
     # The first is created once and taken the next time; the second is not valid.
-    for user in [CreateUserRequest(email="alan@example.com", name="Alan Turing"), CreateUserRequest(email="alan")]:
+    for user in [CreateUserRequest(email="barbara@example.com", name="Barbara Liskov"), CreateUserRequest(email="barbara")]:
         try:
             print("created", users.CreateUser(user, **call).user.id)
         except grpc.RpcError as error:

@@ -3,6 +3,7 @@ import com.google.rpc.BadRequest;
 import io.grpc.*;
 import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.MetadataUtils;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import stream.v1.Stream.*;
 import stream.v1.StreamServiceGrpc;
@@ -19,12 +20,17 @@ public class App {
     var users = UserServiceGrpc.newBlockingV2Stub(channel).withDeadlineAfter(10, TimeUnit.SECONDS);
     var streams = StreamServiceGrpc.newBlockingV2Stub(channel).withDeadlineAfter(10, TimeUnit.SECONDS);
 
-    try {
-      users.createUser(CreateUserRequest.newBuilder().setEmail("alan").build());
-    } catch (StatusException error) {
-      System.out.println(error.getMessage());
-      for (var detail : StatusProto.fromThrowable(error).getDetailsList()) {
-        if (detail.is(BadRequest.class)) System.out.println(detail.unpack(BadRequest.class));
+    // The first is created once and taken the next time; the second is not valid.
+    for (var user : List.of(
+        CreateUserRequest.newBuilder().setEmail("barbara@example.com").setName("Barbara Liskov"),
+        CreateUserRequest.newBuilder().setEmail("barbara"))) {
+      try {
+        System.out.println("created " + users.createUser(user.build()).getUser().getId());
+      } catch (StatusException error) {
+        System.out.println(error.getMessage());
+        for (var detail : StatusProto.fromThrowable(error).getDetailsList()) {
+          if (detail.is(BadRequest.class)) System.out.println(detail.unpack(BadRequest.class));
+        }
       }
     }
 
