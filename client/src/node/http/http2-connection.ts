@@ -36,6 +36,7 @@ export interface Http2ConnectionOptions extends PoolSettings {
 export class Http2Connection {
   readonly address: Address;
   readonly #session: http2.ClientHttp2Session;
+  readonly #socket: Socket;
   readonly #options: Http2ConnectionOptions;
   readonly #ageTimer: NodeJS.Timeout;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -104,6 +105,7 @@ export class Http2Connection {
   ) {
     this.address = address;
     this.#session = session;
+    this.#socket = socket;
     this.#options = options;
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on("goaway", (_code: number, lastStreamId: number) => {
@@ -203,6 +205,8 @@ export class Http2Connection {
   destroy(): void {
     this.#isLost = true;
     this.#session.destroy(new Error("the connection was cut"), http2.constants.NGHTTP2_CANCEL);
+    // A session that was closed before waits until all is sent, which a server that does not read never lets happen.
+    this.#socket.destroy();
   }
 
   #growUp(): void {
@@ -226,6 +230,7 @@ export class Http2Connection {
       this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();
     } else {
       this.#session.destroy();
+      this.#socket.destroy();
     }
   }
 
