@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import { type OpenApp, openApp } from "./support/open-app.ts";
 import { withOrders } from "./support/order-service.ts";
 import { button } from "./support/stream-pages.ts";
+import { act } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -14,6 +15,13 @@ const browser = await connectChromium();
 const views: Record<string, { path: string; signedIn?: false; show?(page: Page, app: OpenApp): Promise<void> }> = {
   "sign-in": { path: "/", signedIn: false, show: (page) => button(page, "Sign in").click() },
   users: { path: "/users", show: (page) => page.getByText("Person 10", { exact: true }).waitFor() },
+  "the menu of a row": {
+    path: "/users",
+    async show(page) {
+      await page.getByRole("button", { name: "Actions for Person 01" }).click();
+      await page.getByRole("menuitem", { name: "Edit…" }).waitFor();
+    },
+  },
   "the form with errors": {
     path: "/users",
     async show(page) {
@@ -25,14 +33,14 @@ const views: Record<string, { path: string; signedIn?: false; show?(page: Page, 
   "the confirmation": {
     path: "/users",
     async show(page) {
-      await button(page, "Delete Person 01").click();
+      await act(page, "Delete…", "Person 01");
       await page.getByRole("alertdialog").waitFor();
     },
   },
   "the comparison": {
     path: "/users",
     async show(page, { transport, expectProblems }) {
-      await button(page, "Edit Person 01").click();
+      await act(page, "Edit…", "Person 01");
       await page.getByRole("dialog").waitFor();
       const users = createClient(UserService, transport);
       const [user] = (await users.listUsers({})).users;

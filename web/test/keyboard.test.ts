@@ -3,6 +3,7 @@ import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 import { button, say } from "./support/stream-pages.ts";
+import { pager } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -34,12 +35,34 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await page.getByText("Ada was created.").waitFor();
   // The dialog gives the focus back to the button that opened it.
   await expect.poll(() => focused(page)).toBe("New user");
-  await tabTo(page, "Edit Ada");
+  await tabTo(page, "Actions for Ada");
+  // The exact date is shown in the row that has the focus.
+  expect(await page.evaluate("getComputedStyle(document.querySelector('time .exact-time')).clipPath")).toBe("none");
+  // Each key of a menu button leads where WAI-ARIA says.
+  for (const [key, item] of [
+    ["Enter", "Edit…"],
+    ["ArrowUp", "Delete…"],
+    ["ArrowDown", "Edit…"],
+    ["End", "Delete…"],
+    ["Home", "Edit…"],
+    ["c", "Copy id"],
+    ["Escape", "Actions for Ada"],
+    ["ArrowUp", "Delete…"],
+    ["Escape", "Actions for Ada"],
+    ["ArrowDown", "Edit…"],
+  ] as const) {
+    await keyboard.press(key);
+    await expect.poll(() => focused(page), { message: key }).toBe(item);
+  }
+  await keyboard.press("Tab");
+  await page.getByRole("menu").waitFor({ state: "detached" });
+  await button(page, "Actions for Ada").focus();
+  await keyboard.press("Enter");
   await keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
   await keyboard.press("Escape");
-  await expect.poll(() => focused(page)).toBe("Edit Ada");
-  await tabTo(page, "Delete Ada");
+  await expect.poll(() => focused(page)).toBe("Actions for Ada");
+  await keyboard.press("ArrowUp");
   await keyboard.press("Enter");
   await page.getByRole("alertdialog").waitFor();
   await tabTo(page, "Delete");
@@ -91,14 +114,14 @@ describe("a button that can't be used any more keeps the focus", () => {
   });
 
   test("the button that turns to the next page", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { path: "/users?size=10&order=create_time" });
     const { page } = app;
     await app.createUsers(11);
     await page.getByText("Person 10", { exact: true }).waitFor();
-    await button(page, "Next").focus();
+    await pager(page, "Next").focus();
     await page.keyboard.press("Enter");
     await page.getByText("Person 11", { exact: true }).waitFor();
-    await expect.poll(() => button(page, "Next").isDisabled()).toBe(true);
+    await expect.poll(() => pager(page, "Next").isDisabled()).toBe(true);
     expect(await focused(page)).toBe("Next");
   });
 });

@@ -3,6 +3,7 @@ import { connectChromium } from "@rollcall/testing/chromium";
 import { describe, expect, test } from "vitest";
 import { type OpenApp, openApp, SCHEMES } from "./support/open-app.ts";
 import { say } from "./support/stream-pages.ts";
+import { act } from "./support/users-page.ts";
 
 /** Lifetime of the tests' tokens. */
 const HOUR_MS = 3_600_000;
@@ -178,7 +179,7 @@ test("unsaved changes stay when the same person signs in again, also after a use
   await using app = await openApp(browser, { app: { repository, now: () => nowMs }, clockAheadMs: 0 });
   const { page, server } = app;
   await app.createUsers(1);
-  await page.getByRole("button", { name: "Edit Person 01" }).click();
+  await act(page, "Edit…", "Person 01");
   await page.getByLabel("Name", { exact: true }).fill("Ada");
   await page.getByRole("button", { name: "Save", exact: true }).click();
   await page.getByText("Saving Ada…").waitFor();

@@ -5,7 +5,7 @@ import { connectChromium } from "@rollcall/testing/chromium";
 import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 
-import { fillForm, names, repositoryWith } from "./support/users-page.ts";
+import { act, fillForm, names, repositoryWith } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -17,13 +17,15 @@ describe("a change", () => {
     await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(1);
-    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await act(page, "Edit…", "Person 01");
     await fillForm(page, "Ada", "person01@example.com");
     await expect.poll(() => names(page)).toEqual(["Ada"]);
     expect(await page.getByRole("dialog").count()).toBe(0);
     await page.getByText("Saving Ada…").waitFor();
     // The user's version is not known yet; once it is, the user can be changed again.
-    expect(await page.getByRole("button", { name: "Edit Ada" }).isDisabled()).toBe(true);
+    await page.getByRole("button", { name: "Actions for Ada" }).click();
+    expect(await page.getByRole("menuitem", { name: "Edit…" }).isDisabled()).toBe(true);
+    await page.keyboard.press("Escape");
     fail(new DatabaseUnavailableError());
     await page.getByText("The server is not available at the moment (database unavailable).").waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 01"]);
@@ -38,7 +40,7 @@ describe("a change", () => {
     await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(2);
-    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await act(page, "Edit…", "Person 01");
     await fillForm(page, "Ada", "PERSON02@example.com");
     await page.getByRole("link", { name: "Chat" }).click();
     await page.getByRole("heading", { name: "Chat" }).waitFor();
@@ -50,7 +52,7 @@ describe("a change", () => {
     await expect.poll(() => page.evaluate("document.activeElement.name")).toBe("email");
     await fillForm(page, "Ada", "ada@example.com");
     await page.getByText("Ada was changed.").waitFor();
-    expect(await names(page)).toEqual(["Ada", "Person 02"]);
+    expect(await names(page)).toEqual(["Person 02", "Ada"]);
     await page.reload();
     await page.getByText("Ada", { exact: true }).waitFor();
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
@@ -65,14 +67,14 @@ describe("a change", () => {
     await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(2);
-    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await act(page, "Edit…", "Person 01");
     await fillForm(page, "Ada", "person01@example.com");
-    await page.getByRole("button", { name: "Edit Person 02" }).click();
+    await act(page, "Edit…", "Person 02");
     fail(new DatabaseUnavailableError());
     await page.getByText("It is not known whether Person 01 was changed.").waitFor();
     await fillForm(page, "Grace", "person02@example.com");
     await page.getByRole("dialog", { name: "Edit Person 01" }).waitFor();
-    await expect.poll(() => names(page)).toEqual(["Person 01", "Grace"]);
+    await expect.poll(() => names(page)).toEqual(["Grace", "Person 01"]);
     await page.getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("dialog").waitFor({ state: "detached" });
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
@@ -86,7 +88,8 @@ describe("a change", () => {
     const [user] = (await users.listUsers({})).users;
     if (!user) throw new Error("no user");
     const edit = async (name: string) => {
-      await page.getByRole("button", { name: /^Edit / }).click();
+      await page.locator("tbody th").waitFor();
+      await act(page, "Edit…", (await names(page))[0] ?? "");
       await page.getByRole("dialog").waitFor();
       await users.updateUser({ id: user.id, name: `${name} by somebody else`, email: `${name}@example.com` });
       await fillForm(page, `${name} by me`, await page.getByRole("dialog").getByLabel("Email").inputValue());
@@ -122,7 +125,7 @@ describe("a change", () => {
     await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
     await app.createUsers(1);
-    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await act(page, "Edit…", "Person 01");
     await fillForm(page, "Ada", "person01@example.com");
     await page.getByText("It is not known whether Person 01 was changed.").waitFor();
     await page.getByRole("button", { name: "Save", exact: true }).click();
@@ -138,7 +141,7 @@ describe("a change", () => {
     await using app = await openApp(browser);
     const { page, transport } = app;
     await app.createUsers(1);
-    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    await act(page, "Delete…", "Person 01");
     const users = createClient(UserService, transport);
     const [user] = (await users.listUsers({})).users;
     await users.updateUser({ id: user?.id ?? "", name: "Changed" });
@@ -152,13 +155,13 @@ describe("a change", () => {
     await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(2);
-    await page.getByRole("button", { name: "Delete Person 01" }).click();
+    await act(page, "Delete…", "Person 01");
     // The dialog's code has been loaded by then.
     await page.getByRole("alertdialog").waitFor();
     await server.app.close();
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("It is not known whether Person 01 was deleted. The server is not available").waitFor();
-    expect(await names(page)).toEqual(["Person 01", "Person 02"]);
+    expect(await names(page)).toEqual(["Person 02", "Person 01"]);
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
   });
 });

@@ -1,9 +1,11 @@
+import { createClient } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
 import { connectChromium } from "@rollcall/testing/chromium";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
 
-import { fillForm, names } from "./support/users-page.ts";
+import { act, fillForm, names, pager } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -12,14 +14,16 @@ describe("the view", () => {
     server.log.filter(({ msg, method }) => msg === "call" && method === "user.v1.UserService/ListUsers").length;
 
   test("is kept through a reload, and the browser's own buttons lead through it", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { path: "/users?size=10&order=create_time" });
     const { page } = app;
     await app.createUsers(12);
-    await page.getByRole("button", { name: "Next" }).click();
+    await pager(page, "Next").click();
     await page.getByText("Person 12", { exact: true }).waitFor();
     await page.reload();
-    await page.getByText("Page 2", { exact: true }).waitFor();
+    await page.getByText("Page 2", { exact: true }).first().waitFor();
     await page.getByText("Person 12", { exact: true }).waitFor();
+    const address = page.url();
+    expect(address).toMatch(/\/users\?order=create_time&size=10&page=2&after=[\w-]+$/);
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
     await page.goForward();
@@ -27,28 +31,34 @@ describe("the view", () => {
     const search = page.getByLabel(/^Search/);
     await search.fill("person 03");
     await expect.poll(() => names(page)).toEqual(["Person 03"]);
-    expect(page.url()).toBe(`${app.server.url}/users?q=person+03`);
+    expect(page.url()).toBe(`${app.server.url}/users?q=person+03&order=create_time&size=10`);
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
     expect(await search.inputValue()).toBe("");
     // Opened like a link that somebody else has sent.
     await page.goto(`${app.server.url}/users?q=person+1&size=25`);
-    await expect.poll(() => names(page)).toEqual(["Person 10", "Person 11", "Person 12"]);
+    await expect.poll(() => names(page)).toEqual(["Person 12", "Person 11", "Person 10"]);
     expect(await search.inputValue()).toBe("person 1");
     expect(await page.getByLabel("Per page").inputValue()).toBe("25");
+    // So does one to a later page. From there, only the first page is known.
+    await page.goto(address.replace("page=2", "page=7"));
+    await page.getByText("Page 7", { exact: true }).first().waitFor();
+    await expect.poll(() => names(page)).toEqual(["Person 11", "Person 12"]);
+    await pager(page, "First").click();
+    await page.getByText("Person 01", { exact: true }).waitFor();
   });
 
   test("stays after a skip to the content, and offers the first page if this one is empty", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { path: "/users?size=10&order=create_time" });
     const { page } = app;
     await app.createUsers(11);
-    await page.getByRole("button", { name: "Next" }).click();
+    await pager(page, "Next").click();
     await page.getByText("Person 11", { exact: true }).waitFor();
     await page.getByRole("link", { name: "Skip to content" }).focus();
     await page.keyboard.press("Enter");
     expect(await page.evaluate("document.activeElement.id")).toBe("main");
-    await page.getByText("Page 2", { exact: true }).waitFor();
-    await page.getByRole("button", { name: "Delete Person 11" }).click();
+    await page.getByText("Page 2", { exact: true }).first().waitFor();
+    await act(page, "Delete…", "Person 11");
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Nobody is on this page any more.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
@@ -57,7 +67,7 @@ describe("the view", () => {
   });
 
   test("leads to a new user, who is on its last page", async () => {
-    await using app = await openApp(browser);
+    await using app = await openApp(browser, { path: "/users?size=10&order=create_time" });
     const { page } = app;
     await app.createUsers(11);
     await page.getByRole("button", { name: "New user" }).click();
@@ -84,11 +94,46 @@ describe("the view", () => {
     await using app = await openApp(browser);
     const { page } = app;
     await app.createUsers(1);
-    await page.evaluate("history.replaceState({ pageTokens: ['', 'of another server'] }, '')");
-    await page.reload();
+    await page.goto(`${app.server.url}/users?page=2&after=of-another-server`);
     await page.getByText("The users can't be shown. Invalid page token.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
     await page.getByText("Person 01", { exact: true }).waitFor();
     app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+  });
+
+  test("is sorted by a click on a column, or by the list of orders, and says how many there are", async () => {
+    await using app = await openApp(browser);
+    const { page } = app;
+    const users = createClient(UserService, app.transport);
+    for (const [name, email] of [
+      ["Beta", "z@example.com"],
+      ["Alpha", "y@example.com"],
+      ["Gamma", "x@example.com"],
+    ] as const) {
+      await users.createUser({ name, email });
+    }
+    await expect.poll(() => names(page)).toEqual(["Gamma", "Alpha", "Beta"]);
+    await page.getByText("3 users", { exact: true }).waitFor();
+    const sorted = () =>
+      page.locator("th[aria-sort]").evaluateAll((heads) => heads.map((th) => [th.textContent, th.ariaSort]));
+    expect(await sorted()).toEqual([["Created↓", "descending"]]);
+    for (const [column, expected, direction] of [
+      ["Name", ["Alpha", "Beta", "Gamma"], "ascending"],
+      ["Name", ["Gamma", "Beta", "Alpha"], "descending"],
+      ["Email", ["Gamma", "Alpha", "Beta"], "ascending"],
+    ] as const) {
+      await page.getByRole("columnheader", { name: column }).getByRole("button").click();
+      await expect.poll(() => names(page)).toEqual(expected);
+      expect((await sorted())[0]?.[1]).toBe(direction);
+    }
+    expect(page.url()).toBe(`${app.server.url}/users?order=email`);
+    await page.getByLabel("Order").selectOption("Changed last");
+    const [first] = (await users.listUsers({ filter: "Beta" })).users;
+    await expect.poll(() => names(page)).toEqual(["Gamma", "Alpha", "Beta"]);
+    await page.getByText("Live", { exact: true }).waitFor();
+    // A change by somebody else moves its user, where the order is by changes.
+    await users.updateUser({ id: first?.id ?? "", name: "Beta 2" });
+    await expect.poll(() => names(page)).toEqual(["Beta 2", "Gamma", "Alpha"]);
+    await page.getByRole("columnheader", { name: "Changed" }).waitFor();
   });
 });

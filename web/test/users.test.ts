@@ -5,7 +5,7 @@ import { connectChromium } from "@rollcall/testing/chromium";
 import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 
-import { fillForm, names, refuseToFollow, repositoryWith, rows } from "./support/users-page.ts";
+import { act, fillForm, names, pager, refuseToFollow, repositoryWith, rows } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -18,14 +18,14 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     await page.getByRole("button", { name: "New user" }).click();
     await fillForm(page, "Ada", "ada@example.com");
     await page.getByText("Ada was created.").waitFor();
-    await page.getByRole("button", { name: "Edit Ada" }).click();
+    await act(page, "Edit…", "Ada");
     await fillForm(page, "Ada Lovelace", "ada@example.com");
     await page.getByText("Ada Lovelace was changed.").waitFor();
     expect(await names(page)).toEqual(["Ada Lovelace"]);
-    await page.getByRole("button", { name: "Delete Ada Lovelace" }).click();
+    await act(page, "Delete…", "Ada Lovelace");
     await page.getByRole("alertdialog").getByRole("button", { name: "Cancel" }).click();
     expect(await names(page)).toEqual(["Ada Lovelace"]);
-    await page.getByRole("button", { name: "Delete Ada Lovelace" }).click();
+    await act(page, "Delete…", "Ada Lovelace");
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Ada Lovelace was deleted.").waitFor();
     await page.getByText("Nobody is here yet.").waitFor();
@@ -33,20 +33,21 @@ describe.each(SCHEMES)("over %s", (scheme) => {
 });
 
 test("pages lead on and back, and a search narrows them", async () => {
-  await using app = await openApp(browser);
+  await using app = await openApp(browser, { path: "/users?size=10&order=create_time" });
   const { page } = app;
   await app.createUsers(23);
   await page.getByText("Person 10", { exact: true }).waitFor();
   expect(await rows(page).count()).toBe(10);
-  const next = page.getByRole("button", { name: "Next" });
-  const previous = page.getByRole("button", { name: "Previous" });
+  const next = pager(page, "Next");
+  const previous = pager(page, "Previous");
   expect(await previous.isDisabled()).toBe(true);
   await previous.focus();
   await page.keyboard.press("Enter");
-  await page.getByText("Page 1", { exact: true }).waitFor();
+  await page.getByText("Page 1", { exact: true }).first().waitFor();
   await next.click();
   await page.getByText("Person 20", { exact: true }).waitFor();
-  await next.click();
+  const below = page.getByRole("navigation", { name: "Pages of users, below them" });
+  await below.getByRole("button", { name: "Next" }).click();
   await page.getByText("Person 23", { exact: true }).waitFor();
   expect(await names(page)).toEqual(["Person 21", "Person 22", "Person 23"]);
   expect(await next.isDisabled()).toBe(true);
@@ -54,6 +55,8 @@ test("pages lead on and back, and a search narrows them", async () => {
   await page.getByText("Person 11", { exact: true }).waitFor();
   await page.getByLabel("Per page").selectOption("25");
   await expect.poll(() => rows(page).count()).toBe(23);
+  // There is nowhere to go from the only page.
+  await below.waitFor({ state: "detached" });
   await page.getByLabel(/^Search/).fill("PERSON 2");
   await expect.poll(() => names(page)).toEqual(["Person 20", "Person 21", "Person 22", "Person 23"]);
   await page.getByLabel(/^Search/).fill("@example.com 21");
@@ -81,7 +84,7 @@ describe("the form", () => {
     await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(1);
-    await page.getByRole("button", { name: "Edit Person 01" }).click();
+    await act(page, "Edit…", "Person 01");
     await fillForm(page, "", "person01@example.com");
     await page.getByText("must not be empty").waitFor();
     expect(await page.getByLabel("Name", { exact: true }).getAttribute("aria-invalid")).toBe("true");
@@ -177,7 +180,7 @@ describe("states", () => {
       listEncoded: async () => undefined,
     }));
     await using app = await openApp(browser, { app: { repository } });
-    await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(10);
+    await expect.poll(() => app.page.locator("tbody tr.placeholder").count()).toBe(12);
     expect(await app.page.getByRole("table").getAttribute("aria-busy")).toBe("true");
     release();
     await app.page.getByText("Nobody is here yet.").waitFor();
@@ -187,7 +190,9 @@ describe("states", () => {
     await using app = await openApp(browser, { token: { scopes: ["users:read"] } });
     await app.createUsers(1);
     await app.page.getByText("Person 01", { exact: true }).waitFor();
-    expect(await app.page.getByRole("button", { name: /New|Edit|Delete/ }).count()).toBe(0);
+    expect(await app.page.getByRole("button", { name: "New user" }).count()).toBe(0);
+    await app.page.getByRole("button", { name: "Actions for Person 01" }).click();
+    expect(await app.page.getByRole("menuitem").allInnerTexts()).toEqual(["History", "Copy id"]);
   });
 
   test("a person who may not even read sees which scope is missing", async () => {
@@ -202,15 +207,15 @@ describe("states", () => {
     });
     const { page } = app;
     await app.createUsers(1);
-    await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
-    await page.getByText("Copied", { exact: true }).waitFor({ state: "attached" });
+    await act(page, "Copy id", "Person 01");
+    await page.getByText("The id of Person 01 was copied.").waitFor();
     const [user] = (await createClient(UserService, app.transport).listUsers({})).users;
     expect(await page.evaluate("navigator.clipboard.readText()")).toBe(user?.id);
     expect(await page.locator("time").first().textContent()).toMatch(/^just now\s.*20\d\d/);
     await page.evaluate(
       "navigator.clipboard.writeText = () => Promise.reject(new Error('no clipboard')); document.execCommand = () => false",
     );
-    await page.getByRole("button", { name: "Copy the id of Person 01" }).click();
-    await page.getByText("Not copied").waitFor({ state: "attached" });
+    await act(page, "Copy id", "Person 01");
+    await page.getByText(`Not copied. The id of Person 01 is ${user?.id}.`).waitFor();
   });
 });

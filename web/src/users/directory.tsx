@@ -6,11 +6,14 @@ import { permits } from "../session/permits.ts";
 import { useSession } from "../session/session.ts";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
+import { copyText } from "../ui/copy-text.ts";
 import { useFirstSign } from "../ui/use-first-sign.ts";
-import { SearchField } from "./search-field.tsx";
+import { Pager } from "./pager.tsx";
+import { Toolbar } from "./toolbar.tsx";
+import { totalText } from "./total.ts";
 import { type Live, useLive } from "./use-live.ts";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
-import { PAGE_SIZES, useView } from "./use-view.ts";
+import { useView } from "./use-view.ts";
 import type { Outcome } from "./user-form-dialog.tsx";
 import { UsersTable } from "./users-table.tsx";
 
@@ -42,22 +45,22 @@ function changeSince({ latest }: Live, asked: Exclude<Asked, { dialog: "create" 
 
 /** Directory of users: search, pages and table, and the dialogs that change it. */
 export function Directory() {
-  const [{ filter, pageSize, pageTokens }, show] = useView();
+  const [view, { show, turnTo }] = useView();
+  const { filter, order, pageSize, pageNumber, pageTokens } = view;
   const [asked, setAsked] = useState<Asked>();
   const [dialogs, setDialogs] = useState<Dialogs>();
   const [news, setNews] = useState<News>(NO_NEWS);
   const heading = useRef<HTMLHeadingElement>(null);
-  const page = useUsersPage({ filter, pageSize, pageToken: pageTokens.at(-1) ?? "" });
+  const page = useUsersPage({ filter, orderBy: order, pageSize, pageToken: pageTokens.at(-1) ?? "" });
   const live = useLive(filter);
   const directory = useDirectory();
   const failed = useFailedChange();
   const session = useSession();
   const canWrite = WRITES.every((method) => permits(session, method));
-  const next = page.data?.nextPageToken ?? "";
-  const isFirst = pageTokens.length === 1;
-  const isLast = next === "" || page.isPlaceholderData;
+  const next = page.isPlaceholderData ? "" : (page.data?.nextPageToken ?? "");
+  const isFirst = pageNumber === 1;
+  const pager = { view, next, turnTo };
 
-  const pageNumber = pageTokens.length;
   const count = page.isPlaceholderData ? undefined : page.data?.users.length;
   useEffect(() => {
     if (count !== undefined) announce(`Page ${pageNumber}, ${count === 1 ? "1 user" : `${count} users`}`);
@@ -112,6 +115,13 @@ export function Directory() {
     }
   };
 
+  const copyId = async ({ id, name }: User) =>
+    setNews(
+      (await copyText(id))
+        ? { text: `The id of ${name} was copied.` }
+        : { text: `Not copied. The id of ${name} is ${id}.`, isProblem: true },
+    );
+
   return (
     <section className="directory">
       <div className="heading">
@@ -125,52 +135,44 @@ export function Directory() {
           </Button>
         )}
       </div>
-      <div className="toolbar">
-        <SearchField value={filter} onSearch={(text) => show({ filter: text })} />
-        <div className="field">
-          <label htmlFor="page-size">Per page</label>
-          <select id="page-size" value={pageSize} onChange={(event) => show({ pageSize: Number(event.target.value) })}>
-            {PAGE_SIZES.map((size) => (
-              <option key={size}>{size}</option>
-            ))}
-          </select>
-        </div>
-        <nav className="pager" aria-label="Pages of users">
-          <Button isOff={isFirst} onClick={() => show({ pageTokens: pageTokens.slice(0, -1) })}>
-            Previous
-          </Button>
-          <span>Page {pageNumber}</span>
-          <Button isOff={isLast} onClick={() => show({ pageTokens: [...pageTokens, next] })}>
-            Next
-          </Button>
-        </nav>
+      <Toolbar view={view} show={show} />
+      <div className="bar">
+        <p className="total">{page.data && totalText(page.data)}</p>
+        <Pager label="Pages of users" {...pager} />
       </div>
-      <p className="status news" data-problem={news.isProblem} role="status">
-        {news.text}{" "}
-        {news.createdEmail && filter !== news.createdEmail && (
-          <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
-            Show
-          </button>
-        )}
-      </p>
       <UsersTable
         page={page}
-        pageSize={pageSize}
         filter={filter}
+        order={order}
+        onOrder={(order) => show({ order })}
         changedIds={live.changedIds}
         onShowHistory={(user) => void ask({ dialog: "history", user })}
+        onCopyId={(user) => void copyId(user)}
         {...(canWrite && {
           onEdit: (user: User) => void ask({ dialog: "edit", user, known: live.latest.get(user.id) }),
           onDelete: (user: User) => void ask({ dialog: "delete", user }),
         })}
         {...(!isFirst && {
           onRestart: () => {
-            show({ pageTokens: [""] });
+            turnTo([""]);
             // The button that had the focus disappears.
             heading.current?.focus();
           },
         })}
       />
+      {!(isFirst && next === "") && (
+        <div className="bar">
+          <Pager label="Pages of users, below them" {...pager} />
+        </div>
+      )}
+      <p className="news" data-problem={news.isProblem} role="status">
+        {news.text}
+        {news.createdEmail && filter !== news.createdEmail && (
+          <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
+            Show
+          </button>
+        )}
+      </p>
       {dialogs && asked?.dialog === "delete" && (
         <dialogs.DeleteDialog
           user={asked.user}

@@ -5,7 +5,7 @@ import type { QueryClient } from "@tanstack/react-query";
 import { client } from "../api/client.ts";
 import { announce } from "../ui/announcer.tsx";
 import type { Live } from "./use-live.ts";
-import { ALL_PAGES, CHANGES, keepInPages, type UserChange } from "./use-users.ts";
+import { ALL_PAGES, CHANGES, keepInPages, type PageRequest, type UserChange } from "./use-users.ts";
 import { hiddenSignal, untilVisible } from "./visibility.ts";
 
 /**
@@ -75,6 +75,7 @@ async function follow({ cache, filter, signal, change }: FollowOptions, begin: s
         setTimeout(() => mark(user.id, false), SHOWN_MS);
       }
       note(user.id, user);
+      if (!isOwn && changesOrder(cache)) reload();
     } else if (event.type !== "progress") {
       if (event.type === "removed") note(event.userId, "removed");
       // Where the stream begins, the list may have been read before.
@@ -105,6 +106,12 @@ function isChangedHere(cache: QueryClient, { id, etag }: User): boolean {
     const answer = state.data as User | undefined;
     return user.id === id && (state.status === "pending" || answer?.etag === etag);
   });
+}
+
+/** Returns whether the page that is shown is in an order in which a change can move its user. */
+function changesOrder(cache: QueryClient): boolean {
+  const shown = cache.getQueryCache().findAll({ queryKey: ALL_PAGES, type: "active" });
+  return shown.some(({ queryKey }) => !(queryKey[1] as PageRequest).orderBy.startsWith("create_time"));
 }
 
 function isInPages(cache: QueryClient, id: string): boolean {

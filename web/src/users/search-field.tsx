@@ -26,10 +26,10 @@ export function SearchField({ value, onSearch }: SearchFieldProps) {
   }, [text, value]);
 
   return (
-    <div className="field search">
-      <label htmlFor="filter">Search for words in names and emails</label>
+    <div className="search">
       <input
-        id="filter"
+        aria-label="Search for words in names and emails"
+        placeholder="Search names and emails"
         type="search"
         value={text}
         maxLength={254}

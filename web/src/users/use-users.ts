@@ -10,17 +10,19 @@ import {
   useQueryClient,
 } from "@tanstack/react-query";
 import { client } from "../api/client.ts";
+import type { Order } from "./order.ts";
 
 /** Key of every page of every search. */
 export const ALL_PAGES = ["pages of users"];
 export const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
-interface PageRequest {
+export interface PageRequest {
   readonly pageSize: number;
   /** Empty for the first page. */
   readonly pageToken: string;
   readonly filter: string;
+  readonly orderBy: Order;
 }
 
 export interface UserDraft {
@@ -54,7 +56,7 @@ export interface FailedChange {
 export function useUsersPage(request: PageRequest) {
   return useQuery({
     queryKey: [...ALL_PAGES, request],
-    queryFn: ({ signal }) => client.users.list(request, { signal }),
+    queryFn: ({ signal }) => client.users.list({ ...request, includeTotalSize: true }, { signal }),
     placeholderData: keepPreviousData,
   });
 }

@@ -3,6 +3,20 @@ import { openSqliteUserRepository } from "@rollcall/server";
 import type { Page } from "playwright-core";
 
 export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
+/** Opens the menu of a user's row, and takes one of its actions. */
+export async function act(
+  page: Page,
+  action: "Edit…" | "History" | "Copy id" | "Delete…",
+  name: string,
+): Promise<void> {
+  await page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
+  await page.getByRole("menuitem", { name: action, exact: true }).click();
+}
+
+/** Finds a button of the pager above the table; there is another one below. */
+export const pager = (page: Page, name: "Previous" | "Next" | "First") =>
+  page.getByRole("navigation", { name: "Pages of users", exact: true }).getByRole("button", { name, exact: true });
+
 export const names = (page: Page) => page.locator("tbody th").allInnerTexts();
 
 /** Opens a real repository in which a test can replace some methods. */

@@ -1,0 +1,49 @@
+import type { User } from "@rollcall/gen/user/v1/user";
+import { Breakable } from "../ui/breakable.tsx";
+import { MenuButton } from "../ui/menu-button.tsx";
+import { Time } from "../ui/time.tsx";
+
+export interface RowActions {
+  /** Undefined, like `onDelete`, for people who may only read. */
+  onEdit?: (user: User) => void;
+  onDelete?: (user: User) => void;
+  onShowHistory(user: User): void;
+  onCopyId(user: User): void;
+}
+
+export interface UserRowProps extends RowActions {
+  user: User;
+  /** Whether a change of this user is under way. */
+  isChanging: boolean;
+  /** Whether somebody else has changed this user just now. */
+  isChanged: boolean;
+  /** Date that is shown: the one by which the users are ordered, else that of the creation. */
+  date: "createdAt" | "updatedAt";
+}
+
+/** Row of the table, with a menu of what can be done with its user. */
+export function UserRow(props: UserRowProps) {
+  const { user, isChanging, isChanged, date, onEdit, onDelete, onShowHistory, onCopyId } = props;
+  const actions = [
+    ...(onEdit ? [{ label: "Edit…", isOff: isChanging, run: () => onEdit(user) }] : []),
+    { label: "History", run: () => onShowHistory(user) },
+    { label: "Copy id", run: () => onCopyId(user) },
+    ...(onDelete ? [{ label: "Delete…", isOff: isChanging, isDanger: true, run: () => onDelete(user) }] : []),
+  ];
+  return (
+    <tr aria-busy={isChanging} data-changed={isChanged}>
+      <th scope="row">
+        <Breakable text={user.name} />
+      </th>
+      <td className="email">
+        <Breakable text={user.email} />
+      </td>
+      <td className="date">
+        <Time at={user[date]} />
+      </td>
+      <td className="actions">
+        <MenuButton label={`Actions for ${user.name}`} actions={actions} />
+      </td>
+    </tr>
+  );
+}
