@@ -15,6 +15,7 @@ const browser = await connectChromium();
 const views: Record<string, { path: string; signedIn?: false; show?(page: Page, app: OpenApp): Promise<void> }> = {
   "sign-in": { path: "/", signedIn: false, show: (page) => button(page, "Sign in").click() },
   users: { path: "/users", show: (page) => page.getByText("Person 10", { exact: true }).waitFor() },
+  "a page without its scope": { path: "/chat", scopes: [], show: (page) => page.getByText("needs a token").waitFor() },
   "the menu of a row": {
     path: "/users",
     async show(page) {

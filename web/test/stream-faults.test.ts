@@ -135,8 +135,12 @@ test("an upload is too large", async () => {
   await app.page.getByText("Upload is larger than 1000000 bytes.").waitFor();
 });
 
-test("the token does not allow streams", async () => {
+test("a page of streams says which scope a token lacks", async () => {
   await using app = await openApp(browser, { path: "/chat", token: { scopes: ["users:read"] } });
-  await say(app.page, "hello");
-  await app.page.getByText("Your token does not allow this: missing scope streams.").waitFor();
+  for (const title of ["Chat", "Query", "Upload"]) {
+    await app.page.getByRole("link", { name: title }).click();
+    await app.page.getByRole("heading", { name: title }).waitFor();
+    await app.page.getByText("This page needs a token with the scope streams. Yours has users:read.").waitFor();
+    expect(await app.page.getByRole("main").getByRole("button").count()).toBe(0);
+  }
 });

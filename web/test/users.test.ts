@@ -2,6 +2,7 @@ import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { DatabaseUnavailableError, InvalidArgumentError } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
+import { run } from "@rollcall/testing/run-program";
 import { describe, expect, test } from "vitest";
 import { openApp, SCHEMES } from "./support/open-app.ts";
 
@@ -134,6 +135,31 @@ test("to create can be closed while it waits, and the list shows the outcome", a
   release();
   await page.reload();
   await page.getByText("Ada", { exact: true }).waitFor();
+});
+
+test("an empty directory shows how to fill it; who is added appears, and what is said about it goes", async () => {
+  await using app = await openApp(browser, { clockAheadMs: 0 });
+  const { page, server } = app;
+  await page.getByText("Live", { exact: true }).waitFor();
+  const commands = await page.locator(".first-run pre").allInnerTexts();
+  expect(commands[1]).toMatch(/rollcall --address http:\S+ users import -- 'users\.csv'$/);
+  await run("sh", ["-c", `ROLLCALL_TOKEN=${await server.token()}\n${commands[0]}`]);
+  await expect.poll(() => names(page)).toEqual(["Ada Lovelace"]);
+  await page.getByRole("button", { name: "New user" }).click();
+  await fillForm(page, "Grace", "grace@example.com");
+  await page.getByText("Grace was created.").waitFor();
+  await page.clock.fastForward(11_000);
+  await page.getByText("Grace was created.").waitFor({ state: "detached" });
+  // A problem stays, but not on another page.
+  await page.evaluate(
+    "navigator.clipboard.writeText = () => Promise.reject(new Error()); document.execCommand = () => false",
+  );
+  await act(page, "Copy id", "Grace");
+  await page.getByText("Not copied. The id of Grace is").waitFor();
+  await page.clock.fastForward(11_000);
+  await page.getByText("Not copied. The id of Grace is").waitFor();
+  await page.getByLabel("Order").selectOption("Oldest first");
+  await page.getByText("Not copied. The id of Grace is").waitFor({ state: "detached" });
 });
 
 describe("states", () => {

@@ -32,6 +32,20 @@ export function commandsFor(
   };
 }
 
+/** Makes the curl command of a unary call. */
+export function unaryCommand(address: string, method: DescMethod, request: object): string {
+  const ca = isSecure(address) ? `${authority("--cacert")} ` : "";
+  return `curl -sS ${ca}${AUTHORIZATION} \\
+  -H 'content-type: application/json' \\
+  -d ${quote(JSON.stringify(request))} \\
+  ${urlOf(address, method)}`;
+}
+
+/** Makes the command that imports users from a file. */
+export function importCommand(address: string, fileName: string): string {
+  return withAddress(address, `users import -- ${quote(fileName)}`);
+}
+
 /** Makes the commands for an upload of a file, in messages of one mebibyte. */
 export function uploadCommands(address: string, method: DescMethod, fileName: string): Commands {
   const file = quote(fileName);

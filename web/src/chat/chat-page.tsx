@@ -6,6 +6,7 @@ import { describeError } from "../api/errors.ts";
 import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import { commandsFor } from "../calls/shell-commands.ts";
+import { scopedPage } from "../session/scoped-page.tsx";
 import { Button } from "../ui/button.tsx";
 import { useConversation } from "./use-conversation.ts";
 
@@ -18,7 +19,9 @@ const BURST_PAUSE_MS = 40;
 const AT_END_PX = 40;
 
 /** Page of bidirectional streaming: both sides speak whenever they like. */
-export function ChatPage() {
+export const ChatPage = scopedPage(bidirectionalStream, "Chat", Chat);
+
+function Chat() {
   const { call, lines, spoken, isOpen, isOpening, say, halfClose } = useConversation();
   const [text, setText] = useState("");
   const log = useRef<HTMLDivElement>(null);

@@ -9,6 +9,7 @@ import { BASE_URL } from "../base.ts";
 import { CallPanel } from "../calls/call-panel.tsx";
 import { commandsFor, quote } from "../calls/shell-commands.ts";
 import { useCall } from "../calls/use-call.ts";
+import { scopedPage } from "../session/scoped-page.tsx";
 import { Button } from "../ui/button.tsx";
 
 const { serverStream } = StreamService.method;
@@ -23,7 +24,9 @@ interface Result {
 }
 
 /** Page of server streaming: it shows results as they arrive. */
-export function QueryPage() {
+export const QueryPage = scopedPage(serverStream, "Query", Query);
+
+function Query() {
   const call = useCall();
   const [query, setQuery] = useState("typescript");
   /** Query of the results that are shown. */

@@ -12,6 +12,7 @@ import { CallPanel } from "../calls/call-panel.tsx";
 import type { CallSnapshot } from "../calls/call-record.ts";
 import { uploadCommands } from "../calls/shell-commands.ts";
 import { useCall } from "../calls/use-call.ts";
+import { scopedPage } from "../session/scoped-page.tsx";
 import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
 import { useFirstSign } from "../ui/use-first-sign.ts";
@@ -28,7 +29,9 @@ interface Upload {
 }
 
 /** Page of client streaming: it uploads a file in chunks, and compares the checksums. */
-export function UploadPage() {
+export const UploadPage = scopedPage(clientStream, "Upload", Upload);
+
+function Upload() {
   const call = useCall();
   const input = useRef<HTMLInputElement>(null);
   const [shown, setShown] = useState<Upload>();

@@ -1,6 +1,7 @@
 import { StaleUserError } from "@rollcall/client";
 import { type User, UserService } from "@rollcall/gen/user/v1/user";
 import { useEffect, useRef, useState } from "react";
+import { useSearch } from "wouter/use-browser-location";
 import { describeError, isOutcomeUnknown } from "../api/errors.ts";
 import { permits } from "../session/permits.ts";
 import { useSession } from "../session/session.ts";
@@ -12,9 +13,9 @@ import { Pager } from "./pager.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { totalText } from "./total.ts";
 import { type Live, useLive } from "./use-live.ts";
+import { type News, NO_NEWS, useNews } from "./use-news.ts";
 import { type UserChange, useDirectory, useFailedChange, useUsersPage } from "./use-users.ts";
 import { useView } from "./use-view.ts";
-import type { Outcome } from "./user-form-dialog.tsx";
 import { UsersTable } from "./users-table.tsx";
 
 const loadDialogs = () => import("./dialogs.tsx");
@@ -29,11 +30,6 @@ type Asked =
       readonly known?: User | "removed" | undefined;
     };
 
-interface News extends Outcome {
-  readonly isProblem?: boolean;
-}
-
-const NO_NEWS: News = { text: "" };
 const { createUser, updateUser, deleteUser } = UserService.method;
 const WRITES = [createUser, updateUser, deleteUser];
 
@@ -49,7 +45,7 @@ export function Directory() {
   const { filter, order, pageSize, pageNumber, pageTokens } = view;
   const [asked, setAsked] = useState<Asked>();
   const [dialogs, setDialogs] = useState<Dialogs>();
-  const [news, setNews] = useState<News>(NO_NEWS);
+  const [news, setNews] = useNews(useSearch());
   const heading = useRef<HTMLHeadingElement>(null);
   const page = useUsersPage({ filter, orderBy: order, pageSize, pageToken: pageTokens.at(-1) ?? "" });
   const live = useLive(filter);
@@ -89,7 +85,7 @@ export function Directory() {
     setNews(outcome);
   };
   const change = async (wanted: UserChange) => {
-    close({ text: `Saving ${wanted.draft.name}…` });
+    close({ text: `Saving ${wanted.draft.name}…`, isOngoing: true });
     try {
       await directory.change(wanted);
       setNews({ text: `${wanted.draft.name} was changed.` });
@@ -103,7 +99,7 @@ export function Directory() {
     }
   };
   const remove = async (user: User) => {
-    close({ text: `Deleting ${user.name}…` });
+    close({ text: `Deleting ${user.name}…`, isOngoing: true });
     try {
       await directory.remove(user);
       setNews({ text: `${user.name} was deleted.` });
@@ -149,6 +145,7 @@ export function Directory() {
         onShowHistory={(user) => void ask({ dialog: "history", user })}
         onCopyId={(user) => void copyId(user)}
         {...(canWrite && {
+          onCreate: () => void ask({ dialog: "create" }),
           onEdit: (user: User) => void ask({ dialog: "edit", user, known: live.latest.get(user.id) }),
           onDelete: (user: User) => void ask({ dialog: "delete", user }),
         })}

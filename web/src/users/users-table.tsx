@@ -1,7 +1,9 @@
 import type { ListUsersResponse } from "@rollcall/gen/user/v1/user";
 import type { UseQueryResult } from "@tanstack/react-query";
+import { type ComponentType, lazy, Suspense } from "react";
 import { describeError } from "../api/errors.ts";
 import { Button } from "../ui/button.tsx";
+import type { FirstRunProps } from "./first-run.tsx";
 import { directionOf, nextOrder, type Order } from "./order.ts";
 import { useExpected } from "./use-users.ts";
 import { type RowActions, UserRow } from "./user-row.tsx";
@@ -13,6 +15,8 @@ export interface UsersTableProps extends RowActions {
   onOrder(order: Order): void;
   /** Ids of users that somebody else has changed just now. */
   changedIds: ReadonlySet<string>;
+  /** Asks for a new user; undefined for people who may only read. */
+  onCreate?: () => void;
   /** Goes to the first page; undefined on that page. */
   onRestart?: () => void;
 }
@@ -20,8 +24,26 @@ export interface UsersTableProps extends RowActions {
 /** Number of rows that stand for those to come. Nothing is below them that could move. */
 const PLACEHOLDERS = Array.from({ length: 12 }, (_, row) => row);
 
+const Empty = () => <p className="notice card">Nobody is here yet.</p>;
+/** Loaded for an empty directory; if it can't be, the shorter text does. */
+const FirstRun = lazy(() =>
+  import("./first-run.tsx").then(
+    ({ FirstRun }): { default: ComponentType<FirstRunProps> } => ({ default: FirstRun }),
+    () => ({ default: Empty }),
+  ),
+);
+
 /** Shows a page of users, or why there is none. */
-export function UsersTable({ page, filter, order, onOrder, changedIds, onRestart, ...actions }: UsersTableProps) {
+export function UsersTable({
+  page,
+  filter,
+  order,
+  onOrder,
+  changedIds,
+  onCreate,
+  onRestart,
+  ...actions
+}: UsersTableProps) {
   const { data, error, isPending, isPlaceholderData, refetch } = page;
   const users = useExpected(data?.users ?? []);
   if (error && !data) {
@@ -36,6 +58,7 @@ export function UsersTable({ page, filter, order, onOrder, changedIds, onRestart
     );
   }
   const isEmpty = data !== undefined && users.length === 0;
+  const isFirstRun = isEmpty && filter === "" && onRestart === undefined;
   const dateField = directionOf(order, "update_time") ? "update_time" : "create_time";
   const columns = [
     ["name", "Name"],
@@ -49,10 +72,13 @@ export function UsersTable({ page, filter, order, onOrder, changedIds, onRestart
           This list may be out of date. {describeError(error)}
         </p>
       )}
-      {isEmpty ? (
+      {isFirstRun && onCreate ? (
+        <Suspense fallback={<Empty />}>
+          <FirstRun onCreate={onCreate} />
+        </Suspense>
+      ) : isEmpty ? (
         <div className="notice card">
           <p>{emptyText(filter, onRestart !== undefined)}</p>
-          {!filter && !onRestart && actions.onEdit && <p>“New user” adds the first one.</p>}
           {onRestart && <Button onClick={onRestart}>First page</Button>}
         </div>
       ) : (

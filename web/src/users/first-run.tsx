@@ -1,0 +1,47 @@
+import "./first-run.css";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { BASE_URL } from "../base.ts";
+import { importCommand, unaryCommand } from "../calls/shell-commands.ts";
+import { Button } from "../ui/button.tsx";
+import { CopyButton } from "../ui/copy-button.tsx";
+
+const { createUser } = UserService.method;
+const EXAMPLE = { name: "Ada Lovelace", email: "ada@example.com" };
+const COMMANDS = [
+  { title: "Create one with curl", name: "curl", command: unaryCommand(BASE_URL, createUser, EXAMPLE) },
+  { title: "Import a file, CSV or JSON Lines", name: "import", command: importCommand(BASE_URL, "users.csv") },
+];
+
+export interface FirstRunProps {
+  onCreate(): void;
+}
+
+/** Says how an empty directory is filled. */
+export function FirstRun({ onCreate }: FirstRunProps) {
+  return (
+    <section className="first-run card" aria-label="First steps">
+      <h2>Nobody is here yet.</h2>
+      <p>Add the first user by hand, from a terminal, or many at once from a file.</p>
+      <Button className="primary" onClick={onCreate}>
+        Create a user
+      </Button>
+      {COMMANDS.map(({ title, name, command }) => (
+        <div key={name} className="step">
+          <h3>{title}</h3>
+          <div className="command">
+            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
+            <section aria-label={`${name} command`} tabIndex={0}>
+              <pre>
+                <code>{command}</code>
+              </pre>
+            </section>
+            <CopyButton text={command} label={`Copy the ${name} command`} />
+          </div>
+        </div>
+      ))}
+      <p className="hint">
+        In the repository's root, with your token in <code>ROLLCALL_TOKEN</code>. Whoever is added appears here at once.
+      </p>
+    </section>
+  );
+}
