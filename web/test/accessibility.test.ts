@@ -11,11 +11,31 @@ import { act } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
-/** Views by name, each with the steps that lead to it. */
-const views: Record<string, { path: string; signedIn?: false; show?(page: Page, app: OpenApp): Promise<void> }> = {
+interface View {
+  path: string;
+  signedIn?: false;
+  /** Scopes of the token. Default all. */
+  scopes?: readonly string[];
+  /** Number of users. Default 12. */
+  users?: number;
+  /** Steps that lead to the view. */
+  show?(page: Page, app: OpenApp): Promise<void>;
+}
+
+/** Views by name. */
+const views: Record<string, View> = {
   "sign-in": { path: "/", signedIn: false, show: (page) => button(page, "Sign in").click() },
   users: { path: "/users", show: (page) => page.getByText("Person 10", { exact: true }).waitFor() },
   "a page without its scope": { path: "/chat", scopes: [], show: (page) => page.getByText("needs a token").waitFor() },
+  "an empty directory": { path: "/users", users: 0, show: (page) => button(page, "Create a user").waitFor() },
+  "the palette": {
+    path: "/users",
+    async show(page) {
+      await page.getByText("Person 10", { exact: true }).waitFor();
+      await page.keyboard.press("Control+k");
+      await page.getByRole("option", { name: "New user" }).waitFor();
+    },
+  },
   "the menu of a row": {
     path: "/users",
     async show(page) {
@@ -131,16 +151,17 @@ const grounds = { light: "rgb(245, 247, 246)", dark: "rgb(14, 20, 19)" };
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
 test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: %s", async (name) => {
-  const { path, signedIn, show } = views[name] ?? expect.fail();
+  const { path, signedIn, scopes, users = 12, show } = views[name] ?? expect.fail();
   await using app = await openApp(browser, {
     path,
     app: withOrders,
     // Transitions are off, so that no colour is read in mid-change.
     context: { reducedMotion: "reduce" },
     ...(signedIn === false && { token: false }),
+    ...(scopes && { token: { scopes } }),
   });
   const { page } = app;
-  if (signedIn !== false) await app.createUsers(12);
+  if (signedIn !== false) await app.createUsers(users);
   await show?.(page, app);
   for (const [colorScheme, ground] of Object.entries(grounds)) {
     await page.emulateMedia({ colorScheme: colorScheme as keyof typeof grounds });

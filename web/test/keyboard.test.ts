@@ -72,6 +72,52 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await expect.poll(() => focused(page)).toBe("Users");
 });
 
+test("slash leads to the search, and Ctrl-K to a palette of pages, actions and users", async () => {
+  await using app = await openApp(browser);
+  const { page } = app;
+  const { keyboard } = page;
+  await app.createUsers(3);
+  await page.getByText("Person 03", { exact: true }).waitFor();
+  await keyboard.press("/");
+  expect(await page.evaluate("document.activeElement.type")).toBe("search");
+  // In a field, it is a letter.
+  await keyboard.type("a/");
+  expect(await page.getByLabel(/^Search/).inputValue()).toBe("a/");
+  const palette = page.getByRole("dialog", { name: "Go to" });
+  const chosen = page.getByRole("option", { selected: true });
+  await keyboard.press("Control+k");
+  await palette.waitFor();
+  await keyboard.type("02");
+  await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("person02@example.com")]);
+  await keyboard.press("Enter");
+  await expect.poll(() => page.locator("tbody th").allInnerTexts()).toEqual(["Person 02"]);
+  expect(page.url()).toContain("/users?q=person02%40example.com");
+  await keyboard.press("Meta+k");
+  await palette.waitFor();
+  await keyboard.press("ArrowUp");
+  await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("Sign out")]);
+  await keyboard.press("ArrowDown");
+  await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("Users")]);
+  await keyboard.type("cha");
+  await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("Chat")]);
+  await keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Chat" }).waitFor();
+  await keyboard.press("Control+k");
+  await palette.waitFor();
+  await keyboard.type("new");
+  await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("New user")]);
+  await keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "New user" }).waitFor();
+  // What is typed into a form stays.
+  await keyboard.press("Control+k");
+  await keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await keyboard.press("Control+k");
+  await palette.waitFor();
+  await keyboard.press("Escape");
+  await palette.waitFor({ state: "detached" });
+});
+
 describe("a button that can't be used any more keeps the focus", () => {
   test("the button that runs a query; a disabled one would lose it", async () => {
     await using app = await openApp(browser, { path: "/query", app: { streams: { resultIntervalMs: 600_000 } } });

@@ -1,5 +1,6 @@
 import "./shell.css";
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
+import { PaletteHost } from "../palette/palette-host.tsx";
 import { ROUTES } from "../routes.ts";
 import type { Session } from "../session/session.ts";
 import { signOut } from "../session/sign-out.ts";
@@ -55,6 +56,7 @@ export function Shell({ session, offer, notice, children }: ShellProps) {
             </Link>
           ))}
         </nav>
+        <PaletteHost />
         <div className="who">
           <p>
             <span className="who-name">{session.subject}</span>

@@ -1,14 +1,16 @@
 import { StaleUserError } from "@rollcall/client";
 import { type User, UserService } from "@rollcall/gen/user/v1/user";
-import { useEffect, useRef, useState } from "react";
-import { useSearch } from "wouter/use-browser-location";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { useHistoryState, useSearch } from "wouter/use-browser-location";
 import { describeError, isOutcomeUnknown } from "../api/errors.ts";
 import { permits } from "../session/permits.ts";
 import { useSession } from "../session/session.ts";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { copyText } from "../ui/copy-text.ts";
+import { navigate, usePath } from "../ui/location.tsx";
 import { useFirstSign } from "../ui/use-first-sign.ts";
+import { wantsNewUser } from "./new-user-state.ts";
 import { Pager } from "./pager.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { totalText } from "./total.ts";
@@ -80,6 +82,16 @@ export function Directory() {
       });
     }
   };
+  const path = usePath();
+  const isNewUserWanted = wantsNewUser(useHistoryState());
+  const askForNewUser = useEffectEvent(() => {
+    // Once: a reload does not ask again.
+    navigate(path, { replace: true });
+    if (canWrite) void ask({ dialog: "create" });
+  });
+  useEffect(() => {
+    if (isNewUserWanted) askForNewUser();
+  }, [isNewUserWanted]);
   const close = (outcome: News = NO_NEWS) => {
     setAsked(undefined);
     setNews(outcome);

@@ -1,4 +1,5 @@
-import { useEffect, useEffectEvent, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { useKey } from "../ui/use-key.ts";
 
 /** Pause in typing after which the search starts, in milliseconds. */
 const PAUSE_MS = 200;
@@ -9,10 +10,12 @@ export interface SearchFieldProps {
   onSearch(text: string): void;
 }
 
-/** Search field. It searches when the typing pauses, not at every key. */
+/** Search field, which "/" leads to. It searches when the typing pauses, not at every key. */
 export function SearchField({ value, onSearch }: SearchFieldProps) {
   const [text, setText] = useState(value);
   const [known, setKnown] = useState(value);
+  const field = useRef<HTMLInputElement>(null);
+  useKey("/", () => field.current?.select());
   // The search was changed elsewhere, for example by the browser's back button.
   if (known !== value) {
     setKnown(value);
@@ -28,6 +31,8 @@ export function SearchField({ value, onSearch }: SearchFieldProps) {
   return (
     <div className="search">
       <input
+        ref={field}
+        aria-keyshortcuts="/"
         aria-label="Search for words in names and emails"
         placeholder="Search names and emails"
         type="search"

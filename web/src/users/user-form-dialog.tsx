@@ -111,9 +111,11 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
             />
           ) : (
             <Form errors={errors} onSubmit={save} noValidate>
-              <p className="field-error" role="alert">
-                {user && now && newsFor(user, now)}
-              </p>
+              {user && (
+                <p className="field-error" role="alert">
+                  {now && newsFor(user, now)}
+                </p>
+              )}
               <Field.Root name="name" className="field">
                 <Field.Label>Name</Field.Label>
                 <Field.Control value={draft.name} onValueChange={edit("name")} autoComplete="off" />

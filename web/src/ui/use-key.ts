@@ -1,0 +1,26 @@
+import { useEffect, useEffectEvent } from "react";
+
+/** Returns whether a key is typed as text where it is pressed. */
+function isTyping({ target }: KeyboardEvent): boolean {
+  return (
+    target instanceof Element && target.closest("input, textarea, select, [contenteditable], [role=menu]") !== null
+  );
+}
+
+/**
+ * Calls `run` when a key is pressed alone where it types no text. While a dialog is open, keys are the dialog's.
+ *
+ * @param key Such as "/".
+ */
+export function useKey(key: string, run: () => void): void {
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    const isAlone = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (event.key !== key || !isAlone || isTyping(event) || document.querySelector("[role$=dialog]")) return;
+    event.preventDefault();
+    run();
+  });
+  useEffect(() => {
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, []);
+}

@@ -1,0 +1,7 @@
+/** Options of a navigation to the directory that asks for a new user at once, such as from the palette. */
+export const WANTS_NEW_USER = { state: { newUser: true } } as const;
+
+/** Returns whether a state of the browser's history asks for a new user. */
+export function wantsNewUser(state: unknown): boolean {
+  return typeof state === "object" && state !== null && "newUser" in state;
+}
