@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { getOption } from "@bufbuild/protobuf";
 import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
+import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
@@ -58,10 +59,12 @@ const leaveOut: Plugin = {
 
 /** Scopes of the methods that the app asks about, by their options in the contract. */
 const methodScopes = Object.fromEntries(
-  UserService.methods.flatMap((method) => {
-    const { caller } = getOption(method, auth);
-    return caller.case === "scope" ? [[`${UserService.typeName}/${method.name}`, caller.value]] : [];
-  }),
+  [UserService, StreamService].flatMap(({ typeName, methods }) =>
+    methods.flatMap((method) => {
+      const { caller } = getOption(method, auth);
+      return caller.case === "scope" ? [[`${typeName}/${method.name}`, caller.value]] : [];
+    }),
+  ),
 );
 
 /** Modules of the client, with what it needs, and of this app around it. The page to sign in needs none of them. */
