@@ -1,5 +1,5 @@
 import { Activity, Suspense, useEffect, useRef } from "react";
-import { ROUTES } from "./routes.ts";
+import { findRoute, ROUTES } from "./routes.ts";
 import { useSessionState } from "./session/session.ts";
 import { preloadSignIn, SignIn, Waiting } from "./session/sign-in-frame.tsx";
 import { Crash } from "./ui/crash.tsx";
@@ -24,7 +24,7 @@ export function App() {
   }, [who]);
 
   useFirstSign(preloadSignIn);
-  const page = ROUTES.find((route) => route.path === path);
+  const page = findRoute(path);
 
   return (
     <>

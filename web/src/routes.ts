@@ -6,6 +6,8 @@ export interface AppRoute {
   readonly title: string;
   /** Loaded when somebody goes there. */
   readonly Page: ComponentType;
+  /** Page of one of the things that the page lists, at a path below its own. It gives the window its title. */
+  readonly Detail?: ComponentType;
 }
 
 /** All pages, in the order of the navigation; the first is where `/` leads. */
@@ -14,6 +16,7 @@ export const ROUTES = [
     path: "/users",
     title: "Users",
     Page: lazy(async () => ({ default: (await import("./users/users-page.tsx")).UsersPage })),
+    Detail: lazy(async () => ({ default: (await import("./users/user-page.tsx")).UserPage })),
   },
   {
     path: "/query",
@@ -36,3 +39,13 @@ export const ROUTES = [
     Page: lazy(async () => ({ default: (await import("./explorer/explorer-page.tsx")).ExplorerPage })),
   },
 ] as const satisfies readonly AppRoute[];
+
+/** Finds the page of a path, and the entry of the navigation that leads there. */
+export function findRoute(path: string): { route: AppRoute; Page: ComponentType } | undefined {
+  for (const route of ROUTES as readonly AppRoute[]) {
+    if (path === route.path) return { route, Page: route.Page };
+    const isBelow = path.lastIndexOf("/") === route.path.length && path.startsWith(`${route.path}/`);
+    if (route.Detail && isBelow) return { route, Page: route.Detail };
+  }
+  return undefined;
+}

@@ -36,6 +36,13 @@ const views: Record<string, View> = {
       await page.getByRole("option", { name: "New user" }).waitFor();
     },
   },
+  "a user's page": {
+    path: "/users",
+    async show(page) {
+      await page.getByRole("link", { name: "Person 01" }).click();
+      await page.getByText("tester created Person 01, person01@example.com.").waitFor();
+    },
+  },
   "the menu of a row": {
     path: "/users",
     async show(page) {

@@ -90,8 +90,7 @@ test("slash leads to the search, and Ctrl-K to a palette of pages, actions and u
   await keyboard.type("02");
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("person02@example.com")]);
   await keyboard.press("Enter");
-  await expect.poll(() => page.locator("tbody th").allInnerTexts()).toEqual(["Person 02"]);
-  expect(page.url()).toContain("/users?q=person02%40example.com");
+  await page.getByRole("heading", { name: "Person 02" }).waitFor();
   await keyboard.press("Meta+k");
   await palette.waitFor();
   await keyboard.press("ArrowUp");

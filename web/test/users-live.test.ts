@@ -69,24 +69,6 @@ test("a tab follows a filter, and shows what it missed when its server is back",
   app.allowProblems(/ERR_CONNECTION_REFUSED/);
 });
 
-test("a user's history says who changed it, and how", async () => {
-  await using app = await openApp(browser);
-  const { page, server } = app;
-  await app.createUsers(1);
-  const users = createClient(UserService, app.transport);
-  const [user] = (await users.listUsers({})).users;
-  await users.updateUser({ id: user?.id ?? "", name: "Ada" }, { headers: await server.auth({ subject: "grace" }) });
-  await page.getByText("Ada", { exact: true }).waitFor();
-  await act(page, "History", "Ada");
-  await page.getByRole("heading", { name: "History of Ada" }).waitFor();
-  const entries = page.locator("ol.history li");
-  await expect.poll(() => entries.count()).toBe(2);
-  expect(await entries.nth(0).textContent()).toContain("grace changed the name from Person 01 to Ada.");
-  expect(await entries.nth(1).textContent()).toContain("tester created Person 01, person01@example.com.");
-  await page.getByRole("button", { name: "Close" }).click();
-  expect(await page.getByRole("dialog").count()).toBe(0);
-});
-
 /** Has a test say whether its tab is visible: a headless browser's always are. */
 const CONTROLLED_VISIBILITY = `
   let state = "visible";

@@ -218,7 +218,7 @@ describe("states", () => {
     await app.page.getByText("Person 01", { exact: true }).waitFor();
     expect(await app.page.getByRole("button", { name: "New user" }).count()).toBe(0);
     await app.page.getByRole("button", { name: "Actions for Person 01" }).click();
-    expect(await app.page.getByRole("menuitem").allInnerTexts()).toEqual(["History", "Copy id"]);
+    expect(await app.page.getByRole("menuitem").allInnerTexts()).toEqual(["Copy id"]);
   });
 
   test("a person who may not even read sees which scope is missing", async () => {

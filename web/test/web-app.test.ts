@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { openApp, WEB_ROOT } from "./support/open-app.ts";
+import { type OpenApp, openApp, WEB_ROOT } from "./support/open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
 const entry = `/${/<script[^>]* src="\.\/([^"]+)"/.exec(html)?.[1]}`;
@@ -85,14 +85,22 @@ test("no path is the page for a client that does not ask for a page", async () =
   expect((await fetch(`${server.url}/healthz`, navigation)).headers.get("content-type")).toContain("json");
 });
 
-test.each(["/users", "/query", "/upload", "/chat", "/explorer"])(
+async function openFirstUser({ page, createUsers, server }: OpenApp): Promise<void> {
+  await createUsers(1);
+  const href = await page.getByRole("link", { name: "Person 01" }).getAttribute("href");
+  await page.goto(server.url + href);
+  await page.getByRole("heading", { name: "Person 01" }).waitFor();
+}
+
+test.each(["/users", "/users/ID", "/query", "/upload", "/chat", "/explorer"])(
   "%s loads at most 130 kB of JavaScript, compressed by gzip",
   async (path) => {
     await using browser = await launchChromium();
-    await using app = await openApp(browser, { path });
+    await using app = await openApp(browser, { path: path.replace("/ID", "") });
+    if (path === "/users/ID") await openFirstUser(app);
     await app.page.getByRole("heading", { level: 1 }).waitFor();
-    // The page of users follows changes by a request without end.
-    if (path === "/users") await app.page.getByText("Live", { exact: true }).waitFor();
+    // Pages of users follow changes by a request without end.
+    if (path.startsWith("/users")) await app.page.getByText("Live", { exact: true }).waitFor();
     else await app.page.waitForLoadState("networkidle");
     const scripts = await app.page.evaluate<string[]>(
       `performance.getEntriesByType("resource").map(({ name }) => new URL(name).pathname).filter((path) => path.endsWith(".js"))`,

@@ -7,6 +7,7 @@ import { useSession } from "../session/session.ts";
 import { signOut } from "../session/sign-out.ts";
 import { navigate } from "../ui/location.tsx";
 import { WANTS_NEW_USER } from "../users/new-user-state.ts";
+import { userPath } from "../users/user-path.ts";
 
 /** Something to which the palette leads. */
 export interface Entry {
@@ -38,7 +39,7 @@ export function useEntries(text: string): readonly Entry[] {
       key: id,
       title: name,
       kind: email,
-      run: () => navigate(`/users?q=${encodeURIComponent(email)}`),
+      run: () => navigate(userPath(id)),
     })),
   ];
 }

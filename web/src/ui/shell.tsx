@@ -1,7 +1,7 @@
 import "./shell.css";
 import { lazy, type ReactNode, Suspense, useEffect, useRef } from "react";
 import { PaletteHost } from "../palette/palette-host.tsx";
-import { ROUTES } from "../routes.ts";
+import { findRoute, ROUTES } from "../routes.ts";
 import type { Session } from "../session/session.ts";
 import { signOut } from "../session/sign-out.ts";
 import { Announcer } from "./announcer.tsx";
@@ -24,14 +24,16 @@ export interface ShellProps {
 export function Shell({ session, offer, notice, children }: ShellProps) {
   const location = usePath();
   const main = useRef<HTMLElement>(null);
-  const title = ROUTES.find(({ path }) => path === location)?.title;
+  const current = findRoute(location)?.route;
+  const isDetail = current !== undefined && current.path !== location;
+  const title = current?.title;
   const shown = useRef(location);
   useEffect(() => {
-    document.title = title ? `${title} · Rollcall` : "Rollcall";
+    if (!isDetail) document.title = title ? `${title} · Rollcall` : "Rollcall";
     // On a new page, a screen reader and the keyboard start at the top.
     if (shown.current !== location && shown.current !== "/") main.current?.focus();
     shown.current = location;
-  }, [title, location]);
+  }, [title, isDetail, location]);
 
   return (
     <>
@@ -51,7 +53,11 @@ export function Shell({ session, offer, notice, children }: ShellProps) {
         <span className="wordmark">Rollcall</span>
         <nav aria-label="Pages">
           {ROUTES.map((page) => (
-            <Link key={page.path} href={page.path} aria-current={page.path === location ? "page" : undefined}>
+            <Link
+              key={page.path}
+              href={page.path}
+              aria-current={page.path === current?.path ? (isDetail ? "true" : "page") : undefined}
+            >
               {page.title}
             </Link>
           ))}

@@ -2,5 +2,4 @@ import "./dialogs.css";
 
 // The dialogs of the directory, loaded together when one is first needed.
 export { DeleteDialog } from "./delete-dialog.tsx";
-export { HistoryDialog } from "./history-dialog.tsx";
 export { UserFormDialog } from "./user-form-dialog.tsx";

@@ -6,13 +6,8 @@ import { client } from "../api/client.ts";
 import { announce } from "../ui/announcer.tsx";
 import type { Live } from "./use-live.ts";
 import { ALL_PAGES, CHANGES, keepInPages, type PageRequest, type UserChange } from "./use-users.ts";
-import { hiddenSignal, untilVisible } from "./visibility.ts";
+import { HIDDEN_MS, hiddenSignal, untilVisible } from "./visibility.ts";
 
-/**
- * How long a hidden tab goes on, in milliseconds. A browser opens six connections to a server over HTTP/1.1, all tabs
- * together, and each stream has one: a seventh tab would not even load.
- */
-const HIDDEN_MS = 5_000;
 /** How long a row shows that somebody else has changed it, in milliseconds. */
 const SHOWN_MS = 10_000;
 /** Time in which changes are gathered before the list is loaded again, in milliseconds. */

@@ -14,6 +14,8 @@ import type { Order } from "./order.ts";
 
 /** Key of every page of every search. */
 export const ALL_PAGES = ["pages of users"];
+/** Key of all that pages of one user show; the next part is the id. */
+export const ONE_USER = ["one user"];
 export const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
 
@@ -96,8 +98,8 @@ export function changeRequest(change: UserChange) {
  */
 export function useDirectory() {
   const cache = useQueryClient();
-  // A change counts as under way until the list has been loaded again.
-  const onSettled = () => cache.invalidateQueries({ queryKey: ALL_PAGES });
+  // A change counts as under way until what is shown has been loaded again.
+  const onSettled = () => Promise.all([ALL_PAGES, ONE_USER].map((queryKey) => cache.invalidateQueries({ queryKey })));
   const keep = (change: (users: User[]) => User[]) => keepInPages(cache, change);
 
   const create = useMutation({

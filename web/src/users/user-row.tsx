@@ -1,13 +1,14 @@
 import type { User } from "@rollcall/gen/user/v1/user";
 import { Breakable } from "../ui/breakable.tsx";
+import { Link } from "../ui/location.tsx";
 import { MenuButton } from "../ui/menu-button.tsx";
 import { Time } from "../ui/time.tsx";
+import { userPath } from "./user-path.ts";
 
 export interface RowActions {
   /** Undefined, like `onDelete`, for people who may only read. */
   onEdit?: (user: User) => void;
   onDelete?: (user: User) => void;
-  onShowHistory(user: User): void;
   onCopyId(user: User): void;
 }
 
@@ -23,17 +24,18 @@ export interface UserRowProps extends RowActions {
 
 /** Row of the table, with a menu of what can be done with its user. */
 export function UserRow(props: UserRowProps) {
-  const { user, isChanging, isChanged, date, onEdit, onDelete, onShowHistory, onCopyId } = props;
+  const { user, isChanging, isChanged, date, onEdit, onDelete, onCopyId } = props;
   const actions = [
     ...(onEdit ? [{ label: "Edit…", isOff: isChanging, run: () => onEdit(user) }] : []),
-    { label: "History", run: () => onShowHistory(user) },
     { label: "Copy id", run: () => onCopyId(user) },
     ...(onDelete ? [{ label: "Delete…", isOff: isChanging, isDanger: true, run: () => onDelete(user) }] : []),
   ];
   return (
     <tr aria-busy={isChanging} data-changed={isChanged}>
       <th scope="row">
-        <Breakable text={user.name} />
+        <Link href={userPath(user.id)}>
+          <Breakable text={user.name} />
+        </Link>
       </th>
       <td className="email">
         <Breakable text={user.email} />

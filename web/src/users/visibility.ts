@@ -1,3 +1,9 @@
+/**
+ * How long a hidden tab goes on, in milliseconds. A browser opens six connections to a server over HTTP/1.1, all tabs
+ * together, and each stream has one: a seventh tab would not even load.
+ */
+export const HIDDEN_MS = 5_000;
+
 /** Resolves when somebody can see the tab, or the signal is aborted. */
 export function untilVisible(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -4,11 +4,7 @@ import type { Page } from "playwright-core";
 
 export const rows = (page: Page) => page.locator("tbody tr:not(.placeholder)");
 /** Opens the menu of a user's row, and takes one of its actions. */
-export async function act(
-  page: Page,
-  action: "Edit…" | "History" | "Copy id" | "Delete…",
-  name: string,
-): Promise<void> {
+export async function act(page: Page, action: "Edit…" | "Copy id" | "Delete…", name: string): Promise<void> {
   await page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
   await page.getByRole("menuitem", { name: action, exact: true }).click();
 }

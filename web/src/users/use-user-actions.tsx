@@ -1,0 +1,166 @@
+import { StaleUserError } from "@rollcall/client";
+import { type User, UserService } from "@rollcall/gen/user/v1/user";
+import { type ReactNode, type RefObject, useEffect, useState } from "react";
+import { describeError, isOutcomeUnknown } from "../api/errors.ts";
+import { permits } from "../session/permits.ts";
+import { useSession } from "../session/session.ts";
+import { copyText } from "../ui/copy-text.ts";
+import { useFirstSign } from "../ui/use-first-sign.ts";
+import { type News, NO_NEWS, useNews } from "./use-news.ts";
+import { type UserChange, useDirectory, useFailedChange } from "./use-users.ts";
+
+const loadDialogs = () => import("./dialogs.tsx");
+const preloadDialogs = () => void loadDialogs().catch(() => {});
+type Dialogs = Awaited<ReturnType<typeof loadDialogs>>;
+
+type Asked =
+  | { readonly dialog: "create" }
+  | {
+      readonly dialog: "edit" | "delete";
+      readonly user: User;
+      readonly known?: User | "removed" | undefined;
+    };
+
+const { createUser, updateUser, deleteUser } = UserService.method;
+const WRITES = [createUser, updateUser, deleteUser];
+
+export interface UserActionsOptions {
+  /** Key of what the page shows: news is stale once it shows something else. */
+  view: string;
+  /** Returns the latest that the page knows of a user. */
+  latestOf(id: string): User | "removed" | undefined;
+  /** Element that gets the focus after a deletion. */
+  focusAfter: RefObject<HTMLElement | null>;
+}
+
+export interface UserActions {
+  /** Whether the person may change the directory. */
+  readonly canWrite: boolean;
+  readonly news: News;
+  readonly setNews: (news: News) => void;
+  /** Opens a dialog. */
+  ask(dialog: "create"): Promise<void>;
+  ask(dialog: "edit" | "delete", user: User): Promise<void>;
+  copyId(user: User): Promise<void>;
+  /** The dialog that is open. */
+  readonly dialog: ReactNode;
+}
+
+/** Returns what a person can do with users, with the dialogs that ask for more, and the news of how it went. */
+export function useUserActions({ view, latestOf, focusAfter }: UserActionsOptions): UserActions {
+  const [asked, setAsked] = useState<Asked>();
+  const [dialogs, setDialogs] = useState<Dialogs>();
+  const [news, setNews] = useNews(view);
+  const directory = useDirectory();
+  const failed = useFailedChange();
+  const session = useSession();
+
+  useFirstSign(preloadDialogs);
+  const hasFailed = failed !== undefined;
+  useEffect(() => {
+    if (hasFailed) loadDialogs().then(setDialogs, () => {});
+  }, [hasFailed]);
+
+  const ask = async (dialog: Asked["dialog"], user?: User) => {
+    setNews(NO_NEWS);
+    try {
+      setDialogs(await loadDialogs());
+      if (dialog === "create") setAsked({ dialog });
+      else if (user) setAsked({ dialog, user, known: latestOf(user.id) });
+    } catch {
+      setNews({
+        text: "This part of the app can't be loaded. Load the page again once the server is back.",
+        isProblem: true,
+      });
+    }
+  };
+  const close = (outcome: News = NO_NEWS) => {
+    setAsked(undefined);
+    setNews(outcome);
+  };
+  const change = async (wanted: UserChange) => {
+    close({ text: `Saving ${wanted.draft.name}…`, isOngoing: true });
+    try {
+      await directory.change(wanted);
+      setNews({ text: `${wanted.draft.name} was changed.` });
+    } catch (error) {
+      // The form opens again and says why; for a stale user, it shows both versions.
+      const { name } = wanted.user;
+      const text = isOutcomeUnknown(error)
+        ? `It is not known whether ${name} was changed.`
+        : `${name} was not changed.`;
+      setNews(error instanceof StaleUserError ? NO_NEWS : { text, isProblem: true });
+    }
+  };
+  const remove = async (user: User) => {
+    close({ text: `Deleting ${user.name}…`, isOngoing: true });
+    try {
+      await directory.remove(user);
+      setNews({ text: `${user.name} was deleted.` });
+    } catch (error) {
+      const outcome = isOutcomeUnknown(error)
+        ? `It is not known whether ${user.name} was deleted.`
+        : `${user.name} was not deleted.`;
+      setNews({ text: `${outcome} ${describeError(error)}`, isProblem: true });
+    }
+  };
+  const copyId = async ({ id, name }: User) =>
+    setNews(
+      (await copyText(id))
+        ? { text: `The id of ${name} was copied.` }
+        : { text: `Not copied. The id of ${name} is ${id}.`, isProblem: true },
+    );
+
+  return {
+    canWrite: WRITES.every((method) => permits(session, method)),
+    news,
+    setNews,
+    ask,
+    copyId,
+    dialog: dialogs && (
+      <>
+        {asked?.dialog === "delete" && (
+          <dialogs.DeleteDialog
+            user={asked.user}
+            focusAfter={focusAfter}
+            onClose={close}
+            onConfirm={() => void remove(asked.user)}
+          />
+        )}
+        {(asked?.dialog === "create" || asked?.dialog === "edit") && (
+          <dialogs.UserFormDialog
+            {...(asked.dialog === "edit" && {
+              user: asked.user,
+              now: changeSince(latestOf(asked.user.id), asked.known),
+            })}
+            onChange={(wanted) => void change(wanted)}
+            onClose={close}
+          />
+        )}
+        {!asked && failed && (
+          <dialogs.UserFormDialog
+            key={failed.id}
+            user={failed.change.user}
+            failed={failed}
+            onChange={(wanted) => {
+              failed.forget();
+              void change(wanted);
+            }}
+            onClose={(outcome) => {
+              failed.forget();
+              close(outcome);
+            }}
+          />
+        )}
+      </>
+    ),
+  };
+}
+
+/** Returns what has become of a user since a dialog about it was opened. */
+function changeSince(
+  now: User | "removed" | undefined,
+  known: User | "removed" | undefined,
+): User | "removed" | undefined {
+  return now === known ? undefined : now;
+}
