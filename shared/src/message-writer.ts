@@ -55,6 +55,13 @@ export class MessageWriter {
     return this.#room();
   }
 
+  /** Writes messages that are in their envelopes already, behind those that are gathered. Returns what `add` does. */
+  addEnveloped(bytes: Uint8Array): Promise<void> | undefined {
+    this.flush();
+    this.#isFull = !this.#write(bytes);
+    return this.#room() ?? (this.#clock?.isTurnOver() ? this.#clock.nextTurn() : undefined);
+  }
+
   /** Writes what is gathered. */
   flush(): void {
     this.#isScheduled = false;

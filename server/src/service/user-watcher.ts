@@ -7,7 +7,7 @@ import { assertWhole, CHANGES_AT_ONCE, type ChangeFeed } from "./change-feed.ts"
 import { ChangeView, filterTextOf, ReadChange } from "./change-view.ts";
 import type { ResumeTokens } from "./resume-token.ts";
 import { assertKept, UserSnapshot } from "./user-snapshot.ts";
-import { existingUser, signOf, type WatchEvent } from "./watch-event.ts";
+import { type EventBatch, existingUser, signOf, type WatchEvent } from "./watch-event.ts";
 import type { GroupMember, WatchGroup } from "./watch-group.ts";
 
 /** Time between two looks for changes that are committed and can't be read yet. */
@@ -32,11 +32,12 @@ export interface WatcherDependencies {
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One stream of events. It first reads for itself: the users that exist, and the log up to where the feed is. Then it is one
- * of a group that the feed serves. That takes no more than this object and the promise of its next event.
+ * One stream of events. It first reads for itself, event by event: the users that exist, and the log up to where the feed is.
+ * Then it is one of a group that the feed serves, with batches that its members share. That takes no more than this object
+ * and the promise of its next batch.
  */
-export class UserWatcher implements AsyncIterableIterator<WatchEvent>, GroupMember {
-  /** Number of the group's next event. */
+export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatch>, GroupMember {
+  /** Number of the group's next batch. */
   at = 0;
   readonly #dependencies: WatcherDependencies;
   readonly #request: WatchRequest;
@@ -45,7 +46,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent>, GroupMemb
   #group: WatchGroup | undefined;
   /** Place up to which it has read for itself: the group may have events from before. */
   #readUpTo: ChangePlace = "";
-  #waiting: PromiseWithResolvers<IteratorResult<WatchEvent, undefined>> | undefined;
+  #waiting: PromiseWithResolvers<IteratorResult<WatchEvent | EventBatch, undefined>> | undefined;
   #error: Error | undefined;
   #controller: AbortController | undefined;
   #hasLeft = false;
@@ -66,15 +67,17 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent>, GroupMemb
    * @throws SlowWatcherError when the reader is too slow.
    * @throws StoppingError | DatabaseUnavailableError
    */
-  async next(): Promise<IteratorResult<WatchEvent, undefined>> {
+  async next(): Promise<IteratorResult<WatchEvent | EventBatch, undefined>> {
     for (;;) {
       if (this.#hasLeft) return DONE;
       try {
-        const result = await this.#opening?.next();
-        if (result && !result.done) return result;
-        this.#opening = undefined;
-        const event = this.#take();
-        if (event) return { done: false, value: event };
+        if (this.#opening) {
+          const result = await this.#opening.next();
+          if (!result.done) return result;
+          this.#opening = undefined;
+        }
+        const batch = this.#take();
+        if (batch) return { done: false, value: batch };
       } catch (error) {
         this.#leave();
         if (!(error instanceof ChangesGoneError && this.#request.includeExisting)) throw error;
@@ -115,18 +118,25 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent>, GroupMemb
     this.wake();
   }
 
-  /** Returns the group's next event that is news, if there is one. */
-  #take(): WatchEvent | undefined {
+  /** Returns the group's next events that are news, if there are any. */
+  #take(): EventBatch | undefined {
     for (;;) {
-      const event = this.#group?.event(this.at);
-      if (event === null) throw new SlowWatcherError();
-      if (!event) break;
+      const batch = this.#group?.batch(this.at);
+      if (batch === null) throw new SlowWatcherError();
+      if (!batch) break;
       this.at += 1;
-      const isNews = event.place > this.#readUpTo;
-      if (isNews || (event.kind === "progress" && event.place === this.#readUpTo)) return event;
+      const [first] = batch;
+      // Events come in the order of their places.
+      if (first && this.#isNews(first)) return batch;
+      const news = batch.filter((event) => this.#isNews(event));
+      if (news.length > 0) return news;
     }
     if (this.#error) throw this.#error;
     return undefined;
+  }
+
+  #isNews({ kind, place }: WatchEvent): boolean {
+    return place > this.#readUpTo || (kind === "progress" && place === this.#readUpTo);
   }
 
   #leave(): void {

@@ -16,6 +16,9 @@ export interface WatchEvent {
   readonly place: ChangePlace;
 }
 
+/** Events that all watchers of a filter get at once. They share the array, and so what is encoded of it. */
+export type EventBatch = readonly WatchEvent[];
+
 /** Returns an event that is no change. */
 export function signOf(kind: "synced" | "progress" | "reset", place: ChangePlace, resumeToken: string): WatchEvent {
   return { kind, user: undefined, userId: "", resumeToken, changeId: "", place };

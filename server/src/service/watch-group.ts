@@ -1,10 +1,13 @@
 import type { ChangePlace } from "../domain/logged-change.ts";
 import type { ChangeView, ReadChange } from "./change-view.ts";
-import type { WatchEvent } from "./watch-event.ts";
+import type { EventBatch, WatchEvent } from "./watch-event.ts";
+
+/** Most events of a batch, each of some 250 bytes and 2 kB at most: a write of some 16 kB, and of 128 kB at most. */
+export const MAX_BATCH_EVENTS = 64;
 
 /** A watcher as its group knows it. */
 export interface GroupMember {
-  /** Number of the next event that it gets. */
+  /** Number of the next batch that it gets. */
   at: number;
   /** Whether it waits for that. */
   readonly isWaiting: boolean;
@@ -15,58 +18,67 @@ export interface GroupMember {
 }
 
 /**
- * Watchers of one filter. They share one list of events, of which each knows its next, so a watcher that keeps pace costs
+ * Watchers of one filter. They share one list of batches, of which each knows its next, so a watcher that keeps pace costs
  * nothing for the changes that others have not read yet.
  */
 export class WatchGroup {
   readonly view: ChangeView;
   readonly members = new Set<GroupMember>();
-  /** Events that some member has not had; the first has the number `first`. */
-  #events: WatchEvent[] = [];
+  /** Batches that some member has not had; the first has the number `first`. */
+  #batches: EventBatch[] = [];
   #first = 0;
+  #heldEvents = 0;
   #isQuiet = false;
 
   constructor(view: ChangeView) {
     this.view = view;
   }
 
-  /** Number of the event that comes next. */
+  /** Number of the batch that comes next. */
   get end(): number {
-    return this.#first + this.#events.length;
+    return this.#first + this.#batches.length;
   }
 
-  /** Returns an event by its number: undefined for one that is still to come, null for one that is no longer held. */
-  event(number: number): WatchEvent | null | undefined {
-    return number < this.#first ? null : this.#events[number - this.#first];
+  /** Returns a batch by its number: undefined for one that is still to come, null for one that is no longer held. */
+  batch(number: number): EventBatch | null | undefined {
+    return number < this.#first ? null : this.#batches[number - this.#first];
   }
 
-  /** Shows a change to the members, if it concerns them. */
-  add(change: ReadChange): void {
-    const event = this.view.eventOf(change);
-    if (!event) return;
-    this.#events.push(event);
+  /** Shows changes that were read together to the members, as far as they concern them. */
+  add(changes: readonly ReadChange[]): void {
+    const events: WatchEvent[] = [];
+    for (const change of changes) {
+      const event = this.view.eventOf(change);
+      if (event) events.push(event);
+    }
+    if (events.length === 0) return;
+    for (let at = 0; at < events.length; at += MAX_BATCH_EVENTS) this.#push(events.slice(at, at + MAX_BATCH_EVENTS));
     this.#isQuiet = false;
   }
 
   /** Shows how far the log was read, if there was no event since the call before. */
   progress(place: ChangePlace): void {
-    if (this.#isQuiet) this.#events.push(this.view.progress(place));
+    if (this.#isQuiet) this.#push([this.view.progress(place)]);
     this.#isQuiet = !this.#isQuiet;
   }
 
-  /**
-   * Drops the events that all members have had, and the oldest ones beyond `maxEvents`.
-   *
-   * @returns Number of events that are left.
-   */
-  trim(maxEvents: number): number {
+  /** Drops the batches that all members have had, and the oldest ones while there are more than `maxEvents` events. */
+  trim(maxEvents: number): void {
     let least = this.end;
     for (const { at } of this.members) if (at < least) least = at;
-    const dropped = Math.max(least - this.#first, this.#events.length - maxEvents);
-    if (dropped > 0) {
-      this.#events = this.#events.slice(dropped);
-      this.#first += dropped;
+    let dropped = 0;
+    for (const { length } of this.#batches) {
+      if (this.#first + dropped >= least && this.#heldEvents <= maxEvents) break;
+      this.#heldEvents -= length;
+      dropped += 1;
     }
-    return this.#events.length;
+    if (dropped === 0) return;
+    this.#batches = this.#batches.slice(dropped);
+    this.#first += dropped;
+  }
+
+  #push(batch: EventBatch): void {
+    this.#batches.push(batch);
+    this.#heldEvents += batch.length;
   }
 }

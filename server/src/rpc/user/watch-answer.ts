@@ -1,5 +1,6 @@
 import type { WatchUsersResponse } from "@rollcall/gen/user/v1/user";
-import type { WatchEvent } from "../../service/watch-event.ts";
+import type { EventBatch, WatchEvent } from "../../service/watch-event.ts";
+import { AnswerBatch, BatchedAnswers } from "../answer-batch.ts";
 import { EncodedAnswer } from "../encoded-answer.ts";
 import { encodeWatchEvent } from "./encode.ts";
 import { watchEventJson } from "./encode-json.ts";
@@ -39,32 +40,42 @@ export class WatchAnswer extends EncodedAnswer {
   }
 }
 
-/** Answers with events: an event that several watchers share is one answer. */
-export class WatchAnswers implements AsyncIterableIterator<WatchAnswer> {
-  static readonly #answers = new WeakMap<WatchEvent, WatchAnswer>();
-  readonly #events: AsyncIterableIterator<WatchEvent>;
+/** Answers with events: a batch that several watchers share is one batch of answers. */
+export class WatchAnswers extends BatchedAnswers<WatchAnswer> {
+  readonly #events: AsyncIterator<WatchEvent | EventBatch, undefined>;
 
-  constructor(events: AsyncIterableIterator<WatchEvent>) {
+  constructor(events: AsyncIterator<WatchEvent | EventBatch, undefined>) {
+    super();
     this.#events = events;
   }
 
-  async next(): Promise<IteratorResult<WatchAnswer, undefined>> {
-    const result = await this.#events.next();
-    if (result.done) return { done: true, value: undefined };
-    let answer = WatchAnswers.#answers.get(result.value);
-    if (!answer) {
-      answer = new WatchAnswer(result.value);
-      WatchAnswers.#answers.set(result.value, answer);
-    }
-    return { done: false, value: answer };
+  batches(): AsyncIterator<WatchAnswer | AnswerBatch<WatchAnswer>, undefined> {
+    const events = this.#events;
+    return {
+      next: () => events.next().then(toResult),
+      async return() {
+        await events.return?.();
+        return { done: true, value: undefined };
+      },
+    };
   }
+}
 
-  async return(): Promise<IteratorResult<WatchAnswer, undefined>> {
-    await this.#events.return?.();
-    return { done: true, value: undefined };
-  }
+const shared = new WeakMap<EventBatch, AnswerBatch<WatchAnswer>>();
 
-  [Symbol.asyncIterator](): this {
-    return this;
+function toResult(
+  result: IteratorResult<WatchEvent | EventBatch, undefined>,
+): IteratorResult<WatchAnswer | AnswerBatch<WatchAnswer>, undefined> {
+  return result.done
+    ? result
+    : { done: false, value: "kind" in result.value ? new WatchAnswer(result.value) : toBatch(result.value) };
+}
+
+function toBatch(events: EventBatch): AnswerBatch<WatchAnswer> {
+  let batch = shared.get(events);
+  if (!batch) {
+    batch = new AnswerBatch(events.map((event) => new WatchAnswer(event)));
+    shared.set(events, batch);
   }
+  return batch;
 }

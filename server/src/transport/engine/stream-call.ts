@@ -4,6 +4,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { COMPRESSED } from "@rollcall/shared/envelope";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { MessageWriter } from "@rollcall/shared/message-writer";
+import { AnswerBatch, BatchedAnswers, type EncodedBatch } from "../../rpc/answer-batch.ts";
 import { CALL_ENDED, expiryOf, tooLate } from "../../rpc/call-errors.ts";
 import { toMalformed } from "../../rpc/malformed.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
@@ -155,6 +156,7 @@ export class StreamCall extends Call<StreamForm> {
       this.clock?.throwIfOver();
       const answer = plan.implementation(request as never, this.makeContext());
       if (plan.method.methodKind === "client_streaming") void this.#sendOne(answer);
+      else if (answer instanceof BatchedAnswers) void this.#sendEach(answer.batches());
       else void this.#sendEach((answer as AsyncIterable<unknown>)[Symbol.asyncIterator]());
     } catch (error) {
       this.failInHandler(error);
@@ -178,7 +180,8 @@ export class StreamCall extends Call<StreamForm> {
       for (;;) {
         const result = await answers.next();
         if (result.done || this.isDone) break;
-        const waiting = this.#send(result.value);
+        const { value } = result;
+        const waiting = value instanceof AnswerBatch ? this.#sendBatch(value) : this.#send(value);
         if (waiting) await waiting;
         if (this.isDone) return;
       }
@@ -206,6 +209,31 @@ export class StreamCall extends Call<StreamForm> {
     }
     if (!this.#begin()) return undefined;
     return this.#writer.add(bytes, false);
+  }
+
+  /** Sends a batch in one write of bytes that all streams share, unless one of its messages is to be compressed. */
+  #sendBatch(batch: AnswerBatch): Promise<void> | undefined {
+    const { form, plan, wire } = this.options;
+    let encoded: EncodedBatch;
+    try {
+      encoded = batch.encode(form.codecOf(plan, wire));
+    } catch (error) {
+      this.failInProtocol(error);
+      return undefined;
+    }
+    if (encoded.longestBytes >= MIN_CODED_BYTES) {
+      this.#chooseCoding();
+      if (this.#answerCoding) return this.#sendOneByOne(batch);
+    }
+    if (!this.#begin()) return undefined;
+    return this.#writer.addEnveloped(encoded.bytes);
+  }
+
+  async #sendOneByOne({ answers }: AnswerBatch): Promise<void> {
+    for (const answer of answers) {
+      await this.#send(answer);
+      if (this.isDone) return;
+    }
   }
 
   async #compress(bytes: Uint8Array, coding: Compression): Promise<void> {
