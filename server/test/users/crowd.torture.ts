@@ -12,11 +12,10 @@ const seconds = Number(process.env.CROWD_SECONDS ?? 20);
 const CHANGES_PER_SECOND = 100;
 
 test.each([
-  [1_000, 100, true],
-  [10_000, 10, true],
-  // A million events a second: more than one process sends. Then watchers are ended, and can go on.
-  [10_000, 100, false],
-])("%i watchers at %i changes a second; each keeps pace: %s", async (watchers, changesPerSecond, keepsPace) => {
+  [1_000, 100],
+  [10_000, 10],
+  [10_000, 100],
+])("each of %i watchers keeps pace with %i changes a second", async (watchers, changesPerSecond) => {
   await using server = await startMeasuredServer({ dropsLog: true });
   const emptyBytes = await server.memoryBytes();
   const emptyResident = await server.residentBytes();
@@ -28,8 +27,7 @@ test.each([
   const figures = await crowd.follow(changesPerSecond, seconds);
   const busyBytesAWatcher = Math.round(((await server.memoryBytes()) - emptyBytes) / watchers);
   console.info("crowd", { watchers, changesPerSecond, ...idle, busyBytesAWatcher, ...figures });
-  if (keepsPace) expect(figures).toMatchObject({ events: figures.expected, ended: 0 });
-  expect(figures.slow).toBe(figures.ended);
+  expect(figures).toMatchObject({ events: figures.expected, ended: 0, encodingsAChange: 1 });
 });
 
 test("a slow watcher among 1,000 is ended with resource_exhausted and can go on; the others' delay stays", async () => {

@@ -8,6 +8,7 @@ import type { AppOptions } from "@rollcall/server";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
+import { WatchAnswer } from "../../../src/rpc/user/watch-answer.ts";
 import { createLineBatch } from "../../../src/telemetry/line-batch.ts";
 import { createLogger } from "../../../src/telemetry/logger.ts";
 import type { TlsOptions } from "../../../src/transport/port/servers.ts";
@@ -68,6 +69,13 @@ async function collectGarbage(): Promise<void> {
   }
 }
 
+let encodedChanges = 0;
+const { toBytes } = WatchAnswer.prototype;
+WatchAnswer.prototype.toBytes = function (this: WatchAnswer) {
+  if (this.changeId !== "") encodedChanges += 1;
+  return toBytes.call(this);
+};
+
 let peak = 0;
 setInterval(() => {
   peak = Math.max(peak, usedBytes());
@@ -93,6 +101,7 @@ const answers: Record<string, (argument: unknown) => unknown> = {
     peak = 0;
     return bytes;
   },
+  encodedChanges: () => encodedChanges,
   log: (message) => server.log.filter(({ msg }) => msg === message),
   async users(count) {
     const users = createClient(UserService, createConnectTransport({ baseUrl: server.url, httpVersion: "1.1" }));

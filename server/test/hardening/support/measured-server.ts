@@ -52,6 +52,8 @@ export interface MeasuredServer extends AsyncDisposable {
   replaceTls(credentials: Credentials): Promise<void>;
   /** Calls of `ProbeService` that run: unary ones, and streams behind their first message, wait until they are cancelled. */
   heldCalls(): Promise<number>;
+  /** Times that watchers' streams had a change encoded as protobuf, so far. */
+  encodedChanges(): Promise<number>;
   /** Lines of its log with this message, so far. */
   logged(message: string): Promise<Record<string, unknown>[]>;
   /** Creates so many users, for lists. */
@@ -87,6 +89,7 @@ export async function startMeasuredServer(options: MeasuredServerOptions = {}): 
     openHandles: async () => (await ask("handles")) as OpenHandles,
     replaceTls: async (credentials) => void (await ask("replaceTls", credentials)),
     heldCalls: async () => (await ask("held")) as number,
+    encodedChanges: async () => (await ask("encodedChanges")) as number,
     logged: async (message) => (await ask("log", message)) as Record<string, unknown>[],
     createUsers: async (count) => void (await ask("users", count)),
     async [Symbol.asyncDispose]() {

@@ -40,6 +40,7 @@ let created = 0;
 let updated = 0;
 let ended = 0;
 let slow = 0;
+let frames = 0;
 let delaysMs: number[] = [];
 
 /** Counts the messages of one stream, and reads those of a sampled one. */
@@ -102,6 +103,7 @@ function watch(socket: Socket, first: number, count: number): void {
       if (type === DATA) {
         const id = bytes.readUInt32BE(at + 5);
         streams[(id - 1) / 2]?.take(bytes.subarray(at + 9, end));
+        frames += 1;
         consumed += end - at - 9;
       } else if (type === HEADERS && flags & END_STREAM) {
         ended += 1;
@@ -129,7 +131,8 @@ for (let first = 0; first < Number(watchers); first += STREAMS_OF_CONNECTION) {
 }
 
 process.on("message", (question) => {
-  if (question === "reset") [created, updated, delaysMs] = [0, 0, []];
-  else process.send?.({ synced, created, updated, ended, slow, delaysMs: question === "delays" ? delaysMs : [] });
+  if (question === "reset") [created, updated, frames, delaysMs] = [0, 0, 0, []];
+  else
+    process.send?.({ synced, created, updated, ended, slow, frames, delaysMs: question === "delays" ? delaysMs : [] });
 });
 process.on("disconnect", () => process.exit(0));

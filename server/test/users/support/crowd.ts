@@ -21,6 +21,8 @@ interface CrowdState {
   readonly ended: number;
   /** Those of them that were too slow. */
   readonly slow: number;
+  /** DATA frames that came. */
+  readonly frames: number;
   /** Times from a change's request to its event, of a sample of the watchers. */
   readonly delaysMs: number[];
 }
@@ -30,6 +32,10 @@ export interface CrowdFigures {
   /** Events that came, and that should have. */
   events: number;
   expected: number;
+  /** Times that a change was encoded. */
+  encodingsAChange: number;
+  /** Events that came together in a frame. */
+  eventsAFrame: number;
   /** Streams that ended before their time, and those of them that were told that they are too slow. */
   ended: number;
   slow: number;
@@ -78,6 +84,7 @@ export class Crowd implements AsyncDisposable {
     const changes = changesPerSecond * seconds;
     const expected = changes * this.#watchers;
     const cpuBeforeMs = cpuMsOf(pid);
+    const encodedBefore = await this.#server.encodedChanges();
     const startedAtMs = performance.now();
     const calls: Promise<unknown>[] = [];
     for (let index = 0; index < changes; index++) {
@@ -96,11 +103,13 @@ export class Crowd implements AsyncDisposable {
     }, 500);
     const tookMs = performance.now() - startedAtMs;
     const cpuMs = cpuMsOf(pid) - cpuBeforeMs;
-    const { updated: events, ended, slow, delaysMs } = await this.#ask("delays");
+    const encoded = (await this.#server.encodedChanges()) - encodedBefore;
+    const { updated: events, ended, slow, frames, delaysMs } = await this.#ask("delays");
     delaysMs.sort((a, b) => a - b);
     const part = (share: number) => delaysMs[Math.min(delaysMs.length - 1, Math.floor(delaysMs.length * share))] ?? 0;
     return {
       ...{ changes, events, expected, ended, slow, p50Ms: part(0.5), p99Ms: part(0.99) },
+      ...{ encodingsAChange: encoded / changes, eventsAFrame: events / frames },
       ...{ cpuShare: cpuMs / tookMs, cpuMicrosAnEvent: (cpuMs * 1_000) / events },
     };
   }
