@@ -6,7 +6,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { withParts } from "@rollcall/testing/with-parts";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { openApp, SCHEMES, WEB_ROOT } from "./support/open-app.ts";
+import { type OpenApp, openApp, SCHEMES, WEB_ROOT } from "./support/open-app.ts";
 import { act, names } from "./support/users-page.ts";
 
 const browser = await connectChromium();
@@ -85,26 +85,52 @@ function setVisibility(page: Page, state: "hidden" | "visible"): Promise<void> {
   );
 }
 
-test("hidden tabs give their connections to others, and go on when they are seen", async () => {
-  await using app = await openApp(browser, { initScript: CONTROLLED_VISIBILITY });
-  const { page, server } = app;
-  await app.createUsers(1);
-  const isLive = (tab: Page) => tab.getByText("Live", { exact: true }).waitFor();
-  await isLive(page);
+/** Takes the locks by which tabs share connections, as where a page comes over plain HTTP from another machine. */
+const WITHOUT_LOCKS = `Object.defineProperty(navigator, "locks", { value: undefined });`;
+
+const isLive = (tab: Page) => tab.getByText("Live", { exact: true }).waitFor();
+
+/** Opens more tabs of an app until there are so many, and waits until each is live. */
+async function openTabs({ page, server }: OpenApp, count: number, initScript = ""): Promise<Page[]> {
   const url = `${server.url}/#token=${await server.token()}`;
-  const open = async () => {
-    const tab = await page.context().newPage();
-    await tab.addInitScript(CONTROLLED_VISIBILITY);
-    return tab;
-  };
+  await isLive(page);
   const tabs = [page];
-  while (tabs.length < 6) {
-    const tab = await open();
+  while (tabs.length < count) {
+    const tab = await page.context().newPage();
+    await tab.addInitScript(initScript);
     tabs.push(tab);
     await tab.goto(url);
     await isLive(tab);
   }
-  const seventh = await open();
+  return tabs;
+}
+
+test("seven visible tabs load and follow, though a browser has six connections to a server over HTTP/1.1", async () => {
+  await using app = await openApp(browser);
+  await app.createUsers(1);
+  const tabs = await openTabs(app, 7);
+  const users = createClient(UserService, app.transport);
+  const [user] = (await users.listUsers({})).users;
+  await users.updateUser({ id: user?.id ?? "", name: "Ada" });
+  for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Ada"]);
+  await users.createUser({ name: "Grace", email: "grace@example.com" });
+  for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Ada", "Grace"]);
+  const heldLocks = () => app.page.evaluate(async () => (await navigator.locks.query()).held?.length);
+  expect(await heldLocks()).toBe(4);
+  // A connection that becomes free goes to one of the others.
+  await tabs[1]?.close();
+  await expect.poll(heldLocks).toBe(4);
+});
+
+test("hidden tabs give their connections to others, and go on when they are seen", async () => {
+  const initScript = CONTROLLED_VISIBILITY + WITHOUT_LOCKS;
+  await using app = await openApp(browser, { initScript });
+  const { page, server } = app;
+  await app.createUsers(1);
+  const tabs = await openTabs(app, 6, initScript);
+  const url = `${server.url}/#token=${await server.token()}`;
+  const seventh = await page.context().newPage();
+  await seventh.addInitScript(initScript);
   let hasLoaded = false;
   const loading = seventh.goto(url).then(() => {
     hasLoaded = true;

@@ -4,10 +4,13 @@ import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import type { QueryClient } from "@tanstack/react-query";
 import { client } from "../api/client.ts";
 import { announce } from "../ui/announcer.tsx";
+import { inSlot } from "./live-slots.ts";
 import type { Live } from "./use-live.ts";
 import { ALL_PAGES, CHANGES, keepInPages, type PageRequest, type UserChange } from "./use-users.ts";
 import { HIDDEN_MS, hiddenSignal, untilVisible } from "./visibility.ts";
 
+/** Time between two looks of a tab that can't have a connection of its own, in milliseconds. */
+const LOOK_MS = 2_000;
 /** How long a row shows that somebody else has changed it, in milliseconds. */
 const SHOWN_MS = 10_000;
 /** Time in which changes are gathered before the list is loaded again, in milliseconds. */
@@ -23,7 +26,7 @@ export interface FollowOptions {
 
 /**
  * Follows the changes of the users that a filter finds while the tab is visible, and goes on where it was when it is visible
- * again, until the signal is aborted.
+ * again, until the signal is aborted. While too many tabs have streams, it reads what is new every 2 s instead.
  *
  * @throws The call's error if another attempt can't help.
  */
@@ -33,13 +36,29 @@ export async function followWhileVisible(options: FollowOptions): Promise<void> 
     await untilVisible(signal);
     if (signal.aborted) return;
     change(() => ({ state: "catching up" }));
-    resumeToken = await follow({ ...options, signal: hiddenSignal(HIDDEN_MS, signal) }, resumeToken);
+    const visible = hiddenSignal(HIDDEN_MS, signal);
+    for (let isAgain = false; !visible.aborted; isAgain = true) {
+      const stretch = { ...options, signal: visible, isAgain };
+      resumeToken = await inSlot((mayStay) => follow({ ...stretch, mayStay }, resumeToken));
+      if (!visible.aborted) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
   }
 }
 
-/** Follows changes behind a place, "" for a new beginning. Returns the place where it was when the signal was aborted. */
-async function follow({ cache, filter, signal, change }: FollowOptions, begin: string): Promise<string> {
+interface StretchOptions extends FollowOptions {
+  /** Whether it goes on until the signal is aborted, and not only to where all changes have come. */
+  mayStay: boolean;
+  /** Whether it goes on behind another stretch, without a gap. */
+  isAgain: boolean;
+}
+
+/** Follows changes behind a place, "" for a new beginning. Returns the place where it was at its end. */
+async function follow(
+  { cache, filter, signal, change, mayStay, isAgain }: StretchOptions,
+  begin: string,
+): Promise<string> {
   let resumeToken = begin;
+  let hasGap = !isAgain;
   let isReloading = false;
   const reload = () => {
     if (isReloading) return;
@@ -71,24 +90,28 @@ async function follow({ cache, filter, signal, change }: FollowOptions, begin: s
       }
       note(user.id, user);
       if (!isOwn && changesOrder(cache)) reload();
-    } else if (event.type !== "progress") {
+    } else if (event.type !== "progress" && (event.type !== "synced" || hasGap)) {
       if (event.type === "removed") note(event.userId, "removed");
       // Where the stream begins, the list may have been read before.
       reload();
     }
   };
   const onState = (state: Live["state"]) => change(() => ({ state }));
+  // A stretch begins where the one before was live.
+  const onRetry = () => onState("catching up");
   for (;;) {
     try {
-      for await (const event of client.users.watch({ filter, resumeToken }, { signal, onState })) {
+      for await (const event of client.users.watch({ filter, resumeToken }, { signal, onState, onRetry })) {
         take(event);
         resumeToken = event.resumeToken || resumeToken;
+        if (event.type === "synced" && !mayStay) return resumeToken;
       }
     } catch (error) {
       if (signal.aborted) return resumeToken;
       // The changes that were missed are no longer kept: the list is loaded anew.
       if (resumeToken === "" || !(error instanceof ChangesGoneError)) throw error;
       resumeToken = "";
+      hasGap = true;
     }
   }
 }
