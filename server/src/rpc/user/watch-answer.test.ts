@@ -35,8 +35,9 @@ test("changes are encoded once for all watchers of a filter, who write the same 
   expect(allToo?.encode(codec).bytes).toBe(all?.encode(codec).bytes);
   expect(encoded).toBe(2);
   expect(redToo?.encode(codec).bytes).toBe(red?.encode(codec).bytes);
-  // Tokens are bound to the filter.
+  // The control: tokens are bound to the filter, so that each has its own bytes.
   expect(red?.encode(codec).bytes).not.toEqual(all?.encode(codec).bytes);
+  expect(encoded).toBe(4);
   changes.close();
   await repository.close();
 });
