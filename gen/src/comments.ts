@@ -127,7 +127,7 @@ export const comments: Readonly<Record<string, string>> = {
   "user.v1.WatchUsersRequest.include_existing": "Whether a call that begins anew first gets every user that matches. It does\nso without a resume_token, and after reset, which then takes the place of\nout_of_range.",
   "user.v1.WatchUsersRequest.resume_token": "resume_token of the event to go on behind, from a call with the same filter;\nempty to begin with the changes from now on. It is out_of_range if the server\nno longer keeps the changes behind it, or has another database by now, and\ninvalid_argument if it is of another filter or no token at all.",
   "user.v1.WatchUsersResponse.Progress": "Nothing has changed for a while.",
-  "user.v1.WatchUsersResponse.Reset": "What was received before is void: every user that matches follows.",
+  "user.v1.WatchUsersResponse.Reset": "All that was received before is void: every user that matches follows.",
   "user.v1.WatchUsersResponse.Synced": "Every change from before the call has been sent.",
   "user.v1.WatchUsersResponse.change_id": "Id of the change, the same in each stream and in GetUserHistory. Empty for\nevents that are no change.",
   "user.v1.WatchUsersResponse.created": "A user that was created or begins to match the filter, or existed already.",

@@ -527,7 +527,7 @@ export const WatchUsersResponse_ProgressSchema: GenMessage<WatchUsersResponse_Pr
   messageDesc(file_user_v1_user, 14, 1);
 
 /**
- * What was received before is void: every user that matches follows.
+ * All that was received before is void: every user that matches follows.
  *
  * @generated from message user.v1.WatchUsersResponse.Reset
  */
