@@ -26,11 +26,13 @@ export function connectCalls(
   };
 }
 
-async function* chat() {
+/** Yields the messages of a conversation, without waiting for answers. */
+export async function* chat() {
   for (let sent = 0; sent < CHAT_MESSAGES; sent++) yield { message: "ping" };
 }
 
-async function count(messages: AsyncIterable<unknown>): Promise<number> {
+/** Reads messages to their end. Resolves with their number. */
+export async function count(messages: AsyncIterable<unknown>): Promise<number> {
   let counted = 0;
   for await (const _ of messages) counted += 1;
   return counted;

@@ -4,12 +4,13 @@ import { parseArgs } from "node:util";
 export type ClientCall = "getUser" | "serverStream" | "bidirectionalStream";
 
 /** Tasks that make calls side by side. */
-const IN_FLIGHT: Readonly<Record<ClientCall, number>> = { getUser: 64, serverStream: 8, bidirectionalStream: 1 };
+export const IN_FLIGHT: Readonly<Record<ClientCall, number>> = { getUser: 64, serverStream: 8, bidirectionalStream: 1 };
 
 export interface ClientArgs {
   readonly url: string;
   readonly token: string;
   readonly protocol: "grpc" | "connect";
+  readonly httpVersion: "1.1" | "2";
   readonly userId: string;
 }
 
@@ -39,6 +40,7 @@ export async function measureClient(
       url: { type: "string", default: "" },
       token: { type: "string", default: "" },
       protocol: { type: "string", default: "grpc" },
+      http: { type: "string", default: "2" },
       user: { type: "string", default: "" },
       call: { type: "string", default: "getUser" },
       seconds: { type: "string", default: "1" },
@@ -47,7 +49,8 @@ export async function measureClient(
   });
   const call = values.call as ClientCall;
   const protocol = values.protocol === "connect" ? "connect" : "grpc";
-  const client = open({ url: values.url, token: values.token, protocol, userId: values.user });
+  const httpVersion = values.http === "1.1" ? "1.1" : "2";
+  const client = open({ url: values.url, token: values.token, protocol, httpVersion, userId: values.user });
   const make = client[call];
   if (!make) throw new Error(`this client makes no calls of ${call}`);
   const answer = call === "getUser" ? await client.check() : await make();

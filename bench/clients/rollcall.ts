@@ -1,9 +1,11 @@
 /** Rollcall's transport alone, under a generated client. */
 import { createNodeTransport } from "@rollcall/client/node";
 import { connectCalls } from "./connect-calls.ts";
-import { measureClient } from "./measure.ts";
+import { IN_FLIGHT, measureClient } from "./measure.ts";
 
 await measureClient((args) => {
-  const transport = createNodeTransport({ baseUrl: args.url, protocol: args.protocol });
+  const { url: baseUrl, protocol, httpVersion } = args;
+  const pool = httpVersion === "2" ? {} : { size: IN_FLIGHT.getUser };
+  const transport = createNodeTransport({ baseUrl, protocol, httpVersion, pool });
   return connectCalls(transport, args, { sendsToken: true });
 });

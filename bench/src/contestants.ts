@@ -40,6 +40,7 @@ const contestants = [
   ...framework("trpc", "tRPC", "trpc"),
   { ...limit("grpc-go", "grpc-go, bare handlers", "grpc-go"), isLimit: false },
   client("bare-http2", "node:http2, nothing parsed"),
+  client("bare-http", "node:http, nothing parsed"),
   client("rollcall", "Rollcall's transport"),
   client("rollcall-chain", "Rollcall's client, whole chain"),
   client("grpc-js", "@grpc/grpc-js"),

@@ -11,8 +11,8 @@ import { CHAT_MESSAGES } from "../requests.ts";
 import { startTarget } from "../target.ts";
 import { cpuMetric, type Session, type Workload } from "./workload.ts";
 
-/** The server that all clients call gives constant answers, so that only the client is measured. */
-const SERVER = "bare-http2";
+/** Servers that the clients call, which give constant answers, so that only the client is measured. */
+const SERVERS = { "1.1": "bare-http", "2": "bare-http2" };
 const CALLERS = [
   "client-bare-http2",
   "client-rollcall",
@@ -20,7 +20,8 @@ const CALLERS = [
   "client-grpc-js",
   "client-connect-node",
 ];
-const STREAMERS = ["client-rollcall", "client-grpc-js", "client-connect-node"];
+const CONNECT_CALLERS = ["client-rollcall", "client-rollcall-chain", "client-connect-node"];
+const STREAMERS = ["client-rollcall", "client-rollcall-chain", "client-grpc-js", "client-connect-node"];
 const runFile = promisify(execFile);
 
 interface ClientOptions {
@@ -28,6 +29,8 @@ interface ClientOptions {
   readonly title: string;
   readonly call: ClientCall;
   readonly protocol: "grpc" | "connect";
+  /** Default "2". */
+  readonly httpVersion?: "1.1" | "2";
   readonly contestants: readonly string[];
   readonly unit: readonly [units: string, singular: string];
   /** Result that the first call has to have. */
@@ -53,7 +56,17 @@ export const clientWorkloads: readonly Workload[] = [
     title: "Clients: GetUser, Connect protobuf over h2c, 64 in flight",
     call: "getUser",
     protocol: "connect",
-    contestants: ["client-rollcall", "client-rollcall-chain", "client-connect-node"],
+    contestants: ["client-bare-http2", ...CONNECT_CALLERS],
+    unit: CALLS,
+    expected: seedOf(0).name,
+  }),
+  createClientWorkload({
+    name: "client-get-connect-http1",
+    title: "Clients: GetUser, Connect protobuf over HTTP/1.1, 64 connections",
+    call: "getUser",
+    protocol: "connect",
+    httpVersion: "1.1",
+    contestants: ["client-bare-http", ...CONNECT_CALLERS],
     unit: CALLS,
     expected: seedOf(0).name,
   }),
@@ -92,7 +105,7 @@ function createClientWorkload({
       cpuMetric(singular),
     ],
     contestants,
-    limit: "client-bare-http2",
+    limit: options.httpVersion === "1.1" ? "client-bare-http" : "client-bare-http2",
     needsH2load: false,
     open: (context, contestant) => openClient(context, contestant, options),
   };
@@ -101,16 +114,21 @@ function createClientWorkload({
 async function openClient(
   context: Context,
   contestant: Contestant,
-  { call, protocol, expected }: Pick<ClientOptions, "call" | "protocol" | "expected">,
+  {
+    call,
+    protocol,
+    httpVersion = "2",
+    expected,
+  }: Pick<ClientOptions, "call" | "protocol" | "httpVersion" | "expected">,
 ): Promise<Session> {
-  const server = contestantsByName.get(SERVER);
-  if (!server) throw new Error(`${SERVER} is no contestant`);
+  const server = contestantsByName.get(SERVERS[httpVersion]);
+  if (!server) throw new Error(`${SERVERS[httpVersion]} is no contestant`);
   const target = await startTarget(context, server);
   const { seconds, warmUpSeconds } = context.options;
   const args = [
     join(import.meta.dirname, "../../clients", contestant.program),
     ...["--url", target.url, "--token", context.token, "--user", seededUsers()[0]?.id ?? ""],
-    ...["--call", call, "--protocol", protocol],
+    ...["--call", call, "--protocol", protocol, "--http", httpVersion],
     ...["--seconds", String(seconds), "--warm-up", String(warmUpSeconds)],
   ];
   return {
