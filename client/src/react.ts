@@ -3,17 +3,10 @@ import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tansta
 import { createContext, useCallback, useContext, useEffect, useState } from "react";
 import type { Rollcall } from "./rollcall.ts";
 import type { WatchState } from "./streams/watch.ts";
-import type { NewUser, UserChanges, UserQuery } from "./users.ts";
+import type { NewUser, UserChanges, UserQuery, Users } from "./users.ts";
 
 /** Time in which changes are gathered before they are read, in milliseconds. */
 const GATHER_MS = 250;
-
-export interface UsersWatch {
-  readonly state: WatchState;
-  readonly error: unknown;
-}
-
-const START: UsersWatch = { state: "catching up", error: undefined };
 
 /** Keys of what the hooks keep; `all` is the beginning of the others. */
 export const rollcallKeys = {
@@ -35,10 +28,9 @@ export function useRollcall(): Rollcall {
   return client;
 }
 
-/** Queries one user. */
+/** Queries one user. The client repeats calls itself, here as below. */
 export function useUser(id: string) {
   const { users } = useRollcall();
-  // The client repeats calls itself, here as below.
   return useQuery({
     queryKey: rollcallKeys.user(id),
     queryFn: ({ signal }) => users.get(id, { signal }),
@@ -47,62 +39,57 @@ export function useUser(id: string) {
 }
 
 /** Queries the users that a filter finds, page after page. */
-export function useUsers(query: Pick<UserQuery, "filter" | "orderBy" | "pageSize" | "includeTotalSize"> = {}) {
-  const { users } = useRollcall();
-  return useInfiniteQuery({
-    queryKey: [...rollcallKeys.lists, query],
-    queryFn: ({ pageParam, signal }) => users.list({ ...query, pageToken: pageParam }, { signal }),
-    initialPageParam: "",
-    getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
-    retry: false,
-  });
-}
+export const useUsers = (query: Pick<UserQuery, "filter" | "orderBy" | "pageSize" | "includeTotalSize"> = {}) =>
+  usePages([...rollcallKeys.lists, query], (users, pageToken, signal) =>
+    users.list({ ...query, pageToken }, { signal }),
+  );
 
 /** Queries the changes of a user, the latest first, page after page. */
-export function useUserHistory(id: string) {
+export const useUserHistory = (id: string) =>
+  usePages(rollcallKeys.history(id), (users, pageToken, signal) => users.history(id, { pageToken }, { signal }));
+
+function usePages<Page extends { nextPageToken: string }>(
+  queryKey: readonly unknown[],
+  read: (users: Users, pageToken: string, signal: AbortSignal) => Promise<Page>,
+) {
   const { users } = useRollcall();
   return useInfiniteQuery({
-    queryKey: rollcallKeys.history(id),
-    queryFn: ({ pageParam, signal }) => users.history(id, { pageToken: pageParam }, { signal }),
+    queryKey,
+    queryFn: ({ pageParam, signal }) => read(users, pageParam, signal),
     initialPageParam: "",
     getNextPageParam: ({ nextPageToken }) => nextPageToken || undefined,
     retry: false,
   });
 }
 
+/** A user to write; with an etag, only if the user still has it. */
+type Target = { id: string; etag?: string | undefined };
+
 /** Returns the mutation that creates a user. */
-export function useCreateUser() {
+export const useCreateUser = () => useWrite((users, user: NewUser) => users.create(user));
+
+/** Returns the mutation that changes a user. */
+export const useUpdateUser = () =>
+  useWrite((users, { id, changes, etag }: Target & { changes: UserChanges }) => users.update(id, changes, { etag }));
+
+/** Returns the mutation that removes a user. */
+export const useDeleteUser = () => useWrite((users, { id, etag }: Target) => users.delete(id, { etag }));
+
+function useWrite<Input, Result>(write: (users: Users, input: Input) => Promise<Result>) {
   const { users } = useRollcall();
-  const refresh = useRefresh();
-  return useMutation({ mutationFn: (user: NewUser) => users.create(user), onSettled: refresh });
+  return useMutation({ mutationFn: (input: Input) => write(users, input), onSettled: useRefresh() });
 }
 
-/** Returns the mutation that changes a user; with an etag, only if the user still has it. */
-export function useUpdateUser() {
-  const { users } = useRollcall();
-  const refresh = useRefresh();
-  return useMutation({
-    mutationFn: ({ id, changes, etag }: { id: string; changes: UserChanges; etag?: string | undefined }) =>
-      users.update(id, changes, { etag }),
-    onSettled: refresh,
-  });
+export interface UsersWatch {
+  readonly state: WatchState;
+  readonly error: unknown;
 }
 
-/** Returns the mutation that removes a user; with an etag, only if the user still has it. */
-export function useDeleteUser() {
-  const { users } = useRollcall();
-  const refresh = useRefresh();
-  return useMutation({
-    mutationFn: ({ id, etag }: { id: string; etag?: string | undefined }) => users.delete(id, { etag }),
-    onSettled: refresh,
-  });
-}
+const START: UsersWatch = { state: "catching up", error: undefined };
 
 /**
  * Follows the changes of the users that a filter finds, and reads what the hooks above show again when there are some.
- *
- * @returns "live" when everything has come that the server knows of, else "catching up"; the error of a watch that can't
- * go on.
+ * Returns the state of the watch, and the error of one that can't go on.
  */
 export function useWatchUsers({ filter = "" }: { filter?: string } = {}): UsersWatch {
   const { users } = useRollcall();
@@ -112,16 +99,16 @@ export function useWatchUsers({ filter = "" }: { filter?: string } = {}): UsersW
     const controller = new AbortController();
     const { signal } = controller;
     const set = (next: UsersWatch) => signal.aborted || setWatch(next);
+    const onState = (state: WatchState) => set({ state, error: undefined });
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const gather = () => {
-      timer ??= setTimeout(() => {
-        timer = undefined;
-        void refresh();
-      }, GATHER_MS);
+    const read = () => {
+      timer = undefined;
+      void refresh();
     };
     const follow = async () => {
-      const onState = (state: WatchState) => set({ state, error: undefined });
-      for await (const { type } of users.watch({ filter }, { signal, onState })) if (type !== "progress") gather();
+      for await (const { type } of users.watch({ filter }, { signal, onState })) {
+        if (type !== "progress") timer ??= setTimeout(read, GATHER_MS);
+      }
     };
     follow().catch((error: unknown) => set({ ...START, error }));
     return () => {
