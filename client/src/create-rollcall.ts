@@ -1,5 +1,5 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
-import { type CommonOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "./options.ts";
+import { type CommonOptions, createCallChain, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { loadStreams } from "./parts.ts";
 import { Rollcall } from "./rollcall.ts";
 import { chatToCome } from "./streams/chat-to-come.ts";
@@ -15,7 +15,8 @@ export type RollcallOptions = CommonOptions & FetchTransportOptions;
  */
 export function createRollcall(options: RollcallOptions): Rollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const transport = createFetchTransport({ ...options, timeoutMs, interceptors: createInterceptors(options) });
+  const { interceptors } = createCallChain(options);
+  const transport = createFetchTransport({ ...options, timeoutMs, interceptors });
   const closed = new AbortController();
   return new Rollcall({
     transport: untilClosed(transport, closed.signal),

@@ -11,7 +11,7 @@ export {
   UserNotFoundError,
   ValidationError,
 } from "./errors.ts";
-export { type AuthOptions, createAuthInterceptor, type GetToken, type TokenRequest } from "./interceptors/auth.ts";
+export { type AuthOptions, createAuthInterceptor } from "./interceptors/auth.ts";
 export { createLoggingInterceptor, type LoggingOptions } from "./interceptors/logging.ts";
 export { createRequestIdInterceptor, type RequestIdOptions } from "./interceptors/request-id.ts";
 export { createRetryInterceptor } from "./interceptors/retry.ts";
@@ -21,6 +21,7 @@ export { ForeignAnswerError, findForeignAnswer } from "./internal/foreign-answer
 export type { Logger } from "./internal/logger.ts";
 export { findCause, RequestNotSentError } from "./internal/not-sent.ts";
 export { randomId } from "./internal/random-id.ts";
+export type { GetToken, TokenRequest } from "./internal/token-source.ts";
 export type { CommonOptions } from "./options.ts";
 export { preloadStreams } from "./parts.ts";
 export type { RetryBudgetOptions, RetryEvent, RetryOptions } from "./retry/policy.ts";

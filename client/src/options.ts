@@ -1,12 +1,13 @@
 import type { Interceptor } from "@connectrpc/connect";
-import { createAuthInterceptor, type GetToken } from "./interceptors/auth.ts";
+import { authenticate } from "./interceptors/auth.ts";
 import { createLoggingInterceptor } from "./interceptors/logging.ts";
 import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
-import { createRetryInterceptor } from "./interceptors/retry.ts";
+import { retryWithin } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
 import { callHook } from "./internal/call-hook.ts";
 import type { Logger } from "./internal/logger.ts";
-import type { RetryEvent, RetryOptions } from "./retry/policy.ts";
+import { type GetToken, TokenSource } from "./internal/token-source.ts";
+import { RetryBudget, type RetryEvent, type RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
@@ -28,21 +29,37 @@ export interface CommonOptions {
   interceptors?: readonly Interceptor[] | undefined;
 }
 
+/** What a client does to each call. */
+export interface CallChain {
+  readonly interceptors: Interceptor[];
+  /** Tokens that the interceptors send; undefined if they send none. */
+  readonly tokens: TokenSource | undefined;
+  /** Budget of retries. */
+  readonly budget: RetryBudget;
+}
+
 /**
- * Creates the interceptors of a client, outermost first: tracing, request id, logging (once a call), then retry, then
- * authentication (for each attempt).
+ * Creates what a client does to each call. Its interceptors, outermost first: tracing, request id, logging (once a
+ * call), then retry, then authentication (for each attempt).
  */
-export function createInterceptors(options: CommonOptions): Interceptor[] {
+export function createCallChain(options: CommonOptions): CallChain {
   const { token, getToken, retry = {}, logger, trace, interceptors = [] } = options;
   const auth = getToken ?? token;
-  return [
-    ...(trace ? [createTracingInterceptor(trace)] : []),
-    createRequestIdInterceptor(),
-    ...(logger ? [createLoggingInterceptor({ logger })] : []),
-    createRetryInterceptor(retry ? { ...retry, onRetry: tellOfRetry(retry, logger) } : { maxAttempts: 1 }),
-    ...(auth === undefined ? [] : [createAuthInterceptor({ token: auth })]),
-    ...interceptors,
-  ];
+  const tokens = auth === undefined ? undefined : new TokenSource(auth);
+  const retries = retry ? { ...retry, onRetry: tellOfRetry(retry, logger) } : { maxAttempts: 1 };
+  const budget = new RetryBudget(retry ? retry.budget : undefined);
+  return {
+    tokens,
+    budget,
+    interceptors: [
+      ...(trace ? [createTracingInterceptor(trace)] : []),
+      createRequestIdInterceptor(),
+      ...(logger ? [createLoggingInterceptor({ logger })] : []),
+      retryWithin(budget, retries),
+      ...(tokens ? [authenticate(tokens)] : []),
+      ...interceptors,
+    ],
+  };
 }
 
 function tellOfRetry({ onRetry }: RetryOptions, logger: Logger | undefined): (event: RetryEvent) => void {

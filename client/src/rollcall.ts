@@ -1,9 +1,10 @@
 // Apps that target less than ES2026 know these types by it.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, createClient, type Transport } from "@connectrpc/connect";
+import type { Client, Transport } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { createServiceClient } from "./internal/service-client.ts";
 import type { Streams } from "./streams.ts";
 import { Users } from "./users.ts";
 
@@ -33,7 +34,7 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
    * are, and throws ConnectErrors, which `toRollcallError` maps.
    */
   service<T extends DescService>(service: T): Client<T> {
-    return createClient(service, this.#transport);
+    return createServiceClient(service, this.#transport);
   }
 
   /**

@@ -42,8 +42,8 @@ export class Users {
    *
    * @throws UserNotFoundError for the first that does not exist; it then returns none.
    */
-  async batchGet(ids: readonly string[], options?: CallOptions): Promise<User[]> {
-    return (await domainErrors(this.#calls.batchGetUsers({ ids: [...ids] }, options))).users;
+  batchGet(ids: readonly string[], options?: CallOptions): Promise<User[]> {
+    return domainErrors(this.#calls.batchGetUsers({ ids: [...ids] }, options), ({ users }) => users);
   }
 
   /**
@@ -121,8 +121,9 @@ export class Users {
   }
 }
 
-async function userOf(call: Promise<{ user?: User | undefined }>): Promise<User> {
-  const { user } = await domainErrors(call);
-  if (!user) throw new Error("the server's answer has no user");
-  return user;
+function userOf(call: Promise<{ user?: User | undefined }>): Promise<User> {
+  return domainErrors(call, ({ user }) => {
+    if (!user) throw new Error("the server's answer has no user");
+    return user;
+  });
 }

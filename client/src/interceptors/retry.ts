@@ -27,8 +27,12 @@ const LAST_TRY_MS = 50;
  *   calls, and each waits for the backoff.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
+  return retryWithin(new RetryBudget(options.budget), options);
+}
+
+/** Does the same as {@link createRetryInterceptor}, with a budget that others use too. */
+export function retryWithin(budget: RetryBudget, options: RetryOptions): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
-  const budget = new RetryBudget(options.budget);
   return (next) => async (request) => {
     if (request.stream) {
       return next(request).catch((error: unknown) => {

@@ -23,7 +23,7 @@ export function withCheckedHeaders(transport: Transport): Transport {
 }
 
 /** @throws ConnectError invalid_argument */
-function checkHeaders(header: Parameters<Transport["unary"]>[3]): void {
+export function checkHeaders(header: Parameters<Transport["unary"]>[3]): void {
   if (header === undefined) return;
   const isList = Symbol.iterator in header;
   for (const [name = "", value = ""] of isList ? header : Object.entries(header)) {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { type CommonOptions, createInterceptors, DEFAULT_TIMEOUT_MS } from "../options.ts";
+import { type CommonOptions, createCallChain, DEFAULT_TIMEOUT_MS } from "../options.ts";
 import { Rollcall } from "../rollcall.ts";
 import { openChat } from "../streams/chat.ts";
 import {
@@ -13,7 +13,8 @@ import {
   upload,
 } from "../streams/upload.ts";
 import { Streams } from "../streams.ts";
-import { createNodeTransport, type NodeTransportOptions } from "./transport.ts";
+import { createFastPath } from "./fast-path.ts";
+import { type NodeTransportOptions, openTransport } from "./transport.ts";
 
 export type NodeRollcallOptions = CommonOptions & NodeTransportOptions;
 
@@ -26,11 +27,13 @@ const READ_BYTES = 64 * 1_024;
 /**
  * Creates a client with its own pool of connections, which `close` closes.
  *
- * @throws TypeError as {@link createNodeTransport}.
+ * @throws TypeError as `createNodeTransport`.
  */
 export function createRollcall(options: NodeRollcallOptions): NodeRollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const transport = createNodeTransport({ ...options, timeoutMs, interceptors: createInterceptors(options) });
+  const chain = createCallChain(options);
+  const { interceptors } = chain;
+  const transport = openTransport({ ...options, timeoutMs, interceptors }, createFastPath(options, chain));
   return new Rollcall({
     transport,
     createStreams: (calls) => new NodeStreams(calls, { upload: uploadByNode, openChat }),

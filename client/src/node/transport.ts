@@ -1,9 +1,8 @@
 import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
-import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
-import { withTimeout } from "../transports/timeout.ts";
+import type { FastPath } from "./fast-path.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
 import { loadTls, type TlsFiles } from "./tls-files.ts";
 import { type CodingName, codings } from "./transport/codings.ts";
@@ -51,6 +50,11 @@ export interface NodeTransport extends Transport {
 
 /** @throws TypeError for a baseUrl that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
+  return openTransport(options, undefined);
+}
+
+/** Does the same as {@link createNodeTransport}. @param fastPath Way past the interceptors. Default: none. */
+export function openTransport(options: NodeTransportOptions, fastPath: FastPath | undefined): NodeTransport {
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
   const { useBinaryFormat = true, useHttpGet = false, acceptCompression = ["gzip", "br"], sendCompression } = options;
   const urls = [options.baseUrl].flat().map(parseServerAddress);
@@ -66,9 +70,11 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
 
   const carrier = new (httpVersion === "2" ? Http2Carrier : Http1Carrier)(origins, tls, settings);
   const limits = validateReadWriteMaxBytes(readMaxBytes, undefined, options.compressMinBytes);
-  const transport = new CallTransport({
+  const { unary, stream } = new CallTransport({
     ...limits,
     carrier,
+    fastPath,
+    timeoutMs: options.timeoutMs,
     form: forms[protocol],
     baseUrl: first.href,
     useBinaryFormat,
@@ -78,5 +84,5 @@ export function createNodeTransport(options: NodeTransportOptions): NodeTranspor
     acceptCompression: acceptCompression.map((name) => codings[name]),
     sendCompression: sendCompression && codings[sendCompression],
   });
-  return { ...withTimeout(withCheckedHeaders(transport), options.timeoutMs), close: () => carrier.close() };
+  return { unary, stream, close: () => carrier.close() };
 }

@@ -11,21 +11,25 @@ export const MAX_TIMEOUT_MS = 99_999_999;
  * @param defaultTimeoutMs Deadline of unary calls that set none. Default: the server's.
  */
 export function withTimeout(transport: Transport, defaultTimeoutMs: number | undefined): Transport {
-  const bounded = (timeoutMs: number | undefined) => timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS);
   return {
     async unary(method, signal, timeoutMs = defaultTimeoutMs, header, message, values = createContextValues()) {
       try {
-        return await transport.unary(method, signal, bounded(timeoutMs), header, message, values);
+        return await transport.unary(method, signal, boundTimeout(timeoutMs), header, message, values);
       } catch (error) {
         throw explainDeadline(error, values);
       }
     },
     async stream(method, signal, timeoutMs, header, messages, values = createContextValues()) {
       try {
-        return await transport.stream(method, signal, bounded(timeoutMs), header, messages, values);
+        return await transport.stream(method, signal, boundTimeout(timeoutMs), header, messages, values);
       } catch (error) {
         throw explainDeadline(error, values);
       }
     },
   };
+}
+
+/** Returns the longest deadline that can be sent in the place of all that are longer. */
+export function boundTimeout(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS);
 }

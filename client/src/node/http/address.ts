@@ -34,6 +34,8 @@ export class Address {
    * Authority, such as `rollcall.example.com:8443` or `[::1]:8080`: the server's name in a request (RFC 9113, 8.3.1).
    */
   readonly authority: string;
+  /** The same, as a request over HTTP/1.1 takes it. */
+  readonly location: { readonly protocol: string; readonly host: string; readonly port: string };
   #failures = 0;
   #restsUntilMs = 0;
   #loss: ConnectionLostError | undefined;
@@ -46,7 +48,9 @@ export class Address {
 
   constructor(origin: string) {
     this.origin = origin;
-    this.authority = new URL(origin).host;
+    const { host, protocol, hostname, port } = new URL(origin);
+    this.authority = host;
+    this.location = { protocol, host: hostname.replace(/^\[|\]$/g, ""), port };
   }
 
   get isResting(): boolean {

@@ -36,23 +36,29 @@ export function exchange(
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const { verb, path, headers } = call.head;
-    const { origin } = address;
-    const send = origin.startsWith("https:") ? https.request : http.request;
-    const request = send(new URL(path, origin), { method: verb, headers, agent });
+    const { origin, location } = address;
+    const send = location.protocol === "https:" ? https.request : http.request;
+    const request = send({ ...location, path, method: verb, headers, agent });
     const wire = new Http1Wire(request);
     let isConnected = false;
     let hasResponded = false;
     /** Whether the call has been told how the exchange ended. */
     let isOver = false;
     let failure: ConnectError | undefined;
-    const { signal } = call;
+    /** Signal of a call that waits for its connection. */
+    let signal: AbortSignal | undefined;
     /** The caller has given up before there is a connection. */
     const abort = () => {
-      failure ??= beforeConnect(signal.reason);
+      failure ??= beforeConnect(signal?.reason);
       request.destroy();
     };
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
+    // Runs behind the event that gives a free connection to the request, as most get one.
+    process.nextTick(() => {
+      if (isConnected || request.destroyed) return;
+      signal = call.signal;
+      signal.addEventListener("abort", abort, { once: true });
+      if (signal.aborted) abort();
+    });
     /** Opening of the connection. Its error says best why there is none. */
     let opened: Promise<void> | undefined;
     const settle = (error: ConnectError) => {
@@ -89,7 +95,7 @@ export function exchange(
     });
     request.on("drain", () => wire.isCanceled || call.onDrain());
     request.once("close", () => {
-      signal.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", abort);
       onEnd();
       if (!isOver) fail(() => lost(address));
     });
@@ -105,7 +111,8 @@ export function exchange(
     // Read nothing of the body before it can leave, since the next address needs all of it.
     request.once("socket", (socket) => {
       opened = opening.get(socket);
-      opened?.then(connected, () => {});
+      if (request.reusedSocket) connected();
+      else opened?.then(connected, () => {});
     });
   });
 }

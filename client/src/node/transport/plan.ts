@@ -50,7 +50,7 @@ export class MethodPlan {
     this.options = options;
     this.url = createMethodUrl(options.baseUrl, method);
     this.path = pathOf(this.url);
-    this.headers = Object.fromEntries(this.makeHeader(undefined));
+    this.headers = this.listHeaders(undefined);
     this.contentType = String(this.headers["content-type"]);
     const isRead = method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
     this.usesGet = options.useHttpGet && form.canGet && isRead;
@@ -77,6 +77,11 @@ export class MethodPlan {
       headers[known] = value;
     }
     return headers;
+  }
+
+  /** Returns the headers that {@link makeHeader} makes. */
+  listHeaders(init: HeaderInit): OutgoingHttpHeaders {
+    return Object.fromEntries(this.makeHeader(init));
   }
 
   /** @throws ConnectError for a message that can't be sent. */
@@ -124,8 +129,15 @@ export function pathOf(url: string): string {
 
 /** U+FFFD in UTF-8. */
 const REPLACEMENT = Buffer.from("\ufffd");
+const [FIRST_BYTE] = REPLACEMENT;
+/** Size up to which a loop is faster than a search, in bytes. */
+const SHORT_BYTES = 256;
 
 /** Returns whether a message in binary may have had half of a surrogate pair, in whose place U+FFFD is written. */
 function mayBeIllFormed(bytes: Uint8Array): boolean {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(REPLACEMENT);
+  if (bytes.byteLength > SHORT_BYTES) {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(REPLACEMENT);
+  }
+  for (let index = 0; index < bytes.byteLength; index++) if (bytes[index] === FIRST_BYTE) return true;
+  return false;
 }

@@ -10,6 +10,7 @@ import { MessageReader } from "@rollcall/shared/message-reader";
 import { checkAnswer, isAnswer } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { broken, wrongCount } from "./faults.ts";
+import { LazyResponse } from "./lazy-response.ts";
 import type { MethodPlan } from "./plan.ts";
 
 /** A complete answer to a call with one message each way, as it came. */
@@ -34,41 +35,11 @@ export function readUnary(answer: UnaryAnswer): UnaryResponse | Promise<UnaryRes
 function readPlain(answer: UnaryAnswer): UnaryResponse | undefined {
   const { plan, body, trailers, messages, headers } = answer;
   const { form } = plan;
-  if (form.protocol === "connect") return lazyResponse(plan, plan.parse(body), headers, undefined);
+  if (form.protocol === "connect") return new LazyResponse(plan, plan.parse(body), headers, undefined);
   if (form.protocol !== "grpc" || messages || trailers?.["grpc-status"] !== "0") return undefined;
   const isOnlyMessage = body[0] === 0 && body.byteLength === ENVELOPE_HEADER_BYTES + sizeInEnvelope(body);
   if (!isOnlyMessage || trailers["grpc-status-details-bin"] !== undefined) return undefined;
-  return lazyResponse(plan, plan.parse(body.subarray(ENVELOPE_HEADER_BYTES)), headers, trailers);
-}
-
-/**
- * Returns the response of a call. Its headers are made when they are asked for, which few callers do. The getters are its
- * own, so that a copy, as interceptors make, has them too.
- */
-function lazyResponse(
-  { method }: MethodPlan,
-  message: Message,
-  headers: IncomingHttpHeaders,
-  trailers: IncomingHttpHeaders | undefined,
-): UnaryResponse {
-  let made: readonly [header: Headers, trailer: Headers] | undefined;
-  const make = () => {
-    const header = toWebHeaders(headers);
-    made ??= trailers ? [header, toWebHeaders(trailers)] : trailerDemux(header);
-    return made;
-  };
-  return {
-    stream: false,
-    service: method.parent,
-    method: method as UnaryResponse["method"],
-    message,
-    get header() {
-      return (made ?? make())[0];
-    },
-    get trailer() {
-      return (made ?? make())[1];
-    },
-  };
+  return new LazyResponse(plan, plan.parse(body.subarray(ENVELOPE_HEADER_BYTES)), headers, trailers);
 }
 
 async function readClosely(answer: UnaryAnswer): Promise<UnaryResponse> {

@@ -23,6 +23,8 @@ export interface StreamStart extends CallStart {
   /** Called with the head of the answer, whose messages follow. */
   resolve(response: StreamResponse): void;
   reject(error: ConnectError): void;
+  /** Called with the error of a stream that has failed, whether or not it was open. */
+  readonly onFailed: ((error: ConnectError) => void) | undefined;
 }
 
 /** One call with many messages in its request, in its answer, or in both. */
@@ -185,6 +187,7 @@ export class StreamCall extends ClientCall {
 
   protected settle(error: ConnectError | undefined): void {
     this.#body.close(error);
+    if (error) this.#start.onFailed?.(error);
     if (!this.#hasAnswered) {
       if (error) this.#start.reject(error);
     } else if (error) this.#messages.fail(error);

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
-import type { DescMessage, DescMethod, MessageInitShape } from "@bufbuild/protobuf";
+import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
   ConnectError,
@@ -10,84 +10,166 @@ import {
   type Transport,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { transformConnectPostToGetRequest } from "@connectrpc/connect/protocol-connect";
-import { COMPRESSED, envelope } from "@rollcall/shared/envelope";
-import type { CallStart } from "./call.ts";
+import { checkHeaders } from "../../internal/checked-headers.ts";
+import { explainDeadline } from "../../retry/last-fault.ts";
+import { boundTimeout } from "../../transports/timeout.ts";
+import type { FastPath } from "../fast-path.ts";
 import type { ClientForm, HeaderInit } from "./forms.ts";
+import { toCopyable } from "./lazy-response.ts";
 import { MethodPlan, pathOf, type WireOptions } from "./plan.ts";
 import { runStreamingCall, runUnaryCall } from "./run-call.ts";
-import { StreamCall } from "./stream-call.ts";
-import { UnaryCall } from "./unary-call.ts";
-import type { Carrier, RequestHead } from "./wire.ts";
+import { type AnyInit, type Outcome, type Outgoing, Sender } from "./sender.ts";
+import type { Carrier } from "./wire.ts";
 
 export interface CallTransportOptions extends WireOptions {
   readonly form: ClientForm;
   readonly carrier: Carrier;
   /** Outermost first. */
   readonly interceptors: readonly Interceptor[];
-}
-
-type AnyInit = MessageInitShape<DescMessage>;
-
-/** A request as it goes to the wire, without its message. */
-interface Outgoing {
-  readonly path: string;
-  readonly headers: OutgoingHttpHeaders;
-  readonly signal: AbortSignal | undefined;
-  /** Undefined where the signal has the deadline. */
+  /** Way past the interceptors, for calls that go well. */
+  readonly fastPath: FastPath | undefined;
+  /** Deadline of unary calls that set none, in milliseconds. */
   readonly timeoutMs: number | undefined;
 }
 
+/** A call as its caller makes it. */
+interface Call<Message> {
+  readonly plan: MethodPlan;
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly header: HeaderInit;
+  readonly message: Message;
+  readonly values: ContextValues | undefined;
+}
+
 /**
- * Makes calls over a carrier. Without interceptors, a call goes straight from its caller to the wire. With some, it goes
- * through Connect's own chain first, so that they see what they see with any transport.
+ * Makes calls over a carrier. Without interceptors, or by the fast path, a call goes straight from its caller to the
+ * wire. Else it goes through Connect's own chain first, so that interceptors see what they see with any transport.
  */
 export class CallTransport implements Transport {
   readonly #options: CallTransportOptions;
   readonly #interceptors: Interceptor[];
+  readonly #sender: Sender;
   /** One for each method. */
   readonly #plans = new Map<DescMethod, MethodPlan>();
 
   constructor(options: CallTransportOptions) {
     this.#options = options;
     this.#interceptors = [...options.interceptors];
+    this.#sender = new Sender(options.carrier);
   }
 
-  readonly unary: Transport["unary"] = (method, signal, timeout, header, message, contextValues) => {
-    const plan = this.#planOf(method);
-    const timeoutMs = timeoutOf(timeout);
-    if (this.#interceptors.length === 0) {
-      return this.#sendUnary(plan, this.#outgoing(plan, signal, timeoutMs, header), message) as never;
-    }
-    const request = {
-      ...requestOf(plan, header, timeoutMs),
-      stream: false,
-      message,
-      contextValues: valuesOf(contextValues),
-    };
-    const scope = { interceptors: this.#interceptors, signal, timeoutMs };
-    return runUnaryCall(scope, request as never, (sent) =>
-      this.#sendUnary(plan, outgoingOf(plan, sent), sent.message),
-    ) as never;
-  };
+  readonly unary: Transport["unary"] = (method, signal, timeoutMs, header, message, values) =>
+    new Promise((resolve, reject) => {
+      const known = timeoutOf(timeoutMs ?? this.#options.timeoutMs);
+      const call = { plan: this.#planOf(method), signal, timeoutMs: known, header, message, values };
+      this.#startUnary(call, { resolve: resolve as (response: UnaryResponse) => void, reject });
+    });
 
-  readonly stream: Transport["stream"] = (method, signal, timeout, header, messages, contextValues) => {
-    const plan = this.#planOf(method);
-    const timeoutMs = timeoutOf(timeout);
+  readonly stream: Transport["stream"] = (method, signal, timeoutMs, header, message, values) =>
+    new Promise((resolve, reject) => {
+      const known = timeoutOf(timeoutMs);
+      const call = { plan: this.#planOf(method), signal, timeoutMs: known, header, message, values };
+      this.#startStream(call, { resolve: resolve as (response: StreamResponse) => void, reject });
+    });
+
+  /** @throws ConnectError for headers that can't be sent. */
+  #startUnary(call: Call<AnyInit>, outcome: Outcome<UnaryResponse>): void {
+    const { plan, header, message } = call;
+    const { fastPath } = this.#options;
+    if (header !== undefined) checkHeaders(header);
+    const headers = plan.copyHeaders(header);
     if (this.#interceptors.length === 0) {
-      return this.#openStream(plan, this.#outgoing(plan, signal, timeoutMs, header), messages) as never;
-    }
-    const request = {
-      ...requestOf(plan, header, timeoutMs),
-      stream: true,
-      message: messages,
-      contextValues: valuesOf(contextValues),
-    };
+      this.#sender.sendUnary(outgoingTo(call, headers ?? plan.listHeaders(header)), message, outcome);
+    } else if (headers && fastPath?.addHeaders(headers)) this.#sendFast(call, headers, fastPath, outcome);
+    else outcome.resolve(this.#runUnary(call) as never);
+  }
+
+  #sendFast(
+    call: Call<AnyInit>,
+    headers: OutgoingHttpHeaders,
+    fastPath: FastPath,
+    { resolve, reject }: Outcome<UnaryResponse>,
+  ): void {
+    const { signal, timeoutMs, message } = call;
+    const endsAtMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    this.#sender.sendUnary(outgoingTo(call, headers), message, {
+      resolve(response) {
+        fastPath.succeeded();
+        resolve(response);
+      },
+      reject: (error) => {
+        const leftMs = endsAtMs - performance.now();
+        if (signal?.aborted) reject(ConnectError.from(signal.reason, Code.Canceled));
+        else if (leftMs < 1) reject(error);
+        else {
+          const left = { ...call, timeoutMs: timeoutMs && leftMs };
+          resolve(this.#runUnary(left, { error, requestId: String(headers["x-request-id"]) }) as never);
+        }
+      },
+    });
+  }
+
+  /** @param failed A first attempt, which the interceptors get to know as theirs. */
+  async #runUnary(
+    call: Call<AnyInit>,
+    failed?: { readonly error: ConnectError; readonly requestId: string },
+  ): Promise<UnaryResponse> {
+    const { signal, timeoutMs, message, values = createContextValues() } = call;
+    const request = { ...requestOf(call), stream: false, message, contextValues: values };
+    if (failed) request.header.set("x-request-id", failed.requestId);
+    let firstError = failed?.error;
     const scope = { interceptors: this.#interceptors, signal, timeoutMs };
-    return runStreamingCall(scope, request as never, (sent) =>
-      this.#openStream(plan, outgoingOf(plan, sent), sent.message),
-    ) as never;
-  };
+    try {
+      return await runUnaryCall(scope, request as never, (sent) => {
+        const error = firstError;
+        firstError = undefined;
+        return new Promise((resolve, reject) => {
+          if (error) reject(error);
+          else {
+            const outcome = { resolve: (response: UnaryResponse) => resolve(toCopyable(response)), reject };
+            this.#sender.sendUnary(outgoingOf(call.plan, sent), sent.message, outcome);
+          }
+        });
+      });
+    } catch (error) {
+      throw explainDeadline(error, values);
+    }
+  }
+
+  /** @throws ConnectError for headers that can't be sent. */
+  #startStream(call: Call<AsyncIterable<AnyInit>>, outcome: Outcome<StreamResponse>): void {
+    const { plan, header, message, signal } = call;
+    const { fastPath } = this.#options;
+    if (header !== undefined) checkHeaders(header);
+    const headers = plan.copyHeaders(header);
+    if (this.#interceptors.length === 0) {
+      this.#sender.openStream(outgoingTo(call, headers ?? plan.listHeaders(header)), message, outcome);
+    } else if (headers && fastPath?.addHeaders(headers)) {
+      const reject = (error: ConnectError) =>
+        outcome.reject(signal?.aborted ? ConnectError.from(signal.reason, Code.Canceled) : error);
+      const onFailed = (error: ConnectError) => fastPath.streamFailed(error, headers);
+      this.#sender.openStream(outgoingTo(call, headers), message, { ...outcome, reject }, onFailed);
+    } else outcome.resolve(this.#runStream(call) as never);
+  }
+
+  async #runStream(call: Call<AsyncIterable<AnyInit>>): Promise<StreamResponse> {
+    const { signal, timeoutMs, message, values = createContextValues() } = call;
+    const request = { ...requestOf(call), stream: true, message, contextValues: values };
+    const scope = { interceptors: this.#interceptors, signal, timeoutMs };
+    try {
+      return await runStreamingCall(
+        scope,
+        request as never,
+        (sent) =>
+          new Promise((resolve, reject) => {
+            this.#sender.openStream(outgoingOf(call.plan, sent), sent.message, { resolve, reject });
+          }),
+      );
+    } catch (error) {
+      throw explainDeadline(error, values);
+    }
+  }
 
   #planOf(method: DescMethod): MethodPlan {
     let plan = this.#plans.get(method);
@@ -97,76 +179,22 @@ export class CallTransport implements Transport {
     }
     return plan;
   }
-
-  #outgoing(
-    plan: MethodPlan,
-    signal: AbortSignal | undefined,
-    timeoutMs: number | undefined,
-    init: HeaderInit,
-  ): Outgoing {
-    const headers = plan.copyHeaders(init) ?? Object.fromEntries(plan.makeHeader(init));
-    const { form } = plan;
-    if (timeoutMs !== undefined) headers[form.timeoutHeader] = form.timeoutValue(timeoutMs);
-    return { path: plan.path, headers, signal, timeoutMs };
-  }
-
-  #sendUnary(plan: MethodPlan, outgoing: Outgoing, message: AnyInit): Promise<UnaryResponse> {
-    return new Promise((resolve, reject) => {
-      const bytes = plan.serialize(message);
-      const { sendCompression } = plan.options;
-      const carry = (content: Uint8Array, isCompressed: boolean) => {
-        const { head, body } = this.#compose(plan, outgoing, content, isCompressed);
-        this.#carry(new UnaryCall({ ...startOf(plan, outgoing, head), plan, body, resolve, reject }), outgoing);
-      };
-      if (sendCompression && plan.isCompressed(bytes)) {
-        sendCompression
-          .compress(bytes)
-          .then((shorter) => carry(shorter, true))
-          .catch(reject);
-      } else carry(bytes, false);
-    });
-  }
-
-  /** Puts a unary request together. */
-  #compose(
-    plan: MethodPlan,
-    { path, headers }: Outgoing,
-    content: Uint8Array,
-    isCompressed: boolean,
-  ): { head: RequestHead; body: Uint8Array | undefined } {
-    const { form, options, method } = plan;
-    if (form.isUnaryEnveloped) {
-      return { head: { verb: "POST", path, headers }, body: envelope(isCompressed ? COMPRESSED : 0, content) };
-    }
-    // Without envelopes, the header alone says whether the body is compressed.
-    if (!isCompressed) delete headers[form.encodingHeader("unary")];
-    if (!plan.usesGet) return { head: { verb: "POST", path, headers }, body: content };
-    const header = new Headers(headers as Record<string, string>);
-    const url = new URL(path, plan.url).href;
-    const get = transformConnectPostToGetRequest({ url, header, method } as never, content, options.useBinaryFormat);
-    return { head: { verb: "GET", path: pathOf(get.url), headers: Object.fromEntries(get.header) }, body: undefined };
-  }
-
-  #openStream(plan: MethodPlan, outgoing: Outgoing, messages: AsyncIterable<AnyInit>): Promise<StreamResponse> {
-    return new Promise((resolve, reject) => {
-      const { path, headers } = outgoing;
-      const start = startOf(plan, outgoing, { verb: "POST", path, headers });
-      this.#carry(new StreamCall({ ...start, plan, messages, resolve, reject }), outgoing);
-    });
-  }
-
-  #carry(call: UnaryCall | StreamCall, { signal }: Outgoing): void {
-    if (signal?.aborted) call.abort(ConnectError.from(signal.reason, Code.Canceled));
-    else this.#options.carrier.carry(call);
-  }
 }
 
 /** Without a time, or with 0, a call has no deadline. */
 function timeoutOf(timeoutMs: number | undefined): number | undefined {
-  return timeoutMs === undefined || timeoutMs <= 0 ? undefined : timeoutMs;
+  return timeoutMs === undefined || timeoutMs <= 0 ? undefined : boundTimeout(timeoutMs);
 }
 
-function requestOf(plan: MethodPlan, init: HeaderInit, timeoutMs: number | undefined) {
+/** Returns the request of a call that no interceptor sees. */
+function outgoingTo({ plan, signal, timeoutMs }: Call<unknown>, headers: OutgoingHttpHeaders): Outgoing {
+  const { form, path } = plan;
+  if (timeoutMs !== undefined) headers[form.timeoutHeader] = form.timeoutValue(timeoutMs);
+  const sent = headers[form.timeoutHeader];
+  return { plan, path, headers, signal, timeoutMs, serverTimeoutMs: timeoutMs ?? toMs(sent) };
+}
+
+function requestOf({ plan, header: init, timeoutMs }: Call<unknown>) {
   const { method, url, form } = plan;
   const header = plan.makeHeader(init);
   if (timeoutMs !== undefined) header.set(form.timeoutHeader, form.timeoutValue(timeoutMs));
@@ -179,20 +207,13 @@ function outgoingOf(
   { url, header, signal }: { readonly url: string; readonly header: Headers; readonly signal: AbortSignal },
 ): Outgoing {
   const path = url === plan.url ? plan.path : pathOf(url);
-  return { path, headers: Object.fromEntries(header), signal, timeoutMs: undefined };
-}
-
-function startOf({ form }: MethodPlan, { signal, timeoutMs, headers }: Outgoing, head: RequestHead): CallStart {
+  const headers = Object.fromEntries(header);
   // Interceptors may have changed it.
-  const sent = headers[form.timeoutHeader];
-  return {
-    head,
-    signal,
-    timeoutMs,
-    serverTimeoutMs: sent === undefined ? undefined : Number.parseInt(String(sent), 10),
-  };
+  const serverTimeoutMs = toMs(headers[plan.form.timeoutHeader]);
+  return { plan, path, headers, signal, timeoutMs: undefined, serverTimeoutMs };
 }
 
-function valuesOf(values: ContextValues | undefined): ContextValues {
-  return values ?? createContextValues();
+/** Reads the header of a deadline. */
+function toMs(timeout: OutgoingHttpHeaders[string]): number | undefined {
+  return timeout === undefined ? undefined : Number.parseInt(String(timeout), 10);
 }

@@ -10,18 +10,11 @@ import { toBroken, tooLarge, wrongCount } from "./faults.ts";
 import { isPlainHead } from "./forms.ts";
 import type { MethodPlan } from "./plan.ts";
 import { readUnary, type UnaryAnswer } from "./read-unary.ts";
+import type { Outcome } from "./sender.ts";
 import type { Wire } from "./wire.ts";
 
 /** Room behind a message for the trailers of gRPC-Web, in bytes. */
 const MAX_TRAILERS_BYTES = 64 * 1_024;
-
-export interface UnaryStart extends CallStart {
-  readonly plan: MethodPlan;
-  /** The whole body; undefined for a GET. */
-  readonly body: Uint8Array | undefined;
-  resolve(response: UnaryResponse): void;
-  reject(error: ConnectError): void;
-}
 
 /** One call with one message each way. */
 export class UnaryCall extends ClientCall implements UnaryAnswer {
@@ -34,7 +27,9 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   /** Reader of the body, once it comes in several pieces. */
   messages: MessageReader | undefined;
   #headers: IncomingHttpHeaders = {};
-  readonly #start: UnaryStart;
+  /** The whole body; undefined for a GET. */
+  readonly #body: Uint8Array | undefined;
+  readonly #outcome: Outcome<UnaryResponse>;
   #response: UnaryResponse | undefined;
   /** Whether the body is in envelopes. */
   #isEnveloped = false;
@@ -45,10 +40,11 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   #first: Uint8Array | undefined;
   #rest: GrowingBuffer | undefined;
 
-  constructor(start: UnaryStart) {
+  constructor(start: CallStart, plan: MethodPlan, body: Uint8Array | undefined, outcome: Outcome<UnaryResponse>) {
     super(start);
-    this.#start = start;
-    this.plan = start.plan;
+    this.plan = plan;
+    this.#body = body;
+    this.#outcome = outcome;
   }
 
   get headers(): IncomingHttpHeaders {
@@ -61,12 +57,12 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   }
 
   firstBytes(): number {
-    return this.#start.body?.byteLength ?? 0;
+    return this.#body?.byteLength ?? 0;
   }
 
   override send(wire: Wire): void {
     super.send(wire);
-    if (!this.isOver) wire.end(this.#start.body);
+    if (!this.isOver) wire.end(this.#body);
   }
 
   onHead(status: number, headers: IncomingHttpHeaders): void {
@@ -144,7 +140,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   }
 
   protected settle(error: ConnectError | undefined): void {
-    const { resolve, reject } = this.#start;
+    const { resolve, reject } = this.#outcome;
     if (this.#response) resolve(this.#response);
     else if (error) reject(error);
     this.#first = undefined;

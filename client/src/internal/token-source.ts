@@ -1,0 +1,85 @@
+import { Code, ConnectError } from "@connectrpc/connect";
+import { readJwtClaims } from "@rollcall/shared/jwt-claims";
+import { TOKEN_FAULT, toBearerToken } from "./bearer-token.ts";
+
+export interface TokenRequest {
+  /** Token that the server has just refused. */
+  readonly refused: string | undefined;
+}
+
+/**
+ * Returns the bearer token to send; undefined or an empty one sends none. Called before each call. A promise means that
+ * getting a token takes work: then the token is kept until shortly before it expires (a JWT's `exp`), and calls at the
+ * same time share one request.
+ */
+export type GetToken = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
+
+/** Tokens of calls: one that stays the same, or those that a function returns. */
+export class TokenSource {
+  readonly #token: string | GetToken;
+  /** A token that stays the same, once it is known to be one. */
+  readonly #constant: string | undefined;
+  readonly #renewBeforeMs: number;
+  readonly #now: () => number;
+  #kept: { token: string; renewAtMs: number } | undefined;
+  #pending: Promise<string | undefined> | undefined;
+
+  constructor(token: string | GetToken, renewBeforeMs = 30_000, now: () => number = Date.now) {
+    this.#token = token;
+    this.#constant = typeof token === "string" ? toBearerToken(token) : undefined;
+    this.#renewBeforeMs = renewBeforeMs;
+    this.#now = now;
+  }
+
+  /** Returns the token that a call can send without asking for one; undefined where there is none. */
+  peek(): string | undefined {
+    if (this.#constant) return this.#constant;
+    return this.#kept && this.#now() < this.#kept.renewAtMs ? this.#kept.token : undefined;
+  }
+
+  get(refused: string | undefined): string | undefined | Promise<string | undefined> {
+    if (typeof this.#token === "string") return this.#constant || checked(this.#token);
+    if (refused !== undefined) this.forget(refused);
+    if (this.#kept && this.#now() < this.#kept.renewAtMs) return this.#kept.token;
+    if (this.#pending) return this.#pending;
+    const answer = this.#token({ refused });
+    if (!(answer instanceof Promise)) return checked(answer);
+    this.#pending = answer
+      .then((text) => {
+        const token = checked(text);
+        if (token !== undefined) this.#keep(token);
+        return token;
+      })
+      .finally(() => {
+        this.#pending = undefined;
+      });
+    return this.#pending;
+  }
+
+  forget(refused: string): void {
+    if (this.#kept?.token === refused) this.#kept = undefined;
+  }
+
+  #keep(token: string): void {
+    const expiresAtMs = expiryOf(token);
+    // A token without a known expiry is asked for each time.
+    if (expiresAtMs !== undefined) this.#kept = { token, renewAtMs: expiresAtMs - this.#renewBeforeMs };
+  }
+}
+
+/**
+ * Returns the token, or undefined for none. @throws ConnectError, which does not quote the token, for one that must not
+ * go into a header.
+ */
+function checked(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const token = toBearerToken(text);
+  if (token === undefined) throw new ConnectError(TOKEN_FAULT, Code.Unauthenticated);
+  return token || undefined;
+}
+
+/** Returns the expiry of a JWT, in milliseconds since the Unix epoch. */
+function expiryOf(token: string): number | undefined {
+  const { exp } = readJwtClaims(token) ?? {};
+  return typeof exp === "number" ? exp * 1_000 : undefined;
+}

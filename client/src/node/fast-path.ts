@@ -1,0 +1,60 @@
+import type { OutgoingHttpHeaders } from "node:http";
+import { Code, type ConnectError } from "@connectrpc/connect";
+import { findForeignAnswer } from "../internal/foreign-answer.ts";
+import { randomId } from "../internal/random-id.ts";
+import type { TokenSource } from "../internal/token-source.ts";
+import type { CallChain, CommonOptions } from "../options.ts";
+
+/**
+ * Does for calls what the client's own interceptors would do, without their objects: most calls go well at once. A call
+ * that fails goes on through the interceptors, for which it is a first attempt that has failed.
+ */
+export class FastPath {
+  readonly #chain: CallChain;
+  #token: string | undefined;
+  #authorization = "";
+
+  constructor(chain: CallChain) {
+    this.#chain = chain;
+  }
+
+  /**
+   * Adds request id and token to the headers of a call. Returns false where only the interceptors can: while a token has
+   * to be asked for.
+   */
+  addHeaders(headers: OutgoingHttpHeaders): boolean {
+    const { tokens } = this.#chain;
+    if (tokens && !this.#authorize(tokens, headers)) return false;
+    headers["x-request-id"] ??= randomId();
+    return true;
+  }
+
+  #authorize(tokens: TokenSource, headers: OutgoingHttpHeaders): boolean {
+    const token = tokens.peek();
+    if (token === undefined) return false;
+    if (token !== this.#token) {
+      this.#token = token;
+      this.#authorization = `Bearer ${token}`;
+    }
+    headers.authorization = this.#authorization;
+    return true;
+  }
+
+  /** Notes that a unary call has gone well. */
+  succeeded(): void {
+    this.#chain.budget.succeeded();
+  }
+
+  /** Notes that a stream has failed: after a refusal, the next call asks for a new token. */
+  streamFailed(error: ConnectError, { authorization }: OutgoingHttpHeaders): void {
+    if (error.code !== Code.Unauthenticated || findForeignAnswer(error)) return;
+    this.#chain.tokens?.forget(String(authorization).slice("Bearer ".length));
+  }
+}
+
+/** Returns the fast path of a client, or undefined where interceptors have to see each call from its beginning. */
+export function createFastPath(options: CommonOptions, chain: CallChain): FastPath | undefined {
+  const { trace, logger, interceptors = [], retry } = options;
+  const hasAttemptTimeout = retry !== undefined && retry !== false && retry.attemptTimeoutMs !== undefined;
+  return trace || logger || interceptors.length > 0 || hasAttemptTimeout ? undefined : new FastPath(chain);
+}
