@@ -6,7 +6,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { GetUserResponseSchema } from "@rollcall/gen/user/v1/user";
 import { envelope } from "@rollcall/shared/envelope";
 import { expect, test } from "vitest";
-import type { RetryEvent } from "../src/index.ts";
+import { type RetryEvent, RollcallError } from "../src/index.ts";
 import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
@@ -49,13 +49,20 @@ async function startScripted(statuses: readonly (Code | 0)[]) {
   };
 }
 
-/** Makes an unsigned JWT that expires in an hour, and differs from all others. */
+const expiresAt = Math.floor(Date.now() / 1_000) + 3_600;
+
+/** Makes an unsigned JWT that expires in an hour, and differs from those of other numbers. */
 function makeToken(count: number): string {
-  const claims = { sub: String(count), exp: Math.floor(Date.now() / 1_000) + 3_600 };
+  const claims = { sub: String(count), exp: expiresAt };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`;
 }
 
-const failureOf = (call: Promise<unknown>) => call.then(undefined, (error: unknown) => ConnectError.from(error));
+/** Resolves with the error of a call, without the domain error around it. */
+const failureOf = (call: Promise<unknown>) =>
+  call.then(
+    () => new ConnectError("the call has not failed"),
+    (error: Error) => ConnectError.from(error instanceof RollcallError ? error.cause : error),
+  );
 
 for (const [way, options] of Object.entries(ways)) {
   test(`by ${way}, a failed attempt is repeated with its request id, and the budget learns of both`, async () => {

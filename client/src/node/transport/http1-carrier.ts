@@ -98,8 +98,9 @@ export class Http1Carrier implements Carrier {
     throw failure;
   }
 
-  #inOrder(): Origin[] {
+  #inOrder(): readonly Origin[] {
     const all = this.#origins;
+    if (all.length === 1) return all;
     this.#turn = (this.#turn + 1) % all.length;
     const rotated = [...all.slice(this.#turn), ...all.slice(0, this.#turn)];
     return rotated.sort(

@@ -93,7 +93,7 @@ export function exchange(
       call.onHead(response.statusCode ?? 0, response.headers);
       response.on("data", (bytes: Buffer) => wire.isCanceled || call.onData(bytes));
     });
-    request.on("drain", () => wire.isCanceled || call.onDrain());
+    if (!call.isWhole) request.on("drain", () => wire.isCanceled || call.onDrain());
     request.once("close", () => {
       signal?.removeEventListener("abort", abort);
       onEnd();
