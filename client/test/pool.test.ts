@@ -10,15 +10,16 @@ import { checkEachForLeaks } from "./support/leaks.ts";
 checkEachForLeaks();
 
 test("calls are spread over the connections of the pool, those with the fewest first", async () => {
-  await using server = await startBareServer();
+  await using server = await startBareServer({ maxConcurrentStreams: 4 });
   await using client = createRollcall({ baseUrl: server.url, pool: { size: 3 } });
   const calls: Promise<unknown>[] = [];
   for (let index = 0; index < 12; index++) {
     calls.push(client.users.get("wait"));
     await until(() => server.waiting === index + 1);
-    // Connections open as they are needed.
-    if (index === 0) expect(server.sessions.size).toBe(1);
-    if (index === 4) await until(() => server.sessions.size === 3);
+    // Another is opened when the others are full.
+    if (index === 2) expect(server.sessions.size).toBe(1);
+    if (index === 3) await until(() => server.sessions.size === 2);
+    if (index === 7) await until(() => server.sessions.size === 3);
   }
   expect([...server.streams.values()]).toEqual([4, 4, 4]);
   server.openGate();
@@ -26,10 +27,10 @@ test("calls are spread over the connections of the pool, those with the fewest f
   expect(server.calls).toBe(12);
 });
 
-test("one call after the other needs one connection", async () => {
+test("calls that one connection takes need no other", async () => {
   await using server = await startBareServer();
   await using client = createRollcall({ baseUrl: server.url, pool: { size: 3 } });
-  for (let index = 0; index < 20; index++) await client.users.get("1");
+  for (let index = 0; index < 20; index++) await Promise.all([client.users.get("1"), client.users.get("2")]);
   expect(server.sessions.size).toBe(1);
 });
 

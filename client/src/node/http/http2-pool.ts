@@ -118,25 +118,27 @@ export class Http2Pool {
     }
   }
 
-  /** Opens connections if calls wait or each connection is in use, and tries addresses again that have rested. */
+  /**
+   * Opens connections if calls wait or no connection takes another stream, and tries addresses again that have rested.
+   * Calls that share a connection leave in fewer packets, so another is opened for room alone, as in gRPC (gRFC A105).
+   */
   #grow(): void {
     if (this.#isClosed) return;
     let openCount = 0;
-    let isBusy = true;
-    for (const { takesStreams, streamCount } of this.#connections) {
+    let isFull = true;
+    for (const { takesStreams, hasRoom } of this.#connections) {
       if (!takesStreams) continue;
       openCount += 1;
-      // The call that has just taken its place is one stream.
-      if (streamCount <= 1) isBusy = false;
+      if (hasRoom) isFull = false;
     }
-    isBusy ||= this.#line.size > 0;
+    isFull ||= this.#line.size > 0;
     const isStuck = openCount === 0 && this.#opening.size === 0 && this.#addresses.every(({ isResting }) => isResting);
     // If calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
     const isTriedAtRest = isStuck && this.#settings.waitTimeoutMs === 0;
     if (isStuck && !isTriedAtRest) this.#growLater();
     for (const address of this.#addresses) {
       const count = this.#countOpen(address);
-      const isWanted = count === 0 || (isBusy && count < this.#settings.size);
+      const isWanted = count === 0 || (isFull && count < this.#settings.size);
       if (!isWanted || (address.isResting && !isTriedAtRest) || this.#isOpening(address)) continue;
       this.#open(address);
     }

@@ -6,7 +6,9 @@ import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
  * Infinity too.
  */
 export interface PoolOptions {
-  /** Connections to each address, opened as calls need them. Default 2. */
+  /**
+   * Connections to each address, over HTTP/2 opened when the others have all streams that the server accepts. Default 2.
+   */
   size?: number | undefined;
   /** Time for a connection to become ready: name lookup, TCP, TLS and the server's first HTTP/2 frame. Default 5 s. */
   connectTimeoutMs?: number | undefined;
