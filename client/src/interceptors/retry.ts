@@ -5,7 +5,7 @@ import { methodName } from "@rollcall/shared/method-name";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
 import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../internal/not-sent.ts";
-import { lastFaultKey } from "../retry/last-fault.ts";
+import { lastFaultKey, spentMsKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 
 /** Time that has to be left of a deadline, in milliseconds, to repeat a call that was not sent or was lost. */
@@ -41,7 +41,7 @@ export function retryWithin(budget: RetryBudget, options: RetryOptions): Interce
       });
     }
     const deadline = deadlineOf(request.header);
-    const { remainingMs } = deadline ?? endsIn(WAIT_WITHOUT_DEADLINE_MS);
+    const { remainingMs } = deadline ?? endsIn(WAIT_WITHOUT_DEADLINE_MS - request.contextValues.get(spentMsKey));
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
     /** Whether an attempt may have reached a server. */
     let isSent = false;

@@ -5,6 +5,9 @@ export const lastFaultKey = createContextKey<ConnectError | undefined>(undefined
   description: "what the last attempt failed with",
 });
 
+/** Time that a call has taken before its interceptors saw it, in milliseconds. */
+export const spentMsKey = createContextKey(0, { description: "time before the interceptors" });
+
 /**
  * Adds to a deadline's error what the call was waiting for. Connect ends a call at its deadline with an error of its
  * own, whatever an interceptor throws.

@@ -11,7 +11,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { checkHeaders } from "../../internal/checked-headers.ts";
-import { explainDeadline } from "../../retry/last-fault.ts";
+import { explainDeadline, spentMsKey } from "../../retry/last-fault.ts";
 import { boundTimeout } from "../../transports/timeout.ts";
 import type { FastPath } from "../fast-path.ts";
 import type { ClientForm, HeaderInit } from "./forms.ts";
@@ -82,7 +82,7 @@ export class CallTransport implements Transport {
     if (this.#interceptors.length === 0) {
       this.#sender.sendUnary(outgoingTo(call, headers ?? plan.listHeaders(header)), message, outcome);
     } else if (headers && fastPath?.addHeaders(headers)) this.#sendFast(call, headers, fastPath, outcome);
-    else outcome.resolve(this.#runUnary(call) as never);
+    else this.#runUnary(call).then(outcome.resolve, outcome.reject);
   }
 
   #sendFast(
@@ -92,19 +92,20 @@ export class CallTransport implements Transport {
     { resolve, reject }: Outcome<UnaryResponse>,
   ): void {
     const { signal, timeoutMs, message } = call;
-    const endsAtMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
+    const startedAtMs = performance.now();
     this.#sender.sendUnary(outgoingTo(call, headers), message, {
       resolve(response) {
         fastPath.succeeded();
         resolve(response);
       },
       reject: (error) => {
-        const leftMs = endsAtMs - performance.now();
+        const spentMs = performance.now() - startedAtMs;
+        const leftMs = timeoutMs && timeoutMs - spentMs;
         if (signal?.aborted) reject(ConnectError.from(signal.reason, Code.Canceled));
-        else if (leftMs < 1) reject(error);
+        else if (leftMs !== undefined && leftMs < 1) reject(error);
         else {
-          const left = { ...call, timeoutMs: timeoutMs && leftMs };
-          resolve(this.#runUnary(left, { error, requestId: String(headers["x-request-id"]) }) as never);
+          const requestId = String(headers["x-request-id"]);
+          this.#runUnary({ ...call, timeoutMs: leftMs }, { error, requestId, spentMs }).then(resolve, reject);
         }
       },
     });
@@ -113,10 +114,11 @@ export class CallTransport implements Transport {
   /** @param failed A first attempt, which the interceptors get to know as theirs. */
   async #runUnary(
     call: Call<AnyInit>,
-    failed?: { readonly error: ConnectError; readonly requestId: string },
+    failed?: { readonly error: ConnectError; readonly requestId: string; readonly spentMs: number },
   ): Promise<UnaryResponse> {
     const { signal, timeoutMs, message, values = createContextValues() } = call;
     const request = { ...requestOf(call), stream: false, message, contextValues: values };
+    values.set(spentMsKey, failed?.spentMs ?? 0);
     if (failed) request.header.set("x-request-id", failed.requestId);
     let firstError = failed?.error;
     const scope = { interceptors: this.#interceptors, signal, timeoutMs };
@@ -150,7 +152,7 @@ export class CallTransport implements Transport {
         outcome.reject(signal?.aborted ? ConnectError.from(signal.reason, Code.Canceled) : error);
       const onFailed = (error: ConnectError) => fastPath.streamFailed(error, headers);
       this.#sender.openStream(outgoingTo(call, headers), message, { ...outcome, reject }, onFailed);
-    } else outcome.resolve(this.#runStream(call) as never);
+    } else this.#runStream(call).then(outcome.resolve, outcome.reject);
   }
 
   async #runStream(call: Call<AsyncIterable<AnyInit>>): Promise<StreamResponse> {
