@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createServer, type IncomingHttpHeaders, type ServerHttp2Session } from "node:http2";
+import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -26,7 +26,7 @@ async function startScripted(statuses: readonly (Code | 0)[]) {
   const sessions = new Set<ServerHttp2Session>();
   const server = createServer();
   server.on("session", (session) => sessions.add(session));
-  server.on("stream", (stream, headers) => {
+  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
     seen.push(headers);
     stream.on("error", () => {}).resume();
     const status = rest.shift();
