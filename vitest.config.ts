@@ -3,11 +3,10 @@ import { defineConfig } from "vitest/config";
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
 /** Tests of the first time that a process does something. */
 const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
-/**
- * Tests that take long or measure memory: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out.
- * Each file has a process of its own, whose memory holds nothing of others.
- */
+/** Tests that take long: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out. */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
+/** Those of them that measure memory or the event loop: each file has a process of its own, which holds nothing of others. */
+const measuringTests = ["server/test/{hardening,streams,websocket}/**/*.slow.test.ts", "client/test/**/*.slow.test.ts"];
 /** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
 /** Programs start in half of the CPU time from bundles. */
@@ -15,9 +14,9 @@ const programs = "test/programs-setup.ts";
 
 export default defineConfig({
   test: {
-    // A core waits for a test's client, server or browser in turn, so there are twice as many workers as the two cores
-    // that the suite is measured on.
-    maxWorkers: 4,
+    // A core waits for a test's client, server or browser in turn, so there are more workers than the two cores that the
+    // suite is measured on.
+    maxWorkers: 5,
     // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
     isolate: false,
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
@@ -48,7 +47,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "slow", include: slowTests, isolate: true, globalSetup: programs },
+        test: { name: "slow", include: slowTests, exclude: measuringTests, globalSetup: programs },
+      },
+      {
+        extends: true,
+        test: { name: "measuring", include: measuringTests, isolate: true, globalSetup: programs },
       },
       {
         extends: true,

@@ -57,7 +57,7 @@ function fieldsOf({ fields }: DescMessage) {
   return fields.map((field) => ({
     ...plainOf(field),
     types: [field.message?.typeName, field.enum?.typeName, field.oneof?.name],
-    default: "getDefaultValue" in field ? field.getDefaultValue() : undefined,
+    default: "getDefaultValue" in field ? field.getDefaultValue?.() : undefined,
   }));
 }
 
