@@ -2,7 +2,7 @@
  * Stands for the interceptors of options that this app's client does not have: its token and its record of calls come
  * from interceptors of its own. Each page loads less without them.
  */
-export const createAuthInterceptor = refuse;
+export const authenticate = refuse;
 export const createLoggingInterceptor = refuse;
 export const createTracingInterceptor = refuse;
 
