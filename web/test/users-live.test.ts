@@ -114,7 +114,7 @@ test("seven visible tabs load and follow, though a browser has six connections t
   await users.updateUser({ id: user?.id ?? "", name: "Ada" });
   for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Ada"]);
   await users.createUser({ name: "Grace", email: "grace@example.com" });
-  for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Ada", "Grace"]);
+  for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Grace", "Ada"]);
   const heldLocks = () => app.page.evaluate(async () => (await navigator.locks.query()).held?.length);
   expect(await heldLocks()).toBe(4);
   // A connection that becomes free goes to one of the others.
