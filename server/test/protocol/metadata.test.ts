@@ -7,8 +7,16 @@ import {
   encodeBinaryHeader,
   type HandlerContext,
 } from "@connectrpc/connect";
-import { createCellTransport, errorOf, plainCells, protocolCells, startServerFor } from "@rollcall/testing/matrix";
+import {
+  createCellTransport,
+  errorOf,
+  plainCells,
+  plainConnections,
+  protocolCells,
+  startServerFor,
+} from "@rollcall/testing/matrix";
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
+import { rawCall } from "@rollcall/testing/raw/call";
 import { describe, expect, test } from "vitest";
 
 const bytes = Uint8Array.of(0, 1, 127, 128, 255);
@@ -140,3 +148,24 @@ describe.each(protocolCells)("headers and trailers: $protocol over $connection",
 async function* oneMessage(): AsyncIterable<Record<string, never>> {
   yield {};
 }
+
+describe.each(plainConnections)("blanks around a value over $connection", (connection) => {
+  test.each(["direct", "stock"] as const)("are no part of it: %s", async (rpcEngine) => {
+    const seen: unknown[] = [];
+    const options = withProbe({
+      unary(_request, context) {
+        seen.push(context.requestHeader.get("x-text"), (context.timeoutMs() ?? 0) <= 5_000);
+        return {};
+      },
+    });
+    await using server = await startServerFor(connection, { ...options, rpcEngine });
+    const headers = {
+      ...{ "content-type": "application/json ", "x-text": " \ta b\t ", "connect-timeout-ms": "5000 " },
+      "x-request-id": " blank-1",
+    };
+    const path = "/probe.v1.ProbeService/Unary";
+    const outcome = await rawCall(server, connection, { path, headers, body: Buffer.from('""') });
+    expect([outcome.code, outcome.headers.get("x-request-id")]).toEqual(["ok", "blank-1"]);
+    expect(seen).toEqual(["a b", true]);
+  });
+});

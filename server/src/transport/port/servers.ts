@@ -7,6 +7,7 @@ import { readCertificates, toPem } from "@rollcall/pem";
 import { type ConnectionLimits, MAX_REJECTED_STREAMS, STREAM_RESETS } from "../../limits.ts";
 import type { ClientScopes } from "../../rpc/auth/client-certificate.ts";
 import { SMALL_WINDOW_BYTES } from "./stream-windows.ts";
+import { trimFields } from "./trim-fields.ts";
 
 export interface TlsOptions {
   /** PEM, with the intermediate certificates. */
@@ -118,6 +119,8 @@ export function createHttp2Server(
       maxSessionRejectedStreams: MAX_REJECTED_STREAMS,
       streamResetBurst: STREAM_RESETS.burst,
       streamResetRate: STREAM_RESETS.perSecond,
+      // `trimFields` does what it should.
+      strictFieldWhitespaceValidation: false,
     },
     (request, response) => {
       // Fastify's handler takes the requests and responses of both versions.
@@ -132,6 +135,7 @@ export function createHttp2Server(
   if (!makeRequest) throw new Error("this Node.js does not make requests by a listener");
   server.removeAllListeners("stream");
   server.on("stream", (stream: http2.ServerHttp2Stream, headers, flags, rawHeaders) => {
+    trimFields(headers, rawHeaders);
     if (takeStream(stream, headers, rawHeaders)) return;
     if (stream.destroyed || stream.closed) {
       // Its client has given it up in the same packet. Node would answer `expect: 100-continue` at once, and throw.
