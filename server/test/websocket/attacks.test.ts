@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
@@ -224,6 +224,19 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       const tooLarge = await begin(server, UPLOAD);
       tooLarge.ws.send(Buffer.alloc(200_000));
       expect(await tooLarge.closed).toMatchObject({ code: 1009 });
+      // Also where an answer is being written.
+      const talking = await begin(server);
+      const { _socket: socket } = talking.ws as unknown as { _socket: Socket };
+      socket.cork();
+      talking.ws.send(say("one"));
+      talking.ws.send(Buffer.alloc(200_000));
+      socket.uncork();
+      expect(await talking.closed).toMatchObject({ code: 1009 });
+      const lines = await until(() => {
+        const calls = server.log.filter(({ msg }) => msg === "call");
+        return calls.length === 2 ? calls : undefined;
+      });
+      expect(lines.map(({ code }) => code)).toEqual(["resource_exhausted", "resource_exhausted"]);
       const control = await begin(server, UPLOAD);
       control.ws.send(chunk(99_000));
       control.ws.send(HALF_CLOSE);
@@ -277,6 +290,24 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       if (frames.length === 0) goOn.resolve();
       await closed;
       expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code });
+    });
+
+    test("that end a call are its end in the log, though its client goes at once and its handler reads nothing", async () => {
+      await using server = await startServer({
+        ...withProbe({
+          async *bidiStream(_requests, { signal }) {
+            yield create(StringValueSchema, { value: "begun" });
+            await once(signal, "abort");
+          },
+        }),
+        maxMessageBytes: 100_000,
+      });
+      const { ws, received } = await begin(server, PROBE);
+      await until(() => Buffer.concat(received).includes("begun"));
+      ws.send(Buffer.alloc(200_000), () => ws.terminate());
+      expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({
+        code: "resource_exhausted",
+      });
     });
 
     test("are taken only from clients that were let in", async () => {

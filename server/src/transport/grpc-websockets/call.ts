@@ -60,6 +60,8 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   #timeoutMs: number | undefined;
   readonly #openedAtMs = performance.now();
   #closeCode = NORMAL;
+  /** Fault that has ended the request, if one has. */
+  #failure: ConnectError | undefined;
   /** Bytes of the header block, and then those behind the call's end. */
   #countedBytes = 0;
   /** Whether a chunk has come since the last whole frame. */
@@ -116,7 +118,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   close(): void {
     this.#phase = "done";
     this.#release();
-    this.#exchange?.close();
+    this.#exchange?.close(this.#failure);
   }
 
   /** Closes a socket without a call when the server stops. A call that has begun may finish. */
@@ -267,6 +269,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   /** Stops taking the request; its reader gets the error. */
   #breakOff(error: ConnectError): void {
     this.#phase = "half-closed";
+    this.#failure = error;
     this.#clock.stop();
     this.#exchange?.end(error);
   }

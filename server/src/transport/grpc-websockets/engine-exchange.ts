@@ -53,6 +53,8 @@ class EngineExchange implements Exchange {
   }
 
   end(error?: ConnectError): void {
+    // No answer can leave a socket that is closing. One that is being written would end the call as canceled.
+    if (error && this.#wire.isClosed) this.#call.abort(error);
     this.#wire.endRequest(error);
   }
 
@@ -64,7 +66,8 @@ class EngineExchange implements Exchange {
     this.#wire.ignoreRest();
   }
 
-  close(): void {
+  close(failure?: ConnectError): void {
+    if (failure) this.#call.abort(failure);
     this.#wire.close();
   }
 }

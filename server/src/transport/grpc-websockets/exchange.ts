@@ -19,8 +19,8 @@ export interface Exchange {
   abort(error: ConnectError): void;
   /** The socket is to be closed: nobody will read what still arrives. */
   abandon(): void;
-  /** The socket has gone. */
-  close(): void;
+  /** The socket has gone. @param failure Fault that has ended the request, and that its reader may not have got yet. */
+  close(failure?: ConnectError): void;
 }
 
 /** Socket of a call, as its carrier sees it. */

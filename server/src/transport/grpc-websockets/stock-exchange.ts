@@ -1,4 +1,4 @@
-import { Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import type { Logger } from "pino";
 import { callKey } from "../../rpc/context.ts";
@@ -27,6 +27,7 @@ export class StockExchange implements Exchange {
   #request: ExchangeRequest | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
+  #values: ContextValues | undefined;
   /** Bytes of the answer that are ready and wait for the socket. */
   #unsentBytes = 0;
   #isOver = false;
@@ -50,6 +51,9 @@ export class StockExchange implements Exchange {
   }
 
   end(error?: ConnectError): void {
+    const { ws } = this.#socket;
+    // No answer can leave a socket that is closing. One that is being written would end the call as canceled.
+    if (error && ws.readyState !== ws.OPEN) this.#values?.get(callKey)?.abort(error);
     this.#body.end(error);
   }
 
@@ -58,8 +62,9 @@ export class StockExchange implements Exchange {
     this.#abort.abort(error);
   }
 
-  close(): void {
+  close(failure?: ConnectError): void {
     this.#isOver = true;
+    if (failure) this.#values?.get(callKey)?.abort(failure);
     this.abort(new ConnectError("the client has gone", Code.Canceled));
   }
 
@@ -102,6 +107,7 @@ export class StockExchange implements Exchange {
       startedAtMs,
       refusal,
     });
+    this.#values = contextValues;
     return {
       // This protocol is full duplex, which HTTP/1.1 is not.
       httpVersion: "2.0",
