@@ -1,6 +1,5 @@
 import { randomUUIDv7 } from "node:crypto";
 import type { RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -10,7 +9,6 @@ import { pino } from "pino";
 import type { App, AppOptions } from "./app-options.ts";
 import { defaultChangeRetention, defaultConnectionLimits, defaultRequestTimeouts, settings } from "./limits.ts";
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
-import type { RepositoryStats } from "./repository/stats.ts";
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
 import { ChangeRetention } from "./service/change-retention.ts";
@@ -20,7 +18,7 @@ import { Streams } from "./service/streams.ts";
 import { UserChanges } from "./service/user-changes.ts";
 import { Users } from "./service/users.ts";
 import { PROMETHEUS_TYPE, toPrometheusText } from "./telemetry/metrics/prometheus-text.ts";
-import type { ServerNumbers } from "./telemetry/metrics/server-metrics.ts";
+import { readServerNumbers } from "./telemetry/metrics/server-numbers.ts";
 import { createTelemetry } from "./telemetry/telemetry.ts";
 import { Admission, admissionLimits } from "./transport/admission/admission.ts";
 import { admitCalls } from "./transport/admission/admit-calls.ts";
@@ -38,8 +36,7 @@ import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
 import { BoundedLines } from "./transport/port/bounded-lines.ts";
 import { watchCertificateDates } from "./transport/port/certificate-dates.ts";
 import { isHeavy } from "./transport/port/connection-guard.ts";
-import { listenForProbes, listenOnIpv6Loopback } from "./transport/port/listen.ts";
-import { ListenError } from "./transport/port/listen-error.ts";
+import { listenForCalls, listenForProbes } from "./transport/port/listen.ts";
 import { createOnePort, type OnePortOptions } from "./transport/port/one-port.ts";
 import { createProbePort } from "./transport/port/probe-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
@@ -56,6 +53,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     repository = openSqliteUserRepository({ path: ":memory:" }),
     host = "localhost",
     port = 0,
+    reusePort,
     maxMessageBytes = settings.maxMessageBytes.byDefault,
     defaultTimeoutMs = settings.defaultTimeoutMs.byDefault,
     maxTimeoutMs = settings.maxTimeoutMs.byDefault,
@@ -104,7 +102,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     refusals: counts,
     logger,
   } satisfies OnePortOptions;
-  const { server, listenAlso, replaceTls, connections } = createOnePort(listener, { ...portOptions, tls: options.tls });
+  const onePort = createOnePort(listener, { ...portOptions, tls: options.tls });
+  const { server, replaceTls, connections } = onePort;
   const probes =
     options.probePort === undefined
       ? undefined
@@ -151,18 +150,14 @@ export async function createApp(options: AppOptions): Promise<App> {
     },
   });
   registerProbes(app, { checkReady: () => readiness.check() });
-  const numbers: ServerNumbers = {
-    openCalls: () => Object.entries({ unary: admission.calls, stream: admission.streams }),
-    connections() {
-      const { http1, http2, undecided } = connections();
-      const { size: websocket } = webSockets;
-      return Object.entries({ "http/1.1": http1 - websocket, "http/2": http2, websocket, undecided });
-    },
-    refusals: () => counts.entries(),
-    commitSizes: repository.stats?.commitSizes,
-    feedLag: () => feedLag.lagMs / 1_000,
-    pool: poolOf(repository.stats),
-  };
+  const numbers = readServerNumbers({
+    admission,
+    connections,
+    webSockets: () => webSockets.size,
+    refusals: counts,
+    feedLagMs: () => feedLag.lagMs,
+    database: repository.stats,
+  });
   const telemetry = await createTelemetry({
     logger,
     logOutput: options.logOutput,
@@ -266,27 +261,16 @@ export async function createApp(options: AppOptions): Promise<App> {
 
   return {
     async listen() {
-      let actualPort = port;
-      try {
-        await app.listen({
-          host: host === "localhost" ? "127.0.0.1" : host,
-          port,
-          ...(options.reusePort && { reusePort: true }),
-          listenTextResolver: (address) => `listening on ${address.replace(/^http:/, `${scheme}:`)}`,
-        });
-        actualPort = (server.address() as AddressInfo).port;
-        if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort, options.reusePort);
-      } catch (error) {
-        throw new ListenError(host, actualPort, error);
-      }
+      const actualPort = await listenForCalls(onePort, { host, port, reusePort }, (address) =>
+        app.listen({
+          ...address,
+          listenTextResolver: (text) => `listening on ${text.replace(/^http:/, `${scheme}:`)}`,
+        }),
+      );
       const urlHost = host.includes(":") ? `[${host}]` : host;
       let probeUrl: string | undefined;
       if (probes) {
-        const probePort = await listenForProbes(probes, {
-          host,
-          port: options.probePort,
-          reusePort: options.reusePort,
-        });
+        const probePort = await listenForProbes(probes, { host, port: options.probePort ?? 0, reusePort });
         probeUrl = `http://${urlHost}:${probePort}`;
         logger.info(`probes on ${probeUrl}`);
       }
@@ -325,10 +309,6 @@ export async function createApp(options: AppOptions): Promise<App> {
       }
     },
   };
-}
-
-function poolOf({ system, connections }: Partial<RepositoryStats> = {}): ServerNumbers["pool"] {
-  return system !== undefined && connections ? { system, read: connections } : undefined;
 }
 
 function shuttingDown(): ConnectError {

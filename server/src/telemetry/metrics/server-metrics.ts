@@ -5,10 +5,10 @@ import type { Metric, NumberMetric } from "./metric.ts";
 export const WORKERS_NAME = "rollcall.workers";
 
 /** Named numbers, one for each value of a metric's only attribute. */
-type Numbers = Iterable<readonly [name: string, value: number]>;
+export type Numbers = Iterable<readonly [name: string, value: number]>;
 
 /** Connections of the database's pool. */
-interface ConnectionNumbers {
+export interface ConnectionNumbers {
   readonly used: number;
   readonly idle: number;
   readonly waiting: number;

@@ -3,10 +3,41 @@ import type { AddressInfo } from "node:net";
 import { ListenError } from "./listen-error.ts";
 import type { OnePort } from "./one-port.ts";
 
+export interface ListenTarget {
+  /** A name or an address; `localhost` is both loopback families. */
+  host: string;
+  /** 0 for any free one. */
+  port: number;
+  reusePort?: boolean | undefined;
+}
+
+/**
+ * Listens where a server is to be reached.
+ *
+ * @param listen Listens on one address.
+ * @returns The port.
+ * @throws ListenError
+ */
+export async function listenForCalls(
+  { server, listenAlso }: OnePort,
+  { host, port, reusePort }: ListenTarget,
+  listen: (address: { host: string; port: number; reusePort?: true }) => Promise<unknown>,
+): Promise<number> {
+  let actualPort = port;
+  try {
+    await listen({ host: host === "localhost" ? "127.0.0.1" : host, port, ...(reusePort && { reusePort }) });
+    actualPort = (server.address() as AddressInfo).port;
+    if (host === "localhost") await listenOnIpv6Loopback(listenAlso, actualPort, reusePort);
+    return actualPort;
+  } catch (error) {
+    throw new ListenError(host, actualPort, error);
+  }
+}
+
 /** Listens for probes where the server listens. Returns the port. @throws ListenError */
 export async function listenForProbes(
   { server, listenAlso }: OnePort,
-  { host, port = 0, reusePort = false }: { host: string; port?: number | undefined; reusePort?: boolean | undefined },
+  { host, port, reusePort = false }: ListenTarget,
 ): Promise<number> {
   try {
     server.listen({ port, host: host === "localhost" ? "127.0.0.1" : host, reusePort });
@@ -20,11 +51,7 @@ export async function listenForProbes(
 }
 
 /** Listens on the port of 127.0.0.1 on the other loopback family too, if the machine has it. */
-export async function listenOnIpv6Loopback(
-  listenAlso: OnePort["listenAlso"],
-  port: number,
-  reusePort = false,
-): Promise<void> {
+async function listenOnIpv6Loopback(listenAlso: OnePort["listenAlso"], port: number, reusePort = false): Promise<void> {
   try {
     await listenAlso({ host: "::1", port, reusePort });
   } catch (error) {
