@@ -127,7 +127,7 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "resets ahead of a first accepted call": Object.values(connections.strangerResets).map(count),
   "resets on any connection": Object.values(STREAM_RESETS).map(count),
   "PINGs with nothing else in between": [time(connections.minPingIntervalMs), count(PING_STRIKES)],
-  "control frames over HTTP/2": [bytes(connections.maxControlBytes), time(connections.handshakeTimeoutMs / 2)],
+  "control frames over HTTP/2": Object.values(connections.controlBytes).map(bytes),
   "headers ahead of a first accepted call": [
     ...Object.values(connections.strangerHeaderBytes).map(bytes),
     bytes(FREE_HEADER_BYTES),

@@ -136,11 +136,12 @@ export const defaultConnectionLimits = {
    */
   minPingIntervalMs: 5 * SECOND_MS,
   /**
-   * Bytes over HTTP/2 that are neither header nor body, in half of {@link handshakeTimeoutMs}, beyond those that the
-   * server sends and what the frames of bodies cost: over it the connection is closed. Clients send a WINDOW_UPDATE for
-   * what they get; Node.js reads each one, and tells nobody.
+   * Bytes over HTTP/2 that are neither header nor body, beyond half of those that the server sends and what the frames of
+   * bodies cost, counted by address; over it connections that send more are closed, and the address gets no new one until
+   * what is too much has come back. Otherwise a hundred connections, made anew whenever they are closed, would have others
+   * wait for a hundred reads of 2 MiB at each turn.
    */
-  maxControlBytes: 16 * MIB,
+  controlBytes: { burst: 4 * MIB, perSecond: 512 * KIB },
   /** How long a connection without a request stays open. */
   idleTimeoutMs: 2 * MINUTE_MS,
   /**
@@ -246,6 +247,12 @@ export const FREE_HEADER_BYTES = KIB;
 export const STREAM_RESETS = { burst: 4_096, perSecond: 512 };
 /** PINGs that may come too soon one after the other; then the connection is closed, as gRPC's servers do. */
 export const PING_STRIKES = 2;
+/** Bytes that a connection's streams over HTTP/2 together may send before they are read. This decides upload speed. */
+export const CONNECTION_WINDOW_BYTES = 4 * MIB;
+/** Time between two looks at what connections have received beside headers and bodies, in milliseconds. */
+export const CONTROL_LOOK_INTERVAL_MS = 250;
+/** Such bytes from one look to the next that count for nothing on any connection, whatever its address has sent. */
+export const CONTROL_BYTES_OF_ANY = 16 * KIB;
 /**
  * Streams that Node.js may refuse on one connection, in its whole life, before it closes the connection with
  * INTERNAL_ERROR. It refuses streams that arrive while ended ones still count against the limit of concurrent streams, so

@@ -3,13 +3,14 @@ import { createRollcall } from "@rollcall/client/node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CONTROL_LOOK_INTERVAL_MS } from "../../src/limits.ts";
 import { startBystander } from "./support/bystander.ts";
 import { controlFlood, cutFloods, dribble } from "./support/control-floods.ts";
 import { type MeasuredServer, startMeasuredServer } from "./support/measured-server.ts";
 
 const MAX_GROWTH_BYTES = 64 * 1024 ** 2;
-/** Looks come every half of the first; the least that a flood sends in between is many times the second. */
-const littleControl = { handshakeTimeoutMs: 400, maxControlBytes: 64 * 1_024 };
+/** The least that a flood sends from one look to the next is many times that. */
+const littleControl = { controlBytes: { burst: 64 * 1_024, perSecond: 16 * 1_024 } };
 const lifted = { burst: 1e12, perSecond: 0 };
 
 let server: MeasuredServer;
@@ -20,13 +21,13 @@ beforeAll(async () => {
 afterAll(() => server[Symbol.asyncDispose]());
 
 /** Runs an attack beside somebody else's calls, none of which may fail, and bounds what the server takes for it. */
-async function beside<T>(attack: () => Promise<T>): Promise<T> {
-  const before = await server.memoryBytes();
-  await server.peakBytes();
-  const bystander = await startBystander(server.url, server.headers);
+async function beside<T>(attack: () => Promise<T>, attacked = server): Promise<T> {
+  const before = await attacked.memoryBytes();
+  await attacked.peakBytes();
+  const bystander = await startBystander(attacked.url, attacked.headers);
   const result = await attack();
   expect(await bystander.stop()).toMatchObject({ failures: 0 });
-  expect((await server.peakBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES);
+  expect((await attacked.peakBytes()) - before).toBeLessThan(MAX_GROWTH_BYTES);
   return result;
 }
 
@@ -39,12 +40,15 @@ describe.each([
     expect(await beside(() => controlFlood(server.port, flood))).toMatchObject({ cut: 1 });
   });
 
-  test("WINDOW_UPDATE ends its connection at the next look, and holds nothing before", async () => {
-    const flood = { kind: "WINDOW_UPDATE" as const, reads, headers: {} };
-    expect(await beside(() => controlFlood(server.port, { ...flood, durationMs: 300 }))).toMatchObject({ cut: 0 });
-    await using strict = await startServer({ limits: littleControl });
-    expect(await controlFlood(strict.port, { ...flood, untilCut: true })).toMatchObject({ cut: 1 });
-    expect(strict.log.find(({ msg }) => msg === "connections ended: abuse")?.reason).toBe("control frames");
+  test("WINDOW_UPDATE ends its connection at the next look, holds nothing before, and then gets no new one", async () => {
+    await using strict = await startMeasuredServer({ limits: littleControl });
+    const flood = { kind: "WINDOW_UPDATE" as const, reads, untilCut: true, headers: {} };
+    expect(await beside(() => controlFlood(strict.port, flood), strict)).toMatchObject({ cut: 1 });
+    expect(await strict.logged("connections ended: abuse")).toMatchObject([{ reason: "control frames" }]);
+    await expect(fetch(`http://127.0.0.1:${strict.port}/healthz`)).rejects.toThrow();
+    expect(await strict.logged("connections refused: one address floods the server")).toHaveLength(1);
+    // Another address is served.
+    expect((await fetch(`http://[::1]:${strict.port}/healthz`)).status).toBe(200);
   });
 });
 
@@ -57,7 +61,7 @@ test("what clients send for what they get and upload is no flood", async () => {
   const calls = client.service(StreamService);
   const beganMs = performance.now();
   // Over several looks.
-  while (performance.now() - beganMs < 5 * littleControl.handshakeTimeoutMs) {
+  while (performance.now() - beganMs < 6 * CONTROL_LOOK_INTERVAL_MS) {
     let results = 0;
     for await (const _ of calls.serverStream({ query: "q" })) results += 1;
     expect(results).toBe(20_000);
@@ -78,6 +82,11 @@ test("empty DATA goes on where tiny pieces have no limit", async () => {
   expect(await server.logged("connections ended: abuse")).not.toEqual([]);
 });
 
-test("answers that are taken byte by byte hold their budget and fail nobody", async () => {
-  await beside(() => dribble(server.port, { durationMs: 300, headers: { ...server.headers }, streams: 50 }));
+test("answers that are taken byte by byte hold their budget, fail nobody, and end their connection", async () => {
+  const attack = { headers: { ...server.headers }, streams: 50 };
+  await beside(() => dribble(server.port, { ...attack, durationMs: 300 }));
+  await using strict = await startMeasuredServer({ limits: littleControl });
+  await strict.createUsers(100);
+  const untilCut = { headers: { ...strict.headers }, streams: 50, durationMs: Number.POSITIVE_INFINITY };
+  expect(await dribble(strict.port, untilCut)).toMatchObject({ cut: 1 });
 });

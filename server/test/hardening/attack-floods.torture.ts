@@ -52,6 +52,14 @@ test.each<[string, Attack]>([
     (port, headers) => smallFrames(port, DURATION_MS, { frameBytes: 1, streams: 6, headers }),
   ],
   ...floods,
+  [
+    "WINDOW_UPDATE, on 100 connections",
+    async (port, headers) => {
+      const flood = { kind: "WINDOW_UPDATE" as const, reads: true, durationMs: DURATION_MS, headers };
+      const [result] = await Promise.all(Array.from({ length: 100 }, () => controlFlood(port, flood)));
+      return result;
+    },
+  ],
   ["windows of a byte", (port, headers) => dribble(port, { durationMs: DURATION_MS, headers, streams: 50 })],
 ])("%s", async (name, attack) => {
   const quiet = await measure(quietly);

@@ -14,6 +14,8 @@ export interface RemoteAddress {
   readonly resets: TokenBucket;
   readonly largeHeaders: TokenBucket;
   readonly tinyPieces: TokenBucket;
+  /** Shared by all connections of the address. */
+  readonly controlBytes: TokenBucket;
 }
 
 export interface AddressesOptions {
@@ -24,8 +26,9 @@ export interface AddressesOptions {
   strangerResets: Allowance;
   strangerHeaderBytes: Allowance;
   tinyPieces: Allowance;
-  /** Called with the address of each connection that is closed because its address has too many. */
-  onRefused(address: string): void;
+  controlBytes: Allowance;
+  /** Called with the address of each connection that is closed because its address has too many, or floods the server. */
+  onRefused(address: string, reason: "many" | "flood"): void;
 }
 
 /** Counts connections and allowances by remote address. */
@@ -38,7 +41,7 @@ export class Addresses {
     this.#options = options;
   }
 
-  /** Counts a connection until it closes. Destroys it and returns false when its address has too many. */
+  /** Counts a connection until it closes. Destroys it and returns false when its address may have no further one. */
   admit(socket: Socket): boolean {
     const { remoteAddress } = socket;
     // The connection has closed already.
@@ -48,9 +51,10 @@ export class Addresses {
     const key = addressKey(remoteAddress);
     const address = (!isProxy && this.#known.get(key)) || this.#create();
     if (!isProxy) this.#known.set(key, address);
-    if (!isProxy && address.connections >= maxConnectionsPerAddress) {
+    const isMany = address.connections >= maxConnectionsPerAddress;
+    if (!isProxy && (isMany || address.controlBytes.isOverspent)) {
       socket.destroy();
-      onRefused(remoteAddress);
+      onRefused(remoteAddress, isMany ? "many" : "flood");
       return false;
     }
     address.connections += 1;
@@ -73,19 +77,20 @@ export class Addresses {
   }
 
   #create(): RemoteAddress {
-    const { strangerResets, strangerHeaderBytes, tinyPieces } = this.#options;
+    const { strangerResets, strangerHeaderBytes, tinyPieces, controlBytes } = this.#options;
     return {
       connections: 0,
       resets: new TokenBucket(strangerResets),
       largeHeaders: new TokenBucket(strangerHeaderBytes),
       tinyPieces: new TokenBucket(tinyPieces),
+      controlBytes: new TokenBucket(controlBytes),
     };
   }
 
   #sweep(): void {
     this.#sweeper = undefined;
-    for (const [key, { connections, resets, largeHeaders, tinyPieces }] of this.#known) {
-      const isUnused = [resets, largeHeaders, tinyPieces].every(({ isFull }) => isFull);
+    for (const [key, { connections, resets, largeHeaders, tinyPieces, controlBytes }] of this.#known) {
+      const isUnused = [resets, largeHeaders, tinyPieces, controlBytes].every(({ isFull }) => isFull);
       if (connections === 0 && isUnused) this.#known.delete(key);
     }
     if (this.#known.size > 0) this.#sweeper = setTimeout(() => this.#sweep(), SWEEP_INTERVAL_MS).unref();

@@ -106,9 +106,9 @@ export class ConnectionGuard {
     if (!this.#isAdmitted && !this.#address.resets.spend(1)) this.#end("rapid reset");
   }
 
-  /** Ends the connection of a client that floods it with frames that are no requests. */
-  onControlFlood(): void {
-    this.#end("control frames");
+  /** Counts bytes of frames that are no requests. */
+  onControlBytes(bytes: number): void {
+    if (!this.#address.controlBytes.overspend(bytes)) this.#end("control frames");
   }
 
   #end(reason: string): void {

@@ -2,7 +2,7 @@ import { constants, type ServerHttp2Session, type ServerHttp2Stream } from "node
 import type { Socket } from "node:net";
 import type { ConnectionLimits } from "../../limits.ts";
 import type { ConnectionGuard } from "./connection-guard.ts";
-import { countControlBytes } from "./control-bytes.ts";
+import type { ControlBytes } from "./control-bytes.ts";
 import { headerListSize } from "./raw-headers.ts";
 import { boundWindows } from "./stream-windows.ts";
 
@@ -17,24 +17,14 @@ export function guardSession(
   session: ServerHttp2Session,
   socket: Socket,
   guard: ConnectionGuard,
-  {
-    handshakeTimeoutMs: headerTimeoutMs,
-    maxControlBytes,
-  }: Pick<ConnectionLimits, "handshakeTimeoutMs" | "maxControlBytes">,
+  { handshakeTimeoutMs: headerTimeoutMs }: Pick<ConnectionLimits, "handshakeTimeoutMs">,
+  controlBytes: ControlBytes,
 ): () => number {
   let openStreams = 0;
   let begunStreams = 0;
   const adjustWindows = boundWindows(session, guard, headerTimeoutMs, () => openStreams);
-  const controlBytes = countControlBytes(socket, guard, () => begunStreams);
-  boundHeaderTime(
-    session,
-    socket,
-    headerTimeoutMs,
-    () => openStreams,
-    () => {
-      if (controlBytes() > maxControlBytes) guard.onControlFlood();
-    },
-  );
+  controlBytes.watch(socket, guard, () => begunStreams);
+  boundHeaderTime(session, socket, headerTimeoutMs, () => openStreams);
   // Runs ahead of the listener that begins the request.
   session.prependListener("stream", (stream, _headers, _flags, rawHeaders) => {
     openStreams += 1;
@@ -62,7 +52,6 @@ function boundHeaderTime(
   socket: Socket,
   timeoutMs: number,
   openStreams: () => number,
-  onLook: () => void,
 ): void {
   let hadRequest = false;
   let hasEnded = false;
@@ -77,7 +66,6 @@ function boundHeaderTime(
   // Looks twice within the timeout: the first look finds that bytes have arrived, the second that nothing has come of
   // them.
   const looks = setInterval(() => {
-    onLook();
     if (hasEnded || (isPinged && openStreams() === 0)) socket.destroy();
     hasEnded = (session.closed || session.destroyed) && openStreams() === 0;
     if (!hadRequest || hasEnded || openStreams() > 0 || socket.bytesRead === seenBytes) return;

@@ -8,14 +8,20 @@ import { ByteBudget } from "./byte-budget.ts";
 import { peerOf } from "./connection.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 import { ConnectionGuard, setGuard } from "./connection-guard.ts";
+import { ControlBytes } from "./control-bytes.ts";
 import { ForwardedCallers } from "./forwarded.ts";
 import { guardSession } from "./guard-session.ts";
 import { strikePings } from "./ping-strikes.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { keepSessionAlive } from "./session-keepalive.ts";
 
+const REFUSED = {
+  many: "connections refused: one address has too many",
+  flood: "connections refused: one address floods the server",
+};
+
 export interface Guards {
-  /** Counts a new connection. Destroys it and returns false when its address has too many. */
+  /** Counts a new connection. Destroys it and returns false when its address may have no further one. */
   admit(socket: Socket): boolean;
   /** Returns whether a connection comes from a trusted proxy. */
   isProxy(socket: Socket): boolean;
@@ -31,11 +37,12 @@ export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, 
   const log = new RefusalLog(logger);
   const addresses = new Addresses({
     ...limits,
-    onRefused(address) {
-      refusals.add("connections_of_address");
-      log.note("connections refused: one address has too many", { address });
+    onRefused(address, reason) {
+      refusals.add(reason === "many" ? "connections_of_address" : "abuse");
+      log.note(REFUSED[reason], { address });
     },
   });
+  const controlBytes = new ControlBytes();
   const budget = new ByteBudget({
     maxConnectionBytes: limits.maxConnectionBytes,
     maxHeldBytes: limits.maxHeldBytes,
@@ -80,7 +87,7 @@ export function createGuards(limits: ConnectionLimits, refusals: RefusalCounts, 
         refusals.add("abuse");
         log.note("connections ended: abuse", { address: socket.remoteAddress, reason: "too many pings" });
       });
-      const openStreams = guardSession(session, socket, guard, limits);
+      const openStreams = guardSession(session, socket, guard, limits, controlBytes);
       keepSessionAlive(session, limits.idleTimeoutMs, openStreams);
     },
   };

@@ -5,7 +5,7 @@ import type https from "node:https";
 import net from "node:net";
 import { TLSSocket } from "node:tls";
 import type { Logger } from "pino";
-import type { ConnectionLimits } from "../../limits.ts";
+import { CONNECTION_WINDOW_BYTES, type ConnectionLimits } from "../../limits.ts";
 import type { RefusalCounts } from "../refusals.ts";
 import { acceptPlaintext } from "./accept-plaintext.ts";
 import { lifetimeOf, retireAtAge } from "./connection-age.ts";
@@ -25,8 +25,6 @@ import {
 } from "./servers.ts";
 import { describeTlsSource, takeProxyHeader } from "./take-proxy-header.ts";
 
-/** Bytes that a connection's streams together may send before they are read. This decides upload speed. */
-const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 /** How often a closing server looks for idle connections within the time that makes them idle. */
 const REAPS_PER_IDLE_TIME = 10;
 /** How long a new connection may be silent while the server closes, in milliseconds. */

@@ -10,3 +10,11 @@ test("a bucket allows its burst, then nothing, then what comes back with time", 
   await until(() => bucket.isFull);
   expect(bucket.spend(3)).toBe(true);
 });
+
+test("a bucket that is overspent owes some bursts, and allows nothing until that has come back", async () => {
+  const bucket = new TokenBucket({ burst: 3, perSecond: 60 });
+  expect([bucket.overspend(3), bucket.isOverspent]).toEqual([true, false]);
+  expect([bucket.overspend(100), bucket.isOverspent, bucket.spend(0)]).toEqual([false, true, false]);
+  await until(() => !bucket.isOverspent);
+  await until(() => bucket.isFull);
+});

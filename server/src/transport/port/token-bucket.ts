@@ -6,6 +6,9 @@ export interface Allowance {
   perSecond: number;
 }
 
+/** Most that can be owed, in bursts: as much as comes back in a few times the time of one. */
+const MAX_OWED_BURSTS = 4;
+
 /** Allowance that is spent and comes back with time. Uses no timer. */
 export class TokenBucket {
   readonly #allowance: Allowance;
@@ -23,6 +26,22 @@ export class TokenBucket {
     const isEnough = amount <= this.#left;
     this.#left = isEnough ? this.#left - amount : 0;
     return isEnough;
+  }
+
+  /**
+   * Spends an amount that has been used already. Returns false if less was left; then the rest is owed, up to
+   * {@link MAX_OWED_BURSTS}.
+   */
+  overspend(amount: number): boolean {
+    this.#refill();
+    this.#left = Math.max(-MAX_OWED_BURSTS * this.#allowance.burst, this.#left - amount);
+    return this.#left >= 0;
+  }
+
+  /** Whether something is owed. */
+  get isOverspent(): boolean {
+    this.#refill();
+    return this.#left < 0;
   }
 
   /** Whether everything spent has come back. */
