@@ -26,7 +26,15 @@ test("the release is one folder, with what is in it and its licences", async () 
   const names = ["LICENSE", "THIRD-PARTY-LICENSES.txt", "package.json", "rollcall-server", "sbom.cdx.json"];
   expect((await readdir(release)).sort()).toEqual([...names, "server", "web"].sort());
   const licences = await readFile(join(release, "THIRD-PARTY-LICENSES.txt"), "utf8");
-  for (const { name, version, licence } of packages) expect(licences).toContain(`${name} ${version}: ${licence}`);
+  const rule = "=".repeat(80);
+  const parts = licences.split(`${rule}\n\n`).slice(1);
+  expect(parts).toHaveLength(2 * packages.length);
+  for (const [i, { name, version, licence }] of packages.entries()) {
+    expect(parts[2 * i]).toBe(`${name} ${version}: ${licence}\n\n`);
+    expect(parts[2 * i + 1]?.trim().length, name).toBeGreaterThan(50);
+  }
+  // Of a README; of a package without a word of it; of a file within a package.
+  for (const holder of ["Brian M. Carlson", "James Sumners <", "2008 Google Inc."]) expect(licences).toContain(holder);
   const shipped = packages.map(({ name }) => name);
   for (const name of ["fastify", "@bufbuild/protobuf", "react"]) expect(shipped).toContain(name);
   for (const name of ["vitest", "vite", "typescript", "commander"]) expect(shipped).not.toContain(name);
