@@ -93,6 +93,11 @@ const die = (message: string) => (error: unknown) => {
 process.on("uncaughtException", die("uncaught exception"));
 process.on("unhandledRejection", die("unhandled rejection"));
 
+/** Reads certificates again; nothing before the server has read them first. */
+let reload = () => {};
+// A terminal that closes sends SIGHUP too, and means the end.
+if (!process.stdout.isTTY) process.on("SIGHUP", () => reload());
+
 // Workers run this program too, as far as here and then on.
 if (config.workers > 1 && cluster.isPrimary) process.exit(await supervise());
 
@@ -107,7 +112,7 @@ async function supervise(): Promise<number> {
       errorOutput: process.stderr,
     });
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, supervisor.stop);
-    if (!process.stdout.isTTY) process.on("SIGHUP", supervisor.reload);
+    reload = supervisor.reload;
     return await supervisor.ended;
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
@@ -157,13 +162,10 @@ try {
       apply: (tls) => app.replaceTls(tls),
       logger,
     });
-  // A terminal that closes sends SIGHUP too, and means the end.
-  if (!process.stdout.isTTY) {
-    process.on("SIGHUP", () => {
-      if (tlsFiles) tlsFiles.reload();
-      else logger.info("SIGHUP: there are no certificates to read again");
-    });
-  }
+  reload = () => {
+    if (tlsFiles) tlsFiles.reload();
+    else logger.info("SIGHUP: there are no certificates to read again");
+  };
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { childEnv } from "@rollcall/testing/child-env";
+import { freePort } from "@rollcall/testing/free-port";
 import { root } from "@rollcall/testing/root";
 import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
 import { until } from "@rollcall/testing/start-server";
@@ -20,7 +21,13 @@ function start(databaseUrl: string) {
   });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (output += chunk));
-  return { child, output: () => output, closed: once(child, "close").then(([code]) => code as number | null) };
+  const ended = once(child, "close");
+  return {
+    child,
+    output: () => output,
+    closed: ended.then(([code]) => code as number | null),
+    signal: ended.then(([_code, signal]) => signal as string | null),
+  };
 }
 
 test("a server starts on PostgreSQL, reports an outage once, goes on, and stops", async () => {
@@ -40,6 +47,14 @@ test("a server starts on PostgreSQL, reports an outage once, goes on, and stops"
   expect(output().match(/\d answers again"/g)).toHaveLength(1);
   expect(output()).toContain('"msg":"stopped"');
   expect(output()).not.toContain(`:${new URL(url).password}@`);
+});
+
+test("a SIGHUP while a start waits for its database does not end it", async () => {
+  const server = start(`postgres://ada:x@127.0.0.1:${await freePort()}/x`);
+  await until(() => server.output().includes("waiting"));
+  server.child.kill("SIGHUP");
+  server.child.kill("SIGTERM");
+  expect(await server.signal).toBe("SIGTERM");
 });
 
 test("a start that can't use its database ends with exit code 1, in words and without the password", async () => {

@@ -142,6 +142,8 @@ test.skipIf(process.platform !== "linux")("the server itself runs workers over P
   const metrics = await readMetrics(`http://localhost:${probePort}`);
   expect(callsOf(metrics)).toBe(11);
   expect(metrics.value("db_client_connection_max")).toBe(WORKERS * 3);
+  server.process.kill("SIGHUP");
+  await until(() => server.output().split('"SIGHUP: there are no certificates').length - 1 === WORKERS);
   server.process.kill("SIGTERM");
   expect(await server.exited).toBe(0);
 });
