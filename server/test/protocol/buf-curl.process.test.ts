@@ -93,6 +93,23 @@ describe.each(rows.filter(({ httpVersion }) => httpVersion === "2"))(
   },
 );
 
+test.each(["grpc-v1", "grpc-v1alpha"])("by reflection, %s, buf curl needs no schema", async (version) => {
+  await using server = await startServerFor(h2c);
+  const curl = async (...args: string[]) => {
+    const { code, stdout, stderr } = await run(buf, ["curl", "--reflect-protocol", version, ...args]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    return stdout;
+  };
+  const flags = ["--protocol", "grpc", ...connectionFlags(h2c)];
+  expect(await curl("--list-methods", ...flags, server.url)).toContain("user.v1.UserService/CreateUser\n");
+  expect(await curl(...flags, `${server.url}/grpc.health.v1.Health/Check`)).toContain("SERVING");
+  const { authorization } = await server.auth();
+  const ada = { email: "ada@example.com", name: "Ada" };
+  const own = ["--header", `authorization: ${authorization}`, "--data", JSON.stringify(ada)];
+  const created = await curl(...own, ...flags, `${server.url}/user.v1.UserService/CreateUser`);
+  expect(JSON.parse(created)).toMatchObject({ user: ada });
+});
+
 /** Makes the call with all of the requests. */
 async function bufCurl(server: TestServer, row: Row, method: string, ...requests: object[]): Promise<ProgramResult> {
   const { authorization } = await server.auth();
