@@ -33,7 +33,7 @@ function summarise(
   workload: Workload,
   measured: readonly { name: string; samples: readonly Sample[] }[],
 ): WorkloadResult {
-  const { name, title, metrics, limit = "bare-http2" } = workload;
+  const { name, title, metrics, limit = "bare-http2", httpLimit = "bare-http" } = workload;
   const valuesOf = (samples: readonly Sample[]): Record<string, Spread> =>
     Object.fromEntries(
       metrics.flatMap((metric) => {
@@ -51,7 +51,7 @@ function summarise(
     rate === undefined ? undefined : entries.find(({ contestant }) => contestant === one)?.values[rate];
   const ratios = (entry: { values: Record<string, Spread> }): Pick<Entry, "ofHttp2" | "ofHttp"> => {
     const value = rate === undefined ? undefined : entry.values[rate];
-    return { ofHttp2: ratioOf(value, rateOf(limit)), ofHttp: ratioOf(value, rateOf("bare-http")) };
+    return { ofHttp2: ratioOf(value, rateOf(limit)), ofHttp: ratioOf(value, rateOf(httpLimit)) };
   };
   return { name, title, metrics, entries: entries.map((entry) => ({ ...entry, ...ratios(entry) })) };
 }

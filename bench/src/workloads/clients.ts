@@ -105,7 +105,8 @@ function createClientWorkload({
       cpuMetric(singular),
     ],
     contestants,
-    limit: options.httpVersion === "1.1" ? "client-bare-http" : "client-bare-http2",
+    limit: "client-bare-http2",
+    httpLimit: "client-bare-http",
     needsH2load: false,
     open: (context, contestant) => openClient(context, contestant, options),
   };

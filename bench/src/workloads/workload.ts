@@ -28,6 +28,8 @@ export interface Workload {
   readonly contestants: readonly string[];
   /** The contestant that is the limit of node:http2. Default `bare-http2`. */
   readonly limit?: string | undefined;
+  /** The contestant that is the limit of node:http. Default `bare-http`. */
+  readonly httpLimit?: string | undefined;
   readonly needsH2load: boolean;
   /** Number of rounds at most. Default: as many as the command line says. */
   readonly maxRounds?: number | undefined;
