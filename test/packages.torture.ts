@@ -27,7 +27,8 @@ test.for(["22", "26"])("with Node.js %s, client and command run all examples of 
   expect(await nodes.run(node, ["--version"])).toMatch(`v${version}.`);
 
   using outside = createOutsideFolder();
-  await installPacked(outside, [packed.gen, packed.client, packed.cli]);
+  // A program that traces by OpenTelemetry has its API already.
+  await installPacked(outside, [packed.gen, packed.client, packed.cli, "@opentelemetry/api@1"]);
   await compileExamples(outside);
   await runExamples(outside, node, [0, 1, 2, 3]);
   await buildViteApp(outside);
