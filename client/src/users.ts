@@ -42,7 +42,7 @@ export class Users {
    *
    * @throws UserNotFoundError for the first that does not exist; it then returns none.
    */
-  batchGet(ids: readonly string[], options?: CallOptions): Promise<User[]> {
+  async batchGet(ids: readonly string[], options?: CallOptions): Promise<User[]> {
     return domainErrors(this.#calls.batchGetUsers({ ids: [...ids] }, options), ({ users }) => users);
   }
 
