@@ -189,6 +189,8 @@ test("a service that a host has mounted is called, with fields of every sort", a
   await using app = await openApp(browser, { path: "/explorer", app: withOrders });
   const { page } = app;
   await openMethod(page, "shop.OrderService/Place");
+  // The host has said so, not the contract.
+  await page.getByText("Scope users:write").waitFor();
   await page.getByLabel("note", { exact: true }).fill("hello");
   await page.getByLabel("speed", { exact: true }).selectOption("SPEED_FAST");
   await button(page, "Add to items").click();

@@ -229,15 +229,16 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     });
     plans.set(planned.path, planned);
   };
+  const shownPermissionOf = (method: DescMethod) => (auth ? permissionOf(method) : "public");
   return {
     ...routerOptions,
-    permissionOf: (method) => (auth ? permissionOf(method) : "public"),
+    permissionOf: shownPermissionOf,
     descriptors: {
       async admit(caller) {
         const method = ServerReflection.method.serverReflectionInfo;
         await gate({ ...caller, method, record: undefined, isStream: false });
       },
-      read: () => operators.descriptors(),
+      read: () => operators.descriptors(shownPermissionOf),
     },
     direct: {
       plans,

@@ -9,7 +9,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { methodName } from "@rollcall/shared/method-name";
 import { MAX_PROBE_MESSAGE_BYTES } from "../limits.ts";
 import type { Readiness } from "../service/readiness.ts";
-import { ANY_TOKEN, type Permission, type Permissions } from "./auth/permissions.ts";
+import { ANY_TOKEN, type Permission, type Permissions, withPermission } from "./auth/permissions.ts";
 import { healthHandlers } from "./health/handlers.ts";
 import { OpenStreams, type OpenStreamsOptions } from "./open-streams.ts";
 import type { Schemas } from "./reflection/answer.ts";
@@ -31,10 +31,10 @@ export interface OperatorServices {
   /** Permissions of their methods. The contracts are gRPC's own, and can't have them. */
   readonly permissions: Permissions;
   /**
-   * Returns the contracts of all mounted services as a google.protobuf.FileDescriptorSet. It has none where reflection,
-   * which says the same, is off.
+   * Returns the contracts of all mounted services as a google.protobuf.FileDescriptorSet, with the permissions of their
+   * methods, wherever they come from. It has none where reflection, which says the same, is off.
    */
-  descriptors(): Uint8Array;
+  descriptors(permissionOf: (method: DescMethod) => Permission | undefined): Uint8Array;
   /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
   mount(router: ConnectRouter): void;
   readonly openStreams: OpenStreams;
@@ -48,6 +48,7 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
   const { readiness, reflection, jsonRegistry } = options;
   const openStreams = new OpenStreams(options);
   let schemas: (() => Schemas) | undefined;
+  let methods: readonly DescMethod[] = [];
   const ofReflection = reflection === "open" ? "public" : ANY_TOKEN;
   return {
     permissions: {
@@ -57,9 +58,10 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
       ...permit(ServerReflectionAlpha, ofReflection),
     },
     openStreams,
-    descriptors() {
+    descriptors(permissionOf) {
       const { index, serviceNames } = schemas?.() ?? { index: new SchemaIndex([]), serviceNames: [] };
-      return index.descriptorSet(serviceNames);
+      const byName = new Map(methods.map((method) => [methodName(method), permissionOf(method)]));
+      return index.descriptorSet(serviceNames, (name, options) => withPermission(options, byName.get(name)));
     },
     isBounded: ({ parent, methodKind }) => methodKind !== "unary" && services.includes(parent),
     maxBytesOf: (service) => (services.includes(service) ? MAX_PROBE_MESSAGE_BYTES : undefined),
@@ -78,6 +80,7 @@ export function createOperatorServices(options: OperatorServicesOptions): Operat
       const handlers = reflectionHandlers({ openStreams, schemas: find });
       if (isFree(ServerReflection)) router.service(ServerReflection, handlers, limits);
       if (isFree(ServerReflectionAlpha)) router.service(ServerReflectionAlpha, handlers, limits);
+      methods = router.handlers.map(({ method }) => method);
     },
   };
 }

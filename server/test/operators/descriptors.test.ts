@@ -1,5 +1,6 @@
-import { createFileRegistry, fromBinary } from "@bufbuild/protobuf";
+import { createFileRegistry, fromBinary, getOption } from "@bufbuild/protobuf";
 import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
@@ -27,6 +28,16 @@ test("all mounted services are described, and nothing is sent again while it is 
   for (const type of ["google.rpc.BadRequest", "rollcall.errors.v1.ErrorReason", "buf.validate.FieldRules"]) {
     expect(registry.get(type), type).toBeDefined();
   }
+  // Where the contract says nothing of callers, it has what the host or the server decides.
+  const callers = ["probe.v1.ProbeService", "grpc.health.v1.Health", "user.v1.UserService"].map((name) => {
+    const [method] = registry.getService(name)?.methods ?? [];
+    return method && getOption(method, auth).caller;
+  });
+  expect(callers).toEqual([
+    { case: "scope", value: "streams" },
+    { case: "public", value: true },
+    { case: "scope", value: "users:read" },
+  ]);
   const etag = response.headers.get("etag") ?? "";
   const again = await fetch(server.url + PATH, { headers: { "if-none-match": etag } });
   expect([again.status, await again.text()]).toEqual([304, ""]);

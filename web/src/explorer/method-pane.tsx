@@ -116,7 +116,7 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
         <p className="hint">
           <code>{methodName(method)}</code> · {KINDS[method.methodKind]}
         </p>
-        <PermissionNote permission={permissionOf(method)} />
+        <PermissionNote permission={permissionOf(method)} isReflected={isReflected} />
         <form ref={form} onSubmit={send} noValidate>
           <RequestEditor method={method} registry={registry} text={text} onEdit={edit} errors={fieldErrors} />
           <SettingsForm method={method} settings={settings} onChange={setSettings} />

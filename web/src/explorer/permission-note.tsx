@@ -1,8 +1,14 @@
 import { useSession } from "../session/session.ts";
 import type { Permission } from "./contracts/permission.ts";
 
+export interface PermissionNoteProps {
+  permission: Permission;
+  /** Whether the server itself says so, and not only the contract that the app was built with. */
+  isReflected: boolean;
+}
+
 /** Says who may call a method, and whether the person who is signed in may. */
-export function PermissionNote({ permission }: { permission: Permission }) {
+export function PermissionNote({ permission, isReflected }: PermissionNoteProps) {
   const session = useSession();
   if (permission.kind === "scope") {
     const isMissing = session?.scopes.includes(permission.scope) === false;
@@ -16,7 +22,7 @@ export function PermissionNote({ permission }: { permission: Permission }) {
   const words = {
     "any-token": "Any token",
     public: "Open to all, without a token",
-    unstated: "The contract does not say who may call it",
+    unstated: isReflected ? "Nobody may call it: it has no scope" : "The contract does not say who may call it",
   };
   return <p className="hint permission">{words[permission.kind]}</p>;
 }

@@ -1,5 +1,6 @@
-import { type DescMethod, getOption, hasOption } from "@bufbuild/protobuf";
-import { auth } from "@rollcall/gen/rollcall/options/v1/auth";
+import { clone, create, type DescMethod, getOption, hasOption, setExtension } from "@bufbuild/protobuf";
+import { type MethodOptions, MethodOptionsSchema } from "@bufbuild/protobuf/wkt";
+import { AuthSchema, auth } from "@rollcall/gen/rollcall/options/v1/auth";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { methodName } from "@rollcall/shared/method-name";
@@ -33,6 +34,23 @@ export function contractPermission(method: DescMethod): Permission | undefined {
   }
   if (!caller.value) return undefined;
   return caller.case === "public" ? "public" : ANY_TOKEN;
+}
+
+/** Returns a method's options with a permission, as its contract would say it; as they are without one. */
+export function withPermission(
+  options: MethodOptions | undefined,
+  permission: Permission | undefined,
+): MethodOptions | undefined {
+  if (permission === undefined) return options;
+  const copy = options ? clone(MethodOptionsSchema, options) : create(MethodOptionsSchema);
+  setExtension(copy, auth, create(AuthSchema, { caller: callerOf(permission) }));
+  return copy;
+}
+
+function callerOf(permission: Permission) {
+  if (permission === "public") return { case: "public", value: true } as const;
+  if (permission === ANY_TOKEN) return { case: "anyToken", value: true } as const;
+  return { case: "scope", value: permission } as const;
 }
 
 export interface PermissionSources {

@@ -1,6 +1,6 @@
 import { clone, create, type DescExtension, type DescFile, toBinary } from "@bufbuild/protobuf";
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
-import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema, type MethodOptions } from "@bufbuild/protobuf/wkt";
 
 /** Finds files of contracts by what clients of reflection ask for. */
 export class SchemaIndex {
@@ -51,14 +51,19 @@ export class SchemaIndex {
 
   /**
    * Returns all files as a google.protobuf.FileDescriptorSet, each behind those that it imports. Of the services it has
-   * those with the given names only.
+   * those with the given names only, and of each of their methods the options that `optionsOf` returns.
    */
-  descriptorSet(serviceNames: readonly string[]): Uint8Array {
+  descriptorSet(
+    serviceNames: readonly string[],
+    optionsOf: (method: string, options: MethodOptions | undefined) => MethodOptions | undefined,
+  ): Uint8Array {
     const file = importsFirst(this.#files.values()).map(({ proto }) => {
       const copy = clone(FileDescriptorProtoSchema, proto);
-      copy.service = copy.service.filter(({ name }) =>
-        serviceNames.includes(`${proto.package}.${name}`.replace(/^\./, "")),
-      );
+      const fullName = (name: string) => `${proto.package}.${name}`.replace(/^\./, "");
+      copy.service = copy.service.filter(({ name }) => serviceNames.includes(fullName(name)));
+      for (const { name, method } of copy.service) {
+        for (const one of method) one.options = optionsOf(`${fullName(name)}/${one.name}`, one.options);
+      }
       return copy;
     });
     return toBinary(FileDescriptorSetSchema, create(FileDescriptorSetSchema, { file }));

@@ -6,7 +6,10 @@ export type Permission =
   | { readonly kind: "scope"; readonly scope: string }
   | { readonly kind: "any-token" | "public" | "unstated" };
 
-/** Reads who may call a method. Contracts of others, such as gRPC's own, do not say: their host decides. */
+/**
+ * Reads who may call a method. Contracts of others, such as gRPC's own, do not say: their host decides, and the server
+ * adds it to the contracts that it gives.
+ */
 export function permissionOf(method: DescMethod): Permission {
   const { caller } = getOption(method, auth);
   if (caller.case === "scope") return { kind: "scope", scope: caller.value };
