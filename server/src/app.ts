@@ -170,7 +170,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     ...{ readers: metrics, type: PROMETHEUS_TYPE },
     read: () => options.metricsExchange?.readAll() ?? toPrometheusText(telemetry.metrics),
   });
-  if (options.webRoot) await registerWebApp(app, { root: options.webRoot, signIn: options.signIn });
+  const docs = options.docs ?? host === "localhost";
+  if (options.webRoot) await registerWebApp(app, { root: options.webRoot, signIn: options.signIn, docs });
   const retention = new ChangeRetention({
     ...defaultChangeRetention,
     ...options.changes,
@@ -225,7 +226,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     now,
   });
   handlers = mountRpc(app, rpcRoutes, { timeouts, logger });
-  if (options.docs ?? host === "localhost") {
+  if (docs) {
     registerReference(app, {
       async load() {
         // Loaded here: few servers are asked for it.

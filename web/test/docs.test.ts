@@ -48,3 +48,22 @@ test("axe finds nothing serious in the docs, and enough contrast in light and in
   }
   await expectNone(new AxeBuilder({ page }).disableRules(["color-contrast"]));
 });
+
+test("the app leads to the docs: from its header, from a method, and before somebody signs in", async () => {
+  await using app = await openApp(browser, { path: "/explorer" });
+  const { page } = app;
+  const follow = async (name: string) => {
+    const opened = page.waitForEvent("popup");
+    await page.getByRole("link", { name }).click();
+    const docs = await opened;
+    await docs.getByRole("heading", { name: "GetUser", exact: true }).waitFor();
+    const at = await docs.evaluate("document.querySelector(':target h3')?.textContent");
+    await docs.close();
+    return at;
+  };
+  await page.getByRole("link", { name: /^ListUsers / }).click();
+  expect(await follow("Reference (in a new tab)")).toBe("ListUsers");
+  expect(await follow("Docs (in a new tab)")).toBeUndefined();
+  await page.getByRole("button", { name: "Sign out" }).click();
+  expect(await follow("How programs call this server")).toBeUndefined();
+});

@@ -239,13 +239,14 @@ test("a service that a host has mounted is called, with fields of every sort", a
 });
 
 test("a server without reflection is called by the contracts of the app", async () => {
-  await using app = await openApp(browser, { path: "/explorer", app: { reflection: "off" } });
+  await using app = await openApp(browser, { path: "/explorer", app: { reflection: "off", docs: false } });
   const { page } = app;
   await page.getByText("The server does not show its contracts").waitFor();
   await openMethod(page, "user.v1.UserService/ListUsers");
   expect(await page.locator(".field-row .hint").first().textContent()).toBe("int32 · 0 to 1000");
   await button(page, "Send").click();
   await page.getByText("Complete: 1 message received.").waitFor();
+  expect(await page.getByRole("link", { name: /^(?:Docs|Reference)/ }).count()).toBe(0);
   app.expectProblems(/status of 404/);
 });
 

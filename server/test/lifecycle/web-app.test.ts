@@ -122,14 +122,14 @@ test("the page learns how people sign in, and may call their provider and nobody
   };
   await using server = await startServer({ webRoot: web.root, signIn });
   const config = await get(server, "/app-config.json");
-  expect(JSON.parse(config.text)).toEqual({ signIn });
+  expect(JSON.parse(config.text)).toEqual({ signIn, docs: true });
   expect(config.headers["cache-control"]).toBe("no-store");
   for (const path of ["/", "/no/such/page"]) {
     const policy = String((await get(server, path)).headers["content-security-policy"]);
     expect(policy.split("; ")).toContain("connect-src 'self' https://id.example.com:8443");
   }
-  await using other = await startServer({ webRoot: web.root });
-  expect(JSON.parse((await get(other, "/app-config.json")).text)).toEqual({ signIn: { kind: "token" } });
+  await using other = await startServer({ webRoot: web.root, docs: false });
+  expect(JSON.parse((await get(other, "/app-config.json")).text)).toEqual({ signIn: { kind: "token" }, docs: false });
   expect((await get(other, "/")).headers["content-security-policy"]).toContain("connect-src 'self';");
 });
 

@@ -9,6 +9,7 @@ import { KINDS, stateOf } from "../calls/call-facts.tsx";
 import { MAX_PRINTED_MESSAGES } from "../calls/shell-commands.ts";
 import { Button } from "../ui/button.tsx";
 import { CopyButton } from "../ui/copy-button.tsx";
+import { DocsLink } from "../ui/docs-link.tsx";
 import { useFirstSign } from "../ui/use-first-sign.ts";
 import { brokenRules, messageOf, parseText, preloadFromJson, toMessage } from "./check-request.ts";
 import { permissionOf } from "./contracts/permission.ts";
@@ -114,7 +115,8 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
           />
         </div>
         <p className="hint">
-          <code>{methodName(method)}</code> · {KINDS[method.methodKind]}
+          <code>{methodName(method)}</code> · {KINDS[method.methodKind]}{" "}
+          <DocsLink at={methodName(method).replace("/", ".")}>Reference</DocsLink>
         </p>
         <PermissionNote permission={permissionOf(method)} isReflected={isReflected} />
         <form ref={form} onSubmit={send} noValidate>

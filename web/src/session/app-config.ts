@@ -7,13 +7,15 @@ const TIMEOUT_MS = 10_000;
 /** What the page has to know of its server. */
 export interface AppConfig {
   readonly signIn: SignInOptions;
+  /** Whether the server shows its reference to everybody, at `/docs`. */
+  readonly docs: boolean;
   /** Time that this device's clock is ahead of the server's, in milliseconds. */
   readonly aheadMs: number;
 }
 
 let loading: Promise<AppConfig> | undefined;
 
-/** Asks the server how people sign in to it, once. @throws Error if it can't be reached. */
+/** Asks the server for what the page has to know of it, once. @throws Error if it can't be reached. */
 export function loadAppConfig(): Promise<AppConfig> {
   loading ??= fetchAppConfig().catch((error: unknown) => {
     loading = undefined;
@@ -29,6 +31,6 @@ async function fetchAppConfig(): Promise<AppConfig> {
   });
   if (!response.ok) throw new Error(`the answer has status ${response.status}`);
   const nowMs = Date.parse(response.headers.get("date") ?? "");
-  const { signIn } = (await response.json()) as { signIn: SignInOptions };
-  return { signIn, aheadMs: Number.isNaN(nowMs) ? 0 : Date.now() - nowMs };
+  const { signIn, docs } = (await response.json()) as Omit<AppConfig, "aheadMs">;
+  return { signIn, docs, aheadMs: Number.isNaN(nowMs) ? 0 : Date.now() - nowMs };
 }

@@ -1,5 +1,6 @@
 import type { SignInOptions } from "@rollcall/shared/sign-in-options";
 import { type ReactNode, useEffect, useState } from "react";
+import { DocsLink } from "../ui/docs-link.tsx";
 import { usePath } from "../ui/location.tsx";
 import { loadAppConfig } from "./app-config.ts";
 import { ProviderButton } from "./provider-button.tsx";
@@ -38,6 +39,7 @@ export function SignInPage({ state }: { state: OutState }) {
           <TokenForm problem={state.problem} />
         </>
       )}
+      <DocsLink>How programs call this server</DocsLink>
     </>
   );
 }

@@ -6,6 +6,7 @@ import type { Session } from "../session/session.ts";
 import { signOut } from "../session/sign-out.ts";
 import { Announcer } from "./announcer.tsx";
 import { Crash } from "./crash.tsx";
+import { DocsLink } from "./docs-link.tsx";
 import { Link, usePath } from "./location.tsx";
 
 /** Loaded only when a link leads here with something to say to a person who is signed in. */
@@ -61,6 +62,7 @@ export function Shell({ session, offer, notice, children }: ShellProps) {
               {page.title}
             </Link>
           ))}
+          <DocsLink>Docs</DocsLink>
         </nav>
         <PaletteHost />
         <div className="who">

@@ -12,6 +12,8 @@ export interface WebAppOptions {
   root: string;
   /** How people sign in. Default: with a token. */
   signIn?: SignInOptions | undefined;
+  /** Whether there is a reference at `/docs`. */
+  docs: boolean;
 }
 
 /**
@@ -27,10 +29,10 @@ export interface WebAppOptions {
  */
 export async function registerWebApp(
   app: FastifyInstance,
-  { root, signIn = { kind: "token" } }: WebAppOptions,
+  { root, docs, signIn = { kind: "token" } }: WebAppOptions,
 ): Promise<void> {
   const headers = appHeaders(signIn.kind === "provider" ? [new URL(signIn.issuer).origin] : []);
-  app.get("/app-config.json", (_request, reply) => reply.header("cache-control", "no-store").send({ signIn }));
+  app.get("/app-config.json", (_request, reply) => reply.header("cache-control", "no-store").send({ signIn, docs }));
   const assets = join(root, "assets");
   const options: FastifyStaticOptions = {
     root,
