@@ -1,6 +1,7 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import type { AppOptions } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
@@ -14,6 +15,8 @@ const browser = await connectChromium();
 interface View {
   path: string;
   signedIn?: false;
+  /** Options of the server. */
+  app?: Partial<AppOptions>;
   /** Scopes of the token. Default all. */
   scopes?: readonly string[];
   /** Number of users. Default 12. */
@@ -25,6 +28,17 @@ interface View {
 /** Views by name. */
 const views: Record<string, View> = {
   "sign-in": { path: "/", signedIn: false, show: (page) => button(page, "Sign in").click() },
+  "sign-in at a provider": {
+    path: "/",
+    signedIn: false,
+    app: {
+      signIn: { kind: "provider", issuer: "https://id.example.com", clientId: "web", scope: "openid", parameters: {} },
+    },
+    async show(page) {
+      await button(page, "Sign in with id.example.com").waitFor();
+      await page.getByText("Use a token instead").click();
+    },
+  },
   users: { path: "/users", show: (page) => page.getByText("Person 10", { exact: true }).waitFor() },
   "a page without its scope": { path: "/chat", scopes: [], show: (page) => page.getByText("needs a token").waitFor() },
   "an empty directory": { path: "/users", users: 0, show: (page) => button(page, "Create a user").waitFor() },
@@ -158,10 +172,10 @@ const grounds = { light: "rgb(245, 247, 246)", dark: "rgb(14, 20, 19)" };
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
 test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: %s", async (name) => {
-  const { path, signedIn, scopes, users = 12, show } = views[name] ?? expect.fail();
+  const { path, signedIn, app: options, scopes, users = 12, show } = views[name] ?? expect.fail();
   await using app = await openApp(browser, {
     path,
-    app: withOrders,
+    app: { ...withOrders, ...options },
     // Transitions are off, so that no colour is read in mid-change.
     context: { reducedMotion: "reduce" },
     ...(signedIn === false && { token: false }),

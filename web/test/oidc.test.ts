@@ -86,13 +86,23 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   expect(page.url()).toBe(`${server.url}/users?from=a-link`);
   const addresses = await page.evaluate<string[]>("navigation.entries().map(({ url }) => url)");
   expect(addresses.filter((address) => /[?&](?:code|state)=/.test(address))).toEqual([]);
-  expect(await page.evaluate("localStorage.length")).toBe(0);
 
   // A form stays open while the token is renewed and the first one expires, and the watch goes on with the next.
   await page.getByLabel("Name", { exact: true }).fill("Ada");
   await until(() => provider.grants.length === 2 && Date.now() > expiresAtMs);
   expect(provider.grants).toEqual(["authorization_code", "refresh_token"]);
   const token = await page.evaluate<string>("sessionStorage['rollcall.token']");
+  // Nothing that outlives the tab has any of it: no cookie, no local storage, no database, no cache.
+  const { refreshToken, idToken } = await page.evaluate<Record<string, string>>(
+    "JSON.parse(sessionStorage['rollcall.grant'])",
+  );
+  const kept = JSON.stringify([
+    await page.context().storageState({ indexedDB: true }),
+    await page.evaluate("caches.keys()"),
+    addresses,
+  ]);
+  for (const secret of [token, refreshToken, idToken]) expect(kept).not.toContain(secret ?? expect.fail());
+  expect(await page.evaluate("[localStorage.length, navigator.serviceWorker.controller]")).toEqual([0, null]);
   const created = await fetch(`${server.url}/user.v1.UserService/CreateUser`, {
     method: "POST",
     headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
