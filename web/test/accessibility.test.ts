@@ -57,6 +57,13 @@ const views: Record<string, View> = {
       await page.getByText("tester created Person 01, person01@example.com.").waitFor();
     },
   },
+  "a selection": {
+    path: "/users",
+    async show(page) {
+      await page.getByLabel("Select Person 01").check();
+      await page.getByRole("region", { name: "Selected users" }).waitFor();
+    },
+  },
   "the menu of a row": {
     path: "/users",
     async show(page) {

@@ -219,6 +219,10 @@ describe("states", () => {
     expect(await app.page.getByRole("button", { name: "New user" }).count()).toBe(0);
     await app.page.getByRole("button", { name: "Actions for Person 01" }).click();
     expect(await app.page.getByRole("menuitem").allInnerTexts()).toEqual(["Copy id"]);
+    await app.page.keyboard.press("Escape");
+    await app.page.getByLabel("Select Person 01").check();
+    const selected = app.page.getByRole("region", { name: "Selected users" });
+    expect(await selected.getByRole("button").allInnerTexts()).toEqual(["Copy emails", "Clear"]);
   });
 
   test("a person who may not even read sees which scope is missing", async () => {

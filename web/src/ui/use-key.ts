@@ -3,7 +3,8 @@ import { useEffect, useEffectEvent } from "react";
 /** Returns whether a key is typed as text where it is pressed. */
 function isTyping({ target }: KeyboardEvent): boolean {
   return (
-    target instanceof Element && target.closest("input, textarea, select, [contenteditable], [role=menu]") !== null
+    target instanceof Element &&
+    target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], [role=menu]") !== null
   );
 }
 

@@ -7,11 +7,13 @@ import { LiveSign } from "./live-sign.tsx";
 import { wantsNewUser } from "./new-user-state.ts";
 import { NewsLine } from "./news-line.tsx";
 import { Pager } from "./pager.tsx";
+import { SelectionBar } from "./selection-bar.tsx";
 import { Toolbar } from "./toolbar.tsx";
 import { totalText } from "./total.ts";
 import { useLive } from "./use-live.ts";
+import { useSelection } from "./use-selection.ts";
 import { useUserActions } from "./use-user-actions.tsx";
-import { useUsersPage } from "./use-users.ts";
+import { useExpected, useUsersPage } from "./use-users.ts";
 import { useView } from "./use-view.ts";
 import { UsersTable } from "./users-table.tsx";
 
@@ -22,8 +24,14 @@ export function Directory() {
   const heading = useRef<HTMLHeadingElement>(null);
   const page = useUsersPage({ filter, orderBy: order, pageSize, pageToken: pageTokens.at(-1) ?? "" });
   const live = useLive(filter);
-  const { canWrite, news, ask, copyId, dialog } = useUserActions({
-    view: useSearch(),
+  const address = useSearch();
+  const users = useExpected(page.data?.users ?? []);
+  const selection = useSelection(
+    users.map(({ user }) => user),
+    address,
+  );
+  const { canWrite, news, ask, removeMany, copyId, copyEmails, dialog } = useUserActions({
+    view: address,
     latestOf: (id) => live.latest.get(id),
     focusAfter: heading,
   });
@@ -67,6 +75,8 @@ export function Directory() {
       </div>
       <UsersTable
         page={page}
+        users={users}
+        selection={selection}
         filter={filter}
         order={order}
         onOrder={(order) => show({ order })}
@@ -90,13 +100,29 @@ export function Directory() {
           <Pager label="Pages of users, below them" {...pager} />
         </div>
       )}
-      <NewsLine news={news}>
-        {news.createdEmail && filter !== news.createdEmail && (
-          <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
-            Show
-          </button>
+      <div className="foot">
+        <NewsLine news={news}>
+          {news.createdEmail && filter !== news.createdEmail && (
+            <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
+              Show
+            </button>
+          )}
+        </NewsLine>
+        {selection.users.length > 0 && (
+          <SelectionBar
+            selection={selection}
+            onCopyEmails={() => void copyEmails(selection.users)}
+            {...(canWrite && {
+              onDelete: () => {
+                void removeMany(selection.users);
+                selection.clear();
+                // The button that had the focus disappears.
+                heading.current?.focus();
+              },
+            })}
+          />
         )}
-      </NewsLine>
+      </div>
       {dialog}
     </section>
   );

@@ -1,6 +1,8 @@
 import type { Live } from "./use-live.ts";
 
-/** Says whether the page shows changes of others at once. */
+const TEXTS = { off: "", "catching up": "Catching up…", live: "Live" } as const;
+
+/** Says whether the page shows changes of others at once. It keeps its place, so that nothing moves when it changes. */
 export function LiveSign({ state }: Pick<Live, "state">) {
-  return state !== "off" && <span className="live">{state === "live" ? "Live" : "Catching up…"}</span>;
+  return <span className="live">{TEXTS[state]}</span>;
 }

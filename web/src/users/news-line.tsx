@@ -6,6 +6,11 @@ export function NewsLine({ news, children }: { news: News; children?: ReactNode 
   return (
     <p className="news" data-problem={news.isProblem} role="status">
       {news.text}
+      {news.onUndo && (
+        <button type="button" className="quiet" onClick={news.onUndo}>
+          Undo
+        </button>
+      )}
       {children}
     </p>
   );

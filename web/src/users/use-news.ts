@@ -9,6 +9,8 @@ export interface News {
   readonly isProblem?: boolean;
   /** Whether it is still going on; it stays until it is over. */
   readonly isOngoing?: boolean;
+  /** Undoes it, while that is possible. */
+  readonly onUndo?: () => void;
 }
 
 export const NO_NEWS: News = { text: "" };

@@ -1,11 +1,13 @@
 import { StaleUserError } from "@rollcall/client";
 import { type User, UserService } from "@rollcall/gen/user/v1/user";
-import { type ReactNode, type RefObject, useEffect, useState } from "react";
+import { type ReactNode, type RefObject, useEffect, useRef, useState } from "react";
 import { describeError, isOutcomeUnknown } from "../api/errors.ts";
 import { permits } from "../session/permits.ts";
 import { useSession } from "../session/session.ts";
 import { copyText } from "../ui/copy-text.ts";
 import { useFirstSign } from "../ui/use-first-sign.ts";
+import { removalText } from "./remove-all.ts";
+import { startTimeToUndo, type TimeToUndo } from "./time-to-undo.ts";
 import { type News, NO_NEWS, useNews } from "./use-news.ts";
 import { type UserChange, useDirectory, useFailedChange } from "./use-users.ts";
 
@@ -41,7 +43,10 @@ export interface UserActions {
   /** Opens a dialog. */
   ask(dialog: "create"): Promise<void>;
   ask(dialog: "edit" | "delete", user: User): Promise<void>;
+  /** Removes users unless the person undoes it in time. */
+  removeMany(users: readonly User[]): Promise<void>;
   copyId(user: User): Promise<void>;
+  copyEmails(users: readonly User[]): Promise<void>;
   /** The dialog that is open. */
   readonly dialog: ReactNode;
 }
@@ -95,7 +100,8 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
   const remove = async (user: User) => {
     close({ text: `Deleting ${user.name}…`, isOngoing: true });
     try {
-      await directory.remove(user);
+      const [kept] = await directory.remove({ users: [user] });
+      if (kept) throw kept.error;
       setNews({ text: `${user.name} was deleted.` });
     } catch (error) {
       const outcome = isOutcomeUnknown(error)
@@ -104,6 +110,29 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
       setNews({ text: `${outcome} ${describeError(error)}`, isProblem: true });
     }
   };
+  const timeToUndo = useRef<TimeToUndo>(undefined);
+  // A person who leaves can no longer undo it.
+  useEffect(() => () => timeToUndo.current?.end(), []);
+  const removeMany = async (users: readonly User[]) => {
+    const count = users.length === 1 ? "1 user" : `${users.length} users`;
+    timeToUndo.current?.end();
+    const time = startTimeToUndo();
+    timeToUndo.current = time;
+    setNews({ text: `${count} will be deleted.`, isOngoing: true, onUndo: time.undo });
+    time.over.then(() => setNews({ text: `Deleting ${count}…`, isOngoing: true })).catch(() => {});
+    try {
+      const kept = await directory.remove({ users, begins: time.over });
+      setNews({ text: removalText(users, kept), isProblem: kept.length > 0 });
+    } catch {
+      setNews({ text: `${count} kept.` });
+    }
+  };
+  const copyEmails = async (users: readonly User[]) =>
+    setNews(
+      (await copyText(users.map(({ email }) => email).join(", ")))
+        ? { text: users.length === 1 ? "1 email was copied." : `${users.length} emails were copied.` }
+        : { text: "Not copied: the browser does not allow it.", isProblem: true },
+    );
   const copyId = async ({ id, name }: User) =>
     setNews(
       (await copyText(id))
@@ -116,7 +145,9 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
     news,
     setNews,
     ask,
+    removeMany,
     copyId,
+    copyEmails,
     dialog: dialogs && (
       <>
         {asked?.dialog === "delete" && (

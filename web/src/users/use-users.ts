@@ -1,4 +1,4 @@
-import { type NewUser, UserNotFoundError } from "@rollcall/client";
+import type { NewUser } from "@rollcall/client";
 import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import {
   keepPreviousData,
@@ -11,6 +11,7 @@ import {
 } from "@tanstack/react-query";
 import { client } from "../api/client.ts";
 import type { Order } from "./order.ts";
+import { removeAll } from "./remove-all.ts";
 
 /** Key of every page of every search. */
 export const ALL_PAGES = ["pages of users"];
@@ -44,6 +45,13 @@ export interface UserChange {
   readonly draft: UserDraft;
   /** Etag of the version that is changed. */
   readonly etag: string;
+}
+
+/** Users to remove. */
+export interface Removal {
+  readonly users: readonly User[];
+  /** Resolves when it may begin; rejects if all are to stay. Until then they are not shown. */
+  readonly begins?: Promise<void>;
 }
 
 /** Change that failed. */
@@ -122,15 +130,14 @@ export function useDirectory() {
   });
   const remove = useMutation({
     mutationKey: REMOVALS,
-    mutationFn: async ({ id, etag }: User) => {
-      try {
-        await client.users.delete(id, { etag });
-      } catch (error) {
-        // The user is gone, whoever deleted it.
-        if (!(error instanceof UserNotFoundError)) throw error;
-      }
+    mutationFn: async ({ users, begins }: Removal) => {
+      await begins;
+      return removeAll(users);
     },
-    onSuccess: (_nothing, { id: removed }) => keep((users) => users.filter(({ id }) => id !== removed)),
+    onSuccess: (kept, { users }) => {
+      const isGone = (id: string) => isAmong(users, id) && !kept.some(({ user }) => user.id === id);
+      keep((shown) => shown.filter(({ id }) => !isGone(id)));
+    },
     onSettled,
   });
   return { create: create.mutateAsync, change: change.mutateAsync, remove: remove.mutateAsync };
@@ -145,16 +152,20 @@ export function useExpected(users: readonly User[]): { user: User; isChanging: b
     filters: { mutationKey: CHANGES, status: "pending" },
     select: ({ state }) => state.variables as UserChange,
   });
-  const removals = useMutationState<User>({
+  const removals = useMutationState<Removal>({
     filters: { mutationKey: REMOVALS, status: "pending" },
-    select: ({ state }) => state.variables as User,
+    select: ({ state }) => state.variables as Removal,
   });
   return users
-    .filter(({ id }) => !removals.some((removed) => removed.id === id))
+    .filter(({ id }) => !removals.some((removal) => isAmong(removal.users, id)))
     .map((user) => {
       const change = changes.find((pending) => pending.user.id === user.id);
       return { user: change ? { ...user, ...changedFields(change) } : user, isChanging: change !== undefined };
     });
+}
+
+function isAmong(users: readonly User[], id: string): boolean {
+  return users.some((user) => user.id === id);
 }
 
 /** Returns the first failed change about which the person has not decided yet. */

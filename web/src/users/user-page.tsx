@@ -78,7 +78,9 @@ function Details({ id }: { id: string }) {
       {user && <Facts user={user} />}
       {isGone && <p className="lead">Nobody in the directory has the id {id}.</p>}
       <History id={id} />
-      <NewsLine news={news} />
+      <div className="foot">
+        <NewsLine news={news} />
+      </div>
       {dialog}
     </section>
   );

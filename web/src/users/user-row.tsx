@@ -3,6 +3,7 @@ import { Breakable } from "../ui/breakable.tsx";
 import { Link } from "../ui/location.tsx";
 import { MenuButton } from "../ui/menu-button.tsx";
 import { Time } from "../ui/time.tsx";
+import { SelectBox } from "./select-box.tsx";
 import { userPath } from "./user-path.ts";
 
 export interface RowActions {
@@ -14,6 +15,9 @@ export interface RowActions {
 
 export interface UserRowProps extends RowActions {
   user: User;
+  isSelected: boolean;
+  /** Selects the user, or no longer. With `isRange`, all from the one that was selected before. */
+  onSelect(isRange: boolean): void;
   /** Whether a change of this user is under way. */
   isChanging: boolean;
   /** Whether somebody else has changed this user just now. */
@@ -24,7 +28,7 @@ export interface UserRowProps extends RowActions {
 
 /** Row of the table, with a menu of what can be done with its user. */
 export function UserRow(props: UserRowProps) {
-  const { user, isChanging, isChanged, date, onEdit, onDelete, onCopyId } = props;
+  const { user, isSelected, onSelect, isChanging, isChanged, date, onEdit, onDelete, onCopyId } = props;
   const actions = [
     ...(onEdit ? [{ label: "Edit…", isOff: isChanging, run: () => onEdit(user) }] : []),
     { label: "Copy id", run: () => onCopyId(user) },
@@ -32,6 +36,9 @@ export function UserRow(props: UserRowProps) {
   ];
   return (
     <tr aria-busy={isChanging} data-changed={isChanged}>
+      <td className="select">
+        <SelectBox label={`Select ${user.name}`} isOn={isSelected} onToggle={onSelect} />
+      </td>
       <th scope="row">
         <Link href={userPath(user.id)}>
           <Breakable text={user.name} />

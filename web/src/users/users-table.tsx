@@ -5,11 +5,16 @@ import { describeError } from "../api/errors.ts";
 import { Button } from "../ui/button.tsx";
 import type { FirstRunProps } from "./first-run.tsx";
 import { directionOf, nextOrder, type Order } from "./order.ts";
-import { useExpected } from "./use-users.ts";
+import { SelectBox } from "./select-box.tsx";
+import type { Selection } from "./use-selection.ts";
+import type { useExpected } from "./use-users.ts";
 import { type RowActions, UserRow } from "./user-row.tsx";
 
 export interface UsersTableProps extends RowActions {
   page: UseQueryResult<ListUsersResponse>;
+  /** Users of the page, as they will be after the changes under way. */
+  users: ReturnType<typeof useExpected>;
+  selection: Selection;
   filter: string;
   order: Order;
   onOrder(order: Order): void;
@@ -36,6 +41,8 @@ const FirstRun = lazy(() =>
 /** Shows a page of users, or why there is none. */
 export function UsersTable({
   page,
+  users,
+  selection,
   filter,
   order,
   onOrder,
@@ -45,7 +52,6 @@ export function UsersTable({
   ...actions
 }: UsersTableProps) {
   const { data, error, isPending, isPlaceholderData, refetch } = page;
-  const users = useExpected(data?.users ?? []);
   if (error && !data) {
     return (
       <div className="notice card" role="alert">
@@ -86,6 +92,14 @@ export function UsersTable({
           <caption className="visually-hidden">Users</caption>
           <thead>
             <tr>
+              <th scope="col">
+                <SelectBox
+                  label="Select all of this page"
+                  isOn={users.length > 0 && selection.users.length === users.length}
+                  isMixed={selection.users.length > 0 && selection.users.length < users.length}
+                  onToggle={selection.toggleAll}
+                />
+              </th>
               {columns.map(([field, title]) => {
                 const direction = directionOf(order, field);
                 return (
@@ -106,7 +120,7 @@ export function UsersTable({
             {isPending &&
               PLACEHOLDERS.map((row) => (
                 <tr key={row} className="placeholder">
-                  <td colSpan={4}>
+                  <td colSpan={5}>
                     <span className="visually-hidden">{row === 0 && "Loading…"}</span>
                   </td>
                 </tr>
@@ -116,6 +130,8 @@ export function UsersTable({
                 key={user.id}
                 user={user}
                 isChanging={isChanging}
+                isSelected={selection.has(user.id)}
+                onSelect={(isRange) => selection.toggle(user.id, isRange)}
                 isChanged={changedIds.has(user.id)}
                 date={dateField === "update_time" ? "updatedAt" : "createdAt"}
                 {...actions}
