@@ -1,10 +1,11 @@
 import { createClient } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { connectChromium } from "@rollcall/testing/chromium";
+import { run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
-
+import { button, fact, panel } from "./support/stream-pages.ts";
 import { act, fillForm, names, pager } from "./support/users-page.ts";
 
 const browser = await connectChromium();
@@ -76,6 +77,28 @@ describe("the view", () => {
     expect(await page.getByText("Zoe", { exact: true }).count()).toBe(0);
     await page.getByRole("button", { name: "Show" }).click();
     await expect.poll(() => names(page)).toEqual(["Zoe"]);
+  });
+
+  test("is one call, which a panel shows, and how to make it from a terminal", async () => {
+    await using app = await openApp(browser);
+    const { page, server } = app;
+    await app.createUsers(2);
+    await button(page, "The call").click();
+    await expect.poll(() => fact(page, "Messages")).toBe("1 sent, 1 received");
+    expect(await fact(page, "Method")).toBe("user.v1.UserService/ListUsers");
+    await page.getByLabel("Order").selectOption("Name, A to Z");
+    await expect.poll(() => names(page)).toEqual(["Person 01", "Person 02"]);
+    await expect.poll(() => fact(page, "State")).toBe("ok");
+    for (const tool of ["curl", "buf curl", "rollcall"]) {
+      await page.getByRole("tab", { name: tool, exact: true }).click();
+      const command = await panel(page)
+        .getByRole("region", { name: `${tool} command`, exact: true })
+        .textContent();
+      const { stdout } = await run("sh", ["-c", `export ROLLCALL_TOKEN=${await server.token()}\n${command}`]);
+      expect(stdout).toMatch(/person01@example.com[\s\S]*person02@example.com/);
+    }
+    await button(page, "The call").click();
+    expect(await panel(page).count()).toBe(0);
   });
 
   test("searches once a word, not once a key", async () => {

@@ -41,6 +41,15 @@ export function unaryCommand(address: string, method: DescMethod, request: objec
   ${urlOf(address, method)}`;
 }
 
+/** Makes the commands for a unary call. */
+export function unaryCommands(address: string, method: DescMethod, request: object, rollcall: string): Commands {
+  return {
+    curl: unaryCommand(address, method, request),
+    "buf curl": `${bufCurl(address, method)} \\\n  -d ${quote(JSON.stringify(request))}`,
+    rollcall: withAddress(address, rollcall),
+  };
+}
+
 /** Makes the command that imports users from a file. */
 export function importCommand(address: string, fileName: string): string {
   return withAddress(address, `users import -- ${quote(fileName)}`);

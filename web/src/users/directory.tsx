@@ -1,8 +1,9 @@
-import { useEffect, useEffectEvent, useRef } from "react";
+import { type ComponentType, useEffect, useEffectEvent, useRef, useState } from "react";
 import { useHistoryState, useSearch } from "wouter/use-browser-location";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { navigate, usePath } from "../ui/location.tsx";
+import type { ListCallProps, Recorder } from "./list-call.tsx";
 import { LiveSign } from "./live-sign.tsx";
 import { wantsNewUser } from "./new-user-state.ts";
 import { NewsLine } from "./news-line.tsx";
@@ -12,7 +13,7 @@ import { Toolbar } from "./toolbar.tsx";
 import { totalText } from "./total.ts";
 import { useLive } from "./use-live.ts";
 import { useSelection } from "./use-selection.ts";
-import { useUserActions } from "./use-user-actions.tsx";
+import { NOT_LOADED, useUserActions } from "./use-user-actions.tsx";
 import { useExpected, useUsersPage } from "./use-users.ts";
 import { useView } from "./use-view.ts";
 import { UsersTable } from "./users-table.tsx";
@@ -22,7 +23,9 @@ export function Directory() {
   const [view, { show, turnTo }] = useView();
   const { filter, order, pageSize, pageNumber, pageTokens } = view;
   const heading = useRef<HTMLHeadingElement>(null);
-  const page = useUsersPage({ filter, orderBy: order, pageSize, pageToken: pageTokens.at(-1) ?? "" });
+  const recorder = useRef<Recorder>(undefined);
+  const request = { filter, orderBy: order, pageSize, pageToken: pageTokens.at(-1) ?? "" };
+  const page = useUsersPage(request, () => recorder.current?.());
   const live = useLive(filter);
   const address = useSearch();
   const users = useExpected(page.data?.users ?? []);
@@ -30,7 +33,7 @@ export function Directory() {
     users.map(({ user }) => user),
     address,
   );
-  const { canWrite, news, ask, removeMany, copyId, copyEmails, dialog } = useUserActions({
+  const { canWrite, news, setNews, ask, removeMany, copyId, copyEmails, dialog } = useUserActions({
     view: address,
     latestOf: (id) => live.latest.get(id),
     focusAfter: heading,
@@ -44,6 +47,12 @@ export function Directory() {
     if (count !== undefined) announce(`Page ${pageNumber}, ${count === 1 ? "1 user" : `${count} users`}`);
   }, [pageNumber, count]);
 
+  const [ListCall, setListCall] = useState<ComponentType<ListCallProps>>();
+  const toggleCall = async () => {
+    if (ListCall) return setListCall(undefined);
+    const loaded = await import("./list-call.tsx").catch(() => setNews(NOT_LOADED));
+    setListCall(() => loaded?.ListCall);
+  };
   const path = usePath();
   const isNewUserWanted = wantsNewUser(useHistoryState());
   const askForNewUser = useEffectEvent(() => {
@@ -56,74 +65,80 @@ export function Directory() {
   }, [isNewUserWanted]);
 
   return (
-    <section className="directory">
-      <div className="heading">
-        <h1 ref={heading} tabIndex={-1}>
-          Users
-        </h1>
-        <LiveSign state={live.state} />
-        {canWrite && (
-          <Button className="primary" onClick={() => void ask("create")}>
-            New user
+    <div className={ListCall && "with-panel"}>
+      <section className="directory">
+        <div className="heading">
+          <h1 ref={heading} tabIndex={-1}>
+            Users
+          </h1>
+          <LiveSign state={live.state} />
+          <Button aria-expanded={ListCall !== undefined} onClick={() => void toggleCall()}>
+            The call
           </Button>
-        )}
-      </div>
-      <Toolbar view={view} show={show} />
-      <div className="bar">
-        <p className="total">{page.data && totalText(page.data)}</p>
-        <Pager label="Pages of users" {...pager} />
-      </div>
-      <UsersTable
-        page={page}
-        users={users}
-        selection={selection}
-        filter={filter}
-        order={order}
-        onOrder={(order) => show({ order })}
-        changedIds={live.changedIds}
-        onCopyId={(user) => void copyId(user)}
-        {...(canWrite && {
-          onCreate: () => void ask("create"),
-          onEdit: (user) => void ask("edit", user),
-          onDelete: (user) => void ask("delete", user),
-        })}
-        {...(!isFirst && {
-          onRestart: () => {
-            turnTo([""]);
-            // The button that had the focus disappears.
-            heading.current?.focus();
-          },
-        })}
-      />
-      {!(isFirst && next === "") && (
-        <div className="bar">
-          <Pager label="Pages of users, below them" {...pager} />
-        </div>
-      )}
-      <div className="foot">
-        <NewsLine news={news}>
-          {news.createdEmail && filter !== news.createdEmail && (
-            <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
-              Show
-            </button>
+          {canWrite && (
+            <Button className="primary" onClick={() => void ask("create")}>
+              New user
+            </Button>
           )}
-        </NewsLine>
-        {selection.users.length > 0 && (
-          <SelectionBar
-            selection={selection}
-            onCopyEmails={() => void copyEmails(selection.users)}
-            {...(canWrite && {
-              onDelete: () => {
-                void removeMany(selection.users);
-                selection.clear();
-                // The button that had the focus disappears.
-                heading.current?.focus();
-              },
-            })}
-          />
+        </div>
+        <Toolbar view={view} show={show} />
+        <div className="bar">
+          <p className="total">{page.data && totalText(page.data)}</p>
+          <Pager label="Pages of users" {...pager} />
+        </div>
+        <UsersTable
+          page={page}
+          users={users}
+          selection={selection}
+          filter={filter}
+          order={order}
+          onOrder={(order) => show({ order })}
+          changedIds={live.changedIds}
+          onCopyId={(user) => void copyId(user)}
+          {...(canWrite && {
+            onCreate: () => void ask("create"),
+            onEdit: (user) => void ask("edit", user),
+            onDelete: (user) => void ask("delete", user),
+          })}
+          {...(!isFirst && {
+            onRestart: () => {
+              turnTo([""]);
+              // The button that had the focus disappears.
+              heading.current?.focus();
+            },
+          })}
+        />
+        {!(isFirst && next === "") && (
+          <div className="bar">
+            <Pager label="Pages of users, below them" {...pager} />
+          </div>
         )}
-      </div>
-      {dialog}
-    </section>
+        <div className="foot">
+          <NewsLine news={news}>
+            {news.createdEmail && filter !== news.createdEmail && (
+              <button type="button" className="quiet" onClick={() => show({ filter: news.createdEmail ?? "" })}>
+                Show
+              </button>
+            )}
+          </NewsLine>
+          {selection.users.length > 0 && (
+            <SelectionBar
+              selection={selection}
+              onCopyEmails={() => void copyEmails(selection.users)}
+              {...(canWrite && {
+                onDelete: () => {
+                  void removeMany(selection.users);
+                  selection.clear();
+                  // The button that had the focus disappears.
+                  heading.current?.focus();
+                },
+              })}
+            />
+          )}
+        </div>
+        {dialog}
+      </section>
+      {ListCall && <ListCall request={request} recorder={recorder} onRepeat={() => void page.refetch()} />}
+    </div>
   );
 }

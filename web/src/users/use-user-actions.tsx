@@ -26,6 +26,12 @@ type Asked =
 const { createUser, updateUser, deleteUser } = UserService.method;
 const WRITES = [createUser, updateUser, deleteUser];
 
+/** News of a part of the app that the server, which is away or newer, does not give. */
+export const NOT_LOADED: News = {
+  text: "This part of the app can't be loaded. Load the page again once the server is back.",
+  isProblem: true,
+};
+
 export interface UserActionsOptions {
   /** Key of what the page shows: news is stale once it shows something else. */
   view: string;
@@ -73,10 +79,7 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
       if (dialog === "create") setAsked({ dialog });
       else if (user) setAsked({ dialog, user, known: latestOf(user.id) });
     } catch {
-      setNews({
-        text: "This part of the app can't be loaded. Load the page again once the server is back.",
-        isProblem: true,
-      });
+      setNews(NOT_LOADED);
     }
   };
   const close = (outcome: News = NO_NEWS) => {

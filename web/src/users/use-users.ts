@@ -1,3 +1,4 @@
+import type { ContextValues } from "@connectrpc/connect";
 import type { NewUser } from "@rollcall/client";
 import type { ListUsersResponse, User } from "@rollcall/gen/user/v1/user";
 import {
@@ -62,11 +63,19 @@ export interface FailedChange {
   forget(): void;
 }
 
-/** Queries a page of users. The previous page stays while the next one loads. */
-export function useUsersPage(request: PageRequest) {
+/**
+ * Queries a page of users. The previous page stays while the next one loads.
+ *
+ * @param contextValues Makes the context values of each call.
+ */
+export function useUsersPage(request: PageRequest, contextValues: () => ContextValues | undefined) {
   return useQuery({
     queryKey: [...ALL_PAGES, request],
-    queryFn: ({ signal }) => client.users.list({ ...request, includeTotalSize: true }, { signal }),
+    queryFn: ({ signal }) => {
+      const values = contextValues();
+      const options = { signal, ...(values && { contextValues: values }) };
+      return client.users.list({ ...request, includeTotalSize: true }, options);
+    },
     placeholderData: keepPreviousData,
   });
 }
