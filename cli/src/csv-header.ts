@@ -1,4 +1,4 @@
-import { UsageError } from "./exit.ts";
+import { UnreadableFileError } from "./unreadable-file-error.ts";
 
 /** Positions of the fields in a record. */
 export interface Columns {
@@ -18,16 +18,17 @@ const SEPARATORS: readonly (readonly [separator: string, name: string])[] = [
 /**
  * Finds the columns `email` and `name` in the first record of a CSV file, in upper or lower case.
  *
- * @throws UsageError for a column that is missing or there twice. It names the separator if another one is used.
+ * @throws UnreadableFileError for a column that is missing or there twice. It names the separator if another one is
+ * used.
  */
 export function findColumns(fields: readonly string[]): Columns {
   const names = fields.map(toName);
   const doubled = NAMES.find((name) => names.indexOf(name) !== names.lastIndexOf(name));
-  if (doubled) throw new UsageError(`the first line of the CSV file names the column ${doubled} twice`);
+  if (doubled) throw new UnreadableFileError(`the first line of the CSV file names the column ${doubled} twice`);
   if (hasNames(names)) return { email: names.indexOf("email"), name: names.indexOf("name") };
   const header = fields.join(",");
   const [, separators] = SEPARATORS.find(([separator]) => hasNames(header.split(separator).map(toName))) ?? [];
-  throw new UsageError(
+  throw new UnreadableFileError(
     separators
       ? `the CSV file has ${separators} between its fields: save it with commas, or as JSON Lines`
       : "the first line of a CSV file must name the columns email and name",

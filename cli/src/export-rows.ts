@@ -1,9 +1,8 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { User } from "@rollcall/gen/user/v1/user";
 import type { FileFormat } from "./file-format.ts";
 import { userToJson } from "./output.ts";
-
-const CSV_HEADER = "id,email,name,created_at,updated_at,etag\n";
+import { USER_HEADER, userRecord } from "./user-record.ts";
 
 /** Formats users as lines of a file that `users import` reads again. */
 export interface RowFormat {
@@ -14,16 +13,14 @@ export interface RowFormat {
 }
 
 export const ROW_FORMATS: Readonly<Record<FileFormat, RowFormat>> = {
-  csv: { header: CSV_HEADER, rows: (users) => users.map(csvRow).join("") },
+  csv: { header: USER_HEADER, rows: (users) => users.map(rowOf).join("") },
   jsonl: { header: "", rows: (users) => users.map((user) => `${userToJson(user)}\n`).join("") },
 };
 
-/** Formats a user as a CSV record (RFC 4180), exactly: spreadsheets may take a name for a formula. */
-function csvRow({ id, email, name, createdAt, updatedAt, etag }: User): string {
-  const times = [createdAt, updatedAt].map((time) => (time ? timestampDate(time).toISOString() : ""));
-  return `${[id, email, name, ...times, etag].map(csvField).join(",")}\n`;
+function rowOf({ createdAt, updatedAt, ...user }: User): string {
+  return userRecord({ ...user, createdAt: dateOf(createdAt), updatedAt: dateOf(updatedAt) });
 }
 
-function csvField(text: string): string {
-  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function dateOf(time: Timestamp | undefined): Date | undefined {
+  return time && timestampDate(time);
 }

@@ -1,11 +1,10 @@
-import { extname } from "node:path";
-
 /** Formats of files with users. */
 export type FileFormat = "csv" | "jsonl";
 
-const FORMATS: Readonly<Record<string, FileFormat>> = { ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl" };
+const FORMATS: Readonly<Record<string, FileFormat>> = { csv: "csv", jsonl: "jsonl", ndjson: "jsonl" };
 
 /** Returns the format that a file's extension names, in upper or lower case. */
 export function formatByExtension(path: string): FileFormat | undefined {
-  return FORMATS[extname(path).toLowerCase()];
+  const [, extension = ""] = /[^/\\]\.(\w+)$/.exec(path) ?? [];
+  return FORMATS[extension.toLowerCase()];
 }

@@ -1,9 +1,9 @@
 import { continuesField, csvFields, leavesFieldOpen } from "./csv-fields.ts";
 import { type Columns, findColumns } from "./csv-header.ts";
-import { UsageError } from "./exit.ts";
 import type { FileFormat } from "./file-format.ts";
 import { memberNames } from "./json-members.ts";
 import { type Line, linesOf } from "./lines.ts";
+import { UnreadableFileError } from "./unreadable-file-error.ts";
 
 /** Lines of a user in a file, counted from 1. A CSV record may take several. */
 export interface LineRange {
@@ -30,8 +30,8 @@ const CR_ALONE = "the lines of the file end with CR alone: save it with LF or CR
 /**
  * Reads a text line by line, no faster than its lines are taken.
  *
- * @throws UsageError when the first line shows that the whole text can't be read: its columns are not named, or it has
- * another encoding, other separators or other line ends.
+ * @throws UnreadableFileError when the first line shows that the whole text can't be read: its columns are not named, or
+ * it has another encoding, other separators or other line ends.
  */
 export function readImport(input: AsyncIterable<Uint8Array | string>, format: FileFormat): AsyncGenerator<ImportLine> {
   const lines = checkFirst(linesOf(input, LIMIT));
@@ -40,10 +40,10 @@ export function readImport(input: AsyncIterable<Uint8Array | string>, format: Fi
 
 type Lines = AsyncGenerator<Line>;
 
-/** Yields the same lines. @throws UsageError for an encoding that is not UTF-8, if the first line shows it. */
+/** Yields the same lines. @throws UnreadableFileError for an encoding that is not UTF-8, if the first line shows it. */
 async function* checkFirst(lines: Lines): Lines {
   for await (const line of lines) {
-    if (line.number === 1 && line.encoding !== undefined) throw new UsageError(`the file ${line.problem}`);
+    if (line.number === 1 && line.encoding !== undefined) throw new UnreadableFileError(`the file ${line.problem}`);
     yield line;
   }
 }
@@ -54,7 +54,7 @@ async function* readJsonLines(lines: Lines): AsyncGenerator<ImportLine> {
     const range = { line: number, lastLine: number };
     if (problem === undefined && text.trim() === "") continue;
     const parsed = problem === undefined ? parseJsonLine(range, text) : { ...range, problem };
-    if (number === 1 && "problem" in parsed && /\}\r+\{/.test(text)) throw new UsageError(CR_ALONE);
+    if (number === 1 && "problem" in parsed && /\}\r+\{/.test(text)) throw new UnreadableFileError(CR_ALONE);
     yield parsed;
   }
 }
@@ -85,10 +85,10 @@ async function* readCsv(lines: Lines): AsyncGenerator<ImportLine> {
   if (!columns) findColumns([]);
 }
 
-/** @throws UsageError */
+/** @throws UnreadableFileError */
 function readHeader(fields: readonly string[], problem: string | undefined): Columns {
-  if (fields.some((field) => /\r[^\r]/.test(field))) throw new UsageError(CR_ALONE);
-  if (problem !== undefined) throw new UsageError(`the first line of the CSV file ${problem}`);
+  if (fields.some((field) => /\r[^\r]/.test(field))) throw new UnreadableFileError(CR_ALONE);
+  if (problem !== undefined) throw new UnreadableFileError(`the first line of the CSV file ${problem}`);
   return findColumns(fields);
 }
 

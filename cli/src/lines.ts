@@ -1,7 +1,10 @@
-import { isUtf8 } from "node:buffer";
 import { foreignEncoding } from "./foreign-encoding.ts";
 
 const LINE_FEED = 0x0a;
+const encoder = new TextEncoder();
+// Both keep a byte order mark, since it is one at the beginning of the stream only.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
 export interface Line {
   /** Counts from 1. */
@@ -41,13 +44,13 @@ export async function* linesOf(input: AsyncIterable<Uint8Array | string>, limit:
   };
   const take = (): Line => {
     number += 1;
-    const line = toLine(number, Buffer.concat(pieces), bytes > limit.bytes ? limit : undefined);
+    const line = toLine(number, concat(pieces), bytes > limit.bytes ? limit : undefined);
     pieces = [];
     bytes = 0;
     return line;
   };
   for await (const chunk of input) {
-    const buffer = Buffer.from(chunk);
+    const buffer = typeof chunk === "string" ? encoder.encode(chunk) : chunk;
     let start = 0;
     for (let end = buffer.indexOf(LINE_FEED); end !== -1; end = buffer.indexOf(LINE_FEED, start)) {
       add(buffer.subarray(start, end));
@@ -59,20 +62,44 @@ export async function* linesOf(input: AsyncIterable<Uint8Array | string>, limit:
   if (bytes > 0) yield take();
 }
 
-function toLine(number: number, bytes: Buffer, exceeded: LineLimit | undefined): Line {
-  const text = bytes.toString().replace(/\r$/, "");
+function toLine(number: number, bytes: Uint8Array, exceeded: LineLimit | undefined): Line {
+  const strict = decodeStrictly(bytes);
+  const text = (strict ?? decoder.decode(bytes)).replace(/\r$/, "");
   const encoding = foreignEncoding(bytes);
   return {
     number,
     text: number === 1 ? text.replace(/^\uFEFF/, "") : text,
     isTooLong: exceeded !== undefined,
-    problem: problemOf(bytes, encoding, exceeded),
+    problem: problemOf(encoding, exceeded) ?? (strict === undefined ? NOT_UTF8 : undefined),
     encoding,
   };
 }
 
-function problemOf(bytes: Buffer, encoding: string | undefined, exceeded: LineLimit | undefined): string | undefined {
+const NOT_UTF8 = "is not UTF-8: convert it to UTF-8";
+
+function problemOf(encoding: string | undefined, exceeded: LineLimit | undefined): string | undefined {
   if (encoding !== undefined) return `is ${encoding}: convert it to UTF-8, as iconv -f ${encoding} -t UTF-8 does`;
   if (exceeded) return `is longer than ${exceeded.text}`;
-  return isUtf8(bytes) ? undefined : "is not UTF-8: convert it to UTF-8";
+  return undefined;
+}
+
+/** Returns the text of bytes in UTF-8; undefined if they are not. */
+function decodeStrictly(bytes: Uint8Array): string | undefined {
+  try {
+    return strictDecoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const [first] = pieces;
+  if (first && pieces.length === 1) return first;
+  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return all;
 }

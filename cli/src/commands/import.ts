@@ -13,6 +13,7 @@ import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { patience } from "../patience.ts";
+import { UnreadableFileError } from "../unreadable-file-error.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 
@@ -69,7 +70,7 @@ async function runImport(
   const onDone = () => progress.update(counts.created + counts.skipped + counts.failed);
   const importAll = async (call: CommandCall) => {
     const reading = createLinkedAbortController(io.signal);
-    const lines = readImport(openInput(path, io, reading.signal), format);
+    const lines = usable(readImport(openInput(path, io, reading.signal), format));
     try {
       await importLines(lines, call, { ...run, reading, writeError, onDone });
     } catch (error) {
@@ -81,6 +82,15 @@ async function runImport(
     }
   };
   await withClient(globals, io, whenInterrupted, importAll, patience(noteWait));
+}
+
+/** Yields the same lines. @throws UsageError for a file that can't be read at all. */
+async function* usable(lines: AsyncGenerator<ImportLine>): AsyncGenerator<ImportLine> {
+  try {
+    yield* lines;
+  } catch (error) {
+    throw error instanceof UnreadableFileError ? new UsageError(error.message, { cause: error }) : error;
+  }
 }
 
 function textOf({ created, skipped, failed }: Counts): string {
