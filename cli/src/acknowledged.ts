@@ -1,8 +1,8 @@
 import { addAbortSignal } from "node:stream";
+import { linesOf } from "@rollcall/shared/users-file/lines";
 import { type CursorFile, isResumeToken } from "./cursor-file.ts";
 import { UsageError } from "./exit.ts";
 import type { Input } from "./io.ts";
-import { linesOf } from "./lines.ts";
 
 const LINE_LIMIT = { bytes: 8_192, text: "8 KiB" };
 

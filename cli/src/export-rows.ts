@@ -1,8 +1,8 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
 import type { User } from "@rollcall/gen/user/v1/user";
-import type { FileFormat } from "./file-format.ts";
+import type { FileFormat } from "@rollcall/shared/users-file/file-format";
+import { USER_HEADER, userRecord } from "@rollcall/shared/users-file/user-record";
 import { userToJson } from "./output.ts";
-import { USER_HEADER, userRecord } from "./user-record.ts";
 
 /** Formats users as lines of a file that `users import` reads again. */
 export interface RowFormat {

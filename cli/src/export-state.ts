@@ -1,5 +1,5 @@
 import { readFile, rm } from "node:fs/promises";
-import type { FileFormat } from "./file-format.ts";
+import type { FileFormat } from "@rollcall/shared/users-file/file-format";
 import { replaceFile } from "./replace-file.ts";
 
 /** Form and choice of an export. Another export can't go on with its file. */

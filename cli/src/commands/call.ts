@@ -9,12 +9,12 @@ import {
 import type { CallOptions } from "@connectrpc/connect";
 import { toRollcallError } from "@rollcall/client";
 import type { NodeRollcall } from "@rollcall/client/node";
+import { linesOf, MESSAGE_LINE_LIMIT } from "@rollcall/shared/users-file/lines";
 import { Argument, type Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import { STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
-import { linesOf, MESSAGE_LINE_LIMIT } from "../lines.ts";
 import { findMethod, isKnownService, jsonRegistry, methodNames, noSuchMethod } from "../methods.ts";
 import { reflect } from "../reflection.ts";
 

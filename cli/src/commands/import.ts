@@ -3,17 +3,17 @@ import type { ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { EmailTakenError, ValidationError } from "@rollcall/client";
 import { startProgress, USERS } from "@rollcall/shared/progress";
+import { type FileFormat, formatByExtension } from "@rollcall/shared/users-file/file-format";
+import { type ImportLine, type LineRange, readImport, type UserLine } from "@rollcall/shared/users-file/import-lines";
+import { UnreadableFileError } from "@rollcall/shared/users-file/unreadable-file-error";
 import { type Command, Option } from "commander";
 import { countLines } from "../count-lines.ts";
 import { PartlyDoneError, UsageError } from "../exit.ts";
-import { type FileFormat, formatByExtension } from "../file-format.ts";
 import { type CommandCall, type Globals, integer, withClient } from "../globals.ts";
-import { type ImportLine, type LineRange, readImport, type UserLine } from "../import-lines.ts";
 import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import { type ErrorReport, reportOf, reportText } from "../output.ts";
 import { patience } from "../patience.ts";
-import { UnreadableFileError } from "../unreadable-file-error.ts";
 
 const DEFAULT_CONCURRENCY = 64;
 

@@ -1,12 +1,12 @@
 import { toJson } from "@bufbuild/protobuf";
 import { ServerStreamResponseSchema } from "@rollcall/gen/stream/v1/stream";
 import { bytesText, startProgress } from "@rollcall/shared/progress";
+import { linesOf, MESSAGE_LINE_LIMIT } from "@rollcall/shared/users-file/lines";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import { STANDARD_INPUT, sizeOfFile } from "../input.ts";
 import type { Io } from "../io.ts";
-import { linesOf, MESSAGE_LINE_LIMIT } from "../lines.ts";
 import { printable } from "../output.ts";
 
 export function addStreamCommands(program: Command, io: Io): void {
