@@ -57,6 +57,17 @@ const views: Record<string, View> = {
       await page.getByText("tester created Person 01, person01@example.com.").waitFor();
     },
   },
+  "an import with a fault": {
+    path: "/users",
+    users: 0,
+    async show(page, { expectProblems }) {
+      await button(page, "Import a file").click();
+      const buffer = Buffer.from("email,name\nnonsense,Nobody\n");
+      await page.locator("input[type=file]").setInputFiles({ name: "users.csv", mimeType: "", buffer });
+      await page.getByText("Done: 0 created, 0 passed over, 1 failed.").waitFor();
+      expectProblems(/status of 400/);
+    },
+  },
   "a selection": {
     path: "/users",
     async show(page) {

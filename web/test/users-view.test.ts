@@ -5,8 +5,8 @@ import { run } from "@rollcall/testing/run-program";
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { openApp } from "./support/open-app.ts";
-import { button, fact, panel } from "./support/stream-pages.ts";
-import { act, fillForm, names, pager } from "./support/users-page.ts";
+import { fact, panel } from "./support/stream-pages.ts";
+import { act, choose, fillForm, names, pager } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -83,7 +83,7 @@ describe("the view", () => {
     await using app = await openApp(browser);
     const { page, server } = app;
     await app.createUsers(2);
-    await button(page, "The call").click();
+    await choose(page, "Show the call");
     await expect.poll(() => fact(page, "Messages")).toBe("1 sent, 1 received");
     expect(await fact(page, "Method")).toBe("user.v1.UserService/ListUsers");
     await page.getByLabel("Order").selectOption("Name, A to Z");
@@ -97,7 +97,7 @@ describe("the view", () => {
       const { stdout } = await run("sh", ["-c", `export ROLLCALL_TOKEN=${await server.token()}\n${command}`]);
       expect(stdout).toMatch(/person01@example.com[\s\S]*person02@example.com/);
     }
-    await button(page, "The call").click();
+    await choose(page, "Hide the call");
     expect(await panel(page).count()).toBe(0);
   });
 

@@ -4,7 +4,13 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { EmailTakenError, ValidationError } from "@rollcall/client";
 import { startProgress, USERS } from "@rollcall/shared/progress";
 import { type FileFormat, formatByExtension } from "@rollcall/shared/users-file/file-format";
-import { type ImportLine, type LineRange, readImport, type UserLine } from "@rollcall/shared/users-file/import-lines";
+import {
+  type ImportLine,
+  identityOf,
+  type LineRange,
+  readImport,
+  type UserLine,
+} from "@rollcall/shared/users-file/import-lines";
 import { UnreadableFileError } from "@rollcall/shared/users-file/unreadable-file-error";
 import { type Command, Option } from "commander";
 import { countLines } from "../count-lines.ts";
@@ -168,13 +174,9 @@ function isFaultOfLine(error: unknown): boolean {
   return error instanceof LineError || error instanceof ValidationError || error instanceof EmailTakenError;
 }
 
-/**
- * Returns the request id of a line, the same in every run: the server answers a repetition with the user that it has
- * created. The line's number makes the second of two equal lines a refused one, as its e-mail is taken. Its content
- * gives a line that was mended another id.
- */
-function requestIdOf({ line, email, name }: LineRange & UserLine): string {
-  const hash = createHash("sha256").update(JSON.stringify([line, email, name]));
+/** Returns the request id of a line, the same as that of an import in the web app. */
+function requestIdOf(line: LineRange & UserLine): string {
+  const hash = createHash("sha256").update(identityOf(line));
   return `import:${hash.digest("base64url")}`;
 }
 

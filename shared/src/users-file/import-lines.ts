@@ -20,6 +20,15 @@ export interface UserLine {
 /** A user in the file, or the fault of a line. */
 export type ImportLine = LineRange & (UserLine | { readonly problem: string });
 
+/**
+ * Returns a text that stands for a line, to make its request id of, the same in every import of the file: the server
+ * answers a repetition with the user that it has created. The line's number makes the second of two equal lines a
+ * refused one, as its e-mail is taken. Its content gives a line that was mended another id.
+ */
+export function identityOf({ line, email, name }: LineRange & UserLine): string {
+  return JSON.stringify([line, email, name]);
+}
+
 /** Longest line: more than any user needs. */
 const LIMIT = { bytes: 64 * 1_024, text: "64 KiB" };
 const NOT_CLOSED = "has a quote that is not closed";

@@ -3,6 +3,7 @@ import { useHistoryState, useSearch } from "wouter/use-browser-location";
 import { announce } from "../ui/announcer.tsx";
 import { Button } from "../ui/button.tsx";
 import { navigate, usePath } from "../ui/location.tsx";
+import { MenuButton } from "../ui/menu-button.tsx";
 import type { ListCallProps, Recorder } from "./list-call.tsx";
 import { LiveSign } from "./live-sign.tsx";
 import { wantsNewUser } from "./new-user-state.ts";
@@ -58,7 +59,7 @@ export function Directory() {
   const askForNewUser = useEffectEvent(() => {
     // Once: a reload does not ask again.
     navigate(path, { replace: true });
-    if (canWrite) void ask("create");
+    if (canWrite) void ask({ dialog: "create" });
   });
   useEffect(() => {
     if (isNewUserWanted) askForNewUser();
@@ -72,14 +73,19 @@ export function Directory() {
             Users
           </h1>
           <LiveSign state={live.state} />
-          <Button aria-expanded={ListCall !== undefined} onClick={() => void toggleCall()}>
-            The call
-          </Button>
           {canWrite && (
-            <Button className="primary" onClick={() => void ask("create")}>
+            <Button className="primary" onClick={() => void ask({ dialog: "create" })}>
               New user
             </Button>
           )}
+          <MenuButton
+            label="More"
+            actions={[
+              ...(canWrite ? [{ label: "Import…", run: () => void ask({ dialog: "import" }) }] : []),
+              { label: "Export…", run: () => void ask({ dialog: "export", filter }) },
+              { label: ListCall ? "Hide the call" : "Show the call", run: () => void toggleCall() },
+            ]}
+          />
         </div>
         <Toolbar view={view} show={show} />
         <div className="bar">
@@ -96,9 +102,10 @@ export function Directory() {
           changedIds={live.changedIds}
           onCopyId={(user) => void copyId(user)}
           {...(canWrite && {
-            onCreate: () => void ask("create"),
-            onEdit: (user) => void ask("edit", user),
-            onDelete: (user) => void ask("delete", user),
+            onCreate: () => void ask({ dialog: "create" }),
+            onImport: () => void ask({ dialog: "import" }),
+            onEdit: (user) => void ask({ dialog: "edit", user }),
+            onDelete: (user) => void ask({ dialog: "delete", user }),
           })}
           {...(!isFirst && {
             onRestart: () => {

@@ -14,17 +14,21 @@ const COMMANDS = [
 
 export interface FirstRunProps {
   onCreate(): void;
+  onImport(): void;
 }
 
 /** Says how an empty directory is filled. */
-export function FirstRun({ onCreate }: FirstRunProps) {
+export function FirstRun({ onCreate, onImport }: FirstRunProps) {
   return (
     <section className="first-run card" aria-label="First steps">
       <h2>Nobody is here yet.</h2>
       <p>Add the first user by hand, from a terminal, or many at once from a file.</p>
-      <Button className="primary" onClick={onCreate}>
-        Create a user
-      </Button>
+      <div className="choices">
+        <Button className="primary" onClick={onCreate}>
+          Create a user
+        </Button>
+        <Button onClick={onImport}>Import a file</Button>
+      </div>
       {COMMANDS.map(({ title, name, command }) => (
         <div key={name} className="step">
           <h3>{title}</h3>

@@ -15,11 +15,17 @@ const loadDialogs = () => import("./dialogs.tsx");
 const preloadDialogs = () => void loadDialogs().catch(() => {});
 type Dialogs = Awaited<ReturnType<typeof loadDialogs>>;
 
-type Asked =
-  | { readonly dialog: "create" }
+export type Asked =
+  | { readonly dialog: "create" | "import" }
+  | {
+      readonly dialog: "export";
+      /** Words of the users to export. */
+      readonly filter: string;
+    }
   | {
       readonly dialog: "edit" | "delete";
       readonly user: User;
+      /** What was known of the user when the dialog was opened. */
       readonly known?: User | "removed" | undefined;
     };
 
@@ -47,8 +53,7 @@ export interface UserActions {
   readonly news: News;
   readonly setNews: (news: News) => void;
   /** Opens a dialog. */
-  ask(dialog: "create"): Promise<void>;
-  ask(dialog: "edit" | "delete", user: User): Promise<void>;
+  ask(asked: Asked): Promise<void>;
   /** Removes users unless the person undoes it in time. */
   removeMany(users: readonly User[]): Promise<void>;
   copyId(user: User): Promise<void>;
@@ -72,12 +77,11 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
     if (hasFailed) loadDialogs().then(setDialogs, () => {});
   }, [hasFailed]);
 
-  const ask = async (dialog: Asked["dialog"], user?: User) => {
+  const ask = async (next: Asked) => {
     setNews(NO_NEWS);
     try {
       setDialogs(await loadDialogs());
-      if (dialog === "create") setAsked({ dialog });
-      else if (user) setAsked({ dialog, user, known: latestOf(user.id) });
+      setAsked("user" in next ? { ...next, known: latestOf(next.user.id) } : next);
     } catch {
       setNews(NOT_LOADED);
     }
@@ -171,6 +175,8 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
             onClose={close}
           />
         )}
+        {asked?.dialog === "import" && <dialogs.ImportDialog onClose={close} />}
+        {asked?.dialog === "export" && <dialogs.ExportDialog filter={asked.filter} onClose={close} />}
         {!asked && failed && (
           <dialogs.UserFormDialog
             key={failed.id}

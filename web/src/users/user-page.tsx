@@ -57,10 +57,10 @@ function Details({ id }: { id: string }) {
         <LiveSign state={live} />
         {canWrite && user && data && (
           <div className="choices">
-            <Button isOff={expected?.isChanging ?? false} onClick={() => void ask("edit", data)}>
+            <Button isOff={expected?.isChanging ?? false} onClick={() => void ask({ dialog: "edit", user: data })}>
               Edit…
             </Button>
-            <Button isOff={expected?.isChanging ?? false} onClick={() => void ask("delete", data)}>
+            <Button isOff={expected?.isChanging ?? false} onClick={() => void ask({ dialog: "delete", user: data })}>
               Delete…
             </Button>
           </div>

@@ -20,8 +20,10 @@ export interface UsersTableProps extends RowActions {
   onOrder(order: Order): void;
   /** Ids of users that somebody else has changed just now. */
   changedIds: ReadonlySet<string>;
-  /** Asks for a new user; undefined for people who may only read. */
+  /** Asks for a new user; undefined, like `onImport`, for people who may only read. */
   onCreate?: () => void;
+  /** Asks for a file of users. */
+  onImport?: () => void;
   /** Goes to the first page; undefined on that page. */
   onRestart?: () => void;
 }
@@ -48,6 +50,7 @@ export function UsersTable({
   onOrder,
   changedIds,
   onCreate,
+  onImport,
   onRestart,
   ...actions
 }: UsersTableProps) {
@@ -78,9 +81,9 @@ export function UsersTable({
           This list may be out of date. {describeError(error)}
         </p>
       )}
-      {isFirstRun && onCreate ? (
+      {isFirstRun && onCreate && onImport ? (
         <Suspense fallback={<Empty />}>
-          <FirstRun onCreate={onCreate} />
+          <FirstRun onCreate={onCreate} onImport={onImport} />
         </Suspense>
       ) : isEmpty ? (
         <div className="notice card">

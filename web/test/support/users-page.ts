@@ -9,6 +9,12 @@ export async function act(page: Page, action: "Edit…" | "Copy id" | "Delete…
   await page.getByRole("menuitem", { name: action, exact: true }).click();
 }
 
+/** Takes an action of the directory's menu. */
+export async function choose(page: Page, action: string): Promise<void> {
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("menuitem", { name: action, exact: true }).click();
+}
+
 /** Finds a button of the pager above the table; there is another one below. */
 export const pager = (page: Page, name: "Previous" | "Next" | "First") =>
   page.getByRole("navigation", { name: "Pages of users", exact: true }).getByRole("button", { name, exact: true });

@@ -1,0 +1,64 @@
+import { buffer } from "node:stream/consumers";
+import { createClient } from "@connectrpc/connect";
+import { UserService } from "@rollcall/gen/user/v1/user";
+import { connectChromium } from "@rollcall/testing/chromium";
+import { rollcallInside } from "@rollcall/testing/run-rollcall";
+import { expect, test } from "vitest";
+import { openApp } from "./support/open-app.ts";
+import { button } from "./support/stream-pages.ts";
+import { choose, names } from "./support/users-page.ts";
+
+const browser = await connectChromium();
+
+const FILE = `email,name
+ada@example.com,Ada
+grace@example.com,"Hopper, Grace"
+nonsense,Nobody
+`;
+const OTHER_FILE = '{"email":"ADA@example.com","name":"Ada"}\n{"email":"zoe@example.com","name":"Zoe"}\n';
+
+test("files of users are imported with their faults shown, and exported as they were found", async () => {
+  await using app = await openApp(browser);
+  const { page, server } = app;
+  const file = (name: string, text: string) => ({ name, mimeType: "", buffer: Buffer.from(text) });
+  const input = page.locator("input[type=file]");
+  const status = page.getByRole("dialog").getByRole("status");
+  await button(page, "Import a file").click();
+  await page.getByRole("dialog", { name: "Import users" }).waitFor();
+  await input.setInputFiles(file("users.txt", FILE));
+  await page.getByText("The file's name has to end with .csv, .jsonl or .ndjson.").waitFor();
+  await input.setInputFiles(file("users.csv", "email;name\n"));
+  await page.getByText("The CSV file has semicolons between its fields: save it with commas").waitFor();
+  await input.setInputFiles(file("users.csv", FILE));
+  const expectDone = (counts: string) => expect.poll(() => status.textContent()).toBe(`Done: ${counts}.`);
+  await expectDone("2 created, 0 passed over, 1 failed");
+  const faults = page.getByRole("list", { name: "Lines that failed" }).getByRole("listitem");
+  expect(await faults.allTextContents()).toEqual(["Line 4: Validation failed: email must be a valid email address."]);
+  await input.setInputFiles(file("others.jsonl", OTHER_FILE));
+  await expectDone("1 created, 1 passed over, 0 failed");
+  // To import a file again creates nobody twice. If nobody is to be passed over, whoever is there fails.
+  await page.getByLabel("Pass over users").uncheck();
+  await input.setInputFiles(file("others.jsonl", OTHER_FILE));
+  await expectDone("1 created, 0 passed over, 1 failed");
+  expect(await faults.allTextContents()).toEqual(["Line 1: Email already in use."]);
+  await button(page, "Close").click();
+  await expect.poll(async () => (await names(page)).sort()).toEqual(["Ada", "Hopper, Grace", "Zoe"]);
+  // The command line goes on behind it, too: the same line has the same request id.
+  const args = ["--address", server.url, "--token", await server.token(), "users", "import", "-", "--format", "csv"];
+  const { stdout } = await rollcallInside(args, { input: FILE });
+  expect(stdout).toBe("2 users created, 0 skipped, 1 failed.\n");
+
+  const download = page.waitForEvent("download");
+  await page.getByLabel(/^Search/).fill("grace");
+  await expect.poll(() => names(page)).toEqual(["Hopper, Grace"]);
+  await choose(page, "Export…");
+  await page.getByText("Those whom the search for “grace” finds, in the order of their creation.").waitFor();
+  await button(page, "Export").click();
+  await page.getByText("1 user was exported to users.csv.").waitFor();
+  const exported = (await buffer(await (await download).createReadStream())).toString();
+  const users = createClient(UserService, app.transport);
+  const [grace] = (await users.listUsers({ filter: "grace" })).users;
+  expect(exported).toMatch(/^id,email,name,created_at,updated_at,etag\n[^\n]*\n$/);
+  expect(exported).toContain(`${grace?.id},grace@example.com,"Hopper, Grace",20`);
+  app.expectProblems(/status of (?:400|409)/);
+});
