@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { BASE_PATH } from "../base.ts";
+import { loadAppConfig } from "../session/app-config.ts";
 
 export interface DocsLinkProps {
   /** Place in the reference, such as `user.v1.UserService.GetUser`. */
@@ -11,13 +12,10 @@ export interface DocsLinkProps {
 export function DocsLink({ at = "", children }: DocsLinkProps) {
   const [isThere, setThere] = useState(false);
   useEffect(() => {
-    // Loaded after the page, which does without.
-    import("../session/app-config.ts")
-      .then(({ loadAppConfig }) => loadAppConfig())
-      .then(
-        ({ docs }) => setThere(docs),
-        () => {},
-      );
+    loadAppConfig().then(
+      ({ docs }) => setThere(docs),
+      () => {},
+    );
   }, []);
   if (!isThere) return null;
   return (
