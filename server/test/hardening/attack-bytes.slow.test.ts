@@ -42,8 +42,10 @@ describe.concurrent("uploads that never end", () => {
       await using server = await startMeasuredServer({ limits });
       const before = await server.memoryBytes();
       const { client } = await unfinishedUploads(server.port, { streams: 32, headers: server.headers, quietMs: 1_500 });
-      const bytes = (await server.memoryBytes()) - before;
       const isHeld = limits !== lifted;
+      let bytes = (await server.memoryBytes()) - before;
+      // On a busy machine the attack itself is slow.
+      while (!isHeld && bytes < 96 * MIB) bytes = (await server.memoryBytes()) - before;
       if (isHeld) {
         await until(() => client.isClosed || client.received.some(({ type }) => type === RST_STREAM));
         expect(await server.logged(ENDED)).toHaveLength(1);
@@ -117,7 +119,8 @@ describe.concurrent("complete messages of streams that go no further", () => {
           await users.listUsers({}, { headers: server.headers });
           await new Promise((resolve) => setTimeout(resolve, 10));
         }
-        const bytes = (await server.memoryBytes()) - before;
+        let bytes = (await server.memoryBytes()) - before;
+        while (limits === lifted && bytes < 64 * MIB) bytes = (await server.memoryBytes()) - before;
         if (streams > 20 && limits !== lifted) await until(() => ended > 0);
         client.destroy();
         return { bytes, ended };

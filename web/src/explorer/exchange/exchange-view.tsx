@@ -1,14 +1,21 @@
 import type { Registry } from "@bufbuild/protobuf";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { findForeignAnswer } from "@rollcall/client";
+import { type ComponentType, lazy, Suspense } from "react";
 import { describeError } from "../../api/errors.ts";
 import { Fact, Fields, stateOf } from "../../calls/call-facts.tsx";
 import type { CallSnapshot } from "../../calls/call-record.ts";
 import type { SampledCall } from "../samples/sampled-call.ts";
 import { SamplesView } from "../samples/samples-view.tsx";
+import type { ErrorViewProps } from "./error-view.tsx";
 import { Messages } from "./messages.tsx";
-import { detailsOf } from "./to-text.ts";
 import type { Exchange } from "./use-exchange.ts";
+
+/** Loaded with the first error. Its words stand in the status already. */
+const ErrorView = lazy<ComponentType<ErrorViewProps>>(() =>
+  import("./error-view.tsx").then(
+    (module) => ({ default: module.ErrorView }),
+    () => ({ default: () => null }),
+  ),
+);
 
 export interface ExchangeViewProps {
   exchange: Exchange;
@@ -40,7 +47,11 @@ export function ExchangeView({ exchange: { snapshot, running, log }, registry, s
       <Fields title="Request headers" fields={snapshot?.requestHeaders} />
       <Fields title="Response headers" fields={snapshot?.responseHeaders} />
       <Messages messages={log.messages} dropped={log.dropped} />
-      {snapshot?.error && <ErrorView error={snapshot.error} registry={registry} />}
+      {snapshot?.error && (
+        <Suspense>
+          <ErrorView error={snapshot.error} registry={registry} />
+        </Suspense>
+      )}
       <Fields
         title={snapshot?.error && snapshot.answeredMs === undefined ? "Headers of the error" : "Trailers"}
         fields={snapshot?.trailers}
@@ -58,28 +69,6 @@ export function ExchangeView({ exchange: { snapshot, running, log }, registry, s
         . TypeScript, Go and Python need code that is generated from the contract.
       </p>
     </aside>
-  );
-}
-
-function ErrorView({ error, registry }: { error: NonNullable<CallSnapshot["error"]>; registry: Registry }) {
-  const details = findForeignAnswer(error) ? [] : detailsOf(error, registry);
-  return (
-    <section className="call-error" aria-label="Error">
-      <p>
-        <code>{codeToString(error.code)}</code> {error.rawMessage}
-      </p>
-      {details.map(({ type, text }, index) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: the details of an error stay in their order
-        <div key={index}>
-          <h3>
-            <code>{type}</code>
-          </h3>
-          <pre>
-            <code>{text}</code>
-          </pre>
-        </div>
-      ))}
-    </section>
   );
 }
 
