@@ -82,7 +82,7 @@ test("the example of a host serves its own method, by the command that it prints
 
 describe("native clients, by their documented commands", () => {
   const page = readFileSync(join(root, "docs/native-clients.md"), "utf8");
-  /** What they print, but for what they have of their own. */
+  /** Output of each program, without the parts that only it has. */
   const tour =
     /must be a valid email address.*must not be empty.*barbara@example\.com Barbara Liskov\n.*1048576.*Echo: one\n/s;
 

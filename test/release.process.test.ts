@@ -33,7 +33,7 @@ test("the release is one folder, with what is in it and its licences", async () 
     expect(parts[2 * i]).toBe(`${name} ${version}: ${licence}\n\n`);
     expect(parts[2 * i + 1]?.trim().length, name).toBeGreaterThan(50);
   }
-  // Of a README; of a package without a word of it; of a file within a package.
+  // From a README; from a package without a word of it; from a file within a package.
   for (const holder of ["Brian M. Carlson", "James Sumners <", "2008 Google Inc."]) expect(licences).toContain(holder);
   const shipped = packages.map(({ name }) => name);
   for (const name of ["fastify", "@bufbuild/protobuf", "react"]) expect(shipped).toContain(name);

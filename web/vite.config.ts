@@ -89,7 +89,7 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // What all pages need of it is one file, which is smaller than the many that their different needs would make.
+          // The parts that all pages need are one file, which is smaller than the many that their different needs would make.
           groups: [{ name: "client", test: CLIENT, minShareCount: 5, includeDependenciesRecursively: false }],
         },
       },

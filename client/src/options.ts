@@ -29,7 +29,7 @@ export interface CommonOptions {
   interceptors?: readonly Interceptor[] | undefined;
 }
 
-/** What a client does to each call. */
+/** Steps that a client adds to each call. */
 export interface CallChain {
   readonly interceptors: Interceptor[];
   /** Tokens that the interceptors send; undefined if they send none. */

@@ -21,5 +21,5 @@ await chat.send("hello");
 chat.end();
 for await (const reply of chat) console.log(reply);
 
-// So that the program runs again.
+// The program can then be run again.
 await client.users.delete(id);

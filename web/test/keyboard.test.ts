@@ -107,7 +107,7 @@ test("slash leads to the search, and Ctrl-K to a palette of pages, actions and u
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("New user")]);
   await keyboard.press("Enter");
   await page.getByRole("dialog", { name: "New user" }).waitFor();
-  // What is typed into a form stays.
+  // Text that was typed into a form stays.
   await keyboard.press("Control+k");
   await keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });

@@ -41,7 +41,7 @@ describe("the view", () => {
     await expect.poll(() => names(page)).toEqual(["Person 12", "Person 11", "Person 10"]);
     expect(await search.inputValue()).toBe("person 1");
     expect(await page.getByLabel("Per page").inputValue()).toBe("25");
-    // So does one to a later page. From there, only the first page is known.
+    // The same holds for a later page. From there, only the first page is known.
     await page.goto(address.replace("page=2", "page=7"));
     await page.getByText("Page 7", { exact: true }).first().waitFor();
     await expect.poll(() => names(page)).toEqual(["Person 11", "Person 12"]);

@@ -12,7 +12,7 @@ const PROTOCOLS = ["grpc", "grpc-web", "connect"];
 const FORMATS = ["proto", "json"];
 const CODINGS = ["gzip", "identity"];
 const CHANGES = 40;
-/** So long that its events are worth compressing. */
+/** A name whose events are worth compressing. */
 const LONG_NAME = "🦉".repeat(200);
 const LONG_DOMAIN = `${"long.".repeat(20)}example.com`;
 const SIZE_TO_COMPRESS = 1_024;

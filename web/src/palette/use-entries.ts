@@ -13,7 +13,7 @@ import { userPath } from "../users/user-path.ts";
 export interface Entry {
   readonly key: string;
   readonly title: string;
-  /** What it is, or for a user the e-mail. */
+  /** Kind of the entry, or for a user the e-mail. */
   readonly kind: string;
   run(): void;
 }

@@ -4,7 +4,7 @@ import { BASE_URL } from "../base.ts";
 /** Longest wait for the answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** What the page has to know of its server. */
+/** Facts about its server that the page needs. */
 export interface AppConfig {
   readonly signIn: SignInOptions;
   /** Whether the server shows its reference to everybody, at `/docs`. */

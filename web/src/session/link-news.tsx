@@ -4,7 +4,7 @@ export interface LinkNewsProps {
   session: Session;
   /** Another session, offered by the link that led here. */
   offer: Session | undefined;
-  /** What is wrong with the link that led here. */
+  /** Fault of the link that led here, in words. */
   notice: string | undefined;
   /** Called when the session stays and the news go. */
   onDismiss(): void;

@@ -1,6 +1,6 @@
 import { BASE_PATH } from "../base.ts";
 
-/** What a provider gave beside the token. Like the token, it is kept for this tab alone. */
+/** Answer of a provider beside the token. Like the token, it is kept for this tab alone. */
 export interface Grant {
   /** Undefined if the provider gave none: the session then ends with its token. */
   readonly refreshToken: string | undefined;

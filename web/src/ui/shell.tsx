@@ -16,7 +16,7 @@ export interface ShellProps {
   session: Session;
   /** Another session, offered by the link that led here. */
   offer: Session | undefined;
-  /** What is wrong with the link that led here. */
+  /** Fault of the link that led here, in words. */
   notice: string | undefined;
   children: ReactNode;
 }

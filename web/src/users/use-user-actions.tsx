@@ -25,7 +25,7 @@ export type Asked =
   | {
       readonly dialog: "edit" | "delete";
       readonly user: User;
-      /** What was known of the user when the dialog was opened. */
+      /** State of the user when the dialog was opened. */
       readonly known?: User | "removed" | undefined;
     };
 

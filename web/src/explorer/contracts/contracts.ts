@@ -3,7 +3,7 @@ import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { BASE_URL } from "../../base.ts";
 import { sessionState } from "../../session/session.ts";
 
-/** What can be called, and all types that this needs. */
+/** Services that can be called, and all types that they need. */
 export interface Contracts {
   /** Services by name, those of gRPC's own tools last. */
   readonly services: readonly DescService[];
