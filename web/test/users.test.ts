@@ -141,6 +141,7 @@ test("an empty directory shows how to fill it; who is added appears, and what is
   await using app = await openApp(browser, { clockAheadMs: 0 });
   const { page, server } = app;
   await page.getByText("Live", { exact: true }).waitFor();
+  await page.locator(".first-run pre").nth(1).waitFor();
   const commands = await page.locator(".first-run pre").allInnerTexts();
   expect(commands[1]).toMatch(/rollcall --address http:\S+ users import -- 'users\.csv'$/);
   await run("sh", ["-c", `ROLLCALL_TOKEN=${await server.token()}\n${commands[0]}`]);
@@ -218,11 +219,11 @@ describe("states", () => {
     await app.page.getByText("Person 01", { exact: true }).waitFor();
     expect(await app.page.getByRole("button", { name: "New user" }).count()).toBe(0);
     await app.page.getByRole("button", { name: "Actions for Person 01" }).click();
-    expect(await app.page.getByRole("menuitem").allInnerTexts()).toEqual(["Copy id"]);
+    await expect.poll(() => app.page.getByRole("menuitem").allInnerTexts()).toEqual(["Copy id"]);
     await app.page.keyboard.press("Escape");
     await app.page.getByLabel("Select Person 01").check();
     const selected = app.page.getByRole("region", { name: "Selected users" });
-    expect(await selected.getByRole("button").allInnerTexts()).toEqual(["Copy emails", "Clear"]);
+    await expect.poll(() => selected.getByRole("button").allInnerTexts()).toEqual(["Copy emails", "Clear"]);
   });
 
   test("a person who may not even read sees which scope is missing", async () => {
