@@ -1,7 +1,8 @@
 import { RE2JS } from "@bufbuild/re2";
 
-/** Most patterns that are kept: a rule may make its patterns from a message. */
+/** Most patterns that are kept, and most characters of one: a rule may make its patterns from a message. */
 const MOST_PATTERNS = 256;
+const MOST_CHARACTERS = 1_000;
 
 /** One class of characters, such as `[^\pM]`, or nothing but characters of one, such as `^[\x21-\x7e]*$`. */
 const CLASS =
@@ -23,10 +24,11 @@ const matchers = new Map<string, Matcher>();
  * @throws Error when the pattern is not one of RE2.
  */
 export function regexMatch(pattern: string, text: string): boolean {
-  let matcher = matchers.get(pattern);
-  if (!matcher) {
+  const known = matchers.get(pattern);
+  if (known) return known.test(text);
+  const matcher = CLASS.test(pattern) ? toRegExp(pattern) : RE2JS.compile(pattern);
+  if (pattern.length <= MOST_CHARACTERS) {
     if (matchers.size >= MOST_PATTERNS) matchers.clear();
-    matcher = CLASS.test(pattern) ? toRegExp(pattern) : RE2JS.compile(pattern);
     matchers.set(pattern, matcher);
   }
   return matcher.test(text);

@@ -87,7 +87,7 @@ test.skipIf(process.platform !== "linux")("two workers serve one port, and stop 
   await client.list();
   await until(() => pids(server).length === WORKERS + 1);
   await callBoth(server);
-  // What it had counted until its metrics were last read is not lost.
+  // Its counts up to the last reading of its metrics are not lost.
   const countedSince = callsOf(await readMetrics(server.url));
   await until(() => callsInLog(server) === countedSince);
 

@@ -121,7 +121,7 @@ describe.each(proxies)("behind $name", (proxy) => {
     await once(ws, "close");
     expect(Buffer.concat(received).toString("latin1")).toContain("grpc-status: 0");
 
-    // What a caller says of itself is not believed.
+    // A caller's words about itself are not believed.
     const headers = { "x-forwarded-for": "192.0.2.1", "content-type": "application/json" };
     const path = "/user.v1.UserService/ListUsers";
     const localAddress = "127.0.0.2";

@@ -1,4 +1,4 @@
-/** What many watchers cost, and what a slow one among them costs the others. Server and watchers have their own processes. */
+/** Cost of many watchers, and of a slow one among them to the others. Server and watchers have their own processes. */
 
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";

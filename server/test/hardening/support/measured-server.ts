@@ -27,7 +27,7 @@ export interface MeasuredServerOptions {
   tls?: Credentials;
 }
 
-/** What a process has open. */
+/** Handles that a process has open. */
 export interface OpenHandles {
   /** Sockets of connections; listening ones do not count. */
   readonly sockets: number;
@@ -46,7 +46,7 @@ export interface MeasuredServer extends AsyncDisposable {
   peakBytes(): Promise<number>;
   /** Memory that the kernel holds for it, after a garbage collection, in bytes. */
   residentBytes(): Promise<number>;
-  /** What its process has open. */
+  /** Returns the handles that its process has open. */
   openHandles(): Promise<OpenHandles>;
   /** Gives it another certificate, as when its file has changed. */
   replaceTls(credentials: Credentials): Promise<void>;

@@ -21,7 +21,7 @@ export interface IdleStreams {
 /** Opens conversations of gRPC that have had a message each, and measures what they take while they are idle. */
 export async function measureIdleStreams(count: number): Promise<IdleStreams> {
   await using server = await startMeasuredServer({ dropsLog: true });
-  // What the process does for the first time is not a stream's.
+  // The first times of a process cost it more than a stream does.
   for (const session of await open(server, STREAMS_PER_CONNECTION)) session.destroy();
   const before = await memoryOf(server);
   const bystander = await startBystander(server.url, server.headers);
