@@ -3,12 +3,18 @@ import { defineConfig } from "vitest/config";
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
 /** Tests of the first time that a process does something. */
 const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
-/** Tests that take long: processes killed, full disks, floods, drains. `pnpm test:fast` leaves it out. */
+/** Tests that take long: processes killed, full disks, drains. `pnpm test:fast` leaves it out. */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
-/** Those of them that measure memory or the event loop: each file has a process of its own, which holds nothing of others. */
-const measuringTests = ["server/test/{hardening,streams,websocket}/**/*.slow.test.ts", "client/test/**/*.slow.test.ts"];
 /** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
+/** Tests that `pnpm test:heavy` runs instead of `pnpm test`. */
+export const heavyTests = [
+  // They attack, and measure memory and the event loop.
+  "server/test/{hardening,streams,websocket}/**/*.slow.test.ts",
+  "client/test/upload-memory.slow.test.ts",
+  // It packs, installs and builds.
+  "test/packages.process.test.ts",
+];
 /** Programs start in half of the CPU time from bundles. */
 const programs = "test/programs-setup.ts";
 
@@ -39,7 +45,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "process", include: processTests, globalSetup: programs },
+        test: { name: "process", include: processTests, exclude: heavyTests, globalSetup: programs },
       },
       {
         extends: true,
@@ -47,11 +53,7 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "slow", include: slowTests, exclude: measuringTests, globalSetup: programs },
-      },
-      {
-        extends: true,
-        test: { name: "measuring", include: measuringTests, isolate: true, globalSetup: programs },
+        test: { name: "slow", include: slowTests, exclude: heavyTests, globalSetup: programs },
       },
       {
         extends: true,
