@@ -29,6 +29,7 @@ test.each(["SQLite", "PostgreSQL"])("users a second that are imported into %s an
     const startedAtMs = performance.now();
     const result = await rollcall(["users", ...args, "--json"], {
       env: { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: server.token },
+      timeoutMs: 3_600_000,
     });
     const seconds = (performance.now() - startedAtMs) / 1_000;
     expect(result).toMatchObject({ code: 0 });

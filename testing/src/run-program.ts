@@ -20,15 +20,17 @@ export interface ProgramOptions {
   input?: string | Uint8Array | undefined;
   /** Gets the process as it starts. */
   onStart?: ((child: ChildProcess) => void) | undefined;
+  /** Longest run in milliseconds, after which it is ended. Default ten minutes. */
+  timeoutMs?: number | undefined;
 }
 
-/** Runs a program to its end, at most ten minutes. @throws Error if it can't be started. */
+/** Runs a program to its end. @throws Error if it can't be started. */
 export async function run(
   program: string,
   args: readonly string[],
-  { cwd = root, env = { ...process.env, ...childEnv }, input, onStart }: ProgramOptions = {},
+  { cwd = root, env = { ...process.env, ...childEnv }, input, onStart, timeoutMs = 600_000 }: ProgramOptions = {},
 ): Promise<ProgramResult> {
-  const child = spawn(program, args, { cwd, env, timeout: 600_000 });
+  const child = spawn(program, args, { cwd, env, timeout: timeoutMs });
   const closed = once(child, "close").then(([code]) => code as number | null);
   if (input !== undefined) child.stdin.end(input);
   onStart?.(child);

@@ -9,7 +9,7 @@ import { type ProgramOptions, type ProgramResult, run } from "./run-program.ts";
 /** The program's file. */
 export const rollcallMain = programFile("cli/src/main.ts");
 
-export interface RollcallOptions extends Pick<ProgramOptions, "input" | "onStart"> {
+export interface RollcallOptions extends Pick<ProgramOptions, "input" | "onStart" | "timeoutMs"> {
   /** Variables beside those that every process of a test has. */
   env?: Record<string, string> | undefined;
 }
@@ -22,7 +22,7 @@ export function rollcall(args: readonly string[], options: RollcallOptions = {})
 /** Runs the command in this process: all of it but what `main.ts` makes of the process. */
 export async function rollcallInside(
   args: readonly string[],
-  { env = {}, input, rootDir = root }: Omit<RollcallOptions, "onStart"> & { rootDir?: string } = {},
+  { env = {}, input, rootDir = root }: Omit<RollcallOptions, "onStart" | "timeoutMs"> & { rootDir?: string } = {},
 ): Promise<ProgramResult> {
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   if (input !== undefined) stdin.end(input);

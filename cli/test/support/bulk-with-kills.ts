@@ -41,6 +41,8 @@ export const REFUSED_EVERY = 250;
 /** Every so many lines a line is there a second time. */
 export const DOUBLED_EVERY = 400;
 const POLL_MS = 5;
+/** Longest run of a command, in milliseconds: beyond those of a test. */
+const TIMEOUT_MS = 3_600_000;
 
 /**
  * Imports a file and exports the directory, while kill -9 ends server and client in turn, each time that another part
@@ -62,9 +64,11 @@ export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions):
     };
     const database = new DatabaseSync(join(folder, "users.db"), { readOnly: true });
     const count = (what: string) => Number(database.prepare(`SELECT count(${what}) AS count FROM users`).get()?.count);
+    // Each user is one change. To count the users takes the longer, the more there are.
+    const lastChange = database.prepare("SELECT max(id) AS id FROM changes");
     const imported = await runWithKills(["users", "import", file, "--json"], env, restart, {
       kills,
-      done: () => count("*") / lines,
+      done: () => Number(lastChange.get()?.id) / lines,
       onServerKill: () => (hits.serverInImport += 1),
       onClientKill: () => (hits.clientInImport += 1),
     });
@@ -112,6 +116,7 @@ async function runWithKills(
     let ended: ProgramResult | undefined;
     const running = rollcall(args, {
       env,
+      timeoutMs: TIMEOUT_MS,
       onStart(started) {
         child = started;
       },
