@@ -41,8 +41,9 @@ export async function watchIdle({ cutAfterMs, progressIntervalMs, idleMs }: Idle
   };
   await using server = await startServer({ changes: progressIntervalMs === undefined ? {} : { progressIntervalMs } });
   await using proxy = await startTcpProxy(server.port, { onRequestBytes: heard, onResponseBytes: heard });
-  await using writing = createRollcall({ baseUrl: server.url, token: await server.token() });
-  const token = await server.token();
+  // A stream ends with its token.
+  const token = await server.token({ ttlSeconds: Math.ceil(idleMs / 1_000) + 3_600 });
+  await using writing = createRollcall({ baseUrl: server.url, token });
   const watch = async (protocol: (typeof PROTOCOLS)[number], synced: () => void) => {
     await using client = createRollcall({ baseUrl: proxy.url, token, protocol });
     let progress = 0;
