@@ -36,10 +36,8 @@ export const BYTES: ProgressUnit = {
   amountOf: (count, total) => `${bytesText(count)} of ${bytesText(total)}`,
 };
 
-export const USERS: ProgressUnit = {
-  amount: (count) => Math.round(count).toLocaleString("en"),
-  amountOf: (count, total) => `${USERS.amount(count)} of ${USERS.amount(total)} users`,
-};
+export const USERS = countOf("users");
+export const ROWS = countOf("rows");
 
 /**
  * Shows a bar with rate and remaining time on a terminal; elsewhere only the notes. The bar takes one row, however
@@ -136,6 +134,11 @@ function barText({ done, total, perSecond, unit, columns }: BarState): string {
     ],
     width,
   );
+}
+
+function countOf(things: string): ProgressUnit {
+  const amount = (count: number) => Math.round(count).toLocaleString("en");
+  return { amount, amountOf: (count, total) => `${amount(count)} of ${amount(total)} ${things}` };
 }
 
 function fitting(candidates: readonly (readonly string[])[], width: number): string {

@@ -1,6 +1,6 @@
-import { startProgress, USERS } from "@rollcall/shared/progress";
+import { ROWS, startProgress } from "@rollcall/shared/progress";
 import { parseDatabaseArgument } from "../config.ts";
-import { CopyError, copyDirectory } from "../repository/copy-directory.ts";
+import { CopyError, copyDirectory, describeRows } from "../repository/copy-directory.ts";
 import { openBulkReader, openBulkWriter } from "../repository/open.ts";
 import { type CommandIo, fileSources } from "./io.ts";
 
@@ -16,15 +16,11 @@ export async function copy(fromArgument: string, toArgument: string, io: Command
   if (JSON.stringify(from) === JSON.stringify(to)) throw new CopyError("FROM and TO are the same database");
   await using reader = await openBulkReader(from);
   await using writer = await openBulkWriter(to);
-  const { users: total } = await reader.counts();
-  using progress = startProgress(stderr, total, USERS);
-  const { users, requests, digest } = await copyDirectory(reader, writer, {
+  using progress = startProgress(stderr, undefined, ROWS);
+  const copied = await copyDirectory(reader, writer, {
     signal,
-    onProgress: (done) => progress.update(done),
+    onProgress: (done, total) => progress.update(done, total),
     onCheck: () => progress.note("reading them back"),
   });
-  stdout.write(
-    `${users.toLocaleString("en")} users and ${requests.toLocaleString("en")} request ids copied and read back; ` +
-      `SHA-256 of the rows on both sides: ${digest}\n`,
-  );
+  stdout.write(`${describeRows(copied)} copied and read back; SHA-256 of the rows on both sides: ${copied.digest}\n`);
 }

@@ -19,9 +19,20 @@ export interface StoredRequest {
   readonly createdAtMs: number;
 }
 
+/** A change as the log keeps it, without its place: a place is one of its database alone. */
+export interface StoredChange {
+  readonly userId: string;
+  readonly changedAtMs: number;
+  readonly changedBy: string;
+  /** User before and after it, as JSON; null for one that was created or deleted. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
 export interface BulkCounts {
   readonly users: number;
   readonly requests: number;
+  readonly changes: number;
 }
 
 /** Reads a whole directory as it is at one moment, whoever writes to it meanwhile. */
@@ -32,6 +43,8 @@ export interface BulkReader extends AsyncDisposable {
   users(): AsyncIterable<readonly StoredUser[]>;
   /** Yields all create requests by principal and request id, in the order of their bytes, as many at once. */
   requests(): AsyncIterable<readonly StoredRequest[]>;
+  /** Yields all changes in their order, as many at once. */
+  changes(): AsyncIterable<readonly StoredChange[]>;
 }
 
 /**
@@ -42,7 +55,12 @@ export interface BulkWriter extends BulkReader {
   /** Adds users with their ids, times and versions. */
   addUsers(users: readonly StoredUser[]): Promise<void>;
   addRequests(requests: readonly StoredRequest[]): Promise<void>;
+  /** Adds changes behind those that are there, in their order. */
+  addChanges(changes: readonly StoredChange[]): Promise<void>;
   setPageTokenKey(key: Uint8Array): Promise<void>;
-  /** Resolves once everything is durable. The log of changes, which has none of it, begins anew with another epoch. */
+  /**
+   * Resolves once everything is durable. The log of changes has another epoch then, since its places are others: whoever
+   * watched either directory begins anew.
+   */
   commit(): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { BulkCounts, BulkReader, BulkWriter, StoredRequest, StoredUser } from "./bulk.ts";
+import type { BulkCounts, BulkReader, BulkWriter, StoredChange, StoredRequest, StoredUser } from "./bulk.ts";
 
 /** A directory can't be copied. The message says why and what to do. */
 export class CopyError extends Error {
@@ -9,8 +9,8 @@ export class CopyError extends Error {
 export interface CopyOptions {
   /** Aborted to stop; the target stays empty then. */
   readonly signal: AbortSignal;
-  /** Called as users are written. */
-  onProgress(doneUsers: number, totalUsers: number): void;
+  /** Called as rows are written. */
+  onProgress(doneRows: number, totalRows: number): void;
   /** Called when all is written, before it is read back. */
   onCheck(): void;
 }
@@ -21,27 +21,27 @@ export interface CopiedDirectory extends BulkCounts {
 }
 
 /**
- * Copies a directory into an empty one: users with their ids, times and versions, create requests, and the key of page
- * tokens. Reads the rows back, compares them with the source's, and only then commits: the target has all, or nothing.
+ * Copies a directory into an empty one: users with their ids, times and versions, create requests, the log of changes, and
+ * the key of page tokens. Reads the rows back, compares them with the source's, and only then commits: the target has all, or nothing.
  *
  * @throws CopyError when the target is not empty, or differs from the source.
  */
 export async function copyDirectory(from: BulkReader, to: BulkWriter, options: CopyOptions): Promise<CopiedDirectory> {
   const there = await to.counts();
-  if (there.users > 0 || there.requests > 0) {
-    throw new CopyError(
-      `the target has ${there.users} users and ${there.requests} request ids: copy into an empty one`,
-    );
+  if (there.users > 0 || there.requests > 0 || there.changes > 0) {
+    throw new CopyError(`the target has ${describeRows(there)}: copy into an empty one`);
   }
-  const { users } = await from.counts();
+  const { users, requests, changes } = await from.counts();
+  const total = users + requests + changes;
   let done = 0;
+  const report = (rows: readonly unknown[]) => {
+    done += rows.length;
+    options.onProgress(done, total);
+  };
   const source = await digestOf(from, options.signal, {
-    async onUsers(rows) {
-      await to.addUsers(rows);
-      done += rows.length;
-      options.onProgress(done, users);
-    },
-    onRequests: (rows) => to.addRequests(rows),
+    onUsers: (rows) => to.addUsers(rows).then(() => report(rows)),
+    onRequests: (rows) => to.addRequests(rows).then(() => report(rows)),
+    onChanges: (rows) => to.addChanges(rows).then(() => report(rows)),
   });
   await to.setPageTokenKey(await from.pageTokenKey());
   options.onCheck();
@@ -54,15 +54,22 @@ export async function copyDirectory(from: BulkReader, to: BulkWriter, options: C
   return source;
 }
 
+/** Says how many rows there are, such as "4 users, 5 request ids and 6 changes". */
+export function describeRows({ users, requests, changes }: BulkCounts): string {
+  const [all, ids, log] = [users, requests, changes].map((count) => count.toLocaleString("en"));
+  return `${all} users, ${ids} request ids and ${log} changes`;
+}
+
 interface RowSteps {
   onUsers?(rows: readonly StoredUser[]): Promise<void>;
   onRequests?(rows: readonly StoredRequest[]): Promise<void>;
+  onChanges?(rows: readonly StoredChange[]): Promise<void>;
 }
 
 /** Reads all rows, counts them and computes their digest. */
 async function digestOf(reader: BulkReader, signal: AbortSignal, steps: RowSteps = {}): Promise<CopiedDirectory> {
   const hash = createHash("sha256");
-  const add = (...values: (string | number)[]) => hash.update(`${JSON.stringify(values)}\n`);
+  const add = (...values: (string | number | null)[]) => hash.update(`${JSON.stringify(values)}\n`);
   let users = 0;
   for await (const rows of reader.users()) {
     signal.throwIfAborted();
@@ -81,6 +88,15 @@ async function digestOf(reader: BulkReader, signal: AbortSignal, steps: RowSteps
     requests += rows.length;
     await steps.onRequests?.(rows);
   }
+  let changes = 0;
+  for await (const rows of reader.changes()) {
+    signal.throwIfAborted();
+    for (const { userId, changedAtMs, changedBy, before, after } of rows) {
+      add(userId, changedAtMs, changedBy, before, after);
+    }
+    changes += rows.length;
+    await steps.onChanges?.(rows);
+  }
   hash.update(await reader.pageTokenKey());
-  return { users, requests, digest: hash.digest("hex") };
+  return { users, requests, changes, digest: hash.digest("hex") };
 }

@@ -23,10 +23,11 @@ function rowsOf(path: string) {
     users: all("SELECT id, email, email_key, name, created_at_ms, updated_at_ms, version FROM users ORDER BY id"),
     requests: all("SELECT * FROM create_requests ORDER BY principal, request_id"),
     secrets: all("SELECT * FROM secrets"),
+    changes: all("SELECT user_id, changed_at_ms, changed_by, before, after FROM changes ORDER BY id"),
   };
 }
 
-test("copy moves users, request ids and the key of page tokens, from under a running server", async () => {
+test("copy moves users, request ids, changes and the key of page tokens, from under a running server", async () => {
   using folder = makeFolder();
   const live = join(folder.path, "live");
   const moved = join(folder.path, "moved");
@@ -44,7 +45,9 @@ test("copy moves users, request ids and the key of page tokens, from under a run
   // A URL, and the name of a variable with one.
   const copied = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env: { TARGET: `sqlite:${to}` } });
   expect(copied).toMatchObject({ code: 0, stderr: "reading them back\n" });
-  expect(copied.stdout).toMatch(/^4 users and 5 request ids copied and read back; SHA-256 .*: [0-9a-f]{64}\n$/);
+  expect(copied.stdout).toMatch(
+    /^4 users, 5 request ids and 7 changes copied and read back; SHA-256 .*: [0-9a-f]{64}\n$/,
+  );
   expect(rowsOf(to)).toEqual(rowsOf(from));
 
   await using second = await startProcess({ folder: moved });
@@ -55,11 +58,20 @@ test("copy moves users, request ids and the key of page tokens, from under a run
   expect((await other.users.create({ email: "U0@example.com", name: "Ada", requestId: "r0" })).id).toBe(ids[0]);
   const found = await other.users.list({ filter: "grace h" });
   expect(found.users.map(({ id }) => id)).toEqual([ids[1]]);
+  for (const id of ids) {
+    // The same changes, by other ids: those are of one log alone.
+    const history = async (by: typeof client) => (await by.users.history(id)).changes.map(({ id: _, ...rest }) => rest);
+    const changes = await history(other);
+    expect(changes).toEqual(await history(client));
+    expect(changes.length).toBeGreaterThan(0);
+  }
 
   // Into a directory with users nothing is copied.
   const again = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
   expect(again).toMatchObject({ code: 1, stdout: "" });
-  expect(again.stderr).toBe("rollcall-server: the target has 4 users and 5 request ids: copy into an empty one\n");
+  expect(again.stderr).toBe(
+    "rollcall-server: the target has 4 users, 5 request ids and 7 changes: copy into an empty one\n",
+  );
 });
 
 test("a copy that is killed has copied nothing, and is simply run again", async () => {
@@ -91,7 +103,10 @@ test("a copy that is killed has copied nothing, and is simply run again", async 
   const to = await kill(1);
   expect(count(to)).toBe(0);
   const second = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
-  expect(second).toMatchObject({ code: 0, stdout: expect.stringMatching(/^12,000 users and 0 request ids copied/) });
+  expect(second).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^12,000 users, 0 request ids and 12,000 changes copied/),
+  });
   expect(count(to)).toBe(12_000);
   expect(rowsOf(to).users).toEqual(rowsOf(from).users);
 });
@@ -109,18 +124,20 @@ test("copy moves a directory to PostgreSQL and back, and leaves one with users a
       index % 3 === 0 ? { ...key, requestId: `${index}` } : undefined,
     ),
   );
-  await Promise.all(adds);
+  const [first, second] = await Promise.all(adds);
+  await repository.update(first?.id ?? "", { updatedAtMs: 9 }, undefined, { subject: "grace", atMs: 9 });
+  await repository.delete(second?.id ?? "", undefined, { subject: "alan", atMs: 10 });
   await repository.close();
   const env = { TARGET: await postgres.createSchema() };
   const there = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env });
   expect(there).toMatchObject({ code: 0, stderr: "reading them back\n" });
-  expect(there.stdout).toMatch(/^2,500 users and 834 request ids copied and read back/);
+  expect(there.stdout).toMatch(/^2,499 users, 834 request ids and 2,502 changes copied and read back/);
   expect(await rollcallServer(["copy", "TARGET", `sqlite:${back}`], { env })).toMatchObject({ code: 0 });
   expect(rowsOf(back)).toEqual(rowsOf(from));
   const words = "SELECT count(*)::int AS count FROM user_words";
-  expect(await postgres.query(words, env.TARGET)).toEqual([{ count: 2_500 * 5 }]);
+  expect(await postgres.query(words, env.TARGET)).toEqual([{ count: 2_499 * 5 }]);
   const again = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env });
-  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("the target has 2500 users") });
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining("the target has 2,499 users") });
   const backup = await rollcallServer(["backup", join(folder.path, "x")], { env: { DATABASE_URL: env.TARGET } });
   expect(backup).toMatchObject({ code: 1, stderr: expect.stringContaining("by pg_dump and pg_restore") });
 });

@@ -6,6 +6,7 @@ import {
   type BulkCounts,
   type BulkReader,
   type BulkWriter,
+  type StoredChange,
   type StoredRequest,
   type StoredUser,
 } from "../bulk.ts";
@@ -94,7 +95,9 @@ class PostgresBulkReader implements BulkReader {
   }
 
   async counts(): Promise<BulkCounts> {
-    const text = "SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM create_requests) AS requests";
+    const text = `
+      SELECT (SELECT count(*) FROM users) AS users, (SELECT count(*) FROM create_requests) AS requests,
+        (SELECT count(*) FROM changes) AS changes`;
     const [counts] = await this.query<BulkCounts>({ text });
     return counts as BulkCounts;
   }
@@ -114,6 +117,12 @@ class PostgresBulkReader implements BulkReader {
     return this.#rows<StoredRequest>(`
       SELECT principal, request_id AS "requestId", request_hash AS "requestHash", response, created_at_ms AS "createdAtMs"
       FROM create_requests ORDER BY principal, request_id`);
+  }
+
+  changes(): AsyncIterable<readonly StoredChange[]> {
+    return this.#rows<StoredChange>(`
+      SELECT user_id AS "userId", changed_at_ms AS "changedAtMs", changed_by AS "changedBy", before, after
+      FROM changes ORDER BY xid, id`);
   }
 
   /** Undoes what was not committed. */
@@ -159,12 +168,21 @@ class PostgresBulkWriter extends PostgresBulkReader implements BulkWriter {
     ]);
   }
 
+  async addChanges(changes: readonly StoredChange[]): Promise<void> {
+    await this.query(statements.logChanges, [
+      changes.map(({ userId }) => userId),
+      changes.map(({ changedAtMs }) => changedAtMs),
+      changes.map(({ changedBy }) => changedBy),
+      changes.map(({ before }) => before),
+      changes.map(({ after }) => after),
+    ]);
+  }
+
   async setPageTokenKey(key: Uint8Array): Promise<void> {
     await this.query({ text: "UPDATE secrets SET value = $1 WHERE name = 'page_token_key'" }, [Buffer.from(key)]);
   }
 
   async commit(): Promise<void> {
-    // The log has none of the users: whoever watches the directory has to read it anew.
     await this.query({ text: renewChangeEpoch });
     await this.query(statements.commit);
   }

@@ -7,6 +7,7 @@ import {
   type BulkCounts,
   type BulkReader,
   type BulkWriter,
+  type StoredChange,
   type StoredRequest,
   type StoredUser,
 } from "../bulk.ts";
@@ -81,7 +82,11 @@ class SqliteBulkReader implements BulkReader {
   async counts(): Promise<BulkCounts> {
     const count = (table: string) =>
       Number(this.database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.count);
-    return this.explained(() => ({ users: count("users"), requests: count("create_requests") }));
+    return this.explained(() => ({
+      users: count("users"),
+      requests: count("create_requests"),
+      changes: count("changes"),
+    }));
   }
 
   async pageTokenKey(): Promise<Uint8Array> {
@@ -99,6 +104,12 @@ class SqliteBulkReader implements BulkReader {
     return this.#rows<StoredRequest>(`
       SELECT principal, request_id AS requestId, request_hash AS requestHash, response, created_at_ms AS createdAtMs
       FROM create_requests ORDER BY principal, request_id`);
+  }
+
+  changes(): AsyncIterable<readonly StoredChange[]> {
+    return this.#rows<StoredChange>(`
+      SELECT user_id AS userId, changed_at_ms AS changedAtMs, changed_by AS changedBy, before, after
+      FROM changes ORDER BY id`);
   }
 
   /** Ends the transaction with the connection. */
@@ -139,6 +150,7 @@ function nextRows(iterator: Iterator<unknown>): unknown[] {
 class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
   readonly #insertUser: StatementSync;
   readonly #insertRequest: StatementSync;
+  readonly #insertChange: StatementSync;
   readonly #words: StoredWords;
 
   constructor(database: DatabaseSync, path: string) {
@@ -149,6 +161,8 @@ class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
     this.#words = new StoredWords(database);
     this.#insertRequest = database.prepare(`
       INSERT INTO create_requests (principal, request_id, request_hash, response, created_at_ms) VALUES (?, ?, ?, ?, ?)`);
+    this.#insertChange = database.prepare(`
+      INSERT INTO changes (user_id, changed_at_ms, changed_by, before, after) VALUES (?, ?, ?, ?, ?)`);
   }
 
   async addUsers(users: readonly StoredUser[]): Promise<void> {
@@ -170,13 +184,20 @@ class SqliteBulkWriter extends SqliteBulkReader implements BulkWriter {
     });
   }
 
+  async addChanges(changes: readonly StoredChange[]): Promise<void> {
+    this.explained(() => {
+      for (const { userId, changedAtMs, changedBy, before, after } of changes) {
+        this.#insertChange.run(userId, changedAtMs, changedBy, before, after);
+      }
+    });
+  }
+
   async setPageTokenKey(key: Uint8Array): Promise<void> {
     const sql = "UPDATE secrets SET value = ? WHERE name = 'page_token_key'";
     this.explained(() => this.database.prepare(sql).run(key));
   }
 
   async commit(): Promise<void> {
-    // The log has none of the users: whoever watches the directory has to read it anew.
     this.explained(() => this.database.exec(`${renewChangeEpoch} COMMIT`));
   }
 }

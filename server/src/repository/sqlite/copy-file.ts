@@ -39,6 +39,7 @@ interface Facts {
   readonly schemaVersion: number;
   readonly users: number;
   readonly createRequests: number;
+  readonly changes: number;
   readonly pageTokenKey: string;
 }
 
@@ -115,6 +116,7 @@ function readFacts(database: DatabaseSync, path: string): Facts {
     schemaVersion,
     users: count("users"),
     createRequests: count("create_requests"),
+    changes: schemaVersion >= FIRST_VERSION_WITH_CHANGES ? count("changes") : 0,
     pageTokenKey: Buffer.from(key as Uint8Array).toString("hex"),
   };
 }
