@@ -6,6 +6,7 @@ import type { EqualEmails } from "../search-keys.ts";
 import type { PostgresAddress } from "./connection.ts";
 import { postgresMigrations } from "./migrations.ts";
 import { areSearchKeysCurrent, refreshSearchKeys } from "./refresh-search-keys.ts";
+import { areChangesAhead, renumberChanges } from "./renumber-changes.ts";
 import { nameOf } from "./words-for.ts";
 
 /** "Rollcall", as a key that servers lock while they change the schema. */
@@ -33,6 +34,7 @@ export async function migrate(client: pg.Client, options: MigrateOptions): Promi
       const version = await readVersion(client, options);
       const step = postgresMigrations[version];
       if (step === undefined) {
+        if (await areChangesAhead(client)) await renumberChanges(client);
         reportEqualEmails(await refreshSearchKeys(client), options);
         return;
       }
@@ -52,7 +54,8 @@ function reportEqualEmails(emails: EqualEmails, { onEqualEmails }: MigrateOption
 /** Returns whether there is nothing to write: a standby can be opened then. */
 async function isCurrent(client: pg.Client, options: MigrateOptions): Promise<boolean> {
   const version = await readVersion(client, options);
-  return version === postgresMigrations.length && (await areSearchKeysCurrent(client));
+  if (version < postgresMigrations.length) return false;
+  return (await areSearchKeysCurrent(client)) && !(await areChangesAhead(client));
 }
 
 async function readVersion(client: pg.Client, { address }: MigrateOptions): Promise<number> {
