@@ -24,8 +24,9 @@ export class PageTokens {
     const bytes = fromBase64Url(token);
     const place = bytes && this.#seal.open(bytes, query);
     if (place === undefined) {
-      const message = "invalid page token";
-      throw new InvalidArgumentError(message, [{ field: "page_token", description: message }]);
+      const description =
+        "is not one that this version of the server has sent for this list: begin with its first page";
+      throw new InvalidArgumentError("invalid page token", [{ field: "page_token", description }]);
     }
     const [value, id] = JSON.parse(place) as [number | string, string];
     return { value, id };
