@@ -78,7 +78,7 @@ test("users watch keeps its place in a file, and misses nothing after kill -9", 
   await run(["users", "delete", id]);
   await next.has("removed");
   expect(await next.kill("SIGTERM")).toBe(143);
-  expect(next.stderr()).toContain('{"state":"live"}');
+  expect(next.stderr()).toMatch(/^\{"state":"live"\}\n\{"error":\{"message":"stopped after /);
   // The last place was kept at the end.
   const last = startWatch(["--from-file", cursor], env);
   await last.has("synced");

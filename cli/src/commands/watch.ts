@@ -62,7 +62,8 @@ async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOpti
       const query = { filter, includeExisting: existing, resumeToken };
       const events = client.users.watch(query, {
         signal: either,
-        onState: (state: WatchState) => note(state),
+        // A watch that was told to end catches up with nothing.
+        onState: (state: WatchState) => either.aborted || note(state),
         onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),
       });
       const follow = async () => {
