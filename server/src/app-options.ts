@@ -100,8 +100,13 @@ export interface AppOptions {
    */
   comments?: Readonly<Record<string, string>> | undefined;
   streams?: StreamsOptions | undefined;
-  /** How long changes of users are kept, how many, how often a quiet watcher hears that, and how often lag is measured. */
-  changes?: Partial<ChangeRetentionOptions & { progressIntervalMs: number; lagIntervalMs: number }> | undefined;
+  /**
+   * How long changes of users are kept, how many, how often a quiet watcher hears that, how many a watcher may be behind,
+   * and how often lag is measured.
+   */
+  changes?:
+    | Partial<ChangeRetentionOptions & { progressIntervalMs: number; maxLag: number; lagIntervalMs: number }>
+    | undefined;
   limits?: Partial<ConnectionLimits> | undefined;
   /** Pace at which calls are admitted, and their limits beside maxCalls. */
   admission?: Partial<Omit<AdmissionLimits, "maxCalls">> | undefined;

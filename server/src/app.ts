@@ -182,6 +182,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   const changes = new UserChanges({
     repository: tracedRepository,
     progressIntervalMs: options.changes?.progressIntervalMs,
+    maxLag: options.changes?.maxLag,
     onError: (error) => logger.error({ err: error }, "changes can't be read"),
   });
   const feedLag = new FeedLag({

@@ -21,6 +21,8 @@ export interface ChangeFeedOptions {
   changes: ChangeLog;
   /** Time after which a quiet watcher gets `progress`, in milliseconds. */
   progressIntervalMs?: number | undefined;
+  /** Changes that a watcher may be behind; fewer each where many filters are watched. */
+  maxLag?: number | undefined;
   /** Called with what makes reading fail, other than a database that is away. */
   onError(error: unknown): void;
 }
@@ -35,6 +37,7 @@ export interface ChangeFeedOptions {
 export class ChangeFeed {
   readonly #changes: ChangeLog;
   readonly #progressIntervalMs: number;
+  readonly #maxLag: number;
   readonly #onError: (error: unknown) => void;
   readonly #groups = new Map<string, WatchGroup>();
   #epoch = "";
@@ -49,9 +52,11 @@ export class ChangeFeed {
   #awaySinceMs: number | undefined;
   #isClosed = false;
 
-  constructor({ changes, progressIntervalMs = WATCH_PROGRESS_INTERVAL_MS, onError }: ChangeFeedOptions) {
+  constructor(options: ChangeFeedOptions) {
+    const { changes, progressIntervalMs = WATCH_PROGRESS_INTERVAL_MS, maxLag = MAX_WATCHER_LAG, onError } = options;
     this.#changes = changes;
     this.#progressIntervalMs = progressIntervalMs;
+    this.#maxLag = maxLag;
     this.#onError = onError;
   }
 
@@ -173,7 +178,7 @@ export class ChangeFeed {
     }
     // Those that were woken last take their events first.
     await nextTurn();
-    const maxEvents = Math.min(MAX_WATCHER_LAG, Math.ceil(MAX_HELD_CHANGES / this.#groups.size));
+    const maxEvents = Math.min(this.#maxLag, Math.ceil(MAX_HELD_CHANGES / this.#groups.size));
     for (const group of this.#groups.values()) group.trim(maxEvents);
     const endedAtMs = performance.now();
     this.#pausedUntilMs = endedAtMs + Math.min(PAUSE_TIMES * (endedAtMs - startedAtMs), MAX_PAUSE_MS);

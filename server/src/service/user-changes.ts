@@ -12,6 +12,8 @@ export interface UserChangesDependencies {
   repository: UserRepository;
   /** Time after which a quiet watcher gets `progress`, in milliseconds. Default 15 s. */
   progressIntervalMs?: number | undefined;
+  /** Changes that a watcher may be behind. Default 1,024. */
+  maxLag?: number | undefined;
   /** Called with what makes the feed of changes fail, other than a database that is away. */
   onError(error: unknown): void;
 }
@@ -46,9 +48,9 @@ export class UserChanges {
   #pageTokens: PageTokens | undefined;
   #resumeTokens: ResumeTokens | undefined;
 
-  constructor({ repository, progressIntervalMs, onError }: UserChangesDependencies) {
+  constructor({ repository, ...options }: UserChangesDependencies) {
     this.#repository = repository;
-    this.#feed = new ChangeFeed({ changes: repository.changes, progressIntervalMs, onError });
+    this.#feed = new ChangeFeed({ changes: repository.changes, ...options });
   }
 
   /** Place up to which watchers have the changes; undefined while there are none. */

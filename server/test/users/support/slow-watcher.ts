@@ -1,7 +1,6 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { UserService, WatchUsersResponseSchema } from "@rollcall/gen/user/v1/user";
 import { DATA, END_STREAM, frame, HEADERS, postTo, RawHttp2, uint32, WINDOW_UPDATE } from "@rollcall/testing/raw/http2";
-import type { MeasuredServer } from "../../hardening/support/measured-server.ts";
 import { statusIn } from "./status-in.ts";
 
 const HEAD_BYTES = 5;
@@ -18,35 +17,47 @@ export class SlowWatcher implements AsyncDisposable {
     this.#streamId = streamId;
   }
 
-  static async start(server: MeasuredServer): Promise<SlowWatcher> {
-    const client = await RawHttp2.open(server.port, { initialWindowBytes: WINDOW_BYTES });
+  static async start(port: number, headers: { authorization: string }): Promise<SlowWatcher> {
+    const client = await RawHttp2.open(port, { initialWindowBytes: WINDOW_BYTES });
     const path = `/${UserService.typeName}/${UserService.method.watchUsers.name}`;
-    const more = { "content-type": "application/grpc", te: "trailers", ...server.headers };
+    const more = { "content-type": "application/grpc", te: "trailers", ...headers };
     const streamId = client.request(postTo(path, more));
     client.send(frame(DATA, END_STREAM, streamId, Buffer.alloc(HEAD_BYTES)));
     await client.next(({ type, streamId: id }) => type === DATA && id === streamId);
     return new SlowWatcher(client, streamId);
   }
 
-  /** Reads on to the end. Returns its status, the last resume token, and the number of changes. */
-  async readRest(): Promise<{ status: number; token: string; seen: number }> {
+  /** Takes all from now on. */
+  readOn(): void {
+    const window = uint32(2 ** 30);
+    this.#client.send(frame(WINDOW_UPDATE, 0, this.#streamId, window), frame(WINDOW_UPDATE, 0, 0, window));
+  }
+
+  /** Returns the changes that have come, and the last resume token. */
+  seen(): { changes: number; token: string } {
     const id = this.#streamId;
-    this.#client.send(frame(WINDOW_UPDATE, 0, id, uint32(2 ** 30)), frame(WINDOW_UPDATE, 0, 0, uint32(2 ** 30)));
-    const isEnd = ({ type, flags, streamId }: { type: number; flags: number; streamId: number }) =>
-      type === HEADERS && streamId === id && (flags & END_STREAM) !== 0;
-    const end = await this.#client.next(isEnd);
     const frames = this.#client.received.filter(({ type, streamId }) => type === DATA && streamId === id);
     const bytes = Buffer.concat(frames.map(({ payload }) => payload));
     let token = "";
-    let seen = 0;
-    for (let at = 0; at < bytes.length; ) {
+    let changes = 0;
+    for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
       const next = at + HEAD_BYTES + bytes.readUInt32BE(at + 1);
+      if (next > bytes.length) break;
       const { resumeToken, changeId } = fromBinary(WatchUsersResponseSchema, bytes.subarray(at + HEAD_BYTES, next));
       token = resumeToken || token;
-      if (changeId !== "") seen += 1;
+      if (changeId !== "") changes += 1;
       at = next;
     }
-    return { status: statusIn(end?.payload), token, seen };
+    return { changes, token };
+  }
+
+  /** Reads on to the end. Returns its status. */
+  async readRest(): Promise<number> {
+    this.readOn();
+    const isEnd = ({ type, flags, streamId }: { type: number; flags: number; streamId: number }) =>
+      type === HEADERS && streamId === this.#streamId && (flags & END_STREAM) !== 0;
+    const end = await this.#client.next(isEnd);
+    return statusIn(end?.payload);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
