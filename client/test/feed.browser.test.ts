@@ -22,5 +22,7 @@ test(`pages and WebSockets that are cut off and go on miss nothing (FUZZ_SEED=${
   });
   expect(report.faults).toEqual([]);
   expect(report.resumes).toBeGreaterThan(10);
+  expect(report.resumesBehindProgress).toBeGreaterThan(0);
   expect(report.readsOfWrites).toBeGreaterThan(0);
+  expect(report.unhit).toEqual([]);
 });

@@ -64,12 +64,19 @@ export interface FeedReport {
   watchers: number;
   /** Watchers who have to have seen every change, since they were never told to begin anew. */
   complete: number;
+  /** Ways by which nobody was cut off, or saw a change. */
+  unhit: string[];
 }
 
-/** The last one finds nobody but the last user: its watchers live by `progress`. */
-const FILTERS = ["", "red", "gr example", "last"];
-/** How many times as long a run may become in which the log is not yet cut off behind a removal. */
+/** Finds nobody but the last user: its watchers live by `progress`. */
+const QUIET = "last";
+const FILTERS = ["", "red", "gr example", QUIET];
+/** Most events after which such a watcher is cut off: they come by time. */
+const QUIET_CUT_AFTER = 5;
+/** How many times as long a run may become in which not all has been hit yet. */
 const MAX_LENGTHENING = 10;
+/** Pause of a writer between two changes of such a lengthened run. */
+const LENGTHENED_PAUSE_MS = 100;
 /** Users at once: whoever begins anew gets them all. */
 const MAX_USERS = 1_000;
 const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
@@ -106,9 +113,18 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const steady: Seen[] = [];
   const removed = new Set<string>();
   let cutsAtRemovals = 0;
-  // On a busy machine the log is long when it is first cut off: the changes go on until it was.
+  const watched: { name: string; seen: Seen; done: Promise<void> }[] = [];
+  const unhit = () =>
+    opened
+      .map(({ name }) => name)
+      .filter((name) => {
+        const seen = watched.flatMap((one) => (one.name === name ? [one.seen] : []));
+        return !seen.some(({ resumes }) => resumes > 0) || !seen.some(({ changeCount }) => changeCount > 0);
+      });
+  // On a busy machine the log is long when it is first cut off, and watchers are slow: the changes go on meanwhile.
   const isEnough = () =>
-    made >= changes && (cutsAtRemovals > 0 || kept >= changes || made >= MAX_LENGTHENING * changes);
+    made >= MAX_LENGTHENING * changes ||
+    (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0);
 
   const isRemoved = (id: string) => removed.has(id);
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, random.below(3)));
@@ -134,7 +150,8 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         removed.add(user.id);
         if (await ignoreMissing(writing.deleteUser({ id: user.id }))) acknowledged += 1;
       }
-      await pause();
+      // What is still to be hit needs time more than changes.
+      await (made < changes ? pause() : new Promise((resolve) => setTimeout(resolve, LENGTHENED_PAUSE_MS)));
     }
   };
   const trim = async () => {
@@ -155,14 +172,18 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const watch = async (open: OpenWatch, seen: Seen, manner: "steady" | "restless" | "sleepy") => {
     for (;;) {
       const controller = new AbortController();
-      let left = isOver || manner === "steady" ? Number.POSITIVE_INFINITY : 1 + random.below(cutAfter);
+      const most = seen.filter === QUIET ? Math.min(cutAfter, QUIET_CUT_AFTER) : cutAfter;
+      let left = isOver || manner === "steady" ? Number.POSITIVE_INFINITY : 1 + random.below(most);
+      // The users that exist are more than the events to a cut: most streams have to come past them.
+      const isCutAmongExisting = random.below(4) === 0;
       seen.open(newest);
       const request = { resumeToken: seen.token, includeExisting: true, filter: seen.filter };
       try {
         for await (const event of open(request, controller.signal)) {
           seen.add(event, isRemoved);
           if (seen.hasLast) return;
-          if (--left === 0) break;
+          if (seen.token !== "" || isCutAmongExisting) left -= 1;
+          if (left === 0) break;
         }
       } catch (error) {
         // A watcher that is slow on a busy machine is told to go on, as after any other cut.
@@ -174,7 +195,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       seen.cut();
       if (manner !== "sleepy") continue;
       // So many changes that some of them are gone then, whatever the pace.
-      const until = made + random.below(3 * kept);
+      const until = made + random.below(3 * Math.min(kept, changes / 4));
       while (made < until && !isOver) await pause();
     }
   };
@@ -186,20 +207,21 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     const seen = new Seen(name, FILTERS[(index + Math.floor(index / 4)) % FILTERS.length] ?? "");
     const manner = index % 4 === 3 ? "sleepy" : index % 4 === 0 ? firstManner : "restless";
     if (manner === "steady" && seen.filter === "") steady.push(seen);
-    return { seen, done: watch(open, seen, manner) };
+    const one = { name, seen, done: watch(open, seen, manner) };
+    watched.push(one);
+    return one;
   };
   const early = opened.map((way, index) => start(way, index, "steady"));
   // Whoever was there first has to see every change.
   while (early.some(({ seen }) => seen.token === "")) await pause();
   const trimming = trim();
   const writes = Promise.all(Array.from({ length: writers }, write));
-  const late = opened.map((way, index) => start(way, index + 1, "restless"));
+  for (const [index, way] of opened.entries()) start(way, index + 1, "restless");
   await writes;
   await writing.createUser(LAST_USER);
   acknowledged += 1;
   isOver = true;
   await trimming;
-  const watched = [...early, ...late];
   await Promise.all(watched.map(({ done }) => done));
 
   const faults = watched.flatMap(({ seen }) => seen.faults);
@@ -230,10 +252,12 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     events: sumOf(({ changeCount }) => changeCount),
     cutsAtRemovals,
     watchers: watched.length,
+    unhit: unhit(),
   };
 }
 
-const MATRIX_WAYS: readonly WatchWay[] = cells.map((cell) => ({
+/** A way of each protocol over each connection. */
+export const MATRIX_WAYS: readonly WatchWay[] = cells.map((cell) => ({
   name: `${cell.protocol} over ${cell.connection}`,
   async open({ plain, secure }) {
     const client = createClient(UserService, await createCellTransport(cell.tls ? secure : plain, cell));

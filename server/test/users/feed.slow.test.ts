@@ -1,17 +1,18 @@
-import { runFeed } from "@rollcall/testing/feed-run";
+import { MATRIX_WAYS, runFeed } from "@rollcall/testing/feed-run";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
-import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
-import type { UserRepository } from "../../src/repository/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
 import { byIdAlone } from "./support/by-id-alone.ts";
 import { delayCommits } from "./support/delay-commits.ts";
 import { expectHits } from "./support/expect-hits.ts";
+import { type LogFault, withLogFault } from "./support/faulty-logs.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const options = { seed, changes: 250, writers: 32, cutAfter: 40, kept: 60 };
+/** A run that is enough for a fault to show, over HTTP/2 alone. */
+const few = { ...options, changes: 150, kept: 20, only: MATRIX_WAYS.filter((_, index) => index % 2 === 1) };
 const postgres = await sharedPostgres();
 
 const openSqlite = async () => openSqliteUserRepository({ path: ":memory:" });
@@ -45,19 +46,21 @@ test("control: whoever reads PostgreSQL's log by its numbers alone misses change
   expect(faults.length).toBeGreaterThan(0);
 });
 
-/** Says of no change that it is gone, as a log that knows only the changes that it still has. */
-function forgetful(real: UserRepository): UserRepository {
-  const { changes } = real;
-  const unknown = { keptBehind: "" };
-  return withParts(real, {
-    changes: withParts(changes, {
-      head: async () => ({ ...(await changes.head()), ...unknown }),
-      read: async (reading) => ({ ...(await changes.read(reading)), ...unknown }),
-    }),
-  });
-}
+// Guards of the promises, but for that of `progress`: `watch.test.ts` and `client/test/idle-watch.test.ts` have it.
+test.each<[LogFault, RegExp]>([
+  ["is in no order", /came behind/],
+  ["gives its last change again", /came behind/],
+  ["passes some changes", /went from|was updated before|was removed, but not/],
+  ["does not say what it has trimmed", /went from|was updated before|was removed, but not|users that are left/],
+])("control: with a log that %s, a promise is broken", async (fault, broken) => {
+  const open = async () => withLogFault(await openSqlite(), fault);
+  const { faults } = await runFeed({ ...few, replicas: 1, open });
+  expect(faults.join("\n")).toMatch(broken);
+});
 
-test("control: a log that does not say what it has trimmed leaves gaps", async () => {
-  const { faults } = await runFeed({ ...options, replicas: 1, open: async () => forgetful(await openSqlite()) });
-  expect(faults.length).toBeGreaterThan(0);
+test("control: with a log that does not know what was just written, synced comes too early", async () => {
+  const open = async () => withLogFault(await openSqlite(), "does not know what was just written");
+  // Whoever begins anew reads the users themselves, so nothing is trimmed.
+  const { faults } = await runFeed({ ...options, kept: 1_000_000, replicas: 1, open });
+  expect(faults.join("\n")).toMatch(/synced came before/);
 });

@@ -9,4 +9,5 @@ export function expectHits(report: FeedReport): void {
   expect(report.readsOfWrites).toBeGreaterThan(0);
   expect(report.cutsAtRemovals).toBeGreaterThan(0);
   expect(report.complete).toBeGreaterThan(0);
+  expect(report.unhit).toEqual([]);
 }
