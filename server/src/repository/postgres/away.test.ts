@@ -59,6 +59,23 @@ test.each([
   expect(JSON.stringify(users.notices)).not.toMatch(/test_\d+:/);
 });
 
+test("control: with a bound of minutes, a call waits for a server that hangs", async () => {
+  const url = await postgres.createSchema();
+  await using users = await open(url);
+  await using patient = await open(url, 10 * MUCH_LONGER_MS);
+  const user = await users.insert(newUser());
+  expect(await patient.find(user.id)).toEqual(user);
+  postgres.pause();
+  let isOver = false;
+  const waiting = Promise.resolve(patient.find(user.id)).finally(() => {
+    isOver = true;
+  });
+  await expect(users.find(user.id)).rejects.toThrow(DatabaseUnavailableError);
+  expect(isOver).toBe(false);
+  postgres.resume();
+  expect(await waiting).toEqual(user);
+});
+
 test("sessions that the server ends cost their own calls, and no restart", async () => {
   const url = await postgres.createSchema();
   await using users = await open(url);
