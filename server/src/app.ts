@@ -164,7 +164,7 @@ export async function createApp(options: AppOptions): Promise<App> {
     numbers: metrics === "off" && !options.otlp ? undefined : numbers,
     otlp: options.otlp,
   });
-  const tracedRepository = telemetry.traceRepository(repository, repository.stats?.system ?? "other_sql");
+  const tracedRepository = telemetry.traceRepository(repository, repository.stats ?? { system: "other_sql" });
   options.metricsExchange?.offer(() => telemetry.metrics);
   registerMetrics(app, {
     ...{ readers: metrics, type: PROMETHEUS_TYPE },

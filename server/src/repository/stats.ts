@@ -15,6 +15,10 @@ export interface ConnectionCounts {
 export interface RepositoryStats {
   /** Name of the database system by OpenTelemetry's conventions, such as `sqlite`. */
   readonly system: string;
+  /** Place of its server, for the spans of its queries; a file has none. */
+  readonly server?: { readonly host: string; readonly port: number; readonly database: string };
+  /** Returns the server's own code of an error; undefined if it has none. */
+  readonly codeOf?: (error: unknown) => string | undefined;
   /** Writes by transaction. */
   readonly commitSizes?: Histogram;
   /** Reads the state of its pool of connections. */

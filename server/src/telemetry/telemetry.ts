@@ -6,6 +6,7 @@ import { createCallMetrics } from "./metrics/call-metrics.ts";
 import type { Metric } from "./metrics/metric.ts";
 import { createProcessMetrics } from "./metrics/process-metrics.ts";
 import { createServerMetrics, type ServerNumbers } from "./metrics/server-metrics.ts";
+import type { TracedDatabase } from "./otlp/database-spans.ts";
 import type { OtlpOptions } from "./otlp/options.ts";
 import { keepTraceId } from "./traces/trace-parent.ts";
 
@@ -27,12 +28,8 @@ export interface Telemetry {
   readonly metrics: readonly Metric[];
   /** Counts a call of a method that does not exist, of which there is no record. */
   countUnknownMethod(protocol: string, durationMs: number): void;
-  /**
-   * Wraps a repository, so that what recorded calls ask of it has spans.
-   *
-   * @param system Name of the database by OpenTelemetry's conventions, such as `sqlite`.
-   */
-  traceRepository<T extends object>(repository: T, system: string): T;
+  /** Wraps a repository, so that what recorded calls ask of it has spans. */
+  traceRepository<T extends object>(repository: T, database: TracedDatabase): T;
   /** Ends what runs in the background, and exports what is left within the time. */
   close(timeoutMs: number): Promise<void>;
 }

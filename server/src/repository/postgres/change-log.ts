@@ -1,5 +1,6 @@
 import type { ChangePlace, LoggedChange } from "../../domain/logged-change.ts";
 import type { User } from "../../domain/user.ts";
+import { queryTrace } from "../../runtime/query-trace.ts";
 import type {
   ChangeHistory,
   ChangeLog,
@@ -15,6 +16,7 @@ import type {
 import { ChangeNotices } from "./change-notices.ts";
 import type { PostgresPool } from "./pool.ts";
 import { statements } from "./statements.ts";
+import { withTraceComment } from "./trace-comment.ts";
 
 /** Hexadecimal digits of each half of a place: 64 bits. */
 const HALF = 16;
@@ -83,7 +85,8 @@ export class PostgresChangeLog implements ChangeLog {
 
   async history({ userId, before, limit }: HistoryOptions): Promise<ChangeHistory> {
     const values = [userId, ...(before === undefined ? [END, END] : toIds(before)), limit];
-    const rows = await this.#pool.query<ChangeRow>(statements.changeHistory, values);
+    const statement = withTraceComment(statements.changeHistory, queryTrace());
+    const rows = await this.#pool.query<ChangeRow>(statement, values);
     const { epoch, keptBehind } = rows[0] as ChangeRow;
     return { epoch, keptBehind, changes: toChanges(rows) };
   }

@@ -31,6 +31,12 @@ export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+/** Returns PostgreSQL's code (SQLSTATE) of an error, or of its cause; undefined if neither has one. */
+export function sqlStateOf(error: unknown): string | undefined {
+  const code = codeOf(error) || codeOf((error as Error | undefined)?.cause);
+  return isSqlState(code) ? code : undefined;
+}
+
 function isSqlState(code: string): boolean {
   return /^[0-9A-Z]{5}$/.test(code) && !/^E[A-Z]/.test(code);
 }

@@ -3,11 +3,13 @@ import type pg from "pg";
 import { DatabaseUnavailableError, DomainError, OutcomeUnknownError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
 import type { Histogram } from "../../runtime/histogram.ts";
+import { queryTrace } from "../../runtime/query-trace.ts";
 import { localBounds, toQuery } from "./connection.ts";
 import { isAway, isLockTimeout, isRaced, isRefusal } from "./errors.ts";
 import type { PostgresPool } from "./pool.ts";
 import { refuseWarnings } from "./refuse-warnings.ts";
 import { type Statement, statements } from "./statements.ts";
+import { withTraceComment } from "./trace-comment.ts";
 import { type Claim, claimsOf, type Outcome, type Write } from "./write.ts";
 import { RacedError, runWrites, type Send } from "./write-batch.ts";
 import { WriteSlot } from "./write-slot.ts";
@@ -26,6 +28,8 @@ const MAX_ATTEMPTS = 5;
 interface PendingWrite {
   readonly write: Write;
   readonly claims: readonly Claim[];
+  /** Trace of its call, if that is recorded. */
+  readonly trace: string | undefined;
   /** Time when it is refused if it has not begun, by `performance.now()`. */
   readonly giveUpAtMs: number;
   /** Earlier attempts; after the first one it runs in a transaction of its own. */
@@ -37,7 +41,8 @@ interface PendingWrite {
 /**
  * Puts the writes that arrive in one turn of the event loop into one transaction, with a few transactions under way at
  * once. A lone write starts at once. Writes that would wait for each other's locks, as two changes of one user, are in
- * the same transaction or follow each other: only other servers' transactions are ever waited for.
+ * the same transaction or follow each other: only other servers' transactions are ever waited for. The statements of a
+ * transaction name the trace of its first recorded call.
  *
  * No promise settles before the commit is known. If the answer to a COMMIT is lost, its slot says what became of it.
  */
@@ -68,8 +73,9 @@ export class GroupCommit {
     this.#pool.assertUsable();
     if (this.#isClosed || this.#pending.length >= MAX_PENDING) throw new DatabaseUnavailableError();
     const giveUpAtMs = performance.now() + this.#pool.timeouts.callMs;
+    const trace = queryTrace();
     return new Promise((resolve, reject) => {
-      this.#pending.push({ write, claims: claimsOf(write), giveUpAtMs, attempts: 0, resolve, reject });
+      this.#pending.push({ write, claims: claimsOf(write), trace, giveUpAtMs, attempts: 0, resolve, reject });
       this.#schedule();
     });
   }
@@ -149,6 +155,7 @@ export class GroupCommit {
       const outcomes = await this.#commit(
         slot,
         batch.map(({ write }) => write),
+        batch.find(({ trace }) => trace !== undefined)?.trace,
       );
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index] as Outcome;
@@ -188,12 +195,16 @@ export class GroupCommit {
    * @returns The outcomes of writes that are committed.
    * @throws If nothing is committed, or with {@link OutcomeUnknownError} if nobody knows.
    */
-  async #commit(slot: WriteSlot, writes: readonly Write[]): Promise<Outcome[]> {
+  async #commit(slot: WriteSlot, writes: readonly Write[], trace: string | undefined): Promise<Outcome[]> {
     const { timeouts, address } = this.#pool;
     const endMs = performance.now() + timeouts.callMs;
     const slotId = await slot.id();
     const client = await this.#pool.connect();
-    const send = sender(client, address.isPooled, () => Math.min(timeouts.answerMs, endMs - performance.now()));
+    const timeoutMs = () => Math.min(timeouts.answerMs, endMs - performance.now());
+    const send: Send = async <T extends object>(statement: Statement, values: readonly unknown[] = []) => {
+      const query = toQuery(withTraceComment(statement, trace), values, address.isPooled, timeoutMs());
+      return (await client.query(query)).rows as T[];
+    };
     const token = randomUUID();
     let failure: unknown;
     try {
@@ -207,7 +218,7 @@ export class GroupCommit {
         throw new RacedError("the slot of this process is gone");
       });
       const outcomes = await runWrites(send, writes, [begun, marked]);
-      failure = await this.#end(client, slot, token, endMs);
+      failure = await this.#end(client, withTraceComment(statements.commit, trace), slot, token, endMs);
       this.#sizes.record(writes.length);
       return outcomes;
     } catch (error) {
@@ -229,12 +240,18 @@ export class GroupCommit {
    *
    * @throws If it is not, or nobody knows.
    */
-  async #end(client: pg.PoolClient, slot: WriteSlot, token: string, endMs: number): Promise<unknown> {
+  async #end(
+    client: pg.PoolClient,
+    statement: Statement,
+    slot: WriteSlot,
+    token: string,
+    endMs: number,
+  ): Promise<unknown> {
     const { timeouts } = this.#pool;
     const leftMs = endMs - performance.now();
     let lost: unknown;
     try {
-      const commit = toQuery(statements.commit, [], true, Math.min(timeouts.commitMs, leftMs * 0.75));
+      const commit = toQuery(statement, [], true, Math.min(timeouts.commitMs, leftMs * 0.75));
       const { command } = await refuseWarnings(client, () => client.query(commit));
       if (command === "COMMIT") return undefined;
       throw new RacedError("the transaction was rolled back");
@@ -251,9 +268,4 @@ export class GroupCommit {
     this.#pool.explain(lost);
     throw new OutcomeUnknownError({ cause: lost });
   }
-}
-
-function sender(client: pg.PoolClient, isPooled: boolean | undefined, timeoutMs: () => number): Send {
-  return async <T extends object>(statement: Statement, values: readonly unknown[] = []) =>
-    (await client.query(toQuery(statement, values, isPooled, timeoutMs()))).rows as T[];
 }

@@ -3,10 +3,12 @@ import type { User } from "../../domain/user.ts";
 import { BY_CREATION, type Cursor, type UserOrder } from "../../domain/user-order.ts";
 import { MAX_SEARCHES_AT_ONCE } from "../../limits.ts";
 import { Permits } from "../../runtime/permits.ts";
+import { queryTrace } from "../../runtime/query-trace.ts";
 import { rangeOf } from "../key-range.ts";
 import type { CountOptions, ListOptions } from "../user-repository.ts";
 import type { PostgresPool } from "./pool.ts";
 import { USER_COLUMNS } from "./statements.ts";
+import { withTraceComment } from "./trace-comment.ts";
 
 /**
  * Most entries of one word whose users are sorted, some 4 microseconds each. If there are more, a walk by creation meets
@@ -115,7 +117,7 @@ export class PostgresUserList {
 
   async #read<T extends object>(query: Query, text: string, signal?: AbortSignal): Promise<T[]> {
     signal?.throwIfAborted();
-    return this.#pool.query<T>({ text }, query.values);
+    return this.#pool.query<T>(withTraceComment({ text }, queryTrace()), query.values);
   }
 
   /** Runs a search when few others do. Whoever gives up leaves at once; only the statement that runs is read to its end. */

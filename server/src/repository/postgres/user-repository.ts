@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DatabaseUnwritableError } from "../../domain/errors.ts";
 import type { User } from "../../domain/user.ts";
+import { queryTrace } from "../../runtime/query-trace.ts";
 import { createCommitStats } from "../stats.ts";
 import {
   type CountOptions,
@@ -12,12 +13,14 @@ import {
 } from "../user-repository.ts";
 import { WriteCheck } from "../write-check.ts";
 import { PostgresChangeLog } from "./change-log.ts";
+import { sqlStateOf } from "./errors.ts";
 import { FindBatch } from "./find-batch.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { type OpenPostgresOptions, openPostgres } from "./open.ts";
 import type { PostgresPool } from "./pool.ts";
 import { possibleIds } from "./possible-ids.ts";
 import { statements } from "./statements.ts";
+import { withTraceComment } from "./trace-comment.ts";
 import { PostgresUserList } from "./user-list.ts";
 import type { Write } from "./write.ts";
 
@@ -31,7 +34,7 @@ export async function openPostgresUserRepository(options: OpenPostgresOptions): 
 }
 
 class PostgresUserRepository implements UserRepository {
-  readonly stats = { ...createCommitStats("postgresql"), connections: () => this.#pool.counts() };
+  readonly stats;
   readonly changes: PostgresChangeLog;
   readonly #pool: PostgresPool;
   readonly #writes: GroupCommit;
@@ -41,9 +44,16 @@ class PostgresUserRepository implements UserRepository {
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
+    const { host, port, database } = pool.address;
+    this.stats = {
+      ...createCommitStats("postgresql"),
+      server: { host, port, database },
+      codeOf: sqlStateOf,
+      connections: () => pool.counts(),
+    };
     this.changes = new PostgresChangeLog(pool);
     this.#writes = new GroupCommit(pool, this.stats.commitSizes);
-    this.#finds = new FindBatch((ids) => this.#read(ids));
+    this.#finds = new FindBatch((ids, trace) => this.#read(ids, trace));
     this.#list = new PostgresUserList(pool);
     this.#writeCheck = new WriteCheck((bytes) =>
       pool.query(statements.writeCheck, [randomBytes(bytes).toString("base64")]),
@@ -55,7 +65,7 @@ class PostgresUserRepository implements UserRepository {
   }
 
   async findMany(ids: readonly string[]): Promise<(User | undefined)[]> {
-    const users = await this.#read(ids);
+    const users = await this.#read(ids, queryTrace());
     return ids.map((id) => users.get(id));
   }
 
@@ -113,10 +123,10 @@ class PostgresUserRepository implements UserRepository {
     }
   }
 
-  async #read(ids: readonly string[]): Promise<ReadonlyMap<string, User>> {
+  async #read(ids: readonly string[], trace: string | undefined): Promise<ReadonlyMap<string, User>> {
     const possible = possibleIds(ids);
     if (possible.length === 0) return new Map();
-    const users = await this.#pool.query<User>(statements.findMany, [possible]);
+    const users = await this.#pool.query<User>(withTraceComment(statements.findMany, trace), [possible]);
     return new Map(users.map((user) => [user.id, user]));
   }
 }

@@ -1,5 +1,8 @@
-import { type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import { type Attributes, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import { DatabaseUnavailableError, DomainError } from "../../domain/errors.ts";
+import { withQueryTrace } from "../../runtime/query-trace.ts";
 import { ERROR_TYPE } from "../rpc-names.ts";
+import { writeTraceParent } from "../traces/trace-parent.ts";
 
 /** Operations of a repository that are queries, as SQL calls them. */
 const OPERATIONS: Readonly<Record<string, string>> = {
@@ -15,15 +18,23 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   history: "SELECT",
 };
 
+/** Facts about a database for the spans of its queries. */
+export interface TracedDatabase {
+  /** Name by OpenTelemetry's conventions, such as `sqlite`. */
+  readonly system: string;
+  /** Place of its server; a file has none. */
+  readonly server?: { readonly host: string; readonly port: number; readonly database: string };
+  /** Returns the server's own code of an error. */
+  readonly codeOf?: (error: unknown) => string | undefined;
+}
+
 /**
- * Wraps a repository of users, so that what a recorded call asks of it has a span each. The span of a write ends with
- * its commit. The same holds for its part `changes`.
- *
- * @param system Name of the database by OpenTelemetry's conventions, such as `sqlite`.
+ * Wraps a repository of users, so that what a recorded call asks of it has a span each, and is run within the trace of
+ * that span. The span of a write ends with its commit. The same holds for its part `changes`.
  */
 export function traceRepository<T extends object>(
   repository: T,
-  system: string,
+  database: TracedDatabase,
   tracer: Tracer,
   collection = "users",
 ): T {
@@ -31,11 +42,11 @@ export function traceRepository<T extends object>(
     methodNames(repository).map((name) => {
       const call = (Reflect.get(repository, name) as Method).bind(repository);
       const operation = OPERATIONS[name];
-      return [name, operation === undefined ? call : withSpan(call, operation, system, tracer, collection)];
+      return [name, operation === undefined ? call : withSpan(call, operation, database, tracer, collection)];
     }),
   );
   const changes: unknown = Reflect.get(repository, "changes");
-  const parts = changes instanceof Object ? { changes: traceRepository(changes, system, tracer, "changes") } : {};
+  const parts = changes instanceof Object ? { changes: traceRepository(changes, database, tracer, "changes") } : {};
   return Object.assign(Object.create(repository), methods, parts);
 }
 
@@ -51,24 +62,48 @@ function methodNames(object: object): string[] {
   return [...names].filter((name) => typeof Reflect.get(object, name) === "function");
 }
 
-function withSpan(call: Method, operation: string, system: string, tracer: Tracer, collection: string): Method {
-  const attributes = { "db.system.name": system, "db.operation.name": operation, "db.collection.name": collection };
+function withSpan(
+  call: Method,
+  operation: string,
+  database: TracedDatabase,
+  tracer: Tracer,
+  collection: string,
+): Method {
+  const attributes = attributesOf(database, operation, collection);
   return (...args) => {
     if (!trace.getActiveSpan()?.isRecording()) return call(...args);
     const span = tracer.startSpan(`${operation} ${collection}`, { kind: SpanKind.CLIENT, attributes });
-    const result = call(...args);
+    const { traceId, spanId, traceFlags } = span.spanContext();
+    const result = withQueryTrace(writeTraceParent(traceId, spanId, traceFlags), () => call(...args));
     if (result instanceof Promise) {
       result.then(
         () => span.end(),
-        (error: unknown) => endWithError(span, error),
+        (error: unknown) => endWithError(span, error, database),
       );
     } else span.end();
     return result;
   };
 }
 
-function endWithError(span: Span, error: unknown): void {
-  span.setAttribute(ERROR_TYPE, error instanceof Error ? error.name : "_OTHER");
-  span.setStatus({ code: SpanStatusCode.ERROR });
+/** Returns the attributes of a query (semantic conventions 1.45.0 for databases). */
+function attributesOf({ system, server }: TracedDatabase, operation: string, collection: string): Attributes {
+  return {
+    "db.system.name": system,
+    "db.operation.name": operation,
+    "db.collection.name": collection,
+    ...(server && { "db.namespace": server.database, "server.address": server.host }),
+    // The port of a Unix socket is a part of its name.
+    ...(server && !server.host.startsWith("/") && { "server.port": server.port }),
+  };
+}
+
+/** Ends the span of a query. One that found no user, or an e-mail taken, has not failed. */
+function endWithError(span: Span, error: unknown, { codeOf }: TracedDatabase): void {
+  if (!(error instanceof DomainError) || error instanceof DatabaseUnavailableError) {
+    const code = codeOf?.(error);
+    span.setAttribute(ERROR_TYPE, code ?? (error instanceof Error ? error.name : "_OTHER"));
+    if (code !== undefined) span.setAttribute("db.response.status_code", code);
+    span.setStatus({ code: SpanStatusCode.ERROR });
+  }
   span.end();
 }

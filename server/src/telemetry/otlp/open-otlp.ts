@@ -10,7 +10,7 @@ import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@openteleme
 import type { Logger } from "pino";
 import type { Metric } from "../metrics/metric.ts";
 import { type CallSpans, createCallSpans } from "./call-spans.ts";
-import { traceRepository } from "./database-spans.ts";
+import { type TracedDatabase, traceRepository } from "./database-spans.ts";
 import { ExportLog } from "./export-log.ts";
 import type { OtlpOptions } from "./options.ts";
 import { toMetricData } from "./to-metric-data.ts";
@@ -25,7 +25,7 @@ const SPANS_INTERVAL_MS = 5_000;
 const METRICS_INTERVAL_MS = 30_000;
 
 export interface Otlp extends CallSpans {
-  traceRepository<T extends object>(repository: T, system: string): T;
+  traceRepository<T extends object>(repository: T, database: TracedDatabase): T;
   /** Exports what is left, within the time. Nothing is exported afterwards. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -88,7 +88,7 @@ export function openOtlp(
   const tracer = tracers.getTracer(SCOPE.name);
   return {
     ...createCallSpans({ tracer, sampleRatio }),
-    traceRepository: (repository, system) => traceRepository(repository, system, tracer),
+    traceRepository: (repository, database) => traceRepository(repository, database, tracer),
     async close(timeoutMs) {
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<void>((resolve) => {

@@ -19,6 +19,11 @@ export function readTraceParent(headers: RequestHeaders): TraceParent | undefine
   return { traceId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
+/** Writes a `traceparent` for what a span asks of others. Ids are hexadecimal, flags a byte. */
+export function writeTraceParent(traceId: string, spanId: string, flags: number): string {
+  return `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, "0")}`;
+}
+
 /** Keeps the id of the caller's trace for the log, without recording anything. */
 export const keepTraceId: TraceCall = (_call, headers) => {
   const parent = readTraceParent(headers);
