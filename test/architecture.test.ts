@@ -33,7 +33,7 @@ const rules: Readonly<Record<string, Rule>> = {
     forbidden: new RegExp(`fastify|sqlite|${SOCKETS}|^@rollcall/(?!gen/|shared/)`),
   },
   "server/src/telemetry": {
-    rooms: server("runtime", "limits.ts", "domain", "rpc"),
+    rooms: ["server/package.json"].concat(server("runtime", "limits.ts", "domain", "rpc")),
     forbidden: new RegExp(`fastify|sqlite|${SOCKETS}|^@rollcall/(?!shared/)`),
   },
   "server/src/reference": {

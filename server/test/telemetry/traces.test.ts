@@ -11,6 +11,7 @@ import { rawRequest } from "@rollcall/testing/raw/http";
 import { rpcEngine } from "@rollcall/testing/rpc-engine";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import packageJson from "../../package.json" with { type: "json" };
 import { prometheusName } from "../../src/telemetry/metrics/prometheus-text.ts";
 import { UNARY } from "../hardening/support/full-server.ts";
 import { type Metrics, readMetrics } from "./support/read-metrics.ts";
@@ -45,7 +46,12 @@ test.each(protocolCells)("over $protocol, calls of both kinds have spans by the 
     const streams = createClient(StreamService, transport);
     for await (const _ of streams.serverStream({ query: "x" }, { headers: sampled }));
   });
-  expect(resource).toMatchObject({ "service.name": "rollcall", "service.instance.id": expect.any(String) });
+  expect(resource).toMatchObject({
+    "service.name": "rollcall",
+    "service.version": packageJson.version,
+    "service.instance.id": expect.stringMatching(/^[\da-f-]{36}$/),
+    "telemetry.sdk.name": "opentelemetry",
+  });
   const calls = spans.filter(({ kind }) => kind === 2);
   const isConnect = cell.logName === "connect";
   const attributes = (method: string, status: string) => ({

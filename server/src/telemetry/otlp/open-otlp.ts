@@ -4,10 +4,11 @@ import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-ho
 import { millisToHrTime } from "@opentelemetry/core";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
+import { defaultResource, detectResources, envDetector, resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from "@opentelemetry/sdk-trace";
 import type { Logger } from "pino";
+import packageJson from "../../../package.json" with { type: "json" };
 import type { Metric } from "../metrics/metric.ts";
 import { type CallSpans, createCallSpans } from "./call-spans.ts";
 import { type TracedDatabase, traceRepository } from "./database-spans.ts";
@@ -15,7 +16,7 @@ import { ExportLog } from "./export-log.ts";
 import type { OtlpOptions } from "./options.ts";
 import { toMetricData } from "./to-metric-data.ts";
 
-const SCOPE = { name: "rollcall" };
+const SCOPE = { name: "rollcall", version: packageJson.version };
 const EXPORT_TIMEOUT_MS = 10_000;
 /** Spans that wait for their export; further ones are dropped. Each takes some 2 kB. */
 const MAX_QUEUED_SPANS = 4_096;
@@ -42,10 +43,15 @@ export function openOtlp(
   const startTime = millisToHrTime(Date.now());
   const config = (path: string) => ({ url: `${endpoint.replace(/\/$/, "")}${path}`, timeoutMillis: exportTimeoutMs });
   // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
-  const resource = resourceFromAttributes({
-    "service.name": "rollcall",
-    "service.instance.id": randomUUID(),
-  }).merge(detectResources({ detectors: [envDetector] }));
+  const resource = defaultResource()
+    .merge(
+      resourceFromAttributes({
+        "service.name": SCOPE.name,
+        "service.version": SCOPE.version,
+        "service.instance.id": randomUUID(),
+      }),
+    )
+    .merge(detectResources({ detectors: [envDetector] }));
   const log = new ExportLog(logger);
   const spanExporter = new OTLPTraceExporter(config("/v1/traces"));
   log.watch("traces", spanExporter);
@@ -85,7 +91,7 @@ export function openOtlp(
   });
   // A host that has a context manager of its own keeps it.
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const tracer = tracers.getTracer(SCOPE.name);
+  const tracer = tracers.getTracer(SCOPE.name, SCOPE.version);
   return {
     ...createCallSpans({ tracer, sampleRatio }),
     traceRepository: (repository, database) => traceRepository(repository, database, tracer),
