@@ -1,4 +1,4 @@
-/** Floods of frames that are no requests, and windows of a byte. `attack-floods.torture.ts` measures them. */
+/** Floods of frames that are no requests, and windows of a byte. `attacks.torture.ts` measures them. */
 import { createRollcall } from "@rollcall/client/node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";

@@ -5,16 +5,17 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 
 const UPLOAD = "/stream.v1.StreamService/ClientStream";
-const message = toBinary(
-  ClientStreamRequestSchema,
-  create(ClientStreamRequestSchema, { chunk: Buffer.alloc(4 * 1024 ** 2 - 64) }),
-);
-/** Messages of 4 MiB in some 30, some 4,000 and some 200 bytes. */
-const bombs = {
-  br: envelope(brotliCompressSync(message)),
-  gzip: envelope(gzipSync(message)),
-  zstd: envelope(zstdCompressSync(message)),
-};
+/** Largest message that is taken, all of it: in some 30, some 4,000 and some 200 bytes. */
+const LARGEST_BYTES = 4 * 1024 ** 2 - 64;
+const codings = { br: brotliCompressSync, gzip: gzipSync, zstd: zstdCompressSync };
+
+export type Coding = keyof typeof codings;
+
+/** Returns the envelope of a compressed message of so many bytes. */
+function bombOf(coding: Coding, bytes: number): Buffer {
+  const message = create(ClientStreamRequestSchema, { chunk: Buffer.alloc(bytes) });
+  return envelope(codings[coding](toBinary(ClientStreamRequestSchema, message)));
+}
 
 function envelope(compressed: Buffer): Buffer {
   const head = Buffer.of(1, 0, 0, 0, 0);
@@ -22,12 +23,22 @@ function envelope(compressed: Buffer): Buffer {
   return Buffer.concat([head, compressed]);
 }
 
+export interface BombOptions {
+  readonly coding: Coding;
+  readonly streams: number;
+  /** Messages of each stream. */
+  readonly messages: number;
+  /** Size of each, once it is inflated. Default: the largest that is taken. */
+  readonly bytes?: number;
+}
+
 /** Sends bombs on many streams, and gives what they are answered. */
 export async function sendBombs(
   url: string,
   headers: Record<string, string>,
-  { coding, streams, messages }: { coding: keyof typeof bombs; streams: number; messages: number },
+  { coding, streams, messages, bytes = LARGEST_BYTES }: BombOptions,
 ): Promise<string[]> {
+  const bomb = bombOf(coding, bytes);
   const client = connect(url);
   const answers = Array.from({ length: streams }, () => {
     const stream = client.request({
@@ -37,7 +48,7 @@ export async function sendBombs(
       "connect-content-encoding": coding,
       ...headers,
     });
-    stream.end(Buffer.concat(Array.from({ length: messages }, () => bombs[coding])));
+    stream.end(Buffer.concat(Array.from({ length: messages }, () => bomb)));
     return text(stream);
   });
   const texts = await Promise.all(answers);

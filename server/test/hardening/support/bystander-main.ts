@@ -1,5 +1,6 @@
 /** The program of `startBystander`. */
-import { Agent, request } from "node:http";
+import http from "node:http";
+import https from "node:https";
 import { setTimeout as delay } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -7,7 +8,8 @@ const PAUSE_MS = 4;
 const TIMEOUT_MS = 10_000;
 
 const { url, headers } = workerData as { url: string; headers: { authorization: string } };
-const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const { Agent, request } = url.startsWith("https:") ? https : http;
+const agent = new Agent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: false });
 let isStopped = false;
 let failures = 0;
 const durationsMs: number[] = [];

@@ -20,6 +20,8 @@ export interface AttackResult {
   readonly cut: number;
   /** Requests that were sent. */
   readonly requests: number;
+  /** Those of them that were refused, where the attack reads its answers. */
+  readonly refused?: number;
   /** From the first byte to the first connection that was ended, in milliseconds. */
   readonly firstCutMs: number | undefined;
 }

@@ -8,6 +8,7 @@ import type { AppOptions } from "@rollcall/server";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
+import type { MintOptions } from "../../../src/rpc/auth/mint-token.ts";
 import { WatchAnswer } from "../../../src/rpc/user/watch-answer.ts";
 import { createLineBatch } from "../../../src/telemetry/line-batch.ts";
 import { createLogger } from "../../../src/telemetry/logger.ts";
@@ -30,7 +31,8 @@ async function hold(signal: AbortSignal): Promise<void> {
   held -= 1;
 }
 const probe: ProbeHandlers = {
-  async unary(_request, { signal }) {
+  async unary({ value }, { signal }) {
+    if (value === "fault") throw new Error("a secret cause");
     await hold(signal);
     return {};
   },
@@ -90,6 +92,7 @@ const answers: Record<string, (argument: unknown) => unknown> = {
     await collectGarbage();
     return process.memoryUsage.rss();
   },
+  headersFor: (caller) => server.auth(caller as Partial<MintOptions>),
   held: () => held,
   handles: () => ({
     sockets: process.getActiveResourcesInfo().filter((name) => /^(TCPSocketWrap|TLSWrap)$/.test(name)).length,

@@ -5,12 +5,16 @@ import { childEnv } from "@rollcall/testing/child-env";
 import { programFile } from "@rollcall/testing/programs";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app-options.ts";
+import type { MintOptions } from "../../../src/rpc/auth/mint-token.ts";
 
 export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
   timeouts?: AppOptions["timeouts"];
   streams?: AppOptions["streams"];
   admission?: AppOptions["admission"];
+  webSockets?: AppOptions["webSockets"];
+  webRoot?: string;
+  rateLimit?: AppOptions["rateLimit"];
   codingThreads?: number;
   /**
    * Whether the server's access log is written as by main.ts and dropped, so that many calls leave nothing. Default
@@ -40,6 +44,8 @@ export interface MeasuredServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly headers: { authorization: string };
+  /** Returns headers with a token of another caller, or with other scopes. */
+  headersFor(caller: Pick<Partial<MintOptions>, "subject" | "scopes">): Promise<{ authorization: string }>;
   /** Returns the memory of the server's process after a garbage collection, in bytes. */
   memoryBytes(): Promise<number>;
   /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
@@ -83,6 +89,7 @@ export async function startMeasuredServer(options: MeasuredServerOptions = {}): 
     url: started.url,
     port: started.port,
     headers: { authorization: started.authorization },
+    headersFor: async (caller) => (await ask("headersFor", caller)) as { authorization: string },
     memoryBytes: async () => (await ask("memory")) as number,
     peakBytes: async () => (await ask("peak")) as number,
     residentBytes: async () => (await ask("resident")) as number,
