@@ -1,6 +1,6 @@
 import http2 from "node:http2";
-import { createClient } from "@connectrpc/connect";
-import { createConnectTransport, createGrpcTransport } from "@connectrpc/connect-node";
+import { Code, createClient } from "@connectrpc/connect";
+import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
 import { Health, HealthCheckResponse_ServingStatus } from "@rollcall/gen/grpc/health/v1/health";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { createApp, createLogger, ListenError } from "@rollcall/server";
@@ -39,9 +39,14 @@ test("probes need no certificate on a port of their own, which serves nothing el
   }
   // Whatever carries it: the token is good, and the port has no calls.
   const headers = await server.auth();
-  for (const httpVersion of ["1.1", "2"] as const) {
-    const users = createClient(UserService, createConnectTransport({ baseUrl: probeUrl, httpVersion }));
-    await expect(users.listUsers({}, { headers })).rejects.toThrow("only probes");
+  const transports = (["1.1", "2"] as const).flatMap((httpVersion) =>
+    [createConnectTransport, createGrpcWebTransport].map((create) => create({ baseUrl: probeUrl, httpVersion })),
+  );
+  for (const transport of [...transports, createGrpcTransport({ baseUrl: probeUrl })]) {
+    const { listUsers } = createClient(UserService, transport);
+    await expect(listUsers({}, { headers })).rejects.toMatchObject({
+      ...{ code: Code.Unimplemented, rawMessage: refused.message },
+    });
   }
   const { port } = new URL(probeUrl);
   const upgrade = "GET /stream.v1.StreamService/BidirectionalStream HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\n";

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
@@ -31,15 +32,27 @@ export function replyNotFound(request: FastifyRequest, reply: FastifyReply): Fas
   const message = "no such method or page";
   // The next version of the server may serve this path.
   reply.header("cache-control", "no-store");
-  const contentType = mediaTypeOf(request.headers["content-type"] ?? "") ?? "";
-  if (!isGrpc(contentType)) return replyError(reply, 404, Code.Unimplemented, message);
-  // Use gRPC's Trailers-Only form: the stream ends with the header block. Fastify would send an empty DATA frame after
-  // it, and clients would then look for a status in trailers.
-  reply.headers({ "content-type": contentType, "grpc-status": Code.Unimplemented, "grpc-message": message });
+  if (!asksByGrpc(request.headers)) return replyError(reply, 404, Code.Unimplemented, message);
   reply.hijack();
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (value !== undefined) reply.raw.setHeader(name, value);
   }
-  reply.raw.end();
+  endUnimplemented(request.headers, reply.raw, message);
   return reply;
+}
+
+/** Returns whether a client reads the status of its call from the headers, as gRPC and gRPC-Web do. */
+export function asksByGrpc(headers: IncomingHttpHeaders): boolean {
+  return isGrpc(mediaTypeOf(headers["content-type"] ?? "") ?? "");
+}
+
+/**
+ * Ends an answer by gRPC in its Trailers-Only form: the stream ends with the header block. An empty DATA frame behind
+ * it, which `writeHead` and Fastify bring about, would make clients look for a status in trailers.
+ */
+export function endUnimplemented(headers: IncomingHttpHeaders, response: ServerResponse, message: string): void {
+  response.setHeader("content-type", mediaTypeOf(headers["content-type"] ?? "") ?? "");
+  response.setHeader("grpc-status", Code.Unimplemented);
+  response.setHeader("grpc-message", message);
+  response.end();
 }

@@ -2,12 +2,12 @@ import type { IncomingMessage, RequestListener } from "node:http";
 import { Code } from "@connectrpc/connect";
 import { HEALTH_SERVICE } from "../../rpc/health/is-health-check.ts";
 import { pathOf } from "../admission/target.ts";
-import { errorBody } from "../fastify/reply-error.ts";
+import { asksByGrpc, endUnimplemented, errorBody } from "../fastify/reply-error.ts";
 import { createOnePort, type OnePort, type OnePortOptions } from "./one-port.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
 
 const PATHS: ReadonlySet<string> = new Set(["/healthz", "/readyz", "/metrics"]);
-const REFUSAL = errorBody(Code.Unimplemented, "only probes, health checks and metrics are served on this port");
+const REFUSAL = "only probes, health checks and metrics are served on this port";
 
 const requests = new WeakSet<IncomingMessage>();
 
@@ -33,7 +33,8 @@ export function createProbePort(
       return handler(request, response);
     }
     dropRestWhenAnswered(request, response, bodyTimeoutMs);
-    response.writeHead(404, { "content-type": "application/json" }).end(REFUSAL);
+    if (asksByGrpc(request.headers)) return endUnimplemented(request.headers, response, REFUSAL);
+    response.writeHead(404, { "content-type": "application/json" }).end(errorBody(Code.Unimplemented, REFUSAL));
   };
   return createOnePort(listener, {
     ...options,
