@@ -37,6 +37,7 @@ import {
   STREAMS_PER_CALL,
   settings,
   TINY_PIECE_BYTES,
+  defaultGrpcWebSocketsLimits as webSockets,
 } from "./limits.ts";
 
 /** Formats a number with the largest unit that leaves it whole. */
@@ -137,6 +138,8 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
   "an upload": [],
   "an error over gRPC": [bytes(MAX_ERROR_MESSAGE_BYTES), bytes(MAX_ERROR_DETAILS_BYTES)],
   "handshake, first request, a header": [time(connections.handshakeTimeoutMs)],
+  "headers of a call over a WebSocket": [bytes(webSockets.maxHeaderBytes), time(webSockets.headerTimeoutMs)],
+  "a WebSocket whose client answers no ping": [time(webSockets.pingIntervalMs)],
   "body of a unary call": [time(requests.bodyTimeoutMs)],
   "the same, while others are refused": [time(admission.patienceMs)],
   "between two parts of an upload": [time(requests.stallTimeoutMs), count((2 * requests.stallTimeoutMs) / 60_000)],
