@@ -58,7 +58,9 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/commands": {
     rooms: server("config.ts", "config", "limits.ts", "repository", "development-key.ts", "rpc/auth").concat(
-      server("transport/port/certificate-dates.ts", "transport/port/listen-error.ts", "workers/reserve-port.ts"),
+      server("node-version.ts", "transport/port/certificate-dates.ts", "transport/port/listen-error.ts").concat(
+        server("workers/reserve-port.ts"),
+      ),
     ),
     forbidden: /^(?!node:|@rollcall\/(?:pem$|shared\/))/,
   },

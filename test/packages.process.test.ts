@@ -66,6 +66,11 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   expect(withDependencies(lock, "@rollcall/server")).toContain("fastify");
 
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
+  // The same Node.js, which calls itself older.
+  const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.20.0' } })";
+  const asOlder = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, program];
+  const words = "Node.js 22.21, 24.9 or newer is needed; this is 22.20.0.";
+  await expect(outside.run(process.execPath, asOlder)).rejects.toThrow(words);
   await using server = await startProcess({ program });
   expect(await (await fetch(server.url)).text()).toContain("<title>");
   expect(await (await fetch(`${server.url}/docs`)).text()).toContain("<h3>GetUser</h3>");

@@ -1,8 +1,12 @@
 /** The packages as people get them: dependencies from npm's registry, so this needs a network; Node.js 22 and 26. */
+import { readFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { launchChromium } from "@rollcall/testing/chromium";
+import { examplesIn } from "@rollcall/testing/readme-examples";
+import { root } from "@rollcall/testing/root";
+import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { packPackages } from "../scripts/pack.ts";
@@ -11,6 +15,7 @@ import {
   compileExamples,
   createOutsideFolder,
   installPacked,
+  type OutsideFolder,
   packedIn,
   runExamples,
 } from "./support/outside-folder.ts";
@@ -19,13 +24,18 @@ const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-packed-"));
 await packPackages(folder.path);
 const packed = packedIn(folder.path);
 
+/** Installs the newest Node.js of a major version. Returns its path. */
+async function installNode(folder: OutsideFolder, version: string): Promise<string> {
+  folder.write("package.json", "{}");
+  await folder.run("npm", ["install", `node@${version}`], process.env);
+  const node = join(folder.path, "node_modules/node/bin/node");
+  expect(await folder.run(node, ["--version"])).toMatch(`v${version}.`);
+  return node;
+}
+
 test.for(["22", "26"])("with Node.js %s, client and command run all examples of the README", async (version) => {
   using nodes = createOutsideFolder();
-  nodes.write("package.json", "{}");
-  await nodes.run("npm", ["install", `node@${version}`], process.env);
-  const node = join(nodes.path, "node_modules/node/bin/node");
-  expect(await nodes.run(node, ["--version"])).toMatch(`v${version}.`);
-
+  const node = await installNode(nodes, version);
   using outside = createOutsideFolder();
   // A program that traces by OpenTelemetry has its API already.
   await installPacked(outside, [packed.gen, packed.client, packed.cli, "@opentelemetry/api@1"]);
@@ -38,4 +48,35 @@ test.for(["22", "26"])("with Node.js %s, client and command run all examples of 
   await page.addInitScript({ content: `sessionStorage.setItem("rollcall.token", "${await server.token()}")` });
   await page.goto(server.url);
   await page.getByText("0 users").waitFor();
+});
+
+test.for(["22", "26"])("with Node.js %s, the server serves, and starts within a test", async (version) => {
+  using nodes = createOutsideFolder();
+  const node = await installNode(nodes, version);
+  using outside = createOutsideFolder();
+  await installPacked(outside, Object.values(packed));
+  const [testing = ""] = examplesIn(readFileSync(join(root, "docs/packages.md"), "utf8"), "ts testing");
+  outside.write("src/testing.ts", testing);
+  await compileExamples(outside);
+  expect(await outside.run(node, ["out/testing.js"])).toBe("2031\ntoken has expired\n");
+
+  const program = join(outside.path, "node_modules/.bin/rollcall-server");
+  const start = () => startProcess({ program, node, folder: outside.path });
+  const call = async ({ url, headers }: ServerProcess, method: string, body: object) => {
+    const json = { ...headers, "content-type": "application/json" };
+    const answer = await fetch(`${url}/user.v1.UserService/${method}`, {
+      ...{ method: "POST", headers: json, body: JSON.stringify(body) },
+    });
+    return (await answer.json()) as { user: { id: string } };
+  };
+  const { user } = await (async () => {
+    await using server = await start();
+    expect(await (await fetch(server.url)).text()).toContain("<title>");
+    return await call(server, "CreateUser", { email: "ada@example.com", name: "Ada" });
+  })();
+  // The first one was killed as its answer came.
+  await using server = await start();
+  expect(await call(server, "GetUser", { id: user.id })).toEqual({ user });
+  const doctor = await outside.run(node, [program, "doctor"], { PORT: "0", DATABASE_URL: "sqlite::memory:" });
+  expect(doctor).toContain(`ok    Node.js ${version}.`);
 });

@@ -1,4 +1,3 @@
-import { randomUUIDv7 } from "node:crypto";
 import type { RequestListener } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -11,6 +10,7 @@ import { defaultChangeRetention, defaultConnectionLimits, defaultRequestTimeouts
 import { openSqliteUserRepository } from "./repository/sqlite/user-repository.ts";
 import { createRpcRoutes } from "./rpc/chain.ts";
 import { requestIdFrom } from "./runtime/request-id.ts";
+import { randomUuidV7 } from "./runtime/uuid-v7.ts";
 import { ChangeRetention } from "./service/change-retention.ts";
 import { FeedLag } from "./service/feed-lag.ts";
 import { Readiness } from "./service/readiness.ts";
@@ -197,7 +197,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   });
   const reflection = options.reflection ?? (host === "localhost" ? "open" : "off");
   const rpcRoutes = createRpcRoutes({
-    users: new Users({ repository: tracedRepository, now, newId: randomUUIDv7 }),
+    users: new Users({ repository: tracedRepository, now, newId: randomUuidV7 }),
     changes,
     streams: new Streams(options.streams),
     routes: options.routes,

@@ -35,14 +35,16 @@ export interface ProcessOptions {
   limits?: string;
   /** Another program that prints its address and a token in the same way; a path from the root. Default: the server's own. */
   program?: string | undefined;
+  /** Another Node.js to run it; a path. Default: that of the tests. */
+  node?: string | undefined;
 }
 
 /** Starts the server as its own process; it is ready when this resolves. */
 export async function startProcess(options: ProcessOptions = {}): Promise<ServerProcess> {
-  const { env = {}, port = 0, folder, limits = ":", program = "server/src/main.ts" } = options;
+  const { env = {}, port = 0, folder, limits = ":", program = "server/src/main.ts", node = process.execPath } = options;
   const temporary = folder === undefined ? mkdtempSync(join(tmpdir(), "rollcall-")) : undefined;
   const databaseUrl = `sqlite:${join(folder ?? temporary ?? "", "users.db")}`;
-  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, process.execPath, programFile(program)], {
+  const child = spawn("sh", ["-c", `${limits}; exec "$0" "$@"`, node, programFile(program)], {
     env: { ...childEnv, PORT: String(port), DATABASE_URL: databaseUrl, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,6 +1,6 @@
-import { randomUUIDv7 } from "node:crypto";
 import { expect, test } from "vitest";
 import type { Author, ChangePlace, LoggedChange } from "../domain/logged-change.ts";
+import { randomUuidV7 } from "../runtime/uuid-v7.ts";
 import { newUser } from "./new-user.contract.ts";
 import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
 
@@ -48,7 +48,7 @@ export function describeChangeLog(open: () => Promise<UserRepository & AsyncDisp
     const user = await users.insert(newUser(), key);
     const { settled } = await users.changes.head();
     const refused = [
-      users.insert({ ...user, id: randomUUIDv7() }),
+      users.insert({ ...user, id: randomUuidV7() }),
       users.insert(newUser(), { ...key, requestHash: "b" }),
       users.update("nobody", { name: "B", updatedAtMs: 1 }),
       users.update(user.id, { name: "B", updatedAtMs: 1 }, 7),

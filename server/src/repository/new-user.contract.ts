@@ -1,5 +1,5 @@
-import { randomUUIDv7 } from "node:crypto";
 import type { User } from "../domain/user.ts";
+import { randomUuidV7 } from "../runtime/uuid-v7.ts";
 
 let count = 0;
 /** Returns a user like no other that a test has made. */
@@ -7,7 +7,7 @@ export const newUser = (fields: Partial<User> = {}): User => {
   count += 1;
   const email = `user${count}@example.com`;
   return {
-    id: randomUUIDv7(),
+    id: randomUuidV7(),
     email,
     name: `User ${count}`,
     createdAtMs: count,

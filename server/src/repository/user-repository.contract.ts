@@ -1,6 +1,6 @@
-import { randomUUIDv7 } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { EmailTakenError, InvalidArgumentError, StaleUserError, UserNotFoundError } from "../domain/errors.ts";
+import { randomUuidV7 } from "../runtime/uuid-v7.ts";
 import { describeChangeLog } from "./change-log.contract.ts";
 import { newUser } from "./new-user.contract.ts";
 import { describeUserList } from "./user-list.contract.ts";
@@ -120,7 +120,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
     test("creates one user for a repeated request, and none if its content differs", async () => {
       await using users = await open();
       const user = newUser();
-      const same = Array.from({ length: 5 }, () => users.insert({ ...user, id: randomUUIDv7() }, keyOf()));
+      const same = Array.from({ length: 5 }, () => users.insert({ ...user, id: randomUuidV7() }, keyOf()));
       const ids = new Set((await Promise.all(same)).map(({ id }) => id));
       expect(ids.size).toBe(1);
       await expect(users.insert(newUser(), keyOf({ requestHash: "b" }))).rejects.toThrow(InvalidArgumentError);

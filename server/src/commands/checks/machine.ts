@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { formatBytes } from "@rollcall/shared/format-bytes";
 import { defaultConnectionLimits } from "../../limits.ts";
+import { isSupportedNode, NEEDED_NODE } from "../../node-version.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
-const NEEDED_NODE = 26;
 /** Descriptors beside those of connections: the database, the log, files of the web app. */
 const OTHER_FILES = 256;
 /** `localhost` listens on two addresses, each with connections of its own. */
@@ -12,8 +12,7 @@ const MAX_ADDRESSES = 2;
 const NEEDED_MEMORY_BYTES = 640 * 1024 ** 2;
 
 export function checkNode(version: string): Finding {
-  if (Number.parseInt(version, 10) >= NEEDED_NODE) return ok(`Node.js ${version}`);
-  return fail(`Node.js ${version} is too old: install ${NEEDED_NODE} or newer`);
+  return isSupportedNode(version) ? ok(`Node.js ${version}`) : fail(`Node.js ${version}: install ${NEEDED_NODE}`);
 }
 
 /** Checks how many descriptors the process may have, where the system says it (Linux). */

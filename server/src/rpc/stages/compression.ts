@@ -9,6 +9,7 @@ import {
   gzip,
   type ZlibOptions,
   zstdCompress,
+  zstdCompressSync,
   zstdDecompress,
   zstdDecompressSync,
 } from "node:zlib";
@@ -41,8 +42,8 @@ const zstdLimits = { params: { [constants.ZSTD_d_windowLogMax]: ZSTD_MAX_WINDOW_
 /** Code of zlib's error when the output exceeds `maxOutputLength`. */
 const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 
-/** Refuses bytes after the end, which would be lost. In gzip's format they may be a further member. */
-const rejectGarbageAfterEnd = true;
+/** Bytes after the end are refused: they would be lost. In gzip's format they may be a further member. */
+const toTheEnd = { rejectGarbageAfterEnd: true, info: true };
 
 /** Bytes that zlib inflates of a large message at a time. Each piece takes a way to a thread and back. */
 const CHUNK_BYTES = 256 * 1_024;
@@ -54,7 +55,7 @@ interface Coding {
   decompressSync(bytes: Uint8Array, options: InflateOptions): Uint8Array<ArrayBuffer>;
 }
 
-type InflateOptions = Pick<ZlibOptions, "maxOutputLength" | "chunkSize" | "rejectGarbageAfterEnd">;
+type InflateOptions = Pick<ZlibOptions, "maxOutputLength" | "chunkSize">;
 
 const compressGzip = promisify(gzip);
 const compressBrotli = promisify(brotliCompress);
@@ -62,14 +63,30 @@ const compressZstd = promisify(zstdCompress);
 const decompressZstd = promisify(zstdDecompress);
 const decompressBrotli = promisify(brotliDecompress);
 
-/** Codings that the server accepts and offers, best first. */
-export const acceptCompression: Compression[] = [
+const zstd = (): Compression =>
   createCompression({
     name: "zstd",
     compress: (bytes) => compressZstd(bytes, zstdOptions(bytes)),
-    decompress: (bytes, options) => decompressZstd(bytes, { ...options, ...zstdLimits, rejectGarbageAfterEnd }),
-    decompressSync: (bytes, options) => zstdDecompressSync(bytes, { ...options, ...zstdLimits, rejectGarbageAfterEnd }),
-  }),
+    async decompress(bytes, options) {
+      return wholeOf(bytes, await decompressZstd(bytes, { ...options, ...zstdLimits, ...toTheEnd }));
+    },
+    decompressSync: (bytes, options) =>
+      wholeOf(bytes, zstdDecompressSync(bytes, { ...options, ...zstdLimits, ...toTheEnd })),
+  });
+
+/** Returns whether this Node.js refuses zstd data without its end. Node.js 22 takes it for a whole message. */
+function seesCutZstd(): boolean {
+  try {
+    zstdDecompressSync(zstdCompressSync("cut").subarray(0, -1));
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Codings that the server accepts and offers, best first. */
+export const acceptCompression: Compression[] = [
+  ...(seesCutZstd() ? [zstd()] : []),
   createCompression({
     name: "gzip",
     compress: (bytes) => compressGzip(bytes),
@@ -79,13 +96,22 @@ export const acceptCompression: Compression[] = [
   createCompression({
     name: "br",
     compress: (bytes) => compressBrotli(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
-    decompress: (bytes, options) => decompressBrotli(bytes, { ...options, rejectGarbageAfterEnd }),
-    decompressSync: (bytes, options) => brotliDecompressSync(bytes, { ...options, rejectGarbageAfterEnd }),
+    async decompress(bytes, options) {
+      return wholeOf(bytes, await decompressBrotli(bytes, { ...options, ...toTheEnd }));
+    },
+    decompressSync: (bytes, options) => wholeOf(bytes, brotliDecompressSync(bytes, { ...options, ...toTheEnd })),
   }),
 ];
 
 /** The names of {@link acceptCompression}, as headers list them. */
 export const acceptedEncodings: string = acceptCompression.map(({ name }) => name).join(",");
+
+/** Returns what came out of a message. Node.js 22 does not know `rejectGarbageAfterEnd`, but says how much it has read. */
+function wholeOf(bytes: Uint8Array, inflated: unknown): Uint8Array<ArrayBuffer> {
+  const { buffer, engine } = inflated as { buffer: Uint8Array<ArrayBuffer>; engine: { bytesWritten: number } };
+  if (engine.bytesWritten !== bytes.byteLength) throw new Error("bytes follow the end of the compressed data");
+  return buffer;
+}
 
 function createCompression(coding: Coding): Compression {
   const { name } = coding;
