@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createServer } from "vite";
-import { ConfigError } from "../server/src/config/config-error.ts";
-import { readEnvFile } from "../server/src/config/env-file.ts";
+import { ConfigError } from "../shared/src/settings/config-error.ts";
+import { readEnvFile } from "../shared/src/settings/env-file.ts";
 import { buildWebIfStale } from "./web-build.ts";
 
 const root = join(import.meta.dirname, "..");

@@ -50,14 +50,14 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/config.ts": {
     rooms: server("limits.ts", "config", "rpc/auth", "transport/port/addresses.ts"),
-    forbidden: /^(?!node:)/,
+    forbidden: /^(?!node:|@rollcall\/shared\/)/,
   },
   "server/src/tokens.ts": {
-    rooms: server("config", "development-key.ts", "commands/mint-token.ts", "commands/usage-error.ts"),
-    forbidden: /./,
+    rooms: server("config", "commands/mint-token.ts", "commands/usage-error.ts"),
+    forbidden: /^(?!@rollcall\/shared\/)/,
   },
   "server/src/commands": {
-    rooms: server("config.ts", "config", "limits.ts", "repository", "development-key.ts", "rpc/auth").concat(
+    rooms: server("config.ts", "config", "limits.ts", "repository", "rpc/auth").concat(
       server("node-version.ts", "transport/port/certificate-dates.ts", "transport/port/listen-error.ts").concat(
         server("workers/reserve-port.ts"),
       ),
@@ -80,21 +80,26 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "server/src/testing": {
     rooms: server("app.ts", "app-options.ts", "rpc/auth", "telemetry/logger.ts"),
-    forbidden: /^(?!node:crypto$)/,
+    forbidden: /^(?!node:crypto$|@rollcall\/shared\/)/,
   },
   "gen/src": { rooms: [], forbidden: /^(?!@bufbuild\/protobuf|#rules\/)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
   "shared/src": { rooms: [], forbidden: /^(?!@bufbuild\/re2$)/ },
+  // The settings that server and command read alike, and what they sign tokens with: for Node.js.
+  "shared/src/settings": { rooms: ["shared/src"], forbidden: /^(?!node:(?:crypto|fs|path)$|jose$)/ },
   "client/src": {
     rooms: [],
-    forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web)|${COMMAND_LINE}`),
+    forbidden: new RegExp(`^node[:/]|connect-node|@rollcall/(?:server|cli|web|shared/settings)|${COMMAND_LINE}`),
   },
-  "client/src/node": { rooms: ["client/src"], forbidden: new RegExp(`@rollcall/(?:server|cli|web)|${COMMAND_LINE}`) },
+  "client/src/node": {
+    rooms: ["client/src"],
+    forbidden: new RegExp(`@rollcall/(?:server|cli|web|shared/settings)|${COMMAND_LINE}`),
+  },
   "cli/src": {
     rooms: ["cli/package.json"],
     forbidden: /^@rollcall\/(?!client|server\/tokens$|gen|shared)|fastify|^ws$/,
   },
-  "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/)/ },
+  "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/(?!settings\/))/ },
   "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },
   // Contestants of the benchmarks build the server from its files, as its `main.ts` does.
   bench: { rooms: ["server/src"], forbidden: /^@rollcall\/(?:web|cli)(?:$|\/)/ },

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { BlockList } from "node:net";
 import { join } from "node:path";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { parseEnvFile } from "@rollcall/shared/settings/env-file";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { describe, expect, test } from "vitest";
-import { ConfigError } from "./config/config-error.ts";
-import { parseEnvFile } from "./config/env-file.ts";
 import { parseConfig } from "./config.ts";
 
 const authority = await createCertificateAuthority("Test CA");

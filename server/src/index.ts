@@ -1,4 +1,5 @@
 export { methodName } from "@rollcall/shared/method-name";
+export { type MintOptions, mintToken } from "@rollcall/shared/settings/mint-token";
 export { createApp } from "./app.ts";
 export type { App, AppOptions, ListeningAddress } from "./app-options.ts";
 export { DatabaseUnavailableError, InvalidArgumentError } from "./domain/errors.ts";
@@ -10,7 +11,6 @@ export type { OpenPostgresOptions } from "./repository/postgres/open.ts";
 export { openPostgresUserRepository } from "./repository/postgres/user-repository.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";
-export { type MintOptions, mintToken } from "./rpc/auth/mint-token.ts";
 export { type Permission, type Permissions, SCOPES } from "./rpc/auth/permissions.ts";
 export { KeysUnavailableError } from "./rpc/auth/provider-keys.ts";
 export {

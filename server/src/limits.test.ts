@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Setting } from "@rollcall/shared/settings/reader";
 import { tableBelow } from "@rollcall/testing/docs-table";
 import { describe, expect, test } from "vitest";
 import {
@@ -32,7 +33,6 @@ import {
   OVER_SHARE_STALL_TIMEOUT_MS,
   PING_STRIKES,
   defaultRequestTimeouts as requests,
-  type Setting,
   STREAM_RESETS,
   STREAMS_PER_CALL,
   settings,

@@ -1,5 +1,6 @@
 import { BlockList } from "node:net";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
+import type { Setting } from "@rollcall/shared/settings/reader";
 
 /*
  * Every default and limit that clients or operators can notice, each once. `config.ts` and
@@ -14,13 +15,6 @@ const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
-
-/** Setting with a number: its default, and the bounds of accepted values. */
-export interface Setting {
-  readonly byDefault: number;
-  readonly min: number;
-  readonly max: number;
-}
 
 /** Numbers that the environment sets, by the variable's name in camel case. */
 export const settings = {

@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { PemError } from "@rollcall/pem";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
 import type { Logger } from "pino";
-import { ConfigError } from "./config/config-error.ts";
 
 /**
  * Time between two looks at the files, in milliseconds. They are read when two looks after a change see the same:

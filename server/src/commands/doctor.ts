@@ -1,4 +1,4 @@
-import { ConfigError } from "../config/config-error.ts";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
 import { type Config, parseConfig } from "../config.ts";
 import { checkCertificates } from "./checks/certificates.ts";
 import { checkDatabase } from "./checks/database.ts";

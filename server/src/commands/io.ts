@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { ProgressOutput } from "@rollcall/shared/progress";
-import type { Env } from "../config/reader.ts";
+import type { Env } from "@rollcall/shared/settings/reader";
 import type { FileSources } from "../config/tls.ts";
 
 /** Environment of a command. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
+import { loadDevelopmentKey } from "@rollcall/shared/settings/development-key";
+import { mintToken } from "@rollcall/shared/settings/mint-token";
+import type { Env } from "@rollcall/shared/settings/reader";
 import { parseTokenSettings } from "../config/auth.ts";
-import type { Env } from "../config/reader.ts";
-import { loadDevelopmentKey } from "../development-key.ts";
-import { mintToken } from "../rpc/auth/mint-token.ts";
 import { SCOPES } from "../rpc/auth/permissions.ts";
 import { fileSources } from "./io.ts";
 import { CommandUsageError } from "./usage-error.ts";

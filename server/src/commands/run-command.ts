@@ -1,5 +1,5 @@
-import { ConfigError } from "../config/config-error.ts";
-import { DevelopmentKeyError } from "../development-key.ts";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { DevelopmentKeyError } from "@rollcall/shared/settings/development-key";
 import { CopyError } from "../repository/copy-directory.ts";
 import { DatabaseOpenError } from "../repository/database-open.ts";
 import { backUp, restore } from "./backup.ts";

@@ -1,9 +1,9 @@
+import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { createReader, type Env, type Reader } from "@rollcall/shared/settings/reader";
 import { settings } from "../limits.ts";
 import type { TokenKeys, TokenVerifierOptions } from "../rpc/auth/token-verifier.ts";
-import { ConfigError } from "./config-error.ts";
 import { developmentKeyPath, parseDatabaseUrl } from "./database-url.ts";
 import { isLoopback } from "./host.ts";
-import { createReader, type Env, type Reader } from "./reader.ts";
 import type { FileSources } from "./tls.ts";
 
 export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {

@@ -1,6 +1,6 @@
+import { createReader } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { parseClientScopes } from "./client-scopes.ts";
-import { createReader } from "./reader.ts";
 
 const files: Record<string, string> = {
   "/app/clients.txt": [

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { fileFault } from "@rollcall/shared/file-fault";
-import type { Reader } from "./reader.ts";
+import type { Reader } from "@rollcall/shared/settings/reader";
 import type { FileSources } from "./tls.ts";
 
 const LIST = "TLS_CLIENT_SCOPES";

@@ -1,6 +1,6 @@
+import { createReader } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { parseDatabaseUrl } from "./database-url.ts";
-import { createReader } from "./reader.ts";
 
 function parse(url: string) {
   const problems: string[] = [];

@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from "node:path";
+import type { Reader } from "@rollcall/shared/settings/reader";
 import { isPostgresUrl, type PostgresConfig, parsePostgresUrl } from "./postgres-url.ts";
-import type { Reader } from "./reader.ts";
 import type { FileSources } from "./tls.ts";
 
 const EXAMPLE = "data/rollcall.db";

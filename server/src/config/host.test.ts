@@ -1,6 +1,6 @@
+import { createReader } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { isLoopback, parseHost } from "./host.ts";
-import { createReader } from "./reader.ts";
 
 test.each<[string, string | undefined, string?]>([
   ["", "localhost"],

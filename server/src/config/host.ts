@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import type { Reader } from "./reader.ts";
+import type { Reader } from "@rollcall/shared/settings/reader";
 
 const NAME = /^[a-z\d]([a-z\d.-]*[a-z\d])?$/;
 

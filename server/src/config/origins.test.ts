@@ -1,6 +1,6 @@
+import { createReader } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { parseOrigins } from "./origins.ts";
-import { createReader } from "./reader.ts";
 
 function parse(origins: string) {
   const problems: string[] = [];

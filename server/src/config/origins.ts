@@ -1,4 +1,4 @@
-import type { Reader } from "./reader.ts";
+import type { Reader } from "@rollcall/shared/settings/reader";
 
 /** Schemes whose pages have no origin of their own, or that no page is loaded from. */
 const WITHOUT_ORIGIN = ["about:", "blob:", "data:", "file:", "ftp:", "javascript:"];

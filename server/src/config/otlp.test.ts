@@ -1,6 +1,6 @@
+import { createReader, type Env } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { parseOtlp } from "./otlp.ts";
-import { createReader, type Env } from "./reader.ts";
 
 function parse(env: Env) {
   const problems: string[] = [];

@@ -1,4 +1,4 @@
-import type { Reader } from "./reader.ts";
+import type { Reader } from "@rollcall/shared/settings/reader";
 
 /** Where traces and metrics are sent by OTLP over HTTP. */
 export interface OtlpConfig {

@@ -1,6 +1,6 @@
+import { createReader } from "@rollcall/shared/settings/reader";
 import { expect, test } from "vitest";
 import { parseAuth } from "./auth.ts";
-import { createReader } from "./reader.ts";
 import { parseSignIn } from "./sign-in.ts";
 
 const provider = {

@@ -1,7 +1,7 @@
+import type { Reader } from "@rollcall/shared/settings/reader";
 import type { SignInOptions } from "@rollcall/shared/sign-in-options";
 import type { AuthConfig } from "./auth.ts";
 import { isLoopback } from "./host.ts";
-import type { Reader } from "./reader.ts";
 
 export type { SignInOptions };
 

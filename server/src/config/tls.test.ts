@@ -1,7 +1,7 @@
 import { createPrivateKey } from "node:crypto";
+import { createReader } from "@rollcall/shared/settings/reader";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { expect, test } from "vitest";
-import { createReader } from "./reader.ts";
 import { parseTls } from "./tls.ts";
 
 const authority = await createCertificateAuthority("Test CA");

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
 import { fileFault } from "@rollcall/shared/file-fault";
+import type { Reader } from "@rollcall/shared/settings/reader";
 import { type ClientScopesSources, parseClientScopes } from "./client-scopes.ts";
-import type { Reader } from "./reader.ts";
 
 export interface FileSources {
   /** Folder that relative paths start from. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { type MintOptions, mintToken } from "@rollcall/shared/settings/mint-token";
 import { createApp } from "../app.ts";
 import type { App, AppOptions } from "../app-options.ts";
-import { type MintOptions, mintToken } from "../rpc/auth/mint-token.ts";
 import { SCOPES } from "../rpc/auth/permissions.ts";
 import { createTokenVerifier } from "../rpc/auth/token-verifier.ts";
 import { createLogger } from "../telemetry/logger.ts";

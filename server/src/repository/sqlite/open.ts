@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { sleepSync } from "../../runtime/sleep-sync.ts";
+import { sleepSync } from "@rollcall/shared/sleep-sync";
 import { DatabaseOpenError, type OpenNotices } from "../database-open.ts";
 import type { EqualEmails } from "../search-keys.ts";
 import { createFile } from "./create-file.ts";

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { mintToken } from "@rollcall/shared/settings/mint-token";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { createApp } from "../../../src/app.ts";
-import { mintToken } from "../../../src/rpc/auth/mint-token.ts";
 import { SCOPES } from "../../../src/rpc/auth/permissions.ts";
 import { createTokenVerifier } from "../../../src/rpc/auth/token-verifier.ts";
 

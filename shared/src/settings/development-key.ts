@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { fileFault } from "@rollcall/shared/file-fault";
-import { sleepSync } from "./runtime/sleep-sync.ts";
+import { fileFault } from "../file-fault.ts";
+import { sleepSync } from "../sleep-sync.ts";
 
 const KEY_BYTES = 32;
 /** How long to wait for another server that is writing the key at the moment, in milliseconds. */

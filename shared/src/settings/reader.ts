@@ -1,5 +1,11 @@
-import { parseDuration, parseSize } from "@rollcall/shared/units";
-import type { Setting } from "../limits.ts";
+import { parseDuration, parseSize } from "../units.ts";
+
+/** Setting with a number: its default, and the bounds of accepted values. */
+export interface Setting {
+  readonly byDefault: number;
+  readonly min: number;
+  readonly max: number;
+}
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
