@@ -1,9 +1,9 @@
 /** `pnpm dev`: runs the server, restarted when its code changes, and the web app with hot reload. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { readEnvFile } from "@rollcall/shared/settings/env-file";
 import { createServer } from "vite";
-import { ConfigError } from "../shared/src/settings/config-error.ts";
-import { readEnvFile } from "../shared/src/settings/env-file.ts";
 import { buildWebIfStale } from "./web-build.ts";
 
 const root = join(import.meta.dirname, "..");

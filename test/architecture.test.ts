@@ -52,10 +52,6 @@ const rules: Readonly<Record<string, Rule>> = {
     rooms: server("limits.ts", "config", "rpc/auth", "transport/port/addresses.ts"),
     forbidden: /^(?!node:|@rollcall\/shared\/)/,
   },
-  "server/src/tokens.ts": {
-    rooms: server("config", "commands/mint-token.ts", "commands/usage-error.ts"),
-    forbidden: /^(?!@rollcall\/shared\/)/,
-  },
   "server/src/commands": {
     rooms: server("config.ts", "config", "limits.ts", "repository", "rpc/auth").concat(
       server("node-version.ts", "transport/port/certificate-dates.ts", "transport/port/listen-error.ts").concat(
@@ -97,7 +93,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "cli/src": {
     rooms: ["cli/package.json"],
-    forbidden: /^@rollcall\/(?!client|server\/tokens$|gen|shared)|fastify|^ws$/,
+    forbidden: /^@rollcall\/(?!client|gen|shared)|fastify|^ws$/,
   },
   "web/src": { rooms: [], forbidden: /^node:|connect-node|@rollcall\/(?!client$|gen\/|shared\/(?!settings\/))/ },
   "testing/src": { rooms: [], forbidden: /^@rollcall\/(?!client|server|cli|gen)/ },

@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ConfigError } from "@rollcall/server/tokens";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
 import { describe, expect, test } from "vitest";
 import { parse, parseAllDocuments } from "yaml";
 import packageJson from "../package.json" with { type: "json" };

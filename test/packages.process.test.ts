@@ -15,6 +15,7 @@ import {
   compileExamples,
   createOutsideFolder,
   installPacked,
+  type PackageName,
   packedIn,
   runExamples,
 } from "./support/outside-folder.ts";
@@ -46,6 +47,19 @@ test("publint and arethetypeswrong find nothing in the packages", async () => {
       name,
     ).toEqual([]);
   }
+});
+
+test("client and command have nothing of the server in them", () => {
+  const filesOf = (name: PackageName) => createPackageFromTarballData(readFileSync(packed[name])).listFiles("/");
+  for (const name of ["gen", "client", "cli"] as const) {
+    expect(
+      filesOf(name).filter((path) => /\/(?:server|web)\//.test(path)),
+      name,
+    ).toEqual([]);
+  }
+  // The control: the list has the files of a package, which are also those of others that it holds.
+  expect(filesOf("cli").some((path) => path.endsWith("/dist/shared/settings/mint-token.js"))).toBe(true);
+  expect(filesOf("server").some((path) => /\/web\//.test(path))).toBe(true);
 });
 
 test("installed by npm elsewhere, they run the README's examples", async () => {

@@ -2,7 +2,7 @@ import { mkdir, mkdtempDisposable, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTokenVerifier } from "@rollcall/server";
-import { loadDevelopmentKey } from "@rollcall/server/tokens";
+import { loadDevelopmentKey } from "@rollcall/shared/settings/development-key";
 import { rollcallInside } from "@rollcall/testing/run-rollcall";
 import { expect, test } from "vitest";
 

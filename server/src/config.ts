@@ -1,13 +1,13 @@
 import { BlockList } from "node:net";
 import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { developmentKeyPath, isPostgresUrl } from "@rollcall/shared/settings/database-file";
 import { createReader, type Env, type Reader } from "@rollcall/shared/settings/reader";
 import { type AuthConfig, parseAuth } from "./config/auth.ts";
-import { type DatabaseConfig, developmentKeyPath, parseDatabaseUrl } from "./config/database-url.ts";
+import { type DatabaseConfig, parseDatabaseUrl } from "./config/database-url.ts";
 import { isLoopback, parseHost } from "./config/host.ts";
 import { findMistyped } from "./config/mistyped.ts";
 import { parseOrigins } from "./config/origins.ts";
 import { type OtlpConfig, parseOtlp } from "./config/otlp.ts";
-import { isPostgresUrl } from "./config/postgres-url.ts";
 import { parseSignIn, type SignInOptions } from "./config/sign-in.ts";
 import { type FileSources, parseTls, type TlsConfig } from "./config/tls.ts";
 import { type ChangeRetentionOptions, type ConnectionLimits, settings } from "./limits.ts";

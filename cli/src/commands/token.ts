@@ -1,8 +1,12 @@
 import { join } from "node:path";
+import { ConfigError } from "@rollcall/shared/settings/config-error";
+import { DevelopmentKeyError } from "@rollcall/shared/settings/development-key";
+import { readEnvFile } from "@rollcall/shared/settings/env-file";
 import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
 import type { Io } from "../io.ts";
+import { SCOPES } from "../scopes.ts";
 
 export function addTokenCommands(program: Command, io: Io): void {
   program
@@ -27,14 +31,13 @@ export function addTokenCommands(program: Command, io: Io): void {
 }
 
 async function mint({ env, rootDir }: Io, subject: string, scope: string, ttlMs: number): Promise<string> {
-  // Loaded here, since only this command needs it.
-  const server = await import("@rollcall/server/tokens");
-  const { CommandUsageError, ConfigError, DevelopmentKeyError, mintTokenBySettings, readEnvFile } = server;
+  // Loaded here, since only this command signs tokens.
+  const { mintTokenBySettings, TokenRequestError } = await import("@rollcall/shared/settings/mint-by-settings");
   try {
     const settings = { ...readEnvFile(join(rootDir, ".env")), ...env };
-    return await mintTokenBySettings({ subject, scope, ttlMs }, { env: settings, rootDir });
+    return await mintTokenBySettings({ subject, scope, ttlMs }, { env: settings, rootDir, scopes: SCOPES });
   } catch (error) {
-    const isKnown = [CommandUsageError, ConfigError, DevelopmentKeyError].some((kind) => error instanceof kind);
+    const isKnown = [TokenRequestError, ConfigError, DevelopmentKeyError].some((kind) => error instanceof kind);
     throw isKnown ? new UsageError((error as Error).message, { cause: error }) : error;
   }
 }

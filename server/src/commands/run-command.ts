@@ -1,14 +1,15 @@
 import { ConfigError } from "@rollcall/shared/settings/config-error";
 import { DevelopmentKeyError } from "@rollcall/shared/settings/development-key";
+import { mintTokenBySettings, TokenRequestError } from "@rollcall/shared/settings/mint-by-settings";
 import { CopyError } from "../repository/copy-directory.ts";
 import { DatabaseOpenError } from "../repository/database-open.ts";
+import { SCOPES } from "../rpc/auth/permissions.ts";
 import { backUp, restore } from "./backup.ts";
 import { checkConfig } from "./check-config.ts";
 import { copy } from "./copy.ts";
 import { DoctorError, doctor } from "./doctor.ts";
 import { HealthError, healthcheck } from "./healthcheck.ts";
 import type { CommandIo } from "./io.ts";
-import { mintTokenBySettings } from "./mint-token.ts";
 import type { ServerCommand } from "./parse-command.ts";
 import { CommandUsageError } from "./usage-error.ts";
 
@@ -29,7 +30,7 @@ export async function runCommand(command: EndingCommand, io: CommandIo): Promise
       io.stderr.write(`${error.message}\n`);
       return 2;
     }
-    const isUsage = error instanceof CommandUsageError || error instanceof DevelopmentKeyError;
+    const isUsage = [CommandUsageError, TokenRequestError, DevelopmentKeyError].some((kind) => error instanceof kind);
     if (!isUsage && !FAILURES.some((kind) => error instanceof kind)) throw error;
     io.stderr.write(`rollcall-server: ${(error as Error).message}\n`);
     return isUsage ? 2 : 1;
@@ -53,6 +54,6 @@ async function run(command: EndingCommand, io: CommandIo): Promise<void> {
     case "copy":
       return await copy(command.from, command.to, io);
     case "token mint":
-      io.stdout.write(`${await mintTokenBySettings(command, io)}\n`);
+      io.stdout.write(`${await mintTokenBySettings(command, { ...io, scopes: SCOPES })}\n`);
   }
 }

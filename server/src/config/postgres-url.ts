@@ -23,11 +23,6 @@ const DEFAULT_PORT = 5_432;
 const PARAMETERS = ["application_name", "host", "pgbouncer", "sslmode", "sslrootcert"];
 const VERIFY = { require: "nothing", "verify-ca": "issuer", "verify-full": "all" } as const;
 
-/** Returns whether a URL is meant for PostgreSQL. */
-export function isPostgresUrl(url: string): boolean {
-  return /^postgres(ql)?:/i.test(url);
-}
-
 /**
  * Reads a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.
  *
