@@ -13,7 +13,7 @@ const services = [UserService, StreamService, Health, ServerReflection, ServerRe
 /** Types that google.protobuf.Any may hold in JSON. */
 export const jsonRegistry = createRegistry(...services, file_google_rpc_error_details);
 
-const methods = services.flatMap((service) => service.methods);
+export const methods: readonly DescMethod[] = services.flatMap((service) => service.methods);
 
 /** Full names of all methods, such as `user.v1.UserService/GetUser`. */
 export const methodNames = namesOf(methods);
@@ -42,9 +42,9 @@ export function findMethod(name: string, among: readonly DescMethod[] = methods)
   );
 }
 
-/** Creates the error for a name that no method has. */
-export function noSuchMethod(further: readonly DescMethod[] = []): UsageError {
-  return new UsageError(`there is no such method; there are ${[...methodNames, ...namesOf(further)].join(", ")}`);
+/** Creates the error for a name that no method has. @param among Default: those that the command knows. */
+export function noSuchMethod(among: readonly DescMethod[] = methods): UsageError {
+  return new UsageError(`there is no such method; there are ${namesOf(among).join(", ") || "none"}`);
 }
 
 function namesOf(some: readonly DescMethod[]): string[] {

@@ -15,8 +15,8 @@ const MAX_SERVICES = 1_000;
 
 type Question = ServerReflectionRequest["messageRequest"];
 
-/** Services that the command does not know, as a server describes them. */
-export interface Reflected {
+/** Services that the command does not know, as a server or a file describes them. */
+export interface Contracts {
   readonly methods: readonly DescMethod[];
   /** Types that google.protobuf.Any may hold in JSON. */
   readonly registry: Registry;
@@ -32,7 +32,7 @@ export async function reflect(
   client: NodeRollcall,
   isKnown: (serviceName: string) => boolean,
   options: CallOptions,
-): Promise<Reflected> {
+): Promise<Contracts> {
   const reflection = client.service(ServerReflection);
   const names = (await listServices(reflection, options)).filter((name) => !isKnown(name)).slice(0, MAX_SERVICES);
   const protos = new Map<string, FileDescriptorProto>();

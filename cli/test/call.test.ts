@@ -1,7 +1,10 @@
 import { globSync } from "node:fs";
+import { mkdtempDisposable, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DescFile } from "@bufbuild/protobuf";
-import { withProbe } from "@rollcall/testing/probe-service";
+import { create, type DescFile, toBinary } from "@bufbuild/protobuf";
+import { FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
+import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { root } from "@rollcall/testing/root";
 import { rollcallInside } from "@rollcall/testing/run-rollcall";
 import { startServer } from "@rollcall/testing/start-server";
@@ -83,6 +86,39 @@ test("call reaches a service of the host by reflection", async () => {
   });
   expect(await call("Nothing")).toMatchObject({
     ...{ code: 2, stderr: expect.stringContaining("probe.v1.ProbeService/BidiStream") },
+  });
+});
+
+test("call reaches a service of the host by its descriptor, where the server has no reflection", async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-cli-"));
+  const write = async (name: string, files: readonly DescFile[]) => {
+    const set = create(FileDescriptorSetSchema, { file: files.map(({ proto }) => proto) });
+    await writeFile(join(folder.path, name), toBinary(FileDescriptorSetSchema, set));
+    return join(folder.path, name);
+  };
+  const withImports = (file: DescFile): DescFile[] => [...file.dependencies.flatMap(withImports), file];
+  const whole = await write("whole.binpb", [...new Set(withImports(ProbeService.file))]);
+  await using server = await startServer({
+    ...withProbe({ unary: ({ value }) => ({ value: `${value}!` }) }),
+    reflection: "off",
+  });
+  const globals = ["--address", server.url, "--token", await server.token()];
+  const call = (...args: string[]) => rollcallInside([...globals, "call", ...args]);
+  expect(await call("Unary", '"x"', "--json")).toMatchObject({ code: 2 });
+  expect(await call("Unary", '"x"', "--json", "--descriptor", whole)).toMatchObject({ code: 0, stdout: '"x!"\n' });
+  expect(await call("Unary", '"x"', "--http", "1.1", "--descriptor", whole)).toMatchObject({ code: 0 });
+  expect(await call("Nothing", "--descriptor", whole)).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("there is no such method; there are probe.v1.ProbeService/Unary, ") },
+  });
+  const partial = await write("partial.binpb", [ProbeService.file]);
+  expect(await call("Unary", '"x"', "--descriptor", partial)).toMatchObject({
+    ...{
+      code: 2,
+      stderr: expect.stringContaining(`${partial} is no compiled contract with its imports: make it by buf`),
+    },
+  });
+  expect(await call("Unary", '"x"', "--descriptor", folder.path)).toMatchObject({
+    ...{ code: 2, stderr: expect.stringContaining("is a folder") },
   });
 });
 

@@ -11,12 +11,20 @@ import { toRollcallError } from "@rollcall/client";
 import type { NodeRollcall } from "@rollcall/client/node";
 import { linesOf, MESSAGE_LINE_LIMIT } from "@rollcall/shared/users-file/lines";
 import { Argument, type Command } from "commander";
+import { readDescriptors } from "../descriptor-file.ts";
 import { UsageError } from "../exit.ts";
 import { type Globals, withClient } from "../globals.ts";
 import { STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
-import { findMethod, isKnownService, jsonRegistry, methodNames, noSuchMethod } from "../methods.ts";
-import { reflect } from "../reflection.ts";
+import {
+  findMethod,
+  isKnownService,
+  jsonRegistry,
+  methods as knownMethods,
+  methodNames,
+  noSuchMethod,
+} from "../methods.ts";
+import { type Contracts, reflect } from "../reflection.ts";
 
 /** A generated client's method of any kind. */
 type AnyCall = (input: unknown, options: CallOptions) => Promise<Message> | AsyncIterable<Message>;
@@ -31,16 +39,17 @@ export function addCallCommand(program: Command, io: Io): void {
     .addArgument(
       new Argument(
         "<method>",
-        `its name, or the end of it: ${methodNames.join(", ")}, or one that the server has by reflection`,
+        `its name, or the end of it: ${methodNames.join(", ")}, or one of --descriptor, or of the server's reflection`,
       ),
     )
     .argument("[json...]", "the request, or each of them")
-    .action(async (name: string, texts: string[], _options, command: Command) => {
+    .option("--descriptor <file>", "compiled contract with the method, as of buf build -o FILE.binpb")
+    .action(async (name: string, texts: string[], { descriptor }: { descriptor?: string }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const begin = (found: FoundMethod) => prepare(found, texts, globals, io);
-      const known = findMethod(name);
+      const known = descriptor === undefined ? findKnown(name) : findIn(await readDescriptors(descriptor), name);
       // Arguments are checked before anything is sent.
-      const prepared = known && begin({ method: known, registry: jsonRegistry });
+      const prepared = known && begin(known);
       const whenInterrupted = () => "canceled; whether the server has acted on it is not known";
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         const { method, registry, isOne, input } =
@@ -85,6 +94,18 @@ function prepare({ method, registry }: FoundMethod, texts: readonly string[], gl
   return { method, registry, isOne, input: new Requests(method, registry, given, io) };
 }
 
+function findKnown(name: string): FoundMethod | undefined {
+  const method = findMethod(name);
+  return method && { method, registry: jsonRegistry };
+}
+
+/** @throws UsageError for a name that none of the methods has. */
+function findIn({ methods, registry }: Contracts, name: string, further: readonly DescMethod[] = []): FoundMethod {
+  const method = findMethod(name, methods);
+  if (!method) throw noSuchMethod([...further, ...methods]);
+  return { method, registry };
+}
+
 /** Finds a method of a service that the command does not know, by asking the server. @throws UsageError */
 async function findByReflection(
   name: string,
@@ -94,10 +115,7 @@ async function findByReflection(
 ): Promise<FoundMethod> {
   // Reflection is a stream in both directions.
   if (globals.http === "1.1") throw noSuchMethod();
-  const { methods, registry } = await reflect(client, isKnownService, options);
-  const method = findMethod(name, methods);
-  if (!method) throw noSuchMethod(methods);
-  return { method, registry };
+  return findIn(await reflect(client, isKnownService, options), name, knownMethods);
 }
 
 /** Requests of a call, read from arguments and standard input as they are sent. */
