@@ -39,6 +39,20 @@ const selfSigned = await createSelfSigned({ commonName: "server", hosts });
 const stranger = await createCertificateAuthority("Stranger");
 const foreign = await stranger.issue({ commonName: "client" });
 
+test.each([
+  ["127.0.0.1", "127.0.0.1", undefined],
+  ["::1", "0:0::1", undefined],
+  ["::1", "127.0.0.1", /is not for ::1, but for 127\.0\.0\.1$/],
+  ["::1", "elsewhere.example.com", /is not for ::1, but for elsewhere\.example\.com$/],
+  ["127.0.0.1", "localhost", /is not for 127\.0\.0\.1, but for localhost$/],
+])("at the address %s, with a certificate for %s", async (host, named, fault) => {
+  await using server = await startServer({ host, tls: await authority.issue({ commonName: host, hosts: [named] }) });
+  const options = { baseUrl: server.url, tls: { ca: authority.cert }, token: await server.token() };
+  if (fault) return await expectRefusal(options, fault);
+  await using client = createRollcall(options);
+  expect((await client.users.list()).users).toEqual([]);
+});
+
 /** A TLS server with options that Rollcall does not have; it answers nothing. */
 async function startTlsServer(options: tls.TlsOptions): Promise<AsyncDisposable & { url: string }> {
   const server = tls.createServer(options);

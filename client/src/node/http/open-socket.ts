@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import net from "node:net";
 import tls from "node:tls";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -65,13 +66,19 @@ function connect(origin: string, { tls: credentials, alpn }: SocketOptions): net
     return tls.connect({
       ...address,
       ...credentials,
-      ...(net.isIP(host) === 0 && { servername: host }),
+      ...(net.isIP(host) === 0 ? { servername: host } : { checkServerIdentity: checkAddress }),
       minVersion: "TLSv1.2",
       ALPNProtocols: [alpn],
     });
   } catch (error) {
     throw notSent(origin, error);
   }
+}
+
+/** Returns the error of a certificate that is not for an IP address. Node.js 22.23 takes none for an IPv6 address. */
+function checkAddress(address: string, certificate: tls.PeerCertificate): Error | undefined {
+  const isNamed = new X509Certificate(certificate.raw).checkIP(address) !== undefined;
+  return isNamed ? undefined : tls.checkServerIdentity(address, certificate);
 }
 
 async function untilReady(socket: net.Socket, origin: string, options: SocketOptions): Promise<void> {
