@@ -1,8 +1,10 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
+import { root } from "@rollcall/testing/root";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createFetchTransport, createRollcall } from "../src/index.ts";
@@ -38,6 +40,15 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
   expect(later.map(({ name }) => name).toSorted()).toEqual(["grpc-web", "in-page"]);
   expect(core).toBeLessThan(MAX_GZIP_BYTES);
   expect(gzipBytes(later)).toBeLessThan(MAX_LATER_GZIP_BYTES);
+  // What people read, to the kilobyte.
+  const measured = [core, gzipBytes(later), gzipBytes(later.filter(({ name }) => name === "grpc-web"))];
+  for (const page of ["client/README.md", "docs/packages.md"]) {
+    const text = readFileSync(join(root, page), "utf8").replaceAll(/\s+/g, " ");
+    const figures = /(\d+) kB compressed.*?loads (\d+) kB more, (\d+) of them for WebSocket/.exec(text)?.slice(1) ?? [];
+    expect(figures).toHaveLength(3);
+    for (const [index, figure] of figures.entries())
+      expect(Math.abs(Number(figure) - (measured[index] ?? 0) / 1_000), page).toBeLessThan(1);
+  }
 
   // The control: the Node part is found out.
   const nodeModules = (await bundle(join(import.meta.dirname, "../src/node/index.ts"), folder.path)).flatMap(
