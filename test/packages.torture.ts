@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { launchChromium } from "@rollcall/testing/chromium";
 import { examplesIn } from "@rollcall/testing/readme-examples";
 import { root } from "@rollcall/testing/root";
@@ -23,6 +24,21 @@ import {
 const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-packed-"));
 await packPackages(folder.path);
 const packed = packedIn(folder.path);
+
+/** A program that calls a server at an IPv6 address over TLS, by both versions of HTTP. */
+const callsOverTls = `
+import { readFileSync } from "node:fs";
+import { createRollcall } from "@rollcall/client/node";
+import { createTestServer } from "@rollcall/server/testing";
+
+const tls = { cert: readFileSync("cert.pem"), key: readFileSync("key.pem") };
+await using server = await createTestServer({ host: "::1", tls });
+const options = { baseUrl: server.url, token: await server.token(), tls: { ca: "ca.pem" } };
+for (const httpVersion of ["2", "1.1"] as const) {
+  await using client = createRollcall({ ...options, protocol: "connect", httpVersion });
+  console.log((await client.users.list()).users.length);
+}
+`;
 
 /** Installs the newest Node.js of a major version. Returns its path. */
 async function installNode(folder: OutsideFolder, version: string): Promise<string> {
@@ -57,8 +73,14 @@ test.for(["22", "26"])("with Node.js %s, the server serves, and starts within a 
   await installPacked(outside, Object.values(packed));
   const [testing = ""] = examplesIn(readFileSync(join(root, "docs/packages.md"), "utf8"), "ts testing");
   outside.write("src/testing.ts", testing);
+  const authority = await createCertificateAuthority("Test CA");
+  const { cert, key } = await authority.issue({ commonName: "server", hosts: ["::1"] });
+  for (const [name, text] of Object.entries({ ca: authority.cert, cert, key })) outside.write(`${name}.pem`, text);
+  outside.write("src/tls.ts", callsOverTls);
   await compileExamples(outside);
   expect(await outside.run(node, ["out/testing.js"])).toBe("2031\ntoken has expired\n");
+
+  expect(await outside.run(node, ["out/tls.js"])).toBe("0\n0\n");
 
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
   const start = () => startProcess({ program, node, folder: outside.path });

@@ -155,12 +155,14 @@ async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, hand
   wait();
   const closed = () => reject(closedInHandshake(options.tls, { isDone: true }));
   const failed = (error: NodeJS.ErrnoException) => (isCutCode(error) ? closed() : reject(error));
-  socket.once("session", resolve).once("error", failed).once("close", closed);
+  // Node.js 22 loses what is written within this event.
+  const accepted = () => setImmediate(resolve);
+  socket.once("session", accepted).once("error", failed).once("close", closed);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
-    socket.off("session", resolve).off("error", failed).off("close", closed);
+    socket.off("session", accepted).off("error", failed).off("close", closed);
   }
 }
 
