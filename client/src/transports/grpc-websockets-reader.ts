@@ -30,6 +30,8 @@ export class SocketReader {
       this.#opened.resolve();
     });
     socket.addEventListener("message", ({ data }) => this.#push(new Uint8Array(data as ArrayBuffer)));
+    // In Node.js 22, no close event follows if there was no connection.
+    socket.addEventListener("error", () => isOpen || this.fail(notReached()));
     socket.addEventListener("close", ({ code }) => {
       if (code === NORMAL) this.#end();
       else this.fail(isOpen ? lossOf(code) : notReached());

@@ -40,10 +40,11 @@ export function createGrpcWebSocketsClient({
     };
     const cancel = () => end(signal?.reason);
     signal?.addEventListener("abort", cancel);
-    socket.addEventListener("close", () => signal?.removeEventListener("abort", cancel));
+    for (const event of ["error", "close"])
+      socket.addEventListener(event, () => signal?.removeEventListener("abort", cancel));
     // A proxy that does not know WebSockets may hold back the upgrade request, and browsers wait for minutes.
     const opening = setTimeout(() => end(notOpened(connectTimeoutMs)), connectTimeoutMs);
-    for (const event of ["open", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
+    for (const event of ["open", "error", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
 
     await reader.opened;
     let block = "";
