@@ -32,6 +32,8 @@ export async function run(
 ): Promise<ProgramResult> {
   const child = spawn(program, args, { cwd, env, timeout: timeoutMs });
   const closed = once(child, "close").then(([code]) => code as number | null);
+  // A program may end without reading its input.
+  child.stdin.on("error", () => {});
   if (input !== undefined) child.stdin.end(input);
   onStart?.(child);
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), closed]);
