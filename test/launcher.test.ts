@@ -8,6 +8,11 @@ import packageJson from "../package.json" with { type: "json" };
 const launcher = join(import.meta.dirname, "../scripts/release/launcher.cjs");
 const [neededMajor = ""] = packageJson.devDependencies.node.split(".");
 
+test("pnpm checks what packages need against the Node.js that everything runs on", async () => {
+  const workspace = await readFile(join(import.meta.dirname, "../pnpm-workspace.yaml"), "utf8");
+  expect(workspace).toContain(`\nnodeVersion: ${packageJson.devDependencies.node}\n`);
+});
+
 /** Runs a program to its end. */
 function run(file: string, args: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
