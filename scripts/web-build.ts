@@ -10,6 +10,7 @@ const sources = [
   "web/src",
   "web/public",
   "web/slim-contracts.ts",
+  "web/slim-descriptor.ts",
   "web/vite.config.ts",
   "client/src",
   "gen/package.json",

@@ -7,6 +7,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
 import { slimContracts } from "./slim-contracts.ts";
+import { slimDescriptor } from "./slim-descriptor.ts";
 
 const root = join(import.meta.dirname, "..");
 const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
@@ -76,7 +77,7 @@ export default defineConfig({
   define: { METHOD_SCOPES: JSON.stringify(methodScopes) },
   // Relative, so that the app works below whatever path a proxy puts in front.
   base: "./",
-  plugins: [react(), leaveOut, slimContracts()],
+  plugins: [react(), leaveOut, slimContracts(), slimDescriptor()],
   // The router imports a shim for versions of React without this hook.
   resolve: { alias: { "use-sync-external-store/shim/index.js": "react" } },
   build: {
