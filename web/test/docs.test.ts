@@ -17,7 +17,7 @@ test("the docs are readable under their policy, without scripts, at every width"
   });
   await page.reload();
   await page.getByRole("heading", { name: "GetUser", exact: true }).waitFor();
-  for (const width of [320, 360, 960, 1440, 2200]) {
+  for (const width of [320, 360, 700, 1024, 1440, 2200]) {
     await page.setViewportSize({ width, height: 900 });
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth"), `at ${width}`).toBeLessThanOrEqual(
       0,

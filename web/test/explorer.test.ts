@@ -56,9 +56,9 @@ test("every method of every service is listed, and all four kinds are called ove
   );
   const protocol = page.getByLabel("Protocol and transport");
   const vias = {
-    connect: "Connect, over fetch",
-    "grpc-web": "gRPC-Web, over fetch",
-    "grpc-websockets": "gRPC-Web, over a WebSocket",
+    connect: "Connect over fetch",
+    "grpc-web": "gRPC-Web over fetch",
+    "grpc-websockets": "gRPC-Web over WebSocket",
   };
   for (const [method, body, received] of [
     ["user.v1.UserService/ListUsers", { pageSize: 2 }, 1],
@@ -126,7 +126,7 @@ test("rules are shown, checked before sending, and the server's answer is decode
   // The focus is where the first fault is.
   await expect.poll(() => page.evaluate("document.activeElement.labels?.[0].textContent")).toBe("email");
 
-  await page.getByLabel("Send what breaks the rules, too").check();
+  await page.getByLabel("Send requests that break the rules, too").check();
   await button(page, "Send").click();
   const error = exchange(page).getByRole("region", { name: "Error" });
   await error.getByText("invalid_argument").waitFor();

@@ -54,8 +54,10 @@ test("nothing is cut off at any width", async () => {
   await using app = await openApp(browser);
   const { page } = app;
   await app.createUsers(3);
-  for (const width of [320, 360, 700, 1150, 1440, 2200]) {
+  for (const width of [320, 360, 700, 1024, 1150, 1440, 2200]) {
     await page.setViewportSize({ width, height: 800 });
+    const header = (await page.locator(".site-header").boundingBox())?.height ?? 0;
+    expect(header, `header at ${width}`).toBeLessThanOrEqual(width < 1024 ? 100 : 60);
     for (const title of ["Users", "Query", "Upload", "Chat", "Explorer"]) {
       await page.getByRole("link", { name: title, exact: true }).click();
       await page.getByRole("heading", { name: title, exact: true }).waitFor();

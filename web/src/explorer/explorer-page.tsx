@@ -23,7 +23,7 @@ export function ExplorerPage() {
     <div className="explorer">
       <div className="explorer-title">
         <h1>Explorer</h1>
-        <p className="lead">Every method of this server, by its own contracts.</p>
+        <p className="lead">Every method of this server, read from its own contracts.</p>
         {fault !== undefined && (
           <p className="explorer-notice" role="status">
             {contracts

@@ -155,7 +155,7 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
 /** Says what is wrong with fields, for people who do not see them. */
 function summaryOf(errors: FieldErrors): string {
   return Object.entries(errors)
-    .map(([field, messages]) => `${field} ${messages.join("; ")}`.trim())
+    .map(([field, messages]) => (field ? `${field}: ` : "") + messages.join("; "))
     .join(". ");
 }
 

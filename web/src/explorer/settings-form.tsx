@@ -68,7 +68,7 @@ export interface SettingsFormProps {
   onChange(settings: Settings): void;
 }
 
-/** Protocol and transport, deadline, headers, and whether to send the token and what breaks the rules. */
+/** Protocol and transport, deadline, headers, and whether to send the token, and requests that break the rules. */
 export function SettingsForm({ method, settings, onChange }: SettingsFormProps) {
   const id = useId();
   const add = useRef<HTMLButtonElement>(null);
@@ -158,7 +158,7 @@ export function SettingsForm({ method, settings, onChange }: SettingsFormProps) 
           checked={settings.breaksRules}
           onChange={(event) => set({ breaksRules: event.target.checked })}
         />
-        Send what breaks the rules, too
+        Send requests that break the rules, too
       </label>
     </div>
   );

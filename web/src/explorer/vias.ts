@@ -2,9 +2,9 @@ import type { DescMethod } from "@bufbuild/protobuf";
 
 /** Protocols and transports that a browser has, by their names in a link and in the client. */
 const TITLES = {
-  connect: "Connect, over fetch",
-  "grpc-web": "gRPC-Web, over fetch",
-  "grpc-websockets": "gRPC-Web, over a WebSocket",
+  connect: "Connect over fetch",
+  "grpc-web": "gRPC-Web over fetch",
+  "grpc-websockets": "gRPC-Web over WebSocket",
 } as const;
 
 export type Via = keyof typeof TITLES;

@@ -1,5 +1,6 @@
 import type { UserChange } from "@rollcall/gen/user/v1/user";
 import { describeError } from "../api/errors.ts";
+import { Breakable } from "../ui/breakable.tsx";
 import { Button } from "../ui/button.tsx";
 import { Time } from "../ui/time.tsx";
 import { useHistory } from "./use-history.ts";
@@ -16,7 +17,9 @@ export function History({ id }: { id: string }) {
       <ol className="history">
         {changes.map((change) => (
           <li key={change.id}>
-            <p>{sentenceFor(change)}</p>
+            <p>
+              <Breakable text={sentenceFor(change)} />
+            </p>
             <Time at={change.changedAt} />
           </li>
         ))}
