@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { type OpenApp, openApp } from "./support/open-app.ts";
 import { withOrders } from "./support/order-service.ts";
 import { button } from "./support/stream-pages.ts";
-import { act } from "./support/users-page.ts";
+import { act, choose } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -64,8 +64,23 @@ const views: Record<string, View> = {
       await button(page, "Import a file").click();
       const buffer = Buffer.from("email,name\nnonsense,Nobody\n");
       await page.locator("input[type=file]").setInputFiles({ name: "users.csv", mimeType: "", buffer });
-      await page.getByText("Done: 0 created, 0 passed over, 1 failed.").waitFor();
+      await page.getByText("Done: 0 created, 0 skipped, 1 failed.").waitFor();
       expectProblems(/status of 400/);
+    },
+  },
+  "an export": {
+    path: "/users",
+    async show(page) {
+      await choose(page, "Export…");
+      await page.getByRole("dialog", { name: "Export users" }).waitFor();
+    },
+  },
+  "a user's form": {
+    path: "/users",
+    async show(page) {
+      await page.getByRole("link", { name: "Person 01" }).click();
+      await button(page, "Edit…").click();
+      await page.getByRole("dialog").waitFor();
     },
   },
   "a selection": {

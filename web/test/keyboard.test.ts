@@ -9,6 +9,11 @@ const browser = await connectChromium();
 
 const focused = (page: Page) => page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent");
 
+const isRadio = (page: Page) => page.evaluate('document.activeElement.type === "radio"');
+/** Waits until an open dialog has taken the focus, which takes a moment. A key before that would go elsewhere. */
+const focusEnters = (page: Page) =>
+  expect.poll(() => page.evaluate("document.activeElement.closest('[role=dialog]') !== null")).toBe(true);
+
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let presses = 0; presses < 40; presses++) {
     if ((await focused(page)) === name) return;
@@ -70,6 +75,53 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await page.getByText("Nobody is here yet.").waitFor();
   // The user's button has gone with the user.
   await expect.poll(() => focused(page)).toBe("Users");
+});
+
+test("the keyboard is enough to import and to export", async () => {
+  await using app = await openApp(browser);
+  const { page } = app;
+  const { keyboard } = page;
+  const choose = async (letter: string, item: string) => {
+    await tabTo(page, "More");
+    await keyboard.press("Enter");
+    await expect.poll(() => focused(page)).toBe("Import…");
+    await keyboard.press(letter);
+    await expect.poll(() => focused(page)).toBe(item);
+    await keyboard.press("Enter");
+  };
+  await app.createUsers(1);
+  await page.getByText("Person 01", { exact: true }).waitFor();
+  // Wait for the chooser from the start: a key pressed at once could come before the browser reports choosers.
+  const chooser = page.waitForEvent("filechooser");
+  await choose("i", "Import…");
+  const importing = page.getByRole("dialog", { name: "Import users" });
+  await focusEnters(page);
+  await tabTo(page, "Choose a file");
+  await keyboard.press("Enter");
+  const buffer = Buffer.from("email,name\nada@example.com,Ada\nnonsense,Nobody\n");
+  await (await chooser).setFiles({ name: "users.csv", mimeType: "", buffer });
+  await page.getByText("Done: 1 created, 0 skipped, 1 failed.").waitFor();
+  // The list of faults scrolls, so it is a stop of its own.
+  await tabTo(page, "Lines that failed");
+  await keyboard.press("Escape");
+  await importing.waitFor({ state: "detached" });
+  await expect.poll(() => focused(page)).toBe("More");
+  await page.getByRole("link", { name: "Ada", exact: true }).waitFor();
+
+  await choose("e", "Export…");
+  const exporting = page.getByRole("dialog", { name: "Export users" });
+  await focusEnters(page);
+  for (let presses = 0; presses < 10 && !(await isRadio(page)); presses++) await keyboard.press("Tab");
+  await keyboard.press("ArrowDown");
+  await expect.poll(() => page.getByLabel("JSON Lines").isChecked()).toBe(true);
+  const download = page.waitForEvent("download");
+  await tabTo(page, "Export");
+  await keyboard.press("Enter");
+  expect((await download).suggestedFilename()).toBe("users.jsonl");
+  await page.getByText("2 users were exported to users.jsonl.").waitFor();
+  await exporting.waitFor({ state: "detached" });
+  await expect.poll(() => focused(page)).toBe("More");
+  app.expectProblems(/status of 400/);
 });
 
 test("slash leads to the search, and Ctrl-K to a palette of pages, actions and users", async () => {

@@ -31,15 +31,15 @@ test("files of users are imported with their faults shown, and exported as they 
   await page.getByText("The CSV file has semicolons between its fields: save it with commas").waitFor();
   await input.setInputFiles(file("users.csv", FILE));
   const expectDone = (counts: string) => expect.poll(() => status.textContent()).toBe(`Done: ${counts}.`);
-  await expectDone("2 created, 0 passed over, 1 failed");
+  await expectDone("2 created, 0 skipped, 1 failed");
   const faults = page.getByRole("list", { name: "Lines that failed" }).getByRole("listitem");
   expect(await faults.allTextContents()).toEqual(["Line 4: Validation failed: email must be a valid email address."]);
   await input.setInputFiles(file("others.jsonl", OTHER_FILE));
-  await expectDone("1 created, 1 passed over, 0 failed");
-  // To import a file again creates nobody twice. If nobody is to be passed over, whoever is there fails.
-  await page.getByLabel("Pass over users").uncheck();
+  await expectDone("1 created, 1 skipped, 0 failed");
+  // Importing a file again creates nobody twice. Where nobody is skipped, each user who is there already is a fault.
+  await page.getByLabel("Skip users").uncheck();
   await input.setInputFiles(file("others.jsonl", OTHER_FILE));
-  await expectDone("1 created, 0 passed over, 1 failed");
+  await expectDone("1 created, 0 skipped, 1 failed");
   expect(await faults.allTextContents()).toEqual(["Line 1: Email already in use."]);
   await button(page, "Close").click();
   await expect.poll(async () => (await names(page)).sort()).toEqual(["Ada", "Hopper, Grace", "Zoe"]);
@@ -52,7 +52,7 @@ test("files of users are imported with their faults shown, and exported as they 
   await page.getByLabel(/^Search/).fill("grace");
   await expect.poll(() => names(page)).toEqual(["Hopper, Grace"]);
   await choose(page, "Export…");
-  await page.getByText("Those whom the search for “grace” finds, in the order of their creation.").waitFor();
+  await page.getByText("Users that match “grace”, oldest first.").waitFor();
   await button(page, "Export").click();
   await page.getByText("1 user was exported to users.csv.").waitFor();
   const exported = (await buffer(await (await download).createReadStream())).toString();

@@ -56,7 +56,7 @@ function Chat() {
       <section>
         <h1>Chat</h1>
         <p className="lead">
-          Both directions at once, over one WebSocket: each line is sent, and answered, on its own.
+          Both directions at once over one WebSocket: each message is sent and answered on its own.
         </p>
         <ul className="lanes" aria-label="Directions">
           <Lane name="You → server" isOpen={isOpen && !isOpening} />

@@ -63,7 +63,7 @@ function Query() {
     <div className="with-panel">
       <section>
         <h1>Query</h1>
-        <p className="lead">One request, and its results as the server finds them.</p>
+        <p className="lead">One request. Results appear as the server finds them.</p>
         <form className="inline-form" onSubmit={run} noValidate>
           <div className="field">
             <label htmlFor="query">Query</label>

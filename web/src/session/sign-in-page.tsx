@@ -61,7 +61,7 @@ function fateOf({ status, wasTaken, session }: Exclude<OutState, { status: "out"
 /** Says how to come by a token. */
 function adviceFor(options: SignInOptions): string {
   if (options.kind === "link") {
-    return "Open the link that the server printed in its terminal when it started. Or paste it, or a token, here.";
+    return "Open the link that the server printed when it started, or paste that link or a token here.";
   }
   if (options.kind === "token" && options.issuer !== undefined) {
     return `Paste a token from ${hostOf(options.issuer)}, or a link with one.`;

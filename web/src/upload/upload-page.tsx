@@ -78,7 +78,7 @@ function Upload() {
     <div className="with-panel">
       <section>
         <h1>Upload</h1>
-        <p className="lead">A file goes up in pieces; the server keeps none, and answers with what it counted.</p>
+        <p className="lead">The file is sent in chunks. The server counts and hashes them, and keeps nothing.</p>
         {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is for the mouse; the button inside does the same */}
         <div
           className="drop-zone"

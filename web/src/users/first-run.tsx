@@ -44,7 +44,8 @@ export function FirstRun({ onCreate, onImport }: FirstRunProps) {
         </div>
       ))}
       <p className="hint">
-        In the repository's root, with your token in <code>ROLLCALL_TOKEN</code>. Whoever is added appears here at once.
+        Run them in the repository's root, with your token in <code>ROLLCALL_TOKEN</code>. New users appear here at
+        once.
       </p>
     </section>
   );

@@ -19,7 +19,7 @@ export interface ExportDialogProps {
   onClose(outcome?: { readonly text: string }): void;
 }
 
-/** Exports the users that the search finds to a file, and shows how far it is. To close it ends the export. */
+/** Exports the users that the search finds to a file, and shows its progress. Closing it ends the export. */
 export function ExportDialog({ filter, onClose }: ExportDialogProps) {
   const [format, setFormat] = useState<FileFormat>("csv");
   const [progress, setProgress] = useState<{ readonly exported: number; readonly total: number | undefined }>();
@@ -59,7 +59,7 @@ export function ExportDialog({ filter, onClose }: ExportDialogProps) {
         <Dialog.Popup className="dialog card">
           <Dialog.Title>Export users</Dialog.Title>
           <Dialog.Description>
-            {filter ? `Those whom the search for “${filter}” finds` : "All users"}, in the order of their creation.
+            {filter ? `Users that match “${filter}”` : "All users"}, oldest first.
           </Dialog.Description>
           <fieldset className="transfer-options" disabled={running !== undefined}>
             <legend className="visually-hidden">Format</legend>

@@ -8,7 +8,7 @@ import { signalOfSession } from "../../session/signal-of-session.ts";
 import { Button } from "../../ui/button.tsx";
 import { type ImportState, importUsers, NOTHING_IMPORTED } from "./import-users.ts";
 
-/** Imports the users of a file, shows how far it is, and which lines failed. To close it ends the import. */
+/** Imports the users of a file, and shows its progress and the lines that failed. Closing it ends the import. */
 export function ImportDialog({ onClose }: { onClose(outcome?: { readonly text: string }): void }) {
   const input = useRef<HTMLInputElement>(null);
   const [file, setFile] = useState<File>();
@@ -74,7 +74,7 @@ export function ImportDialog({ onClose }: { onClose(outcome?: { readonly text: s
                 disabled={isOff}
                 onChange={({ target }) => setSkipsExisting(target.checked)}
               />
-              Pass over users whose email is in the directory already
+              Skip users whose email is already in the directory
             </label>
           </fieldset>
           <input
@@ -127,8 +127,8 @@ export function ImportDialog({ onClose }: { onClose(outcome?: { readonly text: s
 }
 
 function countsText({ created, skipped, failed, faults }: ImportState): string {
-  const hidden = failed > faults.length ? `, of which the first ${faults.length} are below` : "";
-  return `${created} created, ${skipped} passed over, ${failed} failed${hidden}.`;
+  const hidden = failed > faults.length ? `, the first ${faults.length} of them below` : "";
+  return `${created} created, ${skipped} skipped, ${failed} failed${hidden}.`;
 }
 
 function problemOf(error: unknown, signal: AbortSignal): string {
@@ -139,5 +139,5 @@ function problemOf(error: unknown, signal: AbortSignal): string {
     return "The file can't be read: it is a folder, or was changed or removed since it was chosen.";
   }
   const reason = signal.aborted ? "It was stopped." : describeError(error);
-  return `${reason} To import the file again goes on, and adds nobody twice.`;
+  return `${reason} Import the file again to go on: nobody is added twice.`;
 }

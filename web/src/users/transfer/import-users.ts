@@ -16,7 +16,7 @@ export interface ImportState {
   readonly readBytes: number;
   /** Users that this import created, or an earlier one of the same file within a day. */
   readonly created: number;
-  /** Users whose e-mails are in the directory already, if they may be. */
+  /** Users who were skipped, since their e-mails are already in the directory. */
   readonly skipped: number;
   readonly failed: number;
   /** The first {@link MAX_FAULTS} lines that failed, and why. */
@@ -27,14 +27,14 @@ export const NOTHING_IMPORTED: ImportState = { readBytes: 0, created: 0, skipped
 
 export interface ImportOptions {
   format: FileFormat;
-  /** Whether to pass over users whose e-mail is in the directory already. */
+  /** Whether to skip users whose e-mail is already in the directory. */
   skipsExisting: boolean;
   signal: AbortSignal;
   onChange(state: ImportState): void;
 }
 
 /**
- * Creates the users of a file. To import the same file again goes on, and adds nobody twice.
+ * Creates the users of a file. Importing the same file again goes on, and adds nobody twice.
  *
  * @throws UnreadableFileError, a DOMException when the file can't be read, or the error of a call that is not the
  * fault of its line.
