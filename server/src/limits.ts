@@ -102,9 +102,10 @@ export const defaultConnectionLimits = {
   /** The same for all connections together. */
   maxHeldBytes: 256 * MIB,
   /**
-   * Pieces of a body, such as an HTTP/2 frame, of less than {@link TINY_PIECE_BYTES}. Counted by connection, or by
-   * address until the gate has let one of the connection's calls in; over it the connection is closed. No honest client
-   * cuts a body like that, and each piece costs much more than its bytes.
+   * Pieces of a body, such as an HTTP/2 frame, of less than {@link TINY_PIECE_BYTES} that follow one like them. Counted
+   * by connection, or by address until the gate has let one of the connection's calls in; over it the connection is
+   * closed. No honest client cuts a body like that, and each piece costs much more than its bytes. A whole body may be as
+   * short, such as `{}`, and so may the end of a message that a full frame begins.
    */
   tinyPieces: { burst: 4_096, perSecond: 2_048 },
   /**

@@ -25,7 +25,8 @@ export class Http1Wire implements Wire {
   #isAsked = false;
   /** The body's first piece, while nobody has asked for it. */
   #first: Uint8Array | undefined;
-  #hasFirst = false;
+  /** Length of the first piece, once it has come. */
+  #firstBytes: number | undefined;
   /** Whether the body ended with its first piece, or without one. */
   #isEnded = false;
   /** Whether the rest of the request is dropped when its answer has left. */
@@ -52,9 +53,10 @@ export class Http1Wire implements Wire {
   }
 
   /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
-  #gather(): void {
+  #gather(beforeBytes?: number): void {
     this.#joinedBytes = gatherPieces(this.#request, {
-      onPiece: (bytes) => this.#counter.onPiece(bytes),
+      beforeBytes,
+      onPiece: (...lengths) => this.#counter.onPiece(...lengths),
       isDone: () => false,
     });
   }
@@ -103,9 +105,9 @@ export class Http1Wire implements Wire {
       if (this.#isAsked) this.#receiver?.onEnd();
       return true;
     }
-    if (!this.#hasFirst) {
-      this.#hasFirst = true;
-      this.#counter.onPiece(piece.byteLength);
+    if (this.#firstBytes === undefined) {
+      this.#firstBytes = piece.byteLength;
+      this.#counter.onPiece(piece.byteLength, Number.POSITIVE_INFINITY);
       if (this.#isAsked) this.#receiver?.onData(piece);
       else if (!this.#isDropped) this.#first = piece;
       return true;
@@ -113,7 +115,7 @@ export class Http1Wire implements Wire {
     request.push = Readable.prototype.push;
     if (this.#first) request.push(this.#first);
     this.#first = undefined;
-    this.#gather();
+    this.#gather(this.#firstBytes);
     if (this.#isAsked) this.#readOn();
     return request.push(piece);
   }

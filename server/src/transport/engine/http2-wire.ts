@@ -27,7 +27,8 @@ export class Http2Wire implements Wire {
   #first: Uint8Array | undefined;
   /** Whether the body ended with its first piece, or without one. */
   #isEnded = false;
-  #hasFirst = false;
+  /** Length of the first piece, once it has come. */
+  #firstBytes: number | undefined;
   #isDrainWatched = false;
   #isBounded = false;
 
@@ -51,11 +52,12 @@ export class Http2Wire implements Wire {
   }
 
   /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
-  #gather(): void {
+  #gather(beforeBytes?: number): void {
     const stream = this.#stream;
     const counter = this.#counter;
     this.#joinedBytes = gatherPieces(stream, {
-      onPiece: (bytes) => counter.onPiece(bytes),
+      beforeBytes,
+      onPiece: (...lengths) => counter.onPiece(...lengths),
       isDone: () => stream.writableEnded,
       isCrowded: () => counter.bytes.isCrowded,
     });
@@ -84,11 +86,13 @@ export class Http2Wire implements Wire {
     if (this.#isEnded) receiver.onEnd();
     else if (stream.push === pushFirst) stream._read(0);
     else if (hasArrived(stream)) {
+      let beforeBytes = Number.POSITIVE_INFINITY;
       // Node gives one piece at a time.
       while (stream.readableLength > 0) {
         const bytes: Buffer | null = stream.read();
         if (!bytes) break;
-        if (!this.#joinedBytes) this.#counter.onPiece(bytes.byteLength);
+        if (!this.#joinedBytes) this.#counter.onPiece(bytes.byteLength, beforeBytes);
+        beforeBytes = bytes.byteLength;
         receiver.onData(bytes);
       }
       receiver.onEnd();
@@ -109,9 +113,9 @@ export class Http2Wire implements Wire {
    */
   takeFirst(piece: Uint8Array | null): boolean {
     const stream = this.#stream;
-    if (piece !== null && !this.#hasFirst) {
-      this.#hasFirst = true;
-      this.#counter.onPiece(piece.byteLength);
+    if (piece !== null && this.#firstBytes === undefined) {
+      this.#firstBytes = piece.byteLength;
+      this.#counter.onPiece(piece.byteLength, Number.POSITIVE_INFINITY);
       // It may be a small part of what was read from the socket, all of which would stay in memory with it.
       const isCopied = !this.#isAsked || this.#counter.bytes.isCrowded;
       const bytes = isCopied && 2 * piece.byteLength < piece.buffer.byteLength ? new Uint8Array(piece) : piece;
@@ -127,7 +131,7 @@ export class Http2Wire implements Wire {
     }
     if (this.#first) stream.push(this.#first);
     this.#first = undefined;
-    this.#gather();
+    this.#gather(this.#firstBytes);
     if (this.#isAsked) this.#readOn();
     return stream.push(piece);
   }

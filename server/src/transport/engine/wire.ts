@@ -52,7 +52,10 @@ export interface BodyReceiver {
 
 /** Counts what arrives of a connection's bodies. */
 export interface PieceCounter {
-  /** Called with the length of each piece of a body as it arrives, in bytes. */
-  onPiece(bytes: number): void;
+  /**
+   * Called with the length of each piece of a body as it arrives, in bytes, and with that of the piece before it, which
+   * is infinite for the first.
+   */
+  onPiece(bytes: number, beforeBytes: number): void;
   readonly bytes: { readonly isCrowded: boolean };
 }

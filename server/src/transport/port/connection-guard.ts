@@ -82,10 +82,13 @@ export class ConnectionGuard {
     return this.#isAdmitted;
   }
 
-  /** Counts a piece of a body that has arrived. */
-  onPiece(bytes: number): void {
-    const tinyPieces = this.#isAdmitted ? this.#tinyPieces : this.#address.tinyPieces;
-    if (bytes < TINY_PIECE_BYTES && !tinyPieces.spend(1)) this.#end("body in tiny pieces");
+  /**
+   * Counts a piece of a body that has arrived.
+   *
+   * @param beforeBytes Length of the piece before it, infinite for a body's first.
+   */
+  onPiece(bytes: number, beforeBytes: number): void {
+    if (bytes < TINY_PIECE_BYTES && beforeBytes < TINY_PIECE_BYTES) this.#onTinyPiece();
     this.arrivedBytes += bytes;
     if (this.arrivedBytes - this.#summedAtBytes < BYTES_PER_SUM) return;
     this.#summedAtBytes = this.arrivedBytes;
@@ -93,6 +96,11 @@ export class ConnectionGuard {
     this.bytes.sum();
     if (this.bytes.heldBytes > MAX_TIMES_OVER_BUDGET * this.bytes.budget.options.maxConnectionBytes)
       this.#end("unread bodies");
+  }
+
+  #onTinyPiece(): void {
+    const tinyPieces = this.#isAdmitted ? this.#tinyPieces : this.#address.tinyPieces;
+    if (!tinyPieces.spend(1)) this.#end("body in tiny pieces");
   }
 
   /** Counts a request's header; `bytes` is its size by RFC 9113, 6.5.2. */

@@ -12,8 +12,10 @@ const MIN_WAITING_BYTES = 16 * 1_024;
 const MAX_SHARED_BYTES = 16 * 1_024;
 
 export interface GatherOptions {
-  /** Called with the length of each piece as it arrives, in bytes. */
-  onPiece(bytes: number): void;
+  /** Called with the length of each piece as it arrives, in bytes, and with that of the piece before it. */
+  onPiece(bytes: number, beforeBytes: number): void;
+  /** Length of a piece that came before, in bytes. Default infinite: there was none. */
+  beforeBytes?: number | undefined;
   /**
    * Returns whether nobody will read any more. Then arriving pieces are dropped, and the sender gets no further window
    * for them.
@@ -41,7 +43,7 @@ export interface GatherOptions {
  */
 export function gatherPieces(
   readable: Readable,
-  { onPiece, isDone, isCrowded = () => false }: GatherOptions,
+  { onPiece, beforeBytes = Number.POSITIVE_INFINITY, isDone, isCrowded = () => false }: GatherOptions,
 ): () => number {
   const push = readable.push.bind(readable);
   const read = readable.read.bind(readable);
@@ -49,6 +51,7 @@ export function gatherPieces(
   /** Whether a small piece of this turn has been passed on already. */
   let isHeld = false;
   let isTurnNoted = false;
+  let lastBytes = beforeBytes;
 
   const flush = () => {
     for (const piece of waiting.take()) push(piece);
@@ -71,7 +74,8 @@ export function gatherPieces(
       flush();
       return push(null);
     }
-    onPiece(chunk.length);
+    onPiece(chunk.length, lastBytes);
+    lastBytes = chunk.length;
     if (isDone()) return false;
     const isSmall = chunk.length < SMALL_BYTES;
     if (waiting.length === 0 && readable.readableLength === 0 && !(isSmall && isHeld)) {

@@ -40,7 +40,7 @@ function beginHttp2(guard: ConnectionGuard, request: Request, response: Response
   let onPiece = guard.onPiece.bind(guard);
   const isDone = () => stream.writableEnded;
   const isCrowded = () => guard.bytes.isCrowded;
-  const joinedBytes = gatherPieces(stream, { onPiece: (bytes) => onPiece(bytes), isDone, isCrowded });
+  const joinedBytes = gatherPieces(stream, { onPiece: (...lengths) => onPiece(...lengths), isDone, isCrowded });
   startInTurn(session, () => {
     if (stream.destroyed || stream.closed) return;
     if (!guard.bytes.mayBegin()) {
@@ -55,8 +55,8 @@ function beginHttp2(guard: ConnectionGuard, request: Request, response: Response
       end: () => stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM),
     });
     setCallBytes(request, call);
-    onPiece = (bytes) => {
-      guard.onPiece(bytes);
+    onPiece = (...lengths) => {
+      guard.onPiece(...lengths);
       call.moved();
     };
     stream.once("close", () => call.close());
@@ -87,15 +87,15 @@ function beginHttp1(
   const { socket } = request;
   if (socket.destroyed || takeRequest(request, response)) return;
   let onPiece = guard.onPiece.bind(guard);
-  const joinedBytes = gatherPieces(request, { onPiece: (bytes) => onPiece(bytes), isDone: () => false });
+  const joinedBytes = gatherPieces(request, { onPiece: (...lengths) => onPiece(...lengths), isDone: () => false });
   const call = guard.bytes.open({
     queuedBytes: () => request.readableLength + joinedBytes() + response.writableLength,
     unsentBytes: () => response.writableLength,
     end: () => socket.destroy(),
   });
   setCallBytes(request, call);
-  onPiece = (bytes) => {
-    guard.onPiece(bytes);
+  onPiece = (...lengths) => {
+    guard.onPiece(...lengths);
     call.moved();
   };
   response.once("close", () => call.close());

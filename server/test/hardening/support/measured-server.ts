@@ -1,11 +1,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import type { MintOptions } from "@rollcall/server";
 import type { Credentials } from "@rollcall/testing/certificates";
 import { childEnv } from "@rollcall/testing/child-env";
 import { programFile } from "@rollcall/testing/programs";
 import { until } from "@rollcall/testing/start-server";
 import type { AppOptions } from "../../../src/app-options.ts";
-import type { MintOptions } from "../../../src/rpc/auth/mint-token.ts";
 
 export interface MeasuredServerOptions {
   limits?: Omit<NonNullable<AppOptions["limits"]>, "trustedProxies">;
