@@ -13,7 +13,7 @@ test("a server that can't be reached is reported, with exit code 1", async () =>
 });
 
 test("a message of several lines stays so, and a server without TLS is reported as such", async () => {
-  const env = { AUTH_JWKS_URL: "http://example.com/keys" };
+  const env = { AUTH_SECRET: "short", AUTH_SECRET_PREVIOUS: "short" };
   const { stderr } = await rollcall(["token", "mint", "--sub", "a", "--scope", "streams"], { env });
   expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);
   await using server = await startServer();
