@@ -22,7 +22,7 @@ export default defineConfig({
   test: {
     // A core waits for a test's client, server or browser in turn, so there are more workers than the two cores that the
     // suite is measured on.
-    maxWorkers: 4,
+    maxWorkers: 5,
     // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
     isolate: false,
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
