@@ -20,7 +20,8 @@ interface Event {
 }
 
 const [path = "search-index.db"] = process.argv.slice(2);
-const database = new DatabaseSync(path);
+// Others may read the index: while they open or close it, SQLite locks it for a moment.
+const database = new DatabaseSync(path, { timeout: 10_000 });
 database.exec(`
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;

@@ -39,7 +39,10 @@ export async function watchIdle({ cutAfterMs, progressIntervalMs, idleMs }: Idle
     timers.set(socket, setTimeout(cut, cutAfterMs));
     return bytes;
   };
-  await using server = await startServer({ changes: progressIntervalMs === undefined ? {} : { progressIntervalMs } });
+  // Nothing else than silence shall end a stream: by default a server ends one after an hour.
+  const maxTimeoutMs = idleMs + 3_600_000;
+  const changes = progressIntervalMs === undefined ? {} : { progressIntervalMs };
+  await using server = await startServer({ maxTimeoutMs, changes });
   await using proxy = await startTcpProxy(server.port, { onRequestBytes: heard, onResponseBytes: heard });
   // A stream ends with its token.
   const token = await server.token({ ttlSeconds: Math.ceil(idleMs / 1_000) + 3_600 });
