@@ -40,7 +40,7 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
   expect(later.map(({ name }) => name).toSorted()).toEqual(["grpc-web", "in-page"]);
   expect(core).toBeLessThan(MAX_GZIP_BYTES);
   expect(gzipBytes(later)).toBeLessThan(MAX_LATER_GZIP_BYTES);
-  // What people read, to the kilobyte.
+  // People read sizes to the kilobyte.
   const measured = [core, gzipBytes(later), gzipBytes(later.filter(({ name }) => name === "grpc-web"))];
   for (const page of ["client/README.md", "docs/packages.md"]) {
     const text = readFileSync(join(root, page), "utf8").replaceAll(/\s+/g, " ");

@@ -150,7 +150,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         removed.add(user.id);
         if (await ignoreMissing(writing.deleteUser({ id: user.id }))) acknowledged += 1;
       }
-      // What is still to be hit needs time more than changes.
+      // Hits that are still missing need time more than changes.
       await (made < changes ? pause() : new Promise((resolve) => setTimeout(resolve, LENGTHENED_PAUSE_MS)));
     }
   };

@@ -2,7 +2,7 @@ import type { Reader } from "./reader.ts";
 
 const MIN_SECRET_BYTES = 32;
 
-/** What signs tokens, and what they have to say. */
+/** Settings that sign tokens, and claims that tokens must have. */
 export interface SigningSettings {
   readonly secrets: { readonly secret: Uint8Array; readonly previousSecret: Uint8Array | undefined } | undefined;
   /** Address of the keys of an identity provider that signs them. Undefined with a secret; nothing is set with neither. */

@@ -14,7 +14,7 @@ test("a dump from a server with later transactions keeps its changes in their or
   const { settled: start, epoch } = await old.changes.head();
   for (let index = 0; index < 4; index++) await old.insert(newUser());
   const ids = (await readLog(old, start)).map(({ userId }) => userId);
-  // What a restore writes: numbers of transactions that are yet to come here, not in the order of the ids.
+  // A restore writes numbers of transactions that are yet to come here, not in the order of the ids.
   await postgres.query("UPDATE changes SET xid = (xid::text::bigint + 1000000000 - 2 * id)::text::xid8", url);
   const cut = `${(1_000_000_000).toString(16).padStart(16, "0")}${"0".repeat(16)}`;
   await postgres.query(`UPDATE properties SET value = '${cut}' WHERE name = 'changes_kept_behind'`, url);

@@ -16,7 +16,7 @@ export interface TextAttack {
   allowedFor(server: MeasuredServer): string;
   /** Start of every answer, or a part of it. */
   readonly refusal: RegExp;
-  /** What no answer may have. */
+  /** Text that no answer may have. */
   readonly secret?: RegExp;
 }
 

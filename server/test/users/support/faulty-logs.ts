@@ -19,7 +19,7 @@ function placeAheadOf(place: ChangePlace): ChangePlace {
     .padStart(place.length, "0");
 }
 
-/** What becomes of a log without the guard of a promise. */
+/** Logs without the guard of a promise. */
 const faults = {
   /** Without ORDER BY. */
   "is in no order": (log) => withPages(log, (page) => ({ ...page, changes: page.changes.toReversed() })),
@@ -40,7 +40,7 @@ const faults = {
     ...withPages(log, (page) => ({ ...page, ...NOTHING_TRIMMED })),
     head: async () => ({ ...(await log.head()), ...NOTHING_TRIMMED }),
   }),
-  /** As of a standby, which is behind. */
+  /** Reads as of a standby, which is behind. */
   "does not know what was just written": (log) => ({
     head: async () => ({ ...(await log.head()), written: "" }),
   }),
