@@ -29,6 +29,8 @@ export interface FeedRunOptions {
   only?: readonly WatchWay[];
   /** Folder of pages that the servers serve. */
   webRoot?: string;
+  /** For a control: whether the run becomes longer, within bounds, as long as nobody has seen a fault. */
+  isFaultWanted?: boolean;
 }
 
 export type WatchRequest = MessageInitShape<typeof WatchUsersRequestSchema>;
@@ -114,6 +116,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const removed = new Set<string>();
   let cutsAtRemovals = 0;
   const watched: { name: string; seen: Seen; done: Promise<void> }[] = [];
+  const isFaultMissing = () => options.isFaultWanted === true && watched.every(({ seen }) => seen.faults.length === 0);
   const unhit = () =>
     opened
       .map(({ name }) => name)
@@ -124,7 +127,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   // On a busy machine the log is long when it is first cut off, and watchers are slow: the changes go on meanwhile.
   const isEnough = () =>
     made >= MAX_LENGTHENING * changes ||
-    (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0);
+    (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0 && !isFaultMissing());
 
   const isRemoved = (id: string) => removed.has(id);
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, random.below(3)));
