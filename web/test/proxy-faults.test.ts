@@ -71,7 +71,10 @@ test("a WebSocket that a proxy swallows stays opening for ten seconds at most", 
   const { page } = app;
   // However slow the machine is, the page's time goes by as the test says.
   await page.clock.pauseAt(Date.now() + 60_000);
+  // The page says that it opens one before it does so.
+  const opening = page.waitForEvent("websocket");
   await say(page, "hello");
+  await opening;
   await page.getByText("Opening a WebSocket…").waitFor();
   await page.getByText("You → server: closed").waitFor();
   await page.getByText("Server → you: closed").waitFor();
