@@ -7,7 +7,7 @@ const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
 /** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
-/** Tests that `pnpm test:heavy` runs instead of `pnpm test`. */
+/** Tests that `pnpm test:heavy` runs instead of `pnpm test`, a process of its own for each file. */
 export const heavyTests = [
   // They attack, and measure memory and the event loop.
   "server/test/{hardening,streams,websocket}/**/*.slow.test.ts",
@@ -15,6 +15,8 @@ export const heavyTests = [
   // It packs, installs and builds.
   "test/packages.process.test.ts",
 ];
+/** Pages that `pnpm test:heavy` opens instead of `pnpm test`: each of them, in each width and color scheme. */
+export const heavyBrowserTests = ["web/test/{accessibility,layout}.test.ts"];
 /** Programs start in half of the CPU time from bundles. */
 const programs = "test/programs-setup.ts";
 
@@ -32,7 +34,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "browser", include: browserTests, globalSetup: "test/browser-setup.ts" },
+        test: {
+          name: "browser",
+          include: browserTests,
+          exclude: heavyBrowserTests,
+          globalSetup: "test/browser-setup.ts",
+        },
       },
       {
         extends: true,

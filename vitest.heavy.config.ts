@@ -1,19 +1,34 @@
 import { defineConfig } from "vitest/config";
-import ordinary, { heavyTests } from "./vitest.config.ts";
+import ordinary, { heavyBrowserTests, heavyTests } from "./vitest.config.ts";
 
 const { projects: _, ...shared } = ordinary.test ?? {};
 
-/**
- * `pnpm test:heavy`: attacks that are measured, and packages that are installed elsewhere. Each file has a process of its
- * own, which holds nothing of others, and few of them share the machine.
- */
+/** `pnpm test:heavy`: attacks that are measured, packages that are installed elsewhere, and pages in all their forms. */
 export default defineConfig({
   test: {
     ...shared,
-    name: "heavy",
-    include: heavyTests,
-    isolate: true,
-    maxWorkers: 3,
-    globalSetup: "test/programs-setup.ts",
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "heavy",
+          include: heavyTests,
+          // Each file has a process of its own, which holds nothing of others, and few of them share the machine.
+          isolate: true,
+          maxWorkers: 3,
+          globalSetup: "test/programs-setup.ts",
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "pages",
+          include: heavyBrowserTests,
+          globalSetup: "test/browser-setup.ts",
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
