@@ -49,17 +49,17 @@ export class UploadTooLargeError extends DomainError {
   }
 }
 
-/** The changes behind a place are not to be had: a watcher has to begin anew. */
+/** The changes after a place are not available: the watcher has to begin anew. */
 export abstract class ChangesGoneError extends DomainError {}
 
-/** The changes behind a resume token are no longer kept. */
+/** The changes after a resume token are no longer kept. */
 export class ChangesTrimmedError extends ChangesGoneError {
   constructor() {
     super("resume token is too old: begin without one");
   }
 }
 
-/** A resume token is of another database, or of this one before it was restored. */
+/** A resume token is of another database, or of this one before a backup was restored. */
 export class OtherDatabaseError extends ChangesGoneError {
   constructor() {
     super("resume token is of another database: begin without one");
@@ -73,7 +73,7 @@ export class SlowWatcherError extends DomainError {
   }
 }
 
-/** The server stops; another one, or the next, can go on. */
+/** The server stops; another server, or the next process, can continue. */
 export class StoppingError extends DomainError {
   constructor() {
     super("server is shutting down");
@@ -92,14 +92,14 @@ export class DatabaseUnavailableError extends DomainError {
 }
 
 /**
- * The database failed, or the connection to it, during a commit, and nothing told in time what became of the write. It
- * may be there or not, and will not come later; with SQLite it may be found after a crash.
+ * The database or its connection failed during a commit, and it was not known in time whether the write succeeded. It
+ * may be stored or not, but will not be stored later. With SQLite it may appear after a crash.
  */
 export class OutcomeUnknownError extends DatabaseUnavailableError {
   override message = "the outcome of this write is unknown";
 }
 
-/** The database answers, but takes no writes, as on a full disk. */
+/** The database answers but can't write, for example because the disk is full. */
 export class DatabaseUnwritableError extends DatabaseUnavailableError {
   override readonly fault = "database-unwritable";
 }

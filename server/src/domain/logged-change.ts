@@ -1,8 +1,8 @@
 import type { User } from "./user.ts";
 
 /**
- * Place in the order of all changes. Of two places of a database the later one is the greater text, by code units. Each
- * change has one, and the places between two changes count too.
+ * Position in the order of all changes. Positions of one database compare as texts, by code units: the later is the
+ * greater. Each change has one; positions between two changes are valid too.
  */
 export type ChangePlace = string;
 

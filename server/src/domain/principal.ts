@@ -5,6 +5,6 @@ export interface Principal {
   readonly scopes: ReadonlySet<string>;
   /** End of the token or certificate, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
-  /** Whether a client certificate names the caller, and no token. */
+  /** Whether the caller is known by a client certificate instead of a token. */
   readonly isByCertificate?: boolean | undefined;
 }

@@ -1,6 +1,6 @@
 import { searchKey, type User } from "./user.ts";
 
-/** Order of a list. Users that are equal in it follow each other by their ids, in the same direction. */
+/** Order of a list. Users with equal values are ordered by their ids, in the same direction. */
 export interface UserOrder {
   /** Times are compared as numbers; names and e-mails by the code points of their search keys. */
   readonly by: "createdAt" | "updatedAt" | "name" | "email";

@@ -4,17 +4,17 @@ import { searchKey, type UserFields } from "./user.ts";
 const SEPARATORS = /[\p{White_Space}@.\-_+]+/u;
 
 /**
- * Returns the words by which a search finds a user: those of its name and e-mail, as search keys, each once. At most 227
- * within the contract's 200 and 254 characters.
+ * Returns the words by which a search finds a user: those of its name and e-mail, as search keys, without repetition.
+ * The contract's 200 and 254 characters make at most 227 words.
  */
 export function wordsOfUser({ email, name }: UserFields): string[] {
   return [...new Set([...split(name), ...split(email)])].sort();
 }
 
 /**
- * Returns the words of a filter, as search keys. A user matches if each is the start of one of the user's words. Words
- * that others imply are left out: who matches "ada" matches "a" too. Empty, for all users, if the filter has none but
- * separators.
+ * Returns the words of a filter, as search keys. A user matches if each of them is the start of one of the user's
+ * words. Words that another one implies are left out: a user that matches "ada" matches "a" too. A filter of separators
+ * alone has no words, and matches all users.
  */
 export function wordsOfFilter(filter: string): string[] {
   // In this order, a word comes right before those that start with it.
@@ -22,7 +22,7 @@ export function wordsOfFilter(filter: string): string[] {
   return words.filter((word, index) => !words[index + 1]?.startsWith(word));
 }
 
-/** Returns whether a user with these words matches a filter with those. */
+/** Returns whether a user with the first words matches a filter with the second. */
 export function matchesFilter(wordsOfUser: readonly string[], wordsOfFilter: readonly string[]): boolean {
   return wordsOfFilter.every((start) => wordsOfUser.some((word) => word.startsWith(start)));
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { searchKey } from "./user.ts";
 
-/** Returns each character that folds, with its folding. */
+/** Returns each character that case folding changes, with its folding. */
 function readFoldings(): Map<string, string> {
   const foldings = new Map<string, string>();
   for (const line of readFileSync(join(import.meta.dirname, "case-folding.txt"), "utf8").split("\n")) {
@@ -22,8 +22,8 @@ function readFoldings(): Map<string, string> {
 const foldings = readFoldings();
 
 /**
- * Folds a text by the reference: canonical caseless matching by its definition (Unicode 17.0, 3.13, D145), and the
- * dotless ı as the i that it shares its capital with.
+ * Folds a text by the reference definition: canonical caseless matching (Unicode 17.0, 3.13, D145). The dotless ı
+ * counts as an i here too, since both have the same capital.
  */
 function fold(text: string): string {
   let folded = "";
@@ -31,7 +31,7 @@ function fold(text: string): string {
   return folded.normalize("NFD");
 }
 
-/** Returns the texts that equal another one by `key` and not by the reference, or the other way round. */
+/** Returns the texts that are equal to another one by `key` but not by the reference, or the other way round. */
 function disagreements(texts: readonly string[], key: (text: string) => string): string[] {
   const folds = new Map<string, string>();
   const keys = new Map<string, string>();
@@ -40,7 +40,7 @@ function disagreements(texts: readonly string[], key: (text: string) => string):
     if (known === undefined) map.set(from, to);
     return known === undefined || known === to;
   };
-  // Most characters are their own key and folding. They matter only where another text becomes them.
+  // Most characters are their own key and their own folding. They matter only if another text becomes one of them.
   const changed = texts.flatMap((text) => {
     const [ours, theirs] = [key(text), fold(text)];
     return ours === text && theirs === text ? [] : [{ text, ours, theirs }];
@@ -58,7 +58,10 @@ const characters: string[] = [];
 for (let code = 0; code <= 0x10ffff; code++) {
   if (code < 0xd800 || code > 0xdfff) characters.push(String.fromCodePoint(code));
 }
-/** Put characters that fold to several beside those several. Marks that fold change places with others. */
+/**
+ * Texts of several characters: foldings of that kind beside the texts they fold to, and combining marks that fold, in
+ * either order.
+ */
 const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", ..."ᾳῃῳΐΰἀß"].flatMap((text) => [
   text,
   text.toUpperCase(),
@@ -66,7 +69,7 @@ const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", .
 
 test("the table of foldings is complete", () => {
   expect(foldings.size).toBe(1_585);
-  // JavaScript's own list of the characters that fold.
+  // The characters that fold, as JavaScript's regular expressions know them.
   const missing = characters.filter((char) => /\p{Changes_When_Casefolded}/u.test(char) && !foldings.has(char));
   expect(missing.filter((char) => char.normalize("NFD") === char)).toEqual([]);
 });

@@ -17,7 +17,7 @@ export interface UserFields {
   readonly name: string;
 }
 
-/** Text whose search key is its lower case; most are. */
+/** Matches a text whose search key is simply its lower case; most are like that. */
 const IS_ASCII = /^[ -~]*$/;
 
 /**
