@@ -9,9 +9,9 @@ export interface Link<T> {
 /**
  * Values in the order in which they were added, for values that come and go with each call.
  *
- * A `Set` or `Map` gets a new table every few changes, and each table refers to the next. Once the garbage collector
- * counts one of them as old, everything that was in a later one stays in memory until the next full collection, and is
- * copied twice before that. A chain has no tables.
+ * A `Set` or `Map` allocates a new table every few changes, and each table refers to the next. Once the garbage
+ * collector has moved one of them to its old generation, all later tables and their values stay in memory until the
+ * next full collection, and are copied twice before that. A chain has no tables.
  */
 export class Chain<T> implements Iterable<T> {
   #first: Link<T> | undefined;
@@ -47,7 +47,7 @@ export class Chain<T> implements Iterable<T> {
     return true;
   }
 
-  /** Goes through the values. Of those, only the one that was given last may be removed meanwhile. */
+  /** Iterates over the values. Meanwhile, only the value that was returned last may be removed. */
   *[Symbol.iterator](): Generator<T> {
     for (let link = this.#first; link; ) {
       const { value, next } = link;

@@ -1,4 +1,4 @@
-/** Counters of a fixed set of events, all of which begin at 0. */
+/** Counters of a fixed set of events. All begin at 0. */
 export class Counts<Name extends string> {
   readonly #counts: Map<Name, number>;
 

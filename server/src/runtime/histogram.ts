@@ -1,4 +1,4 @@
-/** Counts values by range, and sums them up. Recording a value allocates nothing. */
+/** Counts values by range, and keeps their sum. Recording a value allocates nothing. */
 export class Histogram {
   /** Upper bounds of the ranges, ascending and inclusive; the last range has none. */
   readonly bounds: readonly number[];

@@ -1,15 +1,17 @@
 import { setImmediate as immediate } from "node:timers/promises";
 
-/** How long clients' input may hold the event loop, all of it together, before others get a turn. In milliseconds. */
+/**
+ * Time for which the input of all clients together may hold the event loop before others get a turn, in milliseconds.
+ */
 const MAX_HOLD_MS = 10;
 
 /** Time when this turn's first work began; monotonic, in milliseconds. */
 let startedAtMs: number | undefined;
 
 /**
- * Returns whether this turn of the event loop has been held for long enough. Code that may find endless work in its
- * input asks this between pieces, and then lets the loop turn. All share one clock, since many who each take a little
- * hold the loop as long as one.
+ * Returns whether this turn of the event loop has lasted long enough. Code that may find endless work in its input
+ * checks this between pieces, and then yields to the loop. All such code shares one clock: many small pieces of work
+ * hold the loop as long as one large one.
  */
 export function isTurnOver(maxHoldMs = MAX_HOLD_MS): boolean {
   const nowMs = performance.now();
@@ -23,16 +25,16 @@ export function isTurnOver(maxHoldMs = MAX_HOLD_MS): boolean {
 }
 
 /**
- * Age of a turn up to which short work may begin in it. Follow-up work, such as encoding an answer, runs in the same
- * turn. In milliseconds.
+ * Longest age of a turn at which short work may still begin in it, in milliseconds. It leaves time for follow-up work,
+ * such as encoding an answer, in the same turn.
  */
 const MAX_AGE_FOR_SHORT_WORK_MS = 4;
 let waiting = 0;
 
 /**
  * Returns whether a short piece of work, one of possibly many, can begin at once; otherwise it waits with {@link
- * timeInTurn}. Awaiting that without asking first would be wrong: all who come in one turn would be let in before the
- * first of them begins.
+ * timeInTurn}. Awaiting that in every case would be wrong: all that arrive in one turn would be let in before the first
+ * of them begins.
  */
 export function hasTimeInTurn(): boolean {
   return waiting === 0 && !isTurnOver(MAX_AGE_FOR_SHORT_WORK_MS);
@@ -51,7 +53,7 @@ export function nextTurn(): Promise<void> {
   return immediate();
 }
 
-/** How many queued callbacks resume per turn. Each may hold the turn for one piece of its work. */
+/** Queued callbacks that resume in each turn. Each may hold the turn for one piece of its work. */
 const MAX_RESUMED = 2;
 const queue: (() => void)[] = [];
 
@@ -64,13 +66,13 @@ export function queueForTurn(goOn: () => void): void {
 }
 
 function resumeSome(): void {
-  // Begins this turn's clock, so that short work behind counts what is done here.
+  // Starts the clock of this turn, so that short work that follows counts the time spent here.
   isTurnOver();
   for (const goOn of queue.splice(0, MAX_RESUMED)) goOn();
   if (queue.length > 0) setImmediate(resumeSome);
 }
 
-/** Resolves in a later turn that is shared with few others, between two pieces of long work. */
+/** Resolves in a later turn that few others share. For use between two pieces of long work. */
 export function nextSharedTurn(): Promise<void> {
   return new Promise(queueForTurn);
 }

@@ -1,7 +1,7 @@
-/** Lets a fixed number of holders work at once. The others wait in line, in which owners take turns. */
+/** Lets a fixed number of holders work at the same time. The others wait in line, and their owners take turns. */
 export class Permits {
   #free: number;
-  /** Waiters by owner, in the order of their next turn. No line in here is empty. */
+  /** Waiters by owner, in the order of the owners' next turns. No owner's line is empty. */
   readonly #lines = new Map<unknown, Set<() => void>>();
 
   constructor(count: number) {
@@ -9,8 +9,8 @@ export class Permits {
   }
 
   /**
-   * Resolves when it is the caller's turn; `release` then has to be called, once. Rejects with the signal's reason as
-   * soon as it is aborted. The number of waiters has no bound here: each belongs to a call under way, and those are
+   * Resolves when it is the caller's turn; `release` must then be called once. Rejects with the signal's reason as soon
+   * as the signal is aborted. The number of waiters has no bound here: each belongs to a call in flight, and those are
    * bounded.
    *
    * @param owner Owner of the request. However many requests one owner has in line, the others wait for one of them at
@@ -46,7 +46,7 @@ export class Permits {
     else this.#free += 1;
   }
 
-  /** Takes the first waiter of the owner whose turn it is. That owner then lets the others go first. */
+  /** Takes the first waiter of the owner whose turn it is. That owner then goes to the end of the line. */
   #next(): (() => void) | undefined {
     for (const [owner, line] of this.#lines) {
       const [next] = line;

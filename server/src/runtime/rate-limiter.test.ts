@@ -45,7 +45,7 @@ test("a flood of keys frees neither the one that goes on spending nor refuses a 
     if (i % 50 === 0) expect(limiter.spend("abuser")).toBeGreaterThan(0);
   }
   expect(limiter.spend("innocent")).toBe(0);
-  // The control: a key that is quiet meanwhile is forgotten, so the memory is bounded.
+  // The control: a key that is quiet meanwhile is forgotten, so memory is bounded.
   for (let i = 0; i < 300; i++) limiter.spend(`another ${i}`);
   expect(limiter.spend("abuser")).toBe(0);
 });

@@ -1,25 +1,25 @@
 export interface RateLimiterOptions {
   /** Cost that a key may spend in a second. */
   perSecond: number;
-  /** Cost that a key that has spent nothing may spend at once. */
+  /** Cost that a key may spend at once after it has spent nothing for a while. */
   burst: number;
-  /** Keys that are remembered at least; twice as many at most. */
+  /** Fewest keys that are remembered; there can be twice as many. */
   maxKeys: number;
   /** Returns a monotonic time in milliseconds. */
   now?: (() => number) | undefined;
 }
 
-/** Time at which a key has nothing spent any more: the "theoretical arrival time" of GCRA, in milliseconds. */
+/** Time at which a key's spending is paid off: the "theoretical arrival time" of GCRA, in milliseconds. */
 interface Debt {
   untilMs: number;
 }
 
 /**
- * Limits how often each key spends, by the generic cell rate algorithm: one number a key, no timers, and what is
- * refused costs nothing.
+ * Limits how often each key spends, by the generic cell rate algorithm. It needs one number for each key and no timers,
+ * and a refused request costs nothing.
  *
- * The keys that spent last are remembered. One that is forgotten begins anew, so that whoever fills the memory with
- * made-up keys takes nothing from others; a key that goes on spending is never forgotten.
+ * The keys that spent last are remembered; a forgotten one begins anew. Filling the memory with made-up keys therefore
+ * takes nothing from others, and a key that goes on spending is never forgotten.
  */
 export class RateLimiter {
   readonly #intervalMs: number;
@@ -37,13 +37,13 @@ export class RateLimiter {
     this.#now = now;
   }
 
-  /** Spends one, if the key may. Returns 0, or the milliseconds after which it may. */
+  /** Spends one, if the key may. Returns 0, or the milliseconds to wait until it may. */
   spend(key: string): number {
     const nowMs = this.#now();
     const debt = this.#debtOf(key);
     const untilMs = Math.max(debt.untilMs, nowMs) + this.#intervalMs;
     const waitMs = untilMs - nowMs - this.#burstMs;
-    // Sums of fractions may differ from what they add up to by a trifle.
+    // Sums of fractions have tiny rounding errors.
     if (waitMs > 1e-6) return waitMs;
     debt.untilMs = untilMs;
     return 0;
@@ -54,7 +54,7 @@ export class RateLimiter {
     this.#debtOf(key).untilMs -= this.#intervalMs;
   }
 
-  /** Returns how many more the key may spend now, and the milliseconds until it has its whole burst again. */
+  /** Returns how many more the key may spend now, and the milliseconds until its whole burst is available again. */
   stateOf(key: string): { left: number; fullInMs: number } {
     const spentMs = Math.max(0, this.#debtOf(key).untilMs - this.#now());
     return { left: Math.floor((this.#burstMs - spentMs + 1e-6) / this.#intervalMs), fullInMs: spentMs };

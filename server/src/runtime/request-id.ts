@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 /** Printable ASCII without spaces or quotes: safe in a header, a log line and a shell. */
 const VALID = /^[\w.:/+=@-]{1,128}$/;
 
-/** Room for the text of a UUID. */
+/** Room for a UUID as text. */
 const text = Buffer.alloc(36);
 
 /** Returns the caller's `x-request-id` if it is valid, else a new one. */
@@ -12,8 +12,8 @@ export function requestIdFrom(header: string | string[] | undefined): string {
 }
 
 /**
- * Creates a UUID of version 4, as a text in one piece. Node joins it from many small strings, which stay in memory as
- * long as it does; there is one for each call.
+ * Creates a UUID of version 4, as one flat string. Node.js joins it from many small strings, which stay in memory as
+ * long as it does, and there is one for each call.
  */
 function newRequestId(): string {
   text.write(randomUUID(), "latin1");
