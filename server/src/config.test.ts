@@ -102,7 +102,7 @@ test(".env.example has every setting that is read, with its default, and sets no
   const settings = parseEnvFile(Buffer.from(text.replaceAll(/^#(?! )/gm, "")), ".env.example");
   expect(Object.keys(settings).sort()).toEqual(settingNames());
   expect(parse(settings)).toEqual(parse({}));
-  // The control: another value is seen.
+  // The control: a different value is noticed.
   expect(parse({ ...settings, PORT: "8081" })).not.toEqual(parse({}));
 });
 

@@ -26,7 +26,10 @@ export interface Config {
   readonly databaseConnections: number;
   /** Longest time that a call waits for PostgreSQL. */
   readonly databaseTimeoutMs: number;
-  /** Absolute path of the key that a server without any other makes; undefined with a database in memory. */
+  /**
+   * Absolute path of the development key, which a server without any other key makes. Undefined with a database in
+   * memory.
+   */
   readonly developmentKeyPath: string | undefined;
   readonly tls: TlsConfig | undefined;
   readonly auth: AuthConfig;
@@ -61,7 +64,9 @@ const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"
 /**
  * Reads the settings from environment variables; an empty one counts as not set.
  *
- * @param namesInFile Variables of `.env`, all of which are mostly settings: one that is nearly a setting is refused.
+ * @param namesInFile Names of the variables in `.env`. Nearly all of them are settings, so a name close to a setting's
+ * is refused as a typo.
+ *
  * @throws ConfigError
  */
 export function parseConfig(env: Env, sources: FileSources, namesInFile: readonly string[] = []): Config {
@@ -124,8 +129,8 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
   if (config.probePort === config.port) problems.push("PROBE_PORT: must be another than PORT");
   if (config.rateLimit.burst !== 0 && config.rateLimit.perSecond === 0)
     problems.push("RATE_LIMIT_BURST: needs RATE_LIMIT_PER_SECOND");
-  // A process of SQLite's groups its writes into commits and keeps users in memory; another one would wait for each of
-  // its commits, and know nothing of them.
+  // A process with SQLite groups its own writes into commits and keeps users in memory. A second one would wait for
+  // each of those commits, and would not see the changes.
   if (config.workers > 1 && !isPostgresUrl(read.text("DATABASE_URL") ?? "")) {
     problems.push("WORKERS: must be 1 with SQLite, which has one writer; several need PostgreSQL");
   }
@@ -148,7 +153,7 @@ export function parseConfig(env: Env, sources: FileSources, namesInFile: readonl
 }
 
 /**
- * Reads only the settings of TLS and their files, as they are now; the other settings may be wrong.
+ * Reads only the settings of TLS and their files, as they are now. Faults in other settings do not matter.
  *
  * @throws ConfigError
  */
@@ -160,7 +165,7 @@ export function parseTlsSettings(env: Env, sources: FileSources): TlsConfig {
 }
 
 /**
- * Reads only where the database is; the other settings may be wrong.
+ * Reads only the database's settings. Faults in other settings do not matter.
  *
  * @throws ConfigError
  */
@@ -172,9 +177,11 @@ export function parseDatabaseSetting(env: Env, sources: FileSources): DatabaseCo
 }
 
 /**
- * Reads a database that a command names: a URL as DATABASE_URL has it, or the name of a variable with one.
+ * Reads the database that an argument of a command names: by a URL in the form of DATABASE_URL, or by a variable that
+ * holds one.
  *
  * @param name Name of the argument, for the problem.
+ *
  * @throws ConfigError
  */
 export function parseDatabaseArgument(name: string, argument: string, env: Env, sources: FileSources): DatabaseConfig {
@@ -189,7 +196,7 @@ export function parseDatabaseArgument(name: string, argument: string, env: Env, 
   }
 }
 
-/** On loopback whoever can call may see what can be called; elsewhere a token shows that the caller is known. */
+/** On loopback, anyone who can call may see the contracts. Elsewhere a token shows that the caller is known. */
 function parseReflection(read: Reader, host: string | undefined): Config["reflection"] {
   if (!readSwitch(read, "REFLECTION", isLocal(host))) return "off";
   return isLocal(host) ? "open" : "token";

@@ -94,7 +94,8 @@ test("the contract has the sizes of pages", () => {
 });
 
 /**
- * Numbers in the rows of the documented table of limits, in order: those of the first two cells, then those with a unit.
+ * Numbers that the table of limits in the docs must show, by row and in order: those of the first two cells, then those
+ * with a unit.
  */
 const numbers: Readonly<Record<string, readonly string[]>> = {
   "unary calls in flight": [],

@@ -5,11 +5,11 @@ import type { TokenKeys, TokenVerifierOptions } from "../rpc/auth/token-verifier
 import { isLoopback } from "./host.ts";
 
 export interface AuthConfig extends Omit<TokenVerifierOptions, "keys"> {
-  /** Undefined means a development key. Only ever so on loopback. */
+  /** Undefined means a development key, and is only allowed on loopback. */
   readonly keys: TokenKeys | undefined;
 }
 
-/** Reads where the keys of tokens are, and what tokens have to say. */
+/** Reads which keys verify tokens, and which claims a token must have. */
 export function parseAuth(read: Reader, problems: string[]): AuthConfig {
   const { secrets, jwksUrl, issuer, audience } = parseSigning(read, problems);
   const maxStaleMs = read.milliseconds("AUTH_JWKS_MAX_STALE_MS", settings.authJwksMaxStaleMs);

@@ -8,14 +8,14 @@ const FILE = "TLS_CLIENT_SCOPES_FILE";
 const EXAMPLE = "URI:spiffe://example.org/importer=users:read users:write";
 
 export interface ClientScopesSources extends FileSources {
-  /** Scopes that there are. */
+  /** Known scopes. */
   scopes: readonly string[];
 }
 
 /**
- * Reads the scopes of clients by an identity of their certificates: entries such as
- * `URI:spiffe://example.org/importer=users:read users:write`, in the setting with
- * commas between them, in the file one a line, with comments behind `#`. Adds faults to `problems`.
+ * Reads the scopes of clients by an identity of their certificates. An entry has the form
+ * `URI:spiffe://example.org/importer=users:read users:write`. The setting separates entries by commas; the file has one
+ * a line, and comments behind `#`. Adds faults to `problems`.
  */
 export function parseClientScopes(
   read: Reader,
@@ -49,9 +49,9 @@ export function parseClientScopes(
   return scopesOf;
 }
 
-/** Returns what is wrong in words if it is no entry. */
+/** Returns the parsed entry or, for a text that is not an entry, a description of the fault. */
 function parseEntry(text: string, known: readonly string[]): { identity: string; scopes: string[] } | string {
-  // The scopes have no equals sign; a URI may.
+  // A URI may contain an equals sign, and scopes do not: the last one separates them.
   const [, kind, name = "", list = ""] = /^(URI|DNS|email):(\S+?)\s*=([^=]*)$/.exec(text) ?? [];
   if (kind === undefined) {
     return `${JSON.stringify(text)} is not an identity, of the kind URI, DNS or email, and its scopes, such as ${EXAMPLE}`;

@@ -1,8 +1,11 @@
-/** A name of two letters more or less is mostly another one; in short names one letter is enough for that. */
+/**
+ * Most changes of a known name that are counted as a typo. Beyond two it is more likely another name; a short name may
+ * differ in one letter only.
+ */
 const MAX_EDITS = 2;
 const SHORT_NAME_LENGTH = 5;
 
-/** Returns the known name that a name is probably meant to be; undefined for a known one, and for one unlike them all. */
+/** Returns the known name that is probably meant. Undefined if the name is known itself, or is not close to any. */
 export function findMistyped(name: string, knownNames: Iterable<string>): string | undefined {
   const known = new Set(knownNames);
   if (known.has(name)) return undefined;
@@ -13,8 +16,8 @@ export function findMistyped(name: string, knownNames: Iterable<string>): string
 }
 
 /**
- * Returns how many letters have to be changed, added, left out or exchanged with the next to make one word of the
- * other: the optimal string alignment distance.
+ * Returns the number of edits that turn one word into the other. An edit changes, adds or removes a letter, or swaps
+ * two neighbours (optimal string alignment distance).
  */
 function editsBetween(a: string, b: string): number {
   let twoAgo: number[] = [];

@@ -1,6 +1,6 @@
 import type { Reader } from "@rollcall/shared/settings/reader";
 
-/** Schemes whose pages have no origin of their own, or that no page is loaded from. */
+/** Schemes of pages that have no origin of their own, and schemes that no page is loaded from. */
 const WITHOUT_ORIGIN = ["about:", "blob:", "data:", "file:", "ftp:", "javascript:"];
 
 /**
@@ -30,7 +30,7 @@ function problemOf(text: string): string | undefined {
   return origin === text ? undefined : `is not what a browser sends; write ${JSON.stringify(origin)}`;
 }
 
-/** Returns the origin, unlike `url.origin` also for schemes that only an application knows. */
+/** Returns the origin. Unlike `url.origin`, it also knows schemes that an application defines. */
 function originOf({ protocol, host }: URL): string {
   return `${protocol}//${host}`;
 }

@@ -3,11 +3,11 @@ import type { Reader } from "@rollcall/shared/settings/reader";
 /** Where traces and metrics are sent by OTLP over HTTP. */
 export interface OtlpConfig {
   readonly endpoint: string;
-  /** Part of the traces that begin here that is recorded, from 0 to 1. */
+  /** Share of the traces that begin here that is recorded, from 0 to 1. */
   readonly sampleRatio: number;
 }
 
-/** Reads OTEL_EXPORTER_OTLP_ENDPOINT and what belongs to it; undefined if nothing is to be exported. */
+/** Reads OTEL_EXPORTER_OTLP_ENDPOINT and its related settings. Returns undefined if nothing is to be exported. */
 export function parseOtlp(read: Reader, problems: string[]): OtlpConfig | undefined {
   const endpoint = read.text("OTEL_EXPORTER_OTLP_ENDPOINT");
   const ratio = read.text("OTEL_TRACES_SAMPLER_ARG") ?? "1";

@@ -26,10 +26,10 @@ const VERIFY = { require: "nothing", "verify-ca": "issuer", "verify-full": "all"
 /**
  * Reads a URL such as `postgres://user:password@host:5432/database?sslmode=verify-full`.
  *
- * @returns The settings, or what is wrong with the URL: in words, and without any part that may be a password.
+ * @returns The settings or, for a bad URL, a description of the fault. It never quotes a part that may be a password.
  */
 export function parsePostgresUrl(url: string, files: FileSources): PostgresConfig | string {
-  // URLs of other schemes may lack a host behind the user; `URL` does not read them.
+  // URLs of schemes other than http may have a user and no host; `URL` refuses to parse them.
   const hasNoHost = /^\w+:\/\/[^/?]*@[/?]/.test(url);
   const parsed = URL.parse(hasNoHost ? url.replace("@", "@localhost") : url);
   if (/^[^/]*\/\/[^/?]*,/.test(url))
@@ -47,7 +47,7 @@ export function parsePostgresUrl(url: string, files: FileSources): PostgresConfi
   }
   for (const name of parsed.searchParams.keys()) {
     if (!PARAMETERS.includes(name)) {
-      // The name itself may be a part of a password with a ? in it.
+      // The unknown name is not quoted: if a password contains a `?`, the name may be a part of it.
       return `takes the parameters ${PARAMETERS.join(", ")}, and no others; a ? in a password is written as %3F`;
     }
   }
