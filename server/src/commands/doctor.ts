@@ -9,13 +9,14 @@ import { checkMemory, checkNode, checkOpenFiles } from "./checks/machine.ts";
 import { checkPort } from "./checks/port.ts";
 import type { CommandIo } from "./io.ts";
 
-/** Something that a server needs is not there. The message has the number of such findings. */
+/** Something that a server needs is missing. The message has the number of such findings. */
 export class DoctorError extends Error {
   override name = "DoctorError";
 }
 
 /**
- * Checks what a server with these settings needs, and prints a line for each finding with what to do. Changes nothing.
+ * Checks everything that a server with these settings needs. Prints a line for each finding, with what to do about it.
+ * Changes nothing.
  *
  * @throws DoctorError when something would keep a server from serving.
  */

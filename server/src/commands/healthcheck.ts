@@ -3,17 +3,17 @@ import https from "node:https";
 import { type Config, parseConfig } from "../config.ts";
 import type { CommandIo } from "./io.ts";
 
-/** Time for the whole answer: less than an orchestrator waits for its check. */
+/** Time for the whole answer: less than an orchestrator gives its check. */
 const TIMEOUT_MS = 4_000;
-/** The answer has some 60 bytes. */
+/** Largest answer that is read; the real one has some 60 bytes. */
 const MAX_ANSWER_BYTES = 4_096;
 
-/** The server is not ready, or not there. The message says why. */
+/** The server is not ready, or does not answer. The message says why. */
 export class HealthError extends Error {
   override name = "HealthError";
 }
 
-/** Asks the server with these settings on this machine whether it is ready. @throws ConfigError | HealthError */
+/** Asks the server that has these settings, on this machine, whether it is ready. @throws ConfigError | HealthError */
 export async function healthcheck(io: CommandIo): Promise<void> {
   const { status, body } = await askReadiness(parseConfig(io.env, io, io.namesInFile), io.signal);
   if (status !== 200) throw new HealthError(`not ready: ${body}`);
@@ -38,7 +38,7 @@ export function askReadiness(
       path: "/readyz",
       headers: { host: "localhost" },
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
-      // The server's name is not the one of its certificate here. Nothing secret is sent.
+      // The name in the certificate is not the one that is called here. Nothing secret is sent, so it is not checked.
       rejectUnauthorized: false,
       agent: false,
     };

@@ -1,4 +1,4 @@
-/** The arguments make no command. The message says why. */
+/** The arguments are not a valid command. The message says why. */
 export class CommandUsageError extends Error {
   override name = "CommandUsageError";
 }

@@ -6,7 +6,7 @@ import { openBulkReader } from "../../repository/open.ts";
 import { describeOpenFile, describeOpenFolder } from "../../repository/sqlite/file-access.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
-/** Opens the database to read, which changes nothing and may be done while a server runs. */
+/** Opens the database read-only. That changes nothing and is safe while a server runs. */
 export async function checkDatabase(database: DatabaseConfig): Promise<Finding[]> {
   if (database.kind === "postgres") return await readDatabase(database, "PostgreSQL", []);
   const { path } = database;
@@ -33,7 +33,7 @@ async function readDatabase(database: DatabaseConfig, name: string, dangers: rea
   }
 }
 
-/** Returns the folder itself, or the one above it in which it would be made. */
+/** Returns the folder itself or, if it does not exist, the one in which it would be made. */
 export function nearestFolder(path: string): string {
   return existsSync(path) || dirname(path) === path ? path : nearestFolder(dirname(path));
 }

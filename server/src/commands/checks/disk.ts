@@ -7,11 +7,11 @@ import { nearestFolder } from "./database.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
 const MIB = 1024 ** 2;
-/** Less than this, and a server could not write for long: its log alone (WAL) may have 16 MiB. */
+/** Least free space: the write-ahead log alone may take 16 MiB, so a server with less could soon write no more. */
 const LEAST_BYTES = 64 * MIB;
 const LITTLE_BYTES = 1_024 * MIB;
 
-/** Checks how much room the disk of the database has: for a while, and for a backup beside it. */
+/** Checks the free space on the database's disk: enough to run for a while, and for a backup beside the database. */
 export async function checkDisk(database: DatabaseConfig): Promise<Finding[]> {
   if (database.kind === "postgres" || database.path === ":memory:") return [];
   const { path } = database;

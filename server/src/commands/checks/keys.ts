@@ -4,7 +4,7 @@ import { fetchKeySet } from "../../rpc/auth/fetch-key-set.ts";
 import { parseKeySet } from "../../rpc/auth/key-set.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
-/** Checks what tokens are verified with; fetches an identity provider's keys. */
+/** Checks the keys that tokens are verified with; fetches those of an identity provider. */
 export async function checkKeys({ keys }: AuthConfig): Promise<Finding[]> {
   if (!keys) return [ok("tokens: the development key, for this machine alone")];
   if ("secret" in keys) {
@@ -16,7 +16,7 @@ export async function checkKeys({ keys }: AuthConfig): Promise<Finding[]> {
     const unusable = leftOut.map(({ kid, reason }) => warn(`tokens: key ${kid ?? "without a kid"} ${reason}`));
     return [ok(`tokens: ${found.length} keys of the identity provider`), ...unusable];
   } catch (error) {
-    // fetch hides the reason in the cause.
+    // fetch only says that it failed; its cause has the reason.
     const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
     return [
       fail(

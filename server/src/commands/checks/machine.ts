@@ -8,14 +8,17 @@ import { type Finding, fail, ok, warn } from "./finding.ts";
 const OTHER_FILES = 256;
 /** `localhost` listens on two addresses, each with connections of its own. */
 const MAX_ADDRESSES = 2;
-/** Memory of a start with room for what calls may hold (`maxHeldBytes`), and as much for what they make of it. */
+/**
+ * Memory to start with, plus the bytes that calls may hold (`maxHeldBytes`), plus as much for the objects parsed from
+ * them.
+ */
 const NEEDED_MEMORY_BYTES = 640 * 1024 ** 2;
 
 export function checkNode(version: string): Finding {
   return isSupportedNode(version) ? ok(`Node.js ${version}`) : fail(`Node.js ${version}: install ${NEEDED_NODE}`);
 }
 
-/** Checks how many descriptors the process may have, where the system says it (Linux). */
+/** Checks how many descriptors the process may have, on systems that report it (Linux). */
 export function checkOpenFiles(path = "/proc/self/limits"): Finding {
   const needed = MAX_ADDRESSES * defaultConnectionLimits.maxConnections + OTHER_FILES;
   const [, soft = ""] = /^Max open files\s+(\S+)/m.exec(readIfThere(path)) ?? [];

@@ -4,7 +4,7 @@ import { reservePort } from "../../workers/reserve-port.ts";
 import { askReadiness } from "../healthcheck.ts";
 import { type Finding, fail, ok, warn } from "./finding.ts";
 
-/** Checks whether the port is free, or what answers on it. */
+/** Checks whether the port is free or, if it is not, which server answers on it. */
 export async function checkPort(config: Config, signal: AbortSignal): Promise<Finding[]> {
   const { host, port } = config;
   try {
