@@ -12,7 +12,7 @@ import type { Access, CallableService } from "./openapi/document.ts";
 export interface ReferenceOptions {
   /** All mounted methods, in the order in which they are shown. */
   methods: readonly DescMethod[];
-  /** Returns what a method asks of its callers; undefined for one that is denied, and is left out. */
+  /** Returns the permission that a method's callers need. Undefined for a denied method, which is left out. */
   permissionOf(method: DescMethod): Permission | undefined;
   /** Comments of further contracts, by the full names of their subjects. */
   comments?: Readonly<Record<string, string>> | undefined;
@@ -30,7 +30,7 @@ export interface Reference {
   guide(baseUrl: string): string;
 }
 
-/** Describes the mounted services. This, and the page, take some tens of milliseconds: make each once. */
+/** Describes the mounted services. This and the page take some tens of milliseconds each, so make them once. */
 export function createReference({ methods, permissionOf, comments = {} }: ReferenceOptions): Reference {
   const services = callableServices(methods, permissionOf);
   const document = createDocument({

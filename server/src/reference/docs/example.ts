@@ -1,7 +1,7 @@
 import type { OpenApiDocument, Operation } from "../openapi/document.ts";
 import { nameOfRef, type Schema } from "../openapi/schema.ts";
 
-/** Texts of the formats that have a form. */
+/** Example texts for the formats that have a fixed form. */
 const FORMATS: Readonly<Record<string, string>> = {
   email: "ada@example.com",
   uuid: "018f3b1c-0000-7000-8000-000000000000",
@@ -9,10 +9,10 @@ const FORMATS: Readonly<Record<string, string>> = {
   uri: "https://example.com",
 };
 
-/** Nested messages that an example goes into. */
+/** Depth of nested messages that an example shows. */
 const MAX_DEPTH = 4;
 
-/** Returns an example of a message with the fields that it can't lack; texts to fill in are "…". */
+/** Returns an example of a message with its required fields; texts to fill in are "…". */
 export function exampleOf(schema: Schema, schemas: Readonly<Record<string, Schema>>, depth = 0): unknown {
   if (schema.$ref) return exampleOf(schemas[nameOfRef(schema.$ref)] ?? {}, schemas, depth);
   const { examples, const: constant, enum: values, type, format = "", minimum = 0, properties = {} } = schema;

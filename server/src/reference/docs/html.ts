@@ -1,4 +1,4 @@
-/** Text of HTML. */
+/** Piece of HTML, with its values escaped. */
 export class Html {
   readonly text: string;
 
@@ -9,7 +9,7 @@ export class Html {
 
 export type HtmlValue = Html | string | number | undefined | readonly HtmlValue[];
 
-/** Template of HTML. Values are escaped, unless they are HTML themselves; undefined is nothing. */
+/** Template tag for HTML. It escapes values, unless they are HTML already; undefined renders nothing. */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   let text = parts[0] ?? "";
   for (const [index, value] of values.entries()) text += toText(value) + (parts[index + 1] ?? "");
@@ -27,7 +27,7 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Joins values by a text or an element. */
+/** Joins values with a separator, a text or an element. */
 export function join(values: readonly HtmlValue[], separator: HtmlValue): HtmlValue[] {
   return values.flatMap((value, index) => (index === 0 ? [value] : [separator, value]));
 }

@@ -152,7 +152,7 @@ function code(text: string): Html {
   return html`<pre><code>${text}</code></pre>`;
 }
 
-/** Returns the names of the types that other types have in them, in the order of their names. */
+/** Returns the names of the types that are used inside other types, sorted. */
 function innerTypes(schemas: Readonly<Record<string, Schema>>): string[] {
   const names = new Set<string>();
   const visit = (schema: Schema | boolean | undefined): void => {
@@ -169,7 +169,7 @@ function resolve(schema: Schema | undefined, schemas: Readonly<Record<string, Sc
   return schema?.$ref ? (schemas[nameOfRef(schema.$ref)] ?? {}) : (schema ?? {});
 }
 
-/** Lets a full name break behind its dots. */
+/** Lets a browser break a full name behind its dots. */
 function breakable(name: string): HtmlValue {
   return join(name.split(/(?<=\.)/), html`<wbr>`);
 }
@@ -178,7 +178,7 @@ function shortName(name: string): string {
   return name.split(".").at(-1) ?? name;
 }
 
-/** Returns the fragment of a method, such as `user.v1.UserService.GetUser`. */
+/** Returns the URL fragment of a method, such as `user.v1.UserService.GetUser`. */
 function idOf(path: string): string {
   return path.slice(1).replace("/", ".");
 }

@@ -1,7 +1,7 @@
 import { nameOfRef, type Schema } from "../openapi/schema.ts";
 import { type Html, type HtmlValue, html, join } from "./html.ts";
 
-/** Ranges of 32-bit integers, which the name of the type says. */
+/** Ranges of 32-bit integers. They are not shown, since the type's name implies them. */
 const TYPE_BOUNDS = new Set([-(2 ** 31), 2 ** 31 - 1, 2 ** 32 - 1]);
 
 /** Renders the type of a value, with a link to a type of the document. */
@@ -21,7 +21,7 @@ export function typeWords(schema: Schema): Html {
   return html`${join([type, format ?? contentEncoding].filter(Boolean), ", ")}`;
 }
 
-/** Renders what a value has to be beside its type, as a list of short rules. */
+/** Renders a value's rules beyond its type, as a list of short texts. */
 export function ruleWords(schema: Schema): HtmlValue[] {
   const { anyOf, items, enum: values, not, uniqueItems, pattern, format } = schema;
   const rules: HtmlValue[] = [

@@ -21,7 +21,7 @@ const DESCRIPTION = `Every method is a POST of JSON to its path; a read is a GET
 
 A token, \`authorization: Bearer …\`, names its caller and the scopes that methods ask for.`;
 
-/** Details that errors may have. */
+/** Types of the details that an error may have. */
 const errorDetails = [BadRequestSchema, ErrorInfoSchema, ResourceInfoSchema, RetryInfoSchema];
 
 /** Describes services as OpenAPI 3.1. The same services give the same document. */

@@ -8,7 +8,7 @@ export const ERROR = "connect.Error";
 export const ERROR_DETAIL = "connect.ErrorDetail";
 export const END_STREAM = "connect.EndStream";
 
-/** Meaning of each code here, and how to act on it. */
+/** Meaning of each code in this service, and how to act on it. */
 const meanings: Readonly<Record<Code, string>> = {
   [Code.Canceled]: "the caller ended the call",
   [Code.Unknown]: "an error without a code",

@@ -1,7 +1,9 @@
 import { ScalarType } from "@bufbuild/protobuf";
 import type { Schema } from "./schema.ts";
 
-/** Numbers in texts: JSON's own numbers lose the digits of large ones (protobuf.dev/programming-guides/json). */
+/**
+ * Texts with a number: JSON's own numbers lose the last digits of large ones (protobuf.dev/programming-guides/json).
+ */
 const signed64: Schema = { type: "string", format: "int64", pattern: "^-?[0-9]{1,19}$" };
 const unsigned64: Schema = { type: "string", format: "uint64", pattern: "^[0-9]{1,20}$" };
 const signed32: Schema = { type: "integer", format: "int32", minimum: -(2 ** 31), maximum: 2 ** 31 - 1 };

@@ -89,7 +89,7 @@ function inFile(message: NonNullable<MessageInitShape<typeof FileDescriptorProto
 
 const validator = createValidator();
 
-/** Returns whether a server takes a message: it can be parsed, and keeps the rules. */
+/** Returns whether a server accepts a message: it can be parsed, and keeps the rules. */
 function isTaken(type: DescMessage, json: JsonValue): boolean {
   try {
     return validator.validate(type, fromJson(type, json)).kind === "valid";
@@ -104,7 +104,7 @@ function schemasOf(type: DescMessage) {
   return schemas.all();
 }
 
-/** Expects of each message that it is valid by its schema if, and only if, a server takes it. */
+/** Expects each message to be valid by its schema if, and only if, a server accepts it. */
 function expectAgreement(type: DescMessage, messages: readonly JsonValue[]): void {
   const ajv = new Ajv2020({ strict: false });
   addFormats.default(ajv);

@@ -8,11 +8,11 @@ import { describe, refTo, type Schema } from "./schema.ts";
 export interface MessageSchemasOptions {
   /** Returns the comment of what has a full name. */
   commentOf(name: string): string | undefined;
-  /** Returns the names of fields that a message can't lack, since the zero value breaks a rule. */
+  /** Returns the names of required fields: those whose zero value breaks a rule. */
   missingIn(schema: DescMessage): ReadonlySet<string>;
 }
 
-/** Schemas of messages and enums in Protobuf's JSON form, each made when something first refers to it. */
+/** Schemas of messages and enums in Protobuf's JSON form. Each is made when it is first referred to. */
 export class MessageSchemas {
   readonly #options: MessageSchemasOptions;
   readonly #types = new Map<string, DescMessage | DescEnum>();
@@ -32,7 +32,7 @@ export class MessageSchemas {
     return this.#add(type, this.#answered);
   }
 
-  /** Returns all schemas by their names, in the order of those. */
+  /** Returns all schemas by their names, sorted. */
   all(): Record<string, Schema> {
     const names = [...this.#types.keys()].sort();
     return Object.fromEntries(names.map((name) => [name, this.#schemaOf(name)]));
@@ -129,7 +129,7 @@ function elementOf({ message, enum: enumeration, scalar }: DescField & { fieldKi
   return type ? refTo(type.typeName) : scalarSchemas[scalar ?? ScalarType.STRING];
 }
 
-/** Returns the rules of a message about several of its fields: oneofs as schemas, expressions in words. */
+/** Returns the rules of a message that concern several fields: oneofs as schemas, expressions in words. */
 function choicesOf(type: DescMessage): { choices: Schema[]; notes: string[] } {
   const rules = getOption(type, messageRules);
   const oneofs = type.oneofs.map((oneof) => ({
@@ -139,7 +139,7 @@ function choicesOf(type: DescMessage): { choices: Schema[]; notes: string[] } {
   const jsonNameOf = (name: string) => type.fields.find((field) => field.name === name)?.jsonName ?? name;
   const virtual = rules.oneof.map(({ fields, required }) => ({ fields: fields.map(jsonNameOf), required }));
   const expressions = rules.cel.map(({ id, message, expression }) => {
-    // A rule's id begins with the field that it blames.
+    // A rule's id begins with the name of the field that it is about.
     const [field = ""] = id.split(".", 1);
     return message ? `${field}: ${message}, unless \`${expression}\`` : `\`${expression}\``;
   });

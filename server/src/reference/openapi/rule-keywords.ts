@@ -60,7 +60,7 @@ export function numberKeywords(values: RuleValues): Schema {
   const most = lt ?? lte ?? Number.POSITIVE_INFINITY;
   values.drop("finite");
   return {
-    // Where the least is above the most, the rule means what is outside (buf/validate/validate.proto).
+    // If the least value is above the greatest, the rule means values outside the two (buf/validate/validate.proto).
     ...(least > most ? { anyOf: [above, below] } : { ...above, ...below }),
     ...setKeywords(values),
     ...values.take("example", (examples) => ({ examples: examples as unknown[] })),

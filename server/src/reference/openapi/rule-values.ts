@@ -3,7 +3,10 @@ import { isReflectMessage, reflect } from "@bufbuild/protobuf/reflect";
 import { type FieldRules, FieldRulesSchema } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Schema } from "./schema.ts";
 
-/** Values that the rules of one type set, such as the `max_len` of a string. Each is taken once. */
+/**
+ * Values that a type's rules set, such as the `max_len` of a string. Each is taken once, and the rest is shown in
+ * words.
+ */
 export class RuleValues {
   readonly #values: Map<string, unknown>;
 
@@ -11,7 +14,7 @@ export class RuleValues {
     this.#values = new Map(values);
   }
 
-  /** Reads what a field's rules say of its type; of a field without such rules, nothing. */
+  /** Reads a field's rules for its type; without such rules there are no values. */
   static of({ type }: FieldRules): RuleValues {
     const values = new Map<string, unknown>();
     const schema = FieldRulesSchema.fields.find(({ localName }) => localName === type.case)?.message;
@@ -21,7 +24,7 @@ export class RuleValues {
     return new RuleValues(values);
   }
 
-  /** Takes a value, if it is set, and returns the keywords for it. */
+  /** Takes a value, if it is set, and returns the keywords that `toKeywords` makes of it; otherwise none. */
   take(name: string, toKeywords: (value: unknown) => Schema): Schema {
     return this.#values.has(name) ? toKeywords(this.#remove(name)) : {};
   }
@@ -31,12 +34,12 @@ export class RuleValues {
     return this.#values.has(name) ? Number(this.#remove(name)) : undefined;
   }
 
-  /** Leaves out values that are shown in another way, or not at all. */
+  /** Drops values that are shown in another way, or not at all. */
   drop(...names: string[]): void {
     for (const name of names) this.#values.delete(name);
   }
 
-  /** Returns in words what has not been taken. */
+  /** Returns the values that are left, in words. */
   words(): string[] {
     return [...this.#values].map(([name, value]) =>
       value === true ? name.replaceAll("_", " ") : `${name.replaceAll("_", " ")}: ${JSON.stringify(value)}`,

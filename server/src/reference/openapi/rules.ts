@@ -4,7 +4,7 @@ import { fieldMaskPattern, numberKeywords, setKeywords, stringKeywords } from ".
 import { RuleValues } from "./rule-values.ts";
 import type { Schema } from "./schema.ts";
 
-/** Schema of values that keep rules, and in words the rules that it has no keyword for. */
+/** Schema for a field's rules, and in words the rules that have no keyword in it. */
 export interface Ruled {
   readonly schema: Schema;
   readonly notes: readonly string[];
@@ -31,9 +31,9 @@ function zeroOf({ type }: Schema): unknown {
   return type === "string" ? "" : 0;
 }
 
-/** Returns the keywords for rules, and the others in words. */
+/** Returns the schema keywords for rules, and the rules that have none, in words. */
 function translate(rules: FieldRules, type: Schema, enumeration: DescEnum | undefined): Ruled {
-  // The schema says by itself that a field is required.
+  // The list of required fields shows this one already.
   const told = rules.cel.filter(({ id }) => !id.endsWith(".required"));
   const expressions = told.map(({ message, expression }) => message || `\`${expression}\``);
   const notes = [...expressions, ...rules.celExpression.map((expression) => `\`${expression}\``)];
@@ -96,12 +96,15 @@ function keywordsFor(
     case undefined:
       return {};
     default:
-      // JSON has a 64-bit number as a text, which has no bounds: words name them.
+      // JSON has a 64-bit number as a text, which has no bounds; the bounds are shown in words instead.
       return type.type === "string" ? {} : numberKeywords(values);
   }
 }
 
-/** Takes the lengths of bytes: four characters hold three of them, with or without the padding at the end. */
+/**
+ * Takes the rules for the length of bytes. Base64 needs four characters for three bytes, with or without padding at the
+ * end.
+ */
 function bytesKeywords(values: RuleValues): Schema {
   const exact = values.number("len");
   const least = exact ?? values.number("min_len");
