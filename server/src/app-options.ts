@@ -27,9 +27,9 @@ export interface AppOptions {
   /**
    * Verifies tokens. False lets everybody in: for tests, and for hosts that authenticate callers themselves.
    *
-   * Such a host may trust headers that its proxy sets. It must know that a WebSocket brings the headers of its call
-   * in-band, past the proxy. The usual headers of proxies are taken from the upgrade request alone
-   * (`transport/grpc-websockets/header.ts`); a page can choose any others.
+   * Such a host may trust headers that its proxy sets. Beware: a WebSocket carries the headers of its call in-band,
+   * past the proxy. The usual proxy headers are taken from the upgrade request alone
+   * (`transport/grpc-websockets/header.ts`), but a page can set any other header to any value.
    */
   auth: TokenVerifier | false;
   /** Storage of users; the app closes it. Default: in memory. */
@@ -53,7 +53,9 @@ export interface AppOptions {
    * one. It closes last. Default: none.
    */
   probePort?: number | undefined;
-  /** Lets further processes listen on the same port, and the system spread connections among them. Default false. */
+  /**
+   * Lets further processes listen on the same port; the operating system spreads connections among them. Default false.
+   */
   reusePort?: boolean | undefined;
   /** Serves TLS instead of plaintext. */
   tls?: TlsOptions | undefined;
@@ -74,11 +76,11 @@ export interface AppOptions {
   /** Limits on the streams of a principal. Default: none. */
   streamLimit?: Partial<StreamLimitOptions> | undefined;
   /**
-   * How long `close` first only reports that it is not ready, so that load balancers stop sending requests. In
+   * Time for which `close` only reports that the server is not ready, so that load balancers stop sending requests. In
    * milliseconds.
    */
   shutdownDelayMs?: number | undefined;
-  /** How long `close` then lets open calls run, in milliseconds. */
+  /** Time that `close` then gives open calls to finish, in milliseconds. */
   shutdownGraceMs?: number | undefined;
   /** Origins whose pages may call, exactly as a browser sends them. Default: only the server's own. */
   corsOrigins?: readonly string[] | undefined;
@@ -101,8 +103,8 @@ export interface AppOptions {
   comments?: Readonly<Record<string, string>> | undefined;
   streams?: StreamsOptions | undefined;
   /**
-   * How long changes of users are kept, how many, how often a quiet watcher hears that, how many a watcher may be behind,
-   * and how often lag is measured.
+   * Settings of the change feed: how long and how many changes of users are kept, how often a quiet watcher is sent its
+   * progress, how many changes a watcher may be behind, and how often that lag is measured.
    */
   changes?:
     | Partial<ChangeRetentionOptions & { progressIntervalMs: number; maxLag: number; lagIntervalMs: number }>
@@ -114,8 +116,8 @@ export interface AppOptions {
   openStreams?: Partial<OpenStreamLimits> | undefined;
   webSockets?: Partial<GrpcWebSocketsLimits> | undefined;
   /**
-   * Most log lines a second about refused requests, and as many about refused WebSockets. Of further ones only the
-   * number is logged.
+   * Most log lines a second about refused requests, and as many about refused WebSockets. Further refusals are only
+   * counted, and their number is logged.
    */
   refusedLinesPerSecond?: number | undefined;
   /** Folder of the built web app; none is served when undefined. */
@@ -127,13 +129,13 @@ export interface AppOptions {
    * are counted for `otlp` only. Default "loopback".
    */
   metrics?: MetricsReaders | undefined;
-  /** Shares `/metrics` with further processes that serve the same port. Default: the page has this process's alone. */
+  /** Shares `/metrics` with further processes that serve the same port. Default: the page shows this process alone. */
   metricsExchange?: MetricsExchange | undefined;
   /** Exports traces and metrics by OTLP. Default: none. */
   otlp?: OtlpOptions | undefined;
   /** Default: silent. */
   logger?: Logger | undefined;
-  /** Destination of the logger's lines. With it the access log writes its lines there itself, which costs less. */
+  /** Destination of the logger's lines. If it is set, the access log writes to it directly, which costs less. */
   logOutput?: LogOutput | undefined;
   /** Returns milliseconds since the Unix epoch. */
   now?: (() => number) | undefined;
@@ -143,9 +145,9 @@ export interface App {
   /** Starts to listen. @throws ListenError if the port is in use, and the like. */
   listen(): Promise<ListeningAddress>;
   /**
-   * Gives a server with TLS other certificates: handshakes use them from now on, open connections stay as they are.
+   * Gives a server with TLS other certificates. New handshakes use them; open connections stay as they are.
    *
-   * @throws PemError or OpenSSL's error when they can't be used; the old ones serve on.
+   * @throws PemError or OpenSSL's error when they can't be used; the old ones then stay in use.
    */
   replaceTls(tls: TlsOptions): void;
   /**

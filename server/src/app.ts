@@ -42,9 +42,9 @@ import { createProbePort } from "./transport/port/probe-port.ts";
 import { createClientErrorHandler, refuseUnknown } from "./transport/port/raw-refusals.ts";
 import { createRefusalCounts } from "./transport/refusals.ts";
 
-/** Time for the last answers to leave after the grace; then connections are cut. */
+/** Time for the last answers to be sent after the grace. Connections are cut when it is over. */
 const CUT_AFTER_GRACE_MS = 1_000;
-/** Time that traces and metrics get to leave, if the calls have used up all of the grace. */
+/** Time to export traces and metrics if the calls have used up the whole grace. */
 const MIN_FLUSH_MS = 500;
 
 /** Builds the whole service. It listens only when `listen` is called. */
@@ -230,7 +230,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   if (docs) {
     registerReference(app, {
       async load() {
-        // Loaded here: few servers are asked for it.
+        // Loaded on demand: most servers are never asked for the reference.
         const { createReference } = await import("./reference/reference.ts");
         const methods = [...handlers.values()].map(({ method }) => method);
         return createReference({ methods, permissionOf: rpcRoutes.permissionOf, comments: options.comments });
@@ -303,7 +303,8 @@ export async function createApp(options: AppOptions): Promise<App> {
         await app.close();
       } finally {
         clearTimeout(graceTimer);
-        // Probes are answered until there is nothing else; watches of health would be open for ever.
+        // Probes are answered until everything else is closed. The abort ends watches of health, which would never end
+        // by themselves.
         shutdown.abort(shuttingDown());
         if (probes?.server.listening) await promisify(probes.server.close.bind(probes.server))();
         await repository.close();

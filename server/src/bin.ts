@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** Checks Node.js before the server is loaded: an older one lacks what it imports, and would only say that. */
+/**
+ * Checks the version of Node.js before the server is loaded. Without the check, an older one fails on the first import
+ * that it lacks, and its error names only that import.
+ */
 import { isSupportedNode, NEEDED_NODE } from "./node-version.ts";
 
 const { node } = process.versions;

@@ -30,8 +30,8 @@ import { SERVING, superviseWorkers } from "./workers/supervise-workers.ts";
 const DEVELOPMENT_TOKEN_TTL_SECONDS = 7 * 24 * 60 * 60;
 
 /**
- * Folder of `.env` and `data`: the repository's or a release's, the same from `server/src` and from `server/dist`; of an
- * installed package, where it is started.
+ * Folder of `.env` and `data`. It is the repository's or the release's folder, and the same from `server/src` and
+ * `server/dist`. An installed package uses the folder where it is started.
  */
 const rootDir = /[/\\]node_modules[/\\]/.test(import.meta.dirname)
   ? process.cwd()
@@ -49,7 +49,10 @@ function orExit<T>(read: () => T): T {
   }
 }
 
-/** Sets the variables of `.env` in the environment itself: libraries and Node.js read variables of their own. */
+/**
+ * Sets the variables of `.env` in the environment itself, since libraries and Node.js read variables of their own.
+ * Returns their names.
+ */
 function loadEnvFile(): string[] {
   const inFile = readEnvFile(join(rootDir, ".env"));
   Object.assign(process.env, { ...inFile, ...process.env });
@@ -78,12 +81,12 @@ const config = orExit(() => {
   if (parsed.workers === 1 || process.platform === "linux") return parsed;
   throw new ConfigError(["WORKERS: must be 1 on this system; only Linux spreads connections among processes"]);
 });
-// If the reader of the log goes away, the server goes on.
+// A log whose reader goes away must not end the server.
 process.stdout.on("error", () => {});
 const logOutput = createLineBatch(process.stdout);
 process.on("exit", () => logOutput.flush());
 const logger = createLogger(config.logLevel, logOutput);
-// Unless somebody else handles them, Node prints its warnings as text.
+// Node.js prints its warnings as text unless they are handled here.
 process.removeAllListeners("warning");
 process.on("warning", (warning) => logger.warn({ err: warning }, "warning"));
 const die = (message: string) => (error: unknown) => {
@@ -93,12 +96,12 @@ const die = (message: string) => (error: unknown) => {
 process.on("uncaughtException", die("uncaught exception"));
 process.on("unhandledRejection", die("unhandled rejection"));
 
-/** Reads certificates again; nothing before the server has read them first. */
+/** Reads certificates again. It does nothing before the server has read them first. */
 let reload = () => {};
-// A terminal that closes sends SIGHUP too, and means the end.
+// A terminal that closes sends SIGHUP too; there the signal has to end the process.
 if (!process.stdout.isTTY) process.on("SIGHUP", () => reload());
 
-// Workers run this program too, as far as here and then on.
+// Workers run this program too, and continue behind this line.
 if (config.workers > 1 && cluster.isPrimary) process.exit(await supervise());
 
 async function supervise(): Promise<number> {
@@ -121,7 +124,10 @@ async function supervise(): Promise<number> {
   }
 }
 
-/** A server with its database in memory keeps its key no longer than that. */
+/**
+ * Returns the key that signs development tokens. With a database in memory the key is lost at the end, as the users
+ * are.
+ */
 function developmentKey(): Uint8Array {
   const path = config.developmentKeyPath;
   if (path === undefined) return randomBytes(32);
@@ -169,7 +175,7 @@ try {
 
   let stopping = false;
   const stop = async (signal: NodeJS.Signals) => {
-    // A terminal sends Ctrl-C to every process, and package runners pass it on again.
+    // A terminal sends Ctrl-C to every process, and package runners pass it on once more.
     if (stopping) return;
     stopping = true;
     logger.info({ signal }, "draining");

@@ -14,7 +14,10 @@ const [first, second, third] = await Promise.all(
 const folder = mkdtempSync(join(tmpdir(), "rollcall-tls-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Watches a folder as Kubernetes mounts a secret: files are links into `..data`, a link that is swapped as a whole. */
+/**
+ * Watches a folder that is laid out like a secret mounted by Kubernetes: the files are links into `..data`, and that is
+ * a link that is swapped as a whole.
+ */
 function mountSecret(name: string) {
   const root = join(folder, name);
   mkdirSync(root);

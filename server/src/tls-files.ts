@@ -4,8 +4,8 @@ import { ConfigError } from "@rollcall/shared/settings/config-error";
 import type { Logger } from "pino";
 
 /**
- * Time between two looks at the files, in milliseconds. They are read when two looks after a change see the same:
- * certificate and key are two files, and whoever writes them may take a moment for both.
+ * Interval at which the files are checked, in milliseconds. They are read when two checks after a change see the same
+ * state: certificate and key are two files, and writing both may take a moment.
  */
 const INTERVAL_MS = 2_000;
 
@@ -14,9 +14,9 @@ export interface TlsFilesOptions<Tls> {
   files: readonly string[];
   /** Contents at the start. */
   current: Tls;
-  /** Reads all files. @throws ConfigError with what is wrong with them. */
+  /** Reads all files. @throws ConfigError with the faults found in them. */
   load(): Tls;
-  /** Serves with what was read. @throws PemError when it can't be used; what is there serves on. */
+  /** Serves with the new files. @throws PemError when they can't be used; the old ones then stay in use. */
   apply(tls: Tls): void;
   logger: Logger;
   intervalMs?: number | undefined;
@@ -30,10 +30,10 @@ export interface TlsFiles {
 
 /**
  * Reads the files of TLS again when one of them changes. Files that can't be used are logged and left alone until the
- * next change, while the last good ones serve.
+ * next change; the last good ones stay in use.
  *
- * Looks at the files by their paths (`stat`), so that it also sees a file that was replaced and a link that leads
- * elsewhere: Kubernetes changes a mounted secret by swapping a link in its path.
+ * Checks the files by their paths (`stat`), so that it also sees a replaced file, and a link that leads elsewhere:
+ * Kubernetes changes a mounted secret by swapping a link in its path.
  */
 export function watchTlsFiles<Tls>(options: TlsFilesOptions<Tls>): TlsFiles {
   const { files, load, apply, logger, intervalMs = INTERVAL_MS } = options;
@@ -78,7 +78,7 @@ export function watchTlsFiles<Tls>(options: TlsFilesOptions<Tls>): TlsFiles {
   };
 }
 
-/** Returns a text that changes with a file, and when its path leads to another file. */
+/** Returns a text that changes when a file changes, or when its path leads to another file. */
 async function stateOf(file: string): Promise<string> {
   try {
     const { dev, ino, size, mtimeNs } = await stat(file, { bigint: true });
@@ -91,7 +91,7 @@ async function stateOf(file: string): Promise<string> {
 function problemsOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.problems;
   if (error instanceof PemError) return [error.message];
-  // OpenSSL's own words, such as "ee key too small".
+  // OpenSSL's own message, such as "ee key too small".
   const { reason, code } = error as { reason?: string; code?: string };
   return [reason ?? code ?? "unknown reason"];
 }

@@ -3,7 +3,7 @@ interface Welcome {
   token: string;
   /** File of the server's certificate, if it serves TLS. */
   certFile?: string | undefined;
-  /** Whether clients need a certificate of their own, whose files only they know. */
+  /** Whether clients need a certificate of their own. Only they know where its files are. */
   asksForCertificates: boolean;
 }
 
@@ -12,7 +12,7 @@ interface Welcome {
  * that works.
  */
 export function welcome({ url, token, certFile, asksForCertificates }: Welcome): string {
-  // curl accepts the certificate itself as a trust anchor, whoever signed it.
+  // curl accepts the certificate itself as a trust anchor, no matter who signed it.
   const trust = certFile === undefined ? "curl" : `curl --cacert '${certFile}'`;
   const curl = asksForCertificates ? `${trust} --cert CLIENT.pem --key CLIENT-KEY.pem` : trust;
   return `
