@@ -2,18 +2,21 @@ import type { Principal } from "../../domain/principal.ts";
 
 /** A client's certificate, verified by the handshake of its connection. */
 export interface ClientCertificate {
-  /** Identities that it proves, as `URI:spiffe://example.org/importer`, `DNS:billing.internal` or `email:ops@example.com`. */
+  /**
+   * Identities that the certificate proves, such as `URI:spiffe://example.org/importer`, `DNS:billing.internal` or
+   * `email:ops@example.com`.
+   */
   readonly identities: readonly string[];
   /** End of its validity, in milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
 }
 
-/** Scopes by a certificate's identity, which has to match to the letter. One that is not listed has none. */
+/** Scopes by a certificate's identity, compared letter by letter. An identity that is not listed has none. */
 export type ClientScopes = Readonly<Record<string, readonly string[]>>;
 
 /**
  * Creates a function that returns the caller that a certificate stands for; undefined if none of its identities is
- * listed. The first listed one is the caller's name, and the scopes of all that are listed count.
+ * listed. The caller is named by the first listed identity, and has the scopes of all listed ones.
  *
  * @param clientScopes Returns the list, which may be replaced while the server runs.
  */

@@ -3,11 +3,11 @@ import { keySetLimits } from "../../limits.ts";
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
 /**
- * Fetches a key set (RFC 7517, 5) within the time, redirects included, and parses its JSON.
+ * Fetches a key set (RFC 7517, 5) within the time, redirects included, and parses its JSON. No error message quotes the
+ * address, which may hold a secret.
  *
- * @throws Error for an answer that is late, too large, not 200 or not JSON, for more than three redirects or one away
- * from https, and whatever `fetch` throws when the provider can't be reached. No message quotes the address, which may
- * hold a secret.
+ * @throws Error for an answer that is late, too large, not 200 or not JSON, and for more than three redirects or one
+ * away from https. Also throws any error of `fetch` when the provider can't be reached.
  */
 export async function fetchKeySet(url: URL, timeoutMs: number): Promise<unknown> {
   const signal = AbortSignal.timeout(timeoutMs);
@@ -31,8 +31,8 @@ async function followRedirects(start: URL, signal: AbortSignal): Promise<Respons
     if (!REDIRECTS.has(response.status)) throw new Error(`the answer has status ${response.status}, not 200`);
     const target = URL.parse(response.headers.get("location") ?? "", url);
     if (!target) throw new Error("a redirect leads to no address");
-    // Keys that somebody could change in transit can't be trusted. Plaintext is only for the loopback address in the
-    // settings.
+    // Only https is followed, since keys that somebody could change in transit can't be trusted. The one exception is
+    // the plaintext loopback address in the settings.
     if (target.protocol !== "https:" && target.origin !== start.origin)
       throw new Error("a redirect leads out of https");
     url = target;

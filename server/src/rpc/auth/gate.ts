@@ -19,11 +19,11 @@ export interface GatedCall {
   readonly requestId: string;
   /** Value of the `authorization` header. */
   readonly authorization: string | undefined;
-  /** Number of such headers that came. */
+  /** Number of `authorization` headers in the request. */
   readonly authorizationCount: number;
-  /** Address that limits count by; undefined for a caller to whom none apply. */
+  /** Address that rate limits count by; undefined for a caller without such limits. */
   readonly address: string | undefined;
-  /** Takes the caller as soon as it is known, permitted or not, and what is left of its limit. */
+  /** Receives the caller as soon as it is known, permitted or not, and the rest of its limit. */
   readonly record: (LimitedCall & LimitedStream & { principal: Principal | undefined }) | undefined;
   /** Whether the call has many messages. */
   readonly isStream: boolean;
@@ -32,11 +32,11 @@ export interface GatedCall {
 }
 
 /**
- * Returns the caller if the call is permitted; undefined for a method that is open to all. Answers at once for a token
- * that it remembers.
+ * Returns the caller if the call is permitted; undefined for a method that is open to all. Returns synchronously for a
+ * token that it remembers.
  *
- * @throws ConnectError unauthenticated, permission_denied, resource_exhausted for a call over a rate limit, or unavailable
- * while tokens can't be verified.
+ * @throws ConnectError unauthenticated, permission_denied, resource_exhausted for a call over a rate limit, or
+ * unavailable while tokens can't be verified.
  */
 export type Gate = (call: GatedCall) => Principal | undefined | Promise<Principal>;
 
@@ -55,11 +55,11 @@ export interface AuthGateOptions {
 
 /**
  * Authenticates the caller by its bearer token (RFC 6750) or, if it sends none, by its certificate, and authorizes it
- * by scope. Methods without a permission are denied. A call counts for the limit of its principal or,
- * without a good token or certificate, of its address.
+ * by scope. Methods without a permission are denied. A call counts for the limit of its principal or, without a good
+ * token or certificate, of its address.
  *
- * A token counts alone, also a bad one: a proxy or service that passes on its users' tokens must not lend them its own
- * scopes.
+ * If there is a token, even a bad one, the certificate is ignored: a proxy or service that passes on its users' tokens
+ * must not lend them its own scopes.
  */
 export function createAuthGate(options: AuthGateOptions): Gate {
   const { verifyToken, permissionOf, limits, streamLimits, clientScopes, logger, now } = options;
@@ -83,8 +83,8 @@ export function createAuthGate(options: AuthGateOptions): Gate {
       const isRefused = error instanceof InvalidTokenError;
       if (!isRefused) limits?.refundAddress(address);
       if (isRefused || error instanceof KeysUnavailableError) {
-        // Log the message alone: jose's errors carry the token's claims. Keys that are unavailable have lines of their
-        // own.
+        // Log only the message: jose's errors carry the token's claims. Failures to get the keys have log lines of
+        // their own.
         const { message: reason } = error.cause instanceof Error ? error.cause : error;
         logger.debug({ requestId, reason }, "token not accepted");
       } else {
@@ -105,7 +105,7 @@ export function createAuthGate(options: AuthGateOptions): Gate {
     }
     if (authorization === undefined) {
       const caller = certificate && callerOf(certificate);
-      // Its connection may have been open for longer.
+      // The certificate may have expired while its connection stayed open.
       if (caller && now() < caller.expiresAtMs) return authorize(caller, permission, call);
       limits?.spendOfAddress(address, record);
       throw caller ? certificateExpired() : unauthenticated("missing authorization token");
@@ -119,7 +119,7 @@ export function createAuthGate(options: AuthGateOptions): Gate {
   };
 }
 
-/** Creates the gate of a server that lets everybody in, as far as the limits of their addresses go. */
+/** Creates the gate of a server without authentication. It applies only the limits by address. */
 export function createOpenGate(limits: RateLimits | undefined): Gate {
   return ({ method, address, record }) => {
     if (limits && !isProbe(method)) limits.spendOfAddress(address, record);
@@ -134,8 +134,8 @@ function isProbe({ parent }: DescMethod): boolean {
 /**
  * Returns the token of an `authorization` header (RFC 6750, 2.1).
  *
- * @param count Number of such headers that came. More than one is refused: a proxy in front of this server may have
- * checked another one.
+ * @param count Number of such headers in the request. More than one is refused: a proxy in front of this server may
+ * have checked another one.
  */
 function bearerToken(authorization: string, count: number): string {
   const match = /^Bearer +([\w.~+/-]+=*)$/i.exec(authorization);

@@ -38,15 +38,15 @@ export interface VerificationKey {
 
 export interface KeySet {
   readonly keys: readonly VerificationKey[];
-  /** Keys that are broken or must not be used, each with the reason, for the log. */
+  /** Keys that are broken or must not be used, each with the reason. For the log. */
   readonly leftOut: readonly { readonly kid: string | undefined; readonly reason: string }[];
 }
 
 /**
- * Returns the signature keys of a key set (RFC 7517, 5). Skips keys for other uses and of unknown kinds. A broken key
- * does not spoil the others.
+ * Returns the signature keys of a key set (RFC 7517, 5). Skips keys for other uses, of unknown kinds, and broken ones,
+ * so that one bad key does not spoil the others.
  *
- * @throws Error if this is no key set, or has no key that can be used.
+ * @throws Error if this is no key set, or has no usable key.
  */
 export function parseKeySet(json: unknown): KeySet {
   const entries = isObject(json) ? json.keys : undefined;
@@ -71,7 +71,7 @@ export function parseKeySet(json: unknown): KeySet {
   return { keys, leftOut };
 }
 
-/** Returns the keys that may have made a signature by the algorithm, whatever their names. */
+/** Returns the keys that may have made a signature by the algorithm, whatever their `kid`. */
 export function keysFor(alg: string, keys: readonly VerificationKey[]): VerificationKey[] {
   const kind = Object.hasOwn(KEY_KINDS, alg) ? KEY_KINDS[alg] : undefined;
   // EdDSA and Ed25519 mean the same here: no other curve is accepted.
@@ -80,7 +80,8 @@ export function keysFor(alg: string, keys: readonly VerificationKey[]): Verifica
 }
 
 /**
- * Reads a key for signatures. Returns undefined for one of another use or an unknown kind. @throws Error for a bad one.
+ * Reads a key for signatures. Returns undefined for a key of another use or an unknown kind. @throws Error for a bad
+ * one.
  */
 function parseKey(jwk: unknown): VerificationKey | undefined {
   if (!isObject(jwk)) throw new Error("is not an object");

@@ -5,7 +5,7 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { methodName } from "@rollcall/shared/method-name";
 
-/** Permission of a method for every caller with a valid token. It has a space, which no scope can have. */
+/** Permission of a method that any valid token may call. The name has a space, which no scope can have. */
 export const ANY_TOKEN = "any token";
 
 /** Scope that a method requires, {@link ANY_TOKEN}, or "public" for a method open to all. */
@@ -23,20 +23,22 @@ export const SCOPES: readonly string[] = [
 ];
 
 /**
- * Returns the permission that the contract gives a method by the option `rollcall.options.v1.auth`; undefined, which
- * denies it to all, where the option is absent, names no caller, or has a scope that no token can have.
+ * Returns the permission that the contract gives a method by the option `rollcall.options.v1.auth`. Returns undefined,
+ * which denies the method to all, if the option is absent, names no caller, or has a scope that no token can have.
  */
 export function contractPermission(method: DescMethod): Permission | undefined {
   const { caller } = getOption(method, auth);
   if (caller.case === "scope") {
-    // A scope of the name "public" would open the method.
+    // A scope named "public" must not open the method to everybody.
     return SCOPE.test(caller.value) && caller.value !== "public" ? caller.value : undefined;
   }
   if (!caller.value) return undefined;
   return caller.case === "public" ? "public" : ANY_TOKEN;
 }
 
-/** Returns a method's options with a permission, as its contract would say it; as they are without one. */
+/**
+ * Returns a method's options with the permission added in the form of the contract; without a permission, as they are.
+ */
 export function withPermission(
   options: MethodOptions | undefined,
   permission: Permission | undefined,
@@ -56,12 +58,12 @@ function callerOf(permission: Permission) {
 export interface PermissionSources {
   /** Permissions that a host gives to methods whose contract has none. */
   ofHost: Permissions;
-  /** Permissions of methods whose contract can't have any, since it is gRPC's own; the host's go before them. */
+  /** Permissions of methods whose contracts are gRPC's own and can't have any. The host's permissions override them. */
   ofOperators: Permissions;
 }
 
 /**
- * Returns the permissions of mounted methods. A method that is not among them is denied.
+ * Returns the permissions of mounted methods. A method without an entry is denied.
  *
  * @throws Error if a method has permissions in its contract and from the host: one would be more open than the other.
  */

@@ -1,17 +1,19 @@
 import type { Logger } from "pino";
 import type { KeySet } from "./key-set.ts";
 
-/** Time between two lines of the same failure, in milliseconds. */
+/** Shortest time between two lines about the same failure, in milliseconds. */
 const INTERVAL_MS = 60_000;
-/** Most keys that a line names. */
+/** Most keys that one line names. */
 const MAX_NAMED_KEYS = 10;
 
-/** Logs the state of an identity provider's keys. A long outage, or a set that stays bad, does not fill the log. */
+/**
+ * Logs the state of an identity provider's keys, without filling the log during a long outage or while a set stays bad.
+ */
 export class ProviderKeysLog {
   readonly #logger: Logger | undefined;
   readonly #now: () => number;
   #failures = 0;
-  /** Last failure that was logged since the last good fetch. */
+  /** Last logged failure since the last good fetch. */
   #last: { message: string; atMs: number } | undefined;
   #lastLeftOut = "[]";
 
@@ -21,9 +23,9 @@ export class ProviderKeysLog {
   }
 
   /**
-   * Logs the first failure, the one after which no keys are left, and otherwise one a minute.
+   * Logs the first failure and the one after which no keys are left; others once a minute.
    *
-   * @param usableMs How long the last good keys may still serve, in milliseconds; 0 if there are none.
+   * @param usableMs Time for which the last good keys stay valid, in milliseconds; 0 if there are none.
    */
   failed(err: unknown, usableMs: number): void {
     this.#failures += 1;
@@ -38,7 +40,7 @@ export class ProviderKeysLog {
     this.#logger?.[isServed ? "warn" : "error"](fields, message);
   }
 
-  /** Logs a good fetch after failures, and the keys that were left out if they have changed. */
+  /** Logs a good fetch after failures. Logs the keys that were left out if they have changed. */
   fetched(leftOut: KeySet["leftOut"]): void {
     if (this.#failures > 0) {
       this.#logger?.info({ failures: this.#failures }, "keys of the identity provider refreshed again");

@@ -6,14 +6,16 @@ import { fetchKeySet } from "./fetch-key-set.ts";
 import { keysFor, parseKeySet, type VerificationKey } from "./key-set.ts";
 import { ProviderKeysLog } from "./provider-keys-log.ts";
 
-/** An identity provider's key set, and how it is kept. Times that are not set have the defaults of `limits.ts`. */
+/**
+ * Where an identity provider's key set is, and how it is kept. Times that are not set have the defaults of `limits.ts`.
+ */
 export interface KeySetOptions {
-  /** Address of the key set (RFC 7517), fetched at once, every 10 min, and for a key that it does not hold. */
-  jwksUrl: URL;
   /**
-   * How long keys may serve beyond the time when they are due, if they can't be fetched, in milliseconds; 0 for not at
-   * all.
+   * Address of the key set (RFC 7517). It is fetched at the start, every 10 min, and for a key that the set does not
+   * hold.
    */
+  jwksUrl: URL;
+  /** Time for which overdue keys stay valid if they can't be fetched, in milliseconds; 0 for none. */
   maxStaleMs?: number | undefined;
   /**
    * Shortest time between two fetches for keys that the set does not have, and between two failed fetches while there
@@ -36,7 +38,8 @@ export class KeysUnavailableError extends Error {
 }
 
 /**
- * Time since the last fetch after which calls wait for the next one, in milliseconds. Nobody has called for that long.
+ * Time since the last fetch after which calls wait for the next one, in milliseconds. It is only exceeded if nobody has
+ * called for that long.
  */
 const IDLE_MS = 2 * keySetLimits.refreshMs;
 /** Longest such wait while there are keys that may serve, in milliseconds. */
@@ -46,9 +49,9 @@ const MAX_IDLE_WAIT_MS = 1_000;
  * until then.
  */
 const RETRY_WITHOUT_KEYS_MS = 1_000;
-/** Most keys that a token is tried with, since a forged token costs a verification with each. */
+/** Most keys that a token is tried with. A forged token costs one verification for each. */
 const MAX_CANDIDATES = 16;
-/** Most calls that wait for a new key at once. Calls with invented keys must not block those of others. */
+/** Most calls that wait for a new key at the same time. Calls with invented keys must not block those of others. */
 const MAX_SEEKING = 64;
 
 /**
@@ -69,7 +72,7 @@ export class ProviderKeys {
   #hasFailed = false;
   /** Calls that wait for a new key. */
   #seekingCount = 0;
-  /** Times when the keys were fetched, when the last fetch ended, and when one last began for an unknown key. */
+  /** Times at which the keys were fetched, the last fetch ended, and the last fetch for an unknown key began. */
   #fetchedAtMs = Number.NEGATIVE_INFINITY;
   #endedAtMs = Number.NEGATIVE_INFINITY;
   #soughtAtMs = Number.NEGATIVE_INFINITY;
@@ -89,13 +92,13 @@ export class ProviderKeys {
     this.#fetchTimeoutMs = fetchTimeoutMs;
     this.#log = new ProviderKeysLog(logger, now);
     this.#now = now;
-    // Fetch at once, so that a wrong address is in the log from the start and the first call finds its keys.
+    // Fetch at once: a wrong address is then logged at the start, and the first call finds its keys.
     this.#refresh();
   }
 
   /**
-   * Resolves with the keys that may have signed a token with this header, at most 16: those with the name in the header
-   * or, if there are none, those without a name. Resolves with an empty list if no key fits.
+   * Resolves with the keys that may have signed a token with this header, at most 16. They are those with the name in
+   * the header or, if there are none, those without a name. The list is empty if no key fits.
    *
    * @throws KeysUnavailableError
    */
@@ -109,9 +112,7 @@ export class ProviderKeys {
     return candidates.slice(0, MAX_CANDIDATES).map(({ key }) => key);
   }
 
-  /**
-   * Number of the fetch that the keys come from. Undefined if they are due to be fetched again, which `find` begins.
-   */
+  /** Number of the fetch that the keys come from. Undefined if they are due; `find` then fetches them again. */
   get version(): number | undefined {
     return this.#elapsedMs(this.#fetchedAtMs) < keySetLimits.refreshMs ? this.#fetches : undefined;
   }
@@ -131,7 +132,7 @@ export class ProviderKeys {
   }
 
   /**
-   * Fetches the keys again for a key that is unknown: either new or invented.
+   * Fetches the keys again for an unknown key, which may be new or invented.
    *
    * @throws KeysUnavailableError if too many calls wait for one already.
    */
@@ -171,12 +172,12 @@ export class ProviderKeys {
     }
   }
 
-  /** How long the keys may still serve, in milliseconds. */
+  /** Time for which the keys stay valid, in milliseconds. */
   get #usableMs(): number {
     return Math.max(0, keySetLimits.refreshMs + this.#maxStaleMs - this.#elapsedMs(this.#fetchedAtMs));
   }
 
-  /** Returns the time since then, in milliseconds; infinite if the clock was set back to before it. */
+  /** Returns the elapsed time in milliseconds; infinite if the clock was set back to before the start. */
   #elapsedMs(sinceMs: number): number {
     const elapsedMs = this.#now() - sinceMs;
     return elapsedMs >= 0 ? elapsedMs : Number.POSITIVE_INFINITY;

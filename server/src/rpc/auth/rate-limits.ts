@@ -12,21 +12,24 @@ export interface RateLimitOptions {
   burst?: number | undefined;
 }
 
-/** Takes the headers that tell a caller how much of its limit is left. */
+/** Receives the headers that tell a caller how much of its limit is left. */
 export interface LimitedCall {
   rateLimit: readonly string[] | undefined;
 }
 
-/** Limits of calls, by their callers. The functions throw a ConnectError with the code resource_exhausted. */
+/** Limits on calls, by their callers. The functions throw a ConnectError with the code resource_exhausted. */
 export interface RateLimits {
   spendOfPrincipal(principal: Principal, call: LimitedCall | undefined): void;
-  /** @param address Undefined for a caller to whom no limit by address applies. */
+  /** @param address Undefined for a caller without a limit by address. */
   spendOfAddress(address: string | undefined, call: LimitedCall | undefined): void;
-  /** Takes a call back from its address, since its token was good, and it counts for its principal, or can't be verified. */
+  /** Gives a call back to its address: its token was good, so it counts for its principal, or could not be verified. */
   refundAddress(address: string | undefined): void;
 }
 
-/** Longest name that is a key by itself, in characters: an identity provider chooses it, and there are many keys. */
+/**
+ * Longest name that is used as a key, in characters; longer ones are hashed. An identity provider chooses the names,
+ * and there are many keys.
+ */
 const MAX_KEY_LENGTH = 128;
 
 /** Creates the limits; undefined if there are none. */

@@ -7,11 +7,14 @@ import { keyOf, rateExceeded } from "./rate-limits.ts";
 export interface StreamLimitOptions {
   /** Streams of one principal that may be open at once; 0 for no limit. */
   maxOpen: number;
-  /** Messages a second that one principal may send in all its streams, after those of two seconds at once; 0 for no limit. */
+  /**
+   * Messages a second that one principal may send in all its streams together, and twice as many at once after a pause;
+   * 0 for no limit.
+   */
   messagesPerSecond: number;
 }
 
-/** A stream's call, whose messages are counted. */
+/** A stream whose messages are counted. */
 export interface LimitedStream {
   readonly hasEnded: boolean;
   onEnd(listener: () => void): void;
@@ -48,7 +51,7 @@ export function createStreamLimits({ maxOpen, messagesPerSecond }: StreamLimitOp
   };
   return {
     open({ subject }, stream) {
-      // Its client has gone while its token was verified.
+      // The client has gone while its token was verified.
       if (stream.hasEnded) return;
       const key = keyOf(subject);
       if (maxOpen > 0) take(key, stream);

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { createTokenMemory } from "./token-memory.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
-/** A memory before a verifier that counts, and takes all tokens but "bad". */
+/** Creates a memory before a verifier that counts its calls, and accepts all tokens but "bad". */
 function remembering({ maxTokens }: { maxTokens?: number } = {}) {
   const state = { nowMs: 0, version: 1 as number | undefined, verified: 0 };
   const verify = async (token: string) => {

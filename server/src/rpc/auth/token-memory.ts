@@ -1,10 +1,10 @@
 import type { Principal } from "../../domain/principal.ts";
 import type { TokenVerifier } from "./token-verifier.ts";
 
-/** Default number of tokens that are remembered: some hundred bytes each, 8 KiB at most. */
+/** Default number of tokens that are remembered. Each takes some hundred bytes, and 8 KiB at most. */
 const MAX_TOKENS = 2_048;
 
-/** Characters of `Bearer` and a blank. */
+/** Length of `Bearer` and a blank. */
 const SCHEME_LENGTH = 7;
 
 export interface TokenMemory {
@@ -47,7 +47,7 @@ export function createTokenMemory({ verifyToken, now, maxTokens = MAX_TOKENS }: 
       const before = keyVersion();
       const principal = await verifyToken(token);
       if (before === undefined || before !== version || before !== keyVersion()) return principal;
-      // One spelling a token: further blanks would let one caller fill the memory.
+      // Remember one spelling of a token only: otherwise one caller could fill the memory by adding blanks.
       if (authorization.length > SCHEME_LENGTH + token.length) return principal;
       if (principals.size >= maxTokens) principals.delete(principals.keys().next().value ?? "");
       principals.set(authorization, principal);

@@ -5,7 +5,7 @@ import { createTokenVerifier, ExpiredTokenError, InvalidTokenError } from "./tok
 const secret = new Uint8Array(32).fill(7);
 const nowSeconds = 1_800_000_000;
 
-/** Returns how a verifier whose clock shows this time judges the claims: "let in", or its error's class. */
+/** Returns how a verifier judges the claims when its clock shows this time: "let in", or its error's class. */
 async function outcomeOf(claims: object, nowMs = nowSeconds * 1_000): Promise<unknown> {
   const token = await new SignJWT({ sub: "ada", exp: nowSeconds + 60, ...claims })
     .setProtectedHeader({ alg: "HS256" })

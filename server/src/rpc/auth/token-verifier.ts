@@ -5,15 +5,16 @@ import type { Principal } from "../../domain/principal.ts";
 import { KEY_SET_ALGORITHMS } from "./key-set.ts";
 import { type KeySetOptions, KeysUnavailableError, ProviderKeys } from "./provider-keys.ts";
 
-/** Longest token that is read. RS512 with a dozen claims stays far below. */
+/** Longest token that is read, in characters. RS512 with a dozen claims stays far below. */
 const MAX_TOKEN_LENGTH = 8_192;
 /** Longest `sub`, in characters (OpenID Connect Core 1.0, 2). It appears in each of its caller's log lines. */
 const MAX_SUBJECT_LENGTH = 255;
 
 /**
- * How far the issuer's clock may be ahead of ours for `nbf`, in seconds (RFC 7519, 4.1.5). A token may arrive
- * milliseconds after its issuer has made it. `iat` never refuses a token (4.1.6). `exp` has no leeway: no token is
- * valid for longer than its issuer said, streams end at exactly that time, and clients renew their tokens ahead of it.
+ * Clock difference that `nbf` allows for, in seconds: the issuer's clock may be ahead of ours (RFC 7519, 4.1.5), and a
+ * token may arrive milliseconds after it was issued. `iat` never makes a token invalid (4.1.6). `exp` has no leeway: no
+ * token is valid for longer than its issuer said, streams end at exactly that time, and clients renew their tokens
+ * ahead of it.
  */
 const LEEWAY_SECONDS = 5;
 
@@ -24,7 +25,7 @@ export type TokenKeys =
   | {
       /** HS256 secret of at least 32 bytes. */
       secret: Uint8Array;
-      /** Secret of before, whose tokens are still good. Nothing is signed with it. Default: none. */
+      /** Former secret, whose tokens are still accepted. Nothing is signed with it. Default: none. */
       previousSecret?: Uint8Array | undefined;
     }
   | KeySetOptions;
@@ -62,8 +63,9 @@ export class ExpiredTokenError extends InvalidTokenError {
 export interface TokenVerifier {
   (token: string): Promise<Principal>;
   /**
-   * Returns the version of the keys. While it stays the same, a token that was good is good until it expires, and need
-   * not be verified again. If it is undefined, or there is no such function, each call's token has to be verified.
+   * Returns the version of the keys. While it stays the same, a token that was accepted stays valid until it expires,
+   * and need not be verified again. If it is undefined, or there is no such function, each call's token has to be
+   * verified.
    */
   readonly keyVersion?: (() => number | undefined) | undefined;
 }
@@ -123,7 +125,7 @@ function createKeyFinder({ keys, logger, now = Date.now }: TokenVerifierOptions)
   return { findKeys, keyVersion: () => providerKeys.version };
 }
 
-/** Returns the claims of a token that one of the keys has signed. @throws errors of jose. */
+/** Returns the claims of a token that one of the keys has signed. @throws jose's errors. */
 async function verify(token: string, keys: readonly Key[], checks: JWTVerifyOptions): Promise<JWTPayload> {
   let failure: unknown = new InvalidTokenError("no key fits the token's header");
   for (const key of keys) {
@@ -145,7 +147,7 @@ function toPrincipal(payload: JWTPayload, nowMs: number): Principal {
   return { subject: sub, scopes: new Set(scope.split(" ").filter((name) => name !== "")), expiresAtMs: exp * 1_000 };
 }
 
-/** Claims that a token must or may have for its caller to be let in. */
+/** Claims that a token must have, or may have, for its caller to be let in. */
 interface WellFormedPayload {
   readonly sub: string;
   readonly exp: number;
@@ -161,7 +163,9 @@ function isWellFormed(payload: JWTPayload): payload is JWTPayload & WellFormedPa
   return isSubject(sub) && [exp, nbf, iat].every(isTime) && typeof scope === "string";
 }
 
-/** Returns whether a claim names a caller in a way that all databases keep: PostgreSQL has no NUL in its texts. */
+/**
+ * Returns whether a claim names a caller in a form that every database can store: PostgreSQL's texts can't hold NUL.
+ */
 function isSubject(claim: unknown): claim is string {
   return typeof claim === "string" && claim !== "" && claim.length <= MAX_SUBJECT_LENGTH && !claim.includes("\0");
 }
