@@ -4,7 +4,7 @@ import { MAX_LISTED_SERVICES } from "../../limits.ts";
 import type { Readiness } from "../../service/readiness.ts";
 import type { OpenStreams } from "../open-streams.ts";
 
-/** Name that stands for the whole server. */
+/** Service name that stands for the whole server. */
 const WHOLE_SERVER = "";
 
 export interface HealthOptions {
@@ -17,8 +17,8 @@ export interface HealthOptions {
 }
 
 /**
- * Implements grpc.health.v1.Health. A service that does not need the database serves without; the whole server does
- * not.
+ * Implements grpc.health.v1.Health. While the database is unavailable, a service that does not need it is serving; the
+ * whole server is not.
  */
 export function healthHandlers(options: HealthOptions): ServiceImpl<typeof Health> {
   const { readiness, openStreams, serviceNames } = options;
@@ -53,10 +53,10 @@ export function healthHandlers(options: HealthOptions): ServiceImpl<typeof Healt
           if (status !== sent) {
             sent = status;
             yield { status };
-            // It may have changed while the client read.
+            // The status may have changed while the client read.
             continue;
           }
-          // The last status leaves ahead of the end.
+          // The last status is sent before the stream ends.
           stream.signal.throwIfAborted();
           await readiness.changed(stream.signal);
         }

@@ -1,9 +1,9 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 
-/** Name of the service whose calls are probes: neither overload nor a rate refuses them. */
+/** Service whose calls are probes: neither overload nor a rate limit refuses them. */
 export const HEALTH_SERVICE = "grpc.health.v1.Health";
 
-/** Returns whether a method checks the server's health once, also where a host implements it. */
+/** Returns whether a method is a single health check, including one that a host implements. */
 export function isHealthCheck({ parent, methodKind }: DescMethod): boolean {
   return methodKind === "unary" && parent.typeName === HEALTH_SERVICE;
 }
