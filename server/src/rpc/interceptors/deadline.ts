@@ -13,8 +13,8 @@ export interface DeadlineInterceptorOptions {
 }
 
 /**
- * Ends a call as soon as its signal is aborted, as it is at its deadline, even if its handler ignores the signal. Ends
- * a stream when the caller's token or certificate expires. Starts no handler for a call that is over.
+ * Ends a call as soon as its signal is aborted, for example at its deadline, even if the handler ignores the signal.
+ * Ends a stream when the caller's token or certificate expires. Starts no handler for a call that is over.
  */
 export function createDeadlineInterceptor({ now }: DeadlineInterceptorOptions): Interceptor {
   return (next) => async (request) => {

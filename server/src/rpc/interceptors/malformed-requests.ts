@@ -4,8 +4,8 @@ import { callKey } from "../context.ts";
 import { toMalformed } from "../malformed.ts";
 
 /**
- * Marks failures while a stream's messages are read as the fault of their sender. A call with one message is parsed
- * before any interceptor runs; for it the interceptor records that the parsing is over.
+ * Marks failures to read a stream's messages as the fault of the sender. A unary message is parsed before any
+ * interceptor runs, so there the interceptor only records that the parsing is over.
  */
 export function createMalformedRequestsInterceptor(): Interceptor {
   return (next) => (request) => {

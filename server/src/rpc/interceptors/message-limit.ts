@@ -2,7 +2,7 @@ import type { Interceptor } from "@connectrpc/connect";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
 
-/** Counts the messages of streams for the limit of their principals. */
+/** Counts the messages of streams against the limits of their principals. */
 export function createMessageLimitInterceptor(): Interceptor {
   return (next) => (request) => {
     const spend = request.contextValues.get(callKey)?.spendMessage;

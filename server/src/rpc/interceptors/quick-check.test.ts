@@ -60,7 +60,7 @@ function randomText(): string {
   return Array.from({ length: random.below(20) }, () => random.pick(CHARS)).join("");
 }
 
-/** Gives every field of one kind a value, mostly one at an edge of a rule. */
+/** Gives every field of one kind a value, usually one at an edge of a rule. */
 function randomMessage(schema: DescMessage) {
   const fields = schema.fields.flatMap(({ fieldKind, localName, ...field }): [string, unknown][] => {
     if (fieldKind === "list") {

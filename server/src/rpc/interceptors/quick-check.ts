@@ -21,15 +21,15 @@ export type QuickCheck = (message: Message) => boolean;
 type ValueCheck = (value: unknown) => boolean;
 type TextCheck = (text: string) => boolean;
 
-/** No character can be matched in two ways, so a long text that fails takes no longer than one that passes. */
+/** No character can match in two ways, so a long text fails as fast as it passes. */
 const visibleAscii: TextCheck = (text) => /^ *[\x21-\x7e][\x20-\x7e]*$/.test(text);
-/** The same expression as protovalidate's, which is the one of HTML. */
+/** The same expression as protovalidate's, which comes from HTML. */
 const email: TextCheck = (text) =>
   /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/.test(
     text,
   );
 
-/** Texts that surely meet an expression of the contract. */
+/** Quick checks for expressions of the contract. A text that passes is sure to meet the expression. */
 const expressions: ReadonlyMap<string, TextCheck> = new Map([
   ["this != ''", (text: string) => text !== ""],
   ["!this.matches('[\\\\x00-\\\\x1f\\\\x7f]')", (text: string) => /^[\x20-\x7e]*$/.test(text)],
@@ -46,7 +46,7 @@ const expressions: ReadonlyMap<string, TextCheck> = new Map([
 
 /**
  * Compiles the rules of a message to a check that takes a fraction of protovalidate's time, and lets most good messages
- * pass. Protovalidate decides about all others, and words their violations.
+ * pass. All other messages go to protovalidate, which decides and words the violations.
  *
  * @returns Undefined for a message with a rule that is not known here.
  */
@@ -69,7 +69,7 @@ const anything: ValueCheck = () => true;
 
 function checkOf(field: DescField): ValueCheck | undefined {
   if (field.fieldKind === "list" && field.listKind === "scalar") return listCheck(field);
-  // The fields of messages within have rules of their own.
+  // The fields of a nested message have rules of their own.
   if (field.fieldKind !== "scalar" || field.oneof || field.presence === FeatureSet_FieldPresence.EXPLICIT)
     return undefined;
   if (!hasOption(field, fieldRules)) return anything;
@@ -100,7 +100,7 @@ function stringCheck(rules: FieldRules, string: StringRules): ValueCheck | undef
   if (!hasOnly(FieldRulesSchema, rules, ["string", "cel"]) || !hasOnly(StringRulesSchema, string, known))
     return undefined;
   const checks: TextCheck[] = [];
-  // A text has no more characters than UTF-16 units, and at least half as many.
+  // The number of characters is at most the number of UTF-16 units, and at least half of it.
   if (minLen > 0) checks.push((text) => text.length > 2 * (Number(minLen) - 1));
   if (isFieldSet(string, StringRulesSchema.field.maxLen)) checks.push((text) => text.length <= maxLen);
   if (wellKnown.case === "email" && wellKnown.value) checks.push(email);
@@ -118,12 +118,12 @@ function int32Check(rules: FieldRules, int32: Int32Rules): ValueCheck | undefine
     return undefined;
   const least = greaterThan.case === "gte" ? greaterThan.value : Number.NEGATIVE_INFINITY;
   const most = lessThan.case === "lte" ? lessThan.value : Number.POSITIVE_INFINITY;
-  // Where the least is above the most, the rule means what is outside.
+  // If the least value is above the greatest, the rule means values outside the two.
   if (least > most) return undefined;
   return (value) => typeof value === "number" && value >= least && value <= most;
 }
 
-/** Returns whether no fields are set but the named ones, and none that this version does not know. */
+/** Returns whether only the named fields are set, and there are no fields that this version does not know. */
 function hasOnly(schema: DescMessage, message: Message, names: readonly string[]): boolean {
   const rules = reflect(schema, message);
   return !message.$unknown?.length && rules.fields.every((rule) => names.includes(rule.name) || !rules.isSet(rule));

@@ -3,8 +3,8 @@ import { watchStream } from "@rollcall/shared/watch-stream";
 import { callKey } from "../context.ts";
 
 /**
- * Turns whatever a call throws into the error that its caller gets, as the call's record decides. It is the outermost
- * interceptor but one.
+ * Turns any error that a call throws into the one that its caller gets, as the call's record decides. Only one
+ * interceptor is further out.
  */
 export function createRecoveryInterceptor(): Interceptor {
   return (next) => async (request) => {

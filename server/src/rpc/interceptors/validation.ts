@@ -7,7 +7,7 @@ import { watchStream } from "@rollcall/shared/watch-stream";
 import { type FieldViolation, InvalidArgumentError } from "../../domain/errors.ts";
 import { createQuickCheck, type QuickCheck } from "./quick-check.ts";
 
-/** Validator of the process. It compiles each rule of the contract once, which takes longer than many calls. */
+/** Shared validator. It compiles each rule of the contract once, which takes longer than many calls. */
 const validator = createValidator({ regexMatch });
 
 /** Checks a message against the rules in its contract. @throws InvalidArgumentError that lists all violations. */
@@ -16,7 +16,7 @@ export type Validate = (schema: DescMessage, message: Message) => void;
 /**
  * Creates a check by the rules in the contract (protovalidate).
  *
- * @param services Services whose rules are compiled now, and not on the event loop of the first call.
+ * @param services Services whose rules are compiled now, rather than during the first call.
  */
 export function createValidate(services: readonly DescService[]): Validate {
   for (const { input } of services.flatMap(({ methods }) => methods)) validator.validate(input, exampleOf(input));
@@ -30,7 +30,7 @@ export function createValidate(services: readonly DescService[]): Validate {
   };
 }
 
-/** Returns the names of the fields that a message can't lack: their zero values break a rule. */
+/** Returns the names of a message's required fields: those whose zero values break a rule. */
 export function findMissing(schema: DescMessage): ReadonlySet<string> {
   const { violations = [] } = validator.validate(schema, create(schema));
   const paths = violations.filter(({ field }) => field.length === 1).map(({ field }) => pathToString(field));
@@ -47,7 +47,7 @@ export function createValidationInterceptor(validate: Validate): Interceptor {
   };
 }
 
-/** Returns a message with some text in every field that can hold text, so that no rule about text is left out. */
+/** Returns a message with a text in every field that can hold one, so that every rule about texts is compiled. */
 function exampleOf(schema: DescMessage): Message {
   const message = reflect(schema);
   for (const field of schema.fields) {
@@ -58,13 +58,13 @@ function exampleOf(schema: DescMessage): Message {
 
 function toInvalidArgument(violations: readonly Violation[]): InvalidArgumentError {
   const [first] = violations;
-  // Use the contract's own words for a request that lacks its one required field.
+  // If the only violation is a missing field, use the contract's own words.
   const message = violations.length === 1 && first?.ruleId.endsWith(".required") ? first.message : "validation failed";
   return new InvalidArgumentError(message, violations.map(toFieldViolation));
 }
 
 function toFieldViolation({ field, ruleId, message }: Violation): FieldViolation {
-  // A rule over the whole message has no field; its id starts with the field it blames.
+  // A rule over the whole message has no field; its id starts with the name of the field concerned.
   const path = field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join();
   return { field: path, description: message };
 }
