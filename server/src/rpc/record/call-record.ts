@@ -9,7 +9,7 @@ import { malformedCode, toMalformed } from "../malformed.ts";
 import { makeSendable } from "../sendable-error.ts";
 import type { CallTrace } from "./call-trace.ts";
 
-/** Longest id of a resource, in characters. A caller may have made it up, and it goes into each log line. */
+/** Longest id of a resource, in characters. A caller may have made it up, and each log line repeats it. */
 const MAX_RESOURCE_LENGTH = 128;
 
 /** A call as its observers see it. */
@@ -28,7 +28,7 @@ export interface CallFacts {
   readonly protocol: string | undefined;
   /** The caller; undefined if nobody is signed in. */
   readonly principal: Principal | undefined;
-  /** Id of the resource that a write changed, or was to change. */
+  /** Id of the resource that a write changes or would change. */
   readonly resource: string | undefined;
   /** Bytes of the bodies on the wire. */
   readonly requestBytes: number;
@@ -43,7 +43,10 @@ export interface Outcome {
   readonly durationMs: number;
 }
 
-/** Called once for every call, at its end: when the last byte of its answer was produced or its client has gone. */
+/**
+ * Called once for every call, at its end: when the last byte of its answer has been produced, or when its client has
+ * gone.
+ */
 export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
 
 export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs" | "trace"> {
@@ -54,8 +57,8 @@ export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" 
 }
 
 /**
- * One call from its headers to its end. All failures are reported here, and only the record decides with which error
- * the call ends: the first failure counts. Ends once.
+ * One call from its headers to its end. All failures are reported here, and the record alone decides with which error
+ * the call ends: the first failure counts. It ends once.
  */
 export class CallRecord implements CallFacts {
   readonly requestId: string;
@@ -64,7 +67,7 @@ export class CallRecord implements CallFacts {
   readonly method: string;
   readonly startedAtMs: number;
   readonly trace: CallTrace | undefined;
-  /** Time when the call is over, whatever it still waits for; monotonic, in milliseconds. */
+  /** Time when the call has to end, whatever it still waits for; monotonic, in milliseconds. */
   deadlineAtMs = Number.POSITIVE_INFINITY;
   protocol: string | undefined;
   principal: Principal | undefined;
@@ -75,13 +78,13 @@ export class CallRecord implements CallFacts {
   requestBytes = 0;
   responseBytes = 0;
   /**
-   * Whether the message of a call that the gate has let in is being parsed. A failure in that time is the fault of its
-   * sender.
+   * Whether the message of a call that the gate has let in is being parsed. A failure at that time is the sender's
+   * fault.
    */
   isReadingRequest = false;
   readonly #observers: readonly CallObserver[];
   readonly #logger: Logger;
-  /** Created when the signal is first asked for: most calls end without. */
+  /** Created when the signal is first used; most calls never use it. */
   #controller: AbortController | undefined;
   #abortedWith: ConnectError | undefined;
   #onFailure: (() => void)[] | undefined;
@@ -101,7 +104,7 @@ export class CallRecord implements CallFacts {
     this.#logger = logger;
   }
 
-  /** Aborted when the call is to end before its answer is complete, with the error as the reason. */
+  /** Aborted, with an error as the reason, if the call has to end before its answer is complete. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
@@ -123,7 +126,10 @@ export class CallRecord implements CallFacts {
     return this.#resource;
   }
 
-  /** Names the resource that the call changes, as soon as it is known, so that the record of a refusal has it too. */
+  /**
+   * Names the resource that the call changes. It is set as soon as it is known, so that the record of a refusal has it
+   * too.
+   */
   set resource(id: string) {
     this.#resource = id.slice(0, MAX_RESOURCE_LENGTH);
   }
@@ -150,9 +156,9 @@ export class CallRecord implements CallFacts {
   /**
    * Reports an error that a handler or an interceptor threw.
    *
-   * @param signal The signal that they had. Its reason explains an AbortError.
-   * @returns The error to send: the one from the table of domain errors, else "internal server error", whose cause and
-   * stack only the log has.
+   * @param signal The signal that the handler or interceptor had. Its reason explains an AbortError.
+   * @returns The error to send: the one from the table of domain errors, else "internal server error". Only the log
+   * gets the cause and stack of the latter.
    */
   failInHandler(thrown: unknown, signal: AbortSignal): ConnectError {
     const known = toConnectError(thrown, signal);
@@ -164,10 +170,10 @@ export class CallRecord implements CallFacts {
 
   /**
    * Reports the error that Connect is about to send. Connect writes this very object, so it is changed in place:
-   * malformed input gets the code and the words of the protocol, and a fault of the server is masked.
+   * malformed input gets the protocol's code and words, and a fault of the server is masked.
    */
   failInProtocol(reason: unknown): void {
-    // Connect aborts a call that has succeeded without a reason.
+    // Connect also aborts the signal of a call that has succeeded, without a reason.
     if (!(reason instanceof Error) || reason.name === "AbortError") return;
     if (!(reason instanceof ConnectError)) {
       if (!this.#error) this.failInServer(reason);
@@ -183,7 +189,7 @@ export class CallRecord implements CallFacts {
   /**
    * Reports a fault of the server outside of any protocol, such as one while a status is written.
    *
-   * @returns The error to send. It replaces an earlier one, whose status was never sent.
+   * @returns The error to send. It replaces any earlier error, whose status was never sent.
    */
   failInServer(fault: unknown): ConnectError {
     this.#log("error", fault);
@@ -193,8 +199,7 @@ export class CallRecord implements CallFacts {
   }
 
   /**
-   * Reports an error that needs no line of its own in the log: a bare refusal, or an answer that its carrier could not
-   * write.
+   * Reports an error that needs no log line of its own: a bare refusal, or an answer that the carrier could not write.
    */
   fail(error: ConnectError): void {
     this.#fail(error);
@@ -203,7 +208,7 @@ export class CallRecord implements CallFacts {
   /**
    * Ends the record. Further calls do nothing.
    *
-   * @param status HTTP status of the answer, which decides if no error was reported.
+   * @param status HTTP status of the answer; it decides the outcome if no error was reported.
    * @param isComplete Whether the whole answer was taken.
    */
   end(status: number | undefined, isComplete: boolean): void {
@@ -239,7 +244,7 @@ export class CallRecord implements CallFacts {
     return error;
   }
 
-  /** Gives an error that is its sender's fault the code and words of the protocol. Returns whether it is one. */
+  /** If the error is the sender's fault, gives it the protocol's code and words. Returns whether it is. */
   #blameSender(error: ConnectError): boolean {
     const cause = this.isReadingRequest ? toMalformed(error) : error;
     if (!(cause instanceof ConnectError)) return false;
@@ -255,7 +260,9 @@ export class CallRecord implements CallFacts {
   }
 }
 
-/** Returns whether an error adds nothing to the call's own line. The fault of the database was logged when it began. */
+/**
+ * Returns whether an error adds nothing to the log line of the call. A fault of the database was logged when it began.
+ */
 function hasNoWords(error: unknown): boolean {
   return error instanceof DatabaseUnavailableError && error.cause === undefined;
 }

@@ -18,8 +18,8 @@ export interface ObserveCallsOptions {
 }
 
 /**
- * Wraps a handler with a record of each call (`callKey`). Stands outside of gate and interceptors, so that calls that
- * never reach them are observed too: refused by the gate, malformed, too large.
+ * Wraps a handler with a record of each call (`callKey`). It stands outside of gate and interceptors to observe calls
+ * that never reach them: refused by the gate, malformed, too large.
  */
 export function observeCalls(handler: UniversalHandler, options: ObserveCallsOptions): UniversalHandler {
   const method = methodName(handler.method);
@@ -30,8 +30,8 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
     const trace = options.traceCall({ method, startedAtMs }, { header });
     const call = new CallRecord({ requestId, peer, address, method, startedAtMs, trace, ...options });
     contextValues.set(callKey, call);
-    // A client that goes away shows in many ways: a reset with any code, a lost connection, an answer that closes
-    // early. For the call they all mean the same. The code that writes the answer may never come back to end it.
+    // A client's departure shows in many ways: a reset with any code, a lost connection, an answer that closes early.
+    // All of them end the call here, since the code that writes the answer may never come back to do so.
     const abandon = () => {
       const { reason } = request.signal;
       call.abort(canceled(reason));
@@ -64,7 +64,7 @@ function observeAnswer({ status, body }: UniversalServerResponse, call: CallReco
       call.responseBytes += chunk.byteLength;
     },
     onEnd(end) {
-      // The answer could not be written, for another reason than that its client has gone.
+      // The answer could not be written, and not because its client has gone.
       if (end.how === "failed" && !(end.error instanceof ConnectError)) call.fail(internalError());
       call.end(status, end.how === "complete");
     },
