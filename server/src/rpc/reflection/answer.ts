@@ -10,14 +10,14 @@ import type { SchemaIndex } from "./schema-index.ts";
 
 type Fields<Message> = Omit<Message, "$typeName" | "$unknown">;
 
-/** Answer to one request, in the fields that both versions of the contract have. */
+/** Answer to one request, with the fields that both versions of the contract have. */
 export type Answer =
   | { case: "fileDescriptorResponse"; value: Fields<FileDescriptorResponse> }
   | { case: "allExtensionNumbersResponse"; value: { baseTypeName: string; extensionNumber: number[] } }
   | { case: "listServicesResponse"; value: { service: { name: string }[] } }
   | { case: "errorResponse"; value: Fields<ErrorResponse> };
 
-/** Question of one request. It is the same in both versions of the contract. */
+/** Question of one request. Both versions of the contract have the same. */
 export type Question = Pick<ServerReflectionRequest | ServerReflectionRequestAlpha, "messageRequest">;
 
 export interface Schemas {
@@ -26,10 +26,11 @@ export interface Schemas {
 }
 
 /**
- * Answers one request of reflection. Faults are part of the answer, as the protocol has it: a stream goes on after one.
+ * Answers one request of reflection. Errors are a part of the answer, as the protocol prescribes: the stream continues
+ * after one.
  *
- * @param sent Names of the files that the stream's client has got. It gets a file with all that it imports, and of
- * those only what it does not have.
+ * @param sent Names of the files that the stream's client already has. It gets a file with all its imports, except
+ * those that it has.
  */
 export function answer({ messageRequest }: Question, { index, serviceNames }: Schemas, sent: Set<string>): Answer {
   const fileAnswer = (file: DescFile | undefined, name: string): Answer =>
@@ -57,7 +58,7 @@ export function answer({ messageRequest }: Question, { index, serviceNames }: Sc
   }
 }
 
-/** Sends the file first, and then what it needs. */
+/** Sends the file first, and then its imports. */
 function filesAnswer(file: DescFile, index: SchemaIndex, sent: Set<string>): Answer {
   const files = new Set([file]);
   for (const { dependencies } of files) {

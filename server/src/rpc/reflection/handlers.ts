@@ -9,7 +9,7 @@ export interface ReflectionOptions {
   schemas(): Schemas;
 }
 
-/** Answer with its request, in the fields that both versions of the contract have. */
+/** Answer with its request, with the fields that both versions of the contract have. */
 interface Reply<Request> {
   validHost: string;
   originalRequest: Request;
@@ -39,7 +39,7 @@ export function reflectionHandlers({ openStreams, schemas }: ReflectionOptions) 
           yield { validHost: value.host, originalRequest: value, messageResponse: answer(value, known, sent) };
         }
       } catch (error) {
-        // An idle stream ends without an error: a client that comes back opens another one.
+        // An idle stream ends without an error: a returning client opens another one.
         if (!idle.signal.aborted || stream.signal.aborted) throw error;
       } finally {
         clearTimeout(timer);

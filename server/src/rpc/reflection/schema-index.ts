@@ -2,7 +2,7 @@ import { clone, create, type DescExtension, type DescFile, toBinary } from "@buf
 import { nestedTypes } from "@bufbuild/protobuf/reflect";
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema, type MethodOptions } from "@bufbuild/protobuf/wkt";
 
-/** Finds files of contracts by what clients of reflection ask for. */
+/** Finds contract files by the names that clients of reflection ask for. */
 export class SchemaIndex {
   readonly #files = new Map<string, DescFile>();
   readonly #symbols = new Map<string, DescFile>();
@@ -10,7 +10,7 @@ export class SchemaIndex {
   readonly #extensions = new Map<string, Map<number, DescFile>>();
   readonly #bytes = new WeakMap<DescFile, Uint8Array>();
 
-  /** @param files Files to find, together with all that they import. Of two with the same name the first counts. */
+  /** @param files Files to find, with all their imports. If two have the same name, the first counts. */
   constructor(files: Iterable<DescFile>) {
     for (const file of files) this.#add(file);
   }
@@ -50,8 +50,8 @@ export class SchemaIndex {
   }
 
   /**
-   * Returns all files as a google.protobuf.FileDescriptorSet, each behind those that it imports. Of the services it has
-   * those with the given names only, and of each of their methods the options that `optionsOf` returns.
+   * Returns all files as a google.protobuf.FileDescriptorSet, each after its imports. It includes only services with
+   * the given names, and only the options that `optionsOf` returns for their methods.
    */
   descriptorSet(
     serviceNames: readonly string[],
