@@ -11,13 +11,16 @@ const PREFIX_BYTES = 5;
 /** Largest end of an answer that is inflated, in bytes; headers are far smaller. */
 const MAX_END_BYTES = 1_024 * 1_024;
 
-/** How the answers of one protocol end, after a status line that says nothing of the outcome. */
+/** How the answers of one protocol end, if the HTTP status does not show the outcome. */
 export interface AnswerEnd {
-  /** Returns the last chunk of an answer for which the server is at fault; undefined if its trailers say all. */
+  /**
+   * Returns the last chunk of an answer that fails through a fault of the server; undefined if its trailers alone
+   * report it.
+   */
   faultChunk(): Uint8Array | undefined;
   /** Flag of the envelope that ends an answer; 0 if trailers do. */
   readonly flag: number;
-  /** Returns the error in the bytes of that envelope, if they have one. */
+  /** Returns the error in the bytes of that envelope, if there is one. */
   parse(bytes: Uint8Array): ConnectError | undefined;
 }
 
@@ -45,13 +48,13 @@ export function answerEnd(contentType: string): AnswerEnd | undefined {
   return /^application\/connect\+/i.test(contentType) ? connectStream : undefined;
 }
 
-/** Returns the trailers of an answer over gRPC for which the server is at fault. */
+/** Returns the gRPC trailers of an answer that fails through a fault of the server. */
 export function grpcStatus(): Headers {
   const { code, rawMessage } = internalError();
   return new Headers({ "grpc-status": String(code), "grpc-message": encodeURIComponent(rawMessage) });
 }
 
-/** Returns whether the next chunk of an answer, each of which is one envelope, or its end has its status. */
+/** Returns whether this result has the answer's status. Each chunk of the answer is one envelope. */
 export function isAtEnd({ flag }: AnswerEnd, result: IteratorResult<Uint8Array>): boolean {
   return result.done === true || ((result.value[0] ?? 0) & flag) !== 0;
 }

@@ -7,10 +7,10 @@ import { answerEnd, errorAtEnd, grpcStatus, isAtEnd } from "./answer-end.ts";
 import { jsonError } from "./explain-refusals.ts";
 
 /**
- * Wraps a handler, so that neither it nor the body of its answer ever throws. A failure that no protocol can report,
- * such as one while a status is written, still ends the call with a status in the form of the caller's protocol, as does
- * one that Connect reports to the caller alone: a message of the answer that can't be encoded. The cause goes to the log.
- * Stands inside of `observeCalls`, whose record it reports to.
+ * Wraps a handler, so that neither it nor the body of its answer ever throws. Some failures can't be reported by any
+ * protocol, such as one while a status is written; others Connect reports to the caller alone, such as a message of the
+ * answer that can't be encoded. Both now end the call with a status in the form of the caller's protocol, and their
+ * cause is logged. It stands inside of `observeCalls`, whose record it reports to.
  */
 export function answerFaults(handler: UniversalHandler): UniversalHandler {
   const answered = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
@@ -27,9 +27,7 @@ export function answerFaults(handler: UniversalHandler): UniversalHandler {
   return Object.assign(answered, handler);
 }
 
-/**
- * Returns a complete answer that says that the server is at fault: 500 over Connect, a status over gRPC and gRPC-Web.
- */
+/** Returns a complete answer that reports a fault of the server: 500 over Connect, a status over gRPC and gRPC-Web. */
 export function faultResponse(contentType: string): UniversalServerResponse {
   const end = answerEnd(contentType);
   if (!end) return { status: 500, ...jsonError(internalError()) };
@@ -40,8 +38,8 @@ export function faultResponse(contentType: string): UniversalServerResponse {
 }
 
 /**
- * Passes the chunks on. If they fail, or end with an error that nobody has reported, ends with the protocol's error for
- * an answer that has begun, if it has one.
+ * Passes the chunks on. If they fail, or end with an error that nobody has reported, the answer ends with the
+ * protocol's error for that case, if there is one.
  */
 function endWithStatus({ body, header, trailer }: UniversalServerResponse, contentType: string, call?: CallRecord) {
   const end = answerEnd(contentType);

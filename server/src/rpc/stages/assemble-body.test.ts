@@ -95,7 +95,7 @@ test.each([
     ),
   );
   expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(largest);
-  // Nor are there more pieces than necessary.
+  // There are no more pieces than necessary.
   expect(pieces.length).toBeLessThanOrEqual(Math.ceil(body.length / Math.min(largest, 256 * 1_024)));
   expect(Buffer.concat(pieces).equals(body)).toBe(true);
 });
@@ -138,7 +138,7 @@ test("others get a turn while a body is read that has arrived in full", async ()
   const timer = setInterval(() => {
     turns += 1;
   }, 1);
-  // Far more pieces than could be read in time without giving others a turn.
+  // Far more pieces than could be read in time without yielding to others.
   const maxPieces = 2_000_000;
   let pieces = 0;
   async function* ready(): AsyncIterable<Uint8Array> {

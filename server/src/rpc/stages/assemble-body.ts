@@ -10,13 +10,13 @@ const ENVELOPED = /^application\/(?:grpc|connect\+)/i;
 /** Header of an envelope: a byte of flags and four of length. */
 const ENVELOPE_HEADER_BYTES = 5;
 /**
- * Most envelopes and bytes of one piece. A piece is decoded, and mostly also handled, before the loop can turn.
- * Messages take up to 60 microseconds each, bytes a few milliseconds for a megabyte.
+ * Most envelopes and bytes in one piece. A piece is decoded, and usually handled too, before the event loop can turn. A
+ * message takes up to 60 microseconds, and a megabyte takes a few milliseconds.
  */
 const MAX_PIECE_ENVELOPES = 64;
 const MAX_PIECE_BYTES = 256 * 1_024;
 
-/** Wraps a handler, so that bodies reach it in few pieces, whatever their clients cut them into. */
+/** Wraps a handler, so that it gets each body in few pieces, however the client has cut it. */
 export function assembleBodies(handler: UniversalHandler, maxBytes: number): UniversalHandler {
   const assembled = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
     const contentType = request.header.get("content-type") ?? "";
@@ -28,12 +28,12 @@ export function assembleBodies(handler: UniversalHandler, maxBytes: number): Uni
 }
 
 /**
- * Yields the same bytes in few pieces: some whole envelopes at a time for a body that consists of them (gRPC, gRPC-Web,
- * Connect streams), else the whole body.
+ * Yields the same bytes in few pieces. For a body of envelopes (gRPC, gRPC-Web, Connect streams), each piece has some
+ * whole envelopes; any other body is one piece.
  *
  * A client chooses how its body is cut, down to single bytes. The code that reads bodies takes time that grows with the
- * square of the pieces. It also takes everything that has arrived without a pause. So others get a turn between pieces,
- * and a piece is small, however much arrived at once: 800,000 empty messages fit into 4 MB.
+ * square of the number of pieces. It also reads everything that has arrived without a pause: 800,000 empty messages fit
+ * into 4 MB. Pieces are therefore small, however much arrived at once, and others get a turn between them.
  *
  * A message longer than `maxBytes` is passed on as it comes, to be refused. When the signal is aborted, the body throws
  * its reason, since nobody waits for the rest.
@@ -78,7 +78,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
   for await (const chunk of chunks) {
     let rest = chunk;
     if (held.length > 0) {
-      // Complete the header first; it says how many more bytes belong to the envelope.
+      // Complete the header first, since it holds the length of the envelope.
       const headerPart = rest.subarray(0, Math.max(0, ENVELOPE_HEADER_BYTES - held.length));
       held.append(headerPart, ENVELOPE_HEADER_BYTES);
       rest = rest.subarray(headerPart.length);
@@ -104,7 +104,7 @@ async function* envelopes(chunks: AsyncIterable<Uint8Array>, maxBytes: number, h
   if (held.length > 0) throw endsWithin();
 }
 
-/** Returns how many of these bytes form whole envelopes, as many as go into one piece. */
+/** Returns the length of the whole envelopes at the start of these bytes, as many as go into one piece. */
 function wholeEnvelopes(bytes: Uint8Array, maxBytes: number): number {
   let end = 0;
   for (let count = 0; count < MAX_PIECE_ENVELOPES && end < MAX_PIECE_BYTES && end < bytes.length; count++) {
@@ -115,7 +115,7 @@ function wholeEnvelopes(bytes: Uint8Array, maxBytes: number): number {
   return end;
 }
 
-/** Returns the length of the first envelope, header included, or only the header's if the message is too long. */
+/** Returns the length of the first envelope, header included. If the message is too long, returns only the header's. */
 function envelopeLength(bytes: Uint8Array, maxBytes: number): number {
   if (bytes.length < ENVELOPE_HEADER_BYTES) return ENVELOPE_HEADER_BYTES;
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(1);
@@ -140,7 +140,7 @@ class Held {
     return this.#buffer.bytes;
   }
 
-  /** @param maxLength Length that is expected at most. The buffer does not grow beyond it in advance. */
+  /** @param maxLength Largest expected length. The buffer does not grow beyond it in advance. */
   append(bytes: Uint8Array, maxLength: number): void {
     this.#buffer.append(bytes, maxLength);
   }

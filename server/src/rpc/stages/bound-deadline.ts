@@ -8,7 +8,7 @@ import { callKey } from "../context.ts";
 import type { CallRecord } from "../record/call-record.ts";
 import { isByteStream } from "./byte-stream.ts";
 
-/** Largest value of a gRPC timeout: eight digits. */
+/** Largest number in a gRPC timeout: eight digits. */
 const GRPC_MAX_VALUE = 99_999_999;
 
 export interface DeadlineOptions {
@@ -23,16 +23,16 @@ export interface DeadlineOptions {
 }
 
 /**
- * Creates a stage that ends every call in time, counted from its headers: by its client's deadline, else by the
- * server's, and all calls at shutdown. Whatever waits for the call's body gets the error at once, however much of the
- * body is missing.
+ * Creates a stage that ends every call in time, counted from its headers: at its client's deadline, else at the
+ * server's. It also ends all calls at shutdown. Code that waits for the call's body gets the error at once, however
+ * much of the body is missing.
  *
  * A client that asks for more than `maxTimeoutMs` is served, not refused: some libraries use a very long deadline to
  * mean none. The stage stands inside of `observeCalls`, whose record it needs.
  */
 export function createDeadlineStage(options: DeadlineOptions): (handler: UniversalHandler) => UniversalHandler {
   const { defaultTimeoutMs, maxTimeoutMs, shutdownSignal } = options;
-  // Use one listener for all calls: to remove a listener, a signal searches all of them.
+  // One listener serves all calls, since removing a listener makes a signal search all of them.
   const calls = new Set<CallRecord>();
   shutdownSignal.addEventListener("abort", () => {
     for (const call of calls) call.abort(shutdownSignal.reason);
@@ -43,7 +43,7 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
       const call = callOf(request.contextValues);
       const timeoutMs = limitTimeout(request.header, maxTimeoutMs) ?? serverTimeoutMs;
       call.deadlineAtMs = call.startedAtMs + timeoutMs;
-      // A call that has waited may be late already, and Node warns of a negative delay.
+      // A call that has waited may be late already, and Node.js warns about a negative delay.
       const leftMs = Math.max(0, call.deadlineAtMs - performance.now());
       const timer = setTimeout(() => call.abort(deadlineExceeded()), leftMs);
       call.onEnd(() => {
@@ -59,7 +59,10 @@ export function createDeadlineStage(options: DeadlineOptions): (handler: Univers
   };
 }
 
-/** Throws the error that a call has ended with, if it has, so that nothing more is started for it. */
+/**
+ * Throws the error that a call has ended with, so that nothing more is started for it. Does nothing if the call is not
+ * over.
+ */
 export function throwIfOver(values: ContextValues, signal: AbortSignal): void {
   signal.throwIfAborted();
   // Check the clock, since a busy loop runs its timers late.
@@ -74,8 +77,8 @@ function callOf(values: ContextValues | undefined): CallRecord {
 }
 
 /**
- * Returns the client's timeout in milliseconds. Limits it to `maxTimeoutMs`, also in the header. Returns undefined if
- * there is none that can be read.
+ * Returns the client's timeout in milliseconds, limited to `maxTimeoutMs`, and writes that limit to the header. Returns
+ * undefined without a valid timeout.
  */
 function limitTimeout(header: Headers, maxTimeoutMs: number): number | undefined {
   const isGrpc = /^application\/grpc/i.test(header.get("content-type") ?? "");
@@ -87,7 +90,7 @@ function limitTimeout(header: Headers, maxTimeoutMs: number): number | undefined
   return maxTimeoutMs;
 }
 
-/** Formats a timeout for gRPC over HTTP/2: at most eight digits and a unit. */
+/** Formats a timeout for gRPC over HTTP/2: at most eight digits, and a unit. */
 function toGrpcTimeout(timeoutMs: number): string {
   return timeoutMs <= GRPC_MAX_VALUE ? `${timeoutMs}m` : `${Math.floor(timeoutMs / 1_000)}S`;
 }

@@ -12,27 +12,29 @@ type Inflated = Uint8Array<ArrayBuffer>;
 /** Call that a message belongs to. */
 export type CodedCall = Pick<Request, "signal" | "contextValues">;
 
-/** The call that a coding works for. Connect passes its codings nothing but bytes. */
+/** The call for which a coding works. Connect passes only bytes to its codings. */
 interface Work {
   readonly request: CodedCall;
   readonly permits: Permits;
-  /** Bytes of the last message that was inflated, which is kept until the next. */
+  /** Bytes of the last inflated message, which is kept until the next one. */
   keptBytes: number;
 }
 
 const storage = new AsyncLocalStorage<Work>();
 
-/** Large messages that are inflated or deflated at once, by default. One core is left for the event loop. */
+/**
+ * Default number of large messages that are inflated or deflated at the same time. One core is left for the event loop.
+ */
 const defaultThreads = Math.max(1, availableParallelism() - 1);
 
 export interface CodingLine {
   /** Wraps a handler, so that its calls take turns in {@link inflateInLine}. */
   stage(handler: UniversalHandler): UniversalHandler;
-  /** Returns what inflates and deflates for a call that no stage has lined up, one message at a time. */
+  /** Returns a function that inflates and deflates for a call that did not pass the stage, one message at a time. */
   open(call: CodedCall): <T>(work: () => Promise<T>) => Promise<T>;
 }
 
-/** @param threads Large messages that are inflated or deflated at once. */
+/** @param threads Large messages that are inflated or deflated at the same time. */
 export function createCodingLine(threads = defaultThreads): CodingLine {
   const permits = new Permits(threads);
   return {
@@ -40,7 +42,7 @@ export function createCodingLine(threads = defaultThreads): CodingLine {
       const linedUp = async (request: Request) => {
         const work = { request, permits, keptBytes: 0 };
         const response = await storage.run(work, handler, request);
-        // A bidirectional stream reads its requests while its answer is read.
+        // A bidirectional stream reads its request while its answer is read.
         if (!response.body) return response;
         return { ...response, body: watchStream(response.body, { read: (next) => storage.run(work, next) }) };
       };
@@ -55,10 +57,10 @@ export function createCodingLine(threads = defaultThreads): CodingLine {
 
 /**
  * Inflates a large message on another thread when it is the caller's turn: 25 bytes of brotli can become 4 MiB, and a
- * client may send thousands at once. The next message begins only after the loop has turned. The result of this one,
- * which is parsed and handled at once, then gives way to others' work and never piles up.
+ * client may send thousands at once. The next message begins only after the event loop has turned. The result of this
+ * one, which is parsed and handled at once, then leaves others their turn, and results never pile up.
  *
- * @param maxBytes Largest size of the message, for which room is asked beforehand.
+ * @param maxBytes Largest size of the message, for which room is requested beforehand.
  * @throws The reason of the call's signal, if that is aborted before the work begins.
  */
 export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: number): Promise<Inflated> {
@@ -82,7 +84,10 @@ export async function inflateInLine(inflate: () => Promise<Inflated>, maxBytes: 
   }
 }
 
-/** Throws the reason of the call's signal if the call was aborted while a message was inflated, so that it is not parsed. */
+/**
+ * Throws the reason of the call's signal if the call was aborted while a message was inflated. The message is then not
+ * parsed.
+ */
 export function throwIfCallIsOver(): void {
   storage.getStore()?.request.signal.throwIfAborted();
 }

@@ -21,31 +21,34 @@ import { malformed } from "../malformed.ts";
 import { deflateInLine, inflateInLine, throwIfCallIsOver } from "./coding-work.ts";
 
 /**
- * Brotli's quality. zlib's default is 11, which takes tens of milliseconds for a page of users: a client that accepts
- * nothing else could stop the server.
+ * Brotli's quality. At zlib's default of 11, a page of users takes tens of milliseconds: a client that accepts nothing
+ * else could stop the server.
  */
 const BROTLI_QUALITY = 4;
 
 /**
- * Options of zstd. At level 1 it makes less of a page of users than gzip, in less time. Without the size, which zstd takes
- * for unknown then, each answer under way would hold a megabyte.
+ * Options of zstd. At level 1 it compresses a page of users better than gzip, in less time. Without the size, zstd
+ * assumes an unknown one, and each answer in flight would hold a megabyte.
  */
 const zstdOptions = (bytes: Uint8Array) => ({
   params: { [constants.ZSTD_c_compressionLevel]: 1 },
   pledgedSrcSize: bytes.byteLength,
 });
 
-/** Logarithm of the largest window of a zstd message, 8 MiB: what HTTP allows (RFC 9659). A client could ask for 128 MiB. */
+/**
+ * Logarithm of the largest window of a zstd message: 8 MiB, as HTTP allows (RFC 9659). Without the limit a client could
+ * make us allocate 128 MiB.
+ */
 const ZSTD_MAX_WINDOW_LOG = 23;
 const zstdLimits = { params: { [constants.ZSTD_d_windowLogMax]: ZSTD_MAX_WINDOW_LOG } };
 
 /** Code of zlib's error when the output exceeds `maxOutputLength`. */
 const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
 
-/** Bytes after the end are refused: they would be lost. In gzip's format they may be a further member. */
+/** Bytes after the end are refused, as they would be lost. In gzip's format they may be another member. */
 const toTheEnd = { rejectGarbageAfterEnd: true, info: true };
 
-/** Bytes that zlib inflates of a large message at a time. Each piece takes a way to a thread and back. */
+/** Bytes that zlib inflates at a time of a large message. Each piece costs a round trip to a thread. */
 const CHUNK_BYTES = 256 * 1_024;
 
 interface Coding {
@@ -74,7 +77,7 @@ const zstd = (): Compression =>
       wholeOf(bytes, zstdDecompressSync(bytes, { ...options, ...zstdLimits, ...toTheEnd })),
   });
 
-/** Returns whether this Node.js refuses zstd data without its end. Node.js 22 takes it for a whole message. */
+/** Returns whether this Node.js refuses zstd data that is cut off. Node.js 22 accepts it as a whole message. */
 function seesCutZstd(): boolean {
   try {
     zstdDecompressSync(zstdCompressSync("cut").subarray(0, -1));
@@ -103,10 +106,13 @@ export const acceptCompression: Compression[] = [
   }),
 ];
 
-/** The names of {@link acceptCompression}, as headers list them. */
+/** Names of {@link acceptCompression}, as headers list them. */
 export const acceptedEncodings: string = acceptCompression.map(({ name }) => name).join(",");
 
-/** Returns what came out of a message. Node.js 22 does not know `rejectGarbageAfterEnd`, but says how much it has read. */
+/**
+ * Returns the inflated bytes of a message, and refuses garbage after its end. Node.js 22 lacks `rejectGarbageAfterEnd`,
+ * but reports how many bytes it has read.
+ */
 function wholeOf(bytes: Uint8Array, inflated: unknown): Uint8Array<ArrayBuffer> {
   const { buffer, engine } = inflated as { buffer: Uint8Array<ArrayBuffer>; engine: { bytesWritten: number } };
   if (engine.bytesWritten !== bytes.byteLength) throw new Error("bytes follow the end of the compressed data");
@@ -138,8 +144,7 @@ function createCompression(coding: Coding): Compression {
 }
 
 /**
- * Inflates a message in this turn of the event loop or a later one. Resolves with undefined if it turns out to be
- * large.
+ * Inflates a message in this turn of the event loop or in a later one. Resolves with undefined if the result is large.
  */
 async function inflateSmall(
   coding: Coding,
@@ -160,7 +165,7 @@ function toDecompressionError(error: unknown, name: string, maxBytes: number): u
   switch ((error as NodeJS.ErrnoException).code) {
     case TOO_LARGE:
       return new ConnectError(`message is larger than ${maxBytes} bytes after decompression`, Code.ResourceExhausted);
-    // This is the server's fault: there is no memory left.
+    // A fault of the server: there is no memory left.
     case "Z_MEM_ERROR":
     case "ZSTD_error_memory_allocation":
       return new ConnectError("internal server error", Code.Internal, undefined, undefined, error);

@@ -6,7 +6,7 @@ test.each([
   ["GZip", "gzip"],
   ["x-gzip", "gzip"],
   ["br", "br"],
-  // The server's order decides where the client has none.
+  // The server's order decides if the client has no preference.
   ["br, gzip", "gzip"],
   ["gzip, deflate, br, zstd", "zstd"],
   ["identity,deflate,gzip", "gzip"],

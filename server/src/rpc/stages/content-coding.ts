@@ -3,22 +3,22 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 import { acceptCompression, acceptedEncodings } from "./compression.ts";
 
 const IDENTITY = "identity";
-/** Other name of gzip (RFC 9110, 8.4.1.3). */
+/** Alias of gzip (RFC 9110, 8.4.1.3). */
 const X_GZIP = "x-gzip";
 
-/** Headers that name codings: of the request's messages, and those that its client accepts. */
+/** Headers that name codings: those of the request's messages, and those that the client accepts. */
 const REQUEST_HEADERS = ["content-encoding", "connect-content-encoding", "grpc-encoding"] as const;
 const ACCEPT_HEADERS = ["accept-encoding", "connect-accept-encoding", "grpc-accept-encoding"] as const;
 
 /** Query parameter that names the coding of a GET's message. */
 const COMPRESSION_PARAMETER = /(?<=[?&]compression=)[^&]*/;
 
-/** Member of an accept header. Its weight has three decimals at most (RFC 9110, 12.4.2). */
+/** Element of an accept header. Its weight has three decimals at most (RFC 9110, 12.4.2). */
 const ACCEPTED = /^([!#$%&'*+.^_`|~\da-z-]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i;
 
 /**
- * Wraps a handler that compares names of codings literally and takes the first one it knows in an accept header. Gives
- * it names in lower case, and only the one coding to answer in.
+ * Wraps a handler that compares names of codings literally, and takes the first one it knows in an accept header. The
+ * handler gets names in lower case, and only the one coding to answer in.
  */
 export function normalizeCodings(handler: UniversalHandler): UniversalHandler {
   const normalized = ({ header, url, ...request }: Parameters<UniversalHandler>[0]) => {
@@ -36,9 +36,9 @@ export function normalizeCodings(handler: UniversalHandler): UniversalHandler {
 }
 
 /**
- * Returns the coding that an accept header prefers (RFC 9110, 12.5.3): the one with the highest weight, and of several
- * the one that the server prefers. Returns identity if none fits: an answer in a coding that the client did not ask for
- * is more useful than none.
+ * Returns the coding that an accept header prefers (RFC 9110, 12.5.3): the one with the highest weight and, among
+ * equals, the one that the server prefers. Returns identity if none fits: an answer in a coding that the client did not
+ * ask for is more useful than none.
  */
 export function chooseCoding(accepted: string): string {
   const weights = new Map<string, number>();
@@ -65,7 +65,7 @@ export function codingOf(name: string): string {
  * Refuses a request whose messages are in an unknown coding, and lists the known ones in the response's headers
  * (grpc/doc/compression.md; connectrpc.com/docs/protocol).
  *
- * @throws ConnectError unimplemented.
+ * @throws ConnectError unimplemented
  */
 export function refuseUnknownCoding(context: HandlerContext): void {
   const { requestHeader, responseHeader, protocolName, method, requestMethod, url } = context;

@@ -6,17 +6,17 @@ import { codeFromHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protoc
 import { callKey } from "../context.ts";
 
 /**
- * With a charset the body is for people alone: a gRPC client that looks for Connect's own errors does not take it for
- * one.
+ * The charset marks the body as an explanation for people: a gRPC client that looks for Connect's own errors does not
+ * take it for one.
  */
 export const EXPLANATION_TYPE = "application/json; charset=utf-8";
 
 type Request = Parameters<UniversalHandler>[0];
 
 /**
- * Wraps a handler, so that its bare refusals say what to send instead, as Connect's JSON error: for the wrong content
- * type (415), the wrong verb (405, with Allow), or the wrong HTTP version (505). A refused token gets its challenge
- * (RFC 6750, 3).
+ * Wraps a handler, so that its bare refusals explain what to send instead, as Connect's JSON error. They are those for
+ * the wrong content type (415), the wrong verb (405, with Allow), and the wrong HTTP version (505). A refused token
+ * gets its challenge (RFC 6750, 3).
  */
 export function explainRefusals(handler: UniversalHandler): UniversalHandler {
   const explained = async (request: Request): Promise<UniversalServerResponse> => {
@@ -41,10 +41,10 @@ export function jsonError(error: ConnectError, header: Headers = new Headers()) 
   return { header, body: createAsyncIterable([bytes]) };
 }
 
-/** Returns the error that explains a bare refusal; undefined for a status that is none. */
+/** Returns the error that explains a bare refusal; undefined for any other status. */
 export function refusalOf(status: number, verb: string, method: DescMethod): ConnectError | undefined {
   const { name } = method;
-  // Use the code into which clients of Connect and gRPC translate the status, whatever the body says.
+  // Use the code that clients of Connect and gRPC derive from the status, whatever the body says.
   const code = codeFromHttpStatus(status);
   switch (status) {
     case 415:
@@ -69,7 +69,7 @@ export function verbsOf(method: DescMethod): string[] {
   return isRead(method) ? ["POST", "GET"] : ["POST"];
 }
 
-/** Returns whether Connect reads a method by GET too, as it does unary ones without side effects. */
+/** Returns whether Connect also accepts GET for a method: it does for unary ones without side effects. */
 export function isRead({ idempotency, methodKind }: DescMethod): boolean {
   return idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS && methodKind === "unary";
 }

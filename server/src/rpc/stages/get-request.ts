@@ -1,7 +1,7 @@
 import type { HandlerContext } from "@connectrpc/connect";
 import { malformed } from "../malformed.ts";
 
-/** Sequence of percent-encoded bytes. Whatever stands between two of them is ASCII, so no character is cut. */
+/** Run of percent-encoded bytes. The text between two runs is ASCII, so no character is cut. */
 const ENCODED_BYTES = /(?:%[\da-f]{2})+/gi;
 
 /** base64 (RFC 4648, 4) and base64url (5), with or without padding. */
@@ -15,10 +15,10 @@ export function checkGetRequest({ requestMethod, url }: HandlerContext): void {
 }
 
 /**
- * Checks the query of a Connect GET, above all the message in it. The code that parses it later replaces bytes that are
- * not UTF-8 by U+FFFD, and drops blanks from base64. A `+` that is not percent-encoded is a blank in a query.
+ * Checks the query of a Connect GET, above all the message in it. The later parser replaces bytes that are not UTF-8 by
+ * U+FFFD, and drops blanks from base64. A `+` that is not percent-encoded is a blank in a query.
  *
- * @throws ConnectError invalid_argument.
+ * @throws ConnectError invalid_argument
  */
 export function checkQuery(search: string, searchParams: URLSearchParams): void {
   try {

@@ -1,14 +1,14 @@
 const BACKSLASH = 0x5c;
 const SMALL_U = 0x75;
 const SMALL_D = 0x64;
-/** Bit that makes a letter lower case. */
+/** Bit that turns a letter into lower case. */
 const CASE_BIT = 0x20;
 /** Length of an escape such as `\ud83d`, in characters. */
 const ESCAPE_LENGTH = 6;
 
 /**
- * Returns the first escape of a JSON text that makes half a character, such as `\ud83d` without a second half after it.
- * Takes one pass over the characters, since a text of megabytes may consist of escapes.
+ * Returns the first escape in a JSON text that makes half a character, such as `\ud83d` without a second half after it.
+ * Goes over the characters once, since a text of megabytes may consist of escapes.
  */
 export function findLoneSurrogate(json: string): string | undefined {
   for (let at = 0; at < json.length; at++) {
@@ -17,14 +17,14 @@ export function findLoneSurrogate(json: string): string | undefined {
     if (half === "second" || (half === "first" && surrogateAt(json, at + ESCAPE_LENGTH) !== "second")) {
       return json.slice(at, at + ESCAPE_LENGTH);
     }
-    // Skip the escaped character, which begins no escape, even if it is a backslash.
+    // Skip the escaped character: it begins no escape, even if it is a backslash.
     at += half === "first" ? 2 * ESCAPE_LENGTH - 1 : 1;
   }
   return undefined;
 }
 
 /**
- * Returns which half of a surrogate pair the escape at this place makes: D800 to DBFF is the first, DC00 to DFFF the
+ * Returns which half of a surrogate pair the escape at this position makes: D800 to DBFF is the first, DC00 to DFFF the
  * second.
  */
 function surrogateAt(json: string, at: number): "first" | "second" | undefined {

@@ -42,7 +42,7 @@ test("a type keeps its subtype's suffix", () => {
 
 test("a header of blanks and semicolons takes no longer than one of letters", () => {
   const time = (contentType: string) => {
-    // Measure processor time, so that other work of the machine does not matter.
+    // Measure processor time, so that other work on the machine does not matter.
     const startedAt = process.threadCpuUsage();
     for (let i = 0; i < 50; i++) mediaTypeOf(contentType);
     const { user, system } = process.threadCpuUsage(startedAt);

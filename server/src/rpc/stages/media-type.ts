@@ -4,22 +4,22 @@ import type { UniversalHandler } from "@connectrpc/connect/protocol";
 const TOKEN = "[!#$%&'*+.^_`|~\\da-z-]+";
 const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t\\x20-\\x7e\\x80-\\xff])*"';
 /**
- * A type and its parameters, any of which may be missing after its semicolon (RFC 9110, 5.6.6). Each blank can match in
- * one place of the pattern only. With two, a header of semicolons and blanks would take exponential time.
+ * A type and its parameters. Each parameter may be missing after its semicolon (RFC 9110, 5.6.6). Each blank can match
+ * at one position of the pattern only; with two, a header of semicolons and blanks would take exponential time.
  */
 const MEDIA_TYPE = new RegExp(
   `^[ \\t]*(${TOKEN}/${TOKEN})((?:[ \\t]*;(?:[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))?)*)[ \\t]*$`,
   "i",
 );
 const PARAMETER = new RegExp(`(${TOKEN})=(?:(${TOKEN})|(${QUOTED}))`, "gi");
-/** Both spellings are in use, though only the first is registered. */
+/** Both spellings are in use, but only the first is registered. */
 const UTF_8 = /^utf-?8$/i;
 
 /**
- * Returns the media type without its parameters, in lower case. Parameters do not change what a type is (RFC 9110,
- * 8.3.1), except for a charset that is not UTF-8.
+ * Returns the media type without its parameters, in lower case. Parameters do not change the meaning of a type (RFC
+ * 9110, 8.3.1), except for a charset that is not UTF-8.
  *
- * @returns undefined if this is no media type, or names another charset.
+ * @returns undefined for a text that is no media type, or names another charset.
  */
 export function mediaTypeOf(contentType: string): string | undefined {
   const [, type, parameters = ""] = MEDIA_TYPE.exec(contentType) ?? [];

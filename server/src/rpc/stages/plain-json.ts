@@ -8,18 +8,18 @@ const ENVELOPED = /^application\/(?:(?:grpc|grpc-web)(?:\+(?:json|proto))?|conne
 
 type Starts = ReadonlySet<number | undefined>;
 /**
- * First bytes of JSON: of an object, a list or a string, of white space ahead of them, or of a byte order mark. None of
- * them is a valid byte of flags.
+ * First bytes of JSON: of an object, a list or a string, of white space before them, or of a byte order mark. None of
+ * them is a valid flags byte.
  */
 const JSON_STARTS: Starts = new Set(
   ["{", "[", '"', " ", "\t", "\n", "\r", "\ufeff"].map((start) => Buffer.from(start)[0]),
 );
-/** The same where protobuf is expected. The others may begin a protobuf message without its envelope. */
+/** The same where protobuf is expected. All others may begin a protobuf message without an envelope. */
 const OBJECT_START: Starts = new Set(["{".charCodeAt(0)]);
 
 /**
  * Wraps a handler that would read the first characters of plain JSON as the length of a message, such as 577,860,965
- * bytes. Refuses such a body with a hint at envelopes.
+ * bytes. Refuses such a body with an error that explains envelopes.
  */
 export function refusePlainJson(handler: UniversalHandler): UniversalHandler {
   const refusing = ({ body, ...request }: Parameters<UniversalHandler>[0]) => {
@@ -31,7 +31,7 @@ export function refusePlainJson(handler: UniversalHandler): UniversalHandler {
   return Object.assign(refusing, handler);
 }
 
-/** Returns the same chunks, of which only the first byte is checked. */
+/** Returns the same chunks, and checks only their first byte. */
 function checkStart(
   chunks: AsyncIterable<Uint8Array>,
   contentType: string,
@@ -48,8 +48,7 @@ function checkStart(
 }
 
 /**
- * Throws the hint if the body of a content type with envelopes begins like plain JSON. @throws ConnectError
- * invalid_argument
+ * Refuses the body of a content type with envelopes if it begins like plain JSON. @throws ConnectError invalid_argument
  */
 export function assertEnveloped(firstByte: number | undefined, contentType: string, isUnary: boolean): void {
   const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;

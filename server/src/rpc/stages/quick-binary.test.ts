@@ -12,7 +12,7 @@ import { createQuickBinary } from "./quick-binary.ts";
 
 const schemas: DescMessage[] = [CreateUserRequestSchema, DeleteUserRequestSchema, GetUserRequestSchema];
 const CASES = 5_000;
-/** Tags of texts, of other kinds and of fields that do not exist. */
+/** Tags of texts, of other kinds of fields, and of fields that do not exist. */
 const TAGS = [0x0a, 0x12, 0x1a, 0x22, 0x0b, 0x08, 0x00, 0x8a];
 const TEXTS = ["", "a", "Ada Lovelace", "ünal", "\u0000\u007f", "😀", "x".repeat(127), "x".repeat(128)];
 
@@ -28,7 +28,7 @@ function readByProtobuf(schema: DescMessage, bytes: Uint8Array): Message | undef
   }
 }
 
-/** Makes fields of which some are cut, or have a wrong tag or length. */
+/** Makes fields, some of them cut off or with a wrong tag or length. */
 function madeUpBytes(): Buffer {
   const parts = Array.from({ length: random.below(4) }, () => {
     const text = Buffer.from(random.pick(TEXTS));

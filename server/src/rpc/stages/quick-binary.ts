@@ -5,13 +5,13 @@ import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 export type QuickBinary = (bytes: Uint8Array) => Message | undefined;
 
 const LENGTH_DELIMITED = 2;
-/** Larger numbers of fields, and lengths, take more than a byte. */
+/** Largest field number in a tag of one byte. Larger numbers, and lengths above 127, take more. */
 const MAX_FIELD_NUMBER = 15;
 const MAX_LENGTH = 0x7f;
 
 /**
- * Creates a reader of messages whose fields are all short texts of ASCII. It takes a third of protobuf-es's time. All
- * other bytes are left to protobuf-es, so that it alone words faults.
+ * Creates a reader of messages whose fields are all short ASCII texts. It takes a third of protobuf-es's time. All
+ * other bytes are left to protobuf-es, which alone words the errors.
  *
  * @returns Undefined for a message with another kind of field.
  */

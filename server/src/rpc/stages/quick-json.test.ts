@@ -10,7 +10,7 @@ const random = createRandom(seed);
 const { input: getUser } = UserService.method.getUser;
 const { input: listUsers } = UserService.method.listUsers;
 
-/** Parts of a JSON text: valid ones mostly, some that protobuf-es refuses. */
+/** Makes JSON texts, mostly valid; protobuf-es refuses some of their parts. */
 function randomJson(names: readonly string[]): string {
   const member = () => `${random.pick(['"', '"', '"', ""])}${random.pick(names)}":${random.pick(VALUES)}`;
   const members = Array.from({ length: random.below(4) }, member).join(random.pick([",", ",", " , ", ",,"]));

@@ -2,7 +2,7 @@ import { create, type DescField, type DescMessage, type Message, ScalarType } fr
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { isObject } from "../is-object.ts";
 
-/** Longest text that is read quickly, in characters. The gain is in short ones. */
+/** Longest text that is read quickly, in characters. Only short texts gain from it. */
 const MAX_LENGTH = 4_096;
 const MAX_INT32 = 0x7fff_ffff;
 const MIN_INT32 = -0x8000_0000;
@@ -12,8 +12,8 @@ export type QuickJson = (text: string) => Message | undefined;
 
 /**
  * Creates a reader of plain JSON messages: known fields by their JSON names, with texts and whole numbers, without
- * escapes. It takes a fraction of protobuf-es's time. All other texts are left to protobuf-es, so that it alone words
- * faults.
+ * escapes. It takes a fraction of protobuf-es's time. All other texts are left to protobuf-es, which alone words the
+ * errors.
  *
  * @returns Undefined for a message without such fields.
  */
@@ -39,7 +39,7 @@ export function createQuickJson(schema: DescMessage): QuickJson | undefined {
       }
       message[field.localName] = value;
     }
-    // JSON.parse keeps the last of two members with one name. The text has more quotes then.
+    // If a name occurs twice, JSON.parse keeps the last member. The text then has more quotes than the message.
     return countQuotes(text) === quotes ? message : undefined;
   };
 }

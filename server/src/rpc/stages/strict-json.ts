@@ -9,16 +9,16 @@ export interface JsonDecoder {
   decode(bytes?: Uint8Array): string;
 }
 
-/** Most names of fields in an error's message; its details have some more. */
+/** Most names of fields in an error's message; its details list more. */
 const MAX_NAMED_FIELDS = 3;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
  * Decodes valid UTF-8 only: no overlong forms, no encoded surrogates (RFC 3629, 3), and no escape that makes half a
- * character (RFC 8259, 8.2). Otherwise different texts would become one, with U+FFFD in place of the invalid bytes.
+ * character (RFC 8259, 8.2). Otherwise different texts would become equal, with U+FFFD in place of the invalid bytes.
  *
- * @throws ConnectError invalid_argument.
+ * @throws ConnectError invalid_argument
  */
 export const strictJsonDecoder: JsonDecoder = {
   decode(bytes) {
@@ -35,8 +35,8 @@ export const strictJsonDecoder: JsonDecoder = {
 };
 
 /**
- * Creates a decoder that also refuses fields that the message does not have, by name. Leaves text that is not JSON for
- * the parser to refuse.
+ * Creates a decoder that also refuses fields that the message does not have, and names them. Text that is not JSON is
+ * left for the parser to refuse.
  */
 export function createKnownFieldsDecoder(desc: DescMessage): JsonDecoder {
   return {

@@ -14,9 +14,11 @@ type Options = Partial<UniversalHandlerOptions> | undefined;
 type Implementation = Readonly<Record<string, ((...args: never[]) => unknown) | undefined>>;
 
 /**
- * Mounts services on a router, each method with two handlers:
+ * Mounts services on a router, each method with two handlers, and chooses between them for each request. One serves
+ * generated clients, whose unknown JSON fields may come from a newer contract. The other serves JSON written by hand:
+ * it refuses unknown fields as typing errors.
  *
- * @param routerOptions Those that the router itself was created with.
+ * @param routerOptions Options that the router itself was created with.
  * @param onMethod Called for each method that is mounted.
  */
 export function mountTwice(
@@ -61,7 +63,7 @@ export function mountTwice(
   }
 }
 
-/** Returns the handler of a method that its service does not have. */
+/** Returns the handler of a method that its service does not implement. */
 function unimplemented({ parent, name }: DescMethod): () => never {
   return () => {
     throw new ConnectError(`${parent.typeName}.${name} is not implemented`, Code.Unimplemented);
@@ -73,7 +75,10 @@ function chooseByAuthor(handler: UniversalHandler, byHand: UniversalHandler): Un
   return Object.assign(choose, handler);
 }
 
-/** Returns whether a request brings JSON and no version of Connect's protocol. */
+/**
+ * Returns whether a request has JSON that was written by hand: without the version of Connect's protocol, which
+ * generated clients send.
+ */
 function isByHand({ method, url, header }: Parameters<UniversalHandler>[0]): boolean {
   if (method === "GET") {
     const { searchParams } = new URL(url);

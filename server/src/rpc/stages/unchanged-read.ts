@@ -3,28 +3,27 @@ import type { UniversalHandler, UniversalServerResponse } from "@connectrpc/conn
 
 type Request = Parameters<UniversalHandler>[0];
 
-/** Largest answer that gets an entity tag, in bytes: to hash it takes about a millisecond. */
+/** Largest answer that gets an entity tag, in bytes. Hashing that much takes about a millisecond. */
 const MAX_TAGGED_BYTES = 1_024 * 1_024;
 /** Characters of a tag, six bits each. */
 const TAG_LENGTH = 22;
 const OPAQUE_TAG = /"[\x21\x23-\x7e\x80-\xff]*"/g;
 
 /**
- * Headers of an answer to a Connect GET. It is its caller's alone, and its cache has to ask each time whether it is
- * still current.
+ * Headers of an answer to a Connect GET. The answer is for its caller alone, and caches must revalidate it each time.
  */
 export const READ_HEADERS = { "cache-control": "private, no-cache", vary: "Accept-Encoding, Authorization" };
 
 /**
- * Returns the entity tag of an answer (RFC 9110, 8.8.3); undefined for a large one. The tag is weak, since it is the same
- * whatever coding the answer is sent in.
+ * Returns the entity tag of an answer (RFC 9110, 8.8.3); undefined for a large one. The tag is weak, since it is the
+ * same for every coding of the answer.
  */
 export function entityTagOf(bytes: Uint8Array): string | undefined {
   if (bytes.byteLength > MAX_TAGGED_BYTES) return undefined;
   return `W/"${hash("sha256", bytes, "base64url").slice(0, TAG_LENGTH)}"`;
 }
 
-/** Returns whether a client has the answer with a tag already (RFC 9110, 13.1.2). */
+/** Returns whether a client already has the answer with this tag (RFC 9110, 13.1.2). */
 export function hasTag(ifNoneMatch: string | null | undefined, tag: string): boolean {
   if (!ifNoneMatch) return false;
   if (ifNoneMatch.trim() === "*") return true;
@@ -34,8 +33,8 @@ export function hasTag(ifNoneMatch: string | null | undefined, tag: string): boo
 }
 
 /**
- * Wraps a handler, so that an answer to a Connect GET has an entity tag, and is not sent to a client that has it. Here
- * the tag is that of the answer in its coding.
+ * Wraps a handler, so that an answer to a Connect GET has an entity tag, and is not sent to a client that already has
+ * it. Here the tag is computed from the encoded answer.
  */
 export function tagReads(handler: UniversalHandler): UniversalHandler {
   const tagged = async (request: Request): Promise<UniversalServerResponse> => {

@@ -9,8 +9,8 @@ const MAX_PATH_LENGTH = 200;
 const MAX_DEPTH = 100;
 
 /**
- * Returns the paths of keys in a JSON message that are not fields of it, such as `address.stret` or `users[2].nmae`:
- * the first 20. Does not look into messages with a JSON form of their own, such as google.protobuf.Struct or Any.
+ * Returns the paths of keys in a JSON message that are not fields of it, such as `address.stret` or `users[2].nmae`; at
+ * most 20. Does not look into messages with a JSON form of their own, such as google.protobuf.Struct or Any.
  */
 export function unknownFields(desc: DescMessage, json: unknown): string[] {
   const found: string[] = [];
@@ -22,7 +22,7 @@ function collect(desc: DescMessage, json: unknown, path: string, depth: number, 
   if (!isObject(json) || depth > MAX_DEPTH || desc.typeName.startsWith("google.protobuf.")) return;
   for (const [key, value] of Object.entries(json)) {
     if (found.length === MAX_FIELDS) return;
-    // Extension: a parser that does not know it refuses it.
+    // Extension: the parser refuses it if it does not know it.
     if (key.startsWith("[")) continue;
     const keyPath = path === "" ? key : `${path}.${key}`;
     const field = desc.fields.find(({ name, jsonName }) => name === key || jsonName === key);
