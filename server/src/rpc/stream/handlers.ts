@@ -3,7 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import { type BidiRequest, type ClientStreamRequest, StreamService } from "@rollcall/gen/stream/v1/stream";
 import type { Streams } from "../../service/streams.ts";
 
-/** Methods whose handlers are done with the bytes of a message when they ask for the next one. */
+/** Methods whose handlers no longer need the bytes of a message when they ask for the next one. */
 export const keepNothing: ReadonlySet<DescMethod> = new Set([StreamService.method.clientStream]);
 
 /** Implements stream.v1.StreamService with the streaming use cases. */
