@@ -8,7 +8,7 @@ import { encodePageToken, encodeUser, encodeUserPage } from "./encode.ts";
 import { userJson, userPageJson } from "./encode-json.ts";
 import { toUserMessage } from "./mapper.ts";
 
-/** Answer with one user: the message is made only for carriers that want one. */
+/** Answer with one user. The message is made only for carriers that need one. */
 export class UserAnswer extends EncodedAnswer {
   readonly #user: User;
 
@@ -30,7 +30,7 @@ export class UserAnswer extends EncodedAnswer {
   }
 }
 
-/** The same for a page of users, and for a batch: its answer has the first of a page's fields alone. */
+/** The same for a page of users, and for a batch, whose answer has only the first field of a page's. */
 export class UserPageAnswer extends EncodedAnswer {
   readonly #page: UserPage;
 
@@ -64,13 +64,13 @@ export class UserPageAnswer extends EncodedAnswer {
   }
 }
 
-/** The same for a page whose users come encoded. */
+/** The same for a page of users that are already encoded. */
 export class EncodedUserPageAnswer extends EncodedAnswer {
   readonly nextPageToken: string;
   readonly #users: Uint8Array;
   readonly #bytes: Uint8Array;
 
-  /** @param page The users, one behind the other. The rest of the answer is added. */
+  /** @param page The users, one after the other. The rest of the answer is appended. */
   constructor(page: GrowingBuffer, nextPageToken: string) {
     super();
     this.nextPageToken = nextPageToken;

@@ -1,8 +1,8 @@
 import { type User, versionOf } from "../../domain/user.ts";
 
 /**
- * Reads users from the bytes that `encode.ts` has written, of one answer or of several behind each other. It is many
- * times as fast as the runtime's decoder, and reads nothing else: fields come in their order.
+ * Reads users from bytes that `encode.ts` has written: one answer, or several in a row. It is many times as fast as the
+ * runtime's decoder, but reads only fields in their order.
  */
 export function decodeUsers(bytes: Uint8Array): User[] {
   const reader = new Reader(bytes);
@@ -32,7 +32,7 @@ function readTime(reader: Reader, field: number): number {
 
 const LENGTH_DELIMITED = 2;
 
-/** Reads fields one after the other. One that is not there is empty. */
+/** Reads fields one after the other. A missing one is empty. */
 class Reader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -45,7 +45,7 @@ class Reader {
     return this.#at < this.#bytes.length;
   }
 
-  /** Begins a field. @returns Where it ends. */
+  /** Begins a field. @returns The position of its end. */
   field(number: number): number {
     if (this.#bytes[this.#at] !== ((number << 3) | LENGTH_DELIMITED)) return this.#at;
     this.#at += 1;
@@ -60,7 +60,7 @@ class Reader {
     return text;
   }
 
-  /** Reads a number of a message that ends at `end`. */
+  /** Reads a number in a message that ends at `end`. */
   number(number: number, end: number): number {
     if (this.#at === end || this.#bytes[this.#at] !== number << 3) return 0;
     this.#at += 1;

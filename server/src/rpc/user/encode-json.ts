@@ -7,14 +7,14 @@ const MAX_TIME_MS = 253_402_300_799_999;
 const DAY_MS = 86_400_000;
 
 /**
- * Writes users as protobuf's JSON without making messages of them. `encode.test.ts` holds the text equal to that of
+ * Writes users as protobuf's JSON without creating messages. `encode.test.ts` compares the text with that of
  * `toJsonString`.
  */
 export function userJson(user: User): string {
   return `{"user":${fieldsOf(user)}}`;
 }
 
-/** Writes a page's answer: its users, the token of the next page, and the number of all. */
+/** Writes a page's answer: its users, the token of the next page, and the total number. */
 export function userPageJson({ users, nextPageToken, totalSize, totalSizeExceeded }: UserPage): string {
   const fields: string[] = [];
   if (users.length > 0) fields.push(`"users":[${users.map(fieldsOf).join(",")}]`);
@@ -41,11 +41,16 @@ function fieldsOf(user: User): string {
   return `{${text}"createdAt":"${timeOf(user.createdAtMs)}","updatedAt":"${timeOf(user.updatedAtMs)}","etag":${JSON.stringify(etagOf(user))}}`;
 }
 
-/** The last day that was written, in days since 1970, and its text up to the `T`. Mostly the next time is of it too. */
+/**
+ * Day of the last time that was written, in days since 1970, and its text up to the `T`. The next time usually falls on
+ * the same day.
+ */
 let lastDay = Number.NaN;
 let lastDayText = "";
 
-/** Writes a google.protobuf.Timestamp, in a quarter of Date's own time. @throws RangeError for one beyond the year 9999. */
+/**
+ * Writes a google.protobuf.Timestamp, four times as fast as Date. @throws RangeError for a time after the year 9999.
+ */
 function timeOf(ms: number): string {
   if (ms > MAX_TIME_MS) throw new RangeError(`${ms} ms is later than the year 9999`);
   const day = Math.floor(ms / DAY_MS);

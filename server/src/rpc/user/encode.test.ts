@@ -18,7 +18,7 @@ import { WatchAnswer } from "./watch-answer.ts";
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const random = createRandom(seed);
 
-/** Characters of one to four bytes, and lengths beside those whose own length takes another byte. */
+/** Makes characters of one to four bytes, and lengths around those at which the length itself takes another byte. */
 function randomText(): string {
   const char = random.pick(["a", "Z", "\u0000", "\u007f", "\u0080", "é", "漢", "𝔸"]);
   const length = random.pick([0, 1, 15, 63, 64, 65, 127, 128, 129, 1_000, 16_383, 16_384, random.below(200)]);
@@ -82,12 +82,12 @@ test(`a page of encoded users is the page of its users, in bytes, messages and J
   }
 });
 
-/** Replaces what UTF-8 can't have: half a surrogate pair. */
+/** Replaces halves of surrogate pairs, which UTF-8 can't have. */
 function wellFormed(users: readonly User[]): User[] {
   return users.map((user) => ({ ...user, name: user.name.toWellFormed() }));
 }
 
-/** Makes a user like {@link randomUser}, at a time that JSON can have, with characters that it escapes. */
+/** Makes a user like {@link randomUser}, at a time that JSON can have, with characters that JSON escapes. */
 function randomJsonUser(): User {
   const ms = () => random.pick([0, 1, 999, 1_000, 1_700_000_000_000, 253_402_300_799_000]) + random.below(1_000);
   const name = randomText() + random.pick(["", '"\\', "\u2028\n\t", "\ud800", "</script>"]);

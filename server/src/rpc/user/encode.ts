@@ -3,18 +3,21 @@ import type { UserPage } from "../../service/users.ts";
 import type { WatchEvent } from "../../service/watch-event.ts";
 
 /**
- * Writes users as protobuf's bytes without making messages of them. `encode.test.ts` holds the bytes equal to those of
- * `toBinary`. Fields of user.v1.User are numbered 1 to 6, in this order; those of both answers begin with the users.
+ * Writes users as protobuf's bytes without creating messages. `encode.test.ts` compares the bytes with those of
+ * `toBinary`. The fields of user.v1.User are numbered 1 to 6, in this order; both answers begin with their users.
  */
 const LENGTH_DELIMITED = 2;
 const VARINT = 0;
-/** Bytes of a length that is written before it is known; a longer one moves what is behind it. */
+/** Bytes reserved for a length that is not known yet. If it needs more, the bytes after it are moved. */
 const LENGTH_BYTES = 1;
-/** Characters that are looked at one by one: for longer texts, a call of Node's is faster. */
+/** Longest text whose characters are checked one by one. For longer ones a call of Node.js is faster. */
 const MAX_SHORT_LENGTH = 64;
 const MIN_ROOM_BYTES = 64 * 1_024;
 
-/** Memory that all answers are written into, one after the other. Kept up to a size that few answers exceed. */
+/**
+ * Buffer that all answers are written into, one after the other. It is kept while it is not larger than nearly all
+ * answers need.
+ */
 let room = Buffer.allocUnsafeSlow(MIN_ROOM_BYTES);
 let end = 0;
 
@@ -25,7 +28,7 @@ export function encodeUser(user: User): Uint8Array {
   return finish();
 }
 
-/** Returns the bytes of a page's answer: its users, the token of the next page, and the number of all. */
+/** Returns the bytes of a page's answer: its users, the token of the next page, and the total number. */
 export function encodeUserPage({ users, nextPageToken, totalSize, totalSizeExceeded }: UserPage): Uint8Array {
   begin(users.reduce((sum, user) => sum + userBytes(user), 3 * nextPageToken.length + 32));
   for (const user of users) writeUser(user);
@@ -55,14 +58,16 @@ export function encodeWatchEvent({ kind, user, userId, resumeToken, changeId }: 
   return finish();
 }
 
-/** Returns what an answer has behind its users: the token of the next page. */
+/** Returns the part of an answer after its users: the token of the next page. */
 export function encodePageToken(nextPageToken: string): Uint8Array {
   begin(3 * nextPageToken.length + 16);
   writeText(2, nextPageToken);
   return finish();
 }
 
-/** Returns how many bytes a user takes at most: three a UTF-16 unit of its texts, and less than 128 for the rest. */
+/**
+ * Returns the most bytes that a user can take: three for each UTF-16 unit of its texts, and less than 128 for the rest.
+ */
 function userBytes({ id, email, name }: User): number {
   return 3 * (id.length + email.length + name.length) + 128;
 }
@@ -125,7 +130,7 @@ function writeText(field: number, text: string): void {
   endField(start);
 }
 
-/** Writes a text if all of it is ASCII. Returns whether it is. */
+/** Writes a text if it is ASCII. Returns whether it is. */
 function writeAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
@@ -136,7 +141,7 @@ function writeAscii(text: string): boolean {
   return true;
 }
 
-/** Writes the length of the field that begins at `start`, and is complete. */
+/** Writes the length of the complete field that begins at `start`. */
 function endField(start: number): void {
   const length = end - start - LENGTH_BYTES;
   if (length < 0x80) {
@@ -156,7 +161,7 @@ function varintBytes(value: number): number {
   return bytes;
 }
 
-/** Writes a whole number from 0 to 2 to the 53rd. */
+/** Writes a whole number from 0 to 2^53. */
 function writeVarint(value: number): void {
   let rest = value;
   while (rest >= 0x80) {

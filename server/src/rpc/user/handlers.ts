@@ -10,7 +10,7 @@ import { encodeUser } from "./encode.ts";
 import { toUserChange, toUserChangeMessage, toUserQuery } from "./mapper.ts";
 import { WatchAnswers } from "./watch-answer.ts";
 
-/** Room that a page of encoded users begins with, in bytes: 100 of the usual size. */
+/** Initial size of a page of encoded users, in bytes: enough for 100 of the usual size. */
 const FIRST_PAGE_BYTES = 12 * 1_024;
 
 /** Implements user.v1.UserService with the directory's use cases. */

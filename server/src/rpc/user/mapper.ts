@@ -20,7 +20,7 @@ import type { HistoryPage } from "../../service/user-changes.ts";
 import type { UserQuery } from "../../service/users.ts";
 import type { WatchEvent } from "../../service/watch-event.ts";
 
-/** Orders by the fields that a request can name. */
+/** Orders by the names that a request may give. */
 const ORDER_FIELDS = new Map<string | undefined, UserOrder["by"]>([
   ["create_time", "createdAt"],
   ["created_at", "createdAt"],
@@ -71,8 +71,8 @@ export function toWatchedEvent({ kind, user, userId }: WatchEvent): WatchUsersRe
 }
 
 /**
- * Returns the fields that an update changes (AIP-134): those its mask names or, without a mask or with an empty one,
- * those that are populated.
+ * Returns the fields that an update changes (AIP-134): those that its mask names or, if there is no mask or an empty
+ * one, those that are populated.
  */
 export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Partial<UserFields> {
   const paths = updateMask?.paths ?? [];
@@ -84,10 +84,10 @@ export function toUserChange({ email, name, updateMask }: UpdateUserRequest): Pa
 }
 
 /**
- * Converts a request whose rules are met.
+ * Converts a valid request.
  *
- * @throws InvalidArgumentError for an order_by that names no order. That is no rule of the contract, whose rules every
- * page of the web app loads.
+ * @throws InvalidArgumentError for an order_by that names no order. This is not a rule of the contract, because every
+ * page of the web app loads those.
  */
 export function toUserQuery({ pageSize, pageToken, filter, orderBy, includeTotalSize }: ListUsersRequest): UserQuery {
   return { pageSize, pageToken, filter, order: toOrder(orderBy), includeTotalSize };

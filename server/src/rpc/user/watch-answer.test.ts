@@ -35,7 +35,7 @@ test("changes are encoded once for all watchers of a filter, who write the same 
   expect(allToo?.encode(codec).bytes).toBe(all?.encode(codec).bytes);
   expect(encoded).toBe(2);
   expect(redToo?.encode(codec).bytes).toBe(red?.encode(codec).bytes);
-  // The control: tokens are bound to the filter, so that each has its own bytes.
+  // The control: tokens are bound to the filter, so the bytes of two filters differ.
   expect(red?.encode(codec).bytes).not.toEqual(all?.encode(codec).bytes);
   expect(encoded).toBe(4);
   changes.close();

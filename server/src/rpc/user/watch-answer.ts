@@ -6,7 +6,7 @@ import { encodeWatchEvent } from "./encode.ts";
 import { watchEventJson } from "./encode-json.ts";
 import { toWatchedEvent } from "./mapper.ts";
 
-/** An event of a watch. It is encoded once, whoever gets it. */
+/** An event of a watch. It is encoded once, however many watchers get it. */
 export class WatchAnswer extends EncodedAnswer {
   readonly #event: WatchEvent;
   #bytes: Uint8Array | undefined;
@@ -40,7 +40,7 @@ export class WatchAnswer extends EncodedAnswer {
   }
 }
 
-/** Answers with events: a batch that several watchers share is one batch of answers. */
+/** Answers with events. A batch that several watchers share becomes one batch of answers. */
 export class WatchAnswers extends BatchedAnswers<WatchAnswer> {
   readonly #events: AsyncIterator<WatchEvent | EventBatch, undefined>;
 
