@@ -3,14 +3,17 @@ import { ENVELOPE_HEADER_BYTES, envelopes } from "@rollcall/shared/envelope";
 import type { EncodedAnswer } from "./encoded-answer.ts";
 import type { Codec } from "./method-plan.ts";
 
-/** Messages in their envelopes, none of them compressed. */
+/** Messages in their envelopes, uncompressed. */
 export interface EncodedBatch {
   readonly bytes: Uint8Array;
   /** Size of the longest message, in bytes. */
   readonly longestBytes: number;
 }
 
-/** Answers that many streams send alike: each format's bytes are made once, and all its streams write the same buffer. */
+/**
+ * Answers that go to many streams alike. The bytes of each format are made once, and all its streams write the same
+ * buffer.
+ */
 export class AnswerBatch<A extends EncodedAnswer = EncodedAnswer> {
   readonly answers: readonly A[];
   readonly #encoded = new Map<Codec, EncodedBatch>();
@@ -33,9 +36,9 @@ export class AnswerBatch<A extends EncodedAnswer = EncodedAnswer> {
   }
 }
 
-/** Answers of a handler, to be read one by one, or in batches by a carrier that can send those. */
+/** Answers of a handler. They can be read one by one, or in batches by a carrier that can send batches. */
 export abstract class BatchedAnswers<A extends EncodedAnswer> implements AsyncIterable<A> {
-  /** Returns the iterator of a reader that takes batches too. */
+  /** Returns the iterator for a reader that also takes batches. */
   abstract batches(): AsyncIterator<A | AnswerBatch<A>, undefined>;
 
   [Symbol.asyncIterator](): AsyncIterator<A, undefined> {
@@ -53,7 +56,7 @@ export abstract class BatchedAnswers<A extends EncodedAnswer> implements AsyncIt
           batch = value.answers.values();
         }
       },
-      // A generator would wait for its `next` first.
+      // Not written as a generator: its `return` would wait for a pending `next`.
       async return() {
         await batches.return?.();
         return { done: true, value: undefined };

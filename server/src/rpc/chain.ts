@@ -52,7 +52,7 @@ export interface RpcOptions {
   streams: Streams;
   /** Mounts further services, behind the same gate and interceptors. */
   routes?: ((router: ConnectRouter) => void) | undefined;
-  /** Permissions of the further services' methods that have none in their contract; one without any is denied. */
+  /** Permissions of the further services' methods that have none in their contract. A method without any is denied. */
   permissions?: Permissions | undefined;
   /** Verifies tokens; false lets everybody in, for tests. */
   auth: TokenVerifier | false;
@@ -65,7 +65,7 @@ export interface RpcOptions {
   validation: boolean;
   /** Largest message that is accepted, in bytes, before and after decompression. */
   maxMessageBytes: number;
-  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
+  /** Large messages that are inflated or deflated at the same time. Default: the number of cores minus one. */
   codingThreads?: number | undefined;
   defaultTimeoutMs: number;
   maxTimeoutMs: number;
@@ -92,20 +92,20 @@ export interface RpcOptions {
 
 export type RpcRoutes = ConnectRouterOptions & {
   routes(router: ConnectRouter): void;
-  /** Returns what a method asks of its callers; undefined for one that is denied. */
+  /** Returns the permission that a method's callers need; undefined for a denied method. */
   permissionOf(method: DescMethod): Permission | undefined;
   /** Contracts of all mounted services, for those who may call reflection. */
   readonly descriptors: {
-    /** Decides as the gate does for a call of reflection. @throws ConnectError */
+    /** Decides like the gate for a call of reflection. @throws ConnectError */
     admit(caller: Omit<GatedCall, "method" | "record" | "isStream">): Promise<void>;
-    /** Returns them as a google.protobuf.FileDescriptorSet. */
+    /** Returns the contracts as a google.protobuf.FileDescriptorSet. */
     read(): Uint8Array;
   };
   /** The same services and steps, for calls that Connect does not carry. */
   readonly direct: DirectChain;
 };
 
-/** Steps of the chain as functions, and the plans composed of them for each method, once it is mounted. */
+/** Steps of the chain as functions, and the plan composed of them for each method once it is mounted. */
 export interface DirectChain {
   /** Plans by path. */
   readonly plans: ReadonlyMap<string, MethodPlan>;
@@ -125,23 +125,20 @@ export interface DirectChain {
 }
 
 /**
- * Builds all services with the chain that each call goes through, whatever server carries them. In this order:
+ * Builds all services, with the chain that each call goes through, for any server that carries them. Its order:
  *
- * 1. record of the call, with its observers at the end (`observeCalls`)
- * 2. a status for what fails outside of any protocol, or while an answer is encoded
- *    (`answerFaults`), words for bare refusals (`explainRefusals`), entity tags of reads by
- *    GET (`tagReads`)
- * 3. names of media types and codings as Connect knows them (`normalizeMediaType`,
- *    `normalizeCodings`)
- * 4. deadline, from the headers on: the client's up to the maximum, else the server's;
- *    shutdown
- * 5. gate: authentication, rate limits, authorization, coding, query of a GET; before the body is read
- * 6. body in few pieces (`assembleBodies`); Connect: decompression, large messages in
- *    turn (`createCodingLine`), limits, parsing, of JSON by its author (`mountTwice`)
- * 7. recovery: errors by the table, causes to the log; a malformed request is its sender's
- * 8. the call's end, even if its handler does not listen; token's expiry
- * 9. limit on a stream's messages; validation by the contract's rules
- * 10. handler
+ * 1. Record of the call; its observers are called at the end (`observeCalls`).
+ * 2. A status for failures outside of any protocol, or while an answer is encoded (`answerFaults`); explanations of
+ *    bare refusals (`explainRefusals`); entity tags of reads by GET (`tagReads`).
+ * 3. Names of media types and codings in Connect's spelling (`normalizeMediaType`, `normalizeCodings`).
+ * 4. Deadline, counted from the headers: the client's up to the maximum, else the server's; shutdown.
+ * 5. Gate, before the body is read: authentication, rate limits, authorization, coding, query of a GET.
+ * 6. Body in few pieces (`assembleBodies`). Connect then decompresses it, large messages in turn (`createCodingLine`),
+ *    checks limits and parses it; JSON by its author (`mountTwice`).
+ * 7. Recovery: errors by the table, causes to the log. A malformed request is its sender's fault.
+ * 8. End of the call, even if its handler ignores it; expiry of the token.
+ * 9. Limit on a stream's messages; validation by the contract's rules.
+ * 10. Handler.
  */
 export function createRpcRoutes(options: RpcOptions): RpcRoutes {
   const { auth, logger, observers, traceCall, validation, jsonRegistry, maxTimeoutMs, now } = options;
@@ -218,7 +215,7 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
     implementation: MethodImpl<DescMethod>,
     { readMaxBytes, jsonOptions, interceptors = [], ...others }: Partial<UniversalHandlerOptions> = {},
   ) => {
-    // Connect carries a method that is mounted with formats or limits of its own.
+    // A method that is mounted with formats or limits of its own is carried by Connect.
     if (Object.keys(others).length > 0) return;
     const planned = createMethodPlan(method, intercept(method, implementation as Implementation, interceptors), {
       jsonOptions: { ...routerOptions.jsonOptions, ...jsonOptions },
@@ -286,9 +283,9 @@ export function createRpcRoutes(options: RpcOptions): RpcRoutes {
 
 /**
  * Reports to the record the error with which Connect ends a call. Connect aborts the signal of the call's context with
- * the error before it writes it. Failures outside of the interceptors, such as a request that can't be parsed, show
- * nowhere else; for answers that can't be encoded see `answerFaults`. A call whose signal was aborted before has failed
- * already, and nothing more of its request is parsed.
+ * that error before it writes it. Failures outside of the interceptors, such as a request that can't be parsed, appear
+ * nowhere else; for answers that can't be encoded see `answerFaults`. If the signal was aborted before, the call has
+ * failed already, and no more of its request is parsed.
  */
 function reportOutcome({ signal }: HandlerContext, call: CallRecord): void {
   signal.addEventListener("abort", () => call.failInProtocol(signal.reason), { once: true });

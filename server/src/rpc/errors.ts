@@ -28,7 +28,7 @@ type Detail = NonNullable<ConstructorParameters<typeof ConnectError>[3]>[number]
 const ERROR_DOMAIN = "rollcall";
 const USER_TYPE = "user.v1.User";
 
-/** The one table from domain errors to codes and details. */
+/** The only table from domain errors to codes and details. */
 const table: readonly Row[] = [
   row(InvalidArgumentError, Code.InvalidArgument, ({ violations }) => [badRequest(violations)]),
   row(UserNotFoundError, Code.NotFound, ({ userId }) => [resourceInfo(userId)]),
@@ -58,7 +58,8 @@ function row<E extends DomainError>(
 }
 
 /**
- * Returns the error to send for what a call threw, or undefined for a fault that is none of the caller's business.
+ * Returns the error to send for an error that a call threw; undefined for a fault that must stay hidden from the
+ * caller.
  *
  * @param signal The call's signal. Its reason explains an AbortError.
  */
@@ -80,14 +81,14 @@ export function badRequest(violations: InvalidArgumentError["violations"]): Deta
   return { desc: BadRequestSchema, value: { fieldViolations: [...violations] } };
 }
 
-/** Creates a google.rpc.RetryInfo detail, which says when to try again. */
+/** Creates a google.rpc.RetryInfo detail, with the time to wait before the next try. */
 export function retryInfo(seconds: number): Detail {
   const whole = Math.floor(seconds);
   const nanos = Math.round((seconds - whole) * 1e9);
   return { desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(whole), nanos } } };
 }
 
-/** Creates a google.rpc.ErrorInfo detail, in which a reason has no prefix. */
+/** Creates a google.rpc.ErrorInfo detail. The reason is written without its prefix. */
 function errorInfo(reason: ErrorReason): Detail {
   return { desc: ErrorInfoSchema, value: { reason: ErrorReasonSchema.value[reason]?.localName, domain: ERROR_DOMAIN } };
 }

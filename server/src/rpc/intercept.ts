@@ -7,12 +7,12 @@ import {
 } from "@connectrpc/connect/protocol";
 import type { Implementation } from "./method-plan.ts";
 
-/** Connect's own contexts have `abort`; the type that handlers see does not. */
+/** Connect's own contexts have `abort`; the type that handlers see does not have it. */
 type ConnectContext = HandlerContext & { abort(reason?: unknown): void };
 
 /**
- * Wraps a handler in a host's interceptors, which Connect runs around it as it does in its own handlers. Without any,
- * returns the handler itself.
+ * Wraps a handler in a host's interceptors, which Connect would run around its own handlers in the same way. Returns
+ * the handler itself if there are none.
  */
 export function intercept(
   method: DescMethod,
@@ -37,13 +37,13 @@ export function intercept(
   }
 }
 
-/** Returns the one answer of a handler, after what its interceptors do behind it. */
+/** Returns the only answer of a handler, once its interceptors have finished. */
 async function onlyAnswer(answers: AsyncIterable<unknown>): Promise<unknown> {
   const [answer] = await Array.fromAsync(answers);
   return answer;
 }
 
-/** Returns the context with all its parts, since Connect copies it with the interceptors' changes. */
+/** Returns the context with all properties of Connect's own, since Connect copies it with the interceptors' changes. */
 function toConnectContext(context: HandlerContext): ConnectContext {
   const { service, method, requestMethod, url, protocolName, signal, values } = context;
   const { requestHeader, responseHeader, responseTrailer } = context;
@@ -51,7 +51,7 @@ function toConnectContext(context: HandlerContext): ConnectContext {
     ...{ service, method, requestMethod, url, protocolName, signal, values },
     ...{ requestHeader, responseHeader, responseTrailer },
     timeoutMs: () => context.timeoutMs(),
-    // The call's record ends it.
+    // The signal is aborted by the call's record.
     abort() {},
   };
 }

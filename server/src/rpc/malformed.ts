@@ -1,17 +1,17 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * Kinds of malformed requests, which the protocols name differently:
+ * Kinds of malformed requests. The protocols report them differently:
  *
- * - "unparsable": invalid_argument over Connect; internal over gRPC and gRPC-Web, whose table uses it for messages that
- *   can't be parsed or decompressed (grpc/doc/statuscodes.md).
- * - "framing": internal over each of them, as their specifications of a message's compressed flag say.
+ * - "unparsable": invalid_argument over Connect. Over gRPC and gRPC-Web it is internal, which their table prescribes
+ *   for messages that can't be parsed or decompressed (grpc/doc/statuscodes.md).
+ * - "framing": internal over all of them, as each specification prescribes for a wrong compressed flag.
  */
 type Kind = "unparsable" | "framing";
 
 const kinds = new WeakMap<Error, Kind>();
 
-/** Creates the error of a request that can't be read. It is its sender's fault, whatever code it gets. */
+/** Creates the error of a request that can't be read. It is the sender's fault, whatever its code. */
 export function malformed(message: string, kind: Kind = "unparsable", cause?: unknown): ConnectError {
   const error = new ConnectError(message, Code.InvalidArgument, undefined, undefined, cause);
   kinds.set(error, kind);
@@ -25,13 +25,17 @@ export function malformedCode(error: Error, protocol: string | undefined): Code 
   return kind === "unparsable" && protocol === "connect" ? Code.InvalidArgument : Code.Internal;
 }
 
-/** Prefixes of connect-es's messages for protobuf that it can't parse, and for a message that it can't decompress. */
+/**
+ * Prefixes of connect-es's error messages: for protobuf that it can't parse, and for a message that it can't
+ * decompress.
+ */
 const PARSE_BINARY = "parse binary: ";
 const NO_ENCODING = "received compressed envelope, but do not know how to decompress";
 
 /**
- * Returns the error to throw for one that reading a request has thrown. connect-es reports malformed protobuf, and a
- * compressed flag without an encoding, as internal errors. Only their text tells them from faults of the server.
+ * Returns the error to throw in place of one that was thrown while a request was read. connect-es reports malformed
+ * protobuf, and a compressed flag without an encoding, as internal errors. Only their text distinguishes them from
+ * faults of the server.
  */
 export function toMalformed(error: unknown): unknown {
   if (!(error instanceof ConnectError) || error.code !== Code.Internal) return error;

@@ -9,7 +9,7 @@ import { createQuickBinary } from "./stages/quick-binary.ts";
 import { createQuickJson } from "./stages/quick-json.ts";
 import { assertKnownFields, strictJsonDecoder } from "./stages/strict-json.ts";
 
-/** Handler as a service implements it. It takes a message or a stream of messages, and answers with either. */
+/** Handler as a service implements it. It takes and returns either a message or a stream of messages. */
 export type Implementation = (request: never, context: HandlerContext) => unknown;
 
 /** Reads and writes a method's messages in one of the formats. */
@@ -32,16 +32,19 @@ export interface MethodPlan {
   readonly maxBytes: number;
   /** Deadline of a call whose client sets none, in milliseconds. */
   readonly defaultTimeoutMs: number;
-  /** Whether the method checks the server's health, for which there is always a place. */
+  /** Whether the method checks the server's health. Such a call always gets a place. */
   readonly isHealthCheck: boolean;
-  /** Whether a stranger may have few streams of the method at once. */
+  /** Whether callers without a token may have only few streams of the method at the same time. */
   readonly isBounded: boolean;
-  /** Whether the handler is done with a message's bytes when it asks for the next, so that its memory is used again. */
+  /**
+   * Whether the handler no longer needs a message's bytes when it asks for the next message, so that their memory is
+   * reused.
+   */
   readonly lendsMessages: boolean;
   readonly binary: Codec;
   /** JSON of generated clients, whose unknown fields may come from a newer contract. */
   readonly json: Codec;
-  /** JSON that a person has written, where an unknown field is a typing error. */
+  /** JSON written by hand, where an unknown field is a typing error. */
   readonly jsonByHand: Codec;
 }
 
@@ -52,7 +55,7 @@ export interface MethodPlanOptions extends Pick<ConnectRouterOptions, "jsonOptio
   lendsMessages: boolean;
 }
 
-/** Options of JSON that change nothing in messages without extensions or `Any`. */
+/** JSON options that have no effect on messages without extensions or `Any`. */
 const JSON_OPTIONS_OF_READING: ReadonlySet<string> = new Set(["registry", "ignoreUnknownFields"]);
 
 /** Composes the plan of a method. */
@@ -116,7 +119,7 @@ export function createMethodPlan(
   };
 }
 
-/** A handler may answer with a message or with the fields of one. */
+/** A handler may return a message, or only the fields of one. */
 function toMessage(schema: DescMessage, message: unknown): Message {
   return isMessage(message, schema) ? message : create(schema, message as Record<string, unknown>);
 }

@@ -7,11 +7,11 @@ const RETRY_AFTER_SECONDS = 5;
 
 export interface OpenStreamsOptions {
   openStreams?: Partial<OpenStreamLimits> | undefined;
-  /** Aborted, with an error for their clients, when open streams are to end since the server stops. */
+  /** Aborted, with an error for the clients, when the server stops and open streams have to end. */
   closingSignal: AbortSignal;
 }
 
-/** Stream that stays open until its client, or the server, goes. */
+/** Stream that stays open until its client or the server closes it. */
 export interface OpenStream {
   /** Aborted when the call or the server ends. */
   readonly signal: AbortSignal;
@@ -20,8 +20,8 @@ export interface OpenStream {
 }
 
 /**
- * Streams that would stay open for ever. Bounds those of callers without a token, and ends all when the server stops:
- * otherwise each stop would wait for them.
+ * Streams that would stay open for ever. Bounds those of callers without a token, and ends all of them when the server
+ * stops; otherwise every stop would wait for them.
  */
 export class OpenStreams {
   readonly limits: OpenStreamLimits;
@@ -40,9 +40,10 @@ export class OpenStreams {
   }
 
   /**
-   * Counts a call that the gate has let in, until it ends: before its message arrives, since that may take its time.
+   * Counts a call from the moment the gate has let it in until it ends. It does not wait for the message, whose arrival
+   * may take long.
    *
-   * @throws ConnectError resource_exhausted where a stranger has too many.
+   * @throws ConnectError resource_exhausted for a caller without a token that has too many streams.
    */
   enter(call: Pick<CallRecord, "principal" | "peer" | "address" | "onEnd">): void {
     if (!call.principal) call.onEnd(this.#take(call));
@@ -67,7 +68,7 @@ export class OpenStreams {
 
   #take({ peer, address }: Pick<CallRecord, "peer" | "address">): () => void {
     const { perConnection, perAddress, total } = this.limits;
-    // Behind a proxy that names no port, there is nothing to tell connections by.
+    // Connections can't be told apart behind a proxy that names no port.
     const isConnection = address !== undefined && /[\]\d]:\d+$/.test(peer);
     const isFull =
       this.#total >= total ||

@@ -26,16 +26,19 @@ export interface OperatorServicesOptions extends OpenStreamsOptions {
   jsonRegistry?: Registry | undefined;
 }
 
-/** Services that tools of operators and developers know of any gRPC server: health and reflection. */
+/** Services that every gRPC server offers to the tools of operators and developers: health and reflection. */
 export interface OperatorServices {
   /** Permissions of their methods. The contracts are gRPC's own, and can't have them. */
   readonly permissions: Permissions;
   /**
-   * Returns the contracts of all mounted services as a google.protobuf.FileDescriptorSet, with the permissions of their
-   * methods, wherever they come from. It has none where reflection, which says the same, is off.
+   * Returns the contracts of all mounted services as a google.protobuf.FileDescriptorSet, including the permissions of
+   * their methods, wherever these are set. It is empty if reflection is off, since reflection would publish the same.
    */
   descriptors(permissionOf: (method: DescMethod) => Permission | undefined): Uint8Array;
-  /** Mounts them, behind all others: they report on those. A service that a host has mounted itself is left to it. */
+  /**
+   * Mounts the services, after all others, since they report on those. Leaves out a service that a host has mounted
+   * itself.
+   */
   mount(router: ConnectRouter): void;
   readonly openStreams: OpenStreams;
   /** Returns whether the streams of a method are counted among the open ones. */
@@ -89,7 +92,7 @@ function permit({ methods }: DescService, permission: Permission): Permissions {
   return Object.fromEntries(methods.map((method) => [methodName(method), permission]));
 }
 
-/** Indexes the contracts of services, and of what their errors carry. */
+/** Indexes the contracts of services, and of the details in their errors. */
 function describe(mounted: readonly DescService[], jsonRegistry: Registry | undefined): Schemas {
   const files: DescFile[] = mounted.map(({ file }) => file);
   for (const type of jsonRegistry ?? []) files.push(type.file);

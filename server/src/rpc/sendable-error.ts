@@ -2,10 +2,13 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import { MAX_ERROR_DETAILS_BYTES, MAX_ERROR_MESSAGE_BYTES } from "../limits.ts";
 
-/** Largest metadata of an error, names and values, in bytes. */
+/** Largest metadata of an error, in bytes of names and values. */
 const MAX_METADATA_BYTES = 8 * 1_024;
 
-/** Headers of a connection, which HTTP/2 refuses to write (RFC 9113, 8.2.2), and characters that no header has (RFC 9110, 5.5). */
+/**
+ * Connection headers, which HTTP/2 refuses to write (RFC 9113, 8.2.2), and characters that a header can't have (RFC
+ * 9110, 5.5).
+ */
 const CONNECTION_HEADER =
   /^(?:connection|http2-settings|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade)$/;
 const NO_HEADER_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
@@ -20,9 +23,9 @@ type Detail = ConnectError["details"][number];
  *
  * - Its text becomes well-formed, as percent-encoding requires.
  * - Details that can't be encoded and metadata that are not valid headers are dropped.
- * - Over gRPC it fits into headers: a long message is cut, a detail that is too large is dropped.
+ * - Over gRPC it has to fit into headers: a long message is cut, and a detail that is too large is dropped.
  *
- * @returns Reasons why details or metadata can't be written. They are the server's fault.
+ * @returns Reasons why details or metadata can't be written. They are faults of the server.
  */
 export function makeSendable(error: ConnectError, protocol: string | undefined): unknown[] {
   const isHeader = protocol === "grpc";
@@ -41,7 +44,7 @@ export function makeSendable(error: ConnectError, protocol: string | undefined):
   };
   const details = error.details.filter(fits);
   const message = error.rawMessage.toWellFormed();
-  // Change the object itself, since that is what Connect writes. Its message is read-only in TypeScript only.
+  // Change the object itself, since it is the one that Connect writes. Its message is read-only in TypeScript only.
   Object.assign(error, { details, rawMessage: isHeader ? cutToHeader(message) : message });
   return [...faults, ...removeUnsendable(error.metadata)];
 }
