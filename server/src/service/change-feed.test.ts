@@ -22,7 +22,7 @@ test("the log is read once for all watchers, who get changes that come together 
     changes.watch({ resumeToken: "", includeExisting: false, filter: "" }),
   );
   for (const watcher of watchers) expect(await watcher.next()).toMatchObject({ value: { kind: "synced" } });
-  // The control: until it is one of many, each reads for itself.
+  // The control: a watcher reads the log by itself until it has joined its group.
   const next = watchers.map((watcher) => watcher.next());
   await expect.poll(() => watchers.every(({ isWaiting }) => isWaiting)).toBe(true);
   expect(reads).toBeGreaterThanOrEqual(WATCHERS);
@@ -31,7 +31,7 @@ test("the log is read once for all watchers, who get changes that come together 
   const batches = (await Promise.all(next)).map(({ value }) => value);
   expect(batches[0]).toMatchObject(["First", "Second", "Third"].map((name) => ({ kind: "created", user: { name } })));
   for (const batch of batches) expect(batch).toBe(batches[0]);
-  // Some more looks may have found nothing.
+  // Some more reads may have found nothing.
   expect(reads).toBeLessThan(WATCHERS / 10);
   changes.close();
   await real.close();

@@ -6,13 +6,16 @@ import type { ChangeLog, ChangePage } from "../repository/change-log.ts";
 import { type ChangeView, ReadChange } from "./change-view.ts";
 import { type GroupMember, WatchGroup } from "./watch-group.ts";
 
-/** Changes that are read at once: a millisecond or two. */
+/** Changes that are read together: a millisecond or two of work. */
 export const CHANGES_AT_ONCE = 256;
-/** Watchers that are woken in one turn of the event loop: some 2 ms, with what they write. */
+/** Watchers that are woken in one turn of the event loop: some 2 ms, including their writes. */
 const WOKEN_AT_ONCE = 128;
-/** How long the database may be away before watchers are ended. */
+/** Time for which the database may be unavailable before watchers are ended. */
 const MAX_AWAY_MS = 10_000;
-/** Pause after a round of waking, in times of what it took: watchers leave three quarters of a core to calls. */
+/**
+ * Pause after a round of waking, as a multiple of the round's duration. Watchers thus leave three quarters of a core to
+ * calls.
+ */
 const PAUSE_TIMES = 3;
 /** Longest such pause. */
 const MAX_PAUSE_MS = 250;
@@ -21,18 +24,19 @@ export interface ChangeFeedOptions {
   changes: ChangeLog;
   /** Time after which a quiet watcher gets `progress`, in milliseconds. */
   progressIntervalMs?: number | undefined;
-  /** Changes that a watcher may be behind; fewer each where many filters are watched. */
+  /** Changes that a watcher may be behind. It is less where many filters are watched. */
   maxLag?: number | undefined;
-  /** Called with what makes reading fail, other than a database that is away. */
+  /** Called with the error when reading fails, unless the database is only unavailable. */
   onError(error: unknown): void;
 }
 
 /**
- * Reads the log of changes, once for all watchers of the process, while there are any. Each change is shown to each filter,
- * and encoded once for all its watchers.
+ * Reads the log of changes, once for all watchers of the process, while there are any. Each change is matched with each
+ * filter, and encoded once for all its watchers.
  *
- * Rounds pace themselves: while many watchers are woken, and in a pause behind that is in proportion, changes gather. Each
- * watcher then gets them in one write of bytes that all share. With few watchers, or after a quiet time, none waits.
+ * Rounds pace themselves: changes gather while many watchers are woken, and in a pause afterwards whose length is
+ * proportional. Each watcher then gets them in one write, of bytes that all of them share. With few watchers, or after
+ * a quiet time, there is no delay.
  */
 export class ChangeFeed {
   readonly #changes: ChangeLog;
@@ -67,26 +71,26 @@ export class ChangeFeed {
     return size;
   }
 
-  /** Place up to which watchers have the changes, or get them now; undefined while there are none. */
+  /** Place up to which watchers have been sent the changes, or are being sent them; undefined without watchers. */
   get place(): ChangePlace | undefined {
     return this.#groups.size > 0 ? this.#place : undefined;
   }
 
-  /** @throws StoppingError once the feed is closed. */
+  /** @throws StoppingError if the feed is closed. */
   assertOpen(): void {
     if (this.#isClosed) throw new StoppingError();
   }
 
   /**
-   * Adds a watcher. From now on its group has every change behind the place that is returned, and the watcher has to read
-   * those up to there by itself.
+   * Adds a watcher. From now on its group gets every change after the place that is returned. The watcher has to read
+   * the changes up to that place by itself.
    *
    * @param place Place up to which the watcher has read the log, of the view's epoch.
    */
   join(view: ChangeView, place: ChangePlace, member: GroupMember): { group: WatchGroup; place: ChangePlace } {
     this.assertOpen();
     if (this.#groups.size === 0) this.#start(view.epoch, place);
-    // The feed has not seen yet that the database is another one.
+    // The database has been replaced, and the feed has not noticed yet.
     else if (view.epoch !== this.#epoch) throw new DatabaseUnavailableError();
     const group = this.#groups.get(view.filter) ?? new WatchGroup(view);
     this.#groups.set(view.filter, group);
@@ -132,7 +136,7 @@ export class ChangeFeed {
   }
 
   async #readAll(): Promise<void> {
-    // Changes of one turn are committed together.
+    // Wait a turn, since changes of one turn are committed together.
     await nextTurn();
     while (this.#mayHaveMore && this.#groups.size > 0) {
       const pauseMs = this.#pausedUntilMs - performance.now();
@@ -154,7 +158,7 @@ export class ChangeFeed {
     const after = this.#place;
     const epoch = this.#epoch;
     const page = await this.#changes.read({ after, limit: CHANGES_AT_ONCE });
-    // All watchers have left meanwhile, and the next one has begun at another place.
+    // All watchers have left meanwhile, and a new one has begun at another place.
     if (this.#place !== after || this.#epoch !== epoch) return;
     assertWhole(page, epoch, after);
     const changes = page.changes.map((change) => new ReadChange(change));
@@ -176,7 +180,7 @@ export class ChangeFeed {
         if (woken % WOKEN_AT_ONCE === 0) await nextTurn();
       }
     }
-    // Those that were woken last take their events first.
+    // Let the watchers that were woken last take their events first.
     await nextTurn();
     const maxEvents = Math.min(this.#maxLag, Math.ceil(MAX_HELD_CHANGES / this.#groups.size));
     for (const group of this.#groups.values()) group.trim(maxEvents);
@@ -185,7 +189,7 @@ export class ChangeFeed {
   }
 
   #bookmark(): void {
-    // Whoever waits for a database that is away is not up to date.
+    // While the database is unavailable, nobody knows whether the watchers are up to date.
     if (this.#awaySinceMs !== undefined) return;
     for (const group of this.#groups.values()) group.progress(this.#place);
     void this.#wakeAll();
@@ -194,7 +198,7 @@ export class ChangeFeed {
   #failed(error: unknown): void {
     if (error instanceof DatabaseUnavailableError) {
       this.#awaySinceMs ??= performance.now();
-      // The next poll tries again.
+      // Wait for the next poll to try again.
       if (performance.now() - this.#awaySinceMs < MAX_AWAY_MS) return;
       this.#failAll(error);
     } else {
@@ -213,7 +217,7 @@ export class ChangeFeed {
 }
 
 /**
- * Checks that a page has every change behind a place of this epoch.
+ * Checks that a page has every change after a place of this epoch.
  *
  * @throws OtherDatabaseError | ChangesTrimmedError
  */

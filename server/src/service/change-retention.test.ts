@@ -28,6 +28,6 @@ test("removes all changes that are too old or too many, in as many turns as that
   nowMs = 1e6;
   expect(await kept()).toEqual([]);
   await repository.close();
-  // A database that is away is no fault of trimming.
+  // An unavailable database is not reported as a fault of trimming.
   await retention.trim();
 });

@@ -2,18 +2,18 @@ import { DatabaseUnavailableError } from "../domain/errors.ts";
 import { CHANGES_TRIM_INTERVAL_MS, type ChangeRetentionOptions } from "../limits.ts";
 import type { ChangeLog } from "../repository/change-log.ts";
 
-/** Changes that are removed at once: a millisecond or two of the event loop. */
+/** Changes that are removed together: a millisecond or two of the event loop. */
 const TRIMMED_AT_ONCE = 256;
 
 export interface ChangeRetentionDependencies extends ChangeRetentionOptions {
   changes: ChangeLog;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
-  /** Called with what makes trimming fail, other than a database that is away. */
+  /** Called with the error when trimming fails, unless the database is only unavailable. */
   onError(error: unknown): void;
 }
 
-/** Removes changes that are too old or too many, from time to time, a few in one turn. */
+/** Removes changes that are too old or too many, at intervals, and a few in each turn. */
 export class ChangeRetention {
   readonly #dependencies: ChangeRetentionDependencies;
   #timer: NodeJS.Timeout | undefined;
@@ -32,7 +32,7 @@ export class ChangeRetention {
     this.#timer = undefined;
   }
 
-  /** Removes all that need not be kept. */
+  /** Removes all changes that need not be kept. */
   async trim(): Promise<void> {
     if (this.#isTrimming) return;
     this.#isTrimming = true;

@@ -4,7 +4,7 @@ import { matchesFilter, wordsOfUser } from "../domain/user-words.ts";
 import type { ResumeTokens } from "./resume-token.ts";
 import { changeIdOf, signOf, type WatchEvent } from "./watch-event.ts";
 
-/** A change with the words of its user, which are made once for all filters. */
+/** A change with the words of its user, which are computed once for all filters. */
 export class ReadChange {
   readonly change: LoggedChange;
   #before: readonly string[] | undefined;
@@ -44,10 +44,10 @@ export class ChangeView {
   }
 
   /**
-   * Returns the event of a change, or undefined for one of users that don't match. A user that begins to match is
-   * created, one that no longer does is removed.
+   * Returns the event of a change, or undefined if its user doesn't match. A user that begins to match is "created";
+   * one that no longer matches is "removed".
    *
-   * @param canResume Whether a stream can go on behind it.
+   * @param canResume Whether a stream can resume after it.
    */
   eventOf(read: ReadChange, canResume = true): WatchEvent | undefined {
     const { userId, place, after } = read.change;

@@ -5,24 +5,27 @@ import type { UserChanges } from "./user-changes.ts";
 export interface FeedLagOptions {
   log: ChangeLog;
   watched: Pick<UserChanges, "place">;
-  /** Time between two looks, in milliseconds. */
+  /** Interval of the measurements, in milliseconds. */
   intervalMs?: number | undefined;
   /** Returns milliseconds since the Unix epoch. */
   now(): number;
-  /** Called with a transaction that holds up changes in two looks, once. */
+  /** Called once with a transaction that holds up changes in two measurements in a row. */
   onStall(transaction: OpenTransaction, lagMs: number): void;
-  /** Called when it no longer does. */
+  /** Called when that transaction no longer holds up changes. */
   onEnd(): void;
 }
 
-/** Measures how far watchers are behind what is committed, and finds the transaction that holds them up. */
+/** Measures how far watchers are behind the committed changes, and finds the transaction that holds them up. */
 export class FeedLag {
-  /** Age of the oldest committed change that watchers have not been sent, or can't be, at the last look; 0 without one. */
+  /**
+   * Age of the oldest committed change that watchers have not been sent, or can't be sent yet, at the last measurement.
+   * 0 if there is none.
+   */
   lagMs = 0;
   readonly #options: FeedLagOptions;
   #timer: NodeJS.Timeout | undefined;
   #isLooking = false;
-  /** Transaction that was found by the last look. */
+  /** Transaction that the last measurement found. */
   #found: OpenTransaction | undefined;
   #reportedId: string | undefined;
 
@@ -38,7 +41,7 @@ export class FeedLag {
     clearInterval(this.#timer);
   }
 
-  /** Looks now. While the database is away the figure stays as it was. */
+  /** Measures now. While the database is unavailable, the figure stays as it was. */
   async look(): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
@@ -48,7 +51,7 @@ export class FeedLag {
       this.lagMs = unread ? Math.max(0, now() - unread.sinceMs) : 0;
       this.#report(unread?.heldUpBy);
     } catch {
-      // Whoever reads the log reports what is wrong with the database.
+      // Errors of the database are reported by those who read the log.
     } finally {
       this.#isLooking = false;
     }

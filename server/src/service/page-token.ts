@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import type { Cursor } from "../domain/user-order.ts";
 import { fromBase64Url, Seal } from "./seal.ts";
 
-/** Places of another form, as those of the first version, are no tokens. */
+/** Tokens of another version, such as the first, are invalid. */
 const VERSION = 2;
 
 /** Encodes page tokens (AIP-158): a place in the list, bound to its query. */

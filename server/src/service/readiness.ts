@@ -2,16 +2,16 @@ import { DatabaseUnavailableError } from "../domain/errors.ts";
 import type { NotReady } from "../domain/not-ready.ts";
 import type { UserRepository } from "../repository/user-repository.ts";
 
-/** Time between two looks at the database while somebody waits for a change, in milliseconds. */
+/** Interval at which the database is checked while somebody waits for a change, in milliseconds. */
 const LOOK_INTERVAL_MS = 1_000;
 
 export interface ReadinessOptions {
   database: Pick<UserRepository, "ping">;
-  /** Called when the database can't be used any more, for another reason than before, or can be used again. */
+  /** Called when the database becomes unusable, when the reason for that changes, and when it is usable again. */
   onChange(fault: NotReady | undefined): void;
 }
 
-/** Whether the process can serve: it drains or not, and its database can be used or not. */
+/** Whether the process can serve: it must not be draining, and its database must be usable. */
 export class Readiness {
   readonly #database: ReadinessOptions["database"];
   readonly #onChange: ReadinessOptions["onChange"];
@@ -31,12 +31,14 @@ export class Readiness {
     return this.#isDraining;
   }
 
-  /** Reason why not everything can be served, as far as is known. */
+  /** Last known reason why not everything can be served. */
   get problem(): NotReady | undefined {
     return this.#isDraining ? { reason: "draining" } : this.#fault;
   }
 
-  /** Looks at the database and returns the reason why not everything can be served. Callers at once share a look. */
+  /**
+   * Checks the database, and returns the reason why not everything can be served. Concurrent callers share one check.
+   */
   async check(): Promise<NotReady | undefined> {
     if (!this.#isDraining) {
       this.#checking ??= this.#look();
@@ -52,7 +54,7 @@ export class Readiness {
     this.#wake();
   }
 
-  /** Resolves at the next change, or when the signal is aborted. Looks once a second meanwhile. */
+  /** Resolves at the next change, or when the signal is aborted. Meanwhile the database is checked once a second. */
   changed(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {

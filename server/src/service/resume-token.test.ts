@@ -21,7 +21,7 @@ test("a token of another epoch is told apart from a wrong one, whatever its key"
   expect(() => tokens.decode(tokens.encode(other, place, "[]"), epoch, "[]")).toThrow(OtherDatabaseError);
   const foreign = new ResumeTokens(randomBytes(32));
   expect(() => tokens.decode(foreign.encode(other, place, "[]"), epoch, "[]")).toThrow(OtherDatabaseError);
-  // The control: of the same epoch, it is a forgery.
+  // The control: with the same epoch, the token is a forgery.
   expect(() => tokens.decode(foreign.encode(epoch, place, "[]"), epoch, "[]")).toThrow(InvalidArgumentError);
 });
 

@@ -2,14 +2,15 @@ import { InvalidArgumentError, OtherDatabaseError } from "../domain/errors.ts";
 import type { ChangePlace } from "../domain/logged-change.ts";
 import { fromBase64Url, Seal } from "./seal.ts";
 
-/** First byte of each token, which other tokens have by chance alone. */
+/** First byte of each resume token. Other tokens begin with it only by chance. */
 const MARK = 0x77;
 const EPOCH_BYTES = 8;
 const PLACE_START = 1 + EPOCH_BYTES + 16;
 
 /**
- * Encodes resume tokens: a place in the log of changes, bound to its filter, with the log's epoch. The epoch can be read
- * without the key, since another database has another one, and a token of it is told apart from a wrong one.
+ * Encodes resume tokens: a place in the log of changes, bound to its filter, with the log's epoch. The epoch is
+ * readable without the key. A token of another database, which has another epoch, can therefore be told apart from a
+ * forged one.
  */
 export class ResumeTokens {
   readonly #seal: Seal;
@@ -30,9 +31,9 @@ export class ResumeTokens {
   }
 
   /**
-   * @param epoch Epoch that the log has now.
-   * @throws OtherDatabaseError for a token of another one.
-   * @throws InvalidArgumentError for one that {@link encode} did not make, or for another filter.
+   * @param epoch Present epoch of the log.
+   * @throws OtherDatabaseError for a token of another epoch.
+   * @throws InvalidArgumentError for a token that {@link encode} did not make, or made for another filter.
    */
   decode(token: string, epoch: string, filter: string): ChangePlace {
     const bytes = fromBase64Url(token);

@@ -1,16 +1,19 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** 128 bits: far beyond guessing, and tokens stay short. */
+/** 128 bits: far beyond guessing, and still short. */
 const MAC_BYTES = 16;
 
-/** Makes tokens of texts, with a MAC that binds each to its context: callers can't make one up, nor use it elsewhere. */
+/**
+ * Turns texts into tokens, with a MAC that binds each to its context: callers can neither make one up nor use it
+ * elsewhere.
+ */
 export class Seal {
   readonly #key: Uint8Array;
   readonly #purpose: string | number;
 
   /**
    * @param key 32 random bytes. Tokens are valid as long as the key is kept.
-   * @param purpose Written into each MAC: tokens of another purpose are none.
+   * @param purpose Part of each MAC: tokens of another purpose are invalid.
    */
   constructor(key: Uint8Array, purpose: string | number) {
     this.#key = key;
@@ -36,7 +39,7 @@ export class Seal {
   }
 }
 
-/** Reads base64url as it is written, and nothing else: decoding would skip other characters. */
+/** Decodes base64url strictly; Node.js's decoder would skip invalid characters. */
 export function fromBase64Url(token: string): Buffer | undefined {
   const bytes = Buffer.from(token, "base64url");
   return bytes.toString("base64url") === token ? bytes : undefined;

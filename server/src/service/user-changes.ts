@@ -14,7 +14,7 @@ export interface UserChangesDependencies {
   progressIntervalMs?: number | undefined;
   /** Changes that a watcher may be behind. Default 1,024. */
   maxLag?: number | undefined;
-  /** Called with what makes the feed of changes fail, other than a database that is away. */
+  /** Called with the error when the feed of changes fails, unless the database is only unavailable. */
   onError(error: unknown): void;
 }
 
@@ -34,14 +34,14 @@ export interface HistoryPage {
 }
 
 export interface WatchQuery {
-  /** Token to go on behind; "" begins anew. */
+  /** Token to resume from; "" begins anew. */
   readonly resumeToken: string;
-  /** Whether a beginning starts with the users that exist. */
+  /** Whether a new stream begins with the existing users. */
   readonly includeExisting: boolean;
   readonly filter: string;
 }
 
-/** The use cases that are about changes of users: to follow them, and to read those of one user. */
+/** Use cases that concern changes of users: following them, and reading those of one user. */
 export class UserChanges {
   readonly #repository: UserRepository;
   readonly #feed: ChangeFeed;
@@ -53,13 +53,13 @@ export class UserChanges {
     this.#feed = new ChangeFeed({ changes: repository.changes, ...options });
   }
 
-  /** Place up to which watchers have the changes; undefined while there are none. */
+  /** Place up to which watchers have been sent the changes; undefined without watchers. */
   get place(): ChangePlace | undefined {
     return this.#feed.place;
   }
 
   /**
-   * Returns a page of a user's changes. A user of whom none are kept has none.
+   * Returns a page of a user's changes. It is empty if none of them are kept.
    *
    * @throws InvalidArgumentError for a page token of another user, or one that this server did not issue.
    */

@@ -8,10 +8,10 @@ import { assertWhole, CHANGES_AT_ONCE } from "./change-feed.ts";
 import type { ChangeView } from "./change-view.ts";
 
 const USERS_AT_ONCE = 500;
-/** Time between two looks for changes that are committed and can't be read yet. */
+/** Pause before changes that are committed, but not readable yet, are read again. */
 const SETTLE_MS = 10;
 
-/** Part of the directory, and the place in the log whose state it was sent in. */
+/** Part of the directory, with the place in the log at which its state was taken. */
 interface Part {
   /** Last place in the order of creation; undefined for the end. */
   upTo: Cursor | undefined;
@@ -19,20 +19,20 @@ interface Part {
 }
 
 /**
- * Users that match, read page by page while they change. A page takes several turns, so the changes that were made
- * meanwhile are then read from the log and applied: it has the state of one place in the log. The pages have different
- * ones, so changes of earlier pages' users that were made since are still to be sent.
+ * Matching users, read page by page while they change. Reading a page takes several turns. The changes that were made
+ * meanwhile are then read from the log and applied, so that a page has the state of one place in the log. Later pages
+ * have later states, so changes made since to users of earlier pages still have to be sent.
  */
 export class UserSnapshot {
-  /** Place behind which there may be changes to send. */
+  /** Place after which there may be changes to send. */
   readonly start: ChangePlace;
   /** Place up to which all changes are known. */
   end: ChangePlace;
-  /** Whether there are changes between the two that users who were sent have had since. */
+  /** Whether users that were sent have changed again between `start` and `end`. */
   hasLater = false;
   readonly #repository: UserRepository;
   readonly #view: ChangeView;
-  /** One for each pair of pages between which something changed. */
+  /** Parts of the directory, in order. A new one begins whenever something changed between two pages. */
   readonly #parts: Part[] = [];
 
   /** @param start Settled place of the log. */
@@ -43,7 +43,7 @@ export class UserSnapshot {
     this.end = start;
   }
 
-  /** Yields each user that matches once. */
+  /** Yields each matching user once. */
   async *users(signal: AbortSignal): AsyncGenerator<User, void> {
     for (let after: Cursor | undefined, isLast = false; !isLast; ) {
       const { words } = this.#view;
@@ -61,14 +61,14 @@ export class UserSnapshot {
     }
   }
 
-  /** Whether the state that was sent of a change's user has the change. */
+  /** Returns whether a change was already part of its user's state when that was sent. */
   has({ place, before, after }: LoggedChange): boolean {
     const at = placeOf((after ?? before) as User, BY_CREATION);
     const part = this.#parts.find(({ upTo }) => !upTo || compare(at, upTo) <= 0);
     return part !== undefined && place <= part.at;
   }
 
-  /** Reads the changes up to now. Returns the last state of each user that changed. */
+  /** Reads the changes up to now. Returns the last change of each user that changed. */
   async #changesSince(sentUpTo: Cursor | undefined, signal: AbortSignal): Promise<Map<string, LoggedChange>> {
     const { changes } = this.#repository;
     const changed = new Map<string, LoggedChange>();
@@ -105,7 +105,7 @@ export class UserSnapshot {
   }
 }
 
-/** @throws ChangesTrimmedError if a place is ahead of those that are kept. */
+/** @throws ChangesTrimmedError if the changes after a place are not all kept. */
 export function assertKept(place: ChangePlace, keptBehind: ChangePlace): void {
   if (keptBehind > place) throw new ChangesTrimmedError();
 }

@@ -10,13 +10,13 @@ import { assertKept, UserSnapshot } from "./user-snapshot.ts";
 import { type EventBatch, existingUser, signOf, type WatchEvent } from "./watch-event.ts";
 import type { GroupMember, WatchGroup } from "./watch-group.ts";
 
-/** Time between two looks for changes that are committed and can't be read yet. */
+/** Pause before changes that are committed, but not readable yet, are read again. */
 const SETTLE_MS = 10;
 
 export interface WatchRequest {
-  /** Token to go on behind; "" begins anew. */
+  /** Token to resume from; "" begins anew. */
   readonly resumeToken: string;
-  /** Whether a beginning starts with the users that exist. */
+  /** Whether a new stream begins with the existing users. */
   readonly includeExisting: boolean;
   /** Words of the filter. */
   readonly words: readonly string[];
@@ -25,26 +25,26 @@ export interface WatchRequest {
 export interface WatcherDependencies {
   repository: UserRepository;
   feed: ChangeFeed;
-  /** Resolves to what makes the tokens. */
+  /** Resolves to the object that makes resume tokens. */
   tokens(): Promise<ResumeTokens>;
 }
 
 const DONE: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * One stream of events. It first reads for itself, event by event: the users that exist, and the log up to where the feed is.
- * Then it is one of a group that the feed serves, with batches that its members share. That takes no more than this object
- * and the promise of its next batch.
+ * One stream of events. At first it reads by itself, event by event: the existing users, and the log up to the feed's
+ * place. Then it joins a group that the feed serves, with batches that all members share. From then on it costs no more
+ * than this object and the promise of its next batch.
  */
 export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatch>, GroupMember {
-  /** Number of the group's next batch. */
+  /** Number of the next batch to take from the group. */
   at = 0;
   readonly #dependencies: WatcherDependencies;
   readonly #request: WatchRequest;
-  /** Events that it reads for itself. */
+  /** Events that the watcher reads by itself. */
   #opening: AsyncGenerator<WatchEvent, void> | undefined;
   #group: WatchGroup | undefined;
-  /** Place up to which it has read for itself: the group may have events from before. */
+  /** Place up to which the watcher has read by itself. The group may have events from before that. */
   #readUpTo: ChangePlace = "";
   #waiting: PromiseWithResolvers<IteratorResult<WatchEvent | EventBatch, undefined>> | undefined;
   #error: Error | undefined;
@@ -62,8 +62,8 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
   }
 
   /**
-   * @throws InvalidArgumentError for a resume token that is none, or of another filter.
-   * @throws ChangesGoneError for one that is too old, or of another database, unless existing users were asked for.
+   * @throws InvalidArgumentError for an invalid resume token, or one of another filter.
+   * @throws ChangesGoneError for one that is too old, or of another database, unless existing users were requested.
    * @throws SlowWatcherError when the reader is too slow.
    * @throws StoppingError | DatabaseUnavailableError
    */
@@ -118,7 +118,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
     this.wake();
   }
 
-  /** Returns the group's next events that are news, if there are any. */
+  /** Returns the group's next events that the watcher has not seen, if there are any. */
   #take(): EventBatch | undefined {
     for (;;) {
       const batch = this.#group?.batch(this.at);
@@ -126,7 +126,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
       if (!batch) break;
       this.at += 1;
       const [first] = batch;
-      // Events come in the order of their places.
+      // Events come in the order of their places: if the first one is new, all are.
       if (first && this.#isNews(first)) return batch;
       const news = batch.filter((event) => this.#isNews(event));
       if (news.length > 0) return news;
@@ -157,7 +157,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
       return;
     }
     const place = made.decode(resumeToken, head.epoch, filterTextOf(words));
-    // A file that was put back by hand has its old epoch.
+    // A database file that was restored by hand keeps its epoch, so its log may end before the token's place.
     if (place > head.written && place > head.settled) throw new OtherDatabaseError();
     assertKept(place, head.keptBehind);
     yield* this.#follow(view, place, head.written);
@@ -168,7 +168,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
     yield* this.#begin("");
   }
 
-  /** Yields the users that exist, `synced`, and then what has become of them meanwhile. */
+  /** Yields the existing users, `synced`, and then the changes made meanwhile. */
   async *#existing(view: ChangeView, start: ChangePlace): AsyncGenerator<WatchEvent, void> {
     const { repository } = this.#dependencies;
     const snapshot = new UserSnapshot(repository, view, start);
@@ -181,7 +181,7 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
         const page = await this.#read(view, place);
         for (const change of page.changes) {
           if (change.place > snapshot.end) break;
-          // A stream can't go on behind such a change, since others ahead of it are in the snapshot.
+          // A stream can't resume after such a change, since the snapshot already has some later ones.
           const event = snapshot.has(change) ? undefined : view.eventOf(new ReadChange(change), false);
           if (event) yield event;
         }
@@ -193,9 +193,9 @@ export class UserWatcher implements AsyncIterableIterator<WatchEvent | EventBatc
   }
 
   /**
-   * Yields the changes behind a place, and joins the group of those who watch the same.
+   * Yields the changes after a place, and then joins the group of the same filter.
    *
-   * @param syncAt Place behind whose changes `synced` comes; undefined if it has come.
+   * @param syncAt Place up to which changes come before `synced`; undefined if `synced` was already sent.
    */
   async *#follow(
     view: ChangeView,

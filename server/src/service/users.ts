@@ -22,18 +22,18 @@ export interface UserPage {
   readonly users: readonly User[];
   /** Empty at the end. */
   readonly nextPageToken: string;
-  /** Number of users on all pages, if it was asked for, up to {@link MAX_TOTAL_SIZE}. */
+  /** Total number of users on all pages, if it was requested; at most {@link MAX_TOTAL_SIZE}. */
   readonly totalSize?: number;
   /** Whether there are more than totalSize. */
   readonly totalSizeExceeded?: boolean;
 }
 
 export interface UserQuery {
-  /** Most users on the page; 50 when 0 or less, never more than 1000. */
+  /** Most users on the page; 50 for 0 or less, never more than 1000. */
   readonly pageSize: number;
   /** Token from the previous page of the same filter and order; "" for the first. */
   readonly pageToken: string;
-  /** Words of which each is the start of one in name or e-mail, in any case; without any, all users match. */
+  /** Words, each of which must be the start of a word in name or e-mail, in any case. Without words all users match. */
   readonly filter: string;
   /** Default: by creation. */
   readonly order?: UserOrder | undefined;
@@ -60,7 +60,7 @@ export class Users {
   }
 
   /**
-   * Returns users in the order of their ids, all as they were at one moment.
+   * Returns users in the order of the given ids, all as they were at one moment.
    *
    * @throws UserNotFoundError for the first one that does not exist.
    */
@@ -76,7 +76,7 @@ export class Users {
    * Returns a page of users.
    *
    * @param signal Ends the search with its reason when nobody wants the page any more.
-   * @throws InvalidArgumentError for a page token of another query, or one that this server did not issue, and for a
+   * @throws InvalidArgumentError for a page token of another query, a token that this server did not issue, and a
    * filter of too many words.
    */
   async list(query: UserQuery, signal?: AbortSignal): Promise<UserPage> {
@@ -98,8 +98,9 @@ export class Users {
   }
 
   /**
-   * Appends the users of a page of {@link list} without a filter, by creation, encoded. Returns the token of the next page, or
-   * undefined where the users have to be read by {@link list}; `target` is then of no use any more.
+   * Appends a page of users, encoded, as {@link list} without a filter returns them by creation. Returns the token of
+   * the next page. Returns undefined if the users have to be read by {@link list} instead; the contents of `target` are
+   * then useless.
    *
    * @param encode The same function for all calls.
    */
@@ -121,8 +122,8 @@ export class Users {
   /**
    * Adds a user. Resolves once it is on disk.
    *
-   * @param requestId When not "", a repetition within a day by the same principal gets the first one's user instead of
-   * a second.
+   * @param requestId If it is not "", a repetition by the same principal within a day returns the first one's user
+   * instead of adding a second.
    * @throws EmailTakenError
    * @throws InvalidArgumentError when requestId was used with other fields.
    */
@@ -142,7 +143,7 @@ export class Users {
   /**
    * Changes the given fields. Without any, nothing changes.
    *
-   * @param etag When not "", the change applies only to the version that it stands for.
+   * @param etag If it is not "", the change applies only to the version with this etag.
    * @throws UserNotFoundError
    * @throws StaleUserError
    * @throws EmailTakenError
@@ -159,7 +160,7 @@ export class Users {
   }
 
   /**
-   * @param etag When not "", only the version that it stands for is removed.
+   * @param etag If it is not "", only the version with this etag is removed.
    * @throws UserNotFoundError
    * @throws StaleUserError
    */
@@ -173,7 +174,7 @@ export class Users {
   }
 }
 
-/** Writes everything that a list depends on, for the page tokens of its query. */
+/** Returns a text of everything that a list depends on. Page tokens are bound to it. */
 function textOf({ by, descending }: UserOrder, words: readonly string[]): string {
   return JSON.stringify([by, descending, words]);
 }

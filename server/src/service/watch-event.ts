@@ -8,28 +8,28 @@ export interface WatchEvent {
   readonly user: User | undefined;
   /** Id of the user that the event is about; empty for others. */
   readonly userId: string;
-  /** Place behind the event; empty where a stream can't go on. */
+  /** Place after the event; empty if a stream can't resume there. */
   readonly resumeToken: string;
-  /** Id of the change; empty for events that are none. */
+  /** Id of the change; empty for events that are not changes. */
   readonly changeId: string;
-  /** Place of the change, or up to which the log was read. */
+  /** Place of the change or, for other events, the place up to which the log was read. */
   readonly place: ChangePlace;
 }
 
-/** Events that all watchers of a filter get at once. They share the array, and so what is encoded of it. */
+/** Events that all watchers of a filter get together. They share the array, and with it the encoded bytes. */
 export type EventBatch = readonly WatchEvent[];
 
-/** Returns an event that is no change. */
+/** Returns an event that is not a change. */
 export function signOf(kind: "synced" | "progress" | "reset", place: ChangePlace, resumeToken: string): WatchEvent {
   return { kind, user: undefined, userId: "", resumeToken, changeId: "", place };
 }
 
-/** Returns the event of a user that exists already. */
+/** Returns the event of an existing user. */
 export function existingUser(user: User): WatchEvent {
   return { kind: "created", user, userId: user.id, resumeToken: "", changeId: "", place: "" };
 }
 
-/** Returns the id of a change, which no other change of any database has. */
+/** Returns the id of a change. It is unique among all databases. */
 export function changeIdOf(epoch: string, place: ChangePlace): string {
   return `${epoch}.${place}`;
 }
