@@ -14,30 +14,30 @@ import { WORKERS_NAME, type WorkerCounts, workersMetric } from "../telemetry/met
 
 /** Time in which a worker has to answer, in milliseconds. Prometheus itself waits for 10 s. */
 const ANSWER_TIMEOUT_MS = 2_000;
-/** Time in which the process above them has to. */
+/** Time in which the process above the workers has to answer. */
 const GATHER_TIMEOUT_MS = 2 * ANSWER_TIMEOUT_MS;
-/** Largest answer of a worker, in characters; a usual one has some ten thousand. A larger one counts as none. */
+/** Longest accepted answer of a worker, in characters; a usual one has some ten thousand. A longer one is ignored. */
 const MAX_ANSWER_LENGTH = 8 * 1024 ** 2;
 
 /** Messages between a worker (W) and the process above it (P); `text` is JSON or, for `all`, Prometheus's. */
 type Message =
   /** P to W: send your own metrics. */
   | { readonly metrics: "read"; readonly id: number }
-  /** W to P. */
+  /** W to P: the answer. */
   | { readonly metrics: "own"; readonly id: number; readonly text: string }
-  /** W to P: send those of all. */
+  /** W to P: send the metrics of all workers. */
   | { readonly metrics: "gather"; readonly id: number }
-  /** P to W. */
+  /** P to W: the answer. */
   | { readonly metrics: "all"; readonly id: number; readonly text: string };
 
-/** The other end of a channel between two processes. */
+/** One process's end of a channel to another. */
 export interface Channel {
   on(event: "message", listener: (message: unknown) => void): unknown;
-  /** Sends a message. One that can't be sent any more is reported to the callback. */
+  /** Sends a message. If it can't be sent any more, the callback gets the error. */
   send(message: Message, callback: (error: Error | null) => void): unknown;
 }
 
-/** Creates the worker's side: it answers for itself, and asks the process above it for all. */
+/** Creates the worker's side: it sends the worker's own metrics, and asks the process above for those of all. */
 export function createMetricsExchange(channel: Channel, timeoutMs = GATHER_TIMEOUT_MS): MetricsExchange {
   let read: () => readonly Metric[] = () => [];
   let nextId = 0;
@@ -56,7 +56,7 @@ export function createMetricsExchange(channel: Channel, timeoutMs = GATHER_TIMEO
       read = own;
     },
     async readAll() {
-      // Those who ask meanwhile get the same answer.
+      // Callers that come meanwhile share the answer.
       if (!asked) {
         const { promise, resolve } = Promise.withResolvers<string>();
         const id = nextId++;
@@ -75,18 +75,18 @@ export function createMetricsExchange(channel: Channel, timeoutMs = GATHER_TIMEO
   };
 }
 
-/** Latest figures of the worker with a number. */
+/** Place of a worker, by its number, with its latest figures. */
 interface Place {
   channel: Channel | undefined;
-  /** Its last answer. */
+  /** The worker's last answer. */
   last: readonly MetricSnapshot[] | undefined;
-  /** Takes the answer to the question with this id. */
+  /** Handles the answer to the question with this id. */
   pending: { readonly id: number; resolve(isAnswered: boolean): void } | undefined;
 }
 
 /**
- * Gathers the metrics of all workers for one that is asked for them. Sums never shrink: a worker that does not answer in
- * time counts with its last answer, and one that has ended with what it had counted by then.
+ * Gathers the metrics of all workers, for any worker that is asked for them. Sums never shrink: a worker that does not
+ * answer in time counts with its last answer, and one that has ended counts with its counters at that time.
  */
 export class MetricsGatherer {
   readonly #places = new Map<number, Place>();
@@ -95,7 +95,7 @@ export class MetricsGatherer {
   #gathering: Promise<string> | undefined;
   #nextId = 0;
 
-  /** @param workers Number of workers there should be. */
+  /** @param workers Number of workers that should be running. */
   constructor(workers: number, answerTimeoutMs = ANSWER_TIMEOUT_MS) {
     this.#answerTimeoutMs = answerTimeoutMs;
     for (let number = 1; number <= workers; number++) {
@@ -103,7 +103,7 @@ export class MetricsGatherer {
     }
   }
 
-  /** Takes in a worker that serves. */
+  /** Adds a worker that serves. */
   add(number: number, channel: Channel): void {
     const place = this.#places.get(number);
     if (!place) return;
@@ -115,7 +115,7 @@ export class MetricsGatherer {
     });
   }
 
-  /** Leaves out a worker that has ended. */
+  /** Removes a worker that has ended. */
   remove(number: number): void {
     const place = this.#places.get(number);
     if (!place) return;
@@ -142,7 +142,7 @@ export class MetricsGatherer {
     const places = [...this.#places].filter(([, { channel }]) => channel);
     const answers = await Promise.all(places.map(([, place]) => this.#ask(place)));
     const serving = answers.filter(Boolean).length;
-    // One that has ended meanwhile is down, and counts with those that have ended.
+    // A worker that has ended meanwhile is down, and is counted with the ended ones.
     const left = places.filter(([, { channel }]) => channel).length;
     const counts: WorkerCounts = { serving, silent: Math.max(0, left - serving), down: this.#places.size - left };
     const snapshots: WorkerSnapshot[] = [...this.#places].map(([worker, { last = [] }]) => ({ worker, metrics: last }));
@@ -150,7 +150,7 @@ export class MetricsGatherer {
     return toPrometheusText([...toMetrics(merged.filter(({ name }) => name !== WORKERS_NAME)), workersMetric(counts)]);
   }
 
-  /** Resolves with whether it has answered in time. */
+  /** Resolves with whether the worker has answered in time. */
   async #ask(place: Place): Promise<boolean> {
     const { channel } = place;
     if (!channel) return false;
@@ -172,7 +172,7 @@ function isMessage(message: unknown): message is Message {
   return typeof message === "object" && message !== null && "metrics" in message && "id" in message;
 }
 
-/** Sends a message, to who may have ended. */
+/** Sends a message to a process that may have ended. */
 function send(channel: Channel, message: Message): void {
   channel.send(message, () => {});
 }

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { mergeLines } from "./merge-lines.ts";
 
-/** Returns the writes that these chunks lead to. */
+/** Returns the writes that result from these chunks. */
 async function merge(chunks: readonly (string | Buffer)[]): Promise<string[]> {
   const input = new PassThrough();
   const written: string[] = [];

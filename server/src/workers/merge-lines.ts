@@ -1,12 +1,12 @@
 import type { Readable } from "node:stream";
 
-/** Longest line that is kept together, in bytes: many times the largest that is logged. */
+/** Longest line that is kept in one piece, in bytes: many times the longest that is logged. */
 const MAX_LINE_BYTES = 1024 ** 2;
 const LINE_FEED = 10;
 
 /**
- * Passes on whole lines alone, so that those of several processes do not mix, and marks each that is JSON with the
- * number of its worker.
+ * Passes on only whole lines, so that those of several processes do not mix, and adds the worker's number to each that
+ * is JSON.
  */
 export function mergeLines(input: Readable | null, output: { write(lines: string): void }, worker: number): void {
   let rest: Buffer = Buffer.alloc(0);
@@ -17,7 +17,7 @@ export function mergeLines(input: Readable | null, output: { write(lines: string
     rest = bytes.subarray(end);
     if (end > 0) output.write(bytes.toString("utf8", 0, end).split("\n").map(mark).join("\n"));
   });
-  // A process that was killed may have written a part of a line.
+  // A process that was killed may have written only a part of its last line.
   input?.on("end", () => {
     if (rest.byteLength > 0) output.write(`${mark(rest.toString())}\n`);
   });

@@ -3,12 +3,12 @@ import net, { type AddressInfo } from "node:net";
 import { ListenError } from "../transport/port/listen-error.ts";
 
 /**
- * Returns the port that workers will share: the one that is asked for, or a free one for 0.
+ * Returns the port that workers will share: the requested one or, for 0, a free one.
  *
- * Workers share it by SO_REUSEPORT, with which a second server of the same user could take half of its connections and
- * nobody would notice. So somebody has to look whether the port is free.
+ * Workers share it by SO_REUSEPORT. With that option, a second server of the same user could silently take half of the
+ * connections, so the port must be checked first.
  *
- * @throws ListenError if it is not.
+ * @throws ListenError if it is not free.
  */
 export async function reservePort(host: string, port: number): Promise<number> {
   const server = net.createServer();

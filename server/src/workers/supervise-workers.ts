@@ -3,27 +3,27 @@ import type { Logger } from "pino";
 import { MetricsGatherer } from "./exchange-metrics.ts";
 import { mergeLines } from "./merge-lines.ts";
 
-/** Wait before a worker that has ended is started again, in milliseconds. It doubles with each end that comes soon. */
+/** Wait before an ended worker is started again, in milliseconds. It doubles each time a worker ends again soon. */
 const FIRST_RESTART_MS = 100;
 const MAX_RESTART_MS = 10_000;
-/** A worker that has served for as long begins anew with the shortest wait. */
+/** Time of service after which the next restart has the shortest wait again. */
 const STEADY_MS = 60_000;
-/** Time beyond that of a stop after which a worker that has not ended is killed. */
+/** Time beyond the longest stop after which a worker that has not ended is killed. */
 const KILL_MARGIN_MS = 3_000;
 
-/** Message of a worker that serves. */
+/** Message that a worker sends when it serves. */
 export const SERVING = "rollcall worker serves";
 
 export interface SupervisorOptions {
   /** Number of processes. */
   workers: number;
-  /** Variables that all of them get, beside those of this process. */
+  /** Variables that all workers get, in addition to those of this process. */
   env: Readonly<Record<string, string>>;
   /** Longest time of a stop, in milliseconds: the delay and the grace together. */
   stopTimeoutMs: number;
-  /** Gets the lines that the workers log, each with the worker's number. */
+  /** Receives the lines that the workers log, each with the worker's number. */
   output: { write(lines: string): void };
-  /** Gets what the workers write to standard error, as it is. */
+  /** Receives the workers' standard error, unchanged. */
   errorOutput: NodeJS.WritableStream;
   logger: Logger;
 }
@@ -31,25 +31,25 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** Ends all workers by SIGTERM, so that each drains. */
   stop(): void;
-  /** Passes SIGHUP on, so that each reads its certificates again. */
+  /** Forwards SIGHUP, so that each worker reads its certificates again. */
   reload(): void;
   /** Resolves when all have ended: with 0 after a stop, or with the exit code of a worker that could not start. */
   readonly ended: Promise<number>;
 }
 
-/** Place of a worker, with the one that has it at the moment. */
+/** Place of a worker, with the process that has it at the moment. */
 interface Place {
   readonly number: number;
   worker: Worker | undefined;
   startedAtMs: number;
-  /** Ends in a row that came soon. */
+  /** Number of ends in a row that came soon after a start. */
   failures: number;
 }
 
 /**
- * Runs workers: further processes of this program, all of which serve the same port. A worker that ends is started again
- * after a moment; the others serve meanwhile. Workers end by themselves when this process is gone. One that is asked for
- * metrics gets those of all from here.
+ * Runs workers: further processes of this program that all serve the same port. A worker that ends is started again
+ * after a moment, while the others serve. Workers end by themselves when this process is gone. A worker that is asked
+ * for metrics gets those of all workers from here.
  */
 export function superviseWorkers(options: SupervisorOptions): Supervisor {
   const { env, stopTimeoutMs, output, errorOutput, logger } = options;
@@ -92,7 +92,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
       return;
     }
     if (!hasServed) {
-      // None could start, so the next try would fail too. Its own log line says why.
+      // No worker has started yet, so the next try would fail too. The worker's own log line says why.
       exitCode = code || 1;
       stop();
       return;
@@ -120,7 +120,7 @@ export function superviseWorkers(options: SupervisorOptions): Supervisor {
     });
     mergeLines(child.stdout, output, place.number);
     child.stderr?.pipe(errorOutput, { end: false });
-    // Then all that it has written was read.
+    // "close" comes after all output of the process has been read.
     child.once("close", (code: number | null, signal: NodeJS.Signals | null) => onEnd(place, code, signal));
   };
 
