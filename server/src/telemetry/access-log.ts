@@ -4,7 +4,9 @@ import type { Logger } from "pino";
 import type { CallFacts, CallObserver, Outcome } from "../rpc/record/call-record.ts";
 import { toJsonText } from "./logger.ts";
 
-/** Health checks come every few seconds, from anybody, and say nothing new: they are logged for debugging alone. */
+/**
+ * Health checks come every few seconds, from anybody, and say nothing new, so they are logged at the debug level only.
+ */
 const HEALTH_METHODS = "grpc.health.v1.Health/";
 
 /** Destination of whole lines of the log. */
@@ -15,8 +17,8 @@ export interface LogOutput {
 /**
  * Logs one line for each call, when the call ends.
  *
- * @param output Destination of the logger's lines. With it the line is built here, in a tenth of the time: there is one
- * for each call, and all have the same fields.
+ * @param output Destination of the logger's lines. If it is given, the line is built here in a tenth of the time, which
+ * pays since each call logs one, and all have the same fields.
  */
 export function createAccessLog(logger: Logger, output?: LogOutput): CallObserver {
   return (call, outcome) => {
@@ -47,7 +49,7 @@ function fieldsOf(call: CallFacts, { code, durationMs }: Outcome) {
   };
 }
 
-/** Builds the same line as the logger would. Only values that a caller chose need to be escaped. */
+/** Builds the same line as the logger would. Only values that a caller chose have to be escaped. */
 function lineOf(call: CallFacts, { code, durationMs }: Outcome): string {
   const { requestId, trace, method, protocol, requestBytes, responseBytes, peer, principal, resource } = call;
   return (
@@ -74,7 +76,7 @@ function roundToMicroseconds(durationMs: number): number {
 let lastMs = 0;
 let lastText = "";
 
-/** Returns the time as ISO 8601 (RFC 3339). Remembers it, since many calls end within a millisecond. */
+/** Returns the time as ISO 8601 (RFC 3339). The text is kept for reuse, since many calls end within a millisecond. */
 function isoTime(): string {
   const nowMs = Date.now();
   if (nowMs !== lastMs) {

@@ -1,15 +1,15 @@
 import { type Logger, pino } from "pino";
 
 /**
- * Characters that JSON leaves unescaped although a terminal or an editor acts on them: DEL and C1 controls, line
- * separators, and marks that change the direction of text.
+ * Characters that JSON leaves unescaped, but that terminals or editors interpret: DEL and C1 controls, line separators,
+ * and marks that change the direction of text.
  */
 const DECEPTIVE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Texts of which JSON escapes nothing: printable ASCII but the quote and the backslash. */
+/** Texts that JSON writes without escapes: printable ASCII except the quote and the backslash. */
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
-/** Returns a text as it appears in such a line, with its quotes. */
+/** Returns a text as it appears in a log line, with its quotes. */
 export function toJsonText(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text).replace(DECEPTIVE, toEscape);
 }
@@ -18,7 +18,7 @@ function toEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** Creates a logger of JSON lines. No text from a caller can pass for another line or field in them. */
+/** Creates a logger of JSON lines. Text from a caller can't be mistaken for another line or field. */
 export function createLogger(level: string, output: { write(line: string): unknown }): Logger {
   return pino(
     {

@@ -2,18 +2,16 @@ import { Code } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { rpcStatus } from "@rollcall/shared/rpc-status";
 
-/*
- * Names of OpenTelemetry's conventions for RPC (semantic conventions 1.45.0), where they are stable.
- */
+/* Names of OpenTelemetry's conventions for RPC (semantic conventions 1.45.0), as far as they are stable. */
 export const RPC_SYSTEM_NAME = "rpc.system.name";
 export const RPC_METHOD = "rpc.method";
 export const RPC_STATUS_CODE = "rpc.status_code";
 export const ERROR_TYPE = "error.type";
 
-/** Method of all calls whose method is not known. */
+/** Method name for all unknown methods. */
 export const OTHER_METHOD = "_OTHER";
 
-/** Codes that are the fault of the server: the span of such a call is an error. */
+/** Codes that mean a fault of the server: the span of such a call is an error. */
 const SERVER_FAULTS: ReadonlySet<Code> = new Set([
   Code.Unknown,
   Code.DeadlineExceeded,
@@ -23,7 +21,7 @@ const SERVER_FAULTS: ReadonlySet<Code> = new Set([
   Code.DataLoss,
 ]);
 
-/** Returns the system of a protocol: gRPC-Web is gRPC too. A request that is not understood has none. */
+/** Returns the system that a protocol belongs to: gRPC-Web is gRPC too. A request that is not understood has none. */
 export function systemOf(protocol: string | undefined): string {
   if (protocol === "connect") return "connectrpc";
   return protocol === undefined ? "_OTHER" : "grpc";

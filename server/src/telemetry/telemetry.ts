@@ -12,9 +12,9 @@ import { keepTraceId } from "./traces/trace-parent.ts";
 
 export interface TelemetryOptions {
   logger: Logger;
-  /** Destination of the logger's lines, to which the access log then writes by itself. */
+  /** Destination of the logger's lines. If it is set, the access log writes to it directly. */
   logOutput: LogOutput | undefined;
-  /** Numbers of the server for the metrics; without them nothing is counted. */
+  /** Numbers of the server, for the metrics. Without them nothing is counted. */
   numbers: ServerNumbers | undefined;
   /** Exports spans and metrics. */
   otlp: OtlpOptions | undefined;
@@ -26,15 +26,15 @@ export interface Telemetry {
   /** Called one after the other at the end of each call. */
   readonly observers: readonly CallObserver[];
   readonly metrics: readonly Metric[];
-  /** Counts a call of a method that does not exist, of which there is no record. */
+  /** Counts a call of an unknown method, which has no record. */
   countUnknownMethod(protocol: string, durationMs: number): void;
-  /** Wraps a repository, so that what recorded calls ask of it has spans. */
+  /** Wraps a repository, so that the queries of recorded calls have spans. */
   traceRepository<T extends object>(repository: T, database: TracedDatabase): T;
-  /** Ends what runs in the background, and exports what is left within the time. */
+  /** Ends the background work, and exports the remaining data within the time. */
   close(timeoutMs: number): Promise<void>;
 }
 
-/** Creates everything that watches the calls: the log, metrics and traces. Has to be closed. */
+/** Creates everything that observes calls: the log, metrics and traces. Must be closed. */
 export async function createTelemetry({ logger, logOutput, numbers, otlp }: TelemetryOptions): Promise<Telemetry> {
   const observers = [createAccessLog(logger, logOutput)];
   const calls = numbers && createCallMetrics();

@@ -14,19 +14,19 @@ import {
 } from "../rpc-names.ts";
 import type { Metric, Point } from "./metric.ts";
 
-/** Bounds that the conventions advise for durations of calls, in seconds. */
+/** Bounds that the conventions recommend for durations of calls, in seconds. */
 const DURATION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-/** Most methods that have series of their own; further ones share one. Rollcall has some twenty. */
+/** Most methods that have time series of their own; further ones share one. Rollcall has some twenty. */
 const MAX_METHODS = 500;
-/** One for each code, and 0 for success. */
+/** Number of counters: one for each code, and one for success at index 0. */
 const CODES = Code.Unauthenticated + 1;
 
-/** Counters of the calls of one method that end with one code, over one protocol. */
+/** Counters of the calls that have one method, one code and one protocol. */
 interface Cell {
   readonly protocol: string;
   readonly code: Code | undefined;
   calls: number;
-  /** Shared by protocols of one system. */
+  /** Shared by the protocols of one system. */
   readonly durations: Histogram;
 }
 
@@ -40,14 +40,14 @@ interface MethodCells {
 
 export interface CallMetrics {
   readonly observe: CallObserver;
-  /** Counts a call of a method that does not exist, of which there is no record. */
+  /** Counts a call of an unknown method, which has no record. */
   countUnknownMethod(protocol: string, durationMs: number): void;
   readonly metrics: readonly Metric[];
 }
 
 /**
- * Counts calls and their durations by method, protocol and code. The counters of a combination are made when it is
- * first seen, so that a call costs a look-up and three additions.
+ * Counts calls and their durations by method, protocol and code. The counters of a combination are created when it
+ * first occurs, so that a call costs a look-up and three additions.
  */
 export function createCallMetrics(): CallMetrics {
   const methods = new Map<string, MethodCells>();
@@ -115,7 +115,7 @@ function cellsByCode(cells: MethodCells, protocol: string | undefined): (Cell | 
   return protocol === "grpc-web" ? cells.grpcWeb : cells.unknown;
 }
 
-/** Returns the durations of a new cell: gRPC and gRPC-Web, which are one system, share them. */
+/** Returns the histogram of a new cell. gRPC and gRPC-Web share one, since they are one system. */
 function durationsOf({ grpc, grpcWeb }: MethodCells, protocol: string | undefined, index: number): Histogram {
   const twin = protocol === "grpc" ? grpcWeb[index] : protocol === "grpc-web" ? grpc[index] : undefined;
   return twin?.durations ?? new Histogram(DURATION_BOUNDS);

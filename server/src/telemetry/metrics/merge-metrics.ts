@@ -1,16 +1,16 @@
 import type { Attributes, HistogramValue, Metric, Point } from "./metric.ts";
 
-/** Attribute by which the processes of one server differ, in metrics that can't be summed up. */
+/** Attribute that names the process, in metrics that can't be summed up. */
 const WORKER = "worker";
 
-/** Sends what this process has counted to others that serve the same port, and gets theirs. */
+/** Sends the figures of this process to others that serve the same port, and gets theirs. */
 export interface MetricsExchange {
-  /** Sets what reads the metrics of this process. */
+  /** Sets the function that reads the metrics of this process. */
   offer(read: () => readonly Metric[]): void;
   /**
    * Returns the metrics of all processes, in Prometheus's text format.
    *
-   * @throws if they are not there in time.
+   * @throws if they do not arrive in time.
    */
   readAll(): Promise<string>;
 }
@@ -39,14 +39,14 @@ export function takeSnapshot(metrics: readonly Metric[]): MetricSnapshot[] {
   });
 }
 
-/** Returns what of a process that has ended still counts: what only grows, so that no sum ever shrinks. */
+/** Returns the metrics of an ended process that still count: those that only grow, so that no sum ever shrinks. */
 export function keepCounts(metrics: readonly MetricSnapshot[]): MetricSnapshot[] {
   return metrics.filter(({ kind, isOfProcess }) => (kind === "counter" || kind === "histogram") && !isOfProcess);
 }
 
 /**
- * Sums up the metrics of several processes, by attributes. Those of a process itself, such as its memory, stay apart: each
- * gets the number of its worker as an attribute.
+ * Sums up the metrics of several processes, by attributes. Metrics of a single process, such as its memory, stay apart:
+ * each gets the number of its worker as an attribute.
  */
 export function mergeSnapshots(snapshots: readonly WorkerSnapshot[]): MetricSnapshot[] {
   const merged = new Map<string, { metric: MetricSnapshot; points: Map<string, MutablePoint> }>();
@@ -71,7 +71,7 @@ interface MutablePoint {
   value: number | HistogramValue;
 }
 
-/** Makes metrics of snapshots, for who writes them. */
+/** Turns snapshots into metrics, for writers of metrics. */
 export function toMetrics(snapshots: readonly MetricSnapshot[]): Metric[] {
   return snapshots.map(({ values, ...metric }) => ({ ...metric, points: () => values }) as Metric);
 }
@@ -86,7 +86,7 @@ function add(one: number | HistogramValue, other: number | HistogramValue): numb
   };
 }
 
-/** Copies a histogram, whose sums are no fields of its own. */
+/** Copies a histogram into a plain object, since its sums are not own properties. */
 function plain({ bounds, counts, sum, count }: HistogramValue): HistogramValue {
   return { bounds, counts: [...counts], sum, count };
 }

@@ -1,6 +1,6 @@
 export type Attributes = Readonly<Record<string, string>>;
 
-/** One value of a metric, with the attributes that tell it from others. */
+/** One value of a metric, with the attributes that distinguish it from others. */
 export interface Point<Value> {
   readonly attributes: Attributes;
   readonly value: Value;
@@ -19,15 +19,15 @@ export interface HistogramValue {
 interface MetricBase {
   /** Name by OpenTelemetry's conventions, such as `rpc.server.call.duration`. */
   readonly name: string;
-  /** Unit in UCUM, such as `s` or `By`; one in braces, such as `{call}`, only says what is counted. */
+  /** Unit in UCUM, such as `s` or `By`. One in braces, such as `{call}`, only names the things that are counted. */
   readonly unit: string;
   readonly description: string;
-  /** Whether it says something of one process alone, so that those of several can't be summed up. Default false. */
+  /** Whether it describes a single process, so that the values of several can't be summed up. Default false. */
   readonly isOfProcess?: boolean;
 }
 
 export interface NumberMetric extends MetricBase {
-  /** "counter" only grows; "upDownCounter" is a number of things at the moment; "gauge" is any other value. */
+  /** "counter" only grows; "upDownCounter" is a present number of things; "gauge" is any other value. */
   readonly kind: "counter" | "upDownCounter" | "gauge";
   points(): Iterable<Point<number>>;
 }
@@ -38,7 +38,7 @@ export interface HistogramMetric extends MetricBase {
 }
 
 /**
- * A metric, read when somebody asks for it: Prometheus or an OTLP export. Everything that is counted while calls are
- * served is counted by its owner, once, whoever reads it.
+ * A metric, which is read on demand by Prometheus or an OTLP export. Figures that change with each call are counted
+ * once, where they arise, however many readers there are.
  */
 export type Metric = NumberMetric | HistogramMetric;

@@ -2,16 +2,16 @@ import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { getHeapStatistics } from "node:v8";
 import type { Metric, NumberMetric } from "./metric.ts";
 
-/** How often the delay of the event loop is sampled, in milliseconds. */
+/** Interval at which the delay of the event loop is sampled, in milliseconds. */
 const RESOLUTION_MS = 20;
-/** Shortest time that the figures of the event loop are about, in milliseconds: two readers see the same ones. */
+/** Shortest window of the event loop's figures, in milliseconds. Two readers within it see the same figures. */
 const WINDOW_MS = 10_000;
 
 export interface ProcessMetrics extends Disposable {
   readonly metrics: readonly Metric[];
 }
 
-/** Measures the process: its event loop, memory and CPU. Has to be disposed of. */
+/** Measures the process: its event loop, memory and CPU. Must be disposed of. */
 export function createProcessMetrics(): ProcessMetrics {
   const loop = watchLoop();
   const gauge = (name: string, unit: string, description: string, read: () => number): NumberMetric => ({
@@ -67,14 +67,17 @@ interface LoopFigures {
   readonly utilization: number;
 }
 
-/** Watches the event loop. Its figures are about the last complete window, or about the first one so far. */
+/**
+ * Watches the event loop. Its figures describe the last complete window or, until there is one, the first window so
+ * far.
+ */
 function watchLoop(): Disposable & { read(): LoopFigures } {
   const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delays.enable();
   let sinceMs = performance.now();
   let usage = performance.eventLoopUtilization();
   let last: LoopFigures | undefined;
-  // The monitor measures the time between two of its timers.
+  // The monitor reports the time between two of its timers, so their interval is subtracted.
   const seconds = (nanoseconds: number) => Math.max(0, nanoseconds / 1e9 - RESOLUTION_MS / 1_000);
   const current = (): LoopFigures => ({
     p50: seconds(delays.percentile(50)),

@@ -3,10 +3,10 @@ import type { Attributes, HistogramValue, Metric } from "./metric.ts";
 /** Content type of Prometheus's text format. */
 export const PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
-/** Units in words, as Prometheus names have them. One in braces is left out. */
+/** Units in words, as in Prometheus's names. A unit in braces is left out. */
 const UNITS: Readonly<Record<string, string>> = { s: "seconds", By: "bytes", "1": "ratio" };
 
-/** Returns the name of a metric in Prometheus, by OpenTelemetry's rules: `rollcall.calls` is `rollcall_calls_total`. */
+/** Returns the Prometheus name of a metric, by OpenTelemetry's rules: `rollcall.calls` is `rollcall_calls_total`. */
 export function prometheusName({ name, unit, kind }: Pick<Metric, "name" | "unit" | "kind">): string {
   const inWords = UNITS[unit];
   return toName(name) + (inWords ? `_${inWords}` : "") + (kind === "counter" ? "_total" : "");
@@ -29,7 +29,7 @@ function linesOf(metric: Metric): string {
   return lines;
 }
 
-/** Writes the ranges of a histogram, each with all values up to its bound. */
+/** Writes the ranges of a histogram. Each counts all values up to its bound. */
 function histogramLines(name: string, attributes: Attributes, { bounds, counts, sum, count }: HistogramValue): string {
   let lines = "";
   let below = 0;

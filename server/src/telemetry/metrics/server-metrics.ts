@@ -4,7 +4,7 @@ import type { Metric, NumberMetric } from "./metric.ts";
 /** Name of {@link workersMetric}. */
 export const WORKERS_NAME = "rollcall.workers";
 
-/** Named numbers, one for each value of a metric's only attribute. */
+/** Numbers, one for each value of a metric's only attribute. */
 export type Numbers = Iterable<readonly [name: string, value: number]>;
 
 /** Connections of the database's pool. */
@@ -15,7 +15,7 @@ export interface ConnectionNumbers {
   readonly max: number;
 }
 
-/** Places where the server's own numbers are, each read when somebody asks for the metrics. */
+/** Sources of the server's own numbers. Each is read when somebody asks for the metrics. */
 export interface ServerNumbers {
   /** Open calls: `unary` and `stream`. */
   openCalls(): Numbers;
@@ -23,15 +23,15 @@ export interface ServerNumbers {
   connections(): Numbers;
   /** Refusals since the start, by reason. */
   refusals(): Numbers;
-  /** Writes by transaction, where the database joins them. */
+  /** Writes by transaction, if the database groups them. */
   readonly commitSizes: Histogram | undefined;
-  /** Age of the oldest change that watchers have not been sent, in seconds. */
+  /** Age of the oldest change that has not been sent to watchers, in seconds. */
   feedLag(): number;
-  /** Name of the database system, and its pool of connections, where it has one. */
+  /** Name of the database system, and its pool of connections, if it has one. */
   readonly pool: { readonly system: string; read(): ConnectionNumbers } | undefined;
 }
 
-/** Lists the metrics of the server itself. A part that is not there has none. */
+/** Lists the metrics of the server itself. Missing parts are left out. */
 export function createServerMetrics(numbers: ServerNumbers): Metric[] {
   const { openCalls, connections, refusals, commitSizes, feedLag, pool } = numbers;
   const metrics: Metric[] = [
@@ -119,11 +119,11 @@ export interface WorkerCounts {
   readonly serving: number;
   /** Processes that did not answer in time, whose last figures are here. */
   readonly silent: number;
-  /** Processes that have ended, or begin. */
+  /** Processes that have ended, or are starting. */
   readonly down: number;
 }
 
-/** Returns the metric of the processes that the other metrics are of. */
+/** Returns the metric that counts the processes behind the other metrics. */
 export function workersMetric(counts: WorkerCounts): NumberMetric {
   return {
     name: WORKERS_NAME,

@@ -1,15 +1,15 @@
 import type { ConnectionNumbers, Numbers, ServerNumbers } from "./server-metrics.ts";
 
-/** Parts of a server that keep its numbers. */
+/** Parts of a server that keep numbers about it. */
 export interface NumberSources {
   /** Calls in flight. */
   readonly admission: { readonly calls: number; readonly streams: number };
-  /** Returns how many connections are open; an open WebSocket is one over HTTP/1.1. */
+  /** Returns the number of open connections; an open WebSocket counts as one over HTTP/1.1. */
   connections(): { readonly http1: number; readonly http2: number; readonly undecided: number };
   webSockets(): number;
   readonly refusals: { entries(): Numbers };
   feedLagMs(): number;
-  /** Figures of the database; one that it does not have is left out. */
+  /** Figures of the database; those that it does not have are left out. */
   readonly database: (Pick<Partial<ServerNumbers>, "commitSizes"> & DatabaseNumbers) | undefined;
 }
 
@@ -18,7 +18,7 @@ interface DatabaseNumbers {
   readonly connections?: () => ConnectionNumbers;
 }
 
-/** Reads a server's numbers where they are kept. */
+/** Reads a server's numbers from the parts that keep them. */
 export function readServerNumbers(sources: NumberSources): ServerNumbers {
   const { admission, connections, webSockets, refusals, feedLagMs, database } = sources;
   const { system, connections: read } = database ?? {};

@@ -26,7 +26,7 @@ import { readTraceParent } from "../traces/trace-parent.ts";
 
 export interface CallSpansOptions {
   tracer: Tracer;
-  /** Part of the traces that begin here that is recorded, from 0 to 1. */
+  /** Share of the traces that begin here that is recorded, from 0 to 1. */
   sampleRatio: number;
 }
 
@@ -46,8 +46,8 @@ const headersGetter: TextMapGetter<RequestHeaders> = {
 };
 
 /**
- * Records a span for each call that is sampled: those whose caller records its trace, and a part of those that begin
- * a trace. The decision comes first, so that other calls cost next to nothing.
+ * Records a span for each sampled call: one whose caller records its trace, or one of a share of the calls that begin a
+ * trace. This is decided first, so that other calls cost next to nothing.
  */
 export function createCallSpans({ tracer, sampleRatio }: CallSpansOptions): CallSpans {
   return {
@@ -66,7 +66,7 @@ export function createCallSpans({ tracer, sampleRatio }: CallSpansOptions): Call
   };
 }
 
-/** Trace of a call; with a span if it is recorded. */
+/** Trace of a call; it has a span if the call is recorded. */
 class Trace implements CallTrace {
   readonly traceId: string;
   readonly #context: Context;

@@ -14,23 +14,23 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   insert: "INSERT",
   update: "UPDATE",
   delete: "DELETE",
-  // The log of changes. All else of it is read for all watchers, and part of no call.
+  // The log of changes. Its other reads are made for all watchers and belong to no call.
   history: "SELECT",
 };
 
-/** Facts about a database for the spans of its queries. */
+/** Facts about a database, for the spans of its queries. */
 export interface TracedDatabase {
   /** Name by OpenTelemetry's conventions, such as `sqlite`. */
   readonly system: string;
-  /** Place of its server; a file has none. */
+  /** Address of its server; a file has none. */
   readonly server?: { readonly host: string; readonly port: number; readonly database: string };
-  /** Returns the server's own code of an error. */
+  /** Returns the database's own code of an error. */
   readonly codeOf?: (error: unknown) => string | undefined;
 }
 
 /**
- * Wraps a repository of users, so that what a recorded call asks of it has a span each, and is run within the trace of
- * that span. The span of a write ends with its commit. The same holds for its part `changes`.
+ * Wraps a repository of users, so that each query of a recorded call has a span, and runs within the trace of that
+ * span. The span of a write ends with its commit. The same holds for the repository's part `changes`.
  */
 export function traceRepository<T extends object>(
   repository: T,
@@ -52,7 +52,7 @@ export function traceRepository<T extends object>(
 
 type Method = (...args: unknown[]) => unknown;
 
-/** Lists the methods of an object, those of its classes included. */
+/** Lists the methods of an object, including those of its classes. */
 function methodNames(object: object): string[] {
   const names = new Set<string>();
   for (let each = object; each !== Object.prototype; each = Object.getPrototypeOf(each)) {
@@ -92,12 +92,12 @@ function attributesOf({ system, server }: TracedDatabase, operation: string, col
     "db.operation.name": operation,
     "db.collection.name": collection,
     ...(server && { "db.namespace": server.database, "server.address": server.host }),
-    // The port of a Unix socket is a part of its name.
+    // The port of a Unix socket is already a part of its name.
     ...(server && !server.host.startsWith("/") && { "server.port": server.port }),
   };
 }
 
-/** Ends the span of a query. One that found no user, or an e-mail taken, has not failed. */
+/** Ends the span of a query that threw. A user that was not found, or an e-mail that is taken, is not a failure. */
 function endWithError(span: Span, error: unknown, { codeOf }: TracedDatabase): void {
   if (!(error instanceof DomainError) || error instanceof DatabaseUnavailableError) {
     const code = codeOf?.(error);

@@ -6,7 +6,7 @@ interface Exporter<Item> {
   export(items: Item, onResult: (result: ExportResult) => void): void;
 }
 
-/** Logs when exports begin to fail, and when all work again: one line each, however many fail in between. */
+/** Logs when exports begin to fail, and when all of them work again: one line each, however many fail in between. */
 export class ExportLog {
   readonly #logger: Logger;
   readonly #failing = new Set<string>();
@@ -15,7 +15,9 @@ export class ExportLog {
     this.#logger = logger;
   }
 
-  /** Has the exporter's failures logged here, and reported to the SDK as done: it drops what was not exported. */
+  /**
+   * Logs the exporter's failures here, and hides them from the SDK, which then drops the items that were not exported.
+   */
   watch<Item>(signal: string, exporter: Exporter<Item>): void {
     const send = exporter.export.bind(exporter);
     exporter.export = (items, onResult) => {
@@ -31,13 +33,13 @@ export class ExportLog {
     if (code === 0) this.#failing.delete(signal);
     else this.#failing.add(signal);
     const isFailing = this.#failing.size > 0;
-    // Log the code alone: an exporter's error has the receiver's words.
+    // Log only the code: an exporter's error quotes the receiver's words.
     if (!wasFailing && isFailing) this.#logger.warn({ signal, reason: reasonOf(error) }, "telemetry is not exported");
     else if (wasFailing && !isFailing) this.#logger.info("telemetry is exported again");
   }
 }
 
-/** Returns the code of a failure: of the network, such as ECONNREFUSED, or an HTTP status. */
+/** Returns the code of a failure: a network error's, such as ECONNREFUSED, or an HTTP status. */
 function reasonOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
   if (code !== undefined) return String(code);

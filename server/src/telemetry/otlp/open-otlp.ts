@@ -27,13 +27,13 @@ const METRICS_INTERVAL_MS = 30_000;
 
 export interface Otlp extends CallSpans {
   traceRepository<T extends object>(repository: T, database: TracedDatabase): T;
-  /** Exports what is left, within the time. Nothing is exported afterwards. */
+  /** Exports the remaining spans and metrics within the time. Nothing is exported afterwards. */
   close(timeoutMs: number): Promise<void>;
 }
 
 /**
- * Begins to export spans of calls, and the metrics. Everything of OpenTelemetry's SDK is imported from here, so that it
- * is loaded only if it is wanted.
+ * Begins to export spans of calls, and metrics. All of OpenTelemetry's SDK is imported from here, so that it is loaded
+ * only if it is needed.
  */
 export function openOtlp(
   { endpoint, sampleRatio = 1, exportTimeoutMs = EXPORT_TIMEOUT_MS }: OtlpOptions,
@@ -42,7 +42,7 @@ export function openOtlp(
 ): Otlp {
   const startTime = millisToHrTime(Date.now());
   const config = (path: string) => ({ url: `${endpoint.replace(/\/$/, "")}${path}`, timeoutMillis: exportTimeoutMs });
-  // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
+  // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
   const resource = defaultResource()
     .merge(
       resourceFromAttributes({
@@ -70,7 +70,7 @@ export function openOtlp(
       }),
     ],
   });
-  // The metrics are counted elsewhere, and only read here.
+  // The metrics are counted elsewhere and only read here.
   const producer = {
     async collect() {
       const period = { startTime, endTime: millisToHrTime(Date.now()) };
@@ -89,7 +89,7 @@ export function openOtlp(
       }),
     ],
   });
-  // A host that has a context manager of its own keeps it.
+  // If the host has set a context manager, it stays: the second one is refused.
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const tracer = tracers.getTracer(SCOPE.name, SCOPE.version);
   return {

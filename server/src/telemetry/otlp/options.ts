@@ -2,7 +2,10 @@
 export interface OtlpOptions {
   /** Base URL of the receiver, such as `http://localhost:4318`; `/v1/traces` and `/v1/metrics` are added. */
   readonly endpoint: string;
-  /** Part of the traces that begin here that is recorded, from 0 to 1. A caller's own decision holds. Default 1. */
+  /**
+   * Share of the traces that begin here that is recorded, from 0 to 1. If a caller has decided for its trace, that
+   * counts. Default 1.
+   */
   readonly sampleRatio?: number | undefined;
   /** Time for one export with its retries, in milliseconds. Default 10 s. */
   readonly exportTimeoutMs?: number | undefined;

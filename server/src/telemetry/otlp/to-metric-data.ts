@@ -2,13 +2,13 @@ import { type HrTime, ValueType } from "@opentelemetry/api";
 import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
 import type { HistogramValue, Metric, Point } from "../metrics/metric.ts";
 
-/** Time since which the counters count, and the time at which they were read. */
+/** Time at which the counters began to count, and time at which they were read. */
 export interface Period {
   readonly startTime: HrTime;
   readonly endTime: HrTime;
 }
 
-/** Reads a metric in the form in which the SDK exports it. */
+/** Converts a metric to the form in which the SDK exports it. */
 export function toMetricData(metric: Metric, period: Period): MetricData {
   const { name, unit, description } = metric;
   const base = {

@@ -7,10 +7,10 @@ export interface TraceParent {
   readonly isSampled: boolean;
 }
 
-/** Version, trace id, parent id and flags (W3C Trace Context, 3.2); versions to come may have more behind them. */
+/** Version, trace id, parent id and flags (W3C Trace Context, 3.2). Future versions may append more. */
 const TRACEPARENT = /^(?!ff)([\da-f]{2})-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-([\da-f]{2})(-.*)?$/;
 
-/** Reads a `traceparent`. Returns undefined for none, and for one that is malformed: a new trace begins then. */
+/** Reads a `traceparent`. Returns undefined if it is missing or malformed: a new trace then begins. */
 export function readTraceParent(headers: RequestHeaders): TraceParent | undefined {
   const text = headers.header("traceparent");
   if (text === undefined) return undefined;
@@ -19,7 +19,7 @@ export function readTraceParent(headers: RequestHeaders): TraceParent | undefine
   return { traceId, isSampled: (Number.parseInt(flags, 16) & 1) === 1 };
 }
 
-/** Writes a `traceparent` for what a span asks of others. Ids are hexadecimal, flags a byte. */
+/** Writes a `traceparent` for requests that a span makes to others. Ids are hexadecimal, flags a byte. */
 export function writeTraceParent(traceId: string, spanId: string, flags: number): string {
   return `00-${traceId}-${spanId}-${flags.toString(16).padStart(2, "0")}`;
 }
