@@ -14,22 +14,24 @@ export interface TestServer extends AsyncDisposable {
   readonly port: number;
   /** URL of the port for probes, if the server has one. */
   readonly probeUrl: string | undefined;
-  /** All that the server has logged, parsed. */
+  /** All log entries of the server, parsed. */
   readonly log: Record<string, unknown>[];
-  /** Clock of users' times, page tokens and the tokens' lifetimes. Deadlines and other timers run by the system's. */
+  /**
+   * Clock of users' times, page tokens and the tokens' lifetimes. Deadlines and other timers run on the system's clock.
+   */
   readonly clock: TestClock;
-  /** Returns a token that the server takes; by default with all scopes, for an hour. */
+  /** Returns a token that the server accepts; by default with all scopes, for an hour. */
   token(options?: Partial<MintOptions>): Promise<string>;
-  /** Returns `{ authorization: "Bearer …" }` of such a token. */
+  /** Returns `{ authorization: "Bearer …" }` with such a token. */
   auth(options?: Partial<MintOptions>): Promise<{ authorization: string }>;
 }
 
 /**
  * Starts the real server for a test: on a free port of loopback, with an empty database in memory and a key of its own.
- * It stops at the end of an `await using` block. The first one of a process takes up to a second, which compiles the
- * contract's rules, and further ones some milliseconds.
+ * It stops at the end of an `await using` block. The first one of a process takes up to a second, since it compiles the
+ * contract's rules; further ones take some milliseconds.
  *
- * @param options As of `createApp`. With a `now`, the clock begins with it.
+ * @param options Options of `createApp`. If `now` is given, the clock begins with it.
  */
 export async function createTestServer(options: Partial<AppOptions> = {}): Promise<TestServer> {
   const secret = randomBytes(32);
@@ -42,15 +44,15 @@ export async function createTestServer(options: Partial<AppOptions> = {}): Promi
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
     now: clock.now,
-    // On a busy machine, calls of a test wait for long and are not refused.
+    // On a busy machine, a test's calls wait for long instead of being refused.
     admission: { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, ...options.admission },
-    // A test that is over has no request on its way, so its clients' connections need not be waited for.
+    // A test that is over has no requests in flight, so there is no need to wait for its clients' connections.
     limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
   const { url, port, probeUrl } = await app.listen();
   const mint = (minting?: Partial<MintOptions>) =>
     mintToken({ secret, subject: "tester", scopes: SCOPES, ttlSeconds: 3_600, now: clock.now, ...minting });
-  // Tests of raw requests ask for one with each of them.
+  // Keep one token, since tests of raw requests ask for one with each request.
   let usual: { token: Promise<string>; mintedAtMs: number } | undefined;
   const token: TestServer["token"] = (minting) => {
     if (minting) return mint(minting);

@@ -1,4 +1,4 @@
-/** Clock of a server under test. It is the system's until it is set; then it stands still. */
+/** Clock of a server under test. It follows the system's clock until it is set; then it stands still. */
 export class TestClock {
   #read: () => number;
 
@@ -10,14 +10,14 @@ export class TestClock {
   /** Returns milliseconds since the Unix epoch. */
   readonly now = (): number => this.#read();
 
-  /** Sets the time, at which the clock stands still. */
+  /** Sets the time. The clock then stands still. */
   set(time: Date | number): void {
     const timeMs = Number(time);
     if (!Number.isFinite(timeMs)) throw new TypeError("the time of the clock must be a date, or milliseconds");
     this.#read = () => timeMs;
   }
 
-  /** Sets the clock to the present time and this much more, in milliseconds. */
+  /** Sets the clock to the present time plus this many milliseconds. */
   advance(ms: number): void {
     this.set(this.now() + ms);
   }
