@@ -23,8 +23,14 @@ test("a connection has a quarter of the places, and others have theirs", async (
   });
   const headers = await server.auth();
   const greedy = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
-  const held = Array.from({ length: 10 }, () => greedy.unary({ value: "hold" }, { headers }).catch(ConnectError.from));
-  await until(() => running === 2);
+  let refusals = 0;
+  const held = Array.from({ length: 10 }, () =>
+    greedy.unary({ value: "hold" }, { headers }).catch((reason) => {
+      refusals += 1;
+      return ConnectError.from(reason);
+    }),
+  );
+  await until(() => running === 2 && refusals === 8);
   const other = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
   expect((await other.unary({ value: "x" }, { headers })).value).toBe("x");
   released.resolve();
@@ -125,7 +131,7 @@ test.each(["direct", "stock"] as const)("calls that wait for the server keep the
   expect(await socket.closed).toEqual({ code: 1000, status: 0 });
 });
 
-test("calls by WebSocket whose answers nobody reads keep nobody out", { timeout: 30_000 }, async () => {
+test("calls by WebSocket whose answers nobody reads keep nobody out", async () => {
   let answered = 0;
   await using server = await startServer({
     maxCalls: 4,
@@ -159,7 +165,7 @@ test("calls by WebSocket whose answers nobody reads keep nobody out", { timeout:
   for (const { socket } of sockets) socket.destroy();
 });
 
-test("refusals that nobody reads count as what their connection holds", { timeout: 30_000 }, async () => {
+test("refusals that nobody reads count as what their connection holds", async () => {
   /** How many of the calls were answered on a connection that reads no bodies, before one was reset instead. */
   const flood = async (maxConnectionBytes: number) => {
     await using server = await startServer({ maxCalls: 0, limits: { maxConnectionBytes } });
