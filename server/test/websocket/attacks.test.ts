@@ -20,6 +20,7 @@ import {
 } from "@rollcall/testing/raw/web-socket";
 import { startServer as startOn, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import type { AppOptions } from "../../src/app-options.ts";
 
 describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
@@ -121,12 +122,22 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
   describe("the header block", () => {
     test("that never comes ends the socket; one that came does not", async () => {
       await using server = await startServer({ webSockets: { headerTimeoutMs: 1_000 } });
-      const talking = await begin(server);
+      const talk = async () => {
+        const socket = await begin(server);
+        socket.ws.send(say("here"));
+        const isHeard = () => Buffer.concat(socket.received).includes("Echo: here");
+        await until(() => isHeard() || socket.ws.readyState === WebSocket.CLOSED);
+        return isHeard() ? socket : undefined;
+      };
+      // On a busy machine a block can come too late.
+      let talking = await talk();
+      while (!talking) talking = await talk();
       const silent = openSocket(server);
       expect(await silent.closed).toEqual({ code: 1008, status: Code.DeadlineExceeded });
-      talking.ws.send(say("still here"));
-      await until(() => Buffer.concat(talking.received).includes("Echo: still here"));
-      talking.ws.terminate();
+      const { ws, received } = talking;
+      ws.send(say("still here"));
+      await until(() => Buffer.concat(received).includes("Echo: still here"));
+      ws.terminate();
     });
 
     test("is bounded", async () => {
@@ -146,7 +157,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       [16 * 1_024, true],
       [8 * 1024 ** 2, false],
     ])("is bounded while it arrives: with a limit of %i bytes, refused: %s", async (maxHeaderBytes, isRefused) => {
-      await using server = await startServer({ webSockets: { maxHeaderBytes } });
+      await using server = await startServer({ webSockets: { maxHeaderBytes, headerTimeoutMs: 60_000 } });
       const socket = connect(server.port, "localhost");
       socket.write(
         `GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
