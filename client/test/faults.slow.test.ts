@@ -55,16 +55,22 @@ test("calls outlive a server that is killed and started again, and no user is lo
 test("a reply that is lost after the commit: with its request id, the retry creates no second user", async () => {
   await using server = await startServer();
   let isLosing = false;
+  const sockets = new Set<{ resetAndDestroy(): void }>();
   await using proxy = await startTcpProxy(server.port, {
     onResponseBytes(bytes, socket) {
-      if (!isLosing || !createCalls().length) return bytes;
-      // The server has committed and answered; its answer does not arrive.
-      isLosing = false;
-      socket.resetAndDestroy();
-      return undefined;
+      sockets.add(socket);
+      return isLosing ? undefined : bytes;
     },
   });
   const createCalls = () => server.log.filter(({ method }) => String(method).endsWith("/CreateUser"));
+  /** Cuts the connections when the server has committed and answered one more create; its answer does not arrive. */
+  const loseNextAnswer = async () => {
+    isLosing = true;
+    const before = createCalls().length;
+    await until(() => createCalls().length > before);
+    isLosing = false;
+    for (const socket of sockets) socket.resetAndDestroy();
+  };
   const leaks = watchForLeaks();
   const client = createRollcall({
     baseUrl: proxy.url,
@@ -73,13 +79,13 @@ test("a reply that is lost after the commit: with its request id, the retry crea
   });
   const ada = { email: "ada@example.com", name: "Ada" };
   await client.users.list();
-  isLosing = true;
-  const user = await client.users.create(ada);
+  const [user] = await Promise.all([client.users.create(ada), loseNextAnswer()]);
+  await until(() => createCalls().length > 1);
   expect(createCalls().map(({ code }) => code)).toEqual(["ok", "ok"]);
   expect((await client.users.list()).users).toEqual([user]);
 
   // The control: without a request id it is not repeated, and its caller can't know.
-  isLosing = true;
+  void loseNextAnswer();
   const grace = client.service(UserService).createUser({ email: "grace@example.com", name: "Grace" });
   await expect(grace).rejects.toMatchObject({ code: Code.Unavailable });
   expect(createCalls()).toHaveLength(3);

@@ -53,17 +53,20 @@ async function startCounting(onCall: (call: CountedCall) => void) {
 test("with connections cut again and again under many calls, none fails and none is made twice", async () => {
   await using server = await startServer();
   await using proxy = await startTcpProxy(server.port);
+  /** More than the budget would bear if each repeated call counted. */
+  const ENOUGH = 40;
   let created = 0;
   let repeated = 0;
   await using client = createRollcall({
     baseUrl: proxy.url,
     token: await server.token(),
-    timeoutMs: 25_000,
+    timeoutMs: 250_000,
     // Attempts and budget are the default ones: a cut takes nothing of either.
     retry: { onRetry: () => repeated++ },
   });
   const worker = async (name: string) => {
-    for (let index = 0; index < 40; index++) {
+    // On a busy machine a cut may find few calls without their answers: then there are more cuts.
+    for (let index = 0; index < 40 || (repeated <= ENOUGH && index < 400); index++) {
       await client.users.create({ email: `${name}-${index}@example.com`, name });
       created += 1;
       // Whatever is open now ends, with all that is on it.
@@ -71,24 +74,31 @@ test("with connections cut again and again under many calls, none fails and none
     }
   };
   await Promise.all(Array.from({ length: 8 }, (_, index) => worker(`worker${index}`)));
-  // More than the budget would bear if each call counted.
-  expect(repeated).toBeGreaterThan(40);
-  expect(await Array.fromAsync(client.users.listAll())).toHaveLength(320);
+  expect(repeated).toBeGreaterThan(ENOUGH);
+  expect(created).toBeGreaterThanOrEqual(320);
+  expect(await Array.fromAsync(client.users.listAll())).toHaveLength(created);
 });
 
 test("a server that takes calls and drops them unanswered gets few again, at the pace of its rests", async () => {
-  await using server = await startCounting(({ cut }) => setImmediate(cut));
-  const client = createRollcall({ baseUrl: server.address, timeoutMs: 3_000 });
-  const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.users.get("1")));
-  for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+  const makeCalls = async (timeoutMs: number) => {
+    await using server = await startCounting(({ cut }) => setImmediate(cut));
+    await using client = createRollcall({ baseUrl: server.address, timeoutMs });
+    const burst = await Promise.allSettled(Array.from({ length: 100 }, () => client.users.get("1")));
+    for (const result of burst) expect(result).toMatchObject({ status: "rejected" });
+    return server.callsByConnection;
+  };
+  let counts = await makeCalls(3_000);
+  // A busy machine may leave the calls no time to come again.
+  for (let timeoutMs = 6_000; counts.length < 3 && timeoutMs < 60_000; timeoutMs *= 2) {
+    counts = await makeCalls(timeoutMs);
+  }
   // The control: before the first loss, a connection takes all that there is.
-  expect(server.callsByConnection[0]).toBeGreaterThan(4);
-  const later = server.callsByConnection.slice(2);
+  expect(counts[0]).toBeGreaterThan(4);
+  const later = counts.slice(2);
   expect(Math.max(...later)).toBeLessThanOrEqual(4);
-  // Two connections for each rest, which doubles from 20 ms on: seven of them in 3 s.
+  // Two connections for each rest, which doubles from 20 ms on to 5 s: seven of them in 3 s, and few more in a minute.
   expect(later.length).toBeGreaterThan(0);
-  expect(later.length).toBeLessThan(30);
-  await client.close();
+  expect(later.length).toBeLessThan(40);
 });
 
 test("calls that are too many at once for a young connection all come through, and the server gets a few times as many at most", async () => {
@@ -112,7 +122,7 @@ test("calls that are too many at once for a young connection all come through, a
   const retries: RetryEvent[] = [];
   const client = createRollcall({
     baseUrl: server.address,
-    timeoutMs: 25_000,
+    timeoutMs: 250_000,
     retry: { onRetry: (event) => retries.push(event) },
   });
   await Promise.all(

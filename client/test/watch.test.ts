@@ -1,6 +1,7 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { openSqliteUserRepository } from "@rollcall/server";
-import { startServer } from "@rollcall/testing/start-server";
+import { freePort } from "@rollcall/testing/free-port";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
@@ -65,8 +66,8 @@ test.each(["grpc", "grpc-web", "connect"] as const)("a watch by %s outlasts its 
 
 test("a watch goes on with the next server, and learns that it was a new database", async () => {
   const repository = withParts(openSqliteUserRepository({ path: ":memory:" }), { close: async () => {} });
-  const first = await startServer({ repository });
-  const { port } = first;
+  const port = await freePort();
+  const first = await startServer({ repository, port });
   const token = await first.token();
   await using client = createRollcall({ baseUrl: first.url, token, retry: { initialDelayMs: 1 } });
   const retries: string[] = [];
@@ -113,7 +114,10 @@ test("a silent connection counts as lost", async () => {
   const events = watch[Symbol.asyncIterator]();
   expect(await take(events, 1)).toEqual(["synced"]);
   isSilent = true;
-  await client.users.create(user("unanswered"), { timeoutMs: 50 }).catch(() => {});
+  const unanswered = new AbortController();
+  client.users.create(user("unanswered"), { signal: unanswered.signal, timeoutMs: 600_000 }).catch(() => {});
+  await until(() => server.log.some(({ method }) => String(method).endsWith("/CreateUser")));
+  unanswered.abort();
   // Every silence of the server counts, so a slow machine loses more than this one connection.
   const rest = takeUntil(events, "created unanswered");
   await expect.poll(() => retries[0]).toBe("the server has not been heard of for 0.3 s");
@@ -144,6 +148,8 @@ test("a watch ends with what another attempt can't change", async () => {
 
 test("a watch whose token expires goes on with the next one", async () => {
   await using server = await startServer();
+  // However late the first call comes, its token is good; the stream's own timer ends it.
+  server.clock.set(Date.now());
   const tokens = [await server.token({ ttlSeconds: 1 }), await server.token()];
   let asked = 0;
   await using client = createRollcall({ baseUrl: server.url, getToken: () => tokens[Math.min(asked++, 1)] });
