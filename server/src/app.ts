@@ -98,7 +98,8 @@ export async function createApp(options: AppOptions): Promise<App> {
     takeStream: (stream, headers, rawHeaders) =>
       engine?.takeStream(stream, headers, rawHeaders) || admitted.refuseStream(stream, headers),
     takeRequest: (request, response) => engine?.takeRequest(request, response) ?? false,
-    closeTimeoutMs: shutdownGraceMs + CUT_AFTER_GRACE_MS,
+    closeGraceMs: shutdownGraceMs,
+    closeTimeoutMs: CUT_AFTER_GRACE_MS,
     refusals: counts,
     logger,
   } satisfies OnePortOptions;
@@ -110,7 +111,7 @@ export async function createApp(options: AppOptions): Promise<App> {
       : createProbePort(listener, {
           ...portOptions,
           limits: { ...limits, proxyProtocol: false },
-          closeTimeoutMs: CUT_AFTER_GRACE_MS,
+          closeGraceMs: 0,
           bodyTimeoutMs: timeouts.bodyTimeoutMs,
         });
   probes?.server.on("clientError", createClientErrorHandler(refusals));

@@ -28,6 +28,7 @@ async function startUpgrading() {
     limits: defaultConnectionLimits,
     takeStream: () => false,
     takeRequest: () => false,
+    closeGraceMs: 0,
     closeTimeoutMs: 1_000,
     refusals: createRefusalCounts(),
     logger: createLogger("silent", { write() {} }),

@@ -38,7 +38,9 @@ export interface OnePortOptions {
   takeStream: TakeStream;
   /** Does the same for each HTTP/1.1 request. */
   takeRequest: TakeRequest;
-  /** Connections that are still busy this many milliseconds after `close` are cut. */
+  /** Time that calls have to end after `close`, in milliseconds. */
+  closeGraceMs: number;
+  /** Connections that are still busy this many milliseconds after the grace are cut. */
   closeTimeoutMs: number;
   refusals: RefusalCounts;
   logger: Logger;
@@ -47,7 +49,7 @@ export interface OnePortOptions {
 export interface OnePort {
   /**
    * The server. Its `close` stops listening, asks clients to go away, and lets open calls finish, also those sent
-   * before the clients knew. After `closeTimeoutMs` it cuts what is left.
+   * before the clients knew. Then it cuts what is left.
    */
   readonly server: http.Server;
   /** Listens on a further address too, such as the other loopback family's. */
@@ -66,7 +68,7 @@ export interface OnePort {
  * connection to a protocol is replaced. An HTTP/2 server that never listens takes over the connections that speak it.
  */
 export function createOnePort(handler: http.RequestListener, options: OnePortOptions): OnePort {
-  const { tls, limits, takeStream, takeRequest, closeTimeoutMs, refusals, logger } = options;
+  const { tls, limits, takeStream, takeRequest, closeGraceMs, closeTimeoutMs, refusals, logger } = options;
   const guards = createGuards(limits, refusals, logger);
   const { maxConnectionAgeMs } = limits;
   const guarded = guardRequests(handler, takeRequest);
@@ -186,9 +188,13 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
         if (socket.bytesRead === 0 && sinceMs < silentSinceMs) socket.destroy();
       }
     }, limits.idleBeforeCloseMs / REAPS_PER_IDLE_TIME);
-    const cutter = setTimeout(() => {
-      for (const socket of sockets) socket.destroy();
-    }, closeTimeoutMs);
+    // One timer after the other: if the process stands still for a while, what ends the calls still comes well before the
+    // cut, and its answers leave.
+    let cutter = setTimeout(() => {
+      cutter = setTimeout(() => {
+        for (const socket of sockets) socket.destroy();
+      }, closeTimeoutMs);
+    }, closeGraceMs);
     for (const [session, socket] of sessions) drainSession(session, socket);
     stopListening().then(() => {
       clearInterval(reaper);
