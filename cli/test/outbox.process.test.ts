@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createRollcall } from "@rollcall/client/node";
 import { childEnv } from "@rollcall/testing/child-env";
+import { freePort } from "@rollcall/testing/free-port";
 import { root } from "@rollcall/testing/root";
 import { rollcallMain } from "@rollcall/testing/run-rollcall";
 import { startProcess } from "@rollcall/testing/start-process";
@@ -87,8 +88,8 @@ function startOutbox(index: Index, server: { url: string; token: string }, curso
 test("a search index misses nothing and applies nothing twice, while it, its follower and the server are killed", async () => {
   const cursor = join(folder, "cursor");
   const index = new Index();
-  const first = await startProcess({ folder });
-  const port = Number(new URL(first.url).port);
+  const port = await freePort();
+  const first = await startProcess({ folder, port });
   const identity = { url: first.url, token: first.token };
   await using client = createRollcall({
     baseUrl: first.url,

@@ -97,8 +97,10 @@ for (const [way, options] of Object.entries(ways)) {
   });
 
   test(`by ${way}, deadlines and aborts end calls that get no answer`, async () => {
-    await using server = await startScripted([]);
+    await using server = await startScripted([0]);
     await using client = createRollcall({ baseUrl: server.url, ...options });
+    // The deadline below is then no time to connect in.
+    await client.users.get("ada");
     const late = await failureOf(client.users.get("ada", { timeoutMs: 50 }));
     expect([late.code, late.rawMessage]).toEqual([Code.DeadlineExceeded, "the operation timed out"]);
     const controller = new AbortController();

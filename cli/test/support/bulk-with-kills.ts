@@ -5,6 +5,7 @@ import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { freePort } from "@rollcall/testing/free-port";
 import type { ProgramResult } from "@rollcall/testing/run-program";
 import { rollcall } from "@rollcall/testing/run-rollcall";
 import { startProcess } from "@rollcall/testing/start-process";
@@ -53,11 +54,11 @@ export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions):
   const file = join(folder, "users.csv");
   const exported = join(folder, "exported.jsonl");
   const hits = { serverInImport: 0, clientInImport: 0, serverInExport: 0, clientInExport: 0 };
-  let server = await startProcess({ folder });
+  const port = await freePort();
+  let server = await startProcess({ folder, port });
   try {
     await writeUsers(file, lines);
     const env = { ROLLCALL_ADDRESS: server.url, ROLLCALL_TOKEN: server.token };
-    const port = Number(new URL(server.url).port);
     const restart = async () => {
       await server.kill();
       server = await startProcess({ folder, port });

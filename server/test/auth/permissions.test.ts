@@ -19,7 +19,7 @@ async function endOf(server: TestServer, method: DescMethod, headers: Record<str
   const transport = createGrpcTransport({ baseUrl: server.url });
   const nothing = (async function* () {})();
   try {
-    const { message } = await transport.stream(method as DescMethodStreaming, undefined, 5_000, headers, nothing);
+    const { message } = await transport.stream(method as DescMethodStreaming, undefined, 60_000, headers, nothing);
     for await (const _ of message);
     return new ConnectError("it succeeded", Code.Unknown);
   } catch (error) {

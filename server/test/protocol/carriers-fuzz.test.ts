@@ -40,7 +40,7 @@ function logged({ log }: TestServer) {
 }
 
 test(`calls of the corpus, and calls made up with seed ${seed}, have the same answers by both carriers`, {
-  timeout: 120_000 + seconds * 2_000,
+  timeout: 600_000 + seconds * 2_000,
 }, async () => {
   const random = createRandom(seed);
   const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000, corsOrigins: [FRIEND] };

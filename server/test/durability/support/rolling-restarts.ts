@@ -1,6 +1,7 @@
 import { Metadata } from "@grpc/grpc-js";
 import { createRollcall } from "@rollcall/client/node";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { freePort } from "@rollcall/testing/free-port";
 import { GrpcJsClient } from "@rollcall/testing/grpc-js";
 import { createRandom } from "@rollcall/testing/random";
 import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
@@ -56,7 +57,10 @@ export async function restartOneByOne(
   const random = createRandom(seed);
   await using database = await share();
   const { env } = database;
-  const servers = [await startProcess({ env }), await startProcess({ env })];
+  const servers = [
+    await startProcess({ env, port: await freePort() }),
+    await startProcess({ env, port: await freePort() }),
+  ];
   await using stack = new AsyncDisposableStack();
   stack.defer(async () => {
     for (const server of servers) await server[Symbol.asyncDispose]();
