@@ -25,7 +25,7 @@ test("a source that is damaged is refused in words", async () => {
   }
   const file = await open(path, "r+");
   const { size } = await file.stat();
-  // The schema is at the beginning, and stays readable.
+  // The schema is at the beginning of the file, and stays readable.
   await file.write(Buffer.alloc(size - 65_536, 0xff), 0, size - 65_536, 65_536);
   await file.close();
   await using reader = openSqliteBulkReader(path);

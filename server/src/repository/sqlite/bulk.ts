@@ -59,7 +59,10 @@ export function openSqliteBulkWriter(path: string): BulkWriter {
   }
 }
 
-/** Says in words what keeps a database from being read or written. Returns an error that is not SQLite's unchanged. */
+/**
+ * Returns in words what keeps a database from being read or written. An error that is not SQLite's is returned
+ * unchanged.
+ */
 function explain(error: unknown, path: string): unknown {
   if (!(error instanceof Error && "errcode" in error)) return error;
   const words = () => {
@@ -117,7 +120,7 @@ class SqliteBulkReader implements BulkReader {
     if (this.database.isOpen) this.database.close();
   }
 
-  /** @throws DatabaseOpenError for whatever keeps the database from being read or written. */
+  /** @throws DatabaseOpenError for anything that keeps the database from being read or written. */
   protected explained<T>(act: () => T): T {
     try {
       return act();

@@ -12,11 +12,11 @@ import type {
   UnreadChanges,
 } from "../change-log.ts";
 
-/** Digits of a place, in base 36: enough for 2 to the 53rd. */
+/** Digits of a place, in base 36: enough for numbers up to 2^53. */
 const PLACE_DIGITS = 11;
 
 export interface SqliteChangeLogOptions {
-  /** Runs a query, if the database is usable, and translates SQLite's errors. */
+  /** Runs a query if the database is usable, and translates SQLite's errors. */
   read<T>(query: () => T): T;
   /** Runs a write in a transaction with others. */
   write<T>(write: () => T): Promise<T>;
@@ -32,11 +32,11 @@ interface ChangeRow {
 }
 
 /**
- * The table `changes`. SQLite has one writer at a time, so the order of its AUTOINCREMENT ids is the order of commits, and
- * an id is used once, whatever is removed. Removed are the oldest alone, so ids have no gaps.
+ * The table `changes`. SQLite has one writer at a time, so the order of its AUTOINCREMENT ids is the order of commits.
+ * An id is never used again, even after a removal. Only the oldest changes are removed, so the ids have no gaps.
  */
 export class SqliteChangeLog implements ChangeLog {
-  /** Nearly all changes are of this process: others share a file for as long as a restart takes. */
+  /** Nearly all changes are this process's own: another process shares the file only during a restart. */
   readonly pollIntervalMs = 1_000;
   readonly #options: SqliteChangeLogOptions;
   readonly #statements: ReturnType<typeof prepareStatements>;
@@ -47,13 +47,13 @@ export class SqliteChangeLog implements ChangeLog {
     this.#statements = prepareStatements(database);
   }
 
-  /** Adds a change, in the transaction that makes it. */
+  /** Logs a change, in the transaction that makes it. */
   add({ subject, atMs }: Author, before: User | undefined, after: User | undefined): void {
     const { id } = (after ?? before) as User;
     this.#statements.insert.run(id, atMs, subject, toText(before), toText(after));
   }
 
-  /** Tells those who listen that changes were committed. */
+  /** Notifies listeners that changes were committed. */
   committed(): void {
     for (const wake of this.#listeners) wake();
   }
@@ -69,7 +69,7 @@ export class SqliteChangeLog implements ChangeLog {
     return this.#options.read(() => {
       const rows = this.#statements.read.all(toId(after), limit) as unknown as ChangeRow[];
       const changes = rows.map(toChange);
-      // The state comes second, in case another process trims the log or adds to it in between.
+      // The state is read second, in case another process trims the log or adds to it in between.
       return { changes, place: changes.at(-1)?.place ?? after, ...this.#state() };
     });
   }
@@ -110,7 +110,7 @@ export class SqliteChangeLog implements ChangeLog {
   #state(): { epoch: string; keptBehind: ChangePlace } {
     const firstId = this.#statements.firstId.get()?.id as number | undefined;
     const epoch = String(this.#statements.epoch.get()?.value);
-    // With no change left, all up to the last id are gone.
+    // If no change is left, all up to the last id are gone.
     return { epoch, keptBehind: toPlace(firstId === undefined ? this.#lastId() : firstId - 1) };
   }
 }

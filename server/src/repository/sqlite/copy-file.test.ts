@@ -11,12 +11,12 @@ withFolderEach((created) => {
   folder = created;
 });
 
-/** More pages than are copied at once, three times over. */
+/** Enough users for three times as many pages as one step copies. */
 const USERS = 8_000;
 
 const PAGE_BYTES = 4_096;
 
-/** Makes a database of some 13 MiB, and returns its path and a connection that can write to it, as a server has. */
+/** Makes a database of some 13 MiB. Returns its path, and a connection that can write to it, as a server's can. */
 function makeDatabase(count = USERS) {
   const path = join(folder, "users.db");
   const database = openSqlite(path);
@@ -49,7 +49,7 @@ test("a copy is the state of one moment, though the source changes all the while
   };
   const copied = await copySqliteFile(options(source.path, to, { onProgress }));
   expect(copied.users).toBe(USERS);
-  // Three steps at least, and it never began again.
+  // The copy took three steps at least, and never began again.
   expect(steps).toBeGreaterThan(2);
   expect(steps).toBeLessThan(20);
   expect(statSync(to).mode & 0o777).toBe(0o600);
@@ -95,7 +95,7 @@ test("a copy replaces nothing, and is put beside no foreign log", async () => {
   writeFileSync(other, "something");
   await expect(copySqliteFile(options(source.path, other))).rejects.toThrow(`${other} exists: move it away`);
   await expect(copySqliteFile(options(source.path, source.path))).rejects.toThrow("exists");
-  // An empty file is none.
+  // An empty file does not count as one.
   const empty = join(folder, "new", "empty.db");
   await copySqliteFile(options(source.path, empty));
   expect(statSync(join(folder, "new")).mode & 0o777).toBe(0o700);
@@ -103,7 +103,7 @@ test("a copy replaces nothing, and is put beside no foreign log", async () => {
   writeFileSync(made, "");
   await copySqliteFile(options(empty, made));
   expect(statSync(made).size).toBe(statSync(empty).size);
-  // Another process makes the file while the copy is made.
+  // Another process creates the file while the copy is made.
   const late = join(folder, "late.db");
   const onCheck = () => writeFileSync(late, "something");
   await expect(copySqliteFile(options(source.path, late, { onCheck }))).rejects.toThrow("exists by now");
@@ -128,7 +128,7 @@ test("a source that is missing, foreign, empty, newer or damaged is refused, and
   };
   await expect(change("PRAGMA application_id = 7")).rejects.toThrow("another program's database");
   await expect(change("PRAGMA user_version = 999")).rejects.toThrow("newer version of Rollcall");
-  // Pages that were overwritten.
+  // Overwrites some pages.
   const damaged = join(folder, "damaged.db");
   await copySqliteFile(options(source.path, damaged));
   const descriptor = openSync(damaged, "r+");

@@ -6,7 +6,7 @@ import { isBusy, isCorrupt } from "./errors.ts";
 import { FIRST_VERSION_WITH_CHANGES, renewChangeEpoch, sqliteMigrations } from "./migrations.ts";
 import { APPLICATION_ID, inspectFile, pragma, recognise } from "./recognise-sqlite.ts";
 
-/** Pages that are copied at once: 4 MiB, some milliseconds. Ctrl-C and the progress wait for them. */
+/** Pages that one step copies: 4 MiB, in some milliseconds. Ctrl-C and the progress wait for a step. */
 const PAGES_AT_ONCE = 1_024;
 /** Files that SQLite may keep beside a database. */
 const SIDE_FILES = ["-wal", "-shm", "-journal"];
@@ -14,18 +14,18 @@ const SIDE_FILES = ["-wal", "-shm", "-journal"];
 export interface CopyFileOptions {
   /** Database to copy. A server may be writing to it. */
   readonly from: string;
-  /** File to make. It must not exist, or be empty. */
+  /** File to make. It must not exist, unless it is empty. */
   readonly to: string;
   /**
-   * Whether the copy is to be served from now on, as a restored backup. Its log of changes gets an epoch of its own, since
-   * the database that it stands for may have gone on after the backup.
+   * Whether the copy will be served from now on, like a restored backup. Its log of changes then gets a new epoch,
+   * since the database that it replaces may have gone on after the backup.
    */
   readonly begins?: boolean;
-  /** Aborted to stop; nothing is left then. */
+  /** Aborted to stop; nothing is then left behind. */
   readonly signal: AbortSignal;
   /** Called as bytes are copied. */
   onProgress(doneBytes: number, totalBytes: number): void;
-  /** Called when all is copied, before the copy is read back. */
+  /** Called when everything is copied, before the copy is read back. */
   onCheck(): void;
 }
 
@@ -34,7 +34,7 @@ export interface CopiedFile {
   readonly bytes: number;
 }
 
-/** Properties that a copy must share with its source. */
+/** Properties that a copy must have in common with its source. */
 interface Facts {
   readonly schemaVersion: number;
   readonly users: number;
@@ -45,11 +45,11 @@ interface Facts {
 
 /**
  * Copies a database of Rollcall's as it is at one moment, reads the copy back, and only then gives it its name. A
- * server goes on meanwhile. Its log (WAL) grows until the copying ends. The file is for its owner alone, and is on disk
- * when this resolves.
+ * server may go on writing; its log (WAL) grows until the copy is complete. The file is readable by its owner alone,
+ * and is on disk when this resolves.
  *
- * SQLite's online backup copies the pages. It begins again whenever another process has written, which never ends
- * beside a busy server. A read transaction on the source keeps it at one state instead.
+ * SQLite's online backup copies the pages. It begins again whenever another process has written, so beside a busy
+ * server it would never end. A read transaction on the source prevents that, since it keeps the source at one state.
  *
  * @throws DatabaseOpenError when the source is not a sound database of this version, or the target is in use.
  */
@@ -75,7 +75,7 @@ export async function copySqliteFile(options: CopyFileOptions): Promise<CopiedFi
   }
 }
 
-/** @throws DatabaseOpenError when there is something at the target that a copy would replace or be mixed with. */
+/** @throws DatabaseOpenError when the target has files that a copy would replace or be mixed up with. */
 function prepareTarget(to: string, partial: string): void {
   const rest = SIDE_FILES.map((suffix) => to + suffix).find((path) => existsSync(path));
   if (rest !== undefined) throw new DatabaseOpenError(`${rest} exists: remove it, or name another place`);
@@ -85,7 +85,7 @@ function prepareTarget(to: string, partial: string): void {
   }
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   remove(partial);
-  // SQLite would create a file that everybody can read.
+  // SQLite itself would create a file that everybody can read.
   closeSync(openSync(partial, "wx", 0o600));
 }
 
@@ -121,7 +121,7 @@ function readFacts(database: DatabaseSync, path: string): Facts {
   };
 }
 
-/** Reads the copy back, from its pages to its counts. Leaves WAL mode, so that it is one file. */
+/** Reads the copy back, from its pages to its counts. Ends WAL mode, so that the copy is a single file. */
 function assertSound(partial: string, from: string, expected: Facts): void {
   using copy = new DatabaseSync(partial);
   copy.exec("PRAGMA journal_mode = DELETE");
@@ -142,7 +142,7 @@ function renewEpoch(partial: string): void {
   copy.exec(renewChangeEpoch);
 }
 
-/** Gives the file its name, unless there is one of that name by now. */
+/** Gives the file its name, unless another file has got that name meanwhile. */
 function publish(partial: string, to: string): void {
   if (statSync(to, { throwIfNoEntry: false })?.size === 0) rmSync(to);
   linkSync(partial, to);
@@ -159,7 +159,7 @@ function sync(path: string): void {
   }
 }
 
-/** Removes a partial copy, and a journal that would be applied to the next one. */
+/** Removes a partial copy, and a journal that would otherwise be applied to the next one. */
 function remove(partial: string): void {
   for (const suffix of ["", ...SIDE_FILES]) rmSync(partial + suffix, { force: true });
 }

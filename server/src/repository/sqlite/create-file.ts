@@ -4,7 +4,7 @@ import { DatabaseOpenError } from "../database-open.ts";
 
 const PART_IS_FILE = "a part of its path is a file, not a folder";
 const NO_PERMISSION = "this user has no permission for";
-/** Words for Node's codes of a file that can't be made, read or written. */
+/** Words for Node's error codes of a file that can't be made, read or written. */
 const REASONS: Readonly<Record<string, string>> = {
   EEXIST: PART_IS_FILE,
   ENOTDIR: PART_IS_FILE,
@@ -14,8 +14,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Creates an empty file if there is none. SQLite would create one that everybody can read, and a log likewise. Never
- * opens an existing file: closing it would give up the locks of every other connection in this process.
+ * Creates an empty file if there is none. SQLite itself would create a database and a log that everybody can read.
+ * Never opens an existing file: closing it would release the locks of every other connection in this process.
  *
  * @throws DatabaseOpenError when the file can't be made, read and written.
  */
@@ -34,7 +34,7 @@ export function createFile(path: string): void {
   if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
 }
 
-/** @param concerned What a permission would be for. */
+/** @param concerned The object of a missing permission. */
 function reasonOf(error: unknown, concerned: string): string {
   const { code = "unknown" } = error as NodeJS.ErrnoException;
   const reason = REASONS[code] ?? code;

@@ -41,13 +41,13 @@ test("another connection's changes are seen at once, and what it removes and add
     other.exec(`UPDATE users SET name = 'other ${i}' WHERE rowid = 3`);
     expect((await names())?.[2]).toBe(`other ${i}`);
   }
-  // Same id and version as before: nothing but its content tells that it is another user.
+  // The user has the same id and version as before, so only its content shows that it is another one.
   other.exec("CREATE TEMP TABLE t AS SELECT * FROM users WHERE rowid = 3; DELETE FROM users WHERE rowid = 3");
   other.exec("UPDATE t SET name = 'restored'; INSERT INTO users SELECT * FROM t");
   expect((await names())?.[2]).toBe("restored");
 });
 
-/** Gives all users the same new name, again and again, each time in one transaction. */
+/** Renames all users to the same new name again and again, each time in one transaction. */
 const RENAME_ALL = `
   const { workerData: { path, seen } } = require("node:worker_threads");
   const { DatabaseSync } = require("node:sqlite");
@@ -66,7 +66,7 @@ test("a page is of one state of the database, and never an older one, while anot
   const path = newPath();
   await using users = open(path);
   for (let i = 0; i < 100; i++) await users.insert(newUser({ name: "0000" }));
-  // Every hundredth name stays until a page has had it, or the one before.
+  // Every hundredth name stays until a page has returned it, or the one before it.
   const hasSeen = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(RENAME_ALL, { eval: true, workerData: { path, seen: hasSeen } });
   const seen = new Set<string>();
@@ -74,7 +74,7 @@ test("a page is of one state of the database, and never an older one, while anot
   const ended = once(worker, "exit");
   while (last < "1000") {
     const page = await listEncoded(users, { limit: 100 });
-    // While commits follow each other too closely, there is none.
+    // While commits follow each other too closely, there is no page.
     if (page) {
       expect(new Set(page.users.map(({ name }) => name)).size).toBe(1);
       const name = page.users[0]?.name ?? "";
@@ -121,7 +121,7 @@ describe("the connection's own statements", () => {
     expect(await read(list)).toBe("1=Eve;2=Bob;");
     insert("INSERT OR REPLACE", "2", "b", "Ben");
     expect(await read(list)).toBe("1=Eve;2=Ben;");
-    // Takes the first row's place by its e-mail, and then its rowid.
+    // Replaces the first row because of its e-mail, and then because of its rowid.
     insert("INSERT OR REPLACE", "3", "a", "Cy");
     database.exec("UPDATE users SET rowid = 1 WHERE id = '3'");
     expect(await read(list)).toBe("2=Ben;3=Cy;");

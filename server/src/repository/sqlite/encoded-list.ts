@@ -8,30 +8,33 @@ import { toUser, USER_COLUMNS, type UserRow } from "./list-statements.ts";
 import { Pace } from "./pace.ts";
 import { FIRST_SLICE_ROWS, MAX_SLICE_USERS } from "./user-list.ts";
 
-/** Times that a slice is read again because another process has changed the database meanwhile. */
+/** Attempts to read a slice while another process keeps changing the database. */
 const MAX_ATTEMPTS = 3;
 
-/** Place ahead of all users. */
+/** Place before all users. */
 const BEGINNING: Cursor = { value: Number.MIN_SAFE_INTEGER, id: "" };
 
 /** Part of a page. */
 interface Slice {
   /** Rows of its users, in order. */
   readonly rows: readonly number[];
-  /** Place of the last of them, or the one that the slice began behind; undefined at the end of the directory. */
+  /**
+   * Place of the last of them or, without any, the place that the slice began after; undefined at the end of the
+   * directory.
+   */
   readonly place: Cursor | undefined;
-  /** Whether there is a user that the page has no room for. */
+  /** Whether there is another user that does not fit into the page. */
   readonly isOver: boolean;
 }
 
 /**
- * Reads pages of the directory in the order of creation, encoded. Most of what a page costs is its columns on their way
- * into JavaScript. So only the rowids come from SQLite, as one text and out of the index alone, and the users that are
- * encoded already from memory. Rowids may serve as keys: as the column `row` they never change.
+ * Reads pages of the directory in the order of creation, encoded. Most of a page's cost is bringing its columns into
+ * JavaScript. Only the rowids therefore come from SQLite, as one text and from the index alone; users that are already
+ * encoded come from memory. Rowids may serve as keys, since as the column `row` they never change.
  *
- * A user in memory is the one in the database. A trigger of this connection reports all that it changes, whatever
- * changes it. A commit of another connection shows in `data_version`, and then all are forgotten. A page whose reads
- * were not all of one state of the database is read again.
+ * A user in memory always equals the one in the database. A trigger of this connection reports every change that the
+ * connection makes. A commit of another connection shows in `data_version`, and then the whole memory is cleared. If
+ * the reads of a page did not all see one state of the database, the page is read again.
  */
 export class SqliteEncodedList {
   readonly #database: DatabaseSync;
@@ -47,7 +50,7 @@ export class SqliteEncodedList {
   }
 
   /**
-   * Returns undefined where the users have to be read one by one.
+   * Returns undefined if the users have to be read one by one.
    *
    * @throws The signal's reason, within a slice of its abort.
    */
@@ -73,7 +76,7 @@ export class SqliteEncodedList {
 
   /** Appends the encoded users of one slice to `target`, at most `room` of them. */
   #append(from: Cursor, most: number, room: number, encode: EncodeUser, target: ByteTarget): Slice | undefined {
-    // A transaction may yet take back its writes.
+    // A transaction may still be rolled back.
     if (this.#database.isTransaction) return undefined;
     this.#rows.makeRoom();
     this.#keepFor(encode);
@@ -142,7 +145,7 @@ function watchChanges(database: DatabaseSync, onChange: (row: number) => void): 
     onChange(Number(row));
     return null;
   });
-  // A row that takes another's place (REPLACE) removes it by the trigger only with this setting.
+  // Only with this setting does the trigger see rows that are removed because others replace them (REPLACE).
   database.exec(`
     PRAGMA recursive_triggers = ON;
     CREATE TEMP TRIGGER user_updated AFTER UPDATE ON main.users BEGIN SELECT user_changed(OLD.rowid); END;
@@ -154,7 +157,8 @@ function prepareStatements(database: DatabaseSync) {
     SELECT rowid, ${USER_COLUMNS} FROM users WHERE rowid IN (SELECT value FROM json_each(?))`);
   users.setReturnArrays(true);
   return {
-    // Reads the index alone. The rows keep the order of the inner query: SQLite leaves out an ORDER BY only without LIMIT.
+    // Reads only the index. The rows keep the order of the inner query: SQLite drops an inner ORDER BY only if there is
+    // no LIMIT.
     rows: database.prepare(`
       SELECT json_group_array(row) AS found FROM (
         SELECT rowid AS row FROM users INDEXED BY users_by_creation

@@ -1,30 +1,30 @@
 import type { ByteTarget } from "../user-repository.ts";
 
-/** Memory for encodings: 70,000 users of the usual size. Pages of it that were never written take no memory. */
+/** Memory for encodings, enough for 70,000 users of the usual size. Its pages take no memory until they are written. */
 const MAX_BYTES = 8 * 1_024 ** 2;
 const MAX_ROWS = MAX_BYTES / 64;
-/** Largest encoding that is kept, so that a few large users don't displace thousands. */
+/** Largest encoding that is kept. A few large users must not displace thousands of others. */
 const MAX_ROW_BYTES = 4 * 1_024;
 
 /**
- * Encodings of users by their rowid, in one buffer that the garbage collector need not look through. Users that are
- * read together lie together, so a page is mostly one copy. When it is full, it starts anew.
+ * Encodings of users by their rowid, in one buffer that the garbage collector does not have to scan. Users that are
+ * read together are stored together, so a page is usually one copy. When the buffer is full, it starts anew.
  */
 export class EncodedRows {
   #bytes: Buffer | undefined;
-  /** Where each encoding begins in the buffer, and behind them where the last one ends. */
+  /** Start of each encoding in the buffer, followed by the end of the last one. */
   readonly #starts = new Uint32Array(MAX_ROWS + 1);
   /** Numbers of the encodings, in the order they were added. */
   readonly #slots = new Map<number, number>();
   #count = 0;
   #isFull = false;
 
-  /** Returns the number of the row's encoding, good until the next {@link makeRoom} or {@link clear}. */
+  /** Returns the number of the row's encoding. It is valid until the next {@link makeRoom} or {@link clear}. */
   slotOf(row: number): number | undefined {
     return this.#slots.get(row);
   }
 
-  /** Keeps an encoding, if there is room for it. */
+  /** Keeps an encoding if there is room for it. */
   add(row: number, encoding: Uint8Array): void {
     if (encoding.byteLength > MAX_ROW_BYTES) return;
     this.#bytes ??= Buffer.allocUnsafeSlow(MAX_BYTES);
@@ -55,7 +55,7 @@ export class EncodedRows {
     this.#slots.delete(row);
   }
 
-  /** Starts anew when an encoding has found no room. */
+  /** Starts anew if an encoding has not found room. */
   makeRoom(): void {
     if (this.#isFull) this.clear();
   }

@@ -45,22 +45,22 @@ export function isCorrupt(error: unknown): boolean {
   return code === SQLITE_ERROR && error instanceof Error && /^no such (table|column|index)/.test(error.message);
 }
 
-/** Returns whether SQLite can't serve for now, or node:sqlite because its database is closed. */
+/** Returns whether SQLite can't serve for now, or node:sqlite can't because the database is closed. */
 export function isUnavailable(error: unknown): boolean {
   const code = primaryCode(error);
   if (code !== undefined) return UNAVAILABLE_RESULT_CODES.has(code);
   return error instanceof Error && /database is not open|statement has been finalized/.test(error.message);
 }
 
-/** Returns whether the index of e-mails refused a user: ids and words have unique indexes too. */
+/** Returns whether it was the index of e-mails that refused a user. Ids and words have unique indexes too. */
 function isEmailTaken(error: unknown): boolean {
   return resultCode(error) === SQLITE_CONSTRAINT_UNIQUE && /users\.email_key$/.test((error as Error).message);
 }
 
 /** Converts an SQLite error to the domain's error. Returns any other error unchanged. */
 export function toDomainError(error: unknown): unknown {
-  // The transaction is in the log, and gone for this process. One that opens the file after a crash would find it there,
-  // unless another was written over it.
+  // The transaction is in the log file, but this process has lost it. A process that opens the file after a crash would
+  // find it there, unless another transaction has been written over it.
   if (resultCode(error) === SQLITE_IOERR_FSYNC) return new OutcomeUnknownError({ cause: error });
   if (isUnavailable(error)) return new DatabaseUnavailableError({ cause: error });
   if (isEmailTaken(error)) return new EmailTakenError();

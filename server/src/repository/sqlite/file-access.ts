@@ -6,7 +6,7 @@ const OTHERS_WRITE = 0o2;
 const OTHERS_ENTER = 0o1;
 
 /**
- * Returns a warning for the log if every user of this machine can read the file, or undefined if not. A readable file
+ * Returns a warning for the log if every user of this machine can read the file; otherwise undefined. A readable file
  * is safe in a folder that nobody else can enter.
  */
 export function describeOpenFile(path: string): string | undefined {

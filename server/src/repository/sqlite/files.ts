@@ -21,15 +21,15 @@ export interface FileProblem {
 
 /**
  * Compares the files of an open database with those at its paths. SQLite keeps its files open, and goes on using them
- * when they are removed, renamed or replaced. Everything that it writes then is lost when the process ends. While it
+ * when they are removed, renamed or replaced. Everything that it then writes is lost when the process ends. While it
  * has the files open, no other file can get their inode numbers.
  *
- * Never opens a file itself: closing it would give up SQLite's locks on it
+ * Never opens a file itself: closing it would release SQLite's locks on it
  * (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_).
  */
 export class SqliteFiles {
   readonly #database: DatabaseSync;
-  /** Path as configured, where the next start looks. */
+  /** Path as configured, which the next start will use. */
   readonly #path: string;
   /** Path without symbolic links, where SQLite has its side files. */
   readonly #location: string;
@@ -43,7 +43,7 @@ export class SqliteFiles {
   /**
    * @param database A database in WAL mode that has been read from.
    * @param onRenewed Called when removed side files were recreated, with words for the log.
-   * @throws Error when a file is gone already.
+   * @throws Error when a file is already gone.
    */
   constructor(database: DatabaseSync, path: string, onRenewed: (message: string) => void) {
     this.#database = database;
@@ -61,7 +61,7 @@ export class SqliteFiles {
   }
 
   /**
-   * Compares the files and returns the fault, if there is one. Takes some 5 microseconds. Not for use within a
+   * Compares the files and returns the fault, if there is one. Takes some 5 microseconds. Must not be called within a
    * transaction.
    */
   check(): FileProblem | undefined {
@@ -71,15 +71,15 @@ export class SqliteFiles {
     if (main.size < MIN_FILE_BYTES) return { kind: "corrupt", message: `${this.#path} was cut to ${main.size} bytes` };
     const problem = this.#checkSide();
     if (problem || main.mtimeNs === this.#seen.mtimeNs) return problem;
-    // The file was changed: by a checkpoint, or by somebody who overwrites it.
+    // The file was changed, either by a checkpoint or by a program that overwrites it.
     const hasShrunk = main.size < this.#seen.size;
     this.#seen = main;
     return this.#readAgain(hasShrunk);
   }
 
   /**
-   * Reads the file past the cache of the open database: its first pages, or all of it if it has shrunk. A file that has
-   * shrunk was cut, unless another process has vacuumed it.
+   * Reads the file itself instead of the open database's cache: its first pages or, if it has shrunk, all of it. A file
+   * that has shrunk was truncated, unless another process has vacuumed it.
    */
   #readAgain(hasShrunk: boolean): FileProblem | undefined {
     try {
@@ -112,9 +112,9 @@ export class SqliteFiles {
   }
 
   /**
-   * Recreates the side files. When it leaves WAL mode, SQLite moves everything in the open log into the database. That
-   * works only if no other process has the database open. Otherwise as much as possible is moved, and the files stay as
-   * they are.
+   * Recreates the side files. When SQLite leaves WAL mode, it moves everything in the open log into the database. That
+   * works only if no other process has the database open. If one has, as much as possible is moved, and the files stay
+   * as they are.
    */
   #renewSide(removed: string): FileProblem | undefined {
     const problem = missing(removed, "was removed; close other programs that have the database open");
@@ -137,7 +137,7 @@ export class SqliteFiles {
   }
 }
 
-/** Returns the file's status, or in words why it can't be read. */
+/** Returns the file's status or, as text, the reason why it can't be read. */
 function stat(path: string): BigIntStats | string {
   try {
     return statSync(path, { bigint: true, throwIfNoEntry: false }) ?? REMOVED;

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { pragma } from "./recognise-sqlite.ts";
 
-/** Largest database that is checked for damage, in bytes. This much takes some 0.1 seconds, more from a cold disk. */
+/** Largest database that is checked for damage, in bytes. This much takes some 0.1 seconds; more from a cold disk. */
 const MAX_BYTES = 64 * 1024 ** 2;
 
 /**

@@ -3,14 +3,15 @@ import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { Histogram } from "../../runtime/histogram.ts";
 
 /**
- * Time between two attempts while another process is writing. SQLite could wait too, but would block the event loop.
+ * Time between two attempts while another process is writing, in milliseconds. SQLite's own wait would block the event
+ * loop.
  */
 const BUSY_RETRY_MS = 10;
 
 interface PendingWrite {
-  /** Time when the write is refused if another process is still writing, by `performance.now()`. */
+  /** Time at which the write is refused if another process is still writing, by `performance.now()`. */
   readonly giveUpAtMs: number;
-  /** Runs inside the transaction. Returns a function that settles the caller's promise after it. */
+  /** Runs inside the transaction. Returns a function that settles the caller's promise afterwards. */
   apply(): () => void;
   reject(reason: unknown): void;
 }
@@ -22,7 +23,7 @@ export interface GroupCommitOptions {
   maxHoldMs: number;
   /** Most writes that may wait. Further ones are refused as unavailable. */
   maxPending: number;
-  /** Returns whether an SQLite error concerns the database rather than one write. */
+  /** Returns whether an SQLite error concerns the whole database rather than one write. */
   isUnavailable(error: unknown): boolean;
   /** Returns whether an SQLite error means that another process is writing. */
   isBusy(error: unknown): boolean;
@@ -37,8 +38,8 @@ export interface GroupCommitOptions {
 /**
  * Puts the writes that arrive in one turn of the event loop into one transaction. With synchronous=FULL every commit
  * waits for the disk. Sharing that wait makes concurrent writes many times faster, and costs a single one nothing. Each
- * write has a savepoint of its own, so that a refused one leaves the others alone. No promise resolves before the
- * commit has returned and been verified.
+ * write has its own savepoint, so that a refused one does not affect the others. No promise resolves before the commit
+ * has returned and been verified.
  */
 export class GroupCommit {
   readonly #database: DatabaseSync;
@@ -69,7 +70,7 @@ export class GroupCommit {
     });
   }
 
-  /** Commits or refuses everything that is pending now. */
+  /** Commits or refuses all pending writes now. */
   flush(): void {
     while (this.#pending.length > 0) this.#commit(this.#pending.splice(0, this.#options.maxBatch));
   }
@@ -93,8 +94,8 @@ export class GroupCommit {
   }
 
   /**
-   * Begins a transaction. Returns the error when another process is writing. Any other error is left for the commit to
-   * run into.
+   * Begins a transaction. Returns the error if another process is writing. Any other error will occur again at the
+   * commit.
    */
   #tryBegin(): unknown {
     try {
@@ -130,7 +131,7 @@ export class GroupCommit {
         settlements.push(this.#apply(write));
       }
       this.#database.exec("COMMIT");
-      // Verify only now: a file that is removed during the commit takes the commit along.
+      // Verify after the commit: if a file is removed during the commit, the commit is lost with it.
       this.#options.verify();
     } catch (error) {
       for (const write of batch) write.reject(error);

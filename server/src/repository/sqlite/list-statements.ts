@@ -2,13 +2,13 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { User } from "../../domain/user.ts";
 import type { UserOrder } from "../../domain/user-order.ts";
 
-/** Blob that sorts behind all text. */
+/** Blob that sorts after all text. */
 export const BEHIND_TEXT = new Uint8Array();
 
 /** Columns of a user in a statement. */
 export const USER_COLUMNS = "id, email, name, created_at_ms AS createdAtMs, updated_at_ms AS updatedAtMs, version";
 
-/** The same columns of one user; in an order of text, followed by its key. */
+/** The same columns of one user. In an order by text they are followed by its key. */
 export type UserRow = [
   id: string,
   email: string,
@@ -23,7 +23,7 @@ export function toUser([id, email, name, createdAtMs, updatedAtMs, version]: Use
   return { id, email, name, createdAtMs, updatedAtMs, version };
 }
 
-/** Place in an order, or behind all text. */
+/** Place in an order, or after all text. */
 export interface Place {
   readonly value: number | string | Uint8Array;
   readonly id: string;
@@ -51,24 +51,27 @@ const ORDERS = {
 
 /** Statements of one order. Rows come as arrays: objects made by SQLite's binding take a fifth longer. */
 export interface OrderStatements {
-  /** Places ahead of all users and behind them. */
+  /** Places before the first and after the last user. */
   readonly start: Place;
   readonly end: Place;
   /** Returns the place of a user. */
   placeOf(row: UserRow): Place;
-  /** Users behind a place: (value, id, limit). */
+  /** Users after a place: (value, id, limit). */
   readonly walk: StatementSync;
-  /** The place that some number of users lies behind another: (value, id, number - 1). */
+  /** The place a given number of users after another: (value, id, number - 1). */
   readonly placeAhead: StatementSync;
-  /** Matching users behind a place, up to another: (value, id, value, id, limit, ...needles). */
+  /** Matching users after a place, up to another: (value, id, value, id, limit, ...needles). */
   readonly walkMatching: StatementSync;
-  /** Matching users behind a place among some rows: (value, id, rows as JSON, limit, ...needles). */
+  /** Matching users after a place among given rows: (value, id, rows as JSON, limit, ...needles). */
   readonly matching: StatementSync;
   /** Compares two users by their places. */
   compare(a: UserRow, b: UserRow): number;
 }
 
-/** Prepares the statements of lists as they are needed: some for each order and number of words, so that both are few. */
+/**
+ * Prepares the statements of lists when they are first needed. There are some for each order and number of words, and
+ * both of these are few.
+ */
 export class ListStatements {
   readonly #database: DatabaseSync;
   readonly #orders = new Map<string, OrderStatements>();
@@ -85,7 +88,10 @@ export class ListStatements {
     return statements;
   }
 
-  /** Statements that count matching users: among rows (JSON, ...needles), and from a row to another (row, row, ...needles). */
+  /**
+   * Returns statements that count matching users: among rows (JSON, ...needles), and between two rows (row, row,
+   * ...needles).
+   */
   counts(words: number): { among: StatementSync; between: StatementSync } {
     const statements = this.#counts.get(words) ?? {
       among: this.#arrays(`
@@ -103,7 +109,7 @@ export class ListStatements {
     const inOrder = `ORDER BY ${column} ${direction}${isUnique ? "" : `, id ${direction}`}`;
     const relation = (operator: string, value: string, id: string) =>
       isUnique ? `${column} ${operator} ${value}` : `(${column}, id) ${operator} (${value}, ${id})`;
-    // INDEXED BY: with another plan a slice would read more than its rows.
+    // INDEXED BY: with another plan, a slice would read more than its own rows.
     const source = `FROM users INDEXED BY ${index} WHERE ${relation(behind, "?1", "?2")}`;
     const least = { value: first, id: "" };
     const greatest = { value: typeof first === "number" ? Number.MAX_SAFE_INTEGER : BEHIND_TEXT, id: "" };
@@ -117,7 +123,7 @@ export class ListStatements {
       placeAhead: this.#arrays(`SELECT ${column}, id ${source} ${inOrder} LIMIT 1 OFFSET ?3`),
       walkMatching: this.#arrays(`
         SELECT ${columns} ${source} AND ${relation(upTo, "?3", "?4")} ${matches(words, 6)} ${inOrder} LIMIT ?5`),
-      // NOT INDEXED, so that the rows are looked up: the order's index could hold all users.
+      // NOT INDEXED makes SQLite look up the rows; with the order's index it could read all users.
       matching: this.#arrays(`
         SELECT ${columns} FROM users NOT INDEXED
         WHERE row IN (SELECT value FROM json_each(?3)) AND ${relation(behind, "?1", "?2")} ${matches(words, 5)}
@@ -132,7 +138,10 @@ export class ListStatements {
   }
 }
 
-/** Condition that a user has words with all needles: parameters from `first` on, each a word's start behind a space. */
+/**
+ * Returns the condition that a user has words with all needles. A needle is a space and the start of a word; its
+ * parameters are numbered from `first` on.
+ */
 function matches(words: number, first: number): string {
   return Array.from({ length: words }, (_, index) => `AND instr(words, ?${first + index})`).join(" ");
 }
@@ -147,7 +156,10 @@ function compare(a: string | number | undefined = "", b: string | number | undef
   return rankOf(first, at) - rankOf(second, at);
 }
 
-/** Returns the rank of a UTF-16 unit among code points: halves of those above U+FFFF are behind U+FFFF; an end is first. */
+/**
+ * Returns the rank of a UTF-16 unit among code points: a surrogate is above U+FFFF and so comes after it. The end of a
+ * text comes first.
+ */
 function rankOf(text: string, at: number): number {
   if (at >= text.length) return -1;
   const unit = text.charCodeAt(at);

@@ -1,4 +1,4 @@
-/** Gives the log of changes an epoch that it never had: places in the log of before are places in another one. */
+/** Gives the log of changes an epoch that it never had, which makes all earlier places invalid. */
 export const renewChangeEpoch = "INSERT OR REPLACE INTO properties VALUES ('change_epoch', lower(hex(randomblob(8))));";
 /** First version of the schema with a log of changes. */
 export const FIRST_VERSION_WITH_CHANGES = 4;
@@ -44,8 +44,8 @@ export const sqliteMigrations: readonly string[] = [
     value ANY NOT NULL
   ) STRICT;
   `,
-  // `row` stays the same for as long as the user exists: VACUUM may change a rowid without a name. The users are copied in
-  // the order of their creation, in which most searches read them.
+  // `row` stays the same for as long as the user exists; without a named column, VACUUM may change rowids. The users
+  // are copied in the order of their creation, in which most searches read them.
   `
   CREATE TABLE new_users (
     row           INTEGER PRIMARY KEY,
@@ -77,7 +77,7 @@ export const sqliteMigrations: readonly string[] = [
   INSERT INTO user_words (word, user)
   SELECT value, row FROM users, json_each(rollcall_words_json(words)) ORDER BY value, row;
   `,
-  // The order of changes is that of their ids: AUTOINCREMENT never gives an id twice, not even the last one's.
+  // Changes are ordered by their ids: AUTOINCREMENT never reuses an id, not even that of a removed last row.
   `
   CREATE TABLE changes (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,

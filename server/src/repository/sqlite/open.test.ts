@@ -76,7 +76,7 @@ describe("another program's database is refused and left unchanged", () => {
     const before = contents();
     expect(before).toHaveLength(2);
     expect(() => open()).toThrow("another program's database");
-    // Whoever opens a database recreates the index of its log.
+    // Opening a database recreates the index of its log, so that file is left out.
     expect(contents().filter(isOfTheirs)).toEqual(before);
   });
 });
@@ -139,10 +139,10 @@ test("a path that can't be a file says so", () => {
 describe.skipIf(process.platform === "win32")(
   "without permission to write in its folder, which the error names,",
   () => {
-    /** User without rights, by Linux's convention. */
+    /** User without permissions, by Linux's convention. */
     const NOBODY = 65_534;
 
-    /** Runs synchronous code as a user whose permissions count: for root, they do not. */
+    /** Runs synchronous code as a user that permissions apply to; they do not apply to root. */
     function withoutRights(run: () => void): void {
       const uid = process.geteuid?.();
       if (uid === 0) process.seteuid?.(NOBODY);
@@ -160,7 +160,7 @@ describe.skipIf(process.platform === "win32")(
       chmodSync(folder, 0o555);
       const words = `${path} can't be written: give this user permission to write in ${folder}, where SQLite keeps its log`;
       withoutRights(() => expect(() => open()).toThrow(words));
-      // Control.
+      // The control.
       chmodSync(folder, 0o777);
       withoutRights(() => expect(() => open().close()).not.toThrow());
     });
@@ -184,7 +184,7 @@ describe.skipIf(process.platform === "win32")("modes", () => {
     await users.insert(user("1"));
     expect(mode(folder)).toBe(0o700);
     expect(["", "-wal", "-shm"].map((suffix) => mode(path + suffix))).toEqual([0o600, 0o600, 0o600]);
-    // Control: SQLite by itself makes files that everybody can read.
+    // The control: SQLite itself makes files that everybody can read.
     const control = join(folder, "control.db");
     using database = new DatabaseSync(control);
     database.exec("CREATE TABLE t (a)");
@@ -214,7 +214,7 @@ test("the log shrinks again once another process's long read has ended", async (
   const logBytes = () => statSync(`${path}-wal`).size;
   let count = 0;
   const write = () => users.insert(user(`${count++}`, "x".repeat(200_000)));
-  // Without a reader the log is used again and again.
+  // Without a reader, the log file is reused.
   for (let i = 0; i < 60; i++) await write();
   expect(logBytes()).toBeLessThan(limitBytes);
 
@@ -228,7 +228,7 @@ test("the log shrinks again once another process's long read has ended", async (
   ]);
   reader.close();
   const grownBytes = logBytes();
-  // The first write moves the log into the database, the second restarts the log.
+  // The first write moves the log into the database; the second one restarts the log.
   for (let i = 0; i < 2; i++) await write();
   console.log(`the log had ${grownBytes} bytes beside a reader, and ${logBytes()} after it`);
   expect(logBytes()).toBeLessThanOrEqual(limitBytes);

@@ -13,13 +13,13 @@ import { APPLICATION_ID, inspectFile, pragma, recognise } from "./recognise-sqli
 import { areSearchKeysCurrent, refreshSearchKeys } from "./refresh-search-keys.ts";
 import { addWordFunctions } from "./stored-words.ts";
 
-/** Oldest SQLite with the features that a durable server needs: STRICT tables, RETURNING and the WAL fixes. */
+/** Oldest SQLite with the features that a durable server needs: STRICT tables, RETURNING, and the fixes of the WAL. */
 const MIN_SQLITE_VERSION = [3, 51, 0] as const;
 /** Size to which the log (WAL) is cut after a reader has let it grow, in bytes. SQLite restarts it at some 4 MiB. */
 const JOURNAL_SIZE_LIMIT = 16 * 1024 ** 2;
 const DEFAULT_LOCK_TIMEOUT_MS = 10_000;
 const LOCK_RETRY_MS = 20;
-/** Number of users from which on a change of the schema is logged: it takes more than a second. */
+/** Number of users above which a change of the schema is logged, since it takes more than a second. */
 const NOTICED_USERS = 50_000;
 /** How long to wait for a lock before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
@@ -74,7 +74,7 @@ function tryOpen(path: string, { onEqualEmails, onNotice }: OpenSqliteOptions): 
   }
 }
 
-/** Returns the error of a database that can't be opened, with the reason and what to do. */
+/** Returns the error of a database that can't be opened, with the reason and the remedy. */
 export function explainFault(path: string, error: unknown, waitedMs: number): unknown {
   if (error instanceof DatabaseOpenError || !(error instanceof Error)) return error;
   const words = () => {
@@ -92,8 +92,8 @@ export function explainFault(path: string, error: unknown, waitedMs: number): un
 }
 
 /**
- * Applies the settings that durability depends on, and asserts that SQLite accepted them: it ignores a PRAGMA that it
- * can't follow.
+ * Applies the settings that durability depends on, and asserts that SQLite accepted them. SQLite silently ignores a
+ * PRAGMA that it can't follow.
  */
 function configure(database: DatabaseSync, path: string): void {
   const version = String(database.prepare("SELECT sqlite_version() AS version").get()?.version);
@@ -107,7 +107,7 @@ function configure(database: DatabaseSync, path: string): void {
   const expected = {
     journal_mode: path === ":memory:" ? "memory" : "wal",
     synchronous: 2,
-    // A wait in SQLite would block the event loop: `GroupCommit` and `openSqlite` wait by themselves.
+    // SQLite must not wait, since that would block the event loop: `GroupCommit` and `openSqlite` wait by themselves.
     busy_timeout: 0,
     journal_size_limit: JOURNAL_SIZE_LIMIT,
   };
@@ -117,7 +117,10 @@ function configure(database: DatabaseSync, path: string): void {
   }
 }
 
-/** Returns whether there is nothing to write. If so, another process may have the database locked. */
+/**
+ * Returns whether there is nothing to write. If so, the database can be opened even while another process has it
+ * locked.
+ */
 export function isCurrent(database: DatabaseSync): boolean {
   return (
     pragma(database, "application_id") === APPLICATION_ID &&
@@ -129,7 +132,7 @@ export function isCurrent(database: DatabaseSync): boolean {
 function migrate(database: DatabaseSync, path: string, onNotice: OpenSqliteOptions["onNotice"]): EqualEmails {
   database.exec("BEGIN IMMEDIATE");
   try {
-    // Another process may have changed the file since the first look.
+    // Another process may have changed the file since the first check.
     recognise(database, path);
     const startedAtMs = performance.now();
     const users = countUsers(database);
@@ -146,7 +149,7 @@ function migrate(database: DatabaseSync, path: string, onNotice: OpenSqliteOptio
       PRAGMA application_id = ${APPLICATION_ID};
       PRAGMA user_version = ${sqliteMigrations.length};
       COMMIT`);
-    // All of it went through the log, which would stay as large. Another process may still read it.
+    // All of it went through the log file, which would keep that size. Another process may still be reading it.
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     if (users >= NOTICED_USERS) {
       const seconds = Math.round((performance.now() - startedAtMs) / 1_000);

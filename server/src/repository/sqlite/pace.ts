@@ -2,7 +2,7 @@ const MIN_SLICE_ROWS = 16;
 const MAX_SLICE_ROWS = 8_192;
 /**
  * Target duration of a slice, in milliseconds. After a shorter slice the next one grows; after one of twice the target
- * it shrinks.
+ * the next one shrinks.
  */
 const SLICE_MS = 1;
 

@@ -15,11 +15,11 @@ export function pragma(database: DatabaseSync, name: string): unknown {
 }
 
 /**
- * Inspects a database file without changing it or anything beside it. Opening and closing would change the journal of
- * another program's database.
+ * Inspects a database file without changing it or its side files. Simply opening and closing it would change the
+ * journal of another program's database.
  *
- * The first look ignores changes that are only in the log, and takes no lock. It decides about any file that was closed
- * properly. If a look fails, the opening itself reports why.
+ * The first attempt ignores changes that are only in the log, and takes no lock. It is enough for any file that was
+ * closed properly. If an attempt fails, the real opening reports the reason.
  *
  * @throws DatabaseOpenError when the file is another program's, or a newer Rollcall's.
  */
@@ -37,7 +37,7 @@ export function inspectFile(path: string): void {
 }
 
 /**
- * Accepts an empty database and one of Rollcall's.
+ * Accepts an empty database, and a database of Rollcall's.
  *
  * @throws DatabaseOpenError when the file is another program's, or a newer Rollcall's.
  */

@@ -16,7 +16,7 @@ withFolderEach((folder) => {
 /** Computes the search key as the first version did. */
 const firstKey = (text: string) => text.normalize("NFC").toUpperCase().toLowerCase().replaceAll("ς", "σ");
 
-/** Creates a database as the first version left it, with users of these e-mails and names, the oldest first. */
+/** Creates a database as the first version left it, with users that have these e-mails and names, the oldest first. */
 function createFirst(users: readonly { email: string; name: string }[]): void {
   const database = new DatabaseSync(path);
   database.exec(`${sqliteMigrations[0]}; PRAGMA user_version = 1`);
@@ -51,7 +51,8 @@ test("keys of an earlier version are recomputed", async () => {
 });
 
 test("when e-mails become equal, one gets the key, the others keep theirs, and the server starts", async () => {
-  // In the first pair, one user has the key already. The second pair's e-mails were different to the first version.
+  // In the first pair, one user already has the key. The e-mails of the second pair were different in the first
+  // version.
   const emails = ["ẞ@example.com", "ss@example.com", "Ϊ\u0301@a.example", "ϊ\u0301@a.example"];
   expect(new Set(emails.map(firstKey)).size).toBe(4);
   createFirst(emails.map((email) => ({ email, name: "Strauẞ" })));
@@ -60,7 +61,7 @@ test("when e-mails become equal, one gets the key, the others keep theirs, and t
     expect(users.reports).toEqual([{ count: 2, userIds: ["id-0", "id-3"] }]);
     expect(await users.find("ss@")).toEqual(["id-0", "id-1"]);
     expect(await users.find("strauss")).toEqual(["id-0", "id-1", "id-2", "id-3"]);
-    // A user that kept an old key can change everything else, and nobody else can take its e-mail.
+    // A user with an old key can change everything else, and nobody else can take its e-mail.
     expect(await users.update("id-0", { name: "Other", email: emails[0] as string, updatedAtMs: 9 })).toMatchObject({
       name: "Other",
     });

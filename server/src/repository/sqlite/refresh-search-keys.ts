@@ -24,12 +24,13 @@ export function areSearchKeysCurrent(database: DatabaseSync): boolean {
 }
 
 /**
- * Recomputes the search keys if an earlier Rollcall made them differently, or with an earlier Unicode. Runs in the
- * caller's transaction. Takes about a second for a million users, and some seconds more if all of them change.
+ * Recomputes the search keys if they were made by an earlier Rollcall with other rules, or with an earlier Unicode.
+ * Runs in the caller's transaction. Takes about a second for a million users, and some seconds more if all of them
+ * change.
  *
- * If e-mails become the same, the user that has the key already keeps it, else the oldest gets it. The others keep
- * their old keys. They can still be changed, and nobody else can take their e-mails. Such users
- * exist only if they bypassed the contract, which admits only ASCII: its keys never change.
+ * If e-mails become equal, the key goes to the user that already has it, else to the oldest one. The others keep their
+ * old keys. They can still be changed, and nobody else can take their e-mails. Such users exist only if they bypassed
+ * the contract, which admits only ASCII: its keys never change.
  */
 export function refreshSearchKeys(database: DatabaseSync): EqualEmails {
   if (areSearchKeysCurrent(database)) return { count: 0, userIds: [] };

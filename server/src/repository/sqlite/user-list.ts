@@ -16,15 +16,18 @@ import {
 } from "./list-statements.ts";
 import { Pace } from "./pace.ts";
 
-/** Most users with one word that are sorted. If more match, a walk in order meets them soon. */
+/** Most users with one word that are sorted. If more match, a walk in order finds them soon. */
 const MAX_SORTED = 1_000;
-/** The same with the rarest of several words, since few of its users may have the others: some 2 microseconds each. */
+/**
+ * The same for the rarest of several words, at some 2 microseconds for each user. It is higher, since few of them may
+ * have the other words.
+ */
 const MAX_INTERSECTED = 5_000;
-/** Most users in one slice's answer: some 2 microseconds each. */
+/** Most users that one slice returns, at some 2 microseconds each. */
 export const MAX_SLICE_USERS = 256;
-/** Rows that the first slice looks at: some 0.2 microseconds each, a hundred times that from a cold disk. */
+/** Rows that the first slice reads: some 0.2 microseconds each, and a hundred times that from a cold disk. */
 export const FIRST_SLICE_ROWS = 512;
-/** The same in an order in which each row is read from another place. */
+/** The same in an order in which each row is at another place on disk. */
 const FIRST_SCATTERED_ROWS = 64;
 
 interface Search {
@@ -32,30 +35,30 @@ interface Search {
   readonly needles: readonly string[];
   readonly after: Place;
   readonly limit: number;
-  /** Rows that the first slice of a walk looks at. */
+  /** Rows that the first slice of a walk reads. */
   readonly firstRows: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** Users to look at, by row. */
+/** Users to check, by row. */
 interface Candidates {
   readonly rows: readonly number[];
-  /** Whether these are all. */
+  /** Whether these are all candidates. */
   readonly isComplete: boolean;
 }
 
-/** Too many to look at one by one. */
+/** Returned if there are too many to check one by one. */
 const NO_CANDIDATES: Candidates = { rows: [], isComplete: false };
 
 /**
- * Reads pages of the directory in slices of about a millisecond. SQLite runs on the event loop, and a search may look
- * at every user. So others get a turn between slices, and a caller can give up through its signal.
+ * Reads pages of the directory in slices of about a millisecond. SQLite runs on the event loop, and a search may read
+ * every user. Between slices, others get a turn, and a caller can give up through its signal.
  *
- * A search with a rare word sorts the users who have it. Otherwise it walks in the order asked for until the page is
- * full. A walk may meet all users, at a fifth of a second for a million. Sorting could take as long.
+ * A search with a rare word sorts the users who have it. Any other search walks in the requested order until the page
+ * is full. A walk may read all users, in a fifth of a second for a million. Sorting could take as long.
  *
- * A user that exists, matches and keeps its place all the while is in the page: the walk meets it, and the candidates to
- * sort are selected at a single moment.
+ * A user that exists, matches and keeps its place throughout the search is in the page: the walk finds it, and the
+ * candidates to sort are selected at a single moment.
  */
 export class SqliteUserList {
   readonly #statements: ListStatements;
@@ -109,7 +112,7 @@ export class SqliteUserList {
       const { start, end } = rangeOf(word);
       const counts = this.#countDistinct.get(start, end ?? BEHIND_TEXT, limit + 1) as unknown;
       const [entries, users] = counts as [number, number];
-      // Otherwise, users have several words with this start.
+      // If not, many entries belong to users that have several words with this start.
       if (entries <= limit || users >= limit) return Math.min(users, limit);
     }
     const { rows, isComplete } =
@@ -150,7 +153,7 @@ export class SqliteUserList {
   async #whilePermitted<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#walks.acquire(signal);
     try {
-      // A permit comes in the turn of the search that had it.
+      // A permit is passed on within the turn of the search that had it.
       if (!hasTimeInTurn()) await timeInTurn();
       signal?.throwIfAborted();
       return await work();
@@ -200,7 +203,7 @@ export class SqliteUserList {
     let end: Place | undefined;
     let found: UserRow[];
     if (needles.length === 0) {
-      // Every row is a user of the page.
+      // Every row is a user of the page, so no more than the page's size is read.
       most = Math.min(most, rows);
       found = statements.walk.all(from.value, from.id, most) as unknown as UserRow[];
     } else {
@@ -215,7 +218,7 @@ export class SqliteUserList {
     return last && found.length === most ? statements.placeOf(last) : end;
   }
 
-  /** Adds up what `count` returns for slices of numbers above `from` and up to `to`, until it is the limit. */
+  /** Adds up the results of `count` for slices of numbers above `from` and up to `to`. Stops at the limit. */
   async #sum(
     total: number,
     limit: number,
@@ -236,7 +239,7 @@ export class SqliteUserList {
   }
 }
 
-/** Returns what a user's column `words` contains if it has words with these starts (`stored-words.ts`). */
+/** Returns the parts of a user's column `words` that show words with these starts (`stored-words.ts`). */
 function toNeedles(words: readonly string[]): string[] {
   return words.map((word) => ` ${word}`);
 }

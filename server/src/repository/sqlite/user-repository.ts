@@ -28,7 +28,7 @@ import { StoredWords } from "./stored-words.ts";
 import { SqliteUserList } from "./user-list.ts";
 import { SqliteWatch } from "./watch.ts";
 
-/** Forgotten create requests that each create removes: more than it adds, so that they can't pile up. */
+/** Expired create requests that each create removes. It removes more than it adds, so that they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
 
 export interface SqliteOptions extends OpenSqliteOptions {
@@ -140,7 +140,7 @@ class SqliteUserRepository implements UserRepository {
         ...user,
         email: change.email ?? user.email,
         name: change.name ?? user.name,
-        // A clock that was set back never makes a user older than itself.
+        // Even if the clock was set back, a user's time of change must not decrease.
         updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
         version: user.version + 1,
       };
@@ -176,7 +176,7 @@ class SqliteUserRepository implements UserRepository {
     try {
       await this.#writeCheck.run();
     } catch (error) {
-      // The write may have failed because the database is damaged or gone. That error says more.
+      // The write may have failed because the database is damaged or gone; in that case this throws a better error.
       this.#watch.assertUsable();
       throw error;
     }
@@ -197,7 +197,7 @@ class SqliteUserRepository implements UserRepository {
     return this.#statements.words.get(id) as unknown as { row: number; words: string };
   }
 
-  /** Returns the user, if it exists and has the expected version, if one is given. */
+  /** Returns the user if it exists and has the expected version, if one is given. */
   #expect(id: string, expectedVersion: number | undefined): User {
     const user = this.#find(id);
     if (!user) throw new UserNotFoundError(id);
@@ -205,7 +205,7 @@ class SqliteUserRepository implements UserRepository {
     return user;
   }
 
-  /** Runs a query, if the database is usable, and translates SQLite's errors. */
+  /** Runs a query if the database is usable, and translates SQLite's errors. */
   #read<T>(query: () => T): T {
     this.#watch.assertUsable();
     try {
@@ -232,7 +232,7 @@ class SqliteUserRepository implements UserRepository {
       this.changes.committed();
       return result;
     } catch (error) {
-      // An error without a cause means that too many writes waited: the database is well.
+      // An error without a cause means that too many writes waited; the database itself is fine.
       if (error instanceof DatabaseUnavailableError && error.cause) this.#writeCheck.failed(error);
       throw error;
     }
@@ -242,7 +242,7 @@ class SqliteUserRepository implements UserRepository {
     return this.#use(() => this.#writes.run(write));
   }
 
-  /** Returns the user that the same request created before, if it was seen. */
+  /** Returns the user that the same request created before; undefined for a new request. */
   #replay(key: IdempotencyKey): User | undefined {
     const { principal, requestId, notBeforeMs } = key;
     const remembered = this.#statements.findRequest.get(principal, requestId, notBeforeMs);
@@ -283,7 +283,7 @@ function prepareStatements(database: DatabaseSync) {
       )`),
     secret: prepare("SELECT value FROM secrets WHERE name = ?"),
     ping: prepare("SELECT 1 FROM users LIMIT 1"),
-    // Random bytes, since SQLite leaves unchanged pages out of the log.
+    // The bytes are random, since SQLite leaves unchanged pages out of the log.
     writeCheck: prepare("INSERT OR REPLACE INTO properties VALUES ('write_check', randomblob(?))"),
   };
 }

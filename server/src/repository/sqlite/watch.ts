@@ -6,7 +6,7 @@ import { type FileProblem, SqliteFiles } from "./files.ts";
 
 const CHECK_INTERVAL_MS = 1_000;
 /**
- * Size of the log from which it is reported, in bytes. The log grows while another process reads an old state of the
+ * Size above which the log file is reported, in bytes. It grows while another process reads an old state of the
  * database.
  */
 const LARGE_LOG_BYTES = 64 * 1024 ** 2;
@@ -25,9 +25,9 @@ export interface SqliteWatchOptions {
 }
 
 /**
- * Watches whether an open database is still the one at its path, and sound. Looks once a second, and whenever it is
- * asked to. While it is not, nothing is read or written. A missing database is served again when its own file comes
- * back; a damaged one needs a restart. Logs one line when that changes, not one for each call.
+ * Watches whether an open database is still the one at its path, and sound. Checks once a second and on request. While
+ * the answer is no, nothing is read or written. A missing database is served again when its own file comes back; a
+ * damaged one needs a restart. Each change is logged in one line, rather than each call.
  */
 export class SqliteWatch {
   readonly #path: string;
@@ -47,7 +47,7 @@ export class SqliteWatch {
   }
 
   /**
-   * Checks the result of the last look.
+   * Throws if the last check found a fault.
    *
    * @throws DatabaseMissingError | DatabaseCorruptError
    */
@@ -56,7 +56,7 @@ export class SqliteWatch {
   }
 
   /**
-   * Looks at the files, and then checks the result.
+   * Checks the files now.
    *
    * @throws DatabaseMissingError | DatabaseCorruptError
    */
@@ -65,14 +65,14 @@ export class SqliteWatch {
     this.assertUsable();
   }
 
-  /** Returns the error to throw for one of SQLite's, and remembers damage that it reports. */
+  /** Returns the error to throw in place of one of SQLite's, and remembers damage that it reports. */
   explain(error: unknown): unknown {
     if (!isCorrupt(error)) return toDomainError(error);
     this.#change({ kind: "corrupt", message: `${this.#path} is damaged (${(error as Error).message})` });
     return new DatabaseCorruptError();
   }
 
-  /** Stops looking. */
+  /** Stops checking. */
   close(): void {
     this.#files = undefined;
     clearInterval(this.#timer);
