@@ -6,7 +6,7 @@ import type { DatabaseNotice } from "../database-open.ts";
 import { newUser } from "../new-user.contract.ts";
 import { openPostgresUserRepository } from "./user-repository.ts";
 
-/** Far more than the second that a call may take, for a machine that is busy. */
+/** Far more than the second that a call may take, to allow for a busy machine. */
 const MUCH_LONGER_MS = 10_000;
 
 let postgres: PostgresServer;
@@ -96,7 +96,7 @@ test("a database that takes no writes is unwritable, and readable", async () => 
   const url = await postgres.createSchema();
   await using users = await open(url);
   const user = await users.insert(newUser());
-  // As a standby does. Sessions that are open keep their setting.
+  // Makes the server read-only, as a standby is. Open sessions keep their setting.
   await postgres.query("ALTER SYSTEM SET default_transaction_read_only = on");
   await postgres.query("SELECT pg_reload_conf()");
   await expect.poll(() => users.ping().catch((error) => error)).toBeInstanceOf(DatabaseUnwritableError);
@@ -110,7 +110,8 @@ test("a database that takes no writes is unwritable, and readable", async () => 
 
 test("a row that another transaction keeps locked holds up its own writes alone, and for a time", async () => {
   const url = await postgres.createSchema();
-  // A write that shared the locked one's transaction has the rest of its own time: of a second, too little on a busy machine.
+  // A write that shared a transaction with the locked one has only the rest of its time left. The usual second would be
+  // too short on a busy machine.
   await using users = await open(url, 4_000);
   const locked = await users.insert(newUser());
   const free = await users.insert(newUser());

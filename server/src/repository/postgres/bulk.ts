@@ -18,7 +18,7 @@ import { connectPrepared } from "./open.ts";
 import { type Statement, statements, USER_COLUMNS } from "./statements.ts";
 import { wordsFor } from "./words-for.ts";
 
-/** Statements may take as long as they need; nobody waits for an answer of a call. */
+/** Statements may take as long as they need, since no call waits for them. */
 const UNBOUNDED = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
 
 const ADD_USERS: Statement = {
@@ -40,7 +40,7 @@ const ADD_REQUESTS: Statement = {
 };
 
 /**
- * Opens a database to read all of it, at one moment, while servers may write to it.
+ * Opens a database to read all of it, as it is at one moment, even while servers write to it.
  *
  * @throws DatabaseOpenError when it can't be used.
  */
@@ -52,7 +52,7 @@ export async function openPostgresBulkReader(address: PostgresAddress): Promise<
 }
 
 /**
- * Opens a database to fill it. No server can write to it meanwhile.
+ * Opens a database to fill it. Servers can't write to it meanwhile.
  *
  * @throws DatabaseOpenError when it can't be used.
  */
@@ -83,7 +83,7 @@ class PostgresBulkReader implements BulkReader {
     this.#address = address;
   }
 
-  /** @throws DatabaseOpenError for whatever keeps the database from being read or written. */
+  /** @throws DatabaseOpenError for anything that keeps the database from being read or written. */
   async query<T extends object>({ name, text }: Statement, values?: readonly unknown[]): Promise<T[]> {
     const isNamed = name !== undefined && !this.#address.isPooled;
     try {
@@ -125,7 +125,7 @@ class PostgresBulkReader implements BulkReader {
       FROM changes ORDER BY xid, id`);
   }
 
-  /** Undoes what was not committed. */
+  /** Undoes everything that was not committed. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.end();
   }

@@ -18,7 +18,7 @@ test("a change that gets its number first and is committed last is not missed; b
     JSON.stringify(newUser({ id: "slow" })),
   ]);
   const { id } = await users.insert(newUser());
-  // The control: who reads by the number alone sees the later change, and goes on behind it.
+  // The control: a reader that goes by the number alone sees the later change, and misses the earlier one.
   const byNumber = await postgres.query("SELECT user_id, id::int FROM changes", url);
   expect(byNumber).toEqual([{ user_id: id, id: 2 }]);
   const early = await users.changes.read({ after: start, limit: 10 });

@@ -23,7 +23,7 @@ const HALF = 16;
 const END = (2n ** 63n - 1n).toString();
 
 interface ChangeRow extends ChangeLogState {
-  /** Null in the row of a log without such changes. */
+  /** Null if the log has no such changes: then the row shows only the log's state. */
   readonly xid: string | null;
   readonly id: string;
   readonly userId: string;
@@ -34,8 +34,8 @@ interface ChangeRow extends ChangeLogState {
 }
 
 /**
- * The table `changes`, in the order of (transaction, id). A transaction that is open holds up the changes of all later ones:
- * until it ends, nobody knows whether it adds some ahead of them.
+ * The table `changes`, in the order of (transaction, id). An open transaction holds up the changes of all later ones:
+ * until it ends, it may still add changes before theirs.
  */
 export class PostgresChangeLog implements ChangeLog {
   /** Notices of other servers' changes only shorten the wait. */
@@ -49,7 +49,7 @@ export class PostgresChangeLog implements ChangeLog {
     this.#notices = new ChangeNotices(pool, () => this.#wakeAll());
   }
 
-  /** Tells those who listen that changes were committed, on other servers too. */
+  /** Notifies listeners, on other servers too, that changes were committed. */
   committed(): void {
     this.#wakeAll();
     this.#notices.send();
@@ -78,7 +78,7 @@ export class PostgresChangeLog implements ChangeLog {
     const [row] = await this.#pool.query<Row>(statements.unreadChanges, values);
     if (!row) return undefined;
     const { sinceMs, settled, isHeldUp } = row;
-    // It may have ended meanwhile.
+    // The transaction may have ended meanwhile.
     const open = isHeldUp ? await this.#pool.query<OpenTransaction>(statements.openTransaction, [settled]) : [];
     return { sinceMs, heldUpBy: open[0] };
   }
@@ -105,7 +105,7 @@ export class PostgresChangeLog implements ChangeLog {
     };
   }
 
-  /** Ends notices, given and heard. */
+  /** Stops sending and receiving notices. */
   close(): void {
     this.#notices.close();
   }

@@ -7,26 +7,26 @@ import type { PostgresPool } from "./pool.ts";
 import { CHANGE_CHANNEL, statements } from "./statements.ts";
 
 /**
- * Time in which commits are gathered for one NOTIFY, in milliseconds. Each takes a lock of the whole cluster while it
- * commits, so none is in a transaction of writes, and they are few.
+ * Time in which commits are gathered for one NOTIFY, in milliseconds. A NOTIFY takes a lock of the whole cluster while
+ * it commits. They are therefore few, and none is in a transaction of writes.
  */
 const GATHER_MS = 15;
-/** Waits before a lost connection is opened again: the first one, then twice as long each time, up to the last. */
+/** Waits before a lost connection is opened again: the first one, which then doubles each time, up to the last. */
 const FIRST_RETRY_MS = 200;
 const MAX_RETRY_MS = 30_000;
-/** Age at which the connection is replaced, as those of the pool are. */
+/** Age at which the connection is replaced; it is the same for the pool's. */
 const MAX_LIFETIME_MS = 1_800_000;
 
 /**
- * Tells other servers on the same database that changes were committed, and hears it from them. A notice may be late or
- * lost, and nobody relies on one: whoever follows the changes looks for them from time to time as well.
+ * Notifies other servers on the same database that changes were committed, and receives their notices. A notice may be
+ * late or lost. That is harmless, since every reader of changes also polls.
  */
 export class ChangeNotices {
   readonly #pool: PostgresPool;
   readonly #onNotice: () => void;
-  /** Tells its own notices from those of others. */
+  /** Distinguishes our own notices from those of others. */
   readonly #id: string = randomUUID();
-  /** Set while a notice waits or is on its way: one at a time. */
+  /** Set while a notice waits or is being sent: one at a time. */
   #sendTimer: NodeJS.Timeout | undefined;
   #isDue = false;
   #listening: AbortController | undefined;
@@ -45,7 +45,10 @@ export class ChangeNotices {
     this.#sendTimer ??= setTimeout(() => void this.#sendNow(), GATHER_MS).unref();
   }
 
-  /** Begins to listen, on a connection of its own. A pooler hands connections on, so none is possible there. */
+  /**
+   * Begins to listen, on a connection of its own. That is impossible behind a pooler, which passes connections from one
+   * client to another.
+   */
   listen(): void {
     if (this.#isClosed || this.#listening || this.#pool.address.isPooled) return;
     this.#listening = new AbortController();
@@ -65,7 +68,7 @@ export class ChangeNotices {
 
   async #sendNow(): Promise<void> {
     this.#isDue = false;
-    // The pool has logged a server that is away.
+    // The pool has already logged that the server is unavailable.
     await this.#pool.query(statements.notifyChanges, [this.#id]).catch(() => {});
     this.#sendTimer = undefined;
     if (this.#isDue) this.send();
@@ -76,12 +79,13 @@ export class ChangeNotices {
       const hasListened = await this.#listenOnce(signal).catch(() => false);
       if (hasListened) failures = 0;
       const longestMs = Math.min(FIRST_RETRY_MS * 2 ** failures, MAX_RETRY_MS);
-      // At random, so that servers that lost their connections together don't come back together.
+      // The wait is random, so that servers that lost their connections at the same time don't all come back at the
+      // same time.
       await delay(longestMs * (0.5 + Math.random() / 2), undefined, { signal, ref: false }).catch(() => {});
     }
   }
 
-  /** Listens until the connection ends. Resolves to true, or rejects if none was possible. */
+  /** Listens until the connection ends. Resolves to true. Rejects if it could not listen. */
   async #listenOnce(signal: AbortSignal): Promise<boolean> {
     const { address, timeouts } = this.#pool;
     const client = await connectAlone(address, timeouts);
@@ -92,7 +96,7 @@ export class ChangeNotices {
         if (payload !== this.#id && !signal.aborted) this.#onNotice();
       });
       await client.query(`LISTEN ${CHANGE_CHANNEL}`);
-      // There was no notice of anything that was committed until now.
+      // Nothing that was committed before this moment was announced here.
       if (!signal.aborted) this.#onNotice();
       await ended.catch(() => {});
       return true;

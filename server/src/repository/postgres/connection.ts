@@ -1,19 +1,19 @@
 import pg from "pg";
 import type { Statement } from "./statements.ts";
 
-/** Where a PostgreSQL database is and how to get in. */
+/** Where a PostgreSQL database is, and how to get in. */
 export interface PostgresAddress {
   /** Name or IP address, or the folder of a Unix socket. */
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** Undefined where the server asks for none. */
+  /** Undefined if the server asks for none. */
   readonly password: string | undefined;
   readonly database: string;
   readonly applicationName?: string | undefined;
-  /** TLS: false for none, or what to check of the server's certificate. */
+  /** TLS: false for none, else the checks of the server's certificate. */
   readonly tls: false | PostgresTls;
-  /** Whether a pooler hands each transaction another connection: no prepared statement has a name then. */
+  /** Whether a pooler gives each transaction another connection. Prepared statements then have no names. */
   readonly isPooled?: boolean | undefined;
 }
 
@@ -24,25 +24,31 @@ export interface PostgresTls {
   readonly ca?: string | undefined;
 }
 
-/** Bounds of every wait, in milliseconds. */
+/** Bounds on every wait, in milliseconds. */
 export interface PostgresTimeouts {
-  /** For a connection, a free one included. */
+  /** For a connection, new or from the pool. */
   readonly connectMs: number;
-  /** For an answer, before the server counts as away. */
+  /** For an answer, before the server counts as unavailable. */
   readonly answerMs: number;
-  /** For a statement, by the server: less than for the answer, so that a slow one is not taken for a silent server. */
+  /**
+   * For a statement, enforced by the server. It is less than for the answer, so that a slow statement is not taken for
+   * a silent server.
+   */
   readonly statementMs: number;
-  /** For a lock that another transaction holds, by the server. */
+  /** For a lock that another transaction holds, enforced by the server. */
   readonly lockMs: number;
-  /** For the next statement of a transaction, by the server: if this process hangs, its locks are free after that. */
+  /**
+   * For the next statement of a transaction, enforced by the server: if this process hangs, its locks are released
+   * after that.
+   */
   readonly idleInTransactionMs: number;
-  /** For the answer to a COMMIT, before its outcome is asked for on another connection. */
+  /** For the answer to a COMMIT, before another connection is used to find out its outcome. */
   readonly commitMs: number;
   /** For a whole call: its wait, its statements and its commit. */
   readonly callMs: number;
 }
 
-/** Divides the time of a call among its waits. */
+/** Divides the time of a call between its waits. */
 export function timeoutsFor(callMs: number): PostgresTimeouts {
   const share = (part: number) => Math.max(1, Math.round(callMs * part));
   return {
@@ -52,12 +58,12 @@ export function timeoutsFor(callMs: number): PostgresTimeouts {
     lockMs: share(0.4),
     idleInTransactionMs: share(5),
     commitMs: share(0.6),
-    // The rest is for the way to the caller.
+    // The rest is for the answer's way to the caller.
     callMs: share(0.9),
   };
 }
 
-/** Type id of bigint, which is a number here: all of ours are safe integers. */
+/** Type id of bigint. It becomes a number here, since all of ours are safe integers. */
 const BIGINT = 20;
 
 const types = {
@@ -65,14 +71,14 @@ const types = {
     id === BIGINT ? Number : pg.types.getTypeParser(id, format as "text"),
 } as unknown as pg.CustomTypesConfig;
 
-/** Returns the driver's settings of a connection. */
+/** Returns the driver's settings for a connection. */
 export function clientConfig(address: PostgresAddress, timeouts: PostgresTimeouts): pg.ClientConfig {
   const { tls } = address;
   return {
     host: address.host,
     port: address.port,
     user: address.user,
-    // A function, since the driver would take PGPASSWORD or a file for a password that is missing or empty.
+    // A function, since the driver would replace a missing or empty password by PGPASSWORD or one from a file.
     password: () => address.password ?? "",
     database: address.database,
     application_name: address.applicationName ?? "rollcall",
@@ -86,9 +92,11 @@ export function clientConfig(address: PostgresAddress, timeouts: PostgresTimeout
     connectionTimeoutMillis: timeouts.connectMs,
     query_timeout: timeouts.answerMs,
     types,
-    // Several statements are on their way at once: a batch costs two or three round trips, however many it has.
+    // Several statements are sent without waiting for answers: a batch costs two or three round trips, however many it
+    // has.
     ...{ pipeline: true },
-    // A pooler passes on no settings of a session, and refuses those it does not know: `SET LOCAL` has them there.
+    // A pooler does not pass on settings of a session, and refuses unknown ones. Behind it, `SET LOCAL` sets them for
+    // each transaction.
     ...(address.isPooled
       ? {}
       : {
@@ -99,7 +107,7 @@ export function clientConfig(address: PostgresAddress, timeouts: PostgresTimeout
   };
 }
 
-/** Returns the bounds of the server for one transaction, for connections that can't have them for a session. */
+/** Returns the server's bounds as settings of one transaction, for connections that can't have them for a session. */
 export function localBounds({ statementMs, lockMs, idleInTransactionMs }: PostgresTimeouts): string {
   return (
     `SET LOCAL statement_timeout = ${statementMs}; SET LOCAL lock_timeout = ${lockMs}; ` +
@@ -122,10 +130,10 @@ export function toQuery(
   };
 }
 
-/** Opens a connection of its own, outside of the pool. The caller has to end it. */
+/** Opens a connection outside of the pool. The caller has to end it. */
 export async function connectAlone(address: PostgresAddress, timeouts: PostgresTimeouts): Promise<pg.Client> {
   const client = new pg.Client(clientConfig(address, timeouts));
-  // A query under way reports the error too; without a listener it would end the process.
+  // A pending query reports the error too. Without a listener it would end the process.
   client.on("error", () => {});
   await client.connect();
   return client;

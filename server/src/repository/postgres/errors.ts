@@ -9,16 +9,19 @@ import {
 // https://www.postgresql.org/docs/current/errcodes-appendix.html
 const UNIQUE_VIOLATION = "23505";
 const LOCK_NOT_AVAILABLE = "55P03";
-/** Another transaction was in the way, and this one left nothing: serialization failure, deadlock, and the two above. */
+/**
+ * Another transaction was in the way, and nothing of this one remains: serialization failure, deadlock, and the two
+ * above.
+ */
 const RACED = new Set(["40001", "40P01", UNIQUE_VIOLATION, LOCK_NOT_AVAILABLE]);
-/** Read-only transaction or standby, lack of a right, full disk, failed system call such as a write or fsync. */
+/** Read-only transaction or standby, missing permission, full disk, failed system call such as a write or fsync. */
 const UNWRITABLE = new Set(["25006", "42501", "53100", "58030"]);
-/** Undefined table or column: somebody changed the schema. The last two: damaged data, damaged index. */
+/** Undefined table or column, because somebody changed the schema; damaged data; damaged index. */
 const CORRUPT = new Set(["42P01", "42703", "XX001", "XX002"]);
 const UNKNOWN_DATABASE = "3D000";
 /** Connection exceptions, no such authorization, insufficient resources, operator intervention; timeouts of sessions. */
 const UNAVAILABLE = /^(?:08|28|53|57)|^25P0[34]$|^55P03$|^40(?:001|P01)$/;
-/** The server ended the session or does not begin one: it stops, starts, recovers or has too many. */
+/** The server ended the session, or refuses to begin one: it stops, starts, recovers, or has too many. */
 const SESSION_ENDED = /^(?:08|28|57P0[1-3]$)/;
 /** Errors of sockets and of TLS. */
 const NETWORK = /^E[A-Z0-9]+$|^ERR_(?:TLS|SSL|SOCKET)|CERT|SIGNATURE/;
@@ -42,8 +45,8 @@ function isSqlState(code: string): boolean {
 }
 
 /**
- * Returns whether an error shows that the server can't be reached or hangs, rather than that it refused or ended one
- * statement.
+ * Returns whether an error shows that the server can't be reached or hangs. Other errors show that it refused or ended
+ * one statement.
  */
 export function isAway(error: unknown): boolean {
   const code = codeOf(error);
@@ -52,7 +55,7 @@ export function isAway(error: unknown): boolean {
   return error instanceof Error && DRIVER.test(error.message) && !error.message.startsWith("timeout exceeded");
 }
 
-/** Returns whether the transaction may succeed when it is run again, with others out of its way. */
+/** Returns whether the transaction may succeed if it is run again without the others in its way. */
 export function isRaced(error: unknown): boolean {
   return RACED.has(codeOf(error));
 }
@@ -62,7 +65,7 @@ export function isLockTimeout(error: unknown): boolean {
   return codeOf(error) === LOCK_NOT_AVAILABLE;
 }
 
-/** Returns whether nothing can have been committed: the server answered, and said no. */
+/** Returns whether certainly nothing was committed: the server answered with a refusal. */
 export function isRefusal(error: unknown): boolean {
   const code = codeOf(error);
   return isSqlState(code) && !SESSION_ENDED.test(code);

@@ -1,7 +1,7 @@
 import type { User } from "../../domain/user.ts";
 import { queryTrace } from "../../runtime/query-trace.ts";
 
-/** Users that one statement looks for. */
+/** Most users that one statement looks for. */
 const MAX_BATCH = 1_000;
 
 interface Search {
@@ -16,8 +16,8 @@ interface Search {
 type Read = (ids: readonly string[], trace: string | undefined) => Promise<ReadonlyMap<string, User>>;
 
 /**
- * Looks for the users that are asked for in one turn of the event loop with one statement, without a wait for more. The
- * statement names the trace of the first recorded call.
+ * Looks for all users that are requested in one turn of the event loop with one statement. It does not wait for more.
+ * The statement names the trace of the first recorded call.
  */
 export class FindBatch {
   readonly #read: Read;

@@ -14,15 +14,15 @@ import { type Claim, claimsOf, type Outcome, type Write } from "./write.ts";
 import { RacedError, runWrites, type Send } from "./write-batch.ts";
 import { WriteSlot } from "./write-slot.ts";
 
-/** Transactions at once: while one waits for the disk, the next is already filled. */
+/** Most transactions at the same time: while one waits for the disk, the next is already filled. */
 const MAX_BATCHES = 4;
-/** Writes in one transaction. */
+/** Most writes in one transaction. */
 const MAX_BATCH = 256;
-/** Writes that may wait; further ones are refused. */
+/** Most writes that may wait; further ones are refused. */
 const MAX_PENDING = 16_384;
-/** Writes that are looked at for one transaction. */
+/** Most waiting writes that are considered for one transaction. */
 const MAX_SCAN = 2_048;
-/** Attempts of a write that others get in the way of. */
+/** Attempts of a write that fails because of concurrent transactions. */
 const MAX_ATTEMPTS = 5;
 
 interface PendingWrite {
@@ -30,21 +30,22 @@ interface PendingWrite {
   readonly claims: readonly Claim[];
   /** Trace of its call, if that is recorded. */
   readonly trace: string | undefined;
-  /** Time when it is refused if it has not begun, by `performance.now()`. */
+  /** Time at which the write is refused if it has not begun, by `performance.now()`. */
   readonly giveUpAtMs: number;
-  /** Earlier attempts; after the first one it runs in a transaction of its own. */
+  /** Number of earlier attempts; after the first one, a write runs in a transaction of its own. */
   attempts: number;
   resolve(user: User | undefined): void;
   reject(reason: unknown): void;
 }
 
 /**
- * Puts the writes that arrive in one turn of the event loop into one transaction, with a few transactions under way at
- * once. A lone write starts at once. Writes that would wait for each other's locks, as two changes of one user, are in
- * the same transaction or follow each other: only other servers' transactions are ever waited for. The statements of a
- * transaction name the trace of its first recorded call.
+ * Puts the writes that arrive in one turn of the event loop into one transaction, and runs a few transactions at the
+ * same time. A lone write starts immediately. Writes that would wait for each other's locks, such as two changes of one
+ * user, are in the same transaction or follow each other. A transaction thus waits only for those of other servers. The
+ * statements of a transaction name the trace of its first recorded call.
  *
- * No promise settles before the commit is known. If the answer to a COMMIT is lost, its slot says what became of it.
+ * No promise settles before the commit is known. If the answer to a COMMIT is lost, the write slot shows whether it
+ * succeeded.
  */
 export class GroupCommit {
   readonly #pool: PostgresPool;
@@ -57,7 +58,7 @@ export class GroupCommit {
   #isClosed = false;
   #drained: (() => void) | undefined;
 
-  /** @param sizes Takes the number of writes of each transaction that is committed. */
+  /** @param sizes Counts the writes of each committed transaction. */
   constructor(pool: PostgresPool, sizes: Histogram) {
     this.#pool = pool;
     this.#sizes = sizes;
@@ -67,7 +68,7 @@ export class GroupCommit {
   /**
    * Runs a write in the next transaction, and resolves once that is committed.
    *
-   * @throws OutcomeUnknownError if nobody could say in time whether it was.
+   * @throws OutcomeUnknownError if it could not be found out in time whether it was.
    */
   async run(write: Write): Promise<User | undefined> {
     this.#pool.assertUsable();
@@ -80,7 +81,7 @@ export class GroupCommit {
     });
   }
 
-  /** Resolves when all writes under way are settled; takes no more. */
+  /** Resolves when all writes in progress are settled; accepts no more. */
   async close(): Promise<void> {
     this.#isClosed = true;
     if (this.#pending.length + this.#running === 0) return;
@@ -108,7 +109,7 @@ export class GroupCommit {
     if (this.#pending.length + this.#running === 0) this.#drained?.();
   }
 
-  /** Refuses those that waited too long: the first ones, since writes wait in order. */
+  /** Refuses writes that have waited for too long. They are the first ones, since writes wait in order. */
   #refuseLate(): void {
     const nowMs = performance.now();
     const onTime = this.#pending.findIndex(({ giveUpAtMs }) => giveUpAtMs > nowMs);
@@ -116,7 +117,10 @@ export class GroupCommit {
     for (const { reject } of late) reject(new DatabaseUnavailableError());
   }
 
-  /** Takes the writes of one transaction out of the line: none that must wait for another, or overtakes one that does. */
+  /**
+   * Takes the writes of one transaction out of the line. Leaves writes that must wait for another one, and those that
+   * would overtake one of these.
+   */
   #takeBatch(): PendingWrite[] {
     const batch: PendingWrite[] = [];
     const left: PendingWrite[] = [];
@@ -172,13 +176,13 @@ export class GroupCommit {
     }
   }
 
-  /** Settles a batch that was not committed: tries its writes again, each alone, if that can help. */
+  /** Settles a batch that was not committed. If that can help, its writes are tried again, each alone. */
   #fail(batch: readonly PendingWrite[], error: unknown): void {
     const isRace = error instanceof RacedError || isRaced(error);
     const reason = this.#pool.explain(error);
     const isOneWritesFault = !(reason instanceof DomainError) && batch.length > 1;
     const again: PendingWrite[] = [];
-    // Another wait for the lock must end in time.
+    // The next wait for the lock must end in time.
     const nextEndMs = performance.now() + (isLockTimeout(error) ? this.#pool.timeouts.lockMs : 0);
     for (const pending of batch) {
       pending.attempts += 1;
@@ -192,8 +196,8 @@ export class GroupCommit {
   }
 
   /**
-   * @returns The outcomes of writes that are committed.
-   * @throws If nothing is committed, or with {@link OutcomeUnknownError} if nobody knows.
+   * @returns The outcomes of the committed writes.
+   * @throws If nothing is committed, or with {@link OutcomeUnknownError} if that is not known.
    */
   async #commit(slot: WriteSlot, writes: readonly Write[], trace: string | undefined): Promise<Outcome[]> {
     const { timeouts, address } = this.#pool;
@@ -236,9 +240,9 @@ export class GroupCommit {
   }
 
   /**
-   * Commits. Returns the error if the connection was lost with the answer, and the transaction is there all the same.
+   * Commits. Returns the error if the connection was lost before the answer, but the transaction is committed.
    *
-   * @throws If it is not, or nobody knows.
+   * @throws If it is not committed, or that is not known.
    */
   async #end(
     client: pg.PoolClient,
@@ -257,8 +261,8 @@ export class GroupCommit {
       throw new RacedError("the transaction was rolled back");
     } catch (error) {
       if (error instanceof RacedError) throw error;
-      // Even an answer of the server need not be a refusal. When it could not flush the log, it says so and crashes; its
-      // recovery then finds the commit there.
+      // Even an error from the server may not mean a refusal. If the server can't flush its log, it sends an error and
+      // crashes, and its recovery then finds the commit in the log.
       lost = error;
     }
     const hasCommitted = await slot.hasCommitted(token, endMs);

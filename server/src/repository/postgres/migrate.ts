@@ -9,7 +9,7 @@ import { areSearchKeysCurrent, refreshSearchKeys } from "./refresh-search-keys.t
 import { areChangesAhead, renumberChanges } from "./renumber-changes.ts";
 import { nameOf } from "./words-for.ts";
 
-/** "Rollcall", as a key that servers lock while they change the schema. */
+/** "Rollcall", as the key of the lock that servers hold while they change the schema. */
 const LOCK_KEY = "0x526f6c6c63616c6c";
 const LOCK_RETRY_MS = 50;
 /** How long to wait for the lock before that is logged, in milliseconds. */
@@ -22,15 +22,15 @@ export interface MigrateOptions extends OpenNotices {
 }
 
 /**
- * Brings the schema up to date, if it is not: one step, one transaction, under a lock that starts of other servers wait
- * for. The lock belongs to the transaction, so it works behind a pooler too.
+ * Brings the schema up to date, one transaction for each step. Other servers that start wait for the lock. It belongs
+ * to the transaction, so it works behind a pooler too.
  *
  * @throws DatabaseOpenError when the database is another program's, or was made by a newer Rollcall.
  */
 export async function migrate(client: pg.Client, options: MigrateOptions): Promise<void> {
   while (!(await isCurrent(client, options))) {
     await withLock(client, options, async () => {
-      // Another server may have taken this step meanwhile.
+      // Another server may have run this step meanwhile.
       const version = await readVersion(client, options);
       const step = postgresMigrations[version];
       if (step === undefined) {
@@ -51,7 +51,7 @@ function reportEqualEmails(emails: EqualEmails, { onEqualEmails }: MigrateOption
   if (emails.count > 0) onEqualEmails?.(emails);
 }
 
-/** Returns whether there is nothing to write: a standby can be opened then. */
+/** Returns whether there is nothing to write. If so, a standby can be opened too. */
 async function isCurrent(client: pg.Client, options: MigrateOptions): Promise<boolean> {
   const version = await readVersion(client, options);
   if (version < postgresMigrations.length) return false;

@@ -1,15 +1,15 @@
-/** Gives the log of changes an epoch that it never had: places in the log of before are places in another one. */
+/** Gives the log of changes an epoch that it never had, which makes all earlier places invalid. */
 export const renewChangeEpoch = `
   INSERT INTO properties VALUES ('change_epoch', left(md5(gen_random_uuid()::text), 16))
   ON CONFLICT (name) DO UPDATE SET value = excluded.value`;
 
 /**
- * The schema, step by step. A released step is never changed. The table `rollcall_schema` has a row for each step that
- * was applied.
+ * The schema, step by step. A released step is never changed. The table `rollcall_schema` has a row for each applied
+ * step.
  *
- * All text has the collation "C": databases compare by code point then, as SQLite does, whatever their own language.
- * Times are milliseconds in a bigint, since that is what the domain, the pages' tokens and SQLite have: a timestamptz
- * would be converted at every border and gains nothing. Ids are text, as an import may bring any.
+ * All text has the collation "C": the database then compares by code point, like SQLite, whatever its language. Times
+ * are milliseconds in a bigint, as in the domain, the pages' tokens and SQLite: a timestamptz would be converted at
+ * every border, without a benefit. Ids are text, since an import may bring any.
  */
 export const postgresMigrations: readonly string[] = [
   `
@@ -61,8 +61,8 @@ export const postgresMigrations: readonly string[] = [
     used_at timestamptz NOT NULL DEFAULT now()
   ) WITH (fillfactor = 50);
   `,
-  // Changes are read in the order of (xid, id), and no further than to the oldest transaction that is still open: a
-  // sequence alone is taken before the commit, so that a reader past number 7 could miss 6.
+  // Changes are read in the order of (xid, id), and only up to the oldest transaction that is still open. A sequence
+  // alone would not do: its numbers are taken before the commit, so a reader past number 7 could miss 6.
   `
   CREATE TABLE changes (
     xid           xid8 NOT NULL DEFAULT pg_current_xact_id(),

@@ -17,7 +17,7 @@ const open = async (url: string, options: Partial<OpenPostgresOptions> = {}) => 
   return Object.assign(pool, { [Symbol.asyncDispose]: () => pool.close() });
 };
 
-/** Returns why a database can't be opened. */
+/** Returns the reason why a database can't be opened. */
 async function refusal(url: string, options: Partial<OpenPostgresOptions> = {}): Promise<string> {
   const error: unknown = await open(url, { startTimeoutMs: 0, ...options }).then(
     () => undefined,

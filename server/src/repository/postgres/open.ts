@@ -15,19 +15,21 @@ const MIGRATION_TIMEOUT_MS = 60_000;
 const RETRY_MS = 100;
 /** How long to wait for the server before that is logged, in milliseconds. */
 const QUIET_WAIT_MS = 1_000;
-/** Oldest version with what is used here: the oldest that PostgreSQL's own project supports today. */
+/**
+ * Oldest version that has the features used here. It is also the oldest that PostgreSQL's own project supports today.
+ */
 const MIN_VERSION = 140_000;
 /**
- * Errors that no wait helps: a wrong password or name, a pooler that refuses settings. A server that starts or has no
- * connection left is waited for.
+ * Errors that do not go away by waiting: a wrong password or name, a pooler that refuses settings. A server that is
+ * starting, or has no connection left, is waited for.
  */
 const FINAL = new Set(["28P01", "28000", "3D000", "42501", "08P01"]);
 
 export interface OpenPostgresOptions extends OpenNotices {
   readonly address: PostgresAddress;
-  /** Most connections at once. Default 16. */
+  /** Most connections at the same time. Default 16. */
   readonly maxConnections?: number | undefined;
-  /** Longest time of a call, in milliseconds; every wait has its share of it. Default 1 s. */
+  /** Longest time of a call, in milliseconds; every wait gets a share of it. Default 1 s. */
   readonly timeoutMs?: number | undefined;
   /** How long to wait for a server that can't be reached yet, in milliseconds. Default 10 s. */
   readonly startTimeoutMs?: number | undefined;
@@ -46,7 +48,7 @@ export async function openPostgres(options: OpenPostgresOptions): Promise<Postgr
 }
 
 /**
- * Opens one connection, without bounds for its statements, to a database whose schema is brought up to date.
+ * Opens one connection, without bounds for its statements, to a database whose schema is first brought up to date.
  *
  * @throws DatabaseOpenError as {@link openPostgres}.
  */
@@ -74,7 +76,7 @@ export async function connectPrepared(options: OpenPostgresOptions): Promise<pg.
 }
 
 async function prepare({ address, timeoutMs = DEFAULT_CALL_MS, ...notices }: OpenPostgresOptions): Promise<pg.Client> {
-  // Steps of the schema take as long as they take; keepalive finds out if the server is gone.
+  // Steps of the schema have no time limit; TCP keepalive finds out if the server is gone.
   const client = await connectAlone(address, { ...timeoutsFor(timeoutMs), answerMs: 0 });
   try {
     await assertSettings(client, address);
@@ -86,7 +88,7 @@ async function prepare({ address, timeoutMs = DEFAULT_CALL_MS, ...notices }: Ope
   }
 }
 
-/** Asserts that the server is one whose answers can be relied on. */
+/** Asserts that the server has a version, an encoding and settings that we can rely on. */
 async function assertSettings(client: pg.Client, address: PostgresAddress): Promise<void> {
   const { rows } = await client.query<{ name: string; setting: string }>(
     "SELECT name, setting FROM pg_settings WHERE name IN ('server_version_num', 'server_encoding', 'synchronous_commit', 'fsync')",

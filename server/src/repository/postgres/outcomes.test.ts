@@ -95,7 +95,7 @@ test("a commit that does not wait for its synchronous standby, since an operator
   await users.close();
 });
 
-// The reason for `write-slot.ts`. If this fails one day, PostgreSQL no longer gives numbers out twice.
+// The reason for `write-slot.ts`. If this test fails one day, PostgreSQL no longer reuses these numbers.
 test("after a crash, pg_xact_status can report another transaction that got the same number", async () => {
   await using crashing = await startPostgres();
   await crashing.query("CREATE TABLE words (word text)");

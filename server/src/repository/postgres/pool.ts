@@ -17,9 +17,9 @@ import { wordsFor } from "./words-for.ts";
 
 /** Calls that may wait for a connection; further ones are refused. */
 const MAX_WAITING = 1_024;
-/** Time between two attempts to reach a server that is away. */
+/** Time between two attempts to reach an unavailable server. */
 const PROBE_INTERVAL_MS = 200;
-/** A connection is replaced when it is as old as this, so that a changed name or a new server is noticed. */
+/** Age at which a connection is replaced, so that a changed name or a new server is noticed. */
 const MAX_LIFETIME_S = 1_800;
 const IDLE_TIMEOUT_MS = 60_000;
 
@@ -31,8 +31,8 @@ export interface PostgresPoolOptions {
 }
 
 /**
- * Connections to a PostgreSQL server, and whether it can be reached. While it can't, calls are refused at once, and one
- * attempt at a time finds out when it is back. The log has one line for each change.
+ * Connections to a PostgreSQL server, and whether it can be reached. While it can't, calls are refused immediately, and
+ * repeated attempts, one at a time, find out when it is back. Each change is logged in one line.
  */
 export class PostgresPool {
   readonly address: PostgresAddress;
@@ -40,7 +40,7 @@ export class PostgresPool {
   readonly maxConnections: number;
   readonly #options: PostgresPoolOptions;
   #pool: pg.Pool;
-  /** Reason why the server is away; undefined while it is not. */
+  /** Reason why the server is unavailable; undefined while it is available. */
   #away: unknown;
   #isClosed = false;
 
@@ -91,7 +91,7 @@ export class PostgresPool {
     if (pool.waitingCount >= MAX_WAITING) throw new DatabaseUnavailableError();
     try {
       const client = await pool.connect();
-      // The query under way reports the error. Without a listener it would end the process.
+      // The pending query reports the error. Without a listener it would end the process.
       client.on("error", ignore);
       return client;
     } catch (error) {
@@ -99,19 +99,22 @@ export class PostgresPool {
     }
   }
 
-  /** Gives a connection back; ends it if it may be in a state that nobody knows. */
+  /** Gives a connection back. Ends it if its state may be unknown. */
   release(client: pg.PoolClient, failure?: unknown): void {
     client.removeListener("error", ignore);
     client.release(failure !== undefined && !isRefusal(failure));
   }
 
-  /** Returns the error to throw for one of the driver's, and remembers if it means that the server is away. */
+  /**
+   * Returns the error to throw in place of a driver's error, and remembers if that means that the server is
+   * unavailable.
+   */
   explain(error: unknown): unknown {
     if (isAway(error)) this.#lose(error);
     return toDomainError(error);
   }
 
-  /** Runs a query in a transaction with bounds of its own, in the same round trip. */
+  /** Runs a query in a transaction with its own bounds, in the same round trip. */
   async #queryBounded<T extends pg.QueryResultRow>(client: pg.PoolClient, query: pg.QueryConfig) {
     const { query_timeout } = query as { query_timeout?: number };
     const begun = client.query({ text: `BEGIN; ${localBounds(this.timeouts)}`, ...{ query_timeout } });
@@ -121,7 +124,7 @@ export class PostgresPool {
     return result;
   }
 
-  /** Counts the connections. While the server is away, nobody waits: calls are refused. */
+  /** Counts the connections. Nobody waits while the server is unavailable, since calls are refused. */
   counts(): ConnectionCounts {
     const { totalCount, idleCount, waitingCount } = this.#pool;
     return { used: totalCount - idleCount, idle: idleCount, waiting: waitingCount, max: this.maxConnections };
@@ -141,7 +144,7 @@ export class PostgresPool {
       idleTimeoutMillis: IDLE_TIMEOUT_MS,
       maxLifetimeSeconds: MAX_LIFETIME_S,
     });
-    // An idle connection was lost. The next call finds out whether the server was.
+    // An idle connection was lost. The next call finds out whether the server is lost too.
     pool.on("error", ignore);
     return pool;
   }
@@ -151,7 +154,7 @@ export class PostgresPool {
     this.#away = error;
     const message = `${wordsFor(error, this.address)}: nothing is read or written until it answers again`;
     this.#options.onNotice?.({ level: "error", message });
-    // Connections that survive may be to a server that is none any more.
+    // Surviving connections may lead to a server that is no longer the right one.
     const lost = this.#pool;
     this.#pool = this.#createPool();
     void lost.end();

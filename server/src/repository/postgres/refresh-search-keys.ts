@@ -23,11 +23,11 @@ export async function areSearchKeysCurrent(client: pg.Client): Promise<boolean> 
 }
 
 /**
- * Recomputes the search keys if an earlier Rollcall made them differently, or with an earlier Unicode. Runs in the
- * caller's transaction.
+ * Recomputes the search keys if they were made by an earlier Rollcall with other rules, or with an earlier Unicode.
+ * Runs in the caller's transaction.
  *
- * If e-mails become the same, the user that has the key already keeps it, else the oldest gets it. The others keep
- * their old keys. Such users exist only if they bypassed the contract, which admits only ASCII: its keys never change.
+ * If e-mails become equal, the key goes to the user that already has it, else to the oldest one. The others keep their
+ * old keys. Such users exist only if they bypassed the contract, which admits only ASCII: its keys never change.
  */
 export async function refreshSearchKeys(client: pg.Client): Promise<EqualEmails> {
   let count = 0;

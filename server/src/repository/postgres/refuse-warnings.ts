@@ -4,10 +4,10 @@ import type pg from "pg";
 const SUCCESSFUL = "00000";
 
 /**
- * Runs a query that commits, for a connection that has no others under way.
+ * Runs a query that commits, on a connection without other pending queries.
  *
- * @throws If a warning came with the answer: PostgreSQL answers COMMIT so when an operator cancels it while it waits for
- *   a synchronous standby, which then need not have the transaction.
+ * @throws If a warning came with the answer. PostgreSQL answers COMMIT with one if an operator cancels its wait for a
+ * synchronous standby, which then may lack the transaction.
  */
 export async function refuseWarnings<T>(client: pg.ClientBase, query: () => Promise<T>): Promise<T> {
   let warning: string | undefined;

@@ -2,8 +2,9 @@ import type pg from "pg";
 import { renewChangeEpoch } from "./migrations.ts";
 
 /**
- * Returns whether the log has places that this server has not come to: a dump of another one was restored. Its
- * transactions have other numbers, so that those changes would be hidden until its own reach them.
+ * Returns whether the log has places that this server has not reached yet, because a dump of another server was
+ * restored. Transactions are numbered differently there. The changes would stay hidden until this server's numbers
+ * reach theirs.
  */
 export async function areChangesAhead(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ is_ahead: boolean }>(`
@@ -16,8 +17,8 @@ export async function areChangesAhead(client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Logs all changes anew, in their order, as ones of the caller's transaction. The log has another epoch then, so that
- * watchers begin anew.
+ * Logs all changes anew, in their order, as changes of the caller's transaction. The log then has another epoch, so
+ * that watchers begin anew.
  */
 export async function renumberChanges(client: pg.Client): Promise<void> {
   await client.query(`

@@ -1,4 +1,4 @@
-/** A statement; one with a name is prepared once a connection. */
+/** A statement. If it has a name, each connection prepares it once. */
 export interface Statement {
   readonly name?: string;
   readonly text: string;
@@ -10,9 +10,9 @@ const named = (name: string, text: string): Statement => ({ name: `rollcall_${na
 export const USER_COLUMNS = 'id, email, name, created_at_ms AS "createdAtMs", updated_at_ms AS "updatedAtMs", version';
 
 /**
- * The epoch of the log, as it is at the moment: what the tables say, and where they are. A place in the log holds only for
- * one database of one system, since a dump that is restored elsewhere meets other transactions' numbers, and for one
- * timeline: a standby that is promoted, or a backup that is recovered, may lack the last commits, and gives their numbers
+ * The present epoch of the log, made from the tables and from where they are. A place in the log is valid only for one
+ * database of one system, since a dump that is restored elsewhere meets other transactions' numbers. It is also valid
+ * only for one timeline: a promoted standby, or a recovered backup, may lack the last commits, and gives their numbers
  * to others.
  */
 const CHANGE_EPOCH = `(SELECT left(md5(concat_ws('/',
@@ -25,7 +25,7 @@ const CHANGE_STATE = `${CHANGE_EPOCH} AS epoch,
 const CHANGE_COLUMNS = `change.xid::text AS xid, change.id::text AS id, user_id AS "userId", changed_at_ms AS "atMs",
   changed_by AS subject, before, after`;
 
-/** Channel of the notices that changes were committed. */
+/** Channel of the notices about committed changes. */
 export const CHANGE_CHANNEL = "rollcall_changes";
 
 export const statements = {
@@ -43,7 +43,7 @@ export const statements = {
     `SELECT ${CHANGE_STATE}, pg_snapshot_xmin(pg_current_snapshot())::text AS settled,
       pg_snapshot_xmax(pg_current_snapshot())::text AS written`,
   ),
-  // All of one snapshot: what it shows is complete below its oldest open transaction.
+  // Everything comes from one snapshot, which is complete below its oldest open transaction.
   readChanges: named(
     "read_changes",
     `
@@ -65,7 +65,8 @@ export const statements = {
       ORDER BY xid, id LIMIT 1
     ) AS change`,
   ),
-  // Sessions show 32 bits of a transaction's number. One that has none, since it has written nothing, holds nothing up.
+  // Sessions show only 32 bits of a transaction's number. A transaction that has written nothing has no number, and
+  // holds nothing up.
   openTransaction: named(
     "open_transaction",
     `
@@ -86,7 +87,7 @@ export const statements = {
     ) AS change ON true
     ORDER BY change.xid DESC, change.id DESC`,
   ),
-  // Ids count changes, but for the few of transactions that were rolled back.
+  // Ids count the changes, except for the few ids of transactions that were rolled back.
   trimChanges: named(
     "trim_changes",
     `
@@ -128,7 +129,7 @@ export const statements = {
   dropOldSlots: named("drop_old_slots", "DELETE FROM write_slots WHERE used_at < now() - interval '7 days'"),
   markSlot: named("mark_slot", "UPDATE write_slots SET token = $2, used_at = now() WHERE slot = $1 RETURNING 1"),
   readSlot: named("read_slot", "UPDATE write_slots SET used_at = now() WHERE slot = $1 RETURNING token"),
-  // In the order of their ids, so that batches of several servers can't wait for each other.
+  // In the order of their ids, so that batches of several servers can't deadlock.
   lockUsers: named(
     "lock_users",
     `SELECT ${USER_COLUMNS}, words FROM users WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`,
@@ -142,7 +143,8 @@ export const statements = {
     JOIN create_requests USING (principal, request_id)
     WHERE created_at_ms >= not_before_ms`,
   ),
-  // Both change only the version that was read, though its row is locked: no lock of another database is relied on.
+  // Both statements change only the version that was read, although its row is locked: they do not rely on the locks of
+  // every database.
   delete: named(
     "delete",
     `
@@ -156,7 +158,7 @@ export const statements = {
     )
     SELECT id FROM gone`,
   ),
-  // The index alone decides who gets an e-mail. The condition spares the batch an error if it is plainly taken.
+  // Only the index decides who gets an e-mail. The condition spares the batch an error if the e-mail is plainly taken.
   update: named(
     "update",
     `
@@ -183,7 +185,7 @@ export const statements = {
       EXISTS (SELECT FROM users WHERE users.id = new.id AND users.version = new.old_version) AS "isSame"
     FROM new`,
   ),
-  // In order, as the locks of users.
+  // In the order of their ids, like the locks of users.
   insert: named(
     "insert",
     `

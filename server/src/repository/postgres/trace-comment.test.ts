@@ -9,7 +9,10 @@ const postgres = await sharedPostgres();
 const traceOf = (digit: number) => `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b${digit}-01`;
 const user = { id: "1", email: "a@example.com", name: "A", createdAtMs: 1, updatedAtMs: 1, version: 1 };
 
-/** Returns the traces that PostgreSQL has logged since a call of this, in their order, and lines with these words. */
+/**
+ * Returns a function that returns the traces that PostgreSQL has logged since now, in order, and the logged lines with
+ * given words.
+ */
 function logFrom(): (words: string) => { traces: (string | undefined)[]; lines: string[] } {
   const before = postgres.log().length;
   return (words) => {

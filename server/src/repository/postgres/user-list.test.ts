@@ -31,7 +31,8 @@ test("a search that nobody wants any more runs no further statement", async () =
     onQuery = () => controller.abort(new Error("gone"));
     await expect(start(controller.signal)).rejects.toThrow("gone");
     onQuery = () => {};
-    // The first statement is read to its end. A second one would have begun by the time that another page is there.
+    // The first statement is read to its end. By the time that another page arrives, a second statement would have
+    // begun.
     await list.page({ limit: 1 });
     await list.page({ limit: 1 });
     expect(query).toHaveBeenCalledTimes(3);

@@ -11,13 +11,15 @@ import { USER_COLUMNS } from "./statements.ts";
 import { withTraceComment } from "./trace-comment.ts";
 
 /**
- * Most entries of one word whose users are sorted, some 4 microseconds each. If there are more, a walk by creation meets
- * them soon. In other orders a walk reads each row from another place, so that sorting pays for longer.
+ * Most entries of one word whose users are sorted, at some 4 microseconds each. With more entries, a walk by creation
+ * finds users soon. In other orders a walk reads each row from another place on disk, so sorting pays for longer.
  */
 const MAX_SORTED = { createdAt: 1_000, other: 10_000 };
-/** The same with the rarest of several words, since few of its users may have the others. */
+/** The same for the rarest of several words. It is higher, since few of its users may have the other words. */
 const MAX_INTERSECTED = 10_000;
-/** Rows of a walk. If they do not fill the page, reading all users from end to end takes less time than going on. */
+/**
+ * Rows that a walk reads. If they do not fill the page, reading all users from end to end is faster than continuing.
+ */
 const MAX_WALKED = { createdAt: 100_000, other: 5_000 };
 
 const COLUMNS = {
@@ -28,12 +30,12 @@ const COLUMNS = {
 } as const;
 
 /**
- * Reads pages of the directory, each with one statement, at one moment. A search with a rare word sorts the users who
- * have it. Otherwise the statement walks in the order asked for. If that does not fill the page soon, another one reads
- * all users, and sorts those who match.
+ * Reads pages of the directory, each by one statement, which sees one moment. A search with a rare word sorts the users
+ * who have it. Any other search walks in the requested order; if that does not fill the page soon, another statement
+ * reads all users, and sorts those that match.
  *
- * The statements have no names: with a name the server would soon plan them without their values, and then can't know
- * that a page is short or a word is rare.
+ * The statements have no names: the server would soon plan named ones without their values, and then can't know that a
+ * page is short or a word is rare.
  */
 export class PostgresUserList {
   readonly #pool: PostgresPool;
@@ -41,7 +43,7 @@ export class PostgresUserList {
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
-    // Slow searches leave half of the connections to others.
+    // Leaves half of the connections to others while searches are slow.
     this.#searches = new Permits(Math.min(MAX_SEARCHES_AT_ONCE, Math.floor(pool.maxConnections / 2)));
   }
 
@@ -88,7 +90,7 @@ export class PostgresUserList {
       const entries = query.entries(words[0] ?? "", limit + 1);
       const text = `SELECT count(*) AS entries, count(DISTINCT user_id) AS count FROM (${entries}) AS entries`;
       const [found = { entries: 0, count: 0 }] = await this.#read<Count & { entries: number }>(query, text, signal);
-      // Otherwise, users have several words with this start.
+      // If not, many entries belong to users that have several words with this start.
       if (found.entries <= limit || found.count >= limit) return Math.min(found.count, limit);
     }
     const rarest = await this.#rarest(words, MAX_INTERSECTED, signal);
@@ -102,7 +104,7 @@ export class PostgresUserList {
     return (await this.#read<Count>(query, text, signal))[0]?.count ?? 0;
   }
 
-  /** Returns the word with the fewest entries, or undefined if each has more than `most`. */
+  /** Returns the word with the fewest entries; undefined if each has more than `most`. */
   async #rarest(words: readonly string[], most: number, signal?: AbortSignal): Promise<string | undefined> {
     const query = new Query();
     const counts = words.map((word) => `(SELECT count(*) FROM (${query.entries(word, most + 1)}) AS entries)`);
@@ -120,7 +122,10 @@ export class PostgresUserList {
     return this.#pool.query<T>(withTraceComment({ text }, queryTrace()), query.values);
   }
 
-  /** Runs a search when few others do. Whoever gives up leaves at once; only the statement that runs is read to its end. */
+  /**
+   * Runs a search when few others run. A caller that gives up returns immediately; only a statement that already runs
+   * is read to its end.
+   */
   async #search<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     await this.#searches.acquire(signal);
     return whileWanted(
@@ -148,19 +153,19 @@ class Query {
     return `$${this.values.push(value)}`;
   }
 
-  /** Condition that a user lies behind a place. */
+  /** Adds the condition that a user comes after a place. */
   behind({ by, descending }: UserOrder, after: Cursor | undefined): string {
     if (!after) return "true";
     const { name, type } = COLUMNS[by];
     return `(${name}, id) ${descending ? "<" : ">"} (${this.add(after.value)}::${type}, ${this.add(after.id)})`;
   }
 
-  /** Condition that a user has words with all starts. The column has each word behind a space. */
+  /** Adds the condition that a user has words with all starts. The column has a space before each word. */
   haveAll(starts: readonly string[]): string {
     return starts.map((start) => `strpos(words, ${this.add(` ${start}`)}) > 0`).join(" AND ");
   }
 
-  /** Selects the users of the words with a start. A user can have several such words. */
+  /** Selects the users of words with this start. A user can have several such words. */
   entries(start: string, limit?: number): string {
     const range = rangeOf(start);
     const upTo = range.end === undefined ? "" : `AND word < ${this.add(range.end)}`;
@@ -169,14 +174,14 @@ class Query {
   }
 }
 
-/** @param useIndex Whether the order may come from an index. Without, users are sorted. */
+/** @param useIndex Whether the order may come from an index. If not, users are sorted. */
 function by({ by, descending }: UserOrder, useIndex = true): string {
   const direction = descending ? "DESC" : "ASC";
   const { name, unindexed } = COLUMNS[by];
   return `ORDER BY ${useIndex ? name : unindexed} ${direction}, id ${direction}`;
 }
 
-/** Rejects as soon as the signal is aborted. The statement goes on, and nobody waits for it. */
+/** Rejects as soon as the signal is aborted. The statement continues, but nobody waits for it. */
 function whileWanted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   return signal ? abortable(work, signal) : work;
 }

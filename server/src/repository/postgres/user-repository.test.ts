@@ -8,7 +8,7 @@ import { openPostgresUserRepository } from "./user-repository.ts";
 
 const postgres = await sharedPostgres();
 
-/** A busy machine may keep a call waiting for longer than the second that is the default. */
+/** The default of a second may be too short for calls on a busy machine. */
 async function open(url: string, timeoutMs = 60_000, maxConnections?: number) {
   const users = await openPostgresUserRepository({ address: addressOf(url), timeoutMs, maxConnections });
   return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });

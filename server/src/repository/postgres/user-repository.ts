@@ -99,7 +99,7 @@ class PostgresUserRepository implements UserRepository {
     try {
       await this.#writeCheck.run();
     } catch (error) {
-      // The write may have failed because the server went away. That error says more.
+      // The write may have failed because the server went away; in that case this throws a better error.
       this.#pool.assertUsable();
       throw error;
     }

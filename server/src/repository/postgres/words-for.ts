@@ -1,13 +1,13 @@
 import type { PostgresAddress } from "./connection.ts";
 import { codeOf } from "./errors.ts";
 
-/** Returns what to call a database in a message: never with its password. */
+/** Returns the name of a database for a message, without its password. */
 export function nameOf({ host, port, database }: PostgresAddress): string {
   const place = host.startsWith("/") ? host : `${host.includes(":") ? `[${host}]` : host}:${port}`;
   return `PostgreSQL database ${JSON.stringify(database)} at ${place}`;
 }
 
-/** Says what is wrong with a database, and what to do about it. Without an error, returns its name alone. */
+/** Returns in words what is wrong with a database, and what to do about it. Without an error, returns only its name. */
 export function wordsFor(error: unknown, address: PostgresAddress): string {
   const name = nameOf(address);
   return error === undefined ? name : `${name} ${reason(error, address)}`;

@@ -16,7 +16,7 @@ test("a version that changes between the read and the write is never overwritten
   let afterRead = "";
   const send: Send = async <T extends object>({ text }: { text: string }, values: readonly unknown[] = []) => {
     const { rows } = await client.query<T>(text, [...values]);
-    // As on a database whose locks do not hold. A lock of PostgreSQL keeps everybody else out.
+    // Simulates a database whose locks do not hold; PostgreSQL's would keep this statement out.
     if (text === statements.lockUsers.text) await client.query(afterRead);
     return rows;
   };

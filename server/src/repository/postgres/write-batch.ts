@@ -9,7 +9,7 @@ import type { Statement } from "./statements.ts";
 import { statements } from "./statements.ts";
 import type { Outcome, Write } from "./write.ts";
 
-/** Forgotten create requests that each create removes: more than it adds, so that they can't pile up. */
+/** Expired create requests that each create removes. It removes more than it adds, so that they can't pile up. */
 const PURGED_WITH_EACH_CREATE = 4;
 
 /** Another transaction was in the way. This one has to be rolled back, and can be run again. */
@@ -17,7 +17,7 @@ export class RacedError extends Error {}
 
 const MOVED = "a locked user was changed elsewhere";
 
-/** Sends a statement at once, without waiting for those before it. */
+/** Sends a statement immediately, without waiting for the results of earlier ones. */
 export type Send = <T extends object>(statement: Statement, values?: readonly unknown[]) => Promise<T[]>;
 
 type Insert = Extract<Write, { kind: "insert" }>;
@@ -34,11 +34,11 @@ interface Target {
 }
 
 /**
- * Runs writes in the transaction that is open, in three round trips at most. No statement fails because of what a
- * caller asked for, so a refused write leaves the others alone.
+ * Runs writes in the open transaction, in three round trips at most. No statement fails because of a caller's request,
+ * so a refused write does not affect the others.
  *
- * @returns The outcomes in the order of the writes, to be told once the transaction is committed.
- * @throws RacedError, or an error of PostgreSQL: nothing is to be committed then.
+ * @returns The outcomes in the order of the writes, to be reported once the transaction is committed.
+ * @throws RacedError, or an error of PostgreSQL. Nothing may then be committed.
  */
 export async function runWrites(send: Send, writes: readonly Write[], first: Promise<unknown>[]): Promise<Outcome[]> {
   const ids = possibleIds(writes.flatMap((write) => (write.kind === "insert" ? [] : [write.id])));
@@ -58,7 +58,8 @@ export async function runWrites(send: Send, writes: readonly Write[], first: Pro
     update(send, targets),
     insertAll(send, pending),
   ]);
-  // A rival may have committed the same request since the first look. Its e-mail is taken then, by the same user.
+  // Another server may have committed the same request since the first look-up. If so, its e-mail is now taken by the
+  // same user.
   const [rivals] = await Promise.all([
     findRequests(
       send,
@@ -92,7 +93,7 @@ function settle(act: () => User | undefined): Outcome {
   }
 }
 
-/** Changes or deletes a user in memory; its row is locked. */
+/** Changes or deletes a user in memory, while its row is locked. */
 function change(targets: ReadonlyMap<string, Target>, write: Exclude<Write, Insert>, made: Change[]): Outcome {
   return settle(() => {
     const { id, expectedVersion } = write;
@@ -112,7 +113,7 @@ function changed(user: User, change: Extract<Write, { kind: "update" }>["change"
     email: change.email ?? user.email,
     name: change.name ?? user.name,
     createdAtMs: user.createdAtMs,
-    // A clock that was set back never makes a user older than itself.
+    // Even if the clock was set back, a user's time of change must not decrease.
     updatedAtMs: Math.max(change.updatedAtMs, user.updatedAtMs),
     version: user.version + 1,
   };
@@ -131,7 +132,7 @@ async function log(send: Send, changes: readonly Change[]): Promise<void> {
   ]);
 }
 
-/** Leaves out what a row has beside its user. */
+/** Returns only the fields of the user, without the other columns of its row. */
 function toPlain({ id, email, name, createdAtMs, updatedAtMs, version }: User): User {
   return { id, email, name, createdAtMs, updatedAtMs, version };
 }
@@ -160,7 +161,7 @@ async function remove(send: Send, targets: ReadonlyMap<string, Target>): Promise
   if (rows.length < gone.length) throw new RacedError(MOVED);
 }
 
-/** Updates the users that changed. Returns the ids of those whose new e-mail others have. */
+/** Updates the changed users. Returns the ids of those whose new e-mail is taken. */
 async function update(send: Send, targets: ReadonlyMap<string, Target>): Promise<ReadonlySet<string>> {
   const changes = [...targets.values()].flatMap(({ stored, current }) =>
     current && current !== stored ? [{ stored, current, words: toWordsText(wordsOfUser(current)) }] : [],

@@ -6,15 +6,15 @@ import type { PostgresPool } from "./pool.ts";
 import { refuseWarnings } from "./refuse-warnings.ts";
 import { statements } from "./statements.ts";
 
-/** Time between two attempts to find out what became of a commit. */
+/** Time between two attempts to find out the outcome of a commit, in milliseconds. */
 const RETRY_MS = 50;
 
 /**
- * Row of this process in `write_slots`, which each of its transactions marks with a token of its own. If the answer to
- * a COMMIT is lost, the row says whether the transaction is there.
+ * Row of this process in `write_slots`. Each of its transactions marks the row with a token of its own. If the answer
+ * to a COMMIT is lost, the row shows whether the transaction was committed.
  *
- * `pg_xact_status` alone can't: the number of a transaction that a crash took along is given out again, and then it is
- * another's fate that it tells.
+ * `pg_xact_status` alone is not enough: the number of a transaction that was lost in a crash is used again, and the
+ * function then reports the outcome of the other transaction.
  */
 export class WriteSlot {
   readonly #pool: PostgresPool;
@@ -24,7 +24,10 @@ export class WriteSlot {
     this.#pool = pool;
   }
 
-  /** Returns the row's key; creates the row first, if there is none, so that transactions wait for each other at it. */
+  /**
+   * Returns the row's key. If there is no row, creates it first; otherwise transactions could not wait for each other
+   * at it.
+   */
   async id(): Promise<string> {
     if (this.#id === undefined) {
       const id = randomUUID();
@@ -35,17 +38,17 @@ export class WriteSlot {
     return this.#id;
   }
 
-  /** Leaves the row to whatever may still come to it. */
+  /** Gives up the row, since a transaction with an unknown outcome may still change it. The next one gets a new row. */
   abandon(): void {
     this.#id = undefined;
   }
 
   /**
    * Finds out on a new connection whether the transaction with this token was committed. The statement waits for the
-   * transaction's end, since that holds the row. It changes the row, so that its own commit, and with it the earlier
-   * one, reach a synchronous standby before anybody is told.
+   * end of that transaction, which holds a lock on the row. It changes the row, so that its own commit, and with it the
+   * earlier one, reach a synchronous standby before anybody gets an answer.
    *
-   * @returns undefined if that can't be found out until the deadline, by `performance.now()`.
+   * @returns undefined if it can't be found out until the deadline, by `performance.now()`.
    */
   async hasCommitted(token: string, deadlineMs: number): Promise<boolean | undefined> {
     const { address, timeouts } = this.#pool;
@@ -60,7 +63,7 @@ export class WriteSlot {
           void client.end();
         }
       } catch (error) {
-        // A standby, or a server that starts, may take writes soon.
+        // A standby, or a server that is starting, may soon accept writes.
         if (isRefusal(error) && msUntil(deadlineMs) < 2 * RETRY_MS) return undefined;
         await delay(Math.min(RETRY_MS, msUntil(deadlineMs)));
       }

@@ -27,10 +27,10 @@ export type Write =
 /** How a write of a committed transaction went. */
 export type Outcome = { readonly value: User | undefined } | { readonly error: unknown };
 
-/** Something that two transactions at the same time would wait for each other at. */
+/** Something that two concurrent transactions would block each other at. */
 export interface Claim {
   readonly key: string;
-  /** Whether no other write of the same transaction may have it either. */
+  /** Whether it excludes other writes of the same transaction too. */
   readonly isExclusive: boolean;
 }
 
