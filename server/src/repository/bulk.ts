@@ -1,6 +1,6 @@
 import type { User } from "../domain/user.ts";
 
-/** Rows that are read or written at once. */
+/** Rows that are read or written at a time. */
 export const BULK_ROWS = 1_000;
 
 /** A user as it is stored. */
@@ -9,22 +9,22 @@ export interface StoredUser extends User {
   readonly emailKey: string;
 }
 
-/** A create request that is remembered, so that its repetition is one (AIP-155). */
+/** A create request that is remembered, so that a repetition is recognised (AIP-155). */
 export interface StoredRequest {
   readonly principal: string;
   readonly requestId: string;
   readonly requestHash: string;
-  /** User that it created, as JSON. */
+  /** The user that it created, as JSON. */
   readonly response: string;
   readonly createdAtMs: number;
 }
 
-/** A change as the log keeps it, without its place: a place is one of its database alone. */
+/** A change as the log keeps it, without its place: places are valid in one database only. */
 export interface StoredChange {
   readonly userId: string;
   readonly changedAtMs: number;
   readonly changedBy: string;
-  /** User before and after it, as JSON; null for one that was created or deleted. */
+  /** User before and after the change, as JSON; null for one that was created or deleted. */
   readonly before: string | null;
   readonly after: string | null;
 }
@@ -35,32 +35,32 @@ export interface BulkCounts {
   readonly changes: number;
 }
 
-/** Reads a whole directory as it is at one moment, whoever writes to it meanwhile. */
+/** Reads a whole directory as it is at one moment, even while others write to it. */
 export interface BulkReader extends AsyncDisposable {
   counts(): Promise<BulkCounts>;
   pageTokenKey(): Promise<Uint8Array>;
-  /** Yields all users by creation time and id, up to {@link BULK_ROWS} at once. */
+  /** Yields all users by creation time and id, up to {@link BULK_ROWS} at a time. */
   users(): AsyncIterable<readonly StoredUser[]>;
-  /** Yields all create requests by principal and request id, in the order of their bytes, as many at once. */
+  /** Yields all create requests by principal and request id, in byte order, in blocks of the same size. */
   requests(): AsyncIterable<readonly StoredRequest[]>;
-  /** Yields all changes in their order, as many at once. */
+  /** Yields all changes in their order, in blocks of the same size. */
   changes(): AsyncIterable<readonly StoredChange[]>;
 }
 
 /**
- * Fills an empty directory in one transaction, and reads back what that has written. Without a commit, disposal leaves
- * the directory as it was.
+ * Fills an empty directory in one transaction, and reads back the written rows. Without a commit, disposal leaves the
+ * directory as it was.
  */
 export interface BulkWriter extends BulkReader {
   /** Adds users with their ids, times and versions. */
   addUsers(users: readonly StoredUser[]): Promise<void>;
   addRequests(requests: readonly StoredRequest[]): Promise<void>;
-  /** Adds changes behind those that are there, in their order. */
+  /** Adds changes after the existing ones, in their order. */
   addChanges(changes: readonly StoredChange[]): Promise<void>;
   setPageTokenKey(key: Uint8Array): Promise<void>;
   /**
-   * Resolves once everything is durable. The log of changes has another epoch then, since its places are others: whoever
-   * watched either directory begins anew.
+   * Resolves once everything is durable. The log of changes then has another epoch, since its places are different:
+   * watchers of either directory begin anew.
    */
   commit(): Promise<void>;
 }

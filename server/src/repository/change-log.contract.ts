@@ -16,7 +16,7 @@ export async function readLog({ changes }: UserRepository, after: ChangePlace, l
   }
 }
 
-/** The part of the contract that is about the log of changes. */
+/** Tests the part of the contract that concerns the log of changes. */
 export function describeChangeLog(open: () => Promise<UserRepository & AsyncDisposable>): void {
   const ada: Author = { subject: "ada", atMs: 1_000 };
 
@@ -139,7 +139,7 @@ export function describeChangeLog(open: () => Promise<UserRepository & AsyncDisp
     expect(await trim(0, 5)).toBe(2);
     expect(await keptBehind()).toBe(places[5]);
     expect((await readLog(users, places[5] ?? "")).map(({ place }) => place)).toEqual(places.slice(6));
-    // The last change is the user's removal: a reader ahead of it has missed it, though the log is empty.
+    // The last change is the user's removal: a reader before it has missed it, though the log is empty.
     expect(await trim(11, 100)).toBe(5);
     expect(await keptBehind()).toBe(places[10]);
     const page = await users.changes.read({ after: places[9] ?? "", limit: 10 });

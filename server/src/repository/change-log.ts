@@ -1,29 +1,32 @@
 import type { ChangePlace, LoggedChange } from "../domain/logged-change.ts";
 
-/** Where the log stands at one moment. */
+/** State of the log at one moment. */
 export interface ChangeLogState {
-  /** Random text that no other database has. It changes when the order of changes breaks off, as with a restored backup. */
+  /**
+   * Random text that no other database has. It changes when the order of changes is interrupted, as by a restored
+   * backup.
+   */
   readonly epoch: string;
-  /** Changes behind this place are kept. Those up to it may have been trimmed. */
+  /** Changes after this place are kept. Those up to it may have been trimmed. */
   readonly keptBehind: ChangePlace;
 }
 
 export interface ChangeLogHead extends ChangeLogState {
-  /** Place to begin at for changes from now on. Every change that is not committed yet will have a place behind it. */
+  /** Place from which to follow new changes. Every change that is not committed yet will have a later place. */
   readonly settled: ChangePlace;
-  /** Every change that was committed before the call has a place up to this one. */
+  /** Last place of the changes that were committed before the call; all of them are at or before it. */
   readonly written: ChangePlace;
 }
 
 export interface ChangePage extends ChangeLogState {
-  /** In their order. Void if `keptBehind` is behind the place that was asked for. */
+  /** In their order. Invalid if `keptBehind` is after the requested place. */
   readonly changes: readonly LoggedChange[];
   /** Place up to which the log was read. */
   readonly place: ChangePlace;
 }
 
 export interface ReadOptions {
-  /** Place of this database to read behind. */
+  /** Place of this database; changes after it are read. */
   readonly after: ChangePlace;
   readonly limit: number;
 }
@@ -35,7 +38,7 @@ export interface ChangeHistory extends ChangeLogState {
 
 export interface HistoryOptions {
   readonly userId: string;
-  /** Place to read ahead of; undefined begins with the latest change. */
+  /** Place before which changes are read; undefined begins with the latest change. */
   readonly before?: ChangePlace | undefined;
   readonly limit: number;
 }
@@ -43,21 +46,21 @@ export interface HistoryOptions {
 export interface TrimOptions {
   /** Changes from before this time are removed. */
   readonly notBeforeMs: number;
-  /** Greatest number of changes that are kept. */
+  /** Most changes that are kept. */
   readonly maxCount: number;
-  /** Most changes that are removed at once. */
+  /** Most changes that are removed in one call. */
   readonly limit: number;
 }
 
-/** A transaction that holds up all changes of later ones: until it ends, it may add some ahead of them. */
+/** A transaction that holds up the changes of all later ones: until it ends, it may add changes before theirs. */
 export interface OpenTransaction {
   /** Its number in the database. */
   readonly id: string;
-  /** Process of the database's server that runs it; undefined for one that was prepared. */
+  /** Server process that runs it; undefined for a prepared transaction. */
   readonly pid: number | undefined;
-  /** Name that the program gave its connection, or by which the transaction was prepared. */
+  /** Name that the program gave its connection, or that the transaction was prepared with. */
   readonly name: string;
-  /** Undefined where the database does not tell, since it is another user's. */
+  /** Undefined where the database does not show it, since the transaction is another user's. */
   readonly ageMs: number | undefined;
 }
 
@@ -69,28 +72,28 @@ export interface UnreadChanges {
 }
 
 /**
- * All changes of users, each written in the transaction that made it. All promises reject with {@link
+ * All changes of users. Each is written in the transaction that makes it. All promises reject with {@link
  * DatabaseUnavailableError} while the database can't be used.
  */
 export interface ChangeLog {
-  /** Time between two looks for changes that nobody has reported, in milliseconds. */
+  /** Interval at which to look for changes that were not reported, in milliseconds. */
   readonly pollIntervalMs: number;
   head(): Promise<ChangeLogHead>;
-  /** Returns the changes behind a place. Whatever commits later has a place behind the page's. */
+  /** Returns the changes after a place. Any later commit has a place after the page's. */
   read(options: ReadOptions): Promise<ChangePage>;
   /**
-   * Returns what is known of committed changes behind a place, or undefined if there are none.
+   * Returns facts about committed changes after a place; undefined if there are none.
    *
    * @param after Undefined for the place up to which changes can be read.
    */
   unread(after: ChangePlace | undefined): Promise<UnreadChanges | undefined>;
   /** Returns changes of one user. */
   history(options: HistoryOptions): Promise<ChangeHistory>;
-  /** Removes the oldest changes that need not be kept. Returns how many. */
+  /** Removes the oldest changes that need not be kept. Returns their number. */
   trim(options: TrimOptions): Promise<number>;
   /**
-   * Calls back soon after changes were committed. That is a hint alone: changes of other processes, and those while the
-   * database was away, may come without one.
+   * Calls back soon after changes were committed. The call is only a hint: changes of other processes, and those made
+   * while the database was unavailable, may come without one.
    *
    * @returns A function that ends the calls.
    */

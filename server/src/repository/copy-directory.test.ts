@@ -42,12 +42,12 @@ test("a row that is written differently undoes the copy", async () => {
   {
     await using writer = openSqliteBulkWriter(path);
     const addUsers = writer.addUsers.bind(writer);
-    // A fault of a database, as one that rounds a time.
+    // Simulates a fault of a database, such as one that rounds times.
     writer.addUsers = (rows) => addUsers(rows.map((user) => ({ ...user, updatedAtMs: user.id === "id77" ? 8 : 7 })));
     await expect(copyDirectory(reader, writer, options())).rejects.toThrow("differ from the source's");
   }
   expect(await countAt(path)).toBe(0);
-  // The control.
+  // The control: without the fault, the copy succeeds.
   await using writer = openSqliteBulkWriter(path);
   expect(await copyDirectory(reader, writer, options())).toMatchObject({ users: users.length, requests: 0 });
 });
@@ -102,6 +102,6 @@ test("a copy reads one state, though users are added meanwhile", async () => {
     await other.commit();
   };
   expect((await copyDirectory(reader, writer, options({ onProgress }))).users).toBe(users.length);
-  // The control: they are there.
+  // The control: the changes are there.
   await expect.poll(() => countAt(from)).toBe(users.length + 3);
 });

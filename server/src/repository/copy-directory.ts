@@ -7,11 +7,11 @@ export class CopyError extends Error {
 }
 
 export interface CopyOptions {
-  /** Aborted to stop; the target stays empty then. */
+  /** Aborted to stop; the target then stays empty. */
   readonly signal: AbortSignal;
   /** Called as rows are written. */
   onProgress(doneRows: number, totalRows: number): void;
-  /** Called when all is written, before it is read back. */
+  /** Called when everything is written, before it is read back. */
   onCheck(): void;
 }
 
@@ -21,8 +21,9 @@ export interface CopiedDirectory extends BulkCounts {
 }
 
 /**
- * Copies a directory into an empty one: users with their ids, times and versions, create requests, the log of changes, and
- * the key of page tokens. Reads the rows back, compares them with the source's, and only then commits: the target has all, or nothing.
+ * Copies a directory into an empty one: users with their ids, times and versions, create requests, the log of changes,
+ * and the key of page tokens. Reads the rows back, compares them with the source's, and only then commits. The target
+ * thus has everything or nothing.
  *
  * @throws CopyError when the target is not empty, or differs from the source.
  */
@@ -54,7 +55,7 @@ export async function copyDirectory(from: BulkReader, to: BulkWriter, options: C
   return source;
 }
 
-/** Says how many rows there are, such as "4 users, 5 request ids and 6 changes". */
+/** Returns the numbers of rows in words, such as "4 users, 5 request ids and 6 changes". */
 export function describeRows({ users, requests, changes }: BulkCounts): string {
   const [all, ids, log] = [users, requests, changes].map((count) => count.toLocaleString("en"));
   return `${all} users, ${ids} request ids and ${log} changes`;

@@ -1,6 +1,6 @@
 import type { EqualEmails } from "./search-keys.ts";
 
-/** A database can't be opened. The message says which one, the reason and what to do, without any password. */
+/** A database can't be opened. The message names the database, the reason and the remedy, but no password. */
 export class DatabaseOpenError extends Error {
   override name = "DatabaseOpenError";
 }
@@ -11,10 +11,10 @@ export interface DatabaseNotice {
   readonly message: string;
 }
 
-/** Listeners for what an operator should know about the database. */
+/** Listeners for events of the database that concern an operator. */
 export interface OpenNotices {
-  /** Called when users keep an old key of their e-mail, because older users' e-mails have become equal to theirs. */
+  /** Called when older users' e-mails have become equal, so that some users keep an old key for theirs. */
   onEqualEmails?: ((emails: EqualEmails) => void) | undefined;
-  /** Called when the database is lost, damaged or well again, and about risks to it. */
+  /** Called when the database is lost, damaged or usable again, and about risks to it. */
   onNotice?: ((notice: DatabaseNotice) => void) | undefined;
 }

@@ -4,10 +4,10 @@ import { BY_CREATION, type Cursor, placeOf } from "../domain/user-order.ts";
 import { newUser } from "./new-user.contract.ts";
 import type { EncodeUser, UserRepository } from "./user-repository.ts";
 
-/** Encodes for tests: a user a line. */
+/** Encodes a user as one line, for tests. */
 export const encodeLine: EncodeUser = (user) => Buffer.from(`${JSON.stringify(user)}\n`);
 
-/** Reads a page of encoded users. Returns undefined from a repository without them. */
+/** Reads a page of encoded users. Returns undefined from a repository that has none. */
 export async function listEncoded(
   repository: UserRepository,
   {
@@ -24,7 +24,7 @@ export async function listEncoded(
   return page && { users: lines.map((line) => JSON.parse(line) as User), next: page.next };
 }
 
-/** The part of the contract that repositories with encoded lists keep: they are the ordinary ones, whatever happens. */
+/** Tests the part of the contract about encoded lists: they always equal the ordinary ones. */
 export function describeEncodedList(open: () => Promise<UserRepository & AsyncDisposable>): void {
   /** Compares all pages of this size with the ordinary list. */
   async function expectSamePages(users: UserRepository, limit: number): Promise<void> {
@@ -44,7 +44,7 @@ export function describeEncodedList(open: () => Promise<UserRepository & AsyncDi
     await expectSamePages(users, 3);
     const all: User[] = [];
     for (let i = 0; i < 300; i++) {
-      // Several users share each moment. Some are larger than others by far.
+      // Several users share each time of creation. Some users are far larger than others.
       const name = i % 50 === 7 ? "é".repeat(5_000) : `Name ${i}`;
       all.push(await users.insert(newUser({ name, createdAtMs: 1_000 + (i >> 2) })));
     }

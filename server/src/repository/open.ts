@@ -7,7 +7,7 @@ import { openSqliteBulkReader, openSqliteBulkWriter } from "./sqlite/bulk.ts";
 import { openSqliteUserRepository } from "./sqlite/user-repository.ts";
 import type { UserRepository } from "./user-repository.ts";
 
-/** Where a database is, as DATABASE_URL says. */
+/** Address of a database, from DATABASE_URL. */
 export type DatabaseAddress =
   | { readonly kind: "sqlite"; readonly path: string }
   | ({ readonly kind: "postgres" } & PostgresAddress);

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../domain/errors.ts";
 import type { User } from "../domain/user.ts";
 import type { IdempotencyKey } from "./user-repository.ts";
 
-/** Record that is kept of a create request. */
+/** Stored record of a create request. */
 export interface RememberedRequest {
   readonly requestHash: string;
   /** The user that it created, as JSON. */

@@ -27,13 +27,16 @@ export async function walk(
   }
 }
 
-/** Inserts users of whom `matching` have a word with p…, alternately in name and e-mail, spread among as many others. */
+/**
+ * Inserts users. `matching` of them have a word with p…, alternately in name and e-mail; they are spread among as many
+ * others.
+ */
 export async function insertMany(users: UserRepository, matching: number): Promise<User[]> {
   const all = await Promise.all(
     Array.from({ length: matching * 2 }, (_, index) => {
       const isMatching = index % 2 === 0;
       const email = `${isMatching && index % 4 === 0 ? "p" : "x"}${index}@example.com`;
-      // Several users share each moment.
+      // Several users share each time of creation.
       const createdAtMs = 1_000 + (index >> 2);
       return users.insert(newUser({ email, name: isMatching && index % 4 ? `P${index}` : "X", createdAtMs }));
     }),
@@ -41,7 +44,7 @@ export async function insertMany(users: UserRepository, matching: number): Promi
   return all.filter((_, index) => index % 2 === 0);
 }
 
-/** The part of the contract that is about lists. */
+/** Tests the part of the contract that concerns lists. */
 export function describeUserList(open: () => Promise<UserRepository & AsyncDisposable>): void {
   test("lists by creation time and id, and continues after any place", async () => {
     await using users = await open();
@@ -54,7 +57,7 @@ export function describeUserList(open: () => Promise<UserRepository & AsyncDispo
 
   test("lists in every order, forwards and backwards, with the id between equals", async () => {
     await using users = await open();
-    // By code points, not by UTF-16 units: U+10000 is behind U+FFFD. Case does not count.
+    // By code points, not by UTF-16 units: U+10000 comes after U+FFFD. Case does not count.
     const names = ["ada", "Ada", "ADA", "Zoe", "Éva", "zoe", "\u{FFFD}", "\u{10000}", "bob", "Bob B", "bob-b", "Ωμ"];
     for (const [index, name] of names.entries()) {
       const email = `${String.fromCodePoint(0x7a - (index % 5))}${index}@EXAMPLE.com`;

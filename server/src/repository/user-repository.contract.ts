@@ -7,7 +7,7 @@ import { describeUserList } from "./user-list.contract.ts";
 import type { IdempotencyKey, UserRepository } from "./user-repository.ts";
 import { describeUserSearch } from "./user-search.contract.ts";
 
-/** Describes what every repository must do. Each one's test runs this with its own way to open an empty one. */
+/** Tests the rules that every repository must keep. The test of each one passes a function that opens an empty one. */
 export function describeUserRepository(name: string, open: () => Promise<UserRepository & AsyncDisposable>): void {
   const keyOf = (fields: Partial<IdempotencyKey> = {}): IdempotencyKey => ({
     principal: "ada",
@@ -90,7 +90,7 @@ export function describeUserRepository(name: string, open: () => Promise<UserRep
       await expect(users.delete(user.id, 1)).rejects.toThrow(StaleUserError);
       await expect(users.update("nobody", { updatedAtMs: 1 }, 1)).rejects.toThrow(UserNotFoundError);
       expect(await users.find(user.id)).toEqual(second);
-      // A clock that was set back never makes a user older than itself.
+      // Even if the clock was set back, a user's time of change must not decrease.
       expect(await users.update(user.id, { updatedAtMs: 1 })).toMatchObject({ updatedAtMs: 1_000_000, version: 3 });
     });
 

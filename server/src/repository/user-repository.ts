@@ -4,10 +4,10 @@ import type { Cursor, UserOrder } from "../domain/user-order.ts";
 import type { ChangeLog } from "./change-log.ts";
 import type { RepositoryStats } from "./stats.ts";
 
-/** Result that is there, or a promise of it. */
+/** Result that is available now, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
 
-/** Users that a list or a count is about. */
+/** Users that a list or a count selects. */
 export interface Selection {
   /** Search keys, at most 16; each must be the start of one of the user's words. Default none, for all users. */
   readonly words?: readonly string[] | undefined;
@@ -18,28 +18,28 @@ export interface Selection {
 export interface ListOptions extends Selection {
   /** Default: by creation. */
   readonly order?: UserOrder | undefined;
-  /** Place in this order to start behind; undefined starts at the beginning. */
+  /** Place in this order to start after; undefined starts at the beginning. */
   readonly after?: Cursor | undefined;
   readonly limit: number;
 }
 
 export interface CountOptions extends Selection {
-  /** Greatest count that is wanted. */
+  /** Number at which counting may stop. */
   readonly limit: number;
 }
 
 /** Encodes a user for an answer. The same user has the same encoding each time. */
 export type EncodeUser = (user: User) => Uint8Array;
 
-/** Buffer that bytes are added to. */
+/** Buffer that bytes are appended to. */
 export interface ByteTarget {
   append(bytes: Uint8Array): void;
 }
 
 export interface EncodedListOptions extends Pick<ListOptions, "after" | "limit" | "signal"> {
-  /** The same function for all calls, so that what it has made can be kept. */
+  /** The same function for all calls, so that its results can be kept. */
   readonly encode: EncodeUser;
-  /** Gets the encodings, one behind the other. */
+  /** Receives the encodings, one after the other. */
   readonly target: ByteTarget;
 }
 
@@ -48,7 +48,7 @@ export interface EncodedList {
   readonly next: Cursor | undefined;
 }
 
-/** Properties by which two create requests are the same one (AIP-155). */
+/** Properties that identify a repeated create request (AIP-155). */
 export interface IdempotencyKey {
   readonly principal: string;
   readonly requestId: string;
@@ -62,41 +62,41 @@ export interface UserChange extends Partial<UserFields> {
   readonly updatedAtMs: number;
 }
 
-/** Returns the author of a write that nobody signed in has made. */
+/** Returns the author of a write that was made without signing in. */
 export function nobody(atMs: number): Author {
   return { subject: "", atMs };
 }
 
 /**
  * Storage of users. A promise of a write resolves only when the write is durable. All promises reject with {@link
- * DatabaseUnavailableError} while the database can't be used. The author of a write is by default nobody, at the time of
- * the write.
+ * DatabaseUnavailableError} while the database can't be used. By default the author of a write is nobody, at the time
+ * of the write.
  */
 export interface UserRepository {
   readonly stats?: RepositoryStats;
   /** Log of all writes that have changed something. */
   readonly changes: ChangeLog;
-  /** May answer at once: a read of a database in the process need not wait for a turn. */
+  /** May return the result directly: a database in the process can be read without waiting for a turn. */
   find(id: string): Awaitable<User | undefined>;
   /** Returns the users of these ids, in the order of the ids, with undefined for each that does not exist. */
   findMany(ids: readonly string[]): Promise<(User | undefined)[]>;
   /**
-   * Returns users in the order asked for: all that exist, match and keep their place throughout the search, and none that
-   * never did. A place in the order of creation never changes. Gives the event loop to others meanwhile.
+   * Returns users in the requested order: all that exist, match and keep their place throughout the search, and none
+   * that never did. A place in the order of creation never changes. Yields to the event loop meanwhile.
    *
    * @throws The signal's reason, soon after its abort.
    */
   list(options: ListOptions): Promise<User[]>;
   /**
-   * Appends the first users behind a place in the order of creation, as {@link list} would return them without words, in
-   * their encodings. For a repository that can do so faster than user by user; resolves to undefined when it can't at the
-   * moment.
+   * Appends the first users after a place in the order of creation, encoded; they are those that {@link list} would
+   * return without words. Only repositories that can do this faster than user by user have it. Resolves to undefined if
+   * it is not possible at the moment.
    *
    * @throws The signal's reason, soon after its abort.
    */
   listEncoded?(options: EncodedListOptions): Promise<EncodedList | undefined>;
   /**
-   * Returns how many users match, or the limit if more do. Gives the event loop to others meanwhile.
+   * Returns how many users match, or the limit if more do. Yields to the event loop meanwhile.
    *
    * @throws The signal's reason, soon after its abort.
    */
@@ -124,11 +124,11 @@ export interface UserRepository {
   /** Returns 32 random bytes, made once and kept with the data. */
   pageTokenKey(): Promise<Uint8Array>;
   /**
-   * Rejects when the database can't be used. May be called as often as needed: its cost arises once a second at most.
+   * Rejects when the database can't be used. May be called as often as needed: it does its work once a second at most.
    *
    * @throws DatabaseUnwritableError while the database can be read, but writes fail.
    */
   ping(): Promise<void>;
-  /** Finishes the writes under way, then closes the database. */
+  /** Finishes the pending writes, then closes the database. */
   close(): Promise<void>;
 }

@@ -5,9 +5,9 @@ import { newUser } from "./new-user.contract.ts";
 import { insertMany, walk } from "./user-list.contract.ts";
 import type { UserRepository } from "./user-repository.ts";
 
-/** The part of the contract that is about searches and counts. */
+/** Tests the part of the contract that concerns searches and counts. */
 export function describeUserSearch(open: () => Promise<UserRepository & AsyncDisposable>): void {
-  /** Returns who is found; asserts that the count is theirs. */
+  /** Returns the users that are found; asserts that their count is the same. */
   async function search(users: UserRepository, filter: string): Promise<User[]> {
     const words = wordsOfFilter(filter);
     const found = await users.list({ limit: 10, words });
@@ -30,7 +30,7 @@ export function describeUserSearch(open: () => Promise<UserRepository & AsyncDis
     expect(await found("ADA LOVE")).toEqual(["ada"]);
     expect(await found("love ada")).toEqual(["ada"]);
     expect(await found("ada hopper")).toEqual([]);
-    // One word of the user can answer for several of the filter.
+    // One word of the user can match several words of the filter.
     expect(await found("ad ada a")).toEqual(["ada"]);
     expect(await found("noel")).toEqual(["ada"]);
     expect(await found("navy")).toEqual(["gra"]);
@@ -146,7 +146,7 @@ export function describeUserSearch(open: () => Promise<UserRepository & AsyncDis
       let change = 0;
       const seen = await walk(users, { words: ["p"], limit: 97 }, () => {
         change += 1;
-        // Rename from one end of the range to the other, from name to e-mail and back; all have a word with p.
+        // Rename users from one end of the range to the other, from name to e-mail and back; all have a word with p.
         for (let index = 0; index < 20; index++) {
           const { id } = renamed[(change * 20 + index) % renamed.length] as User;
           const [name, email] = change % 2 ? [`y pz${change}`, `x-${id}@example.com`] : ["x", `p-${id}@example.com`];
@@ -171,13 +171,13 @@ export function describeUserSearch(open: () => Promise<UserRepository & AsyncDis
       const search = { ...options, words, signal: controller.signal };
       const page = users.list(search);
       controller.abort(new Error("gone"));
-      // A page that nobody is in may be there at once.
+      // A page without users may be ready before the abort.
       if (words.length === 0 || words[0] === "p") await expect(page).rejects.toThrow("gone");
       else await page.catch(({ message }) => expect(message).toBe("gone"));
       await expect(users.list(search)).rejects.toThrow("gone");
       await expect(users.count(search)).rejects.toThrow("gone");
     }
-    // Searches that were given up hold up nobody.
+    // Searches that were given up must not delay others.
     const crowd = Array.from({ length: 100 }, (_, index) => {
       const controller = new AbortController();
       const search = { ...options, words: index % 2 ? ["p"] : ["p", "x"], signal: controller.signal };

@@ -1,6 +1,6 @@
 /**
- * Returns words as the column `words` has them: each behind a space, which no word contains. So ` ada` is found where a
- * word starts with it, and nowhere else.
+ * Returns words in the form of the column `words`: each with a space before it, which no word contains. A search for `
+ * ada` thus finds words that start with it, and nothing else.
  */
 export function toWordsText(words: readonly string[]): string {
   return words.map((word) => ` ${word}`).join("");

@@ -1,18 +1,18 @@
 import { DatabaseUnwritableError } from "../domain/errors.ts";
 
-/** How long a result counts, in milliseconds. */
+/** Time for which a result is valid, in milliseconds. */
 const BELIEVED_MS = 1_000;
-/** Bytes that show that writes work when nothing suggests otherwise: one page in the log. */
+/** Bytes to write if there is no sign of a fault: one page in the log. */
 const SMALL_BYTES = 16;
 /**
  * Bytes to write after a failure: more than the largest user and its index entries. If they fit on a disk that was
- * full, users do too.
+ * full, users fit too.
  */
 const LARGE_BYTES = 64 * 1_024;
 
 /**
- * Finds out whether the database takes writes. Clients' writes show it. While there are none, or after one has failed,
- * it writes something itself: once a second at most, and only when asked. Nothing else shows a full disk. Free space
+ * Finds out whether the database accepts writes. Clients' writes show it. If there are none, or after one has failed,
+ * it makes a write of its own, once a second at most and only on request. Nothing else shows a full disk. Free space
  * does not account for quotas, limits or a file system that has become read-only, and the log can have room for small
  * writes but none for users.
  */
@@ -27,7 +27,9 @@ export class WriteCheck {
     this.#write = write;
   }
 
-  /** Notes that a client's write is on disk. After a failure, only a large write of our own is proof enough. */
+  /**
+   * Notes that a client's write is on disk. After a failure this is not enough: only a large write of its own is proof.
+   */
   succeeded(): void {
     if (this.#error === undefined) this.#believe(undefined);
   }
