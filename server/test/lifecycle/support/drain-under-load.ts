@@ -47,7 +47,7 @@ export interface DrainResult {
 export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<DrainResult> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
   const authority = tls ? await createCertificateAuthority("Test CA") : undefined;
-  const env: Record<string, string> = { SHUTDOWN_GRACE_MS: "10000", LOG_LEVEL: "warn" };
+  const env: Record<string, string> = { SHUTDOWN_GRACE_MS: "60000", LOG_LEVEL: "warn" };
   if (authority) {
     const { cert, key } = await authority.issue({ commonName: "Server", hosts: ["localhost"] });
     env.TLS_CERT_FILE = join(folder, "cert.pem");
