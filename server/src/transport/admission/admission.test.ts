@@ -53,7 +53,7 @@ describe("places", () => {
       const outcomes = calls.map(({ outcome }) => outcome);
       return [bystander.outcome, outcomes.filter((outcome) => outcome === "overloaded").length];
     };
-    // The light connection's call is ahead of the waiting ones, of which one was refused.
+    // The light connection's call goes first, and one of the waiting calls was refused for it.
     expect(await attack((connection) => crowd.includes(connection))).toEqual(["started", 1]);
     expect(await attack(() => false)).toEqual(["overloaded", 0]);
   });
@@ -114,7 +114,7 @@ describe("a line", () => {
     for (let call = enter(); call.outcome; call = enter()) started.push(call);
     return { admission, clock, enter, started };
   }
-  /** Runs turns of the loop that are too long for the window to grow. */
+  /** Runs turns of the event loop that are too long for the window to grow. */
   async function slowTurns(clock: { nowMs: number }, count: number) {
     for (let i = 0; i < count; i++) {
       clock.nowMs += 15;

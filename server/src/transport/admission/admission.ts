@@ -11,11 +11,11 @@ import { PacedLine, type Waiting } from "./paced-line.ts";
 
 /** A call, from the arrival of its headers to the end of its answer. */
 export interface Arrival extends Waiting {
-  /** Whether it checks the server's health, for which there are places of their own, and no wait. */
+  /** Whether it checks the server's health. Such calls have places of their own, and never wait. */
   readonly isCheck?: boolean;
-  /** Its place, while it has one. */
+  /** Its place, if it has one. */
   place?: Link<Member> | undefined;
-  /** Returns how far a started call has come. */
+  /** Returns how far a started call has got. */
   progress(): "receiving" | "working" | "answered";
   /** Ends a call whose request is incomplete. */
   evict(): void;
@@ -37,7 +37,7 @@ export type AdmissionLimits = typeof defaultAdmissionLimits & {
 
 /** How often a full pool looks for calls that do not need their places, in milliseconds. */
 const SWEEP_INTERVAL_MS = 50;
-/** Part of the pool's incomplete calls that may be ended at one look. */
+/** Largest share of the pool's incomplete calls that one check may end. */
 const EVICTED_SHARE = 1 / 16;
 
 export function admissionLimits(
@@ -49,7 +49,7 @@ export function admissionLimits(
 
 /**
  * Bounds the calls in flight, in the process and on each connection, and starts them at the event loop's pace. Refuses
- * calls over a limit before they cost anything, so that those admitted are answered in time.
+ * calls over a limit before they cost anything, so that the admitted ones are answered in time.
  *
  * Streams have a pool of their own, since they are open for long and do little.
  */
@@ -64,8 +64,8 @@ export class Admission {
 
   /**
    * @param now Returns a monotonic time in milliseconds.
-   * @param isHeavy Returns whether a connection has much under way. If there is no place, its waiting calls make room
-   * for calls of light connections.
+   * @param isHeavy Returns whether a connection has much work in flight. If there is no place, its waiting calls make
+   * room for calls of light connections.
    */
   constructor(
     limits: AdmissionLimits,
@@ -99,7 +99,7 @@ export class Admission {
   }
 
   /**
-   * Starts the call, now or soon, or refuses it.
+   * Starts the call, immediately or soon, or refuses it.
    *
    * @param mayStart Whether this turn of the event loop has time for it.
    * @returns Whether the call has a place. It keeps it until it leaves, even if it is refused later.
@@ -155,9 +155,12 @@ class Pool {
   readonly #maxPerConnection: number;
   readonly #patienceMs: number;
   readonly #now: () => number;
-  /** The oldest comes first. */
+  /** The oldest come first. */
   readonly #members = new Chain<Member>();
-  /** Calls of each connection. A map whose entries came and went with each call would keep its old tables in memory. */
+  /**
+   * Calls of each connection. In a map, whose entries would come and go with each call, old tables would stay in
+   * memory.
+   */
   readonly #perConnection = new WeakMap<object, { calls: number }>();
   #sweptAtMs = Number.NEGATIVE_INFINITY;
 
@@ -199,8 +202,8 @@ class Pool {
   }
 
   /**
-   * Takes places from calls that do no work: those whose answer waits for its reader, and the oldest of those whose
-   * request has been incomplete for too long.
+   * Takes places away from calls that do no work: calls whose answer waits for its reader, and the oldest of those
+   * whose request has been incomplete for too long.
    */
   #sweep(): void {
     const nowMs = this.#now();

@@ -24,7 +24,7 @@ import { RefusedRequests } from "./refused-requests.ts";
 import { pathOf } from "./target.ts";
 
 const RETRY_AFTER_MS = 1_000;
-/** Time between two lines about refused calls. A line for each would be a load of its own. */
+/** Shortest time between two log lines about refused calls. One line for each would be a load of its own. */
 const LOG_INTERVAL_MS = 1_000;
 
 /** Errors that calls are refused with, by reason. */
@@ -43,7 +43,7 @@ export interface AdmitCallsOptions {
   admission: Admission;
   /** @returns The handler behind a request's target. */
   handlerOf(path: string): UniversalHandler | undefined;
-  /** Returns headers for a refused call's answer that let pages of an origin read it, names and values in turn. */
+  /** Returns headers for a refused call's answer that let pages of an origin read it: names and values in turn. */
   headersFor(origin: string | undefined): readonly string[];
   refusals: RefusalCounts;
   logger: Logger;
@@ -56,21 +56,21 @@ export interface AdmittedCalls {
   /** Listener that admits calls or refuses them. */
   readonly listener: RequestListener;
   /**
-   * Refuses a call over HTTP/2 before Node makes a request and a response of its stream, if there is no place for it.
-   * Refusing has to cost far less than serving.
+   * If there is no place for a call over HTTP/2, refuses it before Node.js creates a request and a response for its
+   * stream. Refusing has to cost far less than serving.
    *
    * @returns Whether the call was refused.
    */
   refuseStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): boolean;
   /** Answers a call over HTTP/2 that the admission has refused. */
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
-  /** Answers a call that came as a request, and drops the rest of it. */
+  /** Answers a call that arrived as a request, and drops the rest of it. */
   answerRefusedRequest(request: Request, response: Response, reason: "overloaded" | "expired"): void;
 }
 
 /**
- * Wraps a listener, so that only admitted calls reach it. This stands ahead of everything else, tokens and routing
- * included. Requests that are not calls, such as probes, pass.
+ * Wraps a listener, so that only admitted calls reach it. Admission comes before everything else, including tokens and
+ * routing. Requests that are not calls, such as probes, are passed on.
  */
 export function admitCalls(handler: RequestListener, options: AdmitCallsOptions): AdmittedCalls {
   const { admission, handlerOf } = options;
@@ -80,9 +80,9 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
   const answerRefused: AdmittedCalls["answerRefused"] = (stream, headers, reason) => {
     if (stream.destroyed) return;
     countRefused(reason);
-    // Without a listener an error would end the process. How the client resets the stream does not matter here.
+    // Without a listener an error would end the process. A reset by the client needs no handling here.
     stream.on("error", () => {});
-    // The client does not read its answers, so no further one is written.
+    // The client does not read its answers, so don't write another one.
     if (stream.session && isOverBudget(stream.session)) {
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
       return;
@@ -113,7 +113,7 @@ export function admitCalls(handler: RequestListener, options: AdmitCallsOptions)
       start: () => handler(request, response),
       refuse: (reason) => answerRefusedRequest(request, response, reason),
     });
-    // No part of an answer leaves before this turn of the loop ends.
+    // The listener is added in time: no part of an answer is sent before this turn of the loop ends.
     if (admission.enter(arrival)) response.once("close", () => admission.leave(arrival));
   };
   return { listener, refuseStream, answerRefused, answerRefusedRequest };
@@ -167,8 +167,8 @@ class HttpArrival implements Arrival {
   }
 
   isAnswered(): boolean {
-    // A unary answer is complete when it begins to leave, however long its reader takes; a stream's answer has only
-    // begun.
+    // A unary answer is complete when its first bytes are sent, however long its reader takes. A stream's answer has
+    // only begun then.
     return this.isStream ? this.#response.writableEnded : this.#response.headersSent;
   }
 
@@ -176,19 +176,19 @@ class HttpArrival implements Arrival {
     if (this.isAnswered()) return "answered";
     const request = this.#request;
     const isWhole = "stream" in request ? request.stream.state.remoteClose === 1 : request.complete;
-    // A call in line waits for its turn, and its body is not read.
+    // A waiting call counts as working: it waits for its turn, and its body is not read yet.
     return isWhole || request.complete || !this.#hasStarted ? "working" : "receiving";
   }
 
   evict(): void {
     const request = this.#request;
-    // Says that nothing has been done for the call, and that it may be sent again (RFC 9113, 8.7).
+    // REFUSED_STREAM: nothing has been done for the call, and it may be sent again (RFC 9113, 8.7).
     if ("stream" in request) request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
     else request.socket.destroy();
   }
 }
 
-/** Writes the answer of a refused call, without looking at the rest of its request. */
+/** Writes the answer of a refused call, without reading the rest of its request. */
 function answer(
   request: Request,
   response: Response,
@@ -226,7 +226,7 @@ function toRecord(headers: readonly string[]): Record<string, string> {
   return record;
 }
 
-/** Counts refused calls, and logs one line for all those of a second. */
+/** Counts refused calls, and logs one line a second for all of them. */
 function createRefusedLog({
   admission,
   refusals,

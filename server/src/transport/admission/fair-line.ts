@@ -1,9 +1,9 @@
-/** Connections with something in line, each with its own queue. */
+/** Connections with waiting items, each with its own queue. */
 type Lane<C, T> = Map<C, T[]>;
 
 /**
- * Queue in which connections take turns, however much each has put into it. Light connections have a lane of their own,
- * and every second turn. So a client that asks for little waits for few others, however many ask for much.
+ * Queue in which connections take turns, however many items each has added. Light connections have a lane of their own,
+ * and every second turn. A client that asks for little therefore waits only for few others, however many ask for much.
  */
 export class FairLine<C extends object, T> {
   readonly #isHeavy: (connection: C) => boolean;
@@ -14,19 +14,19 @@ export class FairLine<C extends object, T> {
   #length = 0;
 
   /**
-   * @param isHeavy Returns whether a connection has much under way. The answer may change while the connection stands
-   * in line.
+   * @param isHeavy Returns whether a connection has much work in flight. The answer may change while the connection
+   * waits.
    */
   constructor(isHeavy: (connection: C) => boolean) {
     this.#isHeavy = isHeavy;
   }
 
-  /** Items of all connections. */
+  /** Number of items of all connections. */
   get length(): number {
     return this.#length;
   }
 
-  /** Connections in line. */
+  /** Number of waiting connections. */
   get connections(): number {
     return this.#light.size + this.#heavy.size;
   }
@@ -43,7 +43,7 @@ export class FairLine<C extends object, T> {
     else this.#laneOf(connection).set(connection, [item]);
   }
 
-  /** Takes the next item; its connection then lets the others go first. */
+  /** Takes the next item. Its connection then goes to the end of the line. */
   shift(): T | undefined {
     this.#moveHeavy();
     const isHeavy = this.#light.size === 0 || (this.#isTurnOfHeavy && this.#heavy.size > 0);
@@ -59,7 +59,7 @@ export class FairLine<C extends object, T> {
     return undefined;
   }
 
-  /** Removes the latest item of a heavy connection that `isWanted` accepts. */
+  /** Removes the latest item of a heavy connection that `isWanted` accepts, and returns it. */
   pop(isWanted: (item: T) => boolean): T | undefined {
     this.#moveHeavy();
     for (const [connection, queue] of this.#heavy) {
@@ -79,7 +79,7 @@ export class FairLine<C extends object, T> {
     return this.#isHeavy(connection) ? this.#heavy : this.#light;
   }
 
-  /** Moves connections that have become heavy from the head of the light lane. */
+  /** Moves connections that have become heavy away from the head of the light lane. */
   #moveHeavy(): void {
     for (const [connection, queue] of this.#light) {
       if (!this.#isHeavy(connection)) return;

@@ -4,7 +4,7 @@ import { LoopShedding } from "./loop-shedding.ts";
 const light = {};
 const heavy = {};
 
-/** Offers calls between two looks. Returns how many were let in. */
+/** Offers calls between two checks. Returns how many were let in. */
 function offer(shedding: LoopShedding, calls: number, connection = light): number {
   let entered = 0;
   for (let i = 0; i < calls; i++) {

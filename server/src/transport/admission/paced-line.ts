@@ -2,13 +2,13 @@ import type { defaultAdmissionLimits } from "../../limits.ts";
 import { Chain, type Link } from "../../runtime/chain.ts";
 import { FairLine } from "./fair-line.ts";
 
-/** A call that waits for its start. */
+/** A call that waits to be started. */
 export interface Waiting {
   /** The call's connection. Connections take turns, however many calls each sends. */
   readonly connection: object;
   /** Its place among the calls that have been started and have no answer. */
   started?: Link<Waiting> | undefined;
-  /** Whether the call stays open for long and does little, so that nobody waits for its end. */
+  /** Whether the call stays open for long and does little, so that its end is not waited for. */
   readonly isStream: boolean;
   /**
    * Returns how long the caller waits for the answer, in milliseconds from the call's arrival; undefined means without
@@ -17,7 +17,7 @@ export interface Waiting {
   timeoutMs(): number | undefined;
   /** Returns whether nobody waits for the answer any more. */
   isGone(): boolean;
-  /** Returns whether the call has its answer, so that no work is left. */
+  /** Returns whether the call has its answer, so that no work remains. */
   isAnswered(): boolean;
   start(): void;
   /** @param reason "expired" when the caller's deadline has passed. */
@@ -27,9 +27,12 @@ export interface Waiting {
 /** Pace at which calls start, and limits on their waits. */
 export type PacedLineLimits = Omit<typeof defaultAdmissionLimits, "patienceMs" | "maxLoopDelayMs">;
 
-/** Calls that are started however slow the loop is: enough for one to compute while others wait for disk or threads. */
+/**
+ * Calls that may always be in progress, however slow the loop is: enough for one to compute while others wait for disk
+ * or threads.
+ */
 export const MIN_WINDOW = 8;
-/** How often the pace of starts is measured, in milliseconds. */
+/** Interval at which the pace of starts is measured, in milliseconds. */
 const PACE_INTERVAL_MS = 100;
 
 interface Place<T> {
@@ -42,31 +45,31 @@ interface Place<T> {
  * such as health checks.
  *
  * A window bounds the unary calls that have been started and have no answer yet. It shrinks when turns get long. It
- * grows when calls wait though turns are short, since those under way then wait for something outside this process.
+ * grows when calls wait although turns are short: the calls in progress then wait for something outside this process.
  *
  * Calls in a burst may wait for a second. If the line has not been empty for that long, it is overload. A long wait
- * then helps nobody, since callers give up in the meantime, so calls that have waited for longer than a tenth of a
- * second are refused. This is how CoDel (RFC 8289) tells a burst from a standing queue.
+ * then helps nobody, since callers give up meanwhile, so calls that have waited for longer than a tenth of a second are
+ * refused. CoDel (RFC 8289) tells a burst from a standing queue in the same way.
  */
 export class PacedLine<T extends Waiting> {
   readonly #limits: PacedLineLimits;
   readonly #now: () => number;
   readonly #line: FairLine<object, Place<T>>;
-  /** Starts since the pace was last measured, and the time of that. */
+  /** Calls started since the pace was last measured, and the time of that measurement. */
   #starts = 0;
   #pacedAtMs = 0;
   #startsPerMs = 0;
   readonly #started = new Chain<Waiting>();
   #window: number;
-  /** Time since which the line has not been empty. */
+  /** Time at which the line was last empty. */
   #standingSinceMs = 0;
-  /** A line that empties by refusing calls stays overloaded until then. */
+  /** Time until which the line counts as overloaded, even if it is emptied by refusing calls. */
   #overloadedUntilMs = Number.NEGATIVE_INFINITY;
   #servedAtMs = 0;
 
   /**
    * @param now Returns a monotonic time in milliseconds.
-   * @param isHeavy Returns whether a connection has much under way, so that others go first.
+   * @param isHeavy Returns whether a connection has much work in flight, so that others go first.
    */
   constructor(limits: PacedLineLimits, now: () => number, isHeavy: (connection: object) => boolean) {
     this.#limits = limits;
@@ -76,7 +79,7 @@ export class PacedLine<T extends Waiting> {
   }
 
   /**
-   * Returns whether a call of the connection should be refused at once. That is so under overload, when as many calls
+   * Returns whether a call of the connection should be refused immediately. It should under overload, if as many calls
    * wait as can be started in maxStandingWaitMs, and the connection has its share of them.
    */
   isFull(connection: object): boolean {
@@ -92,9 +95,10 @@ export class PacedLine<T extends Waiting> {
   }
 
   /**
-   * Starts the call at once if nobody waits and the window has room. Otherwise starts or refuses it later.
+   * Starts the call immediately if nobody waits and the window has room. Otherwise starts or refuses it later.
    *
-   * @param mayStart Whether this turn of the event loop has time for it. Calls that are answered at once never fill the window.
+   * @param mayStart Whether this turn of the event loop has time for it. The window does not bound calls that are
+   * answered immediately, since they never fill it.
    */
   join(call: T, mayStart = true): void {
     if (this.#line.length === 0) {
@@ -136,7 +140,7 @@ export class PacedLine<T extends Waiting> {
     setImmediate(() => this.#serve());
   }
 
-  /** @param turnMs How long the last turn took. It did not wait for events, since calls wait. */
+  /** @param turnMs Duration of the last turn. It did not wait for events, since there are calls in line. */
   #adapt(turnMs: number): void {
     const { maxTurnMs } = this.#limits;
     if (turnMs > maxTurnMs) this.#window = Math.max(MIN_WINDOW, this.#window * 0.8);
@@ -172,7 +176,7 @@ export class PacedLine<T extends Waiting> {
     call.start();
   }
 
-  /** Forgets calls whose answers only wait for their readers: they take up no time. */
+  /** Forgets calls whose answers only wait for their readers, since they cost no more time. */
   #forgetAnswered(): void {
     for (const call of this.#started) if (call.isAnswered()) this.#started.remove(call.started);
   }

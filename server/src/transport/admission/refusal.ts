@@ -14,10 +14,10 @@ export interface RefusalAnswer {
 }
 
 /**
- * Prepares the answers with which an error refuses calls before anything else has looked at them. There is one for each
+ * Prepares the answers with which an error refuses calls before anything else handles them. There is one for each
  * protocol, made once, since refusing has to cost far less than serving.
  *
- * @param retryAfterMs When to try again, for errors that pass: `Retry-After` (RFC 9110, 10.2.3), and
+ * @param retryAfterMs Time to wait before the next try, for temporary errors: `Retry-After` (RFC 9110, 10.2.3), and
  * `grpc-retry-pushback-ms` (gRFC A6).
  * @returns Function that returns the answer for a request's content-type.
  */
@@ -35,7 +35,7 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     headers: { "content-type": "application/json", ...retry },
     body: Buffer.from(JSON.stringify(errorToJson(error, undefined))),
   };
-  // gRPC's Trailers-Only form: the status stands in the only header block.
+  // gRPC's Trailers-Only form: the status is in the only header block.
   const grpc: RefusalAnswer = { status: 200, headers: { ...status, ...pushback }, body: undefined };
   const stream: RefusalAnswer = {
     status: 200,
@@ -55,7 +55,7 @@ export function createRefusal(error: ConnectError, retryAfterMs?: number): (cont
     const known = byContentType.get(contentType);
     if (known) return known;
     const answer = make(contentType);
-    // Clients choose what they send, so the map is bounded; only some ten types are meaningful.
+    // Clients choose the content type, so the map is bounded. Only some ten types are meaningful.
     if (byContentType.size < MAX_KNOWN_TYPES) byContentType.set(contentType, answer);
     return answer;
   };

@@ -4,7 +4,7 @@ import { MAX_REFUSED_REST_BYTES, MAX_REFUSED_REST_MS } from "../../limits.ts";
 import { countAnswer } from "../port/connection-guard.ts";
 import { endIfSent } from "../port/unread-rest.ts";
 
-/** How often to check whether the rest of refused requests has arrived, or their answers have left. */
+/** Interval at which to check whether the rest of refused requests has arrived, and their answers have been sent. */
 const CHECK_INTERVAL_MS = 100;
 
 interface Rest {
@@ -15,17 +15,20 @@ interface Rest {
 }
 
 /**
- * Drops the rest of refused requests as `port/unread-rest.ts` does, but of all of them with one timer: an overloaded
- * server refuses thousands a second, and has no time for a timer and listeners of each.
+ * Drops the rest of refused requests as `port/unread-rest.ts` does, but with one timer for all: an overloaded server
+ * refuses thousands a second, and has no time for a timer and listeners of each.
  */
 export class RefusedRequests {
   readonly #streams = new Set<ServerHttp2Stream>();
   readonly #rests = new Set<Rest>();
-  /** Streams whose answers are not counted yet. Counting starts at the first check, when most have left already. */
+  /**
+   * Streams whose answers are not counted yet. Counting begins at the first check, when most answers have been sent
+   * already.
+   */
   readonly #uncounted: ServerHttp2Stream[] = [];
   #isScheduled = false;
 
-  /** @param request Request that has been answered; the rest of it is dropped. */
+  /** @param request Request that has been answered. The rest of it is dropped. */
   add(request: IncomingMessage | Http2ServerRequest): void {
     if ("stream" in request) {
       this.#addStream(request.stream);
@@ -36,7 +39,7 @@ export class RefusedRequests {
     this.#schedule();
   }
 
-  /** @param stream Stream that was answered before a request was made of it; the rest of it is dropped. */
+  /** @param stream Stream that was answered before it had a request object. The rest of it is dropped. */
   addStream(stream: ServerHttp2Stream): void {
     this.#uncounted.push(stream);
     this.#addStream(stream);
@@ -51,7 +54,7 @@ export class RefusedRequests {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    // Mostly the rest has arrived with the headers, and the answer leaves in this turn of the loop.
+    // Usually the rest has arrived with the headers, and the answer is sent in this turn of the loop.
     setImmediate(() => this.#check());
   }
 

@@ -1,7 +1,4 @@
-/**
- * Returns the path that a request's target is routed by, in whichever form it is written (RFC 9112, 3.2; RFC 3986,
- * 6.2.2.2).
- */
+/** Returns the path that a request's target is routed by, in any of its forms (RFC 9112, 3.2; RFC 3986, 6.2.2.2). */
 export function pathOf(target: string): string {
   const [path = ""] = target.replace(/^https?:\/\/[^/?#]*/i, "").split(/[?#]/, 1);
   if (!path.includes("%")) return path;
