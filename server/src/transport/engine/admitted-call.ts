@@ -4,13 +4,13 @@ import type { Waiting } from "../admission/paced-line.ts";
 import type { CallOptions } from "./call-options.ts";
 import type { CallForm } from "./forms.ts";
 
-/** A call as the admission sees it: how far it has come, and how it is started, refused or ended for another's sake. */
+/** A call, as the admission sees it: its progress, and how it is started, refused, or ended in favour of another. */
 export abstract class AdmittedCall<Form extends CallForm> implements Arrival {
   abstract readonly isStream: boolean;
   place: Link<Member> | undefined;
   started: Link<Waiting> | undefined;
   protected readonly options: CallOptions<Form>;
-  /** Whether the gate and the lines have let the call begin to read its request. */
+  /** Whether the call may read its request: the gate has let it in, and it has waited for its turn. */
   protected hasBegun = false;
   protected isReceived = false;
   protected isDone = false;
@@ -42,7 +42,7 @@ export abstract class AdmittedCall<Form extends CallForm> implements Arrival {
 
   progress(): "receiving" | "working" | "answered" {
     if (this.isDone) return "answered";
-    // Until it begins, the call waits for its turn, and nobody asks its client for more.
+    // Before it begins, the call waits for its turn, and its client is not expected to send more.
     return this.isReceived || !this.hasBegun ? "working" : "receiving";
   }
 

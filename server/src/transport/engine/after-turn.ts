@@ -1,4 +1,4 @@
-/** Work that looks again at something when this turn of the event loop is over. */
+/** Object that checks its state again when this turn of the event loop is over. */
 export interface AfterTurn {
   afterTurn(): void;
 }
@@ -6,8 +6,7 @@ export interface AfterTurn {
 let waiting: AfterTurn[] = [];
 
 /**
- * Calls `afterTurn` once the turn of the event loop is over. Most calls have ended by then, and so need no timer at
- * all.
+ * Calls `afterTurn` once the turn of the event loop is over. Most calls have ended by then, and need no timer at all.
  */
 export function lookAfterTurn(work: AfterTurn): void {
   if (waiting.push(work) === 1) setImmediate(lookAtAll);

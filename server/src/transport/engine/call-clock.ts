@@ -3,15 +3,15 @@ import { deadlineExceeded, tooLate } from "../../rpc/call-errors.ts";
 import type { CallRecord } from "../../rpc/record/call-record.ts";
 import type { Abortable } from "./call-options.ts";
 
-/** Call that a clock ends. */
+/** Call that a clock can end. */
 export interface ClockedCall extends Abortable {
-  /** Whether the call can't go on before its client sends more. */
+  /** Whether the call can't continue before its client sends more. */
   readonly isAwaited: boolean;
 }
 
 /**
- * Ends a call in time: at its deadline, and when its body does not come.
- * Its timers are set when it runs, which a call that ends at once does not need.
+ * Ends a call in time: at its deadline, or when its body does not arrive. Its timers are only set when `run` is called,
+ * so that a call that ends within its first turn has none.
  */
 export class CallClock {
   readonly #call: ClockedCall;
@@ -21,7 +21,7 @@ export class CallClock {
   #bodyEndsAtMs: number | undefined;
   #body: NodeJS.Timeout | undefined;
 
-  /** @param record Has the deadline. */
+  /** @param record Has the call's deadline. */
   constructor(call: ClockedCall, record: CallRecord) {
     this.#call = call;
     this.#record = record;
@@ -48,19 +48,21 @@ export class CallClock {
     this.#body = setTimeout(failIfLate, msUntil(this.#bodyEndsAtMs), this);
   }
 
-  /** Ends a call whose client is late with the body. One that waits for the server gets the time anew. */
+  /**
+   * Ends a call whose client is late with the body. If the call waits for the server instead, the time starts again.
+   */
   failIfLate(): void {
     if (this.#call.isAwaited) this.#call.abort(tooLate());
     else this.#body?.refresh();
   }
 
-  /** The body has come. */
+  /** Notes that the body has arrived. */
   onBody(): void {
     this.#bodyEndsAtMs = undefined;
     clearTimeout(this.#body);
   }
 
-  /** Ends the call at the caller's own end, if that comes before the deadline. */
+  /** Ends the call when the caller's token or certificate ends, if that is before the deadline. */
   boundBy(leftMs: number, reason: () => ConnectError): void {
     if (performance.now() + leftMs >= this.#record.deadlineAtMs) return;
     clearTimeout(this.#deadline);
@@ -69,7 +71,7 @@ export class CallClock {
 
   /** Throws if the deadline has passed, so that no handler starts for a call that is over. */
   throwIfOver(): void {
-    // Check the time, since a busy loop runs its timers late.
+    // Compare the time, since a busy loop runs its timers late.
     if (performance.now() >= this.#record.deadlineAtMs) throw deadlineExceeded();
   }
 
@@ -79,7 +81,7 @@ export class CallClock {
   }
 }
 
-/** Returns the time that is left. A call that has waited may be late already, and Node warns of a negative delay. */
+/** Returns the remaining time. A call that has waited may be late already, and Node.js warns about a negative delay. */
 function msUntil(atMs: number): number {
   return Math.max(0, atMs - performance.now());
 }

@@ -12,7 +12,7 @@ import type { Wire } from "./wire.ts";
 
 export interface CallOptions<Form extends CallForm = CallForm> {
   chain: DirectChain;
-  /** Open calls, of which this becomes one. */
+  /** Open calls; this one is added to them. */
   calls: Chain<Abortable>;
   admission: Admission;
   timeouts: RequestTimeouts;
@@ -23,23 +23,23 @@ export interface CallOptions<Form extends CallForm = CallForm> {
   verb: string;
   /** Query of the request's target, with its question mark. */
   query: string;
-  /** Refuses the call ahead of its gate, for a reason that its carrier found. */
+  /** Refuses the call before its gate, for a reason that its carrier found. */
   refusal?: ConnectError | undefined;
   /** Coding of the request's messages. */
   coding: Compression | undefined;
-  /** Name of a coding that is not known, for which the gate refuses the call. */
+  /** Name of an unknown coding, for which the gate refuses the call. */
   unknownCoding?: string | undefined;
   wire: Wire;
   record: CallRecord;
   guard: ConnectionGuard;
   connection: object;
-  /** Headers of the answer for its browser or its connection, names and values in turn. */
+  /** Headers of the answer for its browser or its connection: names and values in turn. */
   answerHeaders: readonly string[];
   /** Answers a call that was not let in. */
   answerRefused(reason: "overloaded" | "expired"): void;
 }
 
-/** Work that ends at shutdown. */
+/** Work that can be ended, as at shutdown. */
 export interface Abortable {
   abort(error: ConnectError): void;
 }

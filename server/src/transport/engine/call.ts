@@ -15,7 +15,7 @@ import { CallContext } from "./context.ts";
 import type { CallForm } from "./forms.ts";
 import type { BodyReceiver } from "./wire.ts";
 
-/** A shorter answer mostly leaves at once, and is counted only if it does not. In bytes. */
+/** Length below which an answer is usually sent immediately. It is only counted if it is not. In bytes. */
 const SHORT_ANSWER_BYTES = 4 * 1_024;
 
 /** Base of calls of all kinds: runs the clock and the gate, counts held bytes, and ends the call once. */
@@ -70,13 +70,13 @@ export abstract class Call<Form extends CallForm>
     }
   }
 
-  /** Sets the timers of a call that is still open. Bounds a short answer that has not left in the meantime. */
+  /** Sets the timers of a call that is still open. Bounds a short answer that has not been sent meanwhile. */
   afterTurn(): void {
     this.#willLook = false;
     const { wire } = this.options;
     if (!this.isDone) this.clock?.run();
     else if (!wire.isClosed && wire.unsentBytes > 0) {
-      // Node writes when the turn is over, and reports that in the next one.
+      // Node.js writes at the end of the turn, and reports that in the next one.
       if (this.#hasLooked) this.boundAnswer();
       else this.#lookLater();
       this.#hasLooked = true;
@@ -117,12 +117,12 @@ export abstract class Call<Form extends CallForm>
     else begin();
   }
 
-  /** Whether the call can't go on before its client sends more. */
+  /** Whether the call can't continue before its client sends more. */
   get isAwaited(): boolean {
     return this.hasBegun && !this.isReceived && !this.#bytes?.isWaiting;
   }
 
-  /** Checks what the gate does beside the caller. @throws ConnectError */
+  /** Makes the gate's other checks, apart from the caller. @throws ConnectError */
   protected checkRequest(): void {
     const { form, unknownCoding } = this.options;
     if (unknownCoding === undefined) return;
@@ -133,14 +133,14 @@ export abstract class Call<Form extends CallForm>
   /** Begins to read a request that the gate has let in. */
   protected abstract begin(): void;
 
-  /** Notes that more of the request has come. */
+  /** Notes that more of the request has arrived. */
   protected moved(): void {
     this.#bytes?.moved();
   }
 
   abstract onData(bytes: Uint8Array): void;
 
-  /** Whether a body of envelopes does not begin like plain JSON; if it does, the call has failed. */
+  /** Returns whether a body of envelopes begins as it should. If it begins like plain JSON instead, the call fails. */
   protected beginsEnveloped(bytes: Uint8Array): boolean {
     try {
       assertEnveloped(bytes[0], this.options.mediaType, !this.isStream);
@@ -158,7 +158,7 @@ export abstract class Call<Form extends CallForm>
     this.onReceived(error);
   }
 
-  /** The request is whole, or was broken off with an error. */
+  /** Called when the request is complete, or was broken off with an error. */
   protected abstract onReceived(error: ConnectError | undefined): void;
 
   onDrain(): void {}
@@ -177,7 +177,9 @@ export abstract class Call<Form extends CallForm>
     record.end(undefined, false);
   }
 
-  /** Ends the call if its client has gone, of which the wire reports a moment later. Returns whether it is over. */
+  /**
+   * Ends the call if its client has gone, without waiting for the wire's own report. Returns whether the call is over.
+   */
   protected isOver(): boolean {
     const { wire } = this.options;
     if (!this.isDone && wire.isClosed) {
@@ -187,7 +189,7 @@ export abstract class Call<Form extends CallForm>
     return this.isDone;
   }
 
-  /** The counter of what the call holds, once it holds something. */
+  /** Returns the counter of the bytes that the call holds; creates it when it is first needed. */
   protected count(): CallBytes {
     if (this.#bytes) return this.#bytes;
     const { guard, wire } = this.options;
@@ -206,7 +208,7 @@ export abstract class Call<Form extends CallForm>
     return 0;
   }
 
-  /** Inflates or deflates in the call's turn. */
+  /** Inflates or deflates when it is the call's turn. */
   protected inTurn(work: () => Promise<Uint8Array>): Promise<Uint8Array> {
     const { chain, record } = this.options;
     this.#inLine ??= chain.codingLine.open({ signal: record.signal, contextValues: this.makeContext().values });
@@ -266,7 +268,7 @@ export abstract class Call<Form extends CallForm>
     this.end(error);
   }
 
-  /** Writes the end of a call that has failed. @throws what the wire throws for a header that can't be sent. */
+  /** Writes the end of a call that has failed. @throws any error of the wire for a header that can't be sent. */
   protected abstract writeError(error: ConnectError): void;
 
   /** Ends a call whose answer is written. */
@@ -280,7 +282,7 @@ export abstract class Call<Form extends CallForm>
     record.release();
   }
 
-  /** Bounds the bytes that the answer holds until it has left, and the time for that. */
+  /** Bounds the bytes that the answer holds until it is sent, and the time for that. */
   protected boundAnswer(): void {
     const { wire, timeouts } = this.options;
     if (wire.unsentBytes === 0) return;
@@ -288,7 +290,7 @@ export abstract class Call<Form extends CallForm>
     wire.cutWhenStalled(timeouts.stallTimeoutMs);
   }
 
-  /** Headers that every answer has. */
+  /** Returns the headers that every answer has. */
   protected headers(): string[] {
     const { record, answerHeaders } = this.options;
     const headers = ["x-content-type-options", "nosniff", "x-request-id", record.requestId, ...answerHeaders];
@@ -304,6 +306,6 @@ export abstract class Call<Form extends CallForm>
     this.release(error);
   }
 
-  /** Lets go of what the call holds. @param error It has ended with. */
+  /** Releases everything that the call holds. @param error Error that the call has ended with. */
   protected abstract release(error: ConnectError | undefined): void;
 }

@@ -2,9 +2,9 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import { acceptCompression } from "../../rpc/stages/compression.ts";
 import { chooseCoding, codingOf } from "../../rpc/stages/content-coding.ts";
 
-/** Smallest message that is compressed, in bytes: for smaller ones a coding would cost more than it saves. */
+/** Smallest message that is compressed, in bytes. Compressing a smaller one costs more than it saves. */
 export const MIN_CODED_BYTES = 1_024;
-/** Accept headers whose coding is remembered: clients send what their library sends. */
+/** Most accept headers whose coding is remembered. Clients send the header of their library, so there are few. */
 const MAX_KNOWN_HEADERS = 64;
 
 const byName = new Map(acceptCompression.map((coding) => [coding.name, coding]));

@@ -17,11 +17,11 @@ export interface CallContextOptions {
   record: CallRecord;
   /** Whether the client has set a deadline. */
   hasTimeout: boolean;
-  /** Counts what the call holds. */
+  /** Returns the counter of the bytes that the call holds. */
   bytes(): CallBytes;
 }
 
-/** Context that handlers get beside their request. Its parts are created only when they are asked for. */
+/** Context that handlers get with their request. Its parts are created only when they are used. */
 export class CallContext implements HandlerContext {
   readonly method: DescMethod;
   readonly protocolName: string;
@@ -94,7 +94,7 @@ export class CallContext implements HandlerContext {
     return this.#values;
   }
 
-  /** Headers that a handler has set; undefined if none has asked for them. */
+  /** Headers that a handler has set; undefined if no handler has used them. */
   get ownHeader(): Headers | undefined {
     return this.#responseHeader;
   }

@@ -35,7 +35,7 @@ export interface EngineOptions {
   maxHeaderBytes: number;
   timeouts: RequestTimeouts;
   crossOrigin: CrossOrigin;
-  /** Returns whether the server closes, so that each HTTP/1.1 connection ends with its next answer. */
+  /** Returns whether the server is closing, so that each HTTP/1.1 connection ends with its next answer. */
   isClosing(): boolean;
   /** Answers a call that the admission has refused. */
   answerRefused(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, reason: "overloaded" | "expired"): void;
@@ -43,7 +43,7 @@ export interface EngineOptions {
   answerRefusedRequest(request: IncomingMessage, response: ServerResponse, reason: "overloaded" | "expired"): void;
 }
 
-/** A call that was found by a carrier of its own, such as a WebSocket. */
+/** A call from another carrier, such as a WebSocket. */
 export interface FoundCall {
   /** Path of the method. */
   path: string;
@@ -54,13 +54,13 @@ export interface FoundCall {
   /** Socket of the connection. */
   connection: object;
   caller: Caller;
-  /** Refuses the call ahead of its gate. */
+  /** Refuses the call before its gate. */
   refusal?: ConnectError | undefined;
   /** Called when the call has failed, before its error is sent. */
   onFailure(): void;
 }
 
-/** Options of a call that its carrier knows. */
+/** Options of a call that only its carrier knows. */
 type CarriedOptions = Pick<
   CallOptions,
   "wire" | "record" | "guard" | "connection" | "refusal" | "answerHeaders" | "answerRefused"
@@ -78,13 +78,13 @@ export interface Engine {
   takeStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean;
   /** Does the same for an HTTP/1.1 request. */
   takeRequest(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Opens a call, which its carrier has to start. Returns undefined if the engine does not carry such calls. */
+  /** Opens a call; its carrier has to start it. Returns undefined if the engine does not carry such calls. */
   openCall(call: FoundCall): CarriedCall | undefined;
 }
 
 /**
  * Carries calls between Node's core events and their handlers, without requests, responses and iterators in between.
- * Leaves requests that are no calls of its methods to the carrier behind it.
+ * Requests that are not calls of its methods are left to the carrier behind it.
  */
 export function createEngine(options: EngineOptions): Engine {
   const { chain, admission, maxHeaderBytes, timeouts, crossOrigin, isClosing } = options;
@@ -112,7 +112,7 @@ export function createEngine(options: EngineOptions): Engine {
       observers: chain.observers,
       logger: chain.logger,
     });
-  /** Lists the options one by one, since V8 takes a slow path for several objects that are spread into one. */
+  /** Begins a call. Lists the options one by one, since V8 takes a slow path if several objects are spread into one. */
   const begin = (route: Route, carried: CarriedOptions): CarriedCall => {
     const { wire, record, guard, connection, answerHeaders, answerRefused } = carried;
     const { plan, form, mediaType, verb, query } = route;
@@ -184,7 +184,7 @@ export function createEngine(options: EngineOptions): Engine {
         connection,
         refusal,
         answerHeaders: [],
-        // Its carrier lets it in.
+        // Not needed: the carrier itself admits and refuses the call.
         answerRefused() {},
       });
     },

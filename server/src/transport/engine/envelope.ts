@@ -6,7 +6,7 @@ import { malformed } from "../../rpc/malformed.ts";
 export interface OpenOptions {
   /** Whether the headers name a coding. */
   isCoded: boolean;
-  /** Flag of an envelope that is no message; 0 for none. */
+  /** Flag of an envelope that is not a message; 0 for none. */
   endFlag: number;
 }
 
@@ -14,14 +14,11 @@ export interface OpenOptions {
 export interface Opened {
   readonly message: Uint8Array;
   readonly isCompressed: boolean;
-  /** Where its envelope ends. */
+  /** Position of the end of its envelope. */
   readonly end: number;
 }
 
-/**
- * Returns the first message at `start` or behind it, the error that stands there in its place, or undefined for the
- * end of the body.
- */
+/** Returns the first message at or after `start`, or the error in its place; undefined at the end of the body. */
 export function openEnvelope(
   body: Uint8Array,
   start: number,
@@ -41,7 +38,7 @@ export function openEnvelope(
   return undefined;
 }
 
-/** The error of a message that is flagged as compressed where the headers name no coding. */
+/** Creates the error of a message that is flagged as compressed although the headers name no coding. */
 export function withoutCoding(): ConnectError {
   return malformed("a message is flagged as compressed, but the request names no encoding", "framing");
 }

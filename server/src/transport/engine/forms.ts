@@ -20,25 +20,25 @@ export const GRPC_OK: Record<string, string> = Object.freeze({ "grpc-status": "0
 
 /** How one protocol reads and writes calls in one format. */
 export interface CallForm {
-  /** Undefined for a request in none of them. */
+  /** Undefined for a request in none of the protocols. */
   readonly protocol: "grpc" | "grpc-web" | "connect" | undefined;
   /** Header that names the coding of the request's messages, and the one that names the codings the client accepts. */
   readonly encodingHeader: string;
   readonly acceptHeader: string;
-  /** Flag of an envelope of the request that is none of its messages; 0 for none. */
+  /** Flag of an envelope of the request that is not a message; 0 for none. */
   readonly endFlag: number;
   codecOf(plan: MethodPlan, wire: Wire): Codec;
-  /** Returns the client's deadline, or why it can't be read. */
+  /** Returns the client's deadline, or the error if it can't be read. */
   parseTimeout(wire: Wire): { timeoutMs?: number | undefined; error?: ConnectError | undefined };
-  /** Answers with an error alone. @returns The size of the body, in bytes. */
+  /** Sends an answer that has only an error. @returns The size of the body, in bytes. */
   sendError(wire: Wire, headers: string[], error: ConnectError, context: CallContext | undefined): number;
 }
 
-/** How one protocol reads and writes calls with one message each way. */
+/** How one protocol reads and writes calls with one message in each direction. */
 export interface UnaryForm extends CallForm {
   readonly isEnveloped: boolean;
   /**
-   * Answers with a message.
+   * Sends an answer with a message.
    *
    * @param coding Coding of the message.
    * @returns The size of the body, in bytes.
@@ -75,13 +75,13 @@ export function grpcForm(format: "binary" | "json", contentType: string): UnaryF
       headers.push("content-type", contentType);
       const status = setTrailerStatus(new Headers(context?.ownTrailer), error);
       if (context?.ownHeader) {
-        // Clients take all of a Trailers-Only block for trailers, and would not find the handler's headers.
+        // Clients read all of a Trailers-Only block as trailers, and would not find the handler's headers.
         const trailers = toTrailers(status);
         addHeaders(headers, context.ownHeader);
         wire.respond(200, headers);
         wire.end(undefined, trailers);
       } else {
-        // gRPC's Trailers-Only form: the status stands in the only header block.
+        // gRPC's Trailers-Only form: the status is in the only header block.
         addHeaders(headers, status);
         wire.respondAndEnd(200, headers);
       }
@@ -90,7 +90,7 @@ export function grpcForm(format: "binary" | "json", contentType: string): UnaryF
   };
 }
 
-/** gRPC-Web ends its body with the trailers, in an envelope of their own. */
+/** Creates the form of gRPC-Web, which ends its body with an envelope of trailers. */
 export function grpcWebForm(format: "binary" | "json", contentType: string): UnaryForm {
   const end = (wire: Wire, headers: string[], context: CallContext | undefined, parts: Uint8Array[]) => {
     headers.push("content-type", contentType);
@@ -157,7 +157,7 @@ export function connectForm(format: "binary" | "json", contentType: string): Una
 
 export function addHeaders(target: string[], headers: Headers, prefix = ""): void {
   for (const [name, value] of headers) {
-    // Node would accept a value that HTTP can't carry, and clients would drop the connection.
+    // Node.js would accept a value that HTTP can't carry, and clients would then drop the connection.
     validateHeaderValue(name, value);
     target.push(prefix + name, value);
   }
@@ -180,7 +180,7 @@ export function addOwn(headers: string[], context: CallContext | undefined): voi
 
 export const WEB_OK = trailerEnvelope(new Headers(GRPC_OK));
 
-/** Forms by plain content type. Any other content type is handled elsewhere. */
+/** Forms by plain content type. Other content types are handled elsewhere. */
 export const unaryForms: ReadonlyMap<string, UnaryForm> = new Map([
   ["application/grpc", grpcForm("binary", "application/grpc+proto")],
   ["application/grpc+proto", grpcForm("binary", "application/grpc+proto")],

@@ -12,7 +12,7 @@ test("collects the young generation alone, once each 4 MiB, and leaves no functi
   observer.observe({ entryTypes: ["gc"] });
   for (let i = 0; i < 20 * 64; i++) countReadBytes(64 * 1_024);
   const countOf = (wanted: number) => kinds.filter((kind) => kind === wanted).length;
-  // Node reports them later.
+  // Node.js reports collections a little later.
   await until(() => countOf(constants.NODE_PERFORMANCE_GC_MINOR) >= 20);
   observer.disconnect();
   expect(countOf(constants.NODE_PERFORMANCE_GC_MINOR)).toBeLessThan(40);

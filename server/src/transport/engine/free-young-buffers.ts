@@ -2,9 +2,9 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /**
- * Bytes that are read between two collections. Each takes about a third of a millisecond, and longer where many young
- * objects are in use: it copies them, as V8 would do a little later. V8 counts freed buffers one collection later, so
- * with 8 MiB it often reached the 32 MiB at which it collects the whole heap.
+ * Bytes that are read between two collections. A collection takes about a third of a millisecond. It takes longer where
+ * many young objects are in use, since it copies them, as V8 would do a little later. V8 counts freed buffers only one
+ * collection later. With 8 MiB it therefore often reached the 32 MiB at which it collects the whole heap.
  */
 const BYTES_BETWEEN = 4 * 1_024 ** 2;
 
@@ -14,10 +14,10 @@ const collect = exposeCollector();
 let readBytes = 0;
 
 /**
- * Counts bytes of uploads, and frees the buffers they were read into now and then.
+ * Counts bytes of uploads and, now and then, frees the buffers that they were read into.
  *
- * Buffers lie outside of the heap. The young generation fills too slowly to be collected in time, so that V8 would
- * collect the whole heap every 20 MB for the sake of their memory, which took more time than everything else.
+ * Buffers are stored outside of the heap. They fill the young generation so slowly that it is not collected in time. V8
+ * would then collect the whole heap every 20 MB because of their memory, which took more time than everything else.
  */
 export function countReadBytes(bytes: number): void {
   readBytes += bytes;
@@ -27,9 +27,9 @@ export function countReadBytes(bytes: number): void {
 }
 
 /**
- * Returns V8's own function, which contexts have only if they are made while its flag is set; undefined if V8 gives none,
- * so that uploads are as slow as without this file. Node warns of flags that change while V8 runs. This one is read
- * only when a context is made, and is unset at once.
+ * Returns V8's own function for a collection; undefined if V8 does not give it, so that uploads are as slow as without
+ * this file. A context has the function only if it is created while V8's flag is set. Node.js warns about flags that
+ * change while V8 runs. This one is read only when a context is created, and is unset immediately.
  */
 function exposeCollector(): CollectGarbage | undefined {
   setFlagsFromString("--expose-gc");

@@ -17,10 +17,10 @@ export function getFormOf(query: URLSearchParams): UnaryForm | undefined {
   return query.has("connect") ? json : jsonByHand;
 }
 
-/** Call by Connect's GET, whose message stands in the query (connectrpc.com/docs/protocol). */
+/** Call by Connect's GET, whose message is in the query (connectrpc.com/docs/protocol). */
 export class GetCall extends UnaryCall {
   readonly #query = new URLSearchParams(this.options.query);
-  /** Headers by which caches treat the answer. */
+  /** Headers that control caching of the answer. */
   #cacheHeaders: readonly string[] = NOT_KEPT;
 
   protected override checkRequest(): void {
@@ -30,7 +30,7 @@ export class GetCall extends UnaryCall {
 
   protected override begin(): void {
     const { record, plan, coding } = this.options;
-    // A body has no meaning here, and is dropped behind the answer.
+    // A body has no meaning here. It is dropped after the answer.
     this.isReceived = true;
     record.isReadingRequest = true;
     try {
@@ -70,7 +70,7 @@ export class GetCall extends UnaryCall {
   protected override end(error?: Parameters<UnaryCall["end"]>[0]): void {
     const { isReceived } = this;
     super.end(error);
-    // Else it has dropped the rest itself.
+    // If the request is not complete, the call has already dropped the rest.
     if (isReceived) this.options.wire.dropRest();
   }
 }

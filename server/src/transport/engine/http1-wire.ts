@@ -8,28 +8,28 @@ import type { BodyReceiver, PieceCounter, Wire } from "./wire.ts";
 const MAX_JOINED_BYTES = 16 * 1_024;
 
 const wireKey = Symbol("wire");
-/** Requests and responses have their wire here, so that all have the same functions. */
+/** Node's requests and responses store their wire under this key, so that all can share the same listeners. */
 type CarriedRequest = IncomingMessage & { [wireKey]?: Http1Wire };
 type CarriedResponse = ServerResponse & { [wireKey]?: Http1Wire };
 
-/** Request and response of Node's HTTP/1.1. */
+/** Wire over a request and response of Node's HTTP/1.1. */
 export class Http1Wire implements Wire {
   readonly #request: CarriedRequest;
   readonly #response: CarriedResponse;
   readonly #bodyTimeoutMs: number;
   readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
-  /** Bytes of the body that wait to be joined. */
+  /** Returns the number of the body's bytes that wait to be joined. */
   #joinedBytes: (() => number) | undefined;
   /** Whether the receiver has asked for the body. */
   #isAsked = false;
   /** The body's first piece, while nobody has asked for it. */
   #first: Uint8Array | undefined;
-  /** Length of the first piece, once it has come. */
+  /** Length of the first piece, once it has arrived. */
   #firstBytes: number | undefined;
   /** Whether the body ended with its first piece, or without one. */
   #isEnded = false;
-  /** Whether the rest of the request is dropped when its answer has left. */
+  /** Whether the rest of the request is dropped when its answer has been sent. */
   #isDropped = false;
   #isDrainWatched = false;
   #isBounded = false;
@@ -45,14 +45,14 @@ export class Http1Wire implements Wire {
     this.#counter = counter;
     this.#request[wireKey] = this;
     this.#response[wireKey] = this;
-    // The response then closes, which reports the fault.
+    // No handling is needed: the response then closes, which reports the fault.
     response.on("error", ignore);
-    // A request that has waited for its turn may have its body already.
+    // A request that has waited for its turn may already have its body.
     if (request.complete || request.readableLength > 0) this.#gather();
     else request.push = pushFirst;
   }
 
-  /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
+  /** Joins pieces as they arrive, even before the gate: bytes of an unknown client must never wait in small pieces. */
   #gather(beforeBytes?: number): void {
     this.#joinedBytes = gatherPieces(this.#request, {
       beforeBytes,
@@ -86,21 +86,21 @@ export class Http1Wire implements Wire {
     else if (this.#joinedBytes) this.#readOn();
   }
 
-  /** Reads the body as its pieces are gathered. */
+  /** Passes on the body as its pieces are gathered. */
   #readOn(): void {
     this.#request.on("end", () => this.#receiver?.onEnd());
     this.#request.on("data", (bytes: Buffer) => this.#receiver?.onData(bytes));
   }
 
   /**
-   * Takes the first piece of the body, or its end, ahead of the request's queue: most bodies are one piece, which comes
-   * with the header. Further pieces are gathered.
+   * Takes the first piece of the body, or its end, before it enters the request's queue. Most bodies are one piece,
+   * which arrives with the header. Further pieces are gathered.
    */
   takeFirst(piece: Uint8Array | null): boolean {
     const request = this.#request;
     if (piece === null) {
       this.#isEnded = true;
-      // Nothing is left that the request, as a stream, could report.
+      // There is nothing left that the request could report as a stream.
       endRequest(request);
       if (this.#isAsked) this.#receiver?.onEnd();
       return true;
@@ -120,7 +120,7 @@ export class Http1Wire implements Wire {
     return request.push(piece);
   }
 
-  /** The response is over, and with it the call. */
+  /** Notes that the response is over, and with it the call. */
   close(): void {
     const request = this.#request;
     if (!request.complete) {
@@ -170,7 +170,7 @@ export class Http1Wire implements Wire {
 
   end(bytes: Uint8Array | undefined, trailers?: Record<string, string>): void {
     if (trailers) this.#response.addTrailers(trailers);
-    // Node joins the header and a text into one write, whatever the text's bytes mean.
+    // Node.js joins a header and a text into one write. The text may stand for any bytes.
     if (bytes && bytes.byteLength <= MAX_JOINED_BYTES) {
       this.#response.end(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1"), "latin1");
     } else this.#response.end(bytes);
@@ -213,8 +213,8 @@ export class Http1Wire implements Wire {
 }
 
 /**
- * Ends a request whose body has been taken ahead of its queue. Node does the same itself for a request without a body
- * (`optimizeEmptyRequests`); elsewhere the request ends by its own machinery, some microseconds later.
+ * Ends a request whose body has been taken before it entered the queue. Node.js does the same for a request without a
+ * body (`optimizeEmptyRequests`). If this is not possible, the request ends in the usual way, some microseconds later.
  */
 function endRequest(request: IncomingMessage & { _dumpAndCloseReadable?: () => void }): void {
   if (request._dumpAndCloseReadable) request._dumpAndCloseReadable();
@@ -230,7 +230,7 @@ function onClose(this: CarriedResponse): void {
   this[wireKey]?.close();
 }
 
-/** Stands in for the `push` with which Node hands over a piece of the body, or null at its end. */
+/** Replaces the `push` by which Node.js hands over a piece of the body, or null at its end. */
 function pushFirst(this: CarriedRequest, piece: Uint8Array | null): boolean {
   return this[wireKey]?.takeFirst(piece) ?? false;
 }

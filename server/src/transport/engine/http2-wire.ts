@@ -8,10 +8,10 @@ const WITH_TRAILERS = Object.freeze({ waitForTrailers: true });
 const END_STREAM = Object.freeze({ endStream: true });
 
 const wireKey = Symbol("wire");
-/** The listeners of a stream find its wire here, so that all streams have the same functions. */
+/** Node's streams store their wire under this key, so that all can share the same listeners. */
 type CarriedStream = ServerHttp2Stream & { [wireKey]?: Http2Wire | undefined };
 
-/** HTTP/2 stream of Node, read by its core events without request and response objects. */
+/** Wire over an HTTP/2 stream of Node's. It uses the stream's core events, without request and response objects. */
 export class Http2Wire implements Wire {
   readonly rawHeaders: readonly string[];
   readonly #stream: CarriedStream;
@@ -19,7 +19,7 @@ export class Http2Wire implements Wire {
   readonly #counter: PieceCounter;
   #receiver: BodyReceiver | undefined;
   #trailers: Record<string, string> | undefined;
-  /** Bytes of the body that wait to be joined. */
+  /** Returns the number of the body's bytes that wait to be joined. */
   #joinedBytes: (() => number) | undefined;
   /** Whether the receiver has asked for the body. */
   #isAsked = false;
@@ -27,7 +27,7 @@ export class Http2Wire implements Wire {
   #first: Uint8Array | undefined;
   /** Whether the body ended with its first piece, or without one. */
   #isEnded = false;
-  /** Length of the first piece, once it has come. */
+  /** Length of the first piece, once it has arrived. */
   #firstBytes: number | undefined;
   #isDrainWatched = false;
   #isBounded = false;
@@ -43,7 +43,7 @@ export class Http2Wire implements Wire {
     this.#counter = counter;
     this.#headers = headers;
     this.rawHeaders = rawHeaders;
-    // The stream then closes, which reports the fault.
+    // No handling is needed: the stream then closes, which reports the fault.
     stream.on("error", ignore);
     this.#stream[wireKey] = this;
     if (hasArrived(stream)) return;
@@ -51,7 +51,7 @@ export class Http2Wire implements Wire {
     else stream.push = pushFirst;
   }
 
-  /** Joins pieces that arrive, also ahead of the gate: a stranger's bytes must never wait in small pieces. */
+  /** Joins pieces as they arrive, even before the gate: bytes of an unknown client must never wait in small pieces. */
   #gather(beforeBytes?: number): void {
     const stream = this.#stream;
     const counter = this.#counter;
@@ -78,7 +78,7 @@ export class Http2Wire implements Wire {
     const stream = this.#stream;
     this.#isAsked = true;
     if (!receiver || this.isClosed) return;
-    // Some clients wait for this with the body (RFC 9110, 10.1.1).
+    // Some clients wait for this before they send the body (RFC 9110, 10.1.1).
     if (this.#headers.expect === "100-continue" && !stream.headersSent) stream.additionalHeaders({ ":status": 100 });
     const first = this.#first;
     this.#first = undefined;
@@ -87,7 +87,7 @@ export class Http2Wire implements Wire {
     else if (stream.push === pushFirst) stream._read(0);
     else if (hasArrived(stream)) {
       let beforeBytes = Number.POSITIVE_INFINITY;
-      // Node gives one piece at a time.
+      // Node.js returns one piece at a time.
       while (stream.readableLength > 0) {
         const bytes: Buffer | null = stream.read();
         if (!bytes) break;
@@ -99,24 +99,25 @@ export class Http2Wire implements Wire {
     } else this.#readOn();
   }
 
-  /** Reads the body as its pieces are gathered. */
+  /** Passes on the body as its pieces are gathered. */
   #readOn(): void {
     const stream = this.#stream;
-    // A stream that was reset ends like a complete one.
+    // A stream that was reset emits "end" like a complete one.
     stream.on("end", () => stream.closed || this.#receiver?.onEnd());
     stream.on("data", (bytes: Buffer) => this.#receiver?.onData(bytes));
   }
 
   /**
-   * Takes the first piece of the body, or its end, ahead of the stream's queue: most bodies are one piece. Further
-   * pieces are gathered.
+   * Takes the first piece of the body, or its end, before it enters the stream's queue. Most bodies are one piece.
+   * Further pieces are gathered.
    */
   takeFirst(piece: Uint8Array | null): boolean {
     const stream = this.#stream;
     if (piece !== null && this.#firstBytes === undefined) {
       this.#firstBytes = piece.byteLength;
       this.#counter.onPiece(piece.byteLength, Number.POSITIVE_INFINITY);
-      // It may be a small part of what was read from the socket, all of which would stay in memory with it.
+      // The piece may be a small part of the bytes read from the socket. Without a copy, all of these would stay in
+      // memory.
       const isCopied = !this.#isAsked || this.#counter.bytes.isCrowded;
       const bytes = isCopied && 2 * piece.byteLength < piece.buffer.byteLength ? new Uint8Array(piece) : piece;
       if (this.#isAsked) this.#receiver?.onData(bytes);
@@ -136,7 +137,7 @@ export class Http2Wire implements Wire {
     return stream.push(piece);
   }
 
-  /** The stream is over. It stays in memory for a while, so it lets go of its wire and of the call. */
+  /** Notes that the stream is over. It stays in memory for a while, so its references to wire and call are removed. */
   close(): void {
     this.#stream[wireKey] = undefined;
     const receiver = this.#receiver;
@@ -227,8 +228,8 @@ export class Http2Wire implements Wire {
 }
 
 /**
- * Returns whether a request has arrived in full. Its frames mostly come with its header, so there is nothing to wait
- * for.
+ * Returns whether a request has arrived completely. Usually its frames come with its header, so that there is nothing
+ * to wait for.
  */
 function hasArrived(stream: ServerHttp2Stream): boolean {
   const { _readableState: state } = stream as ServerHttp2Stream & { _readableState: { ended: boolean } };
@@ -245,7 +246,7 @@ function onWantTrailers(this: CarriedStream): void {
   this[wireKey]?.sendTrailers();
 }
 
-/** Stands in for the `push` with which Node hands over a piece of the body, or null at its end. */
+/** Replaces the `push` by which Node.js hands over a piece of the body, or null at its end. */
 function pushFirst(this: CarriedStream, piece: Uint8Array | null): boolean {
   return this[wireKey]?.takeFirst(piece) ?? false;
 }

@@ -2,7 +2,9 @@ import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { RequestMessages } from "./request-messages.ts";
 
-/** Returns the message of a request that has one. @throws ConnectError for none, for more, and for a part of one. */
+/**
+ * Returns the only message of a request. @throws ConnectError if there is none, more than one, or only a part of one.
+ */
 export async function onlyMessage(messages: RequestMessages): Promise<Message> {
   const first = await messages.next();
   if (first.done) {

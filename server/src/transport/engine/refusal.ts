@@ -3,24 +3,24 @@ import { EXPLANATION_TYPE } from "../../rpc/stages/explain-refusals.ts";
 import { Call } from "./call.ts";
 import type { CallForm } from "./forms.ts";
 
-/** Headers of an answer to a GET that no cache may keep: an error. */
+/** Headers of an answer that no cache may keep: an error of a GET. */
 export const NOT_KEPT: readonly string[] = ["cache-control", "no-store"];
 
-/** Form of a request that is in none of the protocols. */
+/** Form of a request that belongs to none of the protocols. */
 export interface RefusalForm extends CallForm {
   readonly protocol: undefined;
 }
 
 export interface RefusalOptions {
-  /** HTTP status, which is all that the answer says in its protocol. */
+  /** HTTP status; it is the whole answer as far as the protocol is concerned. */
   status: number;
-  /** Headers of the answer, names and values in turn. */
+  /** Headers of the answer: names and values in turn. */
   headers: readonly string[];
   /** Whether the answer to this HTTP method has a body. */
   hasBody: boolean;
 }
 
-/** Creates the form in which a request is refused: the error is explained to people, as Connect's JSON. */
+/** Creates the form in which a request is refused. The error is explained to people, as Connect's JSON. */
 export function createRefusalForm({ status, headers: own, hasBody }: RefusalOptions): RefusalForm {
   return {
     protocol: undefined,
@@ -43,7 +43,7 @@ export function createRefusalForm({ status, headers: own, hasBody }: RefusalOpti
   };
 }
 
-/** Call that ends before its gate, with the refusal in its options. */
+/** Call that ends before its gate, with the refusal from its options. */
 export class RefusedCall extends Call<RefusalForm> {
   get isStream(): boolean {
     return this.options.plan.method.methodKind !== "unary";

@@ -4,30 +4,33 @@ import { MessageReader } from "@rollcall/shared/message-reader";
 import { endsWithin, tooLarge } from "../../rpc/call-errors.ts";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 
-/** Largest queue of complete messages, in bytes with their envelopes, so that their number is bounded too. Beyond it the wire pauses. */
+/**
+ * Largest queue of complete messages, in bytes including their envelopes, so that their number is bounded too. Above it
+ * the wire is paused.
+ */
 const MAX_QUEUED_BYTES = 32 * 1_024;
 
 export interface RequestMessagesOptions {
   /** Largest message, in bytes. */
   maxBytes: number;
-  /** Whether the handler is done with a message's bytes when it asks for the next. */
+  /** Whether the handler no longer needs a message's bytes when it asks for the next message. */
   lendsMessages: boolean;
   /**
-   * Makes the message of what was in an envelope; undefined for one that is no message.
+   * Makes a message from the content of an envelope; returns undefined if the envelope is not a message.
    *
    * @throws ConnectError for a message that can't be read, or breaks a rule.
    */
   read(bytes: Uint8Array, flags: number): Message | undefined | Promise<Message | undefined>;
-  /** Counts what is held of a message that is not complete. Where it returns a promise, more may be read when that resolves. */
+  /** Counts the bytes held of an incomplete message. If it returns a promise, reading continues when that resolves. */
   hold(deltaBytes: number): Promise<void> | undefined;
-  /** Whether messages may get room for more than has come of them. */
+  /** Returns whether messages may get memory for more than the bytes that have arrived. */
   hasRoom(): boolean;
-  /** The handler needs no message any more, the last that it has got included. */
+  /** Called when the handler needs no message any more, not even the last one that it got. */
   onRead(): void;
-  /** Has the wire wait, or go on. */
+  /** Pauses or resumes the wire. */
   pause(): void;
   resume(): void;
-  /** Nothing more is wanted. */
+  /** Called when the rest of the request is not wanted. */
   ignoreRest(): void;
 }
 
@@ -37,16 +40,16 @@ interface Waiter {
 }
 
 /**
- * The messages of a request, as their handler asks for them: each is parsed when it is
- * asked for, in a turn of the loop that has time left.
+ * The messages of a request, for their handler. Each is parsed when the handler asks for it, in a turn of the loop that
+ * has time left.
  */
 export class RequestMessages implements AsyncIterableIterator<Message, undefined> {
   readonly #options: RequestMessagesOptions;
   readonly #reader: MessageReader;
-  /** Handlers that wait, mostly one. */
+  /** Pending calls of `next`; usually one. */
   readonly #waiters: Waiter[] = [];
   #heldBytes = 0;
-  /** While a message waits for its turn, or is inflated: those behind it wait as well. */
+  /** Set while a message waits for its turn, or is inflated. Later messages have to wait too. */
   #isBusy = false;
   #isEnded = false;
   #isClosed = false;
@@ -80,7 +83,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     });
   }
 
-  /** The handler reads no more: the rest stays on the wire. */
+  /** Called when the handler reads no more. The rest stays on the wire. */
   async return(): Promise<IteratorResult<Message, undefined>> {
     this.#isClosed = true;
     this.#letGo();
@@ -100,14 +103,14 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     }
   }
 
-  /** The body is complete, or was broken off with an error, which comes behind its messages. */
+  /** Called when the body is complete, or was broken off with an error. The error comes after the body's messages. */
   end(error?: ConnectError): void {
     this.#isEnded = true;
     this.#endedWith = error;
     this.#serve();
   }
 
-  /** Gives the handler an error in place of what it has not read. */
+  /** Gives the handler an error in place of the messages that it has not read. */
   fail(error: unknown): void {
     if (this.#isClosed) return;
     if (this.#error !== undefined) {
@@ -144,7 +147,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     if (!this.#isFull && !this.#isHeld && !this.#isClosed && this.#error === undefined) this.#options.resume();
   }
 
-  /** Gives waiting handlers the messages that have come, or the end. */
+  /** Gives waiting handlers the messages that have arrived, or the end. */
   #serve(): void {
     while (!this.#isBusy) {
       const [waiter] = this.#waiters;
@@ -173,7 +176,7 @@ export class RequestMessages implements AsyncIterableIterator<Message, undefined
     return bytes;
   }
 
-  /** Why there is nothing behind the last whole message. */
+  /** Returns the error after the last whole message; undefined if there is none. */
   #endError(): unknown {
     if (this.#error !== undefined) return this.#error;
     if (this.#isClosed) return undefined;

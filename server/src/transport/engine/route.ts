@@ -31,18 +31,20 @@ export interface Requested {
 /** Method and form of a call. */
 export type Route = Pick<CallOptions, "plan" | "mediaType" | "verb" | "query" | "refusal"> & {
   readonly form: UnaryForm | StreamForm | RefusalForm;
-  /** Coding of a message in the query, which no header names. */
+  /** Coding of a message in the query; no header names it. */
   readonly codingInQuery?: string | undefined;
 };
 
-/** Creates a function that returns what a request is for; undefined for one that is no call of these methods. */
+/**
+ * Creates a function that returns the route of a request; undefined for a request that is not a call of these methods.
+ */
 export function createRouter(plans: ReadonlyMap<string, MethodPlan>): (request: Requested) => Route | undefined {
   return (request) => {
     const { verb = "", target = "", contentType = "", isHttp1, rawHeaders } = request;
     const plan = plans.get(target) ?? plans.get(pathOf(target));
     if (!plan || !VERBS.has(verb) || !isAsciiUrl(target)) return undefined;
     const { methodKind } = plan.method;
-    // Node keeps one of two content types, and a proxy in front may have gone by the other.
+    // If there are two content types, Node.js keeps one, and a proxy in front may have used the other.
     const isOneType = countHeaders(rawHeaders, "content-type") < 2;
     const route = { plan, verb, query: queryOf(target) };
     if (isHttp1 && methodKind === "bidi_streaming") return refuse(route, 505, ["connection", "close"]);
@@ -63,7 +65,7 @@ type Target = Pick<Route, "plan" | "query"> & { readonly verb: string };
 function routeGet(route: Target, contentType: string): Route {
   const query = new URLSearchParams(route.query);
   const form = getFormOf(query);
-  // A GET has no content, but may name the type that its query has.
+  // A GET has no content, but may name the type of the message in its query.
   const isTyped = contentType !== "" && unaryForms.get(mediaTypeOf(contentType) ?? "")?.protocol !== "connect";
   if (!form || isTyped) return refuse(route, 415);
   return { ...route, form, mediaType: "", codingInQuery: query.get("compression") ?? "identity" };
@@ -75,9 +77,9 @@ function refuse(route: Target, status: 405 | 415 | 505, headers: readonly string
   return { ...route, form, mediaType: "", refusal: refusalOf(status, verb, plan.method) as ConnectError };
 }
 
-/** Returns the coding of a request's messages, or the name of one that is not known. */
+/** Returns the coding of a request's messages, or the name of an unknown one. */
 export function codingsOf({ form, codingInQuery }: Route, wire: Wire): Pick<CallOptions, "coding" | "unknownCoding"> {
-  // Unlike a header, the query has to name a coding if it has one.
+  // Unlike the header, the query parameter must not be empty.
   if (codingInQuery === "") return { coding: undefined, unknownCoding: "" };
   const name = codingInQuery ?? (form.encodingHeader === "" ? undefined : wire.header(form.encodingHeader));
   if (name === undefined) return UNCODED;

@@ -19,7 +19,7 @@ import type { StreamForm } from "./stream-forms.ts";
 
 const turnClock = { isTurnOver: () => isTurnOver(), nextTurn };
 
-/** A message of so many bytes counts as kept while its handler has it. */
+/** Size from which on a message counts as kept while its handler has it, in bytes. */
 const MIN_KEPT_BYTES = 1_024;
 
 /** One call with many messages in its request, in its answer, or in both. */
@@ -31,7 +31,7 @@ export class StreamCall extends Call<StreamForm> {
   #answers: AsyncIterator<unknown> | undefined;
   #answerCoding: Compression | undefined;
   #uploadTimer: NodeJS.Timeout | undefined;
-  /** Messages that are sent together with the answer's end. */
+  /** Messages that are sent together with the end of the answer. */
   #rest: Uint8Array | undefined;
   #keptBytes = 0;
   #hasReceived = false;
@@ -100,7 +100,10 @@ export class StreamCall extends Call<StreamForm> {
     this.#messages.end(error);
   }
 
-  /** Ends an upload whose handler waits for its client; one that nobody asks for waits for its handler. */
+  /**
+   * Ends an upload that is late, if its handler waits for the client. If instead the client waits for the handler, the
+   * time starts again.
+   */
   failIfAwaited(): void {
     if (this.#messages.isAwaited) this.#messages.fail(tooLate());
     else this.#uploadTimer?.refresh();
@@ -193,7 +196,7 @@ export class StreamCall extends Call<StreamForm> {
     }
   }
 
-  /** Sends a message. Where it returns a promise, the next may be made when that resolves. */
+  /** Sends a message. If it returns a promise, the next one may be made when that resolves. */
   #send(message: unknown): Promise<void> | undefined {
     const { form, plan, wire } = this.options;
     let bytes: Uint8Array;
@@ -211,7 +214,7 @@ export class StreamCall extends Call<StreamForm> {
     return this.#writer.add(bytes, false);
   }
 
-  /** Sends a batch in one write of bytes that all streams share, unless one of its messages is to be compressed. */
+  /** Sends a batch in one write of bytes that all streams share, unless one of its messages has to be compressed. */
   #sendBatch(batch: AnswerBatch): Promise<void> | undefined {
     const { form, plan, wire } = this.options;
     let encoded: EncodedBatch;
@@ -260,7 +263,10 @@ export class StreamCall extends Call<StreamForm> {
     return hasRoom;
   }
 
-  /** Sends the headers, which handlers may set until there is a first message. Returns false when the call has failed for them. */
+  /**
+   * Sends the headers; handlers may set them until there is a first message. Returns false if the headers made the call
+   * fail.
+   */
   #begin(): boolean {
     if (this.#hasBegun) return true;
     if (this.isOver()) return false;
@@ -279,7 +285,7 @@ export class StreamCall extends Call<StreamForm> {
     this.#writer.onDrain();
   }
 
-  /** Ends the answer of a handler that has come to its end. */
+  /** Ends the answer of a handler that has finished. */
   #complete(): void {
     if (this.isOver() || !this.#begin()) return;
     try {
@@ -301,7 +307,7 @@ export class StreamCall extends Call<StreamForm> {
 
   #writeEnd(error: ConnectError | undefined): void {
     const { form, wire, record } = this.options;
-    // A trailer that can't be sent costs none of the messages.
+    // Even if a trailer can't be sent, the remaining messages must be.
     this.#rest ??= this.#writer.take();
     record.responseBytes += form.end(wire, this.#rest, error, this.context);
     this.#rest = undefined;
@@ -316,7 +322,7 @@ export class StreamCall extends Call<StreamForm> {
   }
 }
 
-/** Ends a handler that is not wanted any more. One that ignores it may never answer. */
+/** Ends a handler whose answers are not wanted any more. A handler that ignores this may never answer. */
 async function endEarly(answers: AsyncIterator<unknown>): Promise<void> {
   try {
     await answers.return?.();

@@ -21,13 +21,13 @@ const CONNECT_OK = envelope(endStreamFlag, Buffer.from("{}"));
 
 /** How one protocol reads and writes calls with many messages in one format. */
 export interface StreamForm extends CallForm {
-  /** Sends the headers of an answer. @param coding That its messages may have. */
+  /** Sends the headers of an answer. @param coding Coding that its messages may have. */
   begin(wire: Wire, headers: string[], context: CallContext | undefined, coding: string | undefined): void;
   /**
    * Ends an answer that has begun.
    *
    * @param rest Messages that have not been written, in their envelopes.
-   * @returns The size of what is sent of the body, in bytes.
+   * @returns The size of the part of the body that is sent now, in bytes.
    */
   end(
     wire: Wire,
@@ -60,7 +60,7 @@ function grpcStreamForm(format: "binary" | "json", contentType: string): StreamF
   };
 }
 
-/** Ends the body with an envelope of its own. */
+/** Ends the body with a last envelope. */
 function endWith(wire: Wire, rest: Uint8Array | undefined, end: Uint8Array): number {
   const bytes = rest ? Buffer.concat([rest, end]) : end;
   wire.end(bytes);
@@ -103,7 +103,7 @@ function connectStreamForm(format: "binary" | "json", contentType: string): Stre
   };
 }
 
-/** The forms of plain content types, as those of unary calls. */
+/** The forms by plain content type, as for unary calls. */
 export const streamForms: ReadonlyMap<string, StreamForm> = new Map([
   ["application/grpc", grpcStreamForm("binary", "application/grpc+proto")],
   ["application/grpc+proto", grpcStreamForm("binary", "application/grpc+proto")],

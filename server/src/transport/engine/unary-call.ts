@@ -9,15 +9,15 @@ import { answerCoding, MIN_CODED_BYTES } from "./codings.ts";
 import { openEnvelope } from "./envelope.ts";
 import type { UnaryForm } from "./forms.ts";
 
-/** Largest trailers of a request, in bytes, with their envelope. They mean nothing and are dropped. */
+/** Largest trailers of a request, in bytes including their envelope. They have no meaning and are dropped. */
 const MAX_TRAILERS_BYTES = 16 * 1_024;
 
 export type UnaryCallOptions = CallOptions<UnaryForm>;
 
-/** One call with one message each way, from its headers to the end of its answer. */
+/** One call with one message in each direction, from its headers to the end of its answer. */
 export class UnaryCall extends Call<UnaryForm> {
   readonly isStream = false;
-  /** First part of the body; the rest goes into a buffer. */
+  /** First part of the body. If there are more, they are joined in a buffer. */
   #body: Uint8Array | undefined;
   #rest: GrowingBuffer | undefined;
 
@@ -38,7 +38,7 @@ export class UnaryCall extends Call<UnaryForm> {
       if (form.isEnveloped && !this.beginsEnveloped(bytes)) return;
     } else this.#hold(bytes);
     const start = this.#rest?.bytes ?? this.#body;
-    // Behind the message there is room for trailers.
+    // Allow for trailers after the message.
     const rest = start.byteLength - ENVELOPE_HEADER_BYTES - MAX_TRAILERS_BYTES;
     const length = form.isEnveloped ? Math.max(sizeInEnvelope(start), rest) : start.byteLength;
     if (length > plan.maxBytes) this.failInProtocol(tooLarge(length, plan.maxBytes));
@@ -82,9 +82,9 @@ export class UnaryCall extends Call<UnaryForm> {
   }
 
   /**
-   * Inflates a message if it is compressed, and has it handled.
+   * Inflates a message if it is compressed, and passes it to the handler.
    *
-   * @param fault Fault of the bytes behind it, reported if the message itself is valid.
+   * @param fault Fault of the bytes after it, reported if the message itself is valid.
    */
   protected open(message: Uint8Array, isCompressed: boolean, fault?: ConnectError): void {
     const { coding, plan } = this.options;
@@ -146,7 +146,7 @@ export class UnaryCall extends Call<UnaryForm> {
     }
   }
 
-  /** Ends a call whose client has the answer already. Returns whether it has. */
+  /** If the client already has the answer, ends the call without sending it. Returns whether it has. */
   protected answerUnchanged(_bytes: Uint8Array): boolean {
     return false;
   }
