@@ -2,15 +2,15 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { countHeaders } from "../port/raw-headers.ts";
 
-/** `host` or `host:port` (RFC 9110, 7.2), as far as a URL can hold it. */
+/** `host` or `host:port` (RFC 9110, 7.2), as far as a URL can contain it. */
 const AUTHORITY = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?$/i;
 
 /**
  * Returns whether a request names its host as its HTTP version requires: HTTP/1.1 with one valid Host (RFC 9112, 3.2),
- * HTTP/1.0 with at most one. Of two, Node takes the first, and a proxy in front may take the second.
+ * HTTP/1.0 with at most one. If there are two, Node.js takes the first, and a proxy in front may take the second.
  *
- * Over HTTP/2 there is no such requirement. The authority decides nothing here, and clients put into it whatever they
- * were given to connect to, such as several addresses.
+ * HTTP/2 has no such requirement here. The authority decides nothing, and clients may set it to any address that they
+ * were given, even to a list of several.
  */
 export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boolean {
   if (request.httpVersionMajor > 1) return true;
@@ -20,7 +20,7 @@ export function hasValidHost(request: IncomingMessage | Http2ServerRequest): boo
   return hosts === 1 && isAuthority(host);
 }
 
-/** Last host that was found valid: most requests name the same one. */
+/** The last host that was found valid. Most requests name the same one. */
 let lastValidHost: string | undefined;
 
 function isAuthority(host: string): boolean {
@@ -31,10 +31,10 @@ function isAuthority(host: string): boolean {
 }
 
 /**
- * Returns whether an Origin is that of the server itself, as the request names it.
+ * Returns whether an Origin is the server's own, as the request names it.
  *
- * @param isSecure Whether the connection has TLS. Without it the origin may still be https: a proxy can terminate TLS
- * in front of a plaintext server, but never the other way round.
+ * @param isSecure Whether the connection has TLS. Without TLS the origin may still be https, since a proxy can
+ * terminate TLS in front of a plaintext server. The reverse can't be.
  */
 export function isOwnOrigin(origin: string, authority: string | undefined, isSecure: boolean): boolean {
   const schemes = isSecure ? ["https:"] : ["https:", "http:"];

@@ -2,7 +2,7 @@ import { acceptCompression } from "../../rpc/stages/compression.ts";
 import { chooseCoding } from "../../rpc/stages/content-coding.ts";
 import { entityTagOf } from "../../rpc/stages/unchanged-read.ts";
 
-/** A text, or bytes, that stay the same, compressed at most once in each coding. */
+/** A text, or bytes, that do not change. Each coding of them is computed at most once. */
 export class CachedText {
   readonly tag: string | undefined;
   readonly #bytes: Uint8Array;
@@ -13,7 +13,7 @@ export class CachedText {
     this.tag = entityTagOf(this.#bytes);
   }
 
-  /** Returns the bytes in the coding that a client prefers, and the coding, if there is one. */
+  /** Returns the bytes in the coding that a client prefers, and the name of the coding, if there is one. */
   async encodedFor(accepted: string): Promise<{ bytes: Uint8Array; coding?: string }> {
     const coding = acceptCompression.find(({ name }) => name === chooseCoding(accepted));
     if (!coding) return { bytes: this.#bytes };

@@ -15,9 +15,7 @@ import { RequestBody } from "./request-body.ts";
 import { boundRequest } from "./request-timeouts.ts";
 import { GONE, ResponseWriter } from "./write-response.ts";
 
-/**
- * Base of the URLs that handlers see. The authority that a client sends decides nothing, and may not fit into a URL.
- */
+/** Base of the URLs that handlers see. The client's authority decides nothing, and may not be valid in a URL. */
 const BASE_URL = "http://localhost";
 
 type Request = IncomingMessage | Http2ServerRequest;
@@ -26,15 +24,15 @@ export interface CarryOptions {
   handler: UniversalHandler;
   requestId: string;
   caller: Caller;
-  /** Headers sent with the answer, beside its own. */
+  /** Headers of the answer, in addition to its own. */
   headers: OutgoingHttpHeaders;
   timeouts: RequestTimeouts;
   logger: Logger;
 }
 
 /**
- * Carries one call between a request of either HTTP version and its method's handler. Every call gets an answer: a
- * failure in here is the server's fault, which is logged and never answered with 200.
+ * Carries one call between a request of either HTTP version and its method's handler. Every call gets an answer: an
+ * error in this code is the server's fault, which is logged and never answered with 200.
  */
 export async function carryCall(
   request: Request,
@@ -87,7 +85,7 @@ export async function carryCall(
   }
 }
 
-/** Breaks off a request whose answer can't be completed, so that nobody takes the answer for a whole one. */
+/** Breaks off a request whose answer can't be completed, so that the client does not take it for complete. */
 function cut(request: Request): void {
   if ("stream" in request) request.stream.close(constants.NGHTTP2_INTERNAL_ERROR);
   else request.socket.destroy();

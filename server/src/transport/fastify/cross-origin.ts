@@ -9,10 +9,10 @@ import { isOwnOrigin } from "./authority.ts";
 const MAX_AGE_SECONDS = 7_200;
 /** Trace context headers of a page's own telemetry (W3C Trace Context, W3C Baggage). */
 const TRACE_HEADERS = ["traceparent", "tracestate", "baggage"];
-/** Headers that tell when a refused call may be made again, and how much of a rate limit is left. */
+/** Headers that say when a refused call may be made again, and how much of a rate limit is left. */
 const LIMIT_HEADERS = ["retry-after", "grpc-retry-pushback-ms", "ratelimit-policy", "ratelimit"];
 const EXPOSED_HEADERS = [...cors.exposedHeaders, "x-request-id", ...LIMIT_HEADERS].join(", ");
-/** Time in which an origin is reported at most once, in milliseconds, and the number of origins reported in it. */
+/** Interval in which an origin is reported at most once, in milliseconds, and the most origins reported in it. */
 const REPORT_INTERVAL_MS = 60_000;
 const MAX_REPORTED_ORIGINS = 100;
 
@@ -33,9 +33,9 @@ export interface FromOrigin {
 }
 
 export interface CrossOrigin {
-  /** Reports an origin that is not let in, once a minute, since its browser says only that something failed. */
+  /** Reports an origin that is not allowed, once a minute, since its browser only says that something failed. */
   check(request: FromOrigin): void;
-  /** Returns headers for an answer, names and values in turn, that let pages of an allowed origin read it. */
+  /** Returns headers for an answer that let pages of an allowed origin read it: names and values in turn. */
   headersFor(origin: string | undefined): readonly string[];
 }
 
@@ -54,7 +54,7 @@ export function createCrossOrigin({ origins, logger }: CrossOriginOptions): Cros
   };
 }
 
-/** Lets the pages of the allowed origins call what Fastify serves, and answers their preflights. */
+/** Lets the pages of allowed origins call Fastify's routes, and answers their preflights. */
 export async function registerCrossOrigin(app: FastifyInstance, { check }: CrossOrigin, origins: readonly string[]) {
   app.addHook("onRequest", async ({ headers, host, raw, id: requestId }) => {
     check({
@@ -74,7 +74,7 @@ export async function registerCrossOrigin(app: FastifyInstance, { check }: Cross
   });
 }
 
-/** Creates a function that returns whether a value is new in this minute and among its first hundred. */
+/** Creates a function that returns whether a value is new in this minute, and among the first hundred. */
 function createFirstSeen(): (value: string) => boolean {
   const seen = new Set<string>();
   let startedAtMs = performance.now();

@@ -10,7 +10,7 @@ import { sendCached } from "./serve-reference.ts";
 /** Path of the contracts of all mounted services, as a google.protobuf.FileDescriptorSet. */
 export const DESCRIPTORS_PATH = "/descriptors.binpb";
 
-/** Facts about a request by which a gate decides. */
+/** Facts about a request that its gate decides by. */
 export interface ReadingCaller {
   readonly requestId: string;
   readonly authorization: string | undefined;
@@ -27,8 +27,8 @@ export interface DescriptorsPageOptions {
 }
 
 /**
- * Registers a page with the contracts, for browsers: reflection, which says the same, is a stream. Browsers keep it, and
- * ask each time whether it is still the same.
+ * Registers a page with the contracts, for browsers: reflection has the same, but only as a stream. Browsers cache the
+ * page and revalidate it each time.
  */
 export function registerDescriptors(app: FastifyInstance, { admit, read }: DescriptorsPageOptions): void {
   let page: CachedText | undefined;

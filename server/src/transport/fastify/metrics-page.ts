@@ -4,14 +4,14 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { cameByProbePort } from "../port/probe-port.ts";
 import { errorBody, replyNotFound } from "./reply-error.ts";
 
-/** Callers that may read the metrics: those on this machine and of the port for probes, all, or none. */
+/** Callers that may read the metrics: those on this machine or on the port for probes, all, or none. */
 export type MetricsReaders = "loopback" | "all" | "off";
 
 export interface MetricsPageOptions {
   readers: MetricsReaders;
   /** Content type of the text. */
   type: string;
-  /** Returns the metrics as they are now, or rejects if they can't be had in time. */
+  /** Returns the present metrics. Rejects if they can't be collected in time. */
   read(): string | Promise<string>;
 }
 
@@ -21,7 +21,7 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Registers `/metrics`. To callers that may not read them, there is no such page. */
+/** Registers `/metrics`. For callers that may not read it, the page does not exist. */
 export function registerMetrics(app: FastifyInstance, { readers, type, read }: MetricsPageOptions): void {
   if (readers === "off") return;
   app.get("/metrics", async (request, reply) => {
@@ -40,8 +40,8 @@ export function registerMetrics(app: FastifyInstance, { readers, type, read }: M
 }
 
 /**
- * Returns whether a request comes from this machine and is meant for it. A proxy on this machine that passes on what
- * comes from elsewhere adds a header, or keeps the name that the caller used.
+ * Returns whether a request comes from this machine and is meant for it. A proxy on this machine would add a header to
+ * requests from elsewhere, or keep the host name that the caller used.
  */
 function isLocal({ socket, headers, host }: FastifyRequest): boolean {
   if (["forwarded", "x-forwarded-for", "via"].some((name) => headers[name] !== undefined)) return false;

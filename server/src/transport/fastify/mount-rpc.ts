@@ -22,8 +22,8 @@ export interface RpcMountOptions {
 }
 
 /**
- * Mounts the RPC services on Fastify; nothing else connects the two. A request leaves Fastify after its hooks and
- * before its body is read, which is left to the call.
+ * Mounts the RPC services on Fastify; nothing else connects the two. A request leaves Fastify after its hooks, and
+ * before its body is read, since the call reads that.
  *
  * @returns The methods' handlers by path, for anything else that carries calls.
  */
@@ -51,7 +51,7 @@ export function mountRpc(
   return handlers;
 }
 
-/** Returns the headers that hooks have set. Fastify sends them only with its own answers. */
+/** Returns the headers that hooks have set. Fastify itself adds them only to its own answers. */
 function headersOf(reply: FastifyReply): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(reply.getHeaders())) {

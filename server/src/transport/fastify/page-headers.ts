@@ -1,4 +1,7 @@
-/** Content of pages: only what their own origin serves, but for calls. No inline scripts or styles. */
+/**
+ * Content policy of pages: everything has to come from their own origin, except for the given scripts and calls. No
+ * inline scripts or styles.
+ */
 function policy(scripts: string[], calls: string[]): string {
   return [
     "default-src 'none'",
@@ -23,9 +26,9 @@ const HEADERS = {
 };
 
 /**
- * Returns the headers of the web app, which also calls its own origin, by WebSockets too.
+ * Returns the headers of the web app, which also calls its own origin, over WebSockets too.
  *
- * @param origins Further origins that it calls.
+ * @param origins Other origins that it calls.
  */
 export function appHeaders(origins: readonly string[]): Readonly<Record<string, string>> {
   const calls = ["connect-src 'self'", ...origins].join(" ");

@@ -14,13 +14,16 @@ const MESSAGES: Readonly<Record<NotReady["reason"], string>> = {
 };
 
 export interface ProbesOptions {
-  /** Resolves with what keeps the service from serving, or with undefined. Has to be cheap under a flood of probes. */
+  /**
+   * Resolves with the fault that keeps the service from serving, or with undefined. Must be cheap, even under a flood
+   * of probes.
+   */
   checkReady(): Promise<NotReady | undefined>;
 }
 
 /**
- * Registers two probes. `/healthz`: the process answers. `/readyz`: it can serve, that is, the database answers and
- * takes writes, and the server is not draining.
+ * Registers two probes. `/healthz` shows that the process answers. `/readyz` shows that it can serve: the database
+ * answers and accepts writes, and the server is not draining.
  */
 export function registerProbes(app: FastifyInstance, { checkReady }: ProbesOptions): void {
   app.get("/healthz", (_request, reply) => reply.header("cache-control", "no-store").send({ status: "ok" }));

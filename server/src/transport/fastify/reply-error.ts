@@ -4,19 +4,19 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { isGrpc, mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
-/** Answers a request that reached no RPC with a Connect error: JSON with code and message. */
+/** Answers a request that reached no RPC with Connect's error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
   return reply.code(status).type("application/json").send(errorBody(code, message));
 }
 
-/** Returns an error as JSON in Connect's form. */
+/** Returns an error as JSON, in Connect's form. */
 export function errorBody(code: Code, message: string): string {
   return JSON.stringify({ code: codeToString(code), message });
 }
 
 /** Answers a request that Fastify can't route, or that a plain route failed on. The cause goes to the log only. */
 export function replyFault(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  // Fastify calls this before its hooks if it can't parse the path, so the headers are set here.
+  // If Fastify can't parse the path, it calls this before its hooks, so the headers are set here.
   reply.headers({ "x-request-id": request.id, "x-content-type-options": "nosniff" });
   const status = (error as FastifyError).statusCode ?? 500;
   if (status < 500) return replyError(reply, status, Code.InvalidArgument, "malformed request");
@@ -47,8 +47,8 @@ export function asksByGrpc(headers: IncomingHttpHeaders): boolean {
 }
 
 /**
- * Ends an answer by gRPC in its Trailers-Only form: the stream ends with the header block. An empty DATA frame behind
- * it, which `writeHead` and Fastify bring about, would make clients look for a status in trailers.
+ * Ends an answer over gRPC in its Trailers-Only form: the stream ends with the header block. `writeHead` and Fastify
+ * would add an empty DATA frame, after which clients would look for a status in trailers.
  */
 export function endUnimplemented(headers: IncomingHttpHeaders, response: ServerResponse, message: string): void {
   response.setHeader("content-type", mediaTypeOf(headers["content-type"] ?? "") ?? "");

@@ -3,10 +3,10 @@ import type { Http2ServerRequest } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 
 /**
- * Body of a request of either HTTP version, read as its one reader asks for it.
+ * Body of a request of either HTTP version. It is read only as fast as its one reader asks for it.
  *
  * Node's own iterator destroys the socket of a request that is not read to its end, and with it the answer. Over HTTP/2
- * it also takes a body that a reset cut off for a whole one. This iterator leaves the rest where it is, and throws
+ * it also treats a body that was cut off by a reset as complete. This iterator leaves the rest where it is, and throws
  * `canceled` for a body whose client has gone.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
@@ -39,7 +39,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       }
       const chunk: Uint8Array | null = this.#request.read();
       if (chunk) return { done: false, value: chunk };
-      // The end comes as an event, after everything before it has been read.
+      // The end is an event, which comes after everything before it has been read.
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -5,17 +5,18 @@ import type { RequestTimeouts } from "../../limits.ts";
 
 export interface BoundOptions {
   timeouts: RequestTimeouts;
-  /** Kind of the RPC that the request is for, if it is for one. */
+  /** Kind of the method, if the request is an RPC. */
   methodKind?: DescMethod["methodKind"] | undefined;
   /** Called when the body has not arrived in time. Without it the request is cut. */
   onLate?: (() => void) | undefined;
-  /** Returns whether whoever reads the body waits for the client, who is not late otherwise. Default: it does. */
+  /** Returns whether the body's reader waits for the client; otherwise the client is not late. Default: it does. */
   isAwaited?: (() => boolean) | undefined;
 }
 
 /**
  * Ends a request whose client sends its body too slowly, and cuts one whose client does not read the response. A
- * deadline can't do that: it ends a call, not the wait for a peer. A quiet stream that waits for nobody is left alone.
+ * deadline can't do that: it ends a call, not the wait for a client. A quiet stream is left alone while nobody waits
+ * for it.
  */
 export function boundRequest(
   request: IncomingMessage | Http2ServerRequest,
@@ -30,7 +31,7 @@ export function boundRequest(
   };
   const late = onLate ?? cut;
   const takesManyMessages = methodKind === "client_streaming" || methodKind === "bidi_streaming";
-  // The end of a GET is never read, since Connect takes its message from the URL.
+  // The end of a GET's body is never read, since Connect takes its message from the URL.
   if (!takesManyMessages && request.method !== "GET") {
     const bodyTimer = setTimeout(() => {
       if (isAwaited()) late();
@@ -39,7 +40,7 @@ export function boundRequest(
     const clear = () => clearTimeout(bodyTimer);
     request.once("end", clear);
     request.once("close", clear);
-    // From then on the rest is dropped, which has bounds of its own.
+    // After the answer the rest is dropped, with time limits of its own.
     response.once("finish", clear);
   }
 

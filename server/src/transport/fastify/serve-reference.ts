@@ -3,7 +3,7 @@ import { hasTag } from "../../rpc/stages/unchanged-read.ts";
 import { CachedText } from "./cached-text.ts";
 import { STATIC_PAGE_HEADERS } from "./page-headers.ts";
 
-/** Makes what is served. */
+/** Makes the served texts. */
 export interface ReferenceTexts {
   openApi(): string;
   page(): string;
@@ -18,8 +18,8 @@ export interface ReferenceOptions {
 }
 
 /**
- * Serves the reference to everybody: `/openapi.json`, `/docs`, its style, and `/llms.txt`. Browsers ask each time whether
- * what they have is current.
+ * Serves the reference to everybody: `/openapi.json`, `/docs`, its style, and `/llms.txt`. Browsers revalidate their
+ * copies each time.
  */
 export function registerReference(app: FastifyInstance, { load, scheme }: ReferenceOptions): void {
   let loaded: Promise<ReferenceTexts> | undefined;
@@ -40,13 +40,13 @@ export function registerReference(app: FastifyInstance, { load, scheme }: Refere
   serve("/docs.css", "text/css; charset=utf-8", "style");
   app.get("/llms.txt", async ({ host, headers }, reply) => {
     reply.headers({ ...STATIC_PAGE_HEADERS, "cache-control": "no-store" }).type("text/plain; charset=utf-8");
-    // The same for any proxy: the answer is for the one who asks, and kept by nobody.
+    // A proxy's header counts, whoever set it: the answer goes only to the client that asked, and no cache keeps it.
     const asked = headers["x-forwarded-proto"];
     return (await texts()).guide(`${asked === "https" ? asked : scheme}://${host}`);
   });
 }
 
-/** Sends what a client does not have yet, in the coding that it prefers. */
+/** Sends a text in the coding that the client prefers, unless the client already has it. */
 export async function sendCached(
   { headers }: FastifyRequest,
   reply: FastifyReply,

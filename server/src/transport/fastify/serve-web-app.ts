@@ -17,15 +17,15 @@ export interface WebAppOptions {
 }
 
 /**
- * Serves the built web app at `/`, and at `/app-config.json` what it has to know of this server. Its assets' names hold
- * a hash of their content, so browsers keep them for ever, and never keep the page. Where a file has a `.br` or `.gz`
- * beside it, that is sent to clients that accept it.
+ * Serves the built web app at `/`, and at `/app-config.json` the facts about this server that it needs. The names of
+ * its assets contain a hash of their content, so browsers keep the assets for ever, but never the page. If a file has a
+ * `.br` or `.gz` beside it, that is sent to clients that accept it.
  *
- * The page names its files relative to its own address, since a proxy may have put a path in front that the server
- * never sees. For a page deeper down, the names go up as many folders.
+ * The page names its files relative to its own address, since a proxy may have added a path in front that the server
+ * never sees. For a page further down, the names go up as many folders.
  *
  * Page and assets are read from disk each time: a page that was built while the server runs names assets that did not
- * exist when it started.
+ * exist when the server started.
  */
 export async function registerWebApp(
   app: FastifyInstance,
@@ -47,7 +47,7 @@ export async function registerWebApp(
   };
   await app.register(fastifyStatic, { ...options, wildcard: false, globIgnore: ["assets/**"] });
   await app.register(fastifyStatic, { ...options, root: assets, prefix: "/assets/", decorateReply: false });
-  // Paths of the app's own pages all get the same file; the page itself decides by its path what to show.
+  // All paths of the app's pages return the same file. The page itself decides by its path what to show.
   app.get("/*", async (request, reply) => {
     if (!isPage(request)) return reply.callNotFound();
     const depth = pathOf(request).split("/").length - 2;
@@ -59,8 +59,8 @@ export async function registerWebApp(
 }
 
 /**
- * Returns whether a browser navigates to a page. A file's name and a method's path have a dot, a page's path has none.
- * A link that begins with two slashes names a host, not a path.
+ * Returns whether a browser navigates to a page. Files and methods have a dot in their paths, pages have none. A link
+ * that begins with two slashes names a host, not a path.
  */
 function isPage(request: FastifyRequest): boolean {
   const path = pathOf(request);

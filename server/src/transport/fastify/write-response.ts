@@ -21,7 +21,7 @@ export class ResponseWriter {
   constructor(response: ServerResponse | Http2ServerResponse, onGone: () => void, onWaiting: () => void) {
     this.#response = response;
     this.#onWaiting = onWaiting;
-    // A write can still fail after the client has gone. There is nothing left to do then.
+    // A write can still fail after the client has gone. Nothing is left to do then.
     response.on("error", () => {});
     response.on("drain", () => this.#wake?.());
     response.on("close", () => {
@@ -38,9 +38,9 @@ export class ResponseWriter {
   }
 
   /**
-   * Sends the answer, with those of `headers` that it does not have itself.
+   * Sends the answer, and adds those of `headers` that it does not have itself.
    *
-   * @throws Error from the body, or from Node when it refuses a header.
+   * @throws Error from the body, or from Node.js when it refuses a header.
    */
   async write({ status, header, body, trailer }: UniversalServerResponse, headers: OutgoingHttpHeaders): Promise<void> {
     const response = this.#response as ServerResponse;
@@ -85,7 +85,7 @@ export class ResponseWriter {
 }
 
 /**
- * Gives the source of a body the reason why it is not read to its end. Does not wait, since the source may never
+ * Gives the source of a body the reason why it is not read to its end. Does not wait for it, since the source may never
  * answer.
  */
 function abandon(iterator: AsyncIterator<Uint8Array> | undefined, reason: unknown): void {
@@ -93,14 +93,14 @@ function abandon(iterator: AsyncIterator<Uint8Array> | undefined, reason: unknow
 }
 
 /**
- * @throws TypeError for a value that HTTP can't carry. Node lets it pass over HTTP/2, and clients then drop the
+ * @throws TypeError for a value that HTTP can't carry. Node.js lets it pass over HTTP/2, and clients then drop the
  * connection.
  */
 function toNodeHeaders(headers: Headers | undefined): Record<string, string | string[]> {
   const nodeHeaders: Record<string, string | string[]> = {};
   for (const [name, value] of headers ?? []) {
     validateHeaderValue(name, value);
-    // This one field can't be joined, since its values contain commas.
+    // This is the only field that can't be joined, since its values contain commas.
     if (name === "set-cookie") nodeHeaders[name] = headers?.getSetCookie() ?? [];
     else nodeHeaders[name] = value;
   }
