@@ -24,41 +24,41 @@ import { CallWebSocket } from "./call-web-socket.ts";
 import { endWithError, REFUSALS, refusalOf } from "./refusal.ts";
 
 /**
- * Room in a frame beside a message of the largest size, for its tag and prefix. A slightly larger message is refused
+ * Room in a frame beyond the largest message, for its tag and prefix. A slightly larger message can thus be refused
  * in-band.
  */
 const FRAME_OVERHEAD_BYTES = 64 * 1_024;
 /**
- * Smallest average size of the parts in which an incomplete frame waits. Each part costs much more than a byte. A
+ * Smallest average size of the parts of a waiting incomplete frame, in bytes. Each part costs much more than a byte. A
  * packet of the smallest usual network has 512 bytes.
  */
 const MIN_PART_BYTES = 512;
-/** Parts of one WebSocket message: browsers split a large one into some dozens. */
+/** Most parts of one WebSocket message. Browsers split a large one into some dozens. */
 const MAX_FRAGMENTS = 1_024;
-/** Time for a client to answer a close; then the connection is cut. */
+/** Time for a client to answer a close, in milliseconds. Then the connection is cut. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export interface GrpcWebSocketsOptions {
-  /** Handlers of all methods, whatever their kind, by path. */
+  /** Handlers of all methods of all kinds, by path. */
   handlers: ReadonlyMap<string, UniversalHandler>;
-  /** Origins whose pages may open a socket, beside the server's own. */
+  /** Origins whose pages may open a socket, in addition to the server's own. */
   origins: readonly string[];
   /** Largest message, in bytes. */
   maxMessageBytes: number;
   limits?: Partial<GrpcWebSocketsLimits> | undefined;
   timeouts?: Partial<RequestTimeouts> | undefined;
-  /** Carries the calls that it can; without it Connect's own carrier has all. */
+  /** Carries the calls that it can. Without it Connect's own carrier carries all. */
   engine?: Engine | undefined;
   /** Admits calls, together with those of other connections. */
   admission: Admission;
-  /** Most lines about refused WebSocket requests a second. */
+  /** Most log lines a second about refused WebSocket requests. */
   refusedLinesPerSecond?: number | undefined;
   refusals: RefusalCounts;
   logger: Logger;
 }
 
 export interface GrpcWebSockets {
-  /** Refuses new sockets and closes those without a call. A call under way ends by itself, and its socket with it. */
+  /** Refuses new sockets, and closes those without a call. An open call ends by itself, and its socket with it. */
   drain(): void;
   /** Number of open sockets. */
   readonly size: number;
@@ -109,7 +109,7 @@ export function acceptGrpcWebSockets(server: Server, options: GrpcWebSocketsOpti
   });
 
   const accept = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // An error written now would come ahead of the open requests' answers, and the client would take it for one of
+    // An error written now would arrive before the open requests' answers, and the client would take it for one of
     // them.
     if (hasOpenRequests(socket)) {
       socket.destroy();

@@ -1,16 +1,16 @@
 import { costOf } from "@rollcall/shared/cost-of";
 
-/** Bytes that may wait for the handler before the socket is no longer read. */
+/** Bytes that may wait for the handler before reading from the socket stops. */
 const HIGH_WATER_BYTES = 1024 ** 2;
 
-/** Controls of the source of a body's bytes. */
+/** Controls for the source of a body's bytes. */
 export interface Flow {
   pause(): void;
   resume(): void;
 }
 
 /**
- * Body of a call whose bytes a socket pushes and a handler pulls. The socket is read while few of them wait. Has one
+ * Body of a call whose bytes a socket pushes and a handler pulls. The socket is read only while few bytes wait. Has one
  * reader.
  */
 export class PushedBody implements AsyncIterable<Uint8Array> {
@@ -53,7 +53,7 @@ export class PushedBody implements AsyncIterable<Uint8Array> {
     this.#wake();
   }
 
-  /** Drops what waits and what still arrives, since nobody will read on. */
+  /** Drops the waiting bytes, and those that still arrive, since nobody will read them. */
   abandon(): void {
     this.#abandoned = true;
     this.#chunks = [];

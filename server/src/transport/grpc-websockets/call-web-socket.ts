@@ -1,22 +1,24 @@
 import { WebSocket } from "ws";
 import type { SocketCall } from "./call.ts";
 
-/** Beyond this many unsent bytes a client's pings go unanswered, so that a flood of them fills no memory. */
+/**
+ * Number of unsent bytes above which a client's pings are not answered, so that a flood of them does not fill memory.
+ */
 const PONG_LIMIT_BYTES = 1024 ** 2;
 const MAX_UNANSWERED_PINGS = 2;
 
 /**
- * A WebSocket and its call. The listeners are the same functions for all sockets, since closures of each socket's own
- * would cost more memory than the rest of a quiet call.
+ * A WebSocket and its call. All sockets share the same listener functions: closures for each socket would cost more
+ * memory than the rest of a quiet call.
  */
 export class CallWebSocket extends WebSocket {
   call: SocketCall | undefined;
   #sockets: Set<CallWebSocket> | undefined;
   #latestPing: Buffer | undefined;
-  /** Pings since the client last gave a sign of life. */
+  /** Pings since the client's last sign of life. */
   #unansweredPings = 0;
 
-  /** Passes on frames to the call. @param sockets Have this socket until it closes. */
+  /** Passes frames on to the call. @param sockets Contains this socket until it closes. */
   carry(call: SocketCall, sockets: Set<CallWebSocket>): void {
     this.call = call;
     this.#sockets = sockets;
@@ -27,9 +29,9 @@ export class CallWebSocket extends WebSocket {
     this.on("close", this.#onClose);
   }
 
-  /** Pings a client that may have gone, or ends the connection when it answers none. */
+  /** Pings a client that may have gone, or ends the connection if earlier pings were not answered. */
   pingOrCut(): void {
-    // A socket that is paused because its handler is slow can't be seen to answer.
+    // On a socket that is paused because its handler is slow, answers can't be seen.
     const pings = this.isPaused ? 0 : this.#unansweredPings;
     this.#unansweredPings = pings + 1;
     if (pings < MAX_UNANSWERED_PINGS) this.ping();
@@ -42,8 +44,8 @@ export class CallWebSocket extends WebSocket {
   }
 
   /**
-   * Answers a ping, or the latest of many, once a turn of the loop (RFC 6455, 5.5.3). Answering each would cost a
-   * flood's victim more than its sender.
+   * Answers a ping, or the latest of several, once in a turn of the loop (RFC 6455, 5.5.3). Answering each would cost
+   * the server more than a flood costs its sender.
    */
   #onPing(data: Buffer): void {
     this.call?.noteControlFrame();

@@ -20,11 +20,11 @@ import { type AwaitedCall, RequestClock } from "./request-clock.ts";
 import { StockExchange } from "./stock-exchange.ts";
 
 /**
- * Time for bytes in flight to leave when a call has failed, such as by its deadline or an expired token, in
+ * Time for sent bytes to reach the client after a call has failed, such as by its deadline or an expired token. In
  * milliseconds.
  */
 const SEND_GRACE_MS = 5_000;
-/** Bytes that a client may still send while its socket closes, before the socket is no longer read. */
+/** Bytes that a client may still send while its socket closes. After that the socket is not read any more. */
 const MAX_BYTES_AFTER_END = 64 * 1_024;
 /** Headers of a call that never began. */
 const NO_FIELDS: readonly string[] = ["content-type", "application/grpc-web+proto"];
@@ -42,35 +42,35 @@ export interface SocketCallOptions {
   logger: Logger;
 }
 
-/** Runs the one call that a socket carries: reads its frames, bounds its time, and closes the socket behind it. */
+/** Runs the only call of a socket: reads its frames, bounds its time, and closes the socket afterwards. */
 export class SocketCall implements CallSocket, AwaitedCall, Arrival {
   readonly ws: WebSocket;
   readonly holds: SocketHolds;
   readonly #handler: UniversalHandler;
   readonly #options: SocketCallOptions;
   /**
-   * The request that opened the socket. Released when the call begins: a quiet call may last for hours, and no longer
-   * needs it.
+   * Request that opened the socket. It is released when the call begins, since a quiet call may last for hours and no
+   * longer needs it.
    */
   #upgrade: IncomingMessage | undefined;
-  /** The part of the call that is expected next. Further bytes of a refused call are ignored. */
+  /** Part of the call that is expected next. Further bytes of a refused call are ignored. */
   #phase: "header" | "body" | "half-closed" | "refused" | "done" = "header";
   #exchange: Exchange | undefined;
   /** Client's deadline, in milliseconds. */
   #timeoutMs: number | undefined;
   readonly #openedAtMs = performance.now();
   #closeCode = NORMAL;
-  /** Fault that has ended the request, if one has. */
+  /** Fault that has ended the request, if any. */
   #failure: ConnectError | undefined;
-  /** Bytes of the header block, and then those behind the call's end. */
+  /** Number of bytes of the header block and, later, of those after the call's end. */
   #countedBytes = 0;
-  /** Whether a chunk has come since the last whole frame. */
+  /** Whether a chunk has arrived since the last whole frame. */
   #isWithinFrame = false;
   readonly #clock: RequestClock;
   /** Timer from the call's failure to the end of its socket. */
   #graceTimer: NodeJS.Timeout | undefined;
 
-  /** @param upgrade The request that opened the socket. */
+  /** @param upgrade Request that opened the socket. */
   constructor(ws: WebSocket, upgrade: IncomingMessage, handler: UniversalHandler, options: SocketCallOptions) {
     this.ws = ws;
     this.#upgrade = upgrade;
@@ -81,7 +81,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     upgrade.socket.on("data", (chunk: Buffer) => this.#count(chunk));
   }
 
-  /** Takes a whole frame; undefined for one of text. */
+  /** Takes a whole frame; undefined stands for a text frame. */
   take(frame: Buffer | undefined): void {
     this.#isWithinFrame = false;
     const tag = frame?.[0];
@@ -90,7 +90,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     else if (this.#phase === "header") this.#begin(frame);
     else if (this.#phase === "half-closed") this.#breach("a frame after the end");
     else if (tag === BODY) {
-      // A chunk costs more than its bytes, and a frame with only the tag has none.
+      // A chunk costs more than its bytes, and a frame with only the tag has none, so skip it.
       if (frame.byteLength > 1) this.#exchange?.push(frame.subarray(1));
       this.#clock.boundUpload(this.#handler.method.methodKind, this.#exchange?.boundsUploads ?? false);
     } else if (tag === HALF_CLOSE && frame.byteLength === 1) {
@@ -100,12 +100,15 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     } else this.#breach("unknown frame");
   }
 
-  /** Notes a whole ping or pong. ws reports a frame only when it is complete. */
+  /** Notes a complete ping or pong; ws reports a frame only once it is complete. */
   noteControlFrame(): void {
     this.#isWithinFrame = false;
   }
 
-  /** Ends the call when ws itself refuses something, such as a frame over its limit. It closes the socket with a matching code. */
+  /**
+   * Ends the call when ws itself refuses something, such as a frame over its limit. ws closes the socket with a
+   * matching code.
+   */
   fail(error: Error): void {
     const isTooLarge = "code" in error && error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH";
     const failure = new ConnectError(error.message, isTooLarge ? Code.ResourceExhausted : Code.InvalidArgument);
@@ -114,7 +117,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     else if (this.#phase === "half-closed") this.#exchange?.abort(failure);
   }
 
-  /** The socket has gone. */
+  /** Notes that the socket has gone. */
   close(): void {
     this.#phase = "done";
     this.#release();
@@ -155,7 +158,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
 
   progress(): "receiving" | "working" | "answered" {
     if (this.isAnswered()) return "answered";
-    // Ahead of the gate the socket is not read, and its client not waited for.
+    // Before the gate has let the call in, the socket is not read, and the client is not waited for.
     return this.#phase === "body" && !this.holds.has("gate") ? "receiving" : "working";
   }
 
@@ -174,7 +177,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
 
   hurry(): void {
     if (this.#phase === "done" || this.#graceTimer) return;
-    // Further bytes are of no use, and a client that does not read may go on sending.
+    // Further bytes are useless, and a client that does not read may go on sending.
     this.holds.add("end");
     this.#graceTimer = setTimeout(terminate, SEND_GRACE_MS, this.ws);
   }
@@ -184,15 +187,15 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     this.#phase = "done";
     this.#release();
     this.#exchange?.abandon();
-    // Read again, or the client's answer to the close would not be seen.
+    // Resume reading: otherwise the client's answer to the close would not be seen.
     this.holds.release("gate");
     this.holds.release("end");
     this.ws.close(closeCode === NORMAL ? this.#closeCode : closeCode);
   }
 
   /**
-   * Counts what arrives. The caller is not known before the header block: without a bound anyone could send a frame as
-   * large as the largest message.
+   * Counts bytes as they arrive. Before the header block the caller is unknown: without a bound anyone could send a
+   * frame as large as the largest message.
    */
   #count(chunk: Buffer): void {
     if (this.#phase === "header") {
@@ -200,12 +203,12 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
       this.#countedBytes += chunk.byteLength;
       if (this.#countedBytes > maxHeaderBytes) this.#refuse(headerTooLarge(maxHeaderBytes));
     } else if (this.#phase === "done" || this.#phase === "refused") {
-      // Do not close at once, which could cost the client the answer. The rest stays on the network, and the close's
-      // own time limit ends it.
+      // Do not close immediately, since the client could then lose the answer. Stop reading instead; the close's own
+      // time limit ends the socket.
       this.#countedBytes += chunk.byteLength;
       if (this.#countedBytes > MAX_BYTES_AFTER_END) this.holds.add("end");
     }
-    // A chunk after which no frame was reported ends within one.
+    // If no frame was reported after the last chunk, that chunk ended within a frame.
     if (this.#phase === "body" && this.#isWithinFrame) this.#clock.boundFrame();
     this.#isWithinFrame = true;
     this.holds.boundTurn(chunk);
@@ -219,11 +222,11 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
       if (block.byteLength > maxHeaderBytes) throw headerTooLarge(maxHeaderBytes);
       const fields = parseHeaderBlock(block, this.#upgrade?.headers ?? {});
       this.#phase = "body";
-      // Read no more until the gate has let the call in. From then on read whether or not the handler asks for more,
+      // Stop reading until the gate has let the call in. After that, read even if the handler does not ask for more,
       // since an unread socket does not show that its client has gone.
       this.holds.add("gate");
       this.#timeoutMs = parseTimeout(fieldOf(fields, "grpc-timeout") ?? null, Number.POSITIVE_INFINITY).timeoutMs;
-      // The call's clocks run from now, also while it waits to be admitted.
+      // The call's clocks run from now, even while it waits to be admitted.
       this.#open(fields, performance.now());
       this.#clock.boundUpload(this.#handler.method.methodKind, this.#exchange?.boundsUploads ?? false);
       admission.enter(this);
@@ -232,7 +235,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     }
   }
 
-  /** Makes the call. */
+  /** Creates the call. */
   #open(fields: readonly string[], startedAtMs: number, refusal?: ConnectError): void {
     const upgrade = this.#upgrade;
     if (!upgrade) throw new Error("a socket carries one call");
@@ -246,7 +249,9 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
       new StockExchange(this, request, { handler: this.#handler, stallTimeoutMs, logger });
   }
 
-  /** Answers a call that never began, through the chain of all calls, so that it is logged as one. */
+  /**
+   * Answers a call that never began. The answer goes through the same chain as all calls, so that it is logged as one.
+   */
   #refuse(error: ConnectError, closeCode = POLICY_VIOLATION): void {
     if (this.#phase === "refused") return;
     this.#phase = "refused";
@@ -258,7 +263,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     this.start();
   }
 
-  /** Handles a breach of the protocol: an incomplete request fails, and a call whose request is complete ends. */
+  /** Handles a violation of the protocol. An incomplete request fails; if the request was complete, its call ends. */
   #breach(message: string): void {
     const error = new ConnectError(`protocol error: ${message}`, Code.InvalidArgument);
     if (this.#phase === "header") this.#refuse(error);
@@ -266,7 +271,7 @@ export class SocketCall implements CallSocket, AwaitedCall, Arrival {
     else this.#exchange?.abort(error);
   }
 
-  /** Stops taking the request; its reader gets the error. */
+  /** Stops reading the request. Its reader gets the error. */
   #breakOff(error: ConnectError): void {
     this.#phase = "half-closed";
     this.#failure = error;

@@ -12,7 +12,7 @@ export interface EngineExchangeOptions {
   stallTimeoutMs: number;
 }
 
-/** Opens a call that the engine carries; undefined for one that it does not know how to. */
+/** Opens a call on the engine; returns undefined if the engine does not carry such calls. */
 export function openEngineExchange(
   socket: CallSocket,
   { upgrade, fields, requestId, startedAtMs, refusal }: ExchangeRequest,
@@ -53,7 +53,8 @@ class EngineExchange implements Exchange {
   }
 
   end(error?: ConnectError): void {
-    // No answer can leave a socket that is closing. One that is being written would end the call as canceled.
+    // A closing socket can't send an answer any more. Without this, an answer that is being written would end the call
+    // as canceled.
     if (error && this.#wire.isClosed) this.#call.abort(error);
     this.#wire.endRequest(error);
   }

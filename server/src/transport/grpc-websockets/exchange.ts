@@ -3,11 +3,11 @@ import type { ConnectError } from "@connectrpc/connect";
 import type { WebSocket } from "ws";
 import type { SocketHolds } from "./holds.ts";
 
-/** The call of a socket, as far as its frames are concerned, whoever carries it. */
+/** Call of a socket, as its frames see it, with any carrier. */
 export interface Exchange {
   /** Whether the answer to a unary call is complete, and only waits for its reader. */
   readonly isAnswered: boolean;
-  /** Whether the carrier itself bounds the time of a request with one message and of an upload. */
+  /** Whether the carrier itself bounds the time of uploads and of requests with one message. */
   readonly boundsUploads: boolean;
   /** Begins the call. */
   start(): void;
@@ -15,11 +15,14 @@ export interface Exchange {
   push(bytes: Buffer): void;
   /** Ends the request. With an error, its reader gets that after the bytes that have arrived. */
   end(error?: ConnectError): void;
-  /** Ends the call of a client that has broken the protocol behind its request. */
+  /** Ends the call because its client has violated the protocol after its request. */
   abort(error: ConnectError): void;
-  /** The socket is to be closed: nobody will read what still arrives. */
+  /** Called when the socket will be closed. Bytes that still arrive are not read. */
   abandon(): void;
-  /** The socket has gone. @param failure Fault that has ended the request, and that its reader may not have got yet. */
+  /**
+   * Called when the socket has gone. @param failure Fault that has ended the request. Its reader may not have received
+   * it yet.
+   */
   close(failure?: ConnectError): void;
 }
 
@@ -29,11 +32,11 @@ export interface CallSocket {
   readonly holds: SocketHolds;
   /** Bounds the time that a failed call takes to end, even if its client does not read. */
   hurry(): void;
-  /** Closes the socket, since the whole answer has left. */
+  /** Closes the socket, since the whole answer has been sent. */
   finish(closeCode?: number): void;
 }
 
-/** The request that a call begins with. */
+/** Request that a call begins with. */
 export interface ExchangeRequest {
   /** The request that opened the socket. */
   readonly upgrade: IncomingMessage;
@@ -42,6 +45,6 @@ export interface ExchangeRequest {
   readonly requestId: string;
   /** Monotonic, in milliseconds. */
   readonly startedAtMs: number;
-  /** Why the call is refused before it begins. */
+  /** Reason why the call is refused before it begins. */
   readonly refusal?: ConnectError | undefined;
 }

@@ -4,15 +4,15 @@ import { HEADER_FRAME, PREFIX_BYTES } from "@rollcall/shared/grpc-websockets";
 import { mediaTypeOf } from "../../rpc/stages/media-type.ts";
 
 /**
- * A header line of a request. Unlike a response's, request headers come without a frame. `token` and `field-value` are
- * those of RFC 9110, 5.
+ * Header line of a request. Request headers come without a frame, unlike those of a response. `token` and `field-value`
+ * are those of RFC 9110, 5.
  */
 const LINE = /^([!#$%&'*+.^_`|~\da-z-]+):[ \t]*([\t\x20-\x7e]*)$/i;
 
 /**
- * Headers that describe the connection. They are taken only from the request that opened the socket, never from what
- * the page sends, since a proxy or a log may trust them. The same holds for headers that proxies set, and strip from
- * requests, to identify the caller.
+ * Headers that describe the connection. They are taken only from the request that opened the socket. The page can't set
+ * them, since a proxy or a log may trust them. The same holds for headers that proxies set to identify the caller, and
+ * remove from requests.
  */
 const FROM_CONNECTION = new RegExp(
   `^(?:${[
@@ -54,7 +54,9 @@ export function parseHeaderBlock(block: Uint8Array, upgrade: IncomingHttpHeaders
   return fields;
 }
 
-/** Returns the value of a field; of one that came several times all values, as HTTP joins them (RFC 9110, 5.3). */
+/**
+ * Returns the value of a field. If the field came several times, returns all values, joined as in HTTP (RFC 9110, 5.3).
+ */
 export function fieldOf(fields: readonly string[], name: string): string | undefined {
   let joined: string | undefined;
   for (let i = 0; i < fields.length; i += 2) {
@@ -63,7 +65,7 @@ export function fieldOf(fields: readonly string[], name: string): string | undef
   return joined;
 }
 
-/** Returns the frame that carries a response's headers ahead of its body. @param fields Names and values in turn. */
+/** Returns the frame that carries a response's headers before its body. @param fields Names and values in turn. */
 export function formatHeaderFrame(fields: readonly string[]): Buffer {
   let lines = "";
   for (let i = 0; i < fields.length; i += 2) lines += `${fields[i]}: ${fields[i + 1]}\r\n`;

@@ -2,18 +2,18 @@ import type { WebSocket } from "ws";
 import { isTurnOver, queueForTurn } from "../../runtime/loop-turn.ts";
 
 /**
- * Bytes that are read at once without a look at the clock: more than a conversation sends, and so few frames that they
+ * Bytes that are read without checking the clock. It is more than a conversation sends, and so little that its frames
  * take about a millisecond.
  */
 const FAST_CHUNK_BYTES = 8 * 1_024;
 
 /**
- * Why a socket is not read: the gate has not let its call in yet ("gate"), the handler is slower than the client
+ * Reason why a socket is not read: the gate has not let its call in yet ("gate"), the handler is slower than the client
  * ("body"), this turn of the loop is used up ("turn"), or the call is over ("end").
  */
 export type Hold = "gate" | "body" | "turn" | "end";
 
-/** Pauses a socket while anything holds it. */
+/** Pauses a socket while there is any reason to. */
 export class SocketHolds {
   readonly #ws: WebSocket;
   readonly #holds = new Set<Hold>();
@@ -38,7 +38,7 @@ export class SocketHolds {
 
   /**
    * Pauses a fast socket when this turn's time is used up. This covers floods that emit no event, such as pings, empty
-   * frames or fragments. It counts against no limit, since it may be an honest upload.
+   * frames or fragments. It does not count against any limit, since it may be an honest upload.
    */
   boundTurn(chunk: Uint8Array): void {
     if (chunk.byteLength < FAST_CHUNK_BYTES || !isTurnOver() || this.#holds.has("turn")) return;

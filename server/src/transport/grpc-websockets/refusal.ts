@@ -15,7 +15,7 @@ export const REFUSALS = {
   subprotocol: { status: 400, code: Code.InvalidArgument, message: `subprotocol must be ${SUBPROTOCOL}` },
 } as const satisfies Record<string, HttpRefusal>;
 
-/** Returns why a request for a WebSocket is refused, or undefined if it is not. */
+/** Returns the refusal of a WebSocket request; undefined if it is accepted. */
 export function refusalOf(
   request: IncomingMessage,
   isMethod: boolean,
@@ -29,8 +29,8 @@ export function refusalOf(
 }
 
 /**
- * Returns whether the page that opened the socket may do so. Browsers send the page's Origin, and let any page open a
- * socket to any server, so this check is the only protection. Other clients send no Origin.
+ * Returns whether the page that opened the socket may do so. Browsers let any page open a socket to any server, and
+ * send the page's Origin, so this check is the only protection. Other clients send no Origin.
  */
 function isAllowedOrigin({ headers, socket }: IncomingMessage, origins: readonly string[]): boolean {
   const { origin, host } = headers;

@@ -9,7 +9,7 @@ export interface AwaitedCall {
   failLate(): void;
 }
 
-/** Bounds how long the client of one socket may take. */
+/** Bounds the time that the client of one socket may take. */
 export class RequestClock {
   readonly #call: AwaitedCall;
   readonly #timeouts: RequestTimeouts;
@@ -26,7 +26,7 @@ export class RequestClock {
    * Bounds the time for a whole request with one message, or between two parts of an upload. A conversation may be
    * quiet.
    *
-   * @param isBounded Whether the call's carrier bounds it itself.
+   * @param isBounded Whether the call's carrier bounds this time itself.
    */
   boundUpload(kind: DescMethod["methodKind"], isBounded: boolean): void {
     const { stallTimeoutMs, bodyTimeoutMs } = this.#timeouts;
@@ -36,7 +36,7 @@ export class RequestClock {
     else if (isUpload) this.#timer.refresh();
   }
 
-  /** Bounds the time for a frame that has begun, also where the client may be quiet between frames. */
+  /** Bounds the time for a frame that has begun, even where the client may be quiet between frames. */
   boundFrame(): void {
     if (!this.#timer) this.#start(this.#timeouts.stallTimeoutMs);
   }

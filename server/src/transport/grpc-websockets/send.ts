@@ -4,14 +4,14 @@ import type { WebSocket } from "ws";
 import { isTurnOver, nextTurn } from "../../runtime/loop-turn.ts";
 import { formatHeaderFrame } from "./header.ts";
 
-/** Bytes of an answer that are sent at once. The client sees a stream of bytes, wherever its frames end. */
+/** Bytes of an answer in one frame. The client sees a stream of bytes, wherever frames end. */
 export const PIECE_BYTES = 64 * 1_024;
 
 export interface SendOptions {
   requestId: string;
-  /** Time for each piece of the answer to leave, in milliseconds; then the socket is terminated. */
+  /** Time for each piece of the answer to be sent, in milliseconds. Then the socket is terminated. */
   stallTimeoutMs: number;
-  /** Called with the number of ready bytes that the socket has not been given yet. */
+  /** Called with the number of bytes that are ready, and that the socket has not been given yet. */
   onUnsent(bytes: number): void;
 }
 
@@ -27,12 +27,12 @@ export async function sendResponse(
 ): Promise<void> {
   const header = new Headers(response.header);
   header.set("x-request-id", options.requestId);
-  // Connect refuses some requests by HTTP status alone, such as an unknown media type. This protocol has no HTTP
-  // status, so send a gRPC one.
+  // Connect refuses some requests by HTTP status alone, for example for an unknown media type. This protocol has no
+  // HTTP status, so send one of gRPC's.
   if (response.status !== 200) header.set("grpc-status", String(Code.Unimplemented));
   let headerFrame: Uint8Array | undefined = formatHeaderFrame([...header].flat());
-  // Handlers resolve with the first chunk ready. The headers are sent from within the loop, so that the body is ended
-  // when the socket has gone.
+  // Handlers resolve when the first chunk is ready. The headers are sent within the loop, so that the body is ended if
+  // the socket has gone.
   for await (const chunk of response.body ?? []) {
     if (headerFrame) await sendInPieces(ws, headerFrame, options);
     headerFrame = undefined;
@@ -42,7 +42,7 @@ export async function sendResponse(
 }
 
 /**
- * Resolves when the bytes have left for the network, so that a slow reader slows its handler. Sends them in pieces,
+ * Resolves when the bytes have been sent to the network, so that a slow reader slows its handler. Sends them in pieces,
  * each with a time limit, which cuts off clients that do not read.
  *
  * A very slow reader is cut off too: progress shows only when the kernel's send buffer frees up, and Linux reports that
@@ -58,7 +58,7 @@ async function sendInPieces(
   for (let start = 0; start < bytes.byteLength; start += PIECE_BYTES) {
     onUnsent(Math.max(0, bytes.byteLength - start - PIECE_BYTES));
     await sendPiece(ws, bytes.subarray(start, start + PIECE_BYTES), stallTimeoutMs);
-    // Bytes that the network takes at once are sent without waiting for another turn of the loop.
+    // If the network takes the bytes immediately, the next piece need not wait for another turn of the loop.
     if (isTurnOver()) await nextTurn();
   }
 }

@@ -7,14 +7,14 @@ import type { CallSocket } from "./exchange.ts";
 import { fieldOf, formatHeaderFrame } from "./header.ts";
 import { PIECE_BYTES } from "./send.ts";
 
-/** An answer that waits with fewer bytes may go on: this keeps a fast reader's network busy. */
+/** Unsent bytes below which an answer may continue. They keep a fast reader's network busy. */
 const HIGH_WATER_BYTES = 16 * 1_024;
-/** Largest part that comes together with a header block: one read of Node. */
+/** Largest part that arrives together with a header block: one read of Node's. */
 const MAX_EARLY_BYTES = 64 * 1_024;
-/** Header that means nothing outside of HTTP. */
+/** Header without a meaning outside of HTTP. */
 const HTTP_ONLY_HEADER = "x-content-type-options";
 
-/** The wire of a call over a WebSocket, whose frames `SocketCall` reads. */
+/** Wire of a call over a WebSocket, whose frames `SocketCall` reads. */
 export class SocketWire implements Wire {
   readonly rawHeaders: readonly string[];
   readonly #socket: CallSocket;
@@ -22,7 +22,7 @@ export class SocketWire implements Wire {
   readonly #stallTimeoutMs: number;
   #receiver: BodyReceiver | undefined;
   #header: readonly string[] | undefined;
-  /** Bytes that wait for those ahead of them to leave. */
+  /** Bytes that wait until earlier ones are sent. */
   #waiting: Uint8Array[] | undefined;
   #waitingBytes = 0;
   /** Runs while a piece waits for the network. */
@@ -30,14 +30,14 @@ export class SocketWire implements Wire {
   #isFull = false;
   #isIgnored = false;
   #hasEnded = false;
-  /** Bytes that came together with the header block, ahead of the gate, and whether the request ended with it. */
+  /** Bytes that arrived together with the header block, before the gate, and whether the request ended with it. */
   #early: GrowingBuffer | undefined;
   #earlyEnd: { error: ConnectError | undefined } | undefined;
   #isReceived = false;
 
   /**
-   * @param fields Headers of the call, names and values in turn.
-   * @param stallTimeoutMs Time for each piece of the answer to leave, in milliseconds.
+   * @param fields Headers of the call: names and values in turn.
+   * @param stallTimeoutMs Time for each piece of the answer to be sent, in milliseconds.
    */
   constructor(socket: CallSocket, tcp: Socket, fields: readonly string[], stallTimeoutMs: number) {
     this.#socket = socket;
@@ -69,7 +69,7 @@ export class SocketWire implements Wire {
     if (this.#isIgnored) return;
     if (this.#isReceived) this.#receiver?.onData(bytes);
     else {
-      // The parts may be many and small.
+      // There may be many small parts.
       this.#early ??= new GrowingBuffer(MAX_EARLY_BYTES);
       this.#early.append(bytes);
     }
@@ -97,14 +97,14 @@ export class SocketWire implements Wire {
     this.#socket.holds.release("body");
   }
 
-  /** Reads on: an unread socket does not show that its client has gone. */
+  /** Continues to read, since an unread socket does not show that its client has gone. */
   ignoreRest(): void {
     this.#isIgnored = true;
     this.#socket.holds.release("body");
   }
 
   dropRest(): void {
-    // `SocketCall` bounds what arrives behind the end.
+    // Nothing to do: `SocketCall` bounds the bytes that arrive after the end.
   }
 
   respond(_status: number, headers: string[]): void {
@@ -121,7 +121,7 @@ export class SocketWire implements Wire {
     if (this.#header) {
       const fields = this.#header.filter((_, i, all) => all[i - (i % 2)] !== HTTP_ONLY_HEADER);
       this.#header = undefined;
-      // The header has a frame of its own, which leaves together with the first of the body.
+      // The header has its own frame, which is sent together with the first one of the body.
       this.#tcp.cork();
       this.#send(formatHeaderFrame(fields));
       this.#send(bytes);
@@ -151,7 +151,7 @@ export class SocketWire implements Wire {
   }
 
   cutWhenStalled(): void {
-    // Each piece has its time anyway.
+    // Nothing to do: each piece has a time limit.
   }
 
   get queuedBytes(): number {
@@ -167,7 +167,7 @@ export class SocketWire implements Wire {
     return ws.readyState !== ws.OPEN;
   }
 
-  /** Sends bytes in pieces, each behind the one before. The client sees a stream of bytes, wherever its frames end. */
+  /** Sends bytes in pieces, one after the other. The client sees a stream of bytes, wherever frames end. */
   #send(bytes: Uint8Array): void {
     const { ws } = this.#socket;
     let rest = bytes;
@@ -180,7 +180,7 @@ export class SocketWire implements Wire {
       }
       ws.send(rest.subarray(0, PIECE_BYTES), this.#onSent);
       rest = rest.subarray(PIECE_BYTES);
-      // Only what the network has taken makes room for another piece.
+      // The next piece has to wait until the network has taken this one.
       if (rest.byteLength > 0 && this.#tcp.writableLength > 0) {
         this.#waiting = [rest];
         this.#waitingBytes = rest.byteLength;

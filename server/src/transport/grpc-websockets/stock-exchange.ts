@@ -23,12 +23,15 @@ export class StockExchange implements Exchange {
   isAnswered = false;
   readonly #socket: CallSocket;
   readonly #options: StockExchangeOptions;
-  /** The request that the call begins with. Released then: a quiet call may last for hours, and no longer needs it. */
+  /**
+   * Request that the call begins with. It is then released, since a quiet call may last for hours and no longer needs
+   * it.
+   */
   #request: ExchangeRequest | undefined;
   readonly #abort = new AbortController();
   readonly #body: PushedBody;
   #values: ContextValues | undefined;
-  /** Bytes of the answer that are ready and wait for the socket. */
+  /** Bytes of the answer that are ready, and wait for the socket. */
   #unsentBytes = 0;
   #isOver = false;
 
@@ -52,7 +55,8 @@ export class StockExchange implements Exchange {
 
   end(error?: ConnectError): void {
     const { ws } = this.#socket;
-    // No answer can leave a socket that is closing. One that is being written would end the call as canceled.
+    // A closing socket can't send an answer any more. Without this, an answer that is being written would end the call
+    // as canceled.
     if (error && ws.readyState !== ws.OPEN) this.#values?.get(callKey)?.abort(error);
     this.#body.end(error);
   }
@@ -109,7 +113,7 @@ export class StockExchange implements Exchange {
     });
     this.#values = contextValues;
     return {
-      // This protocol is full duplex, which HTTP/1.1 is not.
+      // This protocol is full duplex, unlike HTTP/1.1.
       httpVersion: "2.0",
       method: "POST",
       url: new URL(this.#options.handler.requestPath, `http://${upgrade.headers.host}`).href,
