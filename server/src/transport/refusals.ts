@@ -1,6 +1,6 @@
 import { Counts } from "../runtime/counts.ts";
 
-/** Reasons for which the server refuses or ends something before it is a call, each with a line in the log. */
+/** Reasons for which the server refuses or ends something before it is a call. Each has a line in the log. */
 const REASONS = [
   /** A call, because there is no place for it. */
   "overloaded",
@@ -12,20 +12,20 @@ const REASONS = [
   "connections",
   /** A connection whose client floods the server. */
   "abuse",
-  /** A call that stood still while too many bytes were held. */
+  /** A call that made no progress while too many bytes were held. */
   "stalled",
-  /** A request that is no call: an unknown path, a bad Host, no HTTP at all. */
+  /** A request that is not a call: an unknown path, a bad Host, not HTTP at all. */
   "request",
   /** A request for a WebSocket. */
   "websocket",
-  /** A TLS handshake that failed, other than for the client's certificate. */
+  /** A TLS handshake that failed for another reason than the client's certificate. */
   "tls_handshake",
   "client_certificate",
 ] as const;
 
 export type RefusalReason = (typeof REASONS)[number];
 
-/** Counters of what was refused, by reason. */
+/** Counters of refusals, by reason. */
 export type RefusalCounts = Counts<RefusalReason>;
 
 export function createRefusalCounts(): RefusalCounts {
