@@ -16,7 +16,11 @@ afterAll(() => postgres[Symbol.asyncDispose]());
 
 function start(databaseUrl: string) {
   const child = spawn(process.execPath, [join(root, "server/src/main.ts")], {
-    env: { ...childEnv, PORT: "0", AUTH_SECRET: "s".repeat(32), DATABASE_URL: databaseUrl },
+    env: {
+      ...{ ...childEnv, PORT: "0", AUTH_SECRET: "s".repeat(32), DATABASE_URL: databaseUrl },
+      // On a busy machine a database takes seconds. One that has gone refuses connections at once.
+      DATABASE_TIMEOUT_MS: "30000",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

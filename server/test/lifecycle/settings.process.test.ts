@@ -1,7 +1,6 @@
 /** Settings of the environment whose effect shows only in a process of its own. */
 import net from "node:net";
 import { startProcess } from "@rollcall/testing/start-process";
-import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
 /** Opens a connection of its own. Returns it, and what has come of a first request, empty if it was closed. */
@@ -29,20 +28,22 @@ test("MAX_CONNECTIONS_PER_ADDRESS closes one connection too many, until another 
   using third = await open(server.url);
   expect(third.answer).toBe("");
   first.socket.destroy();
-  await until(async () => {
+  const answerOfNext = async () => {
     using next = await open(server.url);
-    return OK.test(next.answer);
-  });
+    return next.answer;
+  };
+  await expect.poll(answerOfNext).toMatch(OK);
 });
 
 test("SHUTDOWN_DELAY_MS keeps a stopped server open to new connections, and not ready", async () => {
   // Longer than the test takes: without it the process would end at once, as others show.
   await using server = await startProcess({ env: { SHUTDOWN_DELAY_MS: "1h" } });
   server.process.kill("SIGTERM");
-  await until(async () => {
+  const readiness = async () => {
     using connection = await open(server.url, "/readyz");
-    return connection.answer.startsWith("HTTP/1.1 503 ");
-  });
+    return connection.answer;
+  };
+  await expect.poll(readiness).toMatch(/^HTTP\/1\.1 503 /);
   using connection = await open(server.url);
   expect(connection.answer).toMatch(OK);
 });
