@@ -4,6 +4,13 @@ import { CALL_BYTES, OVER_SHARE_STALL_TIMEOUT_MS } from "../../limits.ts";
 import { ByteBudget } from "./byte-budget.ts";
 import { ConnectionBytes } from "./connection-bytes.ts";
 
+afterEach(() => void vi.useRealTimers());
+
+/** Resolves when those who wait have been asked again, and again for what came of that. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
 function createCall(queued = 0, unsent = 0) {
   const call = { queued, ended: 0, queuedBytes: () => call.queued, unsentBytes: () => unsent, end: () => call.ended++ };
   return call;
@@ -87,6 +94,7 @@ test("complete messages are kept up to a multiple of the limit; those of the sam
 });
 
 test("as many waiting calls go on as there is room for, the oldest first", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   const budget = new ByteBudget({ maxConnectionBytes: 1e6, maxHeldBytes: 1e9 });
   const connection = new ConnectionBytes(budget, () => 0);
   const large = connection.open(createCall());
@@ -97,24 +105,21 @@ test("as many waiting calls go on as there is room for, the oldest first", async
   large.hold(-850_000);
   large.close();
   for (const call of calls.slice(12)) call.close();
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await turns();
   // Twelve hold 1.2 MB, so only the oldest of them may go on. The others that have gone on are over.
   expect(goingOn.filter((index) => index < 12)).toEqual([0]);
   for (const call of calls.slice(6, 12)) call.close();
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await turns();
   // Six hold 0.6 MB, and each that goes on takes 32 KiB.
   expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
   // The 32 KiB are released when nothing comes.
-  await until(() => {
-    connection.sum();
-    return connection.heldBytes === 600_000;
-  });
+  vi.advanceTimersByTime(200);
+  connection.sum();
+  expect(connection.heldBytes).toBe(600_000);
 });
 
 describe("a call that stands still while too much is held", () => {
-  afterEach(() => void vi.useRealTimers());
-
   const MINUTE_MS = 60_000;
   const createBusy = () => {
     vi.useFakeTimers();
