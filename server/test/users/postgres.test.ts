@@ -27,9 +27,10 @@ const readiness = async (url: string) => {
 const retriesOf = (error: unknown) => ConnectError.from(error).findDetails(RetryInfoSchema);
 
 test("the writes of each transaction are counted", async () => {
-  const repository = await openPostgresUserRepository({ address: addressOf(await shared.createSchema()) });
+  const address = addressOf(await shared.createSchema());
+  const repository = await openPostgresUserRepository({ address, timeoutMs: 60_000 });
   await using server = await startServer({ repository });
-  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token(), timeoutMs: 60_000 });
   await Promise.all([1, 2, 3].map((n) => client.users.create({ email: `${n}@example.com`, name: "Ada" })));
   const metrics = await readMetrics(server.url);
   expect(metrics.value("rollcall_commit_writes_sum")).toBe(3);
@@ -75,9 +76,12 @@ test("calls are unavailable while the database is away, with the time to try aga
   const url = await postgres.createSchema();
   await using server = await startServer({ repository: await openPostgresUserRepository({ address: addressOf(url) }) });
   const token = await server.token();
-  const calls = wires.map((wire) => createRollcall({ baseUrl: server.url, token, retry: false, ...wire }));
-  const { id } = (await calls[0]?.users.create({ email: "ada@example.com", name: "Ada" })) ?? { id: "" };
-  expect(await readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
+  const options = { baseUrl: server.url, token, timeoutMs: 60_000 };
+  const calls = wires.map((wire) => createRollcall({ ...options, retry: false, ...wire }));
+  // Its retries wait for the database, as a caller's would.
+  await using patient = createRollcall(options);
+  const { id } = await patient.users.create({ email: "ada@example.com", name: "Ada" });
+  await expect.poll(() => readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
 
   await postgres.kill();
   for (const client of calls) {
@@ -92,8 +96,6 @@ test("calls are unavailable while the database is away, with the time to try aga
   expect(await readiness(server.url)).toEqual({ status: 503, body });
 
   await postgres.start();
-  // Its retries wait for the database, as a caller's would.
-  await using patient = createRollcall({ baseUrl: server.url, token, timeoutMs: 60_000 });
   await expect.poll(() => patient.users.get(id).catch(() => undefined)).toMatchObject({ id });
   await expect.poll(() => readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
   for (const client of calls) await client[Symbol.asyncDispose]();

@@ -63,7 +63,7 @@ test.each(["before", "after"] as const)(
   "with the database away %s the commit, the outcome is unknown, and nobody is told otherwise",
   async (how) => {
     const url = await postgres.createSchema();
-    await using opened = await openThroughCutter(url, 1_000);
+    await using opened = await openThroughCutter(url, 4_000);
     const { users, cutter } = opened;
     await users.insert(newUser());
     cutter.staysAway = true;

@@ -7,7 +7,7 @@ import { PostgresUserList } from "./user-list.ts";
 const postgres = await sharedPostgres();
 
 test("a search that nobody wants any more runs no further statement", async () => {
-  const pool = await openPostgres({ address: addressOf(await postgres.createSchema()) });
+  const pool = await openPostgres({ address: addressOf(await postgres.createSchema()), timeoutMs: 60_000 });
   const run = pool.query.bind(pool);
   let onQuery = () => {};
   const query = vi.spyOn(pool, "query").mockImplementation((...statement) => {
