@@ -8,12 +8,17 @@ import { hitPostgres, runFaultyHistory, runHistory } from "./support/history-run
 import { seedOf } from "./support/report.ts";
 
 test.each(databases)("a history of 16 clients of $name is linearizable, across kill -9 of a server", async (kind) => {
-  const seed = seedOf();
-  const judgement = await runFaultyHistory(kind, { servers: 1, faults: 1, seed });
-  expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
-  expect(judgement.hits).toBe(1);
-  expect(judgement.unknown).toBeGreaterThan(0);
-  expect(judgement.overlaps).toBeGreaterThan(judgement.calls / 4);
+  const firstSeed = seedOf();
+  let unknown = 0;
+  // On a busy machine all writes may have their answers on their way when the server is killed.
+  for (let seed = firstSeed; unknown === 0 && seed < firstSeed + 10; seed++) {
+    const judgement = await runFaultyHistory(kind, { servers: 1, faults: 1, seed });
+    expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
+    expect(judgement.hits).toBe(1);
+    expect(judgement.overlaps).toBeGreaterThan(judgement.calls / 4);
+    unknown += judgement.unknown;
+  }
+  expect(unknown).toBeGreaterThan(0);
 });
 
 test.each(databases)("a history of two servers on one database of $name is linearizable", async (kind) => {

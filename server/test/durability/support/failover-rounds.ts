@@ -10,7 +10,7 @@ import { Followers } from "../../users/support/followers.ts";
 import { addAudit, audit, type Findings, noFindings } from "./audit.ts";
 import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { findPostgresFaults, postgresql } from "./databases.ts";
-import { WriteLoad } from "./write-load.ts";
+import { WRITERS, WriteLoad } from "./write-load.ts";
 
 /** Most writes before a primary is killed. */
 const MOST_WRITES = 600;
@@ -81,6 +81,8 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
     await load.untilAcknowledged(1 + random.below(MOST_WRITES));
     isLagging = true;
     await delay(random.below(MOST_LAG_MS));
+    // One more than may have been under way before: writes that the standby lacks, however slow the machine is.
+    if (!synchronous) await load.untilAcknowledged(WRITERS + 1);
     const failedBefore = load.failed;
     await primary.kill();
     replication.reset();

@@ -19,6 +19,9 @@ export interface KillReport extends Findings {
   longestRecoveryMs: number;
 }
 
+/** Kills for each round that is wanted, at most. */
+const MOST_KILLS = 5;
+
 export interface KillRoundsOptions {
   rounds: number;
   seed: number;
@@ -52,18 +55,17 @@ export async function killRounds(
     mostUnlogged: 0,
     longestRecoveryMs: 0,
   };
-  for (;;) {
+  for (let kills = 0; ; kills++) {
     const startedAtMs = performance.now();
     await using server = await startProcess({ env: { ...database.env, ...env }, program });
     const clients = connectUsers(server);
     addAudit(report, await audit(clients[0] as (typeof clients)[0], writers));
     report.faults.push(...(await database.findFaults()));
-    if (report.rounds > 0) {
+    if (kills > 0) {
       report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
     }
     const found = endsAt ? report[endsAt] : [...report.lost, ...report.doubled];
     if (report.rounds === rounds || found.length > 0) return report;
-    report.rounds += 1;
     const before = new Set(writers.flatMap(({ users }) => [...users.keys()]));
     const target = 1 + random.below(mostWrites);
     let acknowledged = 0;
@@ -78,7 +80,10 @@ export async function killRounds(
     await server.kill();
     await server.closed;
     report.acknowledged += acknowledged;
-    if (writers.some(({ pending }) => pending)) report.hits += 1;
+    // On a busy machine all answers may be on their way by then: that is no round.
+    const isHit = writers.some(({ pending }) => pending);
+    if (isHit) report.hits += 1;
+    if (isHit || kills >= MOST_KILLS * rounds) report.rounds += 1;
     const created = writers.flatMap(({ users }) => [...users.keys()]).filter((id) => !before.has(id));
     report.mostUnlogged = Math.max(report.mostUnlogged, countUnlogged(created, server));
   }
