@@ -60,13 +60,14 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     expect(await page.locator(".checksum code").allTextContents()).toEqual([checksum, checksum]);
     await page.getByText("2.9 MiB of 2.9 MiB").waitFor();
     expect(await fact(page, "Transport")).toBe("WebSocket, grpc-websockets");
-    expect(await fact(page, "Messages")).toBe("46 sent, 1 received");
+    // The panel shows the call's state at the next frame.
+    await expect.poll(() => fact(page, "Messages")).toBe("46 sent, 1 received");
     await panel(page).getByText("Trailers").click();
     await panel(page).getByText("grpc-status").waitFor();
   });
 
   test("a conversation is full duplex: each side speaks before the other has ended", async () => {
-    await using app = await openApp(browser, { scheme, path: "/chat" });
+    await using app = await openApp(browser, { scheme, path: "/chat", clockAheadMs: 0 });
     const { page } = app;
     for (const word of ["one", "two", "three"]) {
       await say(page, word);
@@ -75,7 +76,11 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     }
     expect(await lines(page)).toEqual(["one", "Echo: one", "two", "Echo: two", "three", "Echo: three"]);
     await page.getByText("You → server: open").waitFor();
+    // The page pauses between its messages. However slow the server is, that pause lasts until its first reply has come.
+    await page.clock.pauseAt(Date.now() + 60_000);
     await button(page, "Send 20").click();
+    await page.getByText("Echo: message 1", { exact: true }).waitFor();
+    await page.clock.resume();
     await page.getByText("Echo: message 20", { exact: true }).waitFor();
     // Replies come before the last message is sent.
     const all = await lines(page);
@@ -199,7 +204,8 @@ describe("resources", () => {
     await verdict.waitFor();
     const checksum = createHash("sha256").update(bytesOf(32_000_000)).digest("hex");
     expect(await page.locator(".checksum code").allTextContents()).toEqual([checksum, checksum]);
-    expect(server.log.find(({ msg }) => msg === "call")?.requestBytes).toBeGreaterThan(32_000_000);
+    const { requestBytes } = await until(() => server.log.find(({ msg }) => msg === "call"));
+    expect(requestBytes).toBeGreaterThan(32_000_000);
     expect(Number(await page.evaluate("window.mostUnsent"))).toBeLessThan(2 * 1024 ** 2);
     // The control: memory that the page does hold is measured.
     await page.evaluate("void (window.held = new Uint8Array(20_000_000).fill(1))");
@@ -226,9 +232,12 @@ describe("resources", () => {
     }
     await until(() => open === 0);
     expect(opened).toBe(10);
-    const calls = server.log.filter(
-      ({ msg, method }) => msg === "call" && String(method).endsWith("/BidirectionalStream"),
-    );
+    const calls = await until(() => {
+      const ended = server.log.filter(
+        ({ msg, method }) => msg === "call" && String(method).endsWith("/BidirectionalStream"),
+      );
+      return ended.length >= 10 && ended;
+    });
     expect(calls).toHaveLength(10);
     expect(new Set(calls.map(({ code }) => code))).toEqual(new Set(["ok"]));
   });
