@@ -12,6 +12,9 @@ declare module "vitest" {
 /** Leads to this machine. Over plain http, browsers give its pages no API of secure contexts. */
 export const INSECURE_HOST = "rollcall.test";
 
+/** A little less than a test's own time limit, so that a failure names what was waited for. */
+const WAIT_LIMIT_MS = 300_000;
+
 /**
  * Launches a real Chromium: the one at CHROMIUM_PATH, else the one that comes with the
  * npm packages, so that nothing has to be installed by hand. It calls no one but the
@@ -20,6 +23,7 @@ export const INSECURE_HOST = "rollcall.test";
 export async function launchChromiumServer(): Promise<BrowserServer> {
   return playwright.launchServer({
     host: "127.0.0.1",
+    timeout: WAIT_LIMIT_MS,
     executablePath: process.env.CHROMIUM_PATH ?? (await chromium.executablePath()),
     args: [
       // A sandbox needs rights that a container seldom gives.
@@ -35,9 +39,6 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
     ],
   });
 }
-
-/** A little less than a test's own time limit, so that a failure names what was waited for. */
-const WAIT_LIMIT_MS = 300_000;
 
 /** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
 export async function launchChromium(): Promise<Browser> {

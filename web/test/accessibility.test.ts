@@ -5,7 +5,7 @@ import type { AppOptions } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
-import { type OpenApp, openApp } from "./support/open-app.ts";
+import { type OpenApp, openApp, SERVER_AWAY } from "./support/open-app.ts";
 import { withOrders } from "./support/order-service.ts";
 import { button } from "./support/stream-pages.ts";
 import { act, choose } from "./support/users-page.ts";
@@ -186,7 +186,7 @@ const views: Record<string, View> = {
       await server.app.close();
       await page.getByLabel("Per page").selectOption("25");
       await button(page, "Try again").waitFor();
-      expectProblems(/ERR_CONNECTION_REFUSED/);
+      expectProblems(SERVER_AWAY);
     },
   },
   "an expired session": {

@@ -3,7 +3,7 @@ import { createClient, type Transport } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import type { AppOptions, MintOptions } from "@rollcall/server";
 import { connections, createCellTransport, protocols, startServerFor } from "@rollcall/testing/matrix";
-import type { TestServer } from "@rollcall/testing/start-server";
+import { type TestServer, until } from "@rollcall/testing/start-server";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { expect } from "vitest";
 
@@ -11,6 +11,12 @@ export const WEB_ROOT = join(import.meta.dirname, "../../dist");
 
 /** Schemes that the tests run over: plaintext and TLS. */
 export const SCHEMES = ["http", "https"] as const;
+
+/** Problems of a page whose server stops, or has stopped: it depends on the moment which. */
+export const SERVER_AWAY = /net::ERR_|status of 503/;
+
+/** Longest time that the console may lag behind the page, in milliseconds. */
+const MAX_LAG_MS = 100_000;
 
 export interface OpenOptions {
   /** Scheme of the server's address. Default http. */
@@ -37,8 +43,8 @@ export interface OpenApp extends AsyncDisposable {
   readonly server: TestServer;
   readonly page: Page;
   /**
-   * Accepts the console's errors that a test provokes, and those like them that still follow: there must be some, and
-   * all must match.
+   * Accepts the console's errors that a test provokes, and those like them that still follow: there must be some, also if
+   * the console lags behind the page, and all must match.
    */
   expectProblems(pattern: RegExp): void;
   /** Accepts such errors if there are any. */
@@ -66,6 +72,8 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   if (options.initScript) await page.addInitScript(options.initScript);
   const problems: string[] = [];
   const expected: RegExp[] = [];
+  /** Those of which there was no problem yet. */
+  const awaited: RegExp[] = [];
   const checkOrigin = (url: string) => {
     const { host } = new URL(url);
     if (host !== origin.host && !options.otherHosts?.includes(host)) problems.push(`request to ${url}`);
@@ -82,7 +90,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
     server,
     page,
     expectProblems(pattern) {
-      expect(problems).not.toEqual([]);
+      if (problems.length === 0) awaited.push(pattern);
       for (const problem of problems.splice(0)) expect(problem).toMatch(pattern);
       expected.push(pattern);
     },
@@ -97,8 +105,13 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
       await page.reload();
     },
     async [Symbol.asyncDispose]() {
+      const missing = () => awaited.find((pattern) => !problems.some((problem) => pattern.test(problem)));
+      const givenUpAtMs = performance.now() + MAX_LAG_MS;
+      await until(() => missing() === undefined || performance.now() > givenUpAtMs);
+      const lacking = missing();
       await context.close();
       await server[Symbol.asyncDispose]();
+      if (lacking) throw new Error(`the page has no problem like ${lacking}`);
       const unexpected = problems.filter((problem) => !expected.some((pattern) => pattern.test(problem)));
       if (unexpected.length > 0) throw new Error(unexpected.join("\n"));
     },

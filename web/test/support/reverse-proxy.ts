@@ -107,6 +107,8 @@ export async function startReverseProxy(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
+    // At a test's end the server can go before a page's last request has come to it.
+    upstream.on("error", () => response.destroy());
     request.pipe(upstream);
   });
   proxy.on("upgrade", (request: http.IncomingMessage, socket: Duplex) => {
@@ -129,6 +131,7 @@ export async function startReverseProxy(
         socket.on("close", () => upstream.destroy());
         upstream.on("error", () => {}).on("close", () => socket.destroy());
       })
+      .on("error", () => socket.destroy())
       .end();
   });
   await new Promise<void>((resolve) => proxy.listen(0, "localhost", resolve));
