@@ -1,6 +1,7 @@
 import { connectChromium } from "@rollcall/testing/chromium";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
+import { expectCopied } from "./support/clipboard.ts";
 import { openApp } from "./support/open-app.ts";
 import { withOrders } from "./support/order-service.ts";
 import { button } from "./support/stream-pages.ts";
@@ -281,6 +282,5 @@ test("the keyboard alone chooses a method, fills its form, sends it and copies a
   await keyboard.press("ArrowRight");
   await page.getByRole("region", { name: "Sample for grpcurl" }).waitFor();
   await tabTo(/^Copy the sample for grpcurl$/);
-  await keyboard.press("Enter");
-  await expect.poll(() => page.evaluate<string>("navigator.clipboard.readText()")).toMatch(/^grpcurl -plaintext/);
+  await expectCopied(page, () => keyboard.press("Enter"), /^grpcurl -plaintext/);
 });
