@@ -12,7 +12,7 @@ const focused = (page: Page) => page.evaluate("document.activeElement.ariaLabel 
 const isRadio = (page: Page) => page.evaluate('document.activeElement.type === "radio"');
 /** Waits until an open dialog has taken the focus, which takes a moment. A key before that would go elsewhere. */
 const focusEnters = (page: Page) =>
-  expect.poll(() => page.evaluate("document.activeElement.closest('[role=dialog]') !== null")).toBe(true);
+  expect.poll(() => page.evaluate("document.activeElement.closest('[role$=dialog]') !== null")).toBe(true);
 
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let presses = 0; presses < 40; presses++) {
@@ -40,6 +40,7 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await page.getByText("Ada was created.").waitFor();
   // The dialog gives the focus back to the button that opened it.
   await expect.poll(() => focused(page)).toBe("New user");
+  await button(page, "Actions for Ada").waitFor();
   await tabTo(page, "Actions for Ada");
   // The exact date is shown in the row that has the focus.
   expect(await page.evaluate("getComputedStyle(document.querySelector('time .exact-time')).clipPath")).toBe("none");
@@ -63,13 +64,17 @@ test("the keyboard is enough to create, edit and delete", async () => {
   await page.getByRole("menu").waitFor({ state: "detached" });
   await button(page, "Actions for Ada").focus();
   await keyboard.press("Enter");
+  await expect.poll(() => focused(page)).toBe("Edit…");
   await keyboard.press("Enter");
   await page.getByRole("dialog").waitFor();
+  await focusEnters(page);
   await keyboard.press("Escape");
   await expect.poll(() => focused(page)).toBe("Actions for Ada");
   await keyboard.press("ArrowUp");
+  await expect.poll(() => focused(page)).toBe("Delete…");
   await keyboard.press("Enter");
   await page.getByRole("alertdialog").waitFor();
+  await focusEnters(page);
   await tabTo(page, "Delete");
   await keyboard.press("Enter");
   await page.getByText("Nobody is here yet.").waitFor();
@@ -131,20 +136,23 @@ test("slash leads to the search, and Ctrl-K to a palette of pages, actions and u
   await app.createUsers(3);
   await page.getByText("Person 03", { exact: true }).waitFor();
   await keyboard.press("/");
-  expect(await page.evaluate("document.activeElement.type")).toBe("search");
+  await expect.poll(() => page.evaluate("document.activeElement.type")).toBe("search");
   // In a field, it is a letter.
   await keyboard.type("a/");
   expect(await page.getByLabel(/^Search/).inputValue()).toBe("a/");
   const palette = page.getByRole("dialog", { name: "Go to" });
+  const openPalette = async (keys: string) => {
+    await keyboard.press(keys);
+    await palette.waitFor();
+    await focusEnters(page);
+  };
   const chosen = page.getByRole("option", { selected: true });
-  await keyboard.press("Control+k");
-  await palette.waitFor();
+  await openPalette("Control+k");
   await keyboard.type("02");
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("person02@example.com")]);
   await keyboard.press("Enter");
   await page.getByRole("heading", { name: "Person 02" }).waitFor();
-  await keyboard.press("Meta+k");
-  await palette.waitFor();
+  await openPalette("Meta+k");
   await keyboard.press("ArrowUp");
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("Sign out")]);
   await keyboard.press("ArrowDown");
@@ -153,18 +161,17 @@ test("slash leads to the search, and Ctrl-K to a palette of pages, actions and u
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("Chat")]);
   await keyboard.press("Enter");
   await page.getByRole("heading", { name: "Chat" }).waitFor();
-  await keyboard.press("Control+k");
-  await palette.waitFor();
+  await openPalette("Control+k");
   await keyboard.type("new");
   await expect.poll(() => chosen.allInnerTexts()).toEqual([expect.stringContaining("New user")]);
   await keyboard.press("Enter");
   await page.getByRole("dialog", { name: "New user" }).waitFor();
+  await focusEnters(page);
   // Text that was typed into a form stays.
   await keyboard.press("Control+k");
   await keyboard.press("Escape");
   await page.getByRole("dialog").waitFor({ state: "detached" });
-  await keyboard.press("Control+k");
-  await palette.waitFor();
+  await openPalette("Control+k");
   await keyboard.press("Escape");
   await palette.waitFor({ state: "detached" });
 });
