@@ -70,8 +70,10 @@ test("a person signs in at the provider, goes on through renewals, and signs out
     clockAheadMs: 2 * HOUR_MS,
   });
   const { server } = app;
-  // The first token is renewed in a moment.
+  // The first token is renewed in a moment, but not before the tab has a duplicate.
   provider.lifetimes.push(5);
+  const { promise: renewalsHeld, resolve: release } = Promise.withResolvers<void>();
+  provider.renewalsHeld = renewalsHeld;
   expect(await page.getByLabel("Token").isVisible()).toBe(false);
   await signInButton(page).click();
   await logIn(page, "ada");
@@ -81,7 +83,9 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   const duplicated = page.context().waitForEvent("page");
   await page.evaluate("void open(location.href)");
   const duplicate = await duplicated;
-  await duplicate.locator(".who-name").waitFor();
+  const readToken = () => page.evaluate<string>("sessionStorage['rollcall.token']");
+  const firstToken = await readToken();
+  release();
   expect(await shownName(page)).toBe("ada");
   expect(page.url()).toBe(`${server.url}/users?from=a-link`);
   const addresses = await page.evaluate<string[]>("navigation.entries().map(({ url }) => url)");
@@ -91,7 +95,9 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   await page.getByLabel("Name", { exact: true }).fill("Ada");
   await until(() => provider.grants.length === 2 && Date.now() > expiresAtMs);
   expect(provider.grants).toEqual(["authorization_code", "refresh_token"]);
-  const token = await page.evaluate<string>("sessionStorage['rollcall.token']");
+  // The provider has it sooner than the page.
+  await expect.poll(readToken).not.toBe(firstToken);
+  const token = await readToken();
   // Nothing that outlives the tab has any of it: no cookie, no local storage, no database, no cache.
   const { refreshToken, idToken } = await page.evaluate<Record<string, string>>(
     "JSON.parse(sessionStorage['rollcall.grant'])",
@@ -111,6 +117,7 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   expect(created.status).toBe(200);
   await page.getByText("grace@example.com", { exact: true }).waitFor();
   await duplicate.getByRole("heading", { name: "Your session has expired" }).waitFor();
+  await duplicate.getByText("You were signed in as ada.").waitFor();
   await duplicate.close();
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
 

@@ -18,6 +18,8 @@ export interface IdentityProvider extends AsyncDisposable {
   allow(appUrl: string): void;
   /** Makes all refresh tokens useless. */
   revoke(): Promise<void>;
+  /** Renews no token before this resolves. */
+  renewalsHeld: Promise<void> | undefined;
   /** Answers a request in the provider's place, and returns whether it did so. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
 }
@@ -34,7 +36,8 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     await started.promise;
     handle(request, response);
   };
-  const http = createServer((request, response) => {
+  const http = createServer(async (request, response) => {
+    if (request.url === "/token" && grants.length > 0) await own.renewalsHeld;
     if (!own.intercept?.(request, response)) void handle(request, response);
   });
   await new Promise<void>((resolve) => http.listen(0, "localhost", resolve));
@@ -111,6 +114,7 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
     clientId: CLIENT_ID,
     lifetimes,
     grants,
+    renewalsHeld: undefined,
     intercept: undefined,
     allow(appUrl) {
       app.url = appUrl;
