@@ -23,8 +23,8 @@ describe("the view", () => {
     await page.reload();
     await page.getByText("Page 2", { exact: true }).first().waitFor();
     await page.getByText("Person 12", { exact: true }).waitFor();
+    await expect.poll(() => page.url()).toMatch(/\/users\?order=create_time&size=10&page=2&after=[\w-]+$/);
     const address = page.url();
-    expect(address).toMatch(/\/users\?order=create_time&size=10&page=2&after=[\w-]+$/);
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
     await page.goForward();
@@ -32,10 +32,10 @@ describe("the view", () => {
     const search = page.getByLabel(/^Search/);
     await search.fill("person 03");
     await expect.poll(() => names(page)).toEqual(["Person 03"]);
-    expect(page.url()).toBe(`${app.server.url}/users?q=person+03&order=create_time&size=10`);
+    await expect.poll(() => page.url()).toBe(`${app.server.url}/users?q=person+03&order=create_time&size=10`);
     await page.goBack();
     await page.getByText("Person 01", { exact: true }).waitFor();
-    expect(await search.inputValue()).toBe("");
+    await expect.poll(() => search.inputValue()).toBe("");
     // Opened like a link that somebody else has sent.
     await page.goto(`${app.server.url}/users?q=person+1&size=25`);
     await expect.poll(() => names(page)).toEqual(["Person 12", "Person 11", "Person 10"]);
@@ -57,14 +57,14 @@ describe("the view", () => {
     await page.getByText("Person 11", { exact: true }).waitFor();
     await page.getByRole("link", { name: "Skip to content" }).focus();
     await page.keyboard.press("Enter");
-    expect(await page.evaluate("document.activeElement.id")).toBe("main");
+    await expect.poll(() => page.evaluate("document.activeElement.id")).toBe("main");
     await page.getByText("Page 2", { exact: true }).first().waitFor();
     await act(page, "Delete…", "Person 11");
     await page.getByRole("alertdialog").getByRole("button", { name: "Delete" }).click();
     await page.getByText("Nobody is on this page any more.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
     await page.getByText("Person 01", { exact: true }).waitFor();
-    expect(await page.evaluate("document.activeElement.textContent")).toBe("Users");
+    await expect.poll(() => page.evaluate("document.activeElement.textContent")).toBe("Users");
   });
 
   test("leads to a new user, who is on its last page", async () => {
@@ -98,7 +98,7 @@ describe("the view", () => {
       expect(stdout).toMatch(/person01@example.com[\s\S]*person02@example.com/);
     }
     await choose(page, "Hide the call");
-    expect(await panel(page).count()).toBe(0);
+    await panel(page).waitFor({ state: "detached" });
   });
 
   test("searches once a word, not once a key", async () => {
@@ -124,7 +124,7 @@ describe("the view", () => {
     await page.getByText("The users can't be shown. Invalid page token.").waitFor();
     await page.getByRole("button", { name: "First page" }).click();
     await page.getByText("Person 01", { exact: true }).waitFor();
-    app.expectProblems(/status of (?:400|403|409|503)|ERR_CONNECTION_REFUSED/);
+    app.expectProblems(/status of (?:400|403|409|503)|ERR_/);
   });
 
   test("is sorted by a click on a column, or by the list of orders, and says how many there are", async () => {
@@ -142,7 +142,7 @@ describe("the view", () => {
     await page.getByText("3 users", { exact: true }).waitFor();
     const sorted = () =>
       page.locator("th[aria-sort]").evaluateAll((heads) => heads.map((th) => [th.textContent, th.ariaSort]));
-    expect(await sorted()).toEqual([["Created↓", "descending"]]);
+    await expect.poll(sorted).toEqual([["Created↓", "descending"]]);
     for (const [column, expected, direction] of [
       ["Name", ["Alpha", "Beta", "Gamma"], "ascending"],
       ["Name", ["Gamma", "Beta", "Alpha"], "descending"],
@@ -150,9 +150,9 @@ describe("the view", () => {
     ] as const) {
       await page.getByRole("columnheader", { name: column }).getByRole("button").click();
       await expect.poll(() => names(page)).toEqual(expected);
-      expect((await sorted())[0]?.[1]).toBe(direction);
+      await expect.poll(async () => (await sorted())[0]?.[1]).toBe(direction);
     }
-    expect(page.url()).toBe(`${app.server.url}/users?order=email`);
+    await expect.poll(() => page.url()).toBe(`${app.server.url}/users?order=email`);
     await page.getByLabel("Order").selectOption("Changed last");
     const [first] = (await users.listUsers({ filter: "Beta" })).users;
     await expect.poll(() => names(page)).toEqual(["Gamma", "Alpha", "Beta"]);
