@@ -37,7 +37,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: browserTests,
-          exclude: heavyBrowserTests,
+          exclude: ["**/node_modules/**", ...heavyBrowserTests],
           globalSetup: "test/browser-setup.ts",
         },
       },

@@ -7,6 +7,7 @@ import { withProbe } from "@rollcall/testing/probe-service";
 import { postTo } from "@rollcall/testing/raw/http2";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
+import { readMetrics } from "../telemetry/support/read-metrics.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";
@@ -14,6 +15,8 @@ const KIB = 1_024;
 
 const messageOf = (bytes: number) =>
   Buffer.from(toJsonString(StringValueSchema, create(StringValueSchema, { value: "a".repeat(bytes) })));
+
+const openUnaryCalls = async (url: string) => (await readMetrics(url)).value("rollcall_calls_open", { kind: "unary" });
 
 test.each(["direct", "stock"] as const)(
   "a body that the server does not read for others of its connection is not late; one that does not come is (%s)",
@@ -38,6 +41,8 @@ test.each(["direct", "stock"] as const)(
     await until(() => hasBegun);
     const held = post(client, UNARY, "json");
     const answer = buffer(held);
+    // A connection that holds too much starts no further call: this one has to have begun.
+    await expect.poll(() => openUnaryCalls(server.url)).toBe(1);
     const large = encodeEnvelope(0, messageOf(28 * KIB));
     upload.write(large.subarray(0, -1));
     // More than the window of a stream, and so held before all of it has come.

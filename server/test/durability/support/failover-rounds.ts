@@ -81,8 +81,8 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
     await load.untilAcknowledged(1 + random.below(MOST_WRITES));
     isLagging = true;
     await delay(random.below(MOST_LAG_MS));
-    // One more than may have been under way before: writes that the standby lacks, however slow the machine is.
-    if (!synchronous) await load.untilAcknowledged(WRITERS + 1);
+    // Twice as many as may have been under way before: the standby lacks half of them, however slow the machine is.
+    if (!synchronous) await load.untilAcknowledged(2 * WRITERS);
     const failedBefore = load.failed;
     await primary.kill();
     replication.reset();
