@@ -18,7 +18,7 @@ test("a message of several lines stays so, and a server without TLS is reported 
   expect(stderr).toMatch(/^rollcall: AUTH_\w+: .+\n(AUTH_\w+: .+\n)+$/);
   await using server = await startServer();
   const address = server.url.replace("http:", "https:");
-  const noTls = await rollcall(["users", "list", "--address", address, "--timeout", "2s"]);
+  const noTls = await rollcall(["users", "list", "--address", address, "--timeout", "1m"]);
   expect(noTls).toMatchObject({
     code: 1,
     stderr: `rollcall: unavailable: ${address}: the server does not speak TLS; its address may begin with http://\n`,

@@ -248,8 +248,14 @@ describe("two authorization headers are refused, whichever of them is good", () 
 });
 
 test("a stream whose token expires ends with that, in every protocol", async () => {
-  // A clock that stands: the token's hour has a second left, however late the call comes.
-  const nowMs = Date.now() + 3_599_000;
+  // A busy machine may leave a call no time for its reply: then it has more.
+  for (let leftMs = 1_000; !(await areAllReplied(leftMs)); leftMs *= 4) expect(leftMs).toBeLessThan(60_000);
+});
+
+/** Returns whether all chats had their replies in the time that their token has left, and asserts how they end. */
+async function areAllReplied(leftMs: number): Promise<boolean> {
+  // A clock that stands: so much is left of the token's hour, however late the call comes.
+  const nowMs = Date.now() + 3_600_000 - leftMs;
   await using server = await startServer({ now: () => nowMs });
   const chat = async (transport: Awaited<ReturnType<typeof createCellTransport>>) => {
     const forever = (async function* () {
@@ -267,11 +273,12 @@ test("a stream whose token expires ends with that, in every protocol", async () 
   const plaintext = http2Cells.filter(({ tls }) => !tls);
   const transports = await Promise.all(plaintext.map((cell) => createCellTransport(server, cell)));
   const ends = await Promise.all([...transports, createFetchTransport({ baseUrl: server.url })].map(chat));
-  for (const end of ends) {
-    expect(end).toEqual({ replies: ["Echo: hello"], code: Code.Unauthenticated, message: expired });
-  }
+  for (const end of ends) expect(end).toMatchObject({ code: Code.Unauthenticated, message: expired });
   expect(ends).toHaveLength(5);
-});
+  if (ends.some(({ replies }) => replies.length === 0)) return false;
+  for (const { replies } of ends) expect(replies).toEqual(["Echo: hello"]);
+  return true;
+}
 
 test("tokens of the secret before are good until they expire, and those of any other secret are not", async () => {
   const previousSecret = new Uint8Array(32).fill(8);

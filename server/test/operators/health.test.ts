@@ -123,25 +123,40 @@ test("follows the database, and a watch reports each change once", async () => {
 });
 
 test("a drain is reported at once, on connections that stay open, and waits for no watch", async () => {
+  // A busy machine may leave the check no time before the delay is over: then there is more.
+  for (let shutdownDelayMs = 1_000; !(await isDrainSeen(shutdownDelayMs)); shutdownDelayMs *= 4) {
+    expect(shutdownDelayMs).toBeLessThan(60_000);
+  }
+});
+
+/** Returns whether a check came within the delay of a stop, and asserts what it and watches were told. */
+async function isDrainSeen(shutdownDelayMs: number): Promise<boolean> {
   // With a grace like this, a stop that waited for the watches would take longer than the test may.
-  const server = await startServer({ shutdownDelayMs: 1_000, shutdownGraceMs: 600_000 });
+  const server = await startServer({ shutdownDelayMs, shutdownGraceMs: 600_000 });
   const sessionManager = new Http2SessionManager(server.url);
   const watches = ["", users, streams].map((service) => watch(server, service, sessionManager));
   await until(() => watches.every(({ statuses }) => statuses.length === 1));
   let isClosed = false;
+  const closingAtMs = performance.now();
   const closed = server.app.close().then(() => {
     isClosed = true;
   });
   await until(() => watches.every(({ statuses }) => statuses.length === 2));
-  const check = await healthOf(server, sessionManager).check({ service: streams });
-  expect(check.status).toBe(Status.NOT_SERVING);
-  expect(isClosed).toBe(false);
+  const check = await healthOf(server, sessionManager)
+    .check({ service: streams })
+    .catch((error: ConnectError) => error);
+  const isInTime = performance.now() - closingAtMs < shutdownDelayMs;
+  if (isInTime) {
+    expect(check).toMatchObject({ status: Status.NOT_SERVING });
+    expect(isClosed).toBe(false);
+  }
   for (const { ended, statuses } of watches) {
     expect(await ended).toMatchObject({ code: Code.Unavailable, rawMessage: "server is shutting down" });
     expect(statuses).toEqual([Status.SERVING, Status.NOT_SERVING]);
   }
   await closed;
-});
+  return isInTime;
+}
 
 test("without a delay the last status still arrives ahead of the end", async () => {
   const server = await startServer({ shutdownGraceMs: 600_000 });
