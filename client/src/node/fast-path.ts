@@ -6,8 +6,8 @@ import type { TokenSource } from "../internal/token-source.ts";
 import type { CallChain, CommonOptions } from "../options.ts";
 
 /**
- * Does for calls what the client's own interceptors would do, without their objects: most calls go well at once. A call
- * that fails goes on through the interceptors, for which it is a first attempt that has failed.
+ * Does the work of the client's own interceptors without their objects, since most calls succeed immediately. A call
+ * that fails continues through the interceptors, which treat it as a failed first attempt.
  */
 export class FastPath {
   readonly #chain: CallChain;
@@ -19,8 +19,8 @@ export class FastPath {
   }
 
   /**
-   * Adds request id and token to the headers of a call. Returns false where only the interceptors can: while a token has
-   * to be asked for.
+   * Adds request id and token to the headers of a call. Returns false if the interceptors have to do it, while a token
+   * has to be fetched.
    */
   addHeaders(headers: OutgoingHttpHeaders): boolean {
     const { tokens } = this.#chain;
@@ -40,7 +40,7 @@ export class FastPath {
     return true;
   }
 
-  /** Notes that a unary call has gone well. */
+  /** Notes that a unary call has succeeded. */
   succeeded(): void {
     this.#chain.budget.succeeded();
   }
@@ -52,7 +52,7 @@ export class FastPath {
   }
 }
 
-/** Returns the fast path of a client, or undefined where interceptors have to see each call from its beginning. */
+/** Returns the fast path of a client; undefined if interceptors have to see each call from its beginning. */
 export function createFastPath(options: CommonOptions, chain: CallChain): FastPath | undefined {
   const { trace, logger, interceptors = [], retry } = options;
   const hasAttemptTimeout = retry !== undefined && retry !== false && retry.attemptTimeoutMs !== undefined;

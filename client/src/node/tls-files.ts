@@ -5,7 +5,7 @@ import type { TlsClientOptions } from "./http/open-socket.ts";
 
 /** TLS files: each is a PEM text, or the path of a PEM file, which is read once. */
 export interface TlsFiles {
-  /** Certificate authorities to trust instead of those that Node trusts. */
+  /** Certificate authorities to trust instead of those that Node.js trusts. */
   ca?: string | undefined;
   /** Client's certificate, for a server that asks for one (mutual TLS), and its issuers; needs `key`. */
   cert?: string | undefined;

@@ -13,13 +13,13 @@ import { CallTransport } from "./transport/transport.ts";
 
 export interface NodeTransportOptions {
   /**
-   * Address of the server, such as `https://rollcall.example.com`. With several addresses, calls are spread over those
-   * that work. A path, for a server behind a proxy, is the same for all.
+   * Address of the server, such as `https://rollcall.example.com`. With several addresses, calls are distributed among
+   * those that work. A path, for a server behind a proxy, must be the same in all.
    */
   baseUrl: string | readonly string[];
   /** Default "grpc". */
   protocol?: "grpc" | "grpc-web" | "connect" | undefined;
-  /** Default "2". Over "1.1" there is no gRPC, and no stream in both directions at once. */
+  /** Default "2". Over "1.1" there is no gRPC, and no stream in both directions at the same time. */
   httpVersion?: "1.1" | "2" | undefined;
   tls?: TlsFiles | undefined;
   pool?: PoolOptions | undefined;
@@ -33,7 +33,7 @@ export interface NodeTransportOptions {
   useHttpGet?: boolean | undefined;
   /** Codings that the server may use for its messages, best first. Default gzip and br. */
   acceptCompression?: readonly CodingName[] | undefined;
-  /** How messages from `compressMinBytes` on are compressed. Default: not at all. */
+  /** Coding of messages that have at least `compressMinBytes`. Default: none. */
   sendCompression?: CodingName | undefined;
   /** Smallest message to compress, in bytes. Default 1 KiB. */
   compressMinBytes?: number | undefined;
@@ -42,9 +42,9 @@ export interface NodeTransportOptions {
   interceptors?: readonly Interceptor[] | undefined;
 }
 
-/** A Connect transport over a pool of connections. It has to be closed. */
+/** A Connect transport over a pool of connections. Must be closed. */
 export interface NodeTransport extends Transport {
-  /** Lets open calls finish, for `pool.closeTimeoutMs` at most, and closes the connections. */
+  /** Lets open calls finish, for `pool.closeTimeoutMs` at most, then closes the connections. */
   close(): Promise<void>;
 }
 

@@ -2,19 +2,22 @@ import { ConnectionLostError, findCause } from "../../internal/not-sent.ts";
 import { speaksTls } from "./speaks-tls.ts";
 import { HandshakeRefusedError } from "./tls-faults.ts";
 
-/** First rest, in milliseconds; each failure in a row doubles it. Short, since calls wait meanwhile. */
+/**
+ * First rest after a failure, in milliseconds; each failure in a row doubles it. It is short, since calls wait
+ * meanwhile.
+ */
 const FIRST_REST_MS = 20;
 const LONGEST_REST_MS = 5_000;
-/** Part by which rests differ, so that clients do not come back all at once. */
+/** Random share of each rest, so that clients do not all come back at the same time. */
 const JITTER = 0.4;
 /** Calls that a new connection takes at first, after one that was lost without an answer. */
 const FIRST_CALLS = 4;
 /**
- * Connections in a row that a server has to close at the end of the handshake before that counts as refusing the
- * client's certificate. A server that dies may happen to close one just then.
+ * Connections in a row that a server must close at the end of the handshake before that is taken as a refusal of the
+ * client's certificate. A server that dies may happen to close one at that moment.
  */
 const REFUSALS_TO_BELIEVE = 3;
-/** How long to keep the answer whether the server of a plaintext address speaks TLS. */
+/** Time for which the answer whether a plaintext address speaks TLS is kept, in milliseconds. */
 const PROBE_KEPT_MS = 5_000;
 
 /**
@@ -23,9 +26,9 @@ const PROBE_KEPT_MS = 5_000;
  * not rest.
  *
  * After a loss, the next connection takes few calls at first: half as many as were answered since the loss before, and
- * one more for each answer. Otherwise all lost calls would come at once on each new connection, and be lost again
- * before the first is answered. This also protects a server that takes calls and drops them: it gets only a few times
- * what it answers.
+ * one more for each answer. Otherwise all lost calls would be sent together on each new connection, and be lost again
+ * before the first is answered. This also protects a server that accepts calls and drops them: it gets only a few times
+ * as many calls as it answers.
  */
 export class Address {
   /** Origin, such as `https://rollcall.example.com:8443`. */
@@ -34,7 +37,7 @@ export class Address {
    * Authority, such as `rollcall.example.com:8443` or `[::1]:8080`: the server's name in a request (RFC 9113, 8.3.1).
    */
   readonly authority: string;
-  /** The same, as a request over HTTP/1.1 takes it. */
+  /** The same, in the form that a request over HTTP/1.1 needs. */
   readonly location: { readonly protocol: string; readonly host: string; readonly port: string };
   #failures = 0;
   #restsUntilMs = 0;
@@ -57,12 +60,12 @@ export class Address {
     return this.restMs > 0;
   }
 
-  /** How many calls a new connection takes at once. Each answer adds one. */
+  /** Number of calls that a new connection takes at the same time. Each answer adds one. */
   get firstCalls(): number {
     return this.#firstCalls;
   }
 
-  /** Time until the rest is over, in milliseconds. */
+  /** Remaining time of the rest, in milliseconds. */
   get restMs(): number {
     return Math.max(0, this.#restsUntilMs - performance.now());
   }
@@ -73,8 +76,8 @@ export class Address {
   }
 
   /**
-   * Resolves with whether the server of a plaintext address speaks TLS. Asks it once in 5 s for all callers. Does not
-   * ask a server that has answered a call in plaintext.
+   * Resolves with whether the server of a plaintext address speaks TLS. It is asked once in 5 s for all callers, and
+   * never if it has answered a call in plaintext.
    */
   async speaksTls(): Promise<boolean> {
     if (this.#hasAnswered || !this.origin.startsWith("http:")) return false;
@@ -86,7 +89,8 @@ export class Address {
   }
 
   /**
-   * Notes a failed attempt to connect. Attempts that fail together count once, since one of them has begun the rest.
+   * Notes a failed attempt to connect. Attempts that fail at the same time count once, since the first of them has
+   * begun the rest.
    */
   failed(error?: unknown): void {
     this.#refusals = findCause(error, HandshakeRefusedError) ? this.#refusals + 1 : 0;
@@ -100,7 +104,7 @@ export class Address {
    * Notes that a connection with calls on it has ended. Until another connection is made, this counts as one event,
    * however many calls and connections end.
    *
-   * @param isPaced Whether new connections keep to {@link firstCalls} and the rest.
+   * @param isPaced Whether new connections respect {@link firstCalls} and the rest.
    */
   lost(isPaced: boolean): ConnectionLostError {
     if (!this.#loss) {

@@ -1,4 +1,4 @@
-/** Alert of a server that knows none of the client's protocols (RFC 7301, 3.2). */
+/** Alert of a server that supports none of the client's protocols (RFC 7301, 3.2). */
 const NO_SHARED_PROTOCOL = "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL";
 
 /** No connection could be used, because the other side speaks another version of HTTP. */

@@ -16,8 +16,8 @@ const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 const NOT_HTTP2 = -505;
 
 /**
- * How long a connection limits itself to the few calls that its address takes at first. Silent streams must not hold up
- * calls for longer.
+ * Time for which a connection limits itself to the few calls that its address takes at first, in milliseconds. Silent
+ * streams must not hold up calls for longer.
  */
 const YOUNG_MS = 1_000;
 
@@ -25,13 +25,13 @@ export interface Http2ConnectionOptions extends PoolSettings {
   tls: TlsClientOptions;
   /** Aborts a connection that is still opening. */
   signal: AbortSignal;
-  /** Called when another stream can open, or the connection takes no more. */
+  /** Called when another stream can be opened, or the connection takes no more streams. */
   onChange(connection: Http2Connection): void;
 }
 
 /**
- * One HTTP/2 connection. It takes streams until it gets old, idle, or a GOAWAY. Then open streams finish and it closes.
- * Without streams it does not keep the process alive.
+ * One HTTP/2 connection. It takes streams until it is too old, idle, or gets a GOAWAY. Then open streams finish, and it
+ * closes. Without streams it does not keep the process alive.
  */
 export class Http2Connection {
   readonly address: Address;
@@ -45,7 +45,7 @@ export class Http2Connection {
   #takesStreams = true;
   #goawayLastId: number | undefined;
   #isLost = false;
-  /** Streams at once. Unlimited on this side after {@link YOUNG_MS}. */
+  /** Most streams at the same time. Unlimited on this side after {@link YOUNG_MS}. */
   #maxStreams: number;
   #youngTimer: NodeJS.Timeout | undefined;
 
@@ -56,7 +56,7 @@ export class Http2Connection {
     const socket = await openSocket(address.origin, { ...options, alpn: "h2" });
     const isTls13 = socket instanceof TLSSocket && socket.getProtocol() === "TLSv1.3";
     let fault: Error | undefined;
-    // Node waits for the other side to close, which never happens after a refused client certificate.
+    // Node.js waits for the other side to close, which never happens after a refused client certificate.
     socket.on("error", (error) => {
       fault = error;
       socket.destroy();
@@ -65,7 +65,7 @@ export class Http2Connection {
       createConnection: () => socket,
       settings: { initialWindowSize: STREAM_WINDOW_BYTES, enablePush: false },
     });
-    // Stays for the whole life of the session: an error without a listener would end the process.
+    // This listener stays for the whole life of the session: an error without one would end the process.
     session.on("error", () => {});
     const remainingMs = Math.max(1, connectTimeoutMs - (performance.now() - startedAtMs));
     const gaveUp = new AbortController();
@@ -75,7 +75,7 @@ export class Http2Connection {
     signal.addEventListener("abort", giveUp);
     if (signal.aborted) giveUp();
     try {
-      // The server's settings say how many streams it accepts, and that it is alive.
+      // The server's settings show how many streams it accepts, and that it is alive.
       await once(session, "remoteSettings", { signal: gaveUp.signal });
     } catch (error) {
       const isEnded = session.destroyed && !signal.aborted && (!fault || isCutCode(fault));
@@ -133,13 +133,13 @@ export class Http2Connection {
     return this.#streamCount;
   }
 
-  /** Whether another stream can be opened. */
+  /** Whether another stream can be opened now. */
   get hasRoom(): boolean {
     const { maxConcurrentStreams = Infinity } = this.#session.remoteSettings;
     return this.takesStreams && this.#streamCount < Math.min(maxConcurrentStreams, this.#maxStreams);
   }
 
-  /** False once the connection only finishes its open streams. */
+  /** False if the connection only finishes its open streams. */
   get takesStreams(): boolean {
     return this.#takesStreams && !this.isLost;
   }
@@ -154,7 +154,7 @@ export class Http2Connection {
     return this.#goawayLastId !== undefined && streamId > this.#goawayLastId;
   }
 
-  /** Reserves a place for a stream, which {@link release} has to give back once. */
+  /** Reserves a place for a stream. {@link release} must be called once for it. */
   reserve(): void {
     this.#streamCount += 1;
     if (this.#streamCount === 1) this.#becomeBusy();
@@ -205,7 +205,7 @@ export class Http2Connection {
   destroy(): void {
     this.#isLost = true;
     this.#session.destroy(new Error("the connection was cut"), http2.constants.NGHTTP2_CANCEL);
-    // A session that was closed before waits until all is sent, which a server that does not read never lets happen.
+    // A closed session waits until everything is sent. If the server does not read, that never happens.
     this.#socket.destroy();
   }
 
@@ -224,7 +224,7 @@ export class Http2Connection {
 
   #becomeIdle(): void {
     clearTimeout(this.#pingTimer);
-    // A session that was closed with streams open does not always end with the last of them.
+    // A session that was closed while streams were open does not always end with the last of them.
     if (this.#takesStreams) {
       this.#session.unref();
       this.#idleTimer = setTimeout(() => this.retire(), this.#options.idleTimeoutMs).unref();

@@ -6,7 +6,7 @@ import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
 export interface Http2PoolOptions {
-  /** Origins, such as `https://rollcall.example.com`. Calls are spread over them. */
+  /** Origins, such as `https://rollcall.example.com`. Calls are distributed among them. */
   origins: readonly string[];
   tls: TlsClientOptions;
   settings: PoolSettings;
@@ -37,7 +37,7 @@ export class Http2Pool {
     this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
   }
 
-  /** Returns a connection with a place for one stream, to be used at once; undefined if the call has to wait. */
+  /** Returns a connection with a place for one stream, to be used immediately; undefined if the call has to wait. */
   take(): Http2Connection | undefined {
     if (this.#isClosed || this.#line.size > 0) return undefined;
     const connection = this.#pick();
@@ -48,8 +48,9 @@ export class Http2Pool {
   /**
    * Resolves with such a connection when it is the call's turn.
    *
-   * @throws ConnectError caused by a RequestNotSentError: unavailable when no address can be reached and waiting does
-   * not help, or too many wait; canceled when the pool is closed; otherwise as the signal's reason says.
+   * @throws ConnectError caused by a RequestNotSentError. It is unavailable when too many calls wait, or when no
+   * address can be reached and waiting does not help; canceled when the pool is closed; otherwise it has the code of
+   * the signal's reason.
    */
   async wait(call: WaitingCall): Promise<Http2Connection> {
     if (this.#isClosed) throw closedError();
@@ -90,7 +91,7 @@ export class Http2Pool {
     return [...this.#connections].some(({ takesStreams }) => takesStreams);
   }
 
-  /** Reserves a place on the connection with the fewest streams. Makes no objects, since each call asks. */
+  /** Reserves a place on the connection with the fewest streams. Allocates nothing, since it runs for each call. */
   #pick(): Http2Connection | undefined {
     let fewest = Infinity;
     let equals = 0;
@@ -120,7 +121,8 @@ export class Http2Pool {
 
   /**
    * Opens connections if calls wait or no connection takes another stream, and tries addresses again that have rested.
-   * Calls that share a connection leave in fewer packets, so another is opened for room alone, as in gRPC (gRFC A105).
+   * Another connection is only opened if there is no room, as in gRPC (gRFC A105), because calls that share a
+   * connection need fewer packets.
    */
   #grow(): void {
     if (this.#isClosed) return;
@@ -133,7 +135,7 @@ export class Http2Pool {
     }
     isFull ||= this.#line.size > 0;
     const isStuck = openCount === 0 && this.#opening.size === 0 && this.#addresses.every(({ isResting }) => isResting);
-    // If calls don't wait, an address is tried although it rests: the caller's backoff sets the pace.
+    // If calls don't wait, an address is tried even while it rests: the caller's backoff sets the pace.
     const isTriedAtRest = isStuck && this.#settings.waitTimeoutMs === 0;
     if (isStuck && !isTriedAtRest) this.#growLater();
     for (const address of this.#addresses) {
@@ -155,7 +157,7 @@ export class Http2Pool {
     return false;
   }
 
-  /** Grows the pool once the first address has rested, if calls still wait then. */
+  /** Grows the pool once the first address has rested, if calls still wait by then. */
   #growLater(): void {
     if (this.#retryTimer || this.#line.size === 0) return;
     const restMs = Math.min(...this.#addresses.map((address) => address.restMs));

@@ -7,7 +7,7 @@ import { explainAlert, HttpVersionError } from "./http-version-error.ts";
 import { closedInHandshake, tlsFaultOf } from "./tls-faults.ts";
 
 export interface TlsClientOptions {
-  /** Certificate authorities to trust, in PEM. Default: those that Node trusts. */
+  /** Certificate authorities to trust, in PEM. Default: those that Node.js trusts. */
   ca?: string | undefined;
   /** Client's own certificate and key, in PEM, for a server that asks for them (mutual TLS). */
   cert?: string | undefined;
@@ -24,10 +24,13 @@ export interface SocketOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** How long an HTTP/1.1 request waits for the server to accept the client's certificate, in milliseconds. */
+/** Shortest time that an HTTP/1.1 request waits for the server to accept the client's certificate, in milliseconds. */
 const MIN_VERDICT_MS = 200;
 const MAX_VERDICT_MS = 1_000;
-/** Parts of that wait. Timers come before sockets: time in which the event loop was busy uses up one part at most. */
+/**
+ * Number of timers that divide that wait. Timers run before socket events, so time in which the event loop was busy
+ * uses up one part at most.
+ */
 const VERDICT_STEPS = 4;
 
 /** Interval of TCP keepalive probes, in milliseconds. They keep firewalls from forgetting quiet connections. */
@@ -50,7 +53,7 @@ export async function openSocket(origin: string, options: SocketOptions): Promis
   return socket;
 }
 
-/** Does the same, but returns the socket at once. @throws ConnectError for an unusable certificate or key. */
+/** Does the same, but returns the socket immediately. @throws ConnectError for an unusable certificate or key. */
 export function startSocket(origin: string, options: SocketOptions): OpeningSocket {
   const socket = connect(origin, options);
   return { socket, ready: untilReady(socket, origin, options) };
@@ -75,7 +78,7 @@ function connect(origin: string, { tls: credentials, alpn }: SocketOptions): net
   }
 }
 
-/** Returns the error of a certificate that is not for an IP address. Node.js 22.23 takes none for an IPv6 address. */
+/** Returns the error of a certificate that is not for an IP address. Node.js 22.23 accepts none for an IPv6 address. */
 function checkAddress(address: string, certificate: tls.PeerCertificate): Error | undefined {
   const isNamed = new X509Certificate(certificate.raw).checkIP(address) !== undefined;
   return isNamed ? undefined : tls.checkServerIdentity(address, certificate);
@@ -138,8 +141,8 @@ export function isCutCode({ code }: NodeJS.ErrnoException): boolean {
  * Waits until the server has accepted the client's certificate. In TLS 1.3 the client finishes the handshake a round
  * trip before the server does. If a request follows a refused certificate, the kernel resets the connection, and the
  * alert is lost. The first session ticket shows that the server has finished too (RFC 8446, 4.6.1); over HTTP/2, its
- * first frame does. With a server that sends no tickets, this costs 200 ms a connection, or the time of the handshake,
- * up to 1 s.
+ * first frame does. With a server that sends no tickets, each connection costs 200 ms more, or the time of the
+ * handshake, up to 1 s.
  */
 async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, handshakeMs: number): Promise<void> {
   if (socket.getProtocol() !== "TLSv1.3" || socket.destroyed) return;
@@ -169,7 +172,7 @@ async function untilAccepted(socket: tls.TLSSocket, options: SocketOptions, hand
 /** Creates the error of a call that its server has not received. */
 export function notSent(origin: string, error: unknown): ConnectError {
   const fault = error instanceof AggregateError && error.errors[0] instanceof Error ? error.errors[0] : error;
-  // Neither a certificate nor a proxy's HTTP answer changes by waiting.
+  // Waiting changes neither a certificate nor a proxy's HTTP answer.
   const { message, isTransient } = tlsFaultOf(fault) ?? {
     message: fault instanceof Error ? fault.message : String(fault),
     isTransient: !(fault instanceof HttpVersionError),
@@ -184,7 +187,7 @@ export function closedError(): ConnectError {
   return new ConnectError(cause.message, Code.Canceled, undefined, undefined, cause);
 }
 
-/** Returns the error of an unsent call marked as not transient, for a call that does not wait for a connection. */
+/** Returns the error of an unsent call, marked as not transient, for a call that does not wait for a connection. */
 export function toFinal(error: unknown): ConnectError {
   const { rawMessage, code } = ConnectError.from(error);
   const cause = new RequestNotSentError(rawMessage, { cause: error, isTransient: false });

@@ -3,17 +3,17 @@ import type { Address } from "./address.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
-/** Time between two attempts while those before have not failed yet, in milliseconds. */
+/** Shortest time between two attempts while earlier ones have not failed yet, in milliseconds. */
 const MIN_PAUSE_MS = 100;
 
 /**
- * Time in which none of a server's addresses can be reached. Calls wait for it to end. A few at a time try again, after
- * the addresses have rested.
+ * Period in which none of a server's addresses can be reached. Calls wait for it to end. A few at a time try again,
+ * after the addresses have rested.
  */
 export class Outage {
   readonly #addresses: readonly Address[];
   readonly #line: WaitingLine<void>;
-  /** How many calls try at once: as many as there are connections. */
+  /** Number of calls that try at the same time: as many as there are connections. */
   readonly #tries: number;
   #isOn = false;
   #timer: NodeJS.Timeout | undefined;

@@ -2,29 +2,30 @@ import type { ConnectError } from "@connectrpc/connect";
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
 /**
- * Options of a pool. Times are in milliseconds, above 0. 2^31 - 1 (almost 25 days) stands for all that are longer,
- * Infinity too.
+ * Options of a pool. Times are in milliseconds, above 0. Any time above 2^31 - 1 (almost 25 days), and Infinity too,
+ * counts as 2^31 - 1.
  */
 export interface PoolOptions {
   /**
-   * Connections to each address, over HTTP/2 opened when the others have all streams that the server accepts. Default 2.
+   * Most connections to each address. Over HTTP/2, another one is opened only when the others have all streams that the
+   * server accepts. Default 2.
    */
   size?: number | undefined;
   /** Time for a connection to become ready: name lookup, TCP, TLS and the server's first HTTP/2 frame. Default 5 s. */
   connectTimeoutMs?: number | undefined;
   /** Silence after which a connection with open calls is sent a PING. Default 20 s. */
   pingIntervalMs?: number | undefined;
-  /** Time for the answer to a PING; then the connection is ended. Default 10 s. */
+  /** Time for the answer to a PING, after which the connection is ended. Default 10 s. */
   pingTimeoutMs?: number | undefined;
   /** Time after which a connection without calls is closed. Default 60 s. */
   idleTimeoutMs?: number | undefined;
   /**
-   * Time for which a connection takes new calls; then another takes its place. It is shortened by up to a tenth, so
-   * that not all end at once. Default 30 min.
+   * Time after which a connection takes no new calls, and another takes its place. It is shortened by up to a tenth, so
+   * that not all end at the same time. Default 30 min.
    */
   maxAgeMs?: number | undefined;
   /**
-   * How long a call waits while no server can be reached. With 0 it does not wait: the call fails with the error of the
+   * Time that a call waits while no server can be reached. With 0 it does not wait, and fails with the error of the
    * first attempt to connect. Default: until the call's deadline, and 20 s for a call without one.
    */
   waitTimeoutMs?: number | undefined;
@@ -35,7 +36,9 @@ export interface PoolOptions {
   maxWaitingCalls?: number | undefined;
   /** The same for the bytes of their messages; a stream counts with its first. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
-  /** Called once for each time in which no server can be reached and calls wait. Errors that it throws are dropped. */
+  /**
+   * Called once for each period in which no server can be reached and calls wait. Errors that it throws are dropped.
+   */
   onUnreachable?: ((error: ConnectError) => void) | undefined;
   /** How long `close` lets open calls run before it cuts them. Default 10 s. */
   closeTimeoutMs?: number | undefined;

@@ -5,7 +5,7 @@ import { isFromTlsServer } from "./tls-faults.ts";
 /** Time for a server to answer a handshake, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 2_000;
 
-/** Resolves with whether the server of a plaintext address speaks TLS. Starts a handshake, and sends nothing else. */
+/** Resolves with whether the server of a plaintext address speaks TLS. Starts a handshake and sends nothing else. */
 export function speaksTls(origin: string): Promise<boolean> {
   const { hostname, port } = new URL(origin);
   const host = hostname.replace(/^\[|\]$/g, "");

@@ -1,20 +1,21 @@
 import { X509Certificate } from "node:crypto";
 import type { TlsClientOptions } from "./open-socket.ts";
 
-/** Fault of TLS with a server, in words, and whether it may pass by waiting. */
+/** Fault of TLS with a server, in words, and whether waiting may help. */
 export interface TlsFault {
   readonly message: string;
   readonly isTransient: boolean;
 }
 
 /**
- * Error of Node.js's TLS. OpenSSL's has a `reason`; one for a name that does not match has its `host` and certificate.
+ * Error of Node.js's TLS. OpenSSL's errors have a `reason`; an error for a name that does not match has its `host` and
+ * certificate.
  */
 type TlsError = NodeJS.ErrnoException & { reason?: string; host?: string; cert?: { subjectaltname?: string } };
 
 /**
- * Codes of a server's certificate that this client refuses, by the beginnings of OpenSSL's names (X509_V_ERR_…), and of
- * its name.
+ * Codes for a server's certificate that this client refuses: the beginnings of OpenSSL's names (X509_V_ERR_…), and the
+ * code for a wrong name.
  */
 const REFUSED_HERE =
   /^(CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_|PATH_LENGTH_|ERROR_IN_|HOSTNAME_|UNSPECIFIED$|ERR_TLS_CERT)/;
@@ -56,14 +57,14 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/ALERT_INTERNAL_ERROR$/, "the server met a fault of its own in the TLS handshake"],
 ];
 
-/** Returns the fault for an error that a TLS connection has ended with, or undefined if it is not one of TLS. */
+/** Returns the fault for an error that has ended a TLS connection; undefined if it is not an error of TLS. */
 export function tlsFaultOf(error: unknown): TlsFault | undefined {
   if (error instanceof SpeaksTlsError) return { message: error.message, isTransient: false };
   const { code = "", reason, message = "" } = error as TlsError;
   if (!REFUSED_HERE.test(code) && !TLS_CODE.test(code)) return undefined;
   const words = nameFault(error as TlsError) ?? WORDS.find(([pattern]) => pattern.test(code))?.[1];
   const kind = REFUSED_HERE.test(code) ? "the server's certificate is refused" : "the TLS handshake failed";
-  // OpenSSL's whole message has addresses and lines of its source.
+  // OpenSSL's full message contains addresses and line numbers of its source.
   const text = words ?? `${kind}: ${reason ?? (message.includes("\n") ? code : message)}`;
   return { message: text, isTransient: code.endsWith("ALERT_INTERNAL_ERROR") };
 }
@@ -86,7 +87,7 @@ export function isLateRefusal({ code = "" }: NodeJS.ErrnoException): boolean {
   return /ALERT_(CERTIFICATE_|UNKNOWN_CA$|ACCESS_DENIED$|(BAD|UNSUPPORTED)_CERTIFICATE$)/.test(code);
 }
 
-/** Returns whether it was a TLS server that made a handshake fail with this error. */
+/** Returns whether a handshake that failed with this error had a TLS server at the other end. */
 export function isFromTlsServer({ code = "" }: NodeJS.ErrnoException): boolean {
   return REFUSED_HERE.test(code) || /ALERT_/.test(code);
 }

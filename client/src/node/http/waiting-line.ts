@@ -11,7 +11,7 @@ export interface WaitingLineOptions {
   settings: Pick<PoolSettings, "maxWaitingCalls" | "maxWaitingBytes" | "waitTimeoutMs" | "onUnreachable">;
   /** Destinations of the calls. */
   origins: readonly string[];
-  /** Returns whether there is a connection, so that calls wait only for their turn on it. */
+  /** Returns whether there is a connection, so that calls only wait for their turn on it. */
   hasConnection(): boolean;
 }
 
@@ -29,7 +29,7 @@ export class WaitingLine<T> {
   readonly #options: WaitingLineOptions;
   readonly #waiters = new Set<Waiter<T>>();
   #bytes = 0;
-  /** Why there was no connection the last time. */
+  /** Reason why there was no connection the last time. */
   #fault = "";
   #isOutage = false;
 
@@ -80,12 +80,12 @@ export class WaitingLine<T> {
     };
     const known = call.firstBytes();
     if (typeof known === "number") count(known);
-    // A source that fails ends the call itself.
+    // If the source fails, it ends the call itself.
     else known.then(count, () => {});
     return promise;
   }
 
-  /** Lets the first call go. */
+  /** Gives the first waiting call its turn. */
   serve(value: T): void {
     const [waiter] = this.#waiters;
     waiter?.resolve(value);
@@ -96,14 +96,14 @@ export class WaitingLine<T> {
     this.#fault = findNotSent(error)?.message ?? String(error);
   }
 
-  /** Begins a time in which no server can be reached and calls wait. */
+  /** Begins a period in which no server can be reached and calls wait. */
   beginOutage(error: unknown): void {
     this.noteFault(error);
     if (!this.#isOutage) callHook(() => this.#options.settings.onUnreachable?.(ConnectError.from(error)));
     this.#isOutage = true;
   }
 
-  /** Ends that time, since a connection was made. */
+  /** Ends that period, since a connection was made. */
   endOutage(): void {
     this.#isOutage = false;
   }
@@ -118,8 +118,8 @@ export class WaitingLine<T> {
     // With 0, the error of the first attempt to connect ends the wait.
     if (timeoutMs === undefined || timeoutMs === 0) return undefined;
     const timer = setTimeout(() => {
-      // The call's turn on a connection will come, or the first attempt to connect, which has a time limit of its own,
-      // is still going on.
+      // Keep waiting: the call will get its turn on a connection, or the first attempt to connect, which has a time
+      // limit of its own, is still in progress.
       if (hasConnection() || !this.#isOutage) timer.refresh();
       else waiter.reject(this.#error(`no connection within ${timeoutMs} ms`, Code.Unavailable, false));
     }, timeoutMs);

@@ -6,15 +6,15 @@ import type { CarriedCall, RequestHead, Wire } from "./wire.ts";
 
 export interface CallStart {
   readonly head: RequestHead;
-  /** The caller's. */
+  /** The caller's signal. */
   readonly signal: AbortSignal | undefined;
   /** Ends the call after so many milliseconds. */
   readonly timeoutMs: number | undefined;
-  /** Time that the head gives the server, in milliseconds. */
+  /** Time that the headers give the server, in milliseconds. */
   readonly serverTimeoutMs: number | undefined;
 }
 
-/** Base of calls of all kinds: runs the deadline, watches the caller's signal, and ends the call once. */
+/** Base class of all kinds of calls: runs the deadline, watches the caller's signal, and ends the call once. */
 export abstract class ClientCall implements CarriedCall {
   readonly head: RequestHead;
   readonly #deadlineAtMs: number;
@@ -23,7 +23,7 @@ export abstract class ClientCall implements CarriedCall {
   readonly #callerSignal: AbortSignal | undefined;
   readonly #onAbort: (() => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
-  /** Made only for a call that waits for a connection. */
+  /** Only created for a call that waits for a connection. */
   #controller: AbortController | undefined;
   #isFinished = false;
 
@@ -69,17 +69,20 @@ export abstract class ClientCall implements CarriedCall {
     this.finish(this.deadlineOr(error));
   }
 
-  /** Returns the error of a call that its server has reset: at its deadline, the reset may be ahead of the timer. */
+  /**
+   * Returns the error of a call that its server has reset. At the call's deadline, the reset may arrive before the
+   * timer fires.
+   */
   protected deadlineOr(error: ConnectError): ConnectError {
     const isReset = error.code === Code.Canceled && !this.isOver;
     return isReset && performance.now() >= this.#deadlineAtMs ? deadlineExceeded() : error;
   }
 
-  /** Ends the call at once, whatever has come of its answer. */
+  /** Ends the call immediately, however much of its answer has arrived. */
   abort(error: ConnectError): void {
     if (this.isOver) return;
     this.isOver = true;
-    // The carrier ends a call that waits for a connection, and knows what it waited for.
+    // A call that waits for a connection is ended by its carrier, which knows what the call waited for.
     if (this.#controller && !this.wire) this.#controller.abort(error);
     else this.finish(error);
   }
@@ -100,13 +103,13 @@ export abstract class ClientCall implements CarriedCall {
     this.settle(error);
   }
 
-  /** Neither the deadline nor the caller ends the call any more. */
+  /** Stops the deadline and the caller's signal from ending the call. */
   protected stopClock(): void {
     clearTimeout(this.#timer);
     if (this.#onAbort) this.#callerSignal?.removeEventListener("abort", this.#onAbort);
   }
 
-  /** Gives the caller the outcome. Called once. */
+  /** Reports the outcome to the caller. Called once. */
   protected abstract settle(error: ConnectError | undefined): void;
 }
 

@@ -1,13 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 
-/** Creates the error of an answer that breaks its protocol: the server's fault, or that of something in between. */
+/** Creates the error of an answer that violates its protocol. The fault is the server's, or that of an intermediary. */
 export function broken(what: string): ConnectError {
   return new ConnectError(`broken response: ${what}`, Code.Internal);
 }
 
 /**
- * Returns the error of a decoder, which servers use too, as one of the answer: whatever can't be read is the server's
- * fault.
+ * Converts a decoder's error to an error of the answer: servers use the same decoders, but here anything that can't be
+ * read is the server's fault.
  */
 export function toBroken(error: unknown): ConnectError {
   const known = ConnectError.from(error, Code.Internal);
@@ -22,7 +22,7 @@ export function tooLarge(bytes: number, maxBytes: number): ConnectError {
   );
 }
 
-/** A message too many, or none, where the method has one. The code is gRPC's, for calls of another kind. */
+/** Creates the error of a wrong number of messages, where the method has one. gRPC uses this code for it. */
 export function wrongCount(what: "missing" | "received extra"): ConnectError {
   return new ConnectError(`protocol error: ${what} output message for unary method`, Code.Unimplemented);
 }

@@ -15,7 +15,7 @@ export type HeaderInit = Parameters<Transport["unary"]>[3];
 export interface AnswerHead {
   /** Coding of the answer's messages. */
   readonly coding: Compression | undefined;
-  /** Error of a head that is all of the answer. */
+  /** Error, if the head is the whole answer. */
   readonly error?: ConnectError | undefined;
   /** Whether the head has the call's status, so that no trailers follow. */
   readonly hasStatus?: boolean | undefined;
@@ -24,7 +24,7 @@ export interface AnswerHead {
 /** How one protocol writes requests and reads answers. */
 export interface ClientForm {
   readonly protocol: "grpc" | "grpc-web" | "connect";
-  /** Whether unary messages are in envelopes, as those of streams are. */
+  /** Whether unary messages are in envelopes, as messages of streams are. */
   readonly isUnaryEnveloped: boolean;
   readonly canGet: boolean;
   readonly timeoutHeader: "grpc-timeout" | "connect-timeout-ms";
@@ -34,7 +34,10 @@ export interface ClientForm {
   /** Header that names the coding of a request's messages. */
   encodingHeader(kind: MethodKind): string;
   timeoutValue(timeoutMs: number): string;
-  /** Returns whether the head of an answer with status 200 and the request's content type says nothing more. */
+  /**
+   * Returns whether the head of an answer with status 200 and the request's content type contains nothing else of
+   * interest.
+   */
   isPlain(headers: IncomingHttpHeaders): boolean;
   /**
    * Reads the head of an answer that is of this protocol.
@@ -44,7 +47,7 @@ export interface ClientForm {
   readHead(kind: MethodKind, status: number, header: Headers, options: WireOptions): AnswerHead;
 }
 
-/** Longest deadlines that the headers' digits can express, in milliseconds. */
+/** Longest deadlines that the digits of the headers can express, in milliseconds. */
 const MAX_GRPC_TIMEOUT_MS = 99_999_999;
 const MAX_CONNECT_TIMEOUT_MS = 9_999_999_999;
 
@@ -118,7 +121,7 @@ export const forms: Readonly<Record<ClientForm["protocol"], ClientForm>> = {
   connect: connectForm,
 };
 
-/** Returns how heads are read by gRPC and by gRPC-Web, which differ only in what they ask of a head. */
+/** Returns the function that reads heads of gRPC or gRPC-Web. The two differ only in what they require of a head. */
 function readGrpcHead(
   validate: typeof grpc.validateResponseWithCompression | typeof grpcWeb.validateResponseWithCompression,
 ): ClientForm["readHead"] {
@@ -128,7 +131,7 @@ function readGrpcHead(
   };
 }
 
-/** Whether an answer begins as most do, so that nothing in its head needs a closer look. */
+/** Returns whether the head of an answer is of the usual form, and needs no closer look. */
 export function isPlainHead(
   form: ClientForm,
   contentType: string,

@@ -12,9 +12,9 @@ import { exchange, type Origin } from "./http1-wire.ts";
 import type { CarriedCall, Carrier } from "./wire.ts";
 
 /**
- * Carries calls over HTTP/1.1 to the address with the fewest calls, at most `settings.size` at once to each; more wait.
- * Skips an address that can't be reached for a while, and sends the request to the next. While none can be reached,
- * requests wait.
+ * Carries calls over HTTP/1.1 to the address with the fewest calls, at most `settings.size` at the same time to each;
+ * further ones wait. An address that can't be reached is skipped for a while, and the request goes to the next one.
+ * While none can be reached, requests wait.
  */
 export class Http1Carrier implements Carrier {
   readonly #origins: readonly Origin[];
@@ -115,8 +115,8 @@ export class Http1Carrier implements Carrier {
 }
 
 /**
- * Returns the error of a call. If a call over plaintext met a TLS server, the error says that it can't have been acted
- * on.
+ * Returns the error of a call. If a call over plaintext met a TLS server, the error says that the server can't have
+ * acted on it.
  */
 async function explain(address: Address, error: unknown): Promise<unknown> {
   const isNotConnected = findNotSent(error) !== undefined;
@@ -124,7 +124,7 @@ async function explain(address: Address, error: unknown): Promise<unknown> {
   return notSent(address.origin, new SpeaksTlsError({ cause: error }));
 }
 
-/** Creates an agent whose connections have a connect timeout, and are noted in `opening`. */
+/** Creates an agent whose connections have a connect timeout, and are recorded in `opening`. */
 function createAgent(
   origin: string,
   tls: TlsClientOptions,

@@ -13,8 +13,8 @@ import type { CarriedCall, Wire } from "./wire.ts";
 const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
 
 /**
- * Largest body that is sent as a string, in bytes: Node.js joins a string with the head of a request, which takes one
- * buffer and half of the time.
+ * Largest body that is sent as a string, in bytes. Node.js joins a string with the head of a request, which saves a
+ * buffer and takes half of the time.
  */
 const MAX_JOINED_BYTES = 4 * 1_024;
 
@@ -22,7 +22,7 @@ const MAX_JOINED_BYTES = 4 * 1_024;
 export interface Origin {
   readonly address: Address;
   readonly agent: http.Agent;
-  /** For each connection, whether it could be opened. A request that failed before that was never sent. */
+  /** For each connection, a promise that it could be opened. A request that failed before that was never sent. */
   readonly opening: WeakMap<Duplex, Promise<void>>;
   callCount: number;
 }
@@ -34,7 +34,7 @@ export interface ExchangeHooks {
   onEnd(): void;
 }
 
-/** Makes an exchange with an address. Resolves with the head of the answer; the call gets what follows. */
+/** Makes an exchange with an address. Resolves with the head of the answer; the rest goes to the call. */
 export function exchange(
   { address, agent, opening }: Origin,
   call: CarriedCall,
@@ -48,24 +48,24 @@ export function exchange(
     const wire = new Http1Wire(request);
     let isConnected = false;
     let hasResponded = false;
-    /** Whether the call has been told how the exchange ended. */
+    /** Whether the end of the exchange has been reported to the call. */
     let isOver = false;
     let failure: ConnectError | undefined;
     /** Signal of a call that waits for its connection. */
     let signal: AbortSignal | undefined;
-    /** The caller has given up before there is a connection. */
+    /** Called when the caller gives up before there is a connection. */
     const abort = () => {
       failure ??= beforeConnect(signal?.reason);
       request.destroy();
     };
-    // Runs behind the event that gives a free connection to the request, as most get one.
+    // Runs after the event in which most requests get a free connection.
     process.nextTick(() => {
       if (isConnected || request.destroyed) return;
       signal = call.signal;
       signal.addEventListener("abort", abort, { once: true });
       if (signal.aborted) abort();
     });
-    /** Opening of the connection. Its error says best why there is none. */
+    /** Resolves when the connection is open. If it fails, its error is the best explanation. */
     let opened: Promise<void> | undefined;
     const settle = (error: ConnectError) => {
       failure ??= error;
@@ -74,7 +74,7 @@ export function exchange(
       reject(failure);
     };
     const fail = (toError: () => ConnectError) => {
-      // The call itself has ended the exchange, which is no loss of the connection.
+      // The call itself has ended the exchange, so the connection was not lost.
       if (wire.isCanceled) failure ??= new ConnectError("the call has ended", Code.Canceled);
       if (failure || isConnected || !opened) settle(failure ?? toError());
       else opened.then(toError, (reason: unknown) => ConnectError.from(reason)).then(settle);
@@ -110,11 +110,11 @@ export function exchange(
       address.connected();
       onConnect();
       if (request.destroyed) return;
-      // Send a stream's header ahead of its first message. A unary call's header leaves together with its body.
+      // Send a stream's header before its first message. A unary call's header is sent together with its body.
       if (!call.isWhole) setImmediate(() => request.headersSent || request.destroyed || request.flushHeaders());
       call.send(wire);
     };
-    // Read nothing of the body before it can leave, since the next address needs all of it.
+    // Don't read the body before it can be sent, since the next address would need all of it.
     request.once("socket", (socket) => {
       opened = opening.get(socket);
       if (request.reusedSocket) connected();

@@ -7,18 +7,19 @@ import { Http2Wire } from "./http2-wire.ts";
 import type { CarriedCall, Carrier } from "./wire.ts";
 
 /**
- * How often a request that was certainly not processed goes to another connection at once. After that its caller
+ * Number of times that an unprocessed request is immediately sent over another connection. After that, its caller
  * decides.
  */
 const MAX_REPLAYS = 2;
 
 /**
- * Carries calls over the connections of a pool. A request that a server has certainly not acted on (RFC 9113, 8.7:
- * refused stream, GOAWAY, a connection that had ended) is sent again over another connection, unnoticed by its caller.
+ * Carries calls over the connections of a pool. A request that a server has certainly not acted on is sent again over
+ * another connection, unnoticed by its caller. Such requests are known by a refused stream, a GOAWAY, or a connection
+ * that had already ended (RFC 9113, 8.7).
  */
 export class Http2Carrier implements Carrier {
   readonly #pool: Http2Pool;
-  /** Numbers of times that calls were sent again. */
+  /** Number of times that a call was sent again. */
   readonly #replays = new WeakMap<CarriedCall, number>();
 
   constructor(origins: readonly string[], tls: TlsClientOptions, settings: PoolSettings) {
@@ -46,7 +47,7 @@ export class Http2Carrier implements Carrier {
 
   readonly #replay = (call: CarriedCall, connection: Http2Connection): boolean => {
     const replays = this.#replays.get(call) ?? 0;
-    // A server that refuses one stream and still accepts others is asked only once more, since it may be busy.
+    // A server that refuses one stream and still accepts others may be busy, so it is asked only once more.
     const maxReplays = connection.takesStreams ? 1 : MAX_REPLAYS;
     if (replays >= maxReplays || !call.canReplay || call.isOver) return false;
     this.#replays.set(call, replays + 1);

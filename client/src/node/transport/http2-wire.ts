@@ -5,32 +5,33 @@ import { notSent } from "../http/open-socket.ts";
 import type { CarriedCall, Wire } from "./wire.ts";
 
 const wireKey = Symbol("wire");
-/** The listeners of a stream find its wire here, so that all streams have the same functions. */
+/** Node's streams store their wire under this key, so that all can share the same listeners. */
 type CarriedStream = ClientHttp2Stream & { [wireKey]?: Http2Wire | undefined };
 
 const OPEN = Object.freeze({ endStream: false });
 const ENDED = Object.freeze({ endStream: true });
 
 /**
- * Called with the error of a call that its server has certainly not acted on. Returns whether the call is sent again.
+ * Called with the error of a call that its server has certainly not acted on. Returns whether the call will be sent
+ * again.
  */
 export type Replay = (call: CarriedCall, connection: Http2Connection) => boolean;
 
-/** A stream of a connection, read by Node's core events. */
+/** Wire over a stream of a connection. It uses the stream's core events. */
 export class Http2Wire implements Wire {
   readonly #connection: Http2Connection;
   readonly #stream: CarriedStream;
   readonly #replay: Replay;
   /** Undefined once the call needs nothing more of the stream. */
   #call: CarriedCall | undefined;
-  /** Resets the stream of a request that has not been sent in full. */
+  /** Resets the stream of a request that has not been sent completely. */
   readonly #reset: AbortController | undefined;
   #trailers: IncomingHttpHeaders | undefined;
   #hasAnswered = false;
   #isReleased = false;
   #isDrainWatched = false;
 
-  /** Opens a stream in a place that the connection has reserved, and has the call sent. */
+  /** Opens a stream in a place that the connection has reserved, and makes the call send its request. */
   static open(connection: Http2Connection, call: CarriedCall, replay: Replay): void {
     let wire: Http2Wire;
     try {
@@ -50,9 +51,9 @@ export class Http2Wire implements Wire {
     this.#replay = replay;
     headers[":method"] = verb;
     headers[":path"] = path;
-    // Node.js leaves out the brackets of an IPv6 address. A Host that the caller has set is used alone.
+    // Node.js omits the brackets of an IPv6 address. If the caller has set a Host, only that is sent.
     if (headers.host === undefined) headers[":authority"] = connection.address.authority;
-    // Closing a stream first ends a request that is not complete as if it were, so such a one is aborted.
+    // Closing a stream first ends its request as if it were complete. An incomplete request is therefore aborted.
     this.#reset = call.isWhole ? undefined : new AbortController();
     const options = this.#reset ? { endStream: false, signal: this.#reset.signal } : verb === "GET" ? ENDED : OPEN;
     const stream: CarriedStream = connection.request(headers, options);
@@ -67,7 +68,7 @@ export class Http2Wire implements Wire {
 
   write(bytes: Uint8Array): boolean {
     const stream = this.#stream;
-    // Nobody reads the rest; the stream's end follows.
+    // Nobody will read the rest of the request; the stream's end follows.
     if (stream.destroyed || stream.writableEnded) return true;
     const hasRoom = stream.write(bytes);
     if (!hasRoom && !this.#isDrainWatched) {
@@ -103,7 +104,7 @@ export class Http2Wire implements Wire {
     this.#connection.answered();
     const stream = this.#stream;
     const call = this.#call;
-    // Read an answer that nobody needs too, so that the stream ends.
+    // Read even an answer that nobody needs, so that the stream ends.
     if (!call) stream.resume();
     else {
       call.onHead(headers[":status"] ?? 0, headers);
@@ -127,9 +128,9 @@ export class Http2Wire implements Wire {
     if (!call || this.#fault()) return;
     this.#call = undefined;
     const { writableEnded, closed } = this.#stream;
-    // A complete exchange makes room at once; Node reports its close later.
+    // A complete exchange makes room immediately; Node.js reports its close later.
     if (writableEnded) this.#release();
-    // A server may answer ahead of the request's end, which nobody needs then.
+    // A server may answer before the request's end. The rest of the request is then not needed.
     if (writableEnded && !closed) this.#stream.close(constants.NGHTTP2_CANCEL);
     call.onEnd(this.#trailers);
   }
@@ -144,9 +145,9 @@ export class Http2Wire implements Wire {
     const call = this.#call;
     stream[wireKey] = undefined;
     this.#call = undefined;
-    // The server asks for less load from this connection (RFC 9113, 7).
+    // The server asks for less load on this connection (RFC 9113, 7).
     if (stream.rstCode === constants.NGHTTP2_ENHANCE_YOUR_CALM) connection.retire();
-    // Read the fault now: once the connection ends, it would mask the stream's own reset code.
+    // Read the fault now: once the connection ends, its error would hide the stream's own reset code.
     const fault = call && this.#fault();
     this.#release();
     if (!call) return;
@@ -161,7 +162,7 @@ export class Http2Wire implements Wire {
     this.#connection.release();
   }
 
-  /** Returns what a stream has ended with, if it has: an error of the connection, or the server's RST_STREAM. */
+  /** Returns the fault that a stream has ended with, if any: an error of the connection, or the server's RST_STREAM. */
   #fault(): { error: ConnectError; isUnsent: boolean } | undefined {
     const stream = this.#stream;
     const connection = this.#connection;
@@ -185,7 +186,7 @@ export class Http2Wire implements Wire {
   }
 }
 
-/** Made once: each abort without a reason would make an error of its own, with a stack. */
+/** Created once: otherwise each abort without a reason would create an error with a stack. */
 const CANCELED = new Error("the call has ended");
 
 /** Codes of streams that were reset, by their HTTP/2 error, as gRPC maps them. All others are internal. */

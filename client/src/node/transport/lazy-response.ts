@@ -5,7 +5,7 @@ import { trailerDemux } from "@connectrpc/connect/protocol-connect";
 import { toWebHeaders } from "../http/headers.ts";
 import type { MethodPlan } from "./plan.ts";
 
-/** Response of a unary call. Its headers are made when they are asked for, which few callers do. */
+/** Response of a unary call. Its headers are created when they are first read, which few callers do. */
 export class LazyResponse implements UnaryResponse {
   readonly stream = false;
   readonly service: UnaryResponse["service"];
@@ -15,7 +15,7 @@ export class LazyResponse implements UnaryResponse {
   readonly #trailers: IncomingHttpHeaders | undefined;
   #made: readonly [header: Headers, trailer: Headers] | undefined;
 
-  /** @param trailers Undefined for Connect, which has them among its headers. */
+  /** @param trailers Undefined for Connect, whose trailers are among its headers. */
   constructor(
     { method }: MethodPlan,
     message: Message,
@@ -45,7 +45,10 @@ export class LazyResponse implements UnaryResponse {
   }
 }
 
-/** Returns the same response with headers of its own, so that a copy, as interceptors make, has them too. */
+/**
+ * Returns the same response with its headers as own properties, so that they are part of copies, as interceptors make
+ * them.
+ */
 export function toCopyable(response: UnaryResponse): UnaryResponse {
   if (!(response instanceof LazyResponse)) return response;
   const { stream, service, method, message } = response;

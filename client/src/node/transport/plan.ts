@@ -58,14 +58,14 @@ export class MethodPlan {
     this.#codec = createMethodSerializationLookup(method, undefined, options.jsonOptions, options);
   }
 
-  /** Returns the headers of a request, with those of its caller. */
+  /** Returns the headers of a request, including the caller's own. */
   makeHeader(init: HeaderInit): Headers {
     return this.form.makeHeader(this.method.methodKind, init, this.options);
   }
 
   /**
-   * Returns the same headers as {@link makeHeader} without making `Headers`; undefined where that takes a closer look, as
-   * for names that the protocol sets itself.
+   * Returns the same headers as {@link makeHeader} without creating `Headers`. Returns undefined if that is not
+   * possible, for example for names that the protocol sets itself.
    */
   copyHeaders(init: HeaderInit): OutgoingHttpHeaders | undefined {
     const headers = { ...this.headers };
@@ -94,10 +94,11 @@ export class MethodPlan {
     return bytes;
   }
 
-  /** @throws ConnectError internal for what is no message. */
+  /** @throws ConnectError internal for bytes that are not a message. */
   parse(bytes: Uint8Array): Message {
     try {
-      // The message has slices of what it is parsed from, which may be a small part of all that was read at once.
+      // The message refers to slices of the bytes that it is parsed from. They may be a small part of a larger buffer,
+      // which would stay in memory.
       const isSlice = this.#holdsBytes && 2 * bytes.byteLength < bytes.buffer.byteLength;
       return this.#codec.getO(this.options.useBinaryFormat).parse(isSlice ? new Uint8Array(bytes) : bytes);
     } catch (error) {
@@ -112,7 +113,7 @@ export class MethodPlan {
   }
 }
 
-/** Returns whether messages of this type have fields of bytes, in themselves or in messages within. */
+/** Returns whether messages of this type have fields of bytes, either directly or in nested messages. */
 function holdsBytes({ fields }: DescMessage, seen = new Set<DescMessage>()): boolean {
   return fields.some((field) => {
     if (field.scalar === ScalarType.BYTES) return true;
@@ -133,7 +134,7 @@ const [FIRST_BYTE] = REPLACEMENT;
 /** Size up to which a loop is faster than a search, in bytes. */
 const SHORT_BYTES = 256;
 
-/** Returns whether a message in binary may have had half of a surrogate pair, in whose place U+FFFD is written. */
+/** Returns whether a binary message may contain U+FFFD in place of half of a surrogate pair. */
 function mayBeIllFormed(bytes: Uint8Array): boolean {
   if (bytes.byteLength > SHORT_BYTES) {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(REPLACEMENT);

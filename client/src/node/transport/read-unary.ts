@@ -13,25 +13,25 @@ import { broken, wrongCount } from "./faults.ts";
 import { LazyResponse } from "./lazy-response.ts";
 import type { MethodPlan } from "./plan.ts";
 
-/** A complete answer to a call with one message each way, as it came. */
+/** A complete answer to a call with one message in each direction, as it arrived. */
 export interface UnaryAnswer {
   readonly plan: MethodPlan;
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly trailers: IncomingHttpHeaders | undefined;
-  /** Whether the head is as most are, so that only body and trailers have to be read. */
+  /** Whether the head is of the usual form, so that only body and trailers have to be read. */
   readonly isPlain: boolean;
   /** The body, unless `messages` has it. */
   readonly body: Uint8Array;
   readonly messages: MessageReader | undefined;
 }
 
-/** Returns the message of an answer, with its headers. @throws Error of the server, or of an answer that is broken. */
+/** Returns the message of an answer, with its headers. @throws the server's error, or one for a broken answer. */
 export function readUnary(answer: UnaryAnswer): UnaryResponse | Promise<UnaryResponse> {
   return (answer.isPlain && readPlain(answer)) || readClosely(answer);
 }
 
-/** Reads what most servers answer most of the time; undefined for anything else, which is left as it is. */
+/** Reads an answer of the most common form. Returns undefined for any other, and leaves it unread. */
 function readPlain(answer: UnaryAnswer): UnaryResponse | undefined {
   const { plan, body, trailers, messages, headers } = answer;
   const { form } = plan;
@@ -118,7 +118,7 @@ async function readEnvelopes(
   return { header, trailer, message };
 }
 
-/** Returns a message out of its envelope, as it is without its coding. */
+/** Returns the message in an envelope, decompressed. */
 export async function inflate(
   bytes: Uint8Array,
   flags: number,

@@ -5,13 +5,13 @@ import type { MethodPlan } from "./plan.ts";
 import type { Wire } from "./wire.ts";
 
 /**
- * Size up to which a stream's body can be sent again, in bytes. Its first piece always can be, whatever its size; a
- * call with one message has no other.
+ * Size up to which a stream's body can be sent again, in bytes. The first piece can always be sent again, whatever its
+ * size; a unary call has only one.
  */
 const KEPT_BYTES = 64 * 1_024;
 
 /**
- * Body of a stream's request: takes messages from the caller as fast as the server accepts them. Remembers the
+ * Body of a stream's request: takes messages from the caller as fast as the server accepts them. It keeps the
  * beginning, so that a request that no server has acted on can be sent again.
  */
 export class RequestBody {
@@ -37,11 +37,11 @@ export class RequestBody {
     this.#plan = plan;
     this.#source = messages[Symbol.asyncIterator]();
     this.#onFault = onFault;
-    // Only a call that waits for a connection asks.
+    // Only a call that waits for a connection uses the promise.
     this.#first.promise.catch(() => {});
   }
 
-  /** False once more has been sent than is kept. */
+  /** False if more has been sent than is kept. */
   get canReplay(): boolean {
     return this.#kept !== undefined;
   }
@@ -61,7 +61,7 @@ export class RequestBody {
     this.#writer.onDrain();
   }
 
-  /** Nothing can be sent until the next wire is there. */
+  /** Stops sending until there is another wire. */
   leaveWire(): void {
     this.#wire = undefined;
   }
@@ -70,7 +70,7 @@ export class RequestBody {
     this.#writer.onDrain();
   }
 
-  /** Takes no more messages. @param error What the call has failed with, for their source. */
+  /** Takes no more messages. @param error Error that the call has failed with, for the messages' source. */
   close(error: ConnectError | undefined): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -96,7 +96,7 @@ export class RequestBody {
     for (let result = await source.next(); !result.done; result = await source.next()) {
       if (this.#isOver) return;
       const added = this.#add(this.#plan.serialize(result.value));
-      // Waits only if it has to: each wait costs a turn of the queue.
+      // Await only if necessary, since each wait costs a turn of the microtask queue.
       if (added) await added;
       if (this.#isOver) return;
     }

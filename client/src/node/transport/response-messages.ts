@@ -7,19 +7,21 @@ import { broken, toBroken, tooLarge } from "./faults.ts";
 import type { MethodPlan } from "./plan.ts";
 import { inflate } from "./read-unary.ts";
 
-/** Largest queue of whole messages, in bytes with their envelopes. Beyond it the wire pauses, until half is read. */
+/**
+ * Largest queue of whole messages, in bytes including their envelopes. Above it the wire is paused until half is read.
+ */
 const MAX_QUEUED_BYTES = 64 * 1_024;
 
 export interface ResponseMessagesOptions {
   readonly plan: MethodPlan;
-  /** Has the wire wait, or go on. */
+  /** Pauses or resumes the wire. */
   pause(): void;
   resume(): void;
-  /** Takes the content of the envelope that ends the answer. @throws Error that it brings. */
+  /** Reads the content of the envelope that ends the answer. @throws the error in it. */
   readEnd(content: Uint8Array): void;
-  /** Called where the answer is at its end. @throws Error that it has ended with, or of what is missing. */
+  /** Called at the end of the answer. @throws the error that it has ended with, or one for a missing part. */
   atEnd(): void;
-  /** Called once, when nobody reads on: after the last message, with the error, or undefined if the caller left. */
+  /** Called once, when reading ends: after the last message, with the error, or with neither if the caller left. */
   onClose(how: { error?: ConnectError | undefined; isLeft: boolean }): void;
 }
 
@@ -32,23 +34,23 @@ type Taken = IteratorResult<Message, undefined> | Promise<IteratorResult<Message
 
 const DONE = Object.freeze({ done: true, value: undefined }) satisfies IteratorResult<Message, undefined>;
 
-/** The messages of an answer, each parsed when its caller asks for it. */
+/** The messages of an answer. Each is parsed when its caller asks for it. */
 export class ResponseMessages implements AsyncIterableIterator<Message, undefined> {
   readonly #options: ResponseMessagesOptions;
   readonly #reader: MessageReader;
   readonly #waiters: Waiter[] = [];
   /** Coding of the messages that are compressed. */
   coding: Compression | undefined;
-  /** Whether the head has had the call's status, so that nothing may follow. */
+  /** Whether the head already has the call's status, so that nothing may follow. */
   hasHeadStatus = false;
-  /** While a message is inflated: those behind it wait. */
+  /** Set while a message is inflated; later ones have to wait. */
   #isBusy = false;
   #isPaused = false;
   #isEnded = false;
   #isClosed = false;
-  /** Whether the envelope has come that ends the answer. */
+  /** Whether the envelope that ends the answer has arrived. */
   #hasEnd = false;
-  /** Error that the next reader gets, whatever else there is. */
+  /** Error that the next reader gets, whatever else has arrived. */
   #error: { readonly error: unknown } | undefined;
 
   constructor(options: ResponseMessagesOptions) {
@@ -72,7 +74,7 @@ export class ResponseMessages implements AsyncIterableIterator<Message, undefine
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
-  /** The caller reads no more: ends the call. */
+  /** Called when the caller stops reading: ends the call. */
   async return(): Promise<IteratorResult<Message, undefined>> {
     this.#close(undefined, true);
     this.#serve();
@@ -94,13 +96,13 @@ export class ResponseMessages implements AsyncIterableIterator<Message, undefine
     this.#options.pause();
   }
 
-  /** Nothing more comes. */
+  /** Notes that nothing more will arrive. */
   end(): void {
     this.#isEnded = true;
     this.#serve();
   }
 
-  /** Gives the reader an error in the place of all that it has not read. */
+  /** Gives the reader an error in place of everything that it has not read. */
   fail(error: ConnectError): void {
     if (this.#isClosed) return;
     this.#error = { error };
@@ -122,7 +124,7 @@ export class ResponseMessages implements AsyncIterableIterator<Message, undefine
     }
   }
 
-  /** Returns the next message; undefined while it has not come. Closes at the end, and for what it throws. */
+  /** Returns the next message; undefined if it has not arrived. Closes at the end, and when it throws. */
   #take(): Taken {
     try {
       return this.#takeNext();
@@ -187,13 +189,13 @@ export class ResponseMessages implements AsyncIterableIterator<Message, undefine
       throw error;
     } finally {
       this.#isBusy = false;
-      // Those who wait come behind the reader of this one.
+      // Waiting readers get their messages after the reader of this one.
       if (this.#waiters.length > 0) queueMicrotask(() => this.#serve());
     }
     return this.#takeBehind();
   }
 
-  /** Returns what comes behind a compressed end. */
+  /** Returns the result that follows a compressed end. */
   #takeBehind(): Promise<IteratorResult<Message, undefined>> {
     return new Promise((resolve, reject) => {
       this.#waiters.unshift({ resolve, reject });

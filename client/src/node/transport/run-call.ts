@@ -23,12 +23,12 @@ type AnyRequest = UnaryRequest | StreamRequest;
 type AnyResponse = UnaryResponse | StreamResponse;
 type Next = (request: AnyRequest) => Promise<AnyResponse>;
 
-/** Reason with which the signal of a call that has ended well is aborted. Made once: each would get a stack. */
+/** Reason with which the signal of a successful call is aborted. Created once, since each error gets a stack. */
 const CALL_OVER = new DOMException("This operation was aborted", "AbortError");
 
 /**
- * Lifetime of a call with interceptors. Its signal is aborted when the call ends: by its deadline, by its caller, with
- * an error, or well.
+ * Lifetime of a call with interceptors. Its signal is aborted when the call ends in any way: by its deadline, by its
+ * caller, with an error, or successfully.
  */
 class CallScope {
   readonly #controller = new AbortController();
@@ -50,14 +50,17 @@ class CallScope {
     return this.#controller.signal;
   }
 
-  /** Notes that the call has ended well. */
+  /** Notes that the call has succeeded. */
   done(): void {
     if (this.signal.aborted) return;
     this.isDone = true;
     this.#end(CALL_OVER);
   }
 
-  /** Ends the call with an error. @returns The error for the caller: the reason of an end that came before. */
+  /**
+   * Ends the call with an error. @returns The error for the caller. If the call had already ended, it is the reason of
+   * that end.
+   */
   fail(reason: unknown): ConnectError {
     const { signal } = this;
     const error = signal.aborted ? ConnectError.from(signal.reason, Code.Canceled) : ConnectError.from(reason);
@@ -80,7 +83,7 @@ function chain(next: Next, interceptors: readonly Interceptor[]): Next {
   return interceptors.reduceRight((inner, interceptor) => interceptor(inner as never) as Next, next);
 }
 
-/** Makes a unary call through interceptors. Does what Connect's function of this name does, with fewer objects. */
+/** Makes a unary call through interceptors. Does the same as Connect's function of this name, with fewer objects. */
 export function runUnaryCall(
   options: ScopeOptions,
   request: Omit<UnaryRequest, "signal">,
@@ -104,8 +107,8 @@ export function runUnaryCall(
 }
 
 /**
- * Makes any other call through interceptors. Once it has ended, however it ended, the source of its messages is let go,
- * and the interceptors' own streams are read to their ends, so that each sees how the call ended.
+ * Makes any other call through interceptors. When the call has ended in any way, the source of its messages is
+ * released, and the interceptors' own streams are read to their ends, so that each of them sees how the call ended.
  */
 export async function runStreamingCall(
   options: ScopeOptions,
@@ -131,7 +134,7 @@ export async function runStreamingCall(
   }
 }
 
-/** The messages of an answer, behind all interceptors. */
+/** The messages of an answer, after all interceptors. */
 class ScopedMessages<T> implements AsyncIterableIterator<T, undefined> {
   readonly #scope: CallScope;
   readonly #messages: AsyncIterator<T>;
@@ -157,7 +160,7 @@ class ScopedMessages<T> implements AsyncIterableIterator<T, undefined> {
     return this.#messages.next().then(this.#onResult, this.#onError);
   }
 
-  /** The caller reads no more. */
+  /** Called when the caller stops reading. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#scope.done();
     await this.#drained;
@@ -190,12 +193,12 @@ class ScopedMessages<T> implements AsyncIterableIterator<T, undefined> {
       let result = await this.#messages.next();
       while (!result.done) result = await this.#messages.next();
     } catch {
-      // The call has its outcome.
+      // Ignore: the call already has its outcome.
     }
   }
 }
 
-/** Completes the messages that a caller gives in part. */
+/** Completes the messages that a caller gives partially. */
 function normalize(
   desc: DescMessage,
   source: AsyncIterator<MessageInitShape<DescMessage>>,

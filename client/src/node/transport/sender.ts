@@ -11,25 +11,25 @@ import type { Carrier, RequestHead } from "./wire.ts";
 
 export type AnyInit = MessageInitShape<DescMessage>;
 
-/** A request as it goes to the wire, without its message. */
+/** A request for the wire, without its message. */
 export interface Outgoing {
   readonly plan: MethodPlan;
   readonly path: string;
   readonly headers: OutgoingHttpHeaders;
   readonly signal: AbortSignal | undefined;
-  /** Undefined where the signal has the deadline. */
+  /** Undefined if the signal has the deadline. */
   readonly timeoutMs: number | undefined;
   /** Time that the headers give the server, in milliseconds. */
   readonly serverTimeoutMs: number | undefined;
 }
 
-/** Takes the outcome of a call. */
+/** Receives the outcome of a call. */
 export interface Outcome<Response> {
   readonly resolve: (response: Response) => void;
   readonly reject: (error: ConnectError) => void;
 }
 
-/** Makes calls over a carrier, with the headers that they are given. */
+/** Makes calls over a carrier, with the given headers. */
 export class Sender {
   readonly #carrier: Carrier;
 
@@ -72,7 +72,7 @@ export class Sender {
     let body: Uint8Array | undefined = content;
     if (form.isUnaryEnveloped) body = envelope(isCompressed ? COMPRESSED : 0, content);
     else {
-      // Without envelopes, the header alone says whether the body is compressed.
+      // Without envelopes, only the header says whether the body is compressed.
       if (!isCompressed && plan.options.sendCompression) delete headers[form.encodingHeader("unary")];
       if (plan.usesGet) {
         head = headOfGet(outgoing, content);

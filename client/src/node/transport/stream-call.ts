@@ -36,11 +36,11 @@ export class StreamCall extends ClientCall {
   readonly #trailer = new Headers();
   #header = new Headers();
   #hasAnswered = false;
-  /** Error that the answer was broken off with, behind what has come of it. */
+  /** Error that the answer was broken off with. It comes after the parts that have arrived. */
   #fault: ConnectError | undefined;
   /** gRPC's trailers. */
   #trailers: IncomingHttpHeaders | undefined;
-  /** Body of an answer that is none of the call's protocol, and its status. */
+  /** Status and body of an answer that is not of the call's protocol. */
   #foreign: { readonly body: GrowingBuffer; readonly status: number } | undefined;
 
   constructor(start: StreamStart) {
@@ -94,7 +94,7 @@ export class StreamCall extends ClientCall {
         if (error) throw error;
         this.#messages.coding = coding;
         this.#messages.hasHeadStatus = hasStatus;
-        // The head is the trailers as well ("Trailers-Only").
+        // The head contains the trailers ("Trailers-Only").
         if (hasStatus) this.#setTrailer(this.#header);
       } catch (error) {
         this.finish(toBroken(error));
@@ -133,7 +133,7 @@ export class StreamCall extends ClientCall {
     } else if (!this.#hasAnswered) super.onError(error);
   }
 
-  /** Nothing more comes. What has come can still be read, in whatever time. */
+  /** Notes that nothing more will arrive. The parts that have arrived can still be read, at any time. */
   #end(): void {
     this.isOver = true;
     this.stopClock();
@@ -159,7 +159,7 @@ export class StreamCall extends ClientCall {
     }
   }
 
-  /** @throws The error that the answer has ended with. */
+  /** @throws the error that the answer has ended with. */
   #checkEnd(): void {
     if (this.#fault) throw this.#fault;
     if (this.#start.plan.form.protocol !== "grpc") return;

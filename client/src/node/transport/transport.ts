@@ -26,7 +26,7 @@ export interface CallTransportOptions extends WireOptions {
   readonly carrier: Carrier;
   /** Outermost first. */
   readonly interceptors: readonly Interceptor[];
-  /** Way past the interceptors, for calls that go well. */
+  /** Bypasses the interceptors for calls that succeed. */
   readonly fastPath: FastPath | undefined;
   /** Deadline of unary calls that set none, in milliseconds. */
   readonly timeoutMs: number | undefined;
@@ -44,7 +44,8 @@ interface Call<Message> {
 
 /**
  * Makes calls over a carrier. Without interceptors, or by the fast path, a call goes straight from its caller to the
- * wire. Else it goes through Connect's own chain first, so that interceptors see what they see with any transport.
+ * wire. Otherwise it first goes through Connect's own chain, so that interceptors see the same as with any other
+ * transport.
  */
 export class CallTransport implements Transport {
   readonly #options: CallTransportOptions;
@@ -111,7 +112,7 @@ export class CallTransport implements Transport {
     });
   }
 
-  /** @param failed A first attempt, which the interceptors get to know as theirs. */
+  /** @param failed A failed first attempt, which the interceptors see as their own. */
   async #runUnary(
     call: Call<AnyInit>,
     failed?: { readonly error: ConnectError; readonly requestId: string; readonly spentMs: number },
@@ -183,7 +184,7 @@ export class CallTransport implements Transport {
   }
 }
 
-/** Without a time, or with 0, a call has no deadline. */
+/** Returns the deadline; undefined for a call without one, or with 0. */
 function timeoutOf(timeoutMs: number | undefined): number | undefined {
   return timeoutMs === undefined || timeoutMs <= 0 ? undefined : boundTimeout(timeoutMs);
 }
@@ -203,7 +204,7 @@ function requestOf({ plan, header: init, timeoutMs }: Call<unknown>) {
   return { service: method.parent, method, requestMethod: "POST", url, header };
 }
 
-/** Returns the request that interceptors have let through. */
+/** Returns the request that the interceptors have passed on. */
 function outgoingOf(
   plan: MethodPlan,
   { url, header, signal }: { readonly url: string; readonly header: Headers; readonly signal: AbortSignal },

@@ -13,10 +13,10 @@ import { readUnary, type UnaryAnswer } from "./read-unary.ts";
 import type { Outcome } from "./sender.ts";
 import type { Wire } from "./wire.ts";
 
-/** Room behind a message for the trailers of gRPC-Web, in bytes. */
+/** Room after a message for gRPC-Web's trailers, in bytes. */
 const MAX_TRAILERS_BYTES = 64 * 1_024;
 
-/** One call with one message each way. */
+/** One call with one message in each direction. */
 export class UnaryCall extends ClientCall implements UnaryAnswer {
   readonly isWhole = true;
   readonly canReplay = true;
@@ -24,7 +24,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   status = 0;
   isPlain = false;
   trailers: IncomingHttpHeaders | undefined;
-  /** Reader of the body, once it comes in several pieces. */
+  /** Reader of the body, if it arrives in several pieces. */
   messages: MessageReader | undefined;
   #headers: IncomingHttpHeaders = {};
   /** The whole body; undefined for a GET. */
@@ -33,10 +33,10 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   #response: UnaryResponse | undefined;
   /** Whether the body is in envelopes. */
   #isEnveloped = false;
-  /** Whether the answer may be one of another server. */
+  /** Whether the answer may come from another server. */
   #isForeign = false;
   #maxBytes = 0;
-  /** First piece of the body; further ones go into a buffer. */
+  /** First piece of the body. If there are more, they are joined in a buffer. */
   #first: Uint8Array | undefined;
   #rest: GrowingBuffer | undefined;
 
@@ -51,7 +51,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     return this.#headers;
   }
 
-  /** The body as it came, if it is not in envelopes, or has come in one piece. */
+  /** The body as it arrived, if it is not in envelopes, or arrived in one piece. */
   get body(): Uint8Array {
     return this.#rest?.bytes ?? this.#first ?? new Uint8Array();
   }
@@ -75,7 +75,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     if (this.isPlain || isAnswer(contentType, status, toWebHeaders(headers))) return;
     this.#isForeign = true;
     this.#isEnveloped = false;
-    // One more byte shows that it is too long for an error.
+    // One more byte shows that the body is too long for an error.
     this.#maxBytes = MAX_ERROR_BYTES + 1;
   }
 
@@ -94,7 +94,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     }
   }
 
-  /** Takes a body of envelopes apart as it comes. */
+  /** Splits a body of envelopes as it arrives. */
   #readOn(first: Uint8Array, bytes: Uint8Array): void {
     if (!this.messages) {
       this.messages = new MessageReader(this.#maxBytes);
@@ -103,13 +103,13 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     this.messages.push(bytes, true);
     const { tooLargeBytes, queuedBytes } = this.messages;
     if (tooLargeBytes !== undefined) this.#isTooLarge(tooLargeBytes);
-    // Whatever that is, it is more than one message.
+    // Whatever the body is, it has more than one message.
     else if (queuedBytes > this.#maxBytes + ENVELOPE_HEADER_BYTES + MAX_TRAILERS_BYTES) {
       this.finish(wrongCount("received extra"));
     }
   }
 
-  /** Ends the call. What is too long for an answer of another server needs no end to be read. */
+  /** Ends the call, since the answer is too large. Of another server's answer, the error needs only the beginning. */
   #isTooLarge(bytes: number): void {
     if (this.#isForeign) {
       this.wire?.cancel();

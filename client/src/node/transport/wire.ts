@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 import type { ConnectError } from "@connectrpc/connect";
 
-/** Contents of a request ahead of its body. */
+/** Contents of a request before its body. */
 export interface RequestHead {
   readonly verb: "POST" | "GET";
   /** Path and query. */
@@ -10,26 +10,26 @@ export interface RequestHead {
   readonly headers: OutgoingHttpHeaders;
 }
 
-/** One exchange of HTTP, whatever carries it. A call knows nothing else of HTTP. */
+/** One HTTP exchange on any connection. A call knows nothing else of HTTP. */
 export interface Wire {
-  /** Returns false when the server reads slowly: `onDrain` reports when there is room again. */
+  /** Returns false when the server reads slowly; `onDrain` is then called when there is room again. */
   write(bytes: Uint8Array): boolean;
   /** Ends the request's body. */
   end(bytes?: Uint8Array): void;
-  /** Stops reading the answer for a while. Arriving bytes wait on the connection, up to its windows. */
+  /** Pauses reading the answer. Arriving bytes wait on the connection, up to its windows. */
   pause(): void;
   resume(): void;
-  /** Breaks off what is left of the exchange. Its call is told nothing more. */
+  /** Breaks off the rest of the exchange. Its call gets no more events. */
   cancel(): void;
 }
 
 /**
- * A call as its carrier sees it. A request that no server has acted on may be sent several times, over one wire after
- * the other: `send` begins each.
+ * A call, as its carrier sees it. If no server has acted on a request, it may be sent several times, over one wire
+ * after the other: each time begins with `send`.
  */
 export interface CarriedCall {
   readonly head: RequestHead;
-  /** Whether the whole body is there from the start, so that `send` ends it at once. */
+  /** Whether the whole body is available from the start, so that `send` ends it immediately. */
   readonly isWhole: boolean;
   /** Whether the call has ended, and needs no answer any more. */
   readonly isOver: boolean;
@@ -39,24 +39,24 @@ export interface CarriedCall {
   readonly hasDeadline: boolean;
   /** Aborted, with the reason, when the call is ended before its answer. */
   readonly signal: AbortSignal;
-  /** Returns the size of what is known of the body, in bytes, before it is sent. Rejects like the body's source. */
+  /** Returns the size of the known part of the body, in bytes, before it is sent. Rejects like the body's source. */
   firstBytes(): number | Promise<number>;
   /** Sends the body from its beginning. */
   send(wire: Wire): void;
-  /** No server has acted on the request: it is sent again, over another wire. */
+  /** Called if no server has acted on the request: it will be sent again, over another wire. */
   onUnsent(): void;
   onHead(status: number, headers: IncomingHttpHeaders): void;
   onData(bytes: Buffer): void;
-  /** The answer is complete. */
+  /** Called when the answer is complete. */
   onEnd(trailers: IncomingHttpHeaders | undefined): void;
-  /** The exchange has failed: comes in the place of whatever is missing of the answer. */
+  /** Called when the exchange has failed. The error takes the place of the missing part of the answer. */
   onError(error: ConnectError): void;
   onDrain(): void;
 }
 
 /** Makes exchanges over its own connections. */
 export interface Carrier {
-  /** Makes the exchange of a call, which gets its outcome. */
+  /** Makes the exchange of a call, and reports the outcome to the call. */
   carry(call: CarriedCall): void;
   /** Takes no new calls. Resolves when open ones have finished, or were cut after closeTimeoutMs. */
   close(): Promise<void>;
