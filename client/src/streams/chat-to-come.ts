@@ -1,8 +1,11 @@
 import type { Chat } from "./chat.ts";
 
-/** Creates a chat at once from one that is still to be opened: what is asked of it is done then, in its order. */
+/**
+ * Returns a chat immediately for one that is still being opened. Its methods wait for the opening, and then run in
+ * order.
+ */
 export function chatToCome(opening: Promise<Chat>): Chat {
-  // Whoever reads the chat gets the error.
+  // The error goes to the reader of the chat.
   opening.catch(() => {});
   const later = (act: (chat: Chat) => void) => void opening.then(act, () => {});
   return {

@@ -6,12 +6,15 @@ import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { BoundedQueue } from "@rollcall/shared/bounded-queue";
 import { toRollcallError } from "../errors.ts";
 
-/** Messages that may wait to be sent, and replies that may wait to be read. Beyond that, the faster side waits. */
+/**
+ * Most messages that may wait to be sent, and most replies that may wait to be read. Beyond that, the faster side
+ * waits.
+ */
 const QUEUE_CAPACITY = 64;
 
 /**
- * A conversation in both directions at once. Iterate over it, once, for the replies, while messages are sent. It ends
- * when the server has answered all messages sent before {@link end}. Disposing of it earlier cancels the call.
+ * A conversation in both directions at the same time. Iterate over it, once, for the replies, while messages are sent.
+ * It ends when the server has answered all messages sent before {@link end}. Disposing of it earlier cancels the call.
  */
 export interface Chat extends AsyncIterable<string>, Disposable {
   /**
@@ -20,11 +23,11 @@ export interface Chat extends AsyncIterable<string>, Disposable {
    * @throws the error that ended the call.
    */
   send(message: string): Promise<void>;
-  /** Ends the messages; the replies go on to their end. */
+  /** Ends the messages. The replies continue to their end. */
   end(): void;
 }
 
-/** Opens a chat at once, whether or not anybody reads it yet. */
+/** Opens a chat immediately, even if nobody reads it yet. */
 export function openChat(streams: Client<typeof StreamService>, options: CallOptions): Chat {
   const outbox = new BoundedQueue<string>(QUEUE_CAPACITY);
   const inbox = new BoundedQueue<string>(QUEUE_CAPACITY);

@@ -16,7 +16,7 @@ export interface ResumeOptions<T, C> {
 }
 
 /**
- * Yields the messages of a server stream, also across the loss of its server. When the stream fails with a temporary
+ * Yields the messages of a server stream, and survives the loss of its server. When the stream fails with a temporary
  * error (unavailable, resource_exhausted with RetryInfo, deadline_exceeded), it is opened again after the last message
  * that was read. Leaving the loop ends the call.
  */

@@ -17,9 +17,12 @@ export interface UploadProgress {
 }
 
 export interface UploadOptions extends CallOptions {
-  /** Called as the chunks leave. */
+  /** Called as chunks are sent. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
-  /** Size of the source, in bytes. Shown in the progress, and the least that has to be sent. A Blob has its own. */
+  /**
+   * Size of the source, in bytes. It is shown in the progress, and fewer bytes than that are an error. A Blob has its
+   * own.
+   */
   totalBytes?: number | undefined;
 }
 
@@ -35,7 +38,7 @@ export interface Sha256 {
   hex(): string;
 }
 
-/** Uploads a source as {@link upload} does, with a SHA-256 of its own. */
+/** Uploads a source like {@link upload}, with the platform's SHA-256. */
 export type UploadFunction = (
   calls: Client<typeof StreamService>,
   source: UploadSource,
@@ -43,11 +46,11 @@ export type UploadFunction = (
 ) => Promise<UploadReceipt>;
 
 /**
- * Sends the source in 64 KiB chunks and hashes them on their way.
+ * Sends the source in 64 KiB chunks, and hashes them on the way.
  *
  * @throws ChecksumMismatchError when the server received something else.
  * @throws TypeError for a source of anything but bytes, such as a stream of strings.
- * @throws Error when the source ends before it has given as many bytes as it should.
+ * @throws Error when the source ends before `totalBytes`.
  * @throws the error of the source, or a RollcallError or ConnectError of the call.
  */
 export async function upload(

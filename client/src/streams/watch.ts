@@ -8,32 +8,35 @@ import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
 /** Three times the interval at which the server reports that nothing has changed. */
 const MAX_SILENCE_MS = 45_000;
 
-/** A change of a watched directory, or a sign of where the watch stands. */
+/** A change of a watched directory, or a marker of the watch's progress. */
 export type UserEvent = {
-  /** Place behind the event, to go on from in another watch; empty where none can. */
+  /** Token of the place after the event, from which another watch can resume; empty if none can. */
   readonly resumeToken: string;
-  /** Id of the change, the same in every watch; empty for events that are no change. */
+  /** Id of the change, the same in every watch; empty for events that are not changes. */
   readonly changeId: string;
 } & (
   | { readonly type: "created" | "updated"; readonly user: User }
   | { readonly type: "removed"; readonly userId: string }
-  /** Every change from before has come. */
+  /** All changes from before have been sent. */
   | { readonly type: "synced" }
   /** Nothing has changed for a while. */
   | { readonly type: "progress" }
-  /** All events before are void: all users that match follow. */
+  /** All earlier events are void. All users that match follow. */
   | { readonly type: "reset" }
 );
 
-/** "live" if everything has come that the server knows of, else "catching up": it connects, or reads what it has missed. */
+/**
+ * "live" if every change that the server knows of has arrived. Otherwise "catching up": the watch connects, or reads
+ * the changes that it has missed.
+ */
 export type WatchState = "catching up" | "live";
 
 export interface WatchQuery {
-  /** Words of which each is the start of one in name or e-mail. Default: all users. */
+  /** Words, each of which must be the start of a word in name or e-mail. Default: all users. */
   filter?: string | undefined;
-  /** Whether to begin with the users that exist. Default false. */
+  /** Whether to begin with the existing users. Default false. */
   includeExisting?: boolean | undefined;
-  /** Place to go on behind, of an earlier watch with the same filter. */
+  /** Token to resume from, of an earlier watch with the same filter. */
   resumeToken?: string | undefined;
 }
 
@@ -41,22 +44,22 @@ export interface WatchQuery {
 export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
   /** Called when the state changes. Before the first call it is "catching up". */
   onState?: ((state: WatchState) => void) | undefined;
-  /** Called with the reason whenever the stream was lost and is about to be opened again. */
+  /** Called with the reason whenever the stream was lost and will be opened again. */
   onRetry?: ((error: ConnectError) => void) | undefined;
-  /** Waits between two attempts; they begin anew with each event. Default: exponential, up to 5 s. */
+  /** Waits between two attempts. Their count begins anew with each event. Default: exponential, up to 5 s. */
   retry?: Pick<RetryOptions, "backoff" | "initialDelayMs" | "maxDelayMs"> | undefined;
   /** Time without any event after which the connection counts as lost, in milliseconds. Default 45 s. */
   maxSilenceMs?: number | undefined;
 }
 
 /**
- * Yields the changes of users, each once and in order, for as long as the reader goes on. A lost stream is opened again,
- * behind the last event, until that succeeds. Leaving the loop ends the call.
+ * Yields the changes of users, each once and in order, for as long as the caller reads. A lost stream is opened again,
+ * after the last event, until that succeeds. Leaving the loop ends the call.
  *
- * A server that can't be reached from the start ends it as it ends other calls.
+ * If the server can't be reached at the beginning, the call ends like any other.
  *
- * Where a stream can't go on, since the server no longer keeps what was missed, `reset` comes if existing users are
- * included.
+ * If a stream can't resume because the server no longer keeps the missed changes, and existing users are included,
+ * `reset` follows.
  *
  * @throws The call's error if another attempt can't help.
  */
@@ -74,7 +77,7 @@ export async function* watchUsers(
     state = entered;
     callHook(() => onState?.(entered));
   };
-  /** Whether users have come behind which no stream can go on. */
+  /** Whether some users have arrived, but no stream can resume after them yet. */
   let isPartial = false;
   let hasEverBegun = false;
   for (let failures = 0; ; ) {
@@ -91,14 +94,14 @@ export async function* watchUsers(
         hasEverBegun = true;
         failures = 0;
         const event = toEvent(response);
-        // A newer server may have more of them.
+        // A newer server may have more kinds of events.
         if (!event) continue;
         if (event.type === "reset") resumeToken = "";
         resumeToken = event.resumeToken || resumeToken;
         isPartial = resumeToken === "";
         if (event.type === "reset") enter("catching up");
         if (event.type === "synced") enter("live");
-        // The time that the reader takes is not the server's.
+        // The time that the reader takes must not count as the server's.
         silence.stop();
         yield event;
         silence.start();
@@ -111,9 +114,9 @@ export async function* watchUsers(
       controller.abort();
     }
     enter("catching up");
-    // The token that was let in has expired; the next call may have a new one.
+    // The token of the stream has expired; the next call may have a new one.
     const isExpired = failure.code === Code.Unauthenticated && hasBegun;
-    // Once a server has been there, another one is worth waiting for, however long that takes.
+    // If a server has answered before, it is worth waiting for another one, however long that takes.
     const isAway = failure.code === Code.Unavailable && hasEverBegun;
     if (signal?.aborted || !(isExpired || isAway || isTransient(failure))) throw failure;
     failures += 1;
@@ -122,7 +125,7 @@ export async function* watchUsers(
   }
 }
 
-/** Reports a server that has not been heard of for as long, while the clock runs. */
+/** Reports a server that has sent nothing for this long, while the clock runs. */
 function startSilenceClock(maxMs: number, onSilent: (error: ConnectError) => void) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const text = `the server has not been heard of for ${maxMs / 1_000} s`;
