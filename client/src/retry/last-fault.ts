@@ -10,7 +10,7 @@ export const spentMsKey = createContextKey(0, { description: "time before the in
 
 /**
  * Adds to a deadline's error what the call was waiting for. Connect ends a call at its deadline with an error of its
- * own, whatever an interceptor throws.
+ * own, whatever error an interceptor throws.
  */
 export function explainDeadline(reason: unknown, values: ContextValues): ConnectError {
   const error = ConnectError.from(reason);

@@ -15,23 +15,23 @@ export interface RetryEvent {
 
 export interface RetryOptions {
   /**
-   * Attempts that a server may have failed, the first one included; 1 switches retries off. Calls that were certainly
-   * not sent, and those that were lost with their connection, do not count: they are repeated until the deadline.
-   * Default 4.
+   * Most attempts that may fail on a server, including the first; 1 switches retries off. Calls that were certainly not
+   * sent, and those that were lost with their connection, do not count: they are repeated until the deadline. Default
+   * 4.
    */
   maxAttempts?: number | undefined;
   /**
    * Wait after a failed attempt:
    *
    * - "exponential" (default): a random time below initialDelayMs · 2^(attempt-1) ("full jitter"), so that clients do
-   *   not come back all at once.
+   *   not all come back at the same time.
    * - "linear": attempt · initialDelayMs.
    * - A function of the attempt, which counts from 1, that returns milliseconds.
    */
   backoff?: "exponential" | "linear" | ((attempt: number) => number) | undefined;
   /** Default 100 ms. */
   initialDelayMs?: number | undefined;
-  /** Longest wait, in milliseconds. A wait that the server asks for is added to it. Default 5 s. */
+  /** Longest wait by the backoff, in milliseconds. A wait that the server asks for is added to it. Default 5 s. */
   maxDelayMs?: number | undefined;
   /** Longest time for one attempt, in milliseconds, within the deadline of the call. Default: only that deadline. */
   attemptTimeoutMs?: number | undefined;
@@ -42,14 +42,14 @@ export interface RetryOptions {
 }
 
 /**
- * Stops retries when too many calls fail, like gRPC's retryThrottling, so that a server in trouble gets no extra load.
+ * Stops retries while too many calls fail, like gRPC's retryThrottling, so that a server in trouble gets no extra load.
  */
 export interface RetryBudgetOptions {
   /**
-   * Each failed attempt takes one token; with half of them or fewer left, nothing is retried. Requests that were
-   * certainly not sent take none. Calls that are lost with a connection take none either, since the pool gives new
-   * connections few calls until some are answered. Over HTTP/1.1, losses without any answer in between take one for all
-   * their calls. Default 10.
+   * Number of tokens when full. Each failed attempt takes one; with half of them or fewer left, nothing is retried.
+   * Requests that were certainly not sent take none. Calls that are lost with a connection take none either, since the
+   * pool gives new connections few calls until some are answered. Over HTTP/1.1, successive losses without an answer in
+   * between take one for all their calls. Default 10.
    */
   maxTokens?: number | undefined;
   /** Tokens that each success returns. Default 0.1. */
@@ -86,8 +86,9 @@ export class RetryBudget {
 }
 
 /**
- * Returns whether the same call can succeed later. Says nothing about whether repeating it is safe. An exhausted
- * resource comes back if the server says when, as a rate limit does; a message that is too large stays too large.
+ * Returns whether the same call can succeed later. It does not mean that repeating the call is safe. An exhausted
+ * resource is available again if the server says when, as for a rate limit; a message that is too large stays too
+ * large.
  */
 export function isTransient(error: ConnectError): boolean {
   const askedMs = pushbackMs(error);
@@ -105,9 +106,8 @@ export function isTransient(error: ConnectError): boolean {
 }
 
 /**
- * Returns the wait after this error, in milliseconds, by the backoff. If the server asks for a wait, it is at least
- * that, with a random part of the backoff on top: calls that the server sent away together should not come back
- * together.
+ * Returns the wait after this error, in milliseconds, by the backoff. If the server asks for a wait, it is at least as
+ * long. A random part of the backoff is added: calls that the server refused together should not come back together.
  */
 export function delayAfter(error: ConnectError, attempt: number, options: RetryOptions): number {
   const askedMs = pushbackMs(error);
@@ -117,8 +117,8 @@ export function delayAfter(error: ConnectError, attempt: number, options: RetryO
 
 /**
  * Returns the wait that the server asks for, in milliseconds; Infinity if it forbids a retry. Reads
- * google.rpc.RetryInfo, gRPC's `grpc-retry-pushback-ms` (gRFC A6: anything but a number from 0 on forbids a retry), and
- * HTTP's Retry-After (RFC 9110, 10.2.3: seconds, or a date).
+ * google.rpc.RetryInfo, gRPC's `grpc-retry-pushback-ms` (gRFC A6: anything but a number of 0 or more forbids a retry),
+ * and HTTP's Retry-After (RFC 9110, 10.2.3: seconds, or a date).
  */
 function pushbackMs(error: ConnectError): number | undefined {
   const [info] = error.findDetails(RetryInfoSchema);
