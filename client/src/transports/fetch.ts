@@ -31,9 +31,9 @@ export interface FetchTransportOptions extends WebSocketOptions {
 }
 
 /**
- * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch, unless the protocol is
- * "grpc-websockets". Client-streaming and bidirectional ones, which fetch can't carry, go by gRPC-Web over a WebSocket
- * each; their code is loaded with the first.
+ * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch, unless the protocol
+ * is "grpc-websockets". Client-streaming and bidirectional ones, which fetch can't carry, use gRPC-Web over a WebSocket
+ * for each call; their code is loaded with the first one.
  *
  * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
  */
@@ -42,7 +42,8 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
   const { interceptors: given = [], readMaxBytes, maxQueuedBytes, connectTimeoutMs } = options;
   const baseUrl = parseServerAddress(options.baseUrl).href;
   const common = { baseUrl, useBinaryFormat };
-  // The innermost refuse requests that can't be sent as they are, and turn network errors and broken answers into codes.
+  // The innermost interceptors refuse requests that can't be sent as they are, and turn network errors and broken
+  // answers into codes.
   const outer = [...given, createWellFormedInterceptor()];
   const overFetch = {
     ...common,
@@ -79,7 +80,7 @@ function createLazyTransport(load: () => Promise<Transport>): Transport {
   };
 }
 
-/** Turns a network error of fetch, a TypeError in the browser's own words, into unavailable. */
+/** Turns a network error of fetch, a TypeError with the browser's own message, into unavailable. */
 const reportNetworkErrors: Interceptor = (next) => async (request) => {
   try {
     const response = await next(request);
@@ -101,8 +102,8 @@ function toUnavailable(error: unknown, text: string): unknown {
 }
 
 /**
- * Errors of Node's fetch when no connection was made. Browsers do not distinguish a refused connection from one that
- * was lost during a call. There, either may have reached the server.
+ * Errors of Node's fetch if no connection was made. Browsers do not distinguish a refused connection from one that was
+ * lost during a call; there, the request may have reached the server in both cases.
  */
 const NOT_CONNECTED: ReadonlySet<string> = new Set([
   "ECONNREFUSED",

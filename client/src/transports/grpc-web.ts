@@ -1,4 +1,4 @@
-/** Transports by gRPC-Web: the part of the browser's client that is loaded when it is needed. */
+/** Transports for gRPC-Web: the part of the browser's client that is loaded on demand. */
 import type { Transport } from "@connectrpc/connect";
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc-web";
@@ -12,7 +12,7 @@ export interface WebSocketOptions {
   readMaxBytes?: number | undefined;
   /** Most bytes of a WebSocket's answer that may wait to be read. Default 16 MiB. */
   maxQueuedBytes?: number | undefined;
-  /** How long a WebSocket may take to open, in milliseconds. After that its call is unavailable. Default 10 s. */
+  /** Time for a WebSocket to open, in milliseconds. After that its call is unavailable. Default 10 s. */
   connectTimeoutMs?: number | undefined;
 }
 
@@ -21,7 +21,7 @@ export function createGrpcWebFetchTransport(wire: WireOptions & { fetch: typeof 
   return createGrpcWebTransport(wire);
 }
 
-/** Creates a transport for calls of any kind, over a WebSocket each. */
+/** Creates a transport for calls of any kind, with a WebSocket for each. */
 export function createWebSocketTransport(
   wire: WireOptions,
   { readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes = 16 * 1024 ** 2, connectTimeoutMs = 10_000 }: WebSocketOptions,

@@ -43,7 +43,7 @@ export class SocketReader {
     return this.#opened.promise;
   }
 
-  /** Ends the answer with an error. What came before it can still be read. Only the first end counts. */
+  /** Ends the answer with an error. Bytes that arrived before it can still be read. Only the first end counts. */
   fail(error: unknown): void {
     if (this.#ended) return;
     this.#error = error;
@@ -51,7 +51,7 @@ export class SocketReader {
     this.#end();
   }
 
-  /** Resolves with the answer's headers. Has to be called before {@link body}. */
+  /** Resolves with the answer's headers. Must be called before {@link body}. */
   async header(): Promise<Headers> {
     let head: Uint8Array = new Uint8Array();
     let size = PREFIX_BYTES;
@@ -99,7 +99,7 @@ export class SocketReader {
     this.#wake();
   }
 
-  /** @throws The error that the answer failed with. */
+  /** @throws the error that the answer failed with. */
   async #next(): Promise<Uint8Array | undefined> {
     for (;;) {
       const chunk = this.#chunks.shift();
@@ -116,7 +116,7 @@ export class SocketReader {
   }
 }
 
-/** A browser does not say why a socket was not opened. */
+/** Creates the error of a socket that was not opened. A browser does not report the reason. */
 function notReached(): ConnectError {
   return toNotSent(
     "the server can't be reached by WebSocket: it is away, does not allow this page's origin, or is behind a proxy that passes none on",
@@ -129,7 +129,7 @@ export function notOpened(timeoutMs: number): ConnectError {
   );
 }
 
-/** No part of a call leaves before its socket is open. */
+/** Creates the error of a call that was certainly not sent: its socket was never open. */
 function toNotSent(message: string): ConnectError {
   const cause = new RequestNotSentError(message);
   return new ConnectError(message, Code.Unavailable, undefined, undefined, cause);

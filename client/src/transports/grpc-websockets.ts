@@ -7,22 +7,24 @@ import { notOpened, SocketReader } from "./grpc-websockets-reader.ts";
  * many.
  */
 const MAX_FRAME_BYTES = 256 * 1024;
-/** Most bytes that the browser may hold unsent. Beyond that the request's messages wait. */
+/** Most bytes that the browser may hold unsent. Above that, the request's messages wait. */
 const MAX_UNSENT_BYTES = 1024 ** 2;
-/** The same in a hidden tab, where browsers let a timer fire only once a minute: the bytes have to last that long. */
+/** The same in a hidden tab. There, browsers run timers only once a minute, so the bytes have to last that long. */
 const MAX_UNSENT_BYTES_HIDDEN = 16 * 1024 ** 2;
-/** How often to look whether the buffer has emptied, in milliseconds, since WebSocket has no event for that. */
+/**
+ * Interval at which to check whether the buffer has emptied, in milliseconds, since WebSocket has no event for that.
+ */
 const UNSENT_CHECK_MS = 5;
 
 export interface GrpcWebSocketsClientOptions {
-  /** Most bytes of an answer that may wait to be read. Beyond that a call fails with resource_exhausted. */
+  /** Most bytes of an answer that may wait to be read. Above that, a call fails with resource_exhausted. */
   maxQueuedBytes: number;
   /** How long a socket may take to open, in milliseconds. */
   connectTimeoutMs: number;
 }
 
 /**
- * Creates an HTTP client for the gRPC-Web protocol whose requests travel over WebSockets, one for each, by the
+ * Creates an HTTP client for the gRPC-Web protocol that sends each request over its own WebSocket, by the
  * `grpc-websockets` subprotocol. Unlike fetch, it streams request and answer at the same time.
  */
 export function createGrpcWebSocketsClient({
@@ -42,7 +44,7 @@ export function createGrpcWebSocketsClient({
     signal?.addEventListener("abort", cancel);
     for (const event of ["error", "close"])
       socket.addEventListener(event, () => signal?.removeEventListener("abort", cancel));
-    // A proxy that does not know WebSockets may hold back the upgrade request, and browsers wait for minutes.
+    // A proxy that does not know WebSockets may hold back the upgrade request, and browsers then wait for minutes.
     const opening = setTimeout(() => end(notOpened(connectTimeoutMs)), connectTimeoutMs);
     for (const event of ["open", "error", "close"]) socket.addEventListener(event, () => clearTimeout(opening));
 
@@ -72,7 +74,7 @@ async function sendBody(socket: WebSocket, body: AsyncIterable<Uint8Array> = noB
 }
 
 async function untilSent(socket: WebSocket): Promise<void> {
-  // Without a page, as in a worker, it never counts as hidden.
+  // Without a page, as in a worker, `document` is missing, and the tab never counts as hidden.
   const { document } = globalThis as { document?: { readonly hidden: boolean } };
   const isFull = () => socket.bufferedAmount > (document?.hidden ? MAX_UNSENT_BYTES_HIDDEN : MAX_UNSENT_BYTES);
   while (isFull() && socket.readyState === WebSocket.OPEN) {

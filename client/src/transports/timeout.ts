@@ -5,8 +5,8 @@ import { explainDeadline } from "../retry/last-fault.ts";
 export const MAX_TIMEOUT_MS = 99_999_999;
 
 /**
- * Wraps a transport to give unary calls a deadline; streams may last. Limits each deadline to one that can be sent.
- * When one ends a call, its error says what the call was waiting for.
+ * Wraps a transport to give unary calls a deadline; streams may last. Limits each deadline to the longest that can be
+ * sent. When a deadline ends a call, the error says what the call was waiting for.
  *
  * @param defaultTimeoutMs Deadline of unary calls that set none. Default: the server's.
  */
@@ -29,7 +29,7 @@ export function withTimeout(transport: Transport, defaultTimeoutMs: number | und
   };
 }
 
-/** Returns the longest deadline that can be sent in the place of all that are longer. */
+/** Limits a deadline to the longest one that can be sent. */
 export function boundTimeout(timeoutMs: number | undefined): number | undefined {
   return timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS);
 }
