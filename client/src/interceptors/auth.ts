@@ -5,7 +5,7 @@ import { type GetToken, TokenSource } from "../internal/token-source.ts";
 import { observeCall } from "./observe-call.ts";
 
 export interface AuthOptions {
-  /** Token that stays the same, or a function that returns one. */
+  /** A fixed token, or a function that returns one. */
   token: string | GetToken;
   /** How long before its expiry a token is renewed, in milliseconds. Default 30 s. */
   renewBeforeMs?: number | undefined;
@@ -25,7 +25,7 @@ export function createAuthInterceptor({ token, renewBeforeMs, now }: AuthOptions
   return authenticate(new TokenSource(token, renewBeforeMs, now));
 }
 
-/** Does the same as {@link createAuthInterceptor}, with tokens of a source that others use too. */
+/** Does the same as {@link createAuthInterceptor}, with a token source that is shared. */
 export function authenticate(source: TokenSource): Interceptor {
   return (next) => async (request) => {
     const send = async (refused?: string) => {

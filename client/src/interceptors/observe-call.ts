@@ -13,9 +13,9 @@ type AnyResponse = UnaryResponse | StreamResponse;
 type Next = (request: AnyRequest) => Promise<AnyResponse>;
 
 /**
- * Makes the call and calls `onEnd` once when it has ended, with its error if there is one. A stream ends when its last
- * message was read, when it fails, or when its caller aborts it, not when it opens. Errors of `onEnd` do not reach the
- * call.
+ * Makes the call, and calls `onEnd` once when it has ended, with its error if there is one. A stream ends when its last
+ * message has been read, when it fails, or when its caller aborts it, but not when it opens. Errors of `onEnd` do not
+ * reach the call.
  */
 export async function observeCall(
   next: Next,

@@ -5,9 +5,9 @@ import { type StreamEnd, watchStream } from "@rollcall/shared/watch-stream";
  * Reports a broken response as `internal`: one that ends within a message or without its end (Connect's
  * EndStreamResponse), or that can't be decompressed or parsed. Connect's decoders, which servers use too, report each
  * of these as invalid_argument, as if the caller had sent something wrong. Errors from the server itself, and from the
- * source of the request's messages, stay unchanged. Has to be the innermost interceptor.
+ * source of the request's messages, stay unchanged. Must be the innermost interceptor.
  *
- * The Connect protocol names no code for it; its conformance suite expects internal.
+ * The Connect protocol specifies no code for this case; its conformance suite expects internal.
  */
 export const createResponseFaultInterceptor = (): Interceptor => (next) => async (request) => {
   let sourceError: unknown;
@@ -25,7 +25,7 @@ export const createResponseFaultInterceptor = (): Interceptor => (next) => async
 };
 
 function toInternal(error: unknown): unknown {
-  // connect-web reports a stream without its end as a bare string.
+  // connect-web throws a plain string for a stream without its end.
   if (typeof error === "string") return new ConnectError(error, Code.Internal);
   const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
   if (!isOurs) return error;

@@ -8,21 +8,21 @@ import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause
 import { lastFaultKey, spentMsKey } from "../retry/last-fault.ts";
 import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 
-/** Time that has to be left of a deadline, in milliseconds, to repeat a call that was not sent or was lost. */
+/** Least time that a deadline must leave for repeating a call that was not sent or was lost, in milliseconds. */
 const LAST_TRY_MS = 50;
 
 /**
  * Repeats unary calls that failed with a temporary error: unavailable, resource_exhausted if the server says when to
- * come back, or the end of an attempt's own deadline. Streams are not repeated.
+ * try again, or the end of an attempt's own deadline. Streams are not repeated.
  *
  * A call that may have reached a server is repeated only if that is safe: the method has NO_SIDE_EFFECTS, or the
- * request carries a `request_id`. Each repetition takes one of `maxAttempts`, and there are none while more calls fail
- * than the budget allows.
+ * request carries a `request_id`. Each repetition counts towards `maxAttempts`. Nothing is repeated while more calls
+ * fail than the budget allows.
  *
- * Two kinds of failures take no attempt. They are repeated until the call's deadline, or for 20 s without one:
+ * Two kinds of failures do not count as attempts. They are repeated until the call's deadline, or for 20 s without one:
  * - The server has not acted on the call (a RequestNotSentError). This takes nothing from the budget either, as in gRPC
  *   (gRFC A6, transparent retries), and waits for the backoff.
- * - The call was lost with its connection, and is safe to repeat. It is repeated at once, since the pool gives new
+ * - The call was lost with its connection, and is safe to repeat. It is repeated immediately, since the pool gives new
  *   connections few calls until some are answered. Over HTTP/1.1, a loss before any answer takes one token for all its
  *   calls, and each waits for the backoff.
  */
@@ -30,7 +30,7 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
   return retryWithin(new RetryBudget(options.budget), options);
 }
 
-/** Does the same as {@link createRetryInterceptor}, with a budget that others use too. */
+/** Does the same as {@link createRetryInterceptor}, with a budget that is shared. */
 export function retryWithin(budget: RetryBudget, options: RetryOptions): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
   return (next) => async (request) => {
@@ -45,7 +45,7 @@ export function retryWithin(budget: RetryBudget, options: RetryOptions): Interce
     const attemptOnce = (attemptRequest: UnaryRequest) => next(attemptRequest) as Promise<UnaryResponse>;
     /** Whether an attempt may have reached a server. */
     let isSent = false;
-    /** Number of such attempts, without those that were lost with their connection. */
+    /** Number of these attempts, except those that were lost with their connection. */
     let failedCount = 0;
     let waitCount = 0;
     for (let attempt = 1; ; attempt++) {
@@ -56,7 +56,7 @@ export function retryWithin(budget: RetryBudget, options: RetryOptions): Interce
       } catch (reason) {
         const failure = ConnectError.from(reason);
         const isNotSent = findNotSent(failure) !== undefined;
-        // It is no longer true of the whole call that no server has acted on it.
+        // An earlier attempt was sent, so the error must not say that no server has acted on the call.
         const error = isNotSent && isSent ? withoutCause(failure) : failure;
         request.contextValues.set(lastFaultKey, isNotSent || !request.signal.aborted ? error : undefined);
         if (request.signal.aborted || !isTransient(failure)) throw error;
@@ -87,7 +87,7 @@ function isSafeToRepeat({ method, message }: UnaryRequest): boolean {
   return "requestId" in message && message.requestId !== "";
 }
 
-/** Makes one attempt, with a header, deadline and signal of its own. They do not affect the next attempt. */
+/** Makes one attempt, with its own header, deadline and signal. They do not affect the next attempt. */
 async function makeAttempt(
   next: (request: UnaryRequest) => Promise<UnaryResponse>,
   request: UnaryRequest,
@@ -107,11 +107,11 @@ async function makeAttempt(
   try {
     return await next({ ...request, header, signal: controller.signal });
   } catch (error) {
-    // Not every transport passes on the reason of an abort. An error that says that nothing was sent is kept.
+    // Not every transport passes on the reason of an abort. But an error that says that nothing was sent is kept.
     throw controller.signal.reason === timeout && !findNotSent(error) ? timeout : error;
   } finally {
     clearTimeout(timer);
-    // Unlinks the controller from the call's signal.
+    // Removes the controller's listener from the call's signal.
     controller.abort();
   }
 }

@@ -10,13 +10,13 @@ export interface TracedCall {
   readonly stream: boolean;
   /** URL of the method. */
   readonly url: string;
-  /** Header of the request: the place for `traceparent`. */
+  /** Headers of the request, to which `traceparent` can be added. */
   readonly header: Headers;
 }
 
 /**
- * Called as each call begins. The function it returns is called at the end, with the error if there is one. Errors of
- * either function are dropped, and the call goes on. For OpenTelemetry see `createOpenTelemetryHook`.
+ * Called as each call begins. The returned function is called at the end, with the error if there is one. Errors of
+ * either function are dropped, and the call continues. For OpenTelemetry see `createOpenTelemetryHook`.
  */
 export type TraceHook = (call: TracedCall) => (error: ConnectError | undefined) => void;
 

@@ -6,9 +6,9 @@ import { watchStream } from "@rollcall/shared/watch-stream";
 
 /**
  * Refuses requests with half of a surrogate pair in a string, such as `"\ud800"`. No encoding of Unicode can express
- * it, so U+FFFD would be sent in its place without anyone noticing.
+ * it, so U+FFFD would silently be sent in its place.
  *
- * The error is invalid_argument and names the fields, like a server's own. Has to be outside of the interceptor for
+ * The error is invalid_argument and names the fields, like a server's own. Must be outside of the interceptor for
  * faults of responses.
  */
 export const createWellFormedInterceptor = (): Interceptor => (next) => (request) => {
