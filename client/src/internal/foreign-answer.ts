@@ -11,8 +11,8 @@ export const MAX_ERROR_BYTES = 64 * 1024;
 
 /**
  * Cause of an error for an answer that does not come from a Rollcall server: HTTP with a status or type that the call's
- * protocol does not use. It comes from something in between, such as a proxy that refuses a request of this size, or
- * from another server at the address.
+ * protocol does not use. It comes from an intermediary, such as a proxy that refuses a request of this size, or from
+ * another server at the address.
  */
 export class ForeignAnswerError extends Error {
   override name = "ForeignAnswerError";
@@ -55,17 +55,20 @@ export async function fetchAnswer(...[input, init]: Parameters<typeof fetch>): P
 export interface Answer {
   readonly status: number;
   readonly header: Headers;
-  /** Whether the body is still compressed. Then it comes from a server that knows which codings the client accepts. */
+  /**
+   * Whether the body is still compressed. If so, it comes from a server that knows which codings the client accepts.
+   */
   readonly isCompressed: boolean;
-  /** Returns the chunks of the body, of which nothing has been read. */
+  /** Returns the chunks of the unread body. */
   open(): AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
 
 /**
- * Checks that an answer is of the request's protocol. Returns the body in chunks if that took reading it.
+ * Checks that an answer is of the request's protocol. If the body had to be read for that, returns its chunks.
  *
  * @param sent Content type of the request.
- * @throws ConnectError for a foreign answer, and with the refusal of a server that took the request for no call.
+ * @throws ConnectError for a foreign answer, and with the refusal of a server that did not recognise the request as a
+ * call.
  */
 export async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
   const { status, header, isCompressed } = answer;
@@ -78,7 +81,7 @@ export async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Ar
 
 /**
  * Returns whether a response's status and type are of the request's protocol. gRPC and gRPC-Web are recognised by their
- * type (or a gRPC status, as proxies send that know gRPC), Connect by both.
+ * type, or by a gRPC status as sent by proxies that know gRPC; Connect by both status and type.
  *
  * @param sent Content type of the request.
  */
@@ -106,7 +109,7 @@ function checkJsonError(json: unknown, sent: string, status: number, header: Hea
   const { code, message } = (json ?? {}) as { code?: unknown; message?: unknown };
   const isUnaryConnect = /^application\/(?:proto|json)$/.test(sent);
   if (typeof code !== "string") {
-    // Connect allows an error without a code, whose words are the best there are.
+    // Connect allows an error without a code. Its message is then the best description there is.
     if (!isUnaryConnect || typeof message !== "string" || message === "") throw foreign;
     throw new ConnectError(message, foreign.code, header, undefined, foreign.cause);
   }
@@ -135,9 +138,9 @@ function foreignAnswer(sent: string, status: number, header: Headers): ConnectEr
 }
 
 function codeOf(sent: string, status: number, type: string): Code {
-  // The protocols translate this status to unknown, but a page that says too large is right, whoever sends it.
+  // The protocols translate this status to unknown. But a page that says "too large" is right, whoever sends it.
   if (status === 413 && type !== "") return Code.ResourceExhausted;
-  // A type of Connect's that was not asked for.
+  // A content type of Connect's that the request did not ask for.
   if (status === 200 && !sent.startsWith("application/grpc") && parseContentType(type)) return Code.Internal;
   return codeFromHttpStatus(status);
 }

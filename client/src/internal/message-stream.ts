@@ -4,7 +4,7 @@ type Hooks = Pick<CallOptions, "onHeader" | "onTrailer">;
 
 const DONE = Object.freeze({ done: true, value: undefined });
 
-/** The messages of an answer that may still be to come. Adds no promise of its own to those of the transport. */
+/** The messages of an answer that may not have arrived yet. Adds no promise of its own to those of the transport. */
 export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
   readonly #opening: Promise<AsyncIterator<T>>;
   #messages: AsyncIterator<T> | undefined;
@@ -50,7 +50,7 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
     return onEnd;
   }
 
-  /** The caller reads no more. */
+  /** Called when the caller stops reading. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#end();
     const messages = this.#messages ?? (await this.#opening.catch(() => undefined));

@@ -1,14 +1,14 @@
 import { ConnectError } from "@connectrpc/connect";
 
 /**
- * How long a call without a deadline keeps trying to reach a server, in milliseconds: as long as connect-node lets a
- * connection take.
+ * Time for which a call without a deadline keeps trying to reach a server, in milliseconds. connect-node lets a
+ * connection take as long.
  */
 export const WAIT_WITHOUT_DEADLINE_MS = 20_000;
 
 /**
- * Cause of an error for a request that no server has acted on: no server could be reached, or the server said that it
- * would not process it. Repeating it is always safe.
+ * Cause of an error for a request that no server has acted on: no server could be reached, or the server announced that
+ * it would not process it. Repeating it is always safe.
  */
 export class RequestNotSentError extends Error {
   override name = "RequestNotSentError";
@@ -28,7 +28,7 @@ export function findNotSent(error: unknown): RequestNotSentError | undefined {
   return findCause(error, RequestNotSentError);
 }
 
-/** Returns the error without its causes, for a call that an earlier attempt may have sent. */
+/** Returns the error without its causes, for a call that may have been sent in an earlier attempt. */
 export function withoutCause({ rawMessage, code, metadata }: ConnectError): ConnectError {
   return new ConnectError(rawMessage, code, metadata);
 }
@@ -37,8 +37,8 @@ export function withoutCause({ rawMessage, code, metadata }: ConnectError): Conn
 export class ConnectionLostError extends Error {
   override name = "ConnectionLostError";
   /**
-   * Whether the calls can be repeated at once: the server answered others before the loss, or the pool limits the first
-   * calls of a new connection.
+   * Whether the calls can be repeated immediately: the server answered others before the loss, or the pool limits the
+   * first calls of a new connection.
    */
   readonly isPaced: boolean;
   constructor(message: string, { isPaced }: { isPaced: boolean }) {

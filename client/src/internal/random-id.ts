@@ -1,5 +1,5 @@
 const ID_BYTES = 16;
-/** Bytes that are made at once: a call for each id would take longer than the rest of it. */
+/** Random bytes that are fetched together: fetching them for each id would take longer than all the rest. */
 const POOL_BYTES = 4_096;
 
 const hex = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

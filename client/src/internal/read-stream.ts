@@ -1,4 +1,4 @@
-/** Reads a stream without `for await` over itself: not every browser can iterate over a stream. */
+/** Reads a stream without `for await` on it, since not every browser can iterate over a stream. */
 export function readStream(stream: ReadableStream<Uint8Array>): AsyncIterableIterator<Uint8Array> {
   const reader = stream.getReader();
   return {

@@ -7,8 +7,8 @@ const NO_OPTIONS: CallOptions = Object.freeze({});
 type Input = MessageInitShape<DescMessage>;
 
 /**
- * Creates the client of a service. Does what Connect's `createClient` does; messages of streams come to their reader by
- * fewer promises.
+ * Creates the client of a service. Does the same as Connect's `createClient`, but with fewer promises for each message
+ * of a stream.
  */
 export function createServiceClient<T extends DescService>(service: T, transport: Transport): Client<T> {
   return makeAnyClient(service, (method) => callOf(method, transport)) as Client<T>;

@@ -8,16 +8,16 @@ export interface TokenRequest {
 }
 
 /**
- * Returns the bearer token to send; undefined or an empty one sends none. Called before each call. A promise means that
- * getting a token takes work: then the token is kept until shortly before it expires (a JWT's `exp`), and calls at the
- * same time share one request.
+ * Returns the bearer token to send; with undefined or an empty one, none is sent. Called before each call. If it
+ * returns a promise, getting a token is taken to be expensive: the token is then kept until shortly before it expires
+ * (a JWT's `exp`), and concurrent calls share one request.
  */
 export type GetToken = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
 
-/** Tokens of calls: one that stays the same, or those that a function returns. */
+/** Source of tokens for calls: a fixed token, or a function's. */
 export class TokenSource {
   readonly #token: string | GetToken;
-  /** A token that stays the same, once it is known to be one. */
+  /** A fixed token, once it is known to be valid. */
   readonly #constant: string | undefined;
   readonly #renewBeforeMs: number;
   readonly #now: () => number;
@@ -31,7 +31,7 @@ export class TokenSource {
     this.#now = now;
   }
 
-  /** Returns the token that a call can send without asking for one; undefined where there is none. */
+  /** Returns the token that a call can send without asking for one; undefined if there is none. */
   peek(): string | undefined {
     if (this.#constant) return this.#constant;
     return this.#kept && this.#now() < this.#kept.renewAtMs ? this.#kept.token : undefined;
@@ -68,8 +68,8 @@ export class TokenSource {
 }
 
 /**
- * Returns the token, or undefined for none. @throws ConnectError, which does not quote the token, for one that must not
- * go into a header.
+ * Returns the token, or undefined for none. @throws ConnectError for a token that must not go into a header. The error
+ * does not quote it.
  */
 function checked(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
