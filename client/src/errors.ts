@@ -7,7 +7,7 @@ import { type FieldViolation, violationsOf } from "./violations.ts";
 /** `domain` of every ErrorInfo that Rollcall sends. */
 const ERROR_DOMAIN = "rollcall";
 
-/** Name of a reason, as ErrorInfo has it: without the prefix that the contract gives it. */
+/** Name of a reason in an ErrorInfo: without the prefix that it has in the contract. */
 type ReasonName = keyof typeof ErrorReason;
 
 const GONE_REASONS: readonly ReasonName[] = ["RESUME_TOKEN_TOO_OLD", "RESUME_TOKEN_OF_OTHER_DATABASE"];
@@ -38,7 +38,7 @@ export class UserNotFoundError extends RollcallError {
 /** The request breaks the contract's rules. */
 export class ValidationError extends RollcallError {
   override readonly name = "ValidationError";
-  /** All faults at once; empty if the server does not list them. */
+  /** All faults of the request; empty if the server does not list them. */
   readonly violations: readonly FieldViolation[];
   constructor(cause: ConnectError, violations: readonly FieldViolation[]) {
     super(cause);
@@ -67,14 +67,16 @@ export class StaleUserError extends RollcallError {
 }
 
 /**
- * The server lost its database while that committed a write: the write may be there or not, and will not come later.
- * Only a create with a `request_id` was repeated. Read the user again, or repeat an update with its etag.
+ * The server lost its database while that committed a write. The write may be stored or not, but will not be stored
+ * later. Only a create with a `request_id` was repeated. Read the user again, or repeat an update with its etag.
  */
 export class OutcomeUnknownError extends RollcallError {
   override readonly name = "OutcomeUnknownError";
 }
 
-/** The changes behind a resume token are no longer kept, or of another database. A watch has to begin without it. */
+/**
+ * The changes after a resume token are no longer kept, or it is of another database. The watch has to begin without it.
+ */
 export class ChangesGoneError extends RollcallError {
   override readonly name = "ChangesGoneError";
 }
@@ -100,7 +102,7 @@ export class ChecksumMismatchError extends Error {
 export function toRollcallError(error: unknown): RollcallError | ConnectError {
   if (error instanceof RollcallError) return error;
   const cause = ConnectError.from(error);
-  // Whatever its code, it is not a refusal by the server.
+  // Another server's answer is not a refusal by this one, whatever its code.
   if (findForeignAnswer(cause)) return cause;
   switch (cause.code) {
     case Code.Unauthenticated:

@@ -17,7 +17,7 @@ import { rpcStatus } from "@rollcall/shared/rpc-status";
 import type { TracedCall, TraceHook } from "./interceptors/tracing.ts";
 
 const NAME = "@rollcall/client";
-/** Bounds that the conventions advise for durations of calls, in seconds. */
+/** Bounds that the conventions recommend for durations of calls, in seconds. */
 const DURATION_BOUNDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
 
 export interface OpenTelemetryOptions {
@@ -33,8 +33,8 @@ const headersSetter: TextMapSetter<Headers> = {
 
 /**
  * Creates a hook that records each call by OpenTelemetry's conventions for RPC: a span within the active one, whose
- * context goes to the server (`traceparent`), and its duration (`rpc.client.call.duration`). Repetitions of a call are
- * part of it.
+ * context is sent to the server (`traceparent`), and the call's duration (`rpc.client.call.duration`). A call and its
+ * repetitions count as one.
  */
 export function createOpenTelemetryHook({
   tracer = trace.getTracer(NAME),
@@ -76,7 +76,7 @@ function describe({ method, url, header }: TracedCall): { system: string; attrib
 /** Sends the span's context with the call. */
 function send(span: Span, header: Headers): void {
   propagation.inject(trace.setSpan(context.active(), span), header, headersSetter);
-  // Without a propagator of the application, it is sent as W3C Trace Context has it.
+  // If the application has no propagator, the context is sent in the form of W3C Trace Context.
   const spanContext = span.spanContext();
   if (propagation.fields().length > 0 || !isSpanContextValid(spanContext)) return;
   const { traceId, spanId, traceFlags, traceState } = spanContext;

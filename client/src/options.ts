@@ -19,13 +19,13 @@ export interface CommonOptions {
   getToken?: GetToken | undefined;
   /** Deadline of a unary call that sets none, retries included, in milliseconds. Default 5 s. */
   timeoutMs?: number | undefined;
-  /** How failed calls are repeated. With false none is, though a call still waits for a connection. */
+  /** How failed calls are repeated. With false they are not, but a call still waits for a connection. */
   retry?: RetryOptions | false | undefined;
   /** Logs one line for each call, and one for each retry. Default: none. */
   logger?: Logger | undefined;
   /** Called at the beginning and end of each call. */
   trace?: TraceHook | undefined;
-  /** Further interceptors, inside of all others: they see each attempt with its token. */
+  /** Further interceptors, inside of all others: they see each attempt, with its token. */
   interceptors?: readonly Interceptor[] | undefined;
 }
 

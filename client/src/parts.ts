@@ -7,8 +7,8 @@ export const loadGrpcWeb = () => loadPart(() => import("./transports/grpc-web.ts
 export const loadStreams = () => loadPart(() => import("./streams/in-page.ts"));
 
 /**
- * Loads what uploads and chats need, ahead of the first one. A page whose server is away, or has another version by now,
- * can't load it later. If it can't be loaded, the call that needs it says so.
+ * Loads the code of uploads and chats before the first of them. Later, a page whose server is unavailable or has been
+ * updated might be unable to load it. If it can't be loaded now, the call that needs it reports that.
  */
 export function preloadStreams(): void {
   loadGrpcWeb().catch(() => {});

@@ -5,10 +5,10 @@ import type { Rollcall } from "./rollcall.ts";
 import type { WatchState } from "./streams/watch.ts";
 import type { NewUser, UserChanges, UserQuery, Users } from "./users.ts";
 
-/** Time in which changes are gathered before they are read, in milliseconds. */
+/** Time for which changes are gathered before they are read, in milliseconds. */
 const GATHER_MS = 250;
 
-/** Keys of what the hooks keep; `all` is the beginning of the others. */
+/** Keys of the hooks' queries; `all` is the beginning of the others. */
 export const rollcallKeys = {
   all: ["rollcall"] as const,
   lists: ["rollcall", "users"] as const,
@@ -28,7 +28,7 @@ export function useRollcall(): Rollcall {
   return client;
 }
 
-/** Queries one user. The client repeats calls itself, here as below. */
+/** Queries one user. Like the hooks below, it leaves retries to the client. */
 export function useUser(id: string) {
   const { users } = useRollcall();
   return useQuery({
@@ -88,8 +88,8 @@ export interface UsersWatch {
 const START: UsersWatch = { state: "catching up", error: undefined };
 
 /**
- * Follows the changes of the users that a filter finds, and reads what the hooks above show again when there are some.
- * Returns the state of the watch, and the error of one that can't go on.
+ * Watches the users that match a filter. When there are changes, it refreshes the results of the hooks above. Returns
+ * the state of the watch, and its error if it can't continue.
  */
 export function useWatchUsers({ filter = "" }: { filter?: string } = {}): UsersWatch {
   const { users } = useRollcall();
@@ -120,7 +120,7 @@ export function useWatchUsers({ filter = "" }: { filter?: string } = {}): UsersW
   return watch;
 }
 
-/** Returns the function that reads again what is on the page, and forgets the rest. */
+/** Returns the function that refreshes the queries that the page shows, and drops all others. */
 function useRefresh(): () => Promise<void> {
   const cache = useQueryClient();
   return useCallback(() => cache.invalidateQueries({ queryKey: rollcallKeys.all }), [cache]);

@@ -31,7 +31,7 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
 
   /**
    * Returns the generated client of any service, over the same transport and interceptors. It sends messages as they
-   * are, and throws ConnectErrors, which `toRollcallError` maps.
+   * are, and throws ConnectErrors; `toRollcallError` converts these.
    */
   service<T extends DescService>(service: T): Client<T> {
     return createServiceClient(service, this.#transport);

@@ -4,13 +4,13 @@ import { withDomainErrors } from "./internal/domain-errors.ts";
 import type { Chat, openChat } from "./streams/chat.ts";
 import type { UploadFunction, UploadOptions, UploadReceipt, UploadSource } from "./streams/upload.ts";
 
-/** How uploads and chats are made on a platform. */
+/** How a platform makes uploads and chats. */
 export interface StreamParts {
   readonly upload: UploadFunction;
   readonly openChat: typeof openChat;
 }
 
-/** The streams. Methods throw RollcallErrors for refusals that a caller can act on, and ConnectErrors else. */
+/** The streams. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Streams {
   readonly #calls: Client<typeof StreamService>;
   readonly #parts: StreamParts;

@@ -20,11 +20,11 @@ export type UserQuery = Omit<MessageInitShape<typeof ListUsersRequestSchema>, "$
 export type HistoryQuery = Pick<MessageInitShape<typeof GetUserHistoryRequestSchema>, "pageSize" | "pageToken">;
 
 export interface UserWriteOptions extends CallOptions {
-  /** Writes only if the user still has this etag. */
+  /** The write applies only if the user still has this etag. */
   etag?: string | undefined;
 }
 
-/** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, and ConnectErrors else. */
+/** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Users {
   readonly #calls: Client<typeof UserService>;
 
@@ -38,7 +38,7 @@ export class Users {
   }
 
   /**
-   * Returns up to 1,000 users, in the order of their ids.
+   * Returns up to 1,000 users, in the order of the given ids.
    *
    * @throws UserNotFoundError for the first that does not exist; it then returns none.
    */
@@ -47,7 +47,7 @@ export class Users {
   }
 
   /**
-   * Creates a user. Makes a request id unless it gets one, so that a retry creates no second user.
+   * Creates a user. If there is no request id, makes one, so that a retry does not create a second user.
    *
    * @throws EmailTakenError
    * @throws ValidationError
@@ -81,16 +81,18 @@ export class Users {
 
   /**
    * Returns a page of users, in the order of their creation or by `orderBy`: "create_time", "update_time", "name" or
-   * "email", alone or with " desc". Each word of `filter` has to be the start of one in name or e-mail. `nextPageToken` is
-   * empty at the end. With `includeTotalSize` the page has `totalSize`, up to 10,000, and `totalSizeExceeded` beyond.
+   * "email", alone or with " desc". Each word of `filter` must be the start of a word in name or e-mail.
+   * `nextPageToken` is empty at the end. With `includeTotalSize` the page has `totalSize`, up to 10,000, and
+   * `totalSizeExceeded` if there are more.
    */
   list(query: UserQuery = {}, options?: CallOptions): Promise<ListUsersResponse> {
     return domainErrors(this.#calls.listUsers(query, options));
   }
 
   /**
-   * Yields all users, in the order of their creation or by `orderBy`, and reads page by page as the loop goes. The deadline
-   * applies to each page. In another order, a user that changes its place meanwhile can be missed or come twice.
+   * Yields all users, in the order of their creation or by `orderBy`, and reads page by page as the loop goes. The
+   * deadline applies to each page. In orders other than by creation, a user that changes its place meanwhile can be
+   * missed or come twice.
    */
   async *listAll(
     { pageSize = 1_000, filter = "", orderBy = "" }: Pick<UserQuery, "pageSize" | "filter" | "orderBy"> = {},
@@ -105,10 +107,10 @@ export class Users {
   }
 
   /**
-   * Yields the changes of users as they are made, from now on, behind `resumeToken`, or with `includeExisting` after the
-   * users that exist. Opens a lost stream again by itself, and misses nothing. Leaving the loop ends the call.
+   * Yields the changes of users as they are made: from now on, after `resumeToken`, or with `includeExisting` after the
+   * existing users. Opens a lost stream again by itself, and misses nothing. Leaving the loop ends the call.
    *
-   * @throws ChangesGoneError when the changes behind the resume token are no longer to be had; with `includeExisting` a
+   * @throws ChangesGoneError when the changes after the resume token are no longer available; with `includeExisting` a
    * `reset` comes instead.
    */
   watch(query: WatchQuery = {}, options: WatchOptions = {}): AsyncIterable<UserEvent> {

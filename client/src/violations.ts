@@ -8,7 +8,7 @@ export interface FieldViolation {
   readonly description: string;
 }
 
-/** Returns all violations that a request's error lists (google.rpc.BadRequest); none for any other error. */
+/** Returns all violations that a request's error lists (google.rpc.BadRequest). Other errors list none. */
 export function violationsOf(error: ConnectError): FieldViolation[] {
   return error
     .findDetails(BadRequestSchema)
