@@ -22,7 +22,12 @@ async function start() {
   await postgres.query(`ALTER ROLE ${username} SET log_statement = 'all'`);
   const receiver = await startOtlpReceiver();
   const repository = await openPostgresUserRepository({ address: addressOf(url), timeoutMs: 60_000 });
-  const server = await startServer({ repository, otlp: { endpoint: receiver.endpoint } });
+  const server = await startServer({
+    repository,
+    otlp: { endpoint: receiver.endpoint },
+    // On a busy machine the last export takes its time.
+    shutdownGraceMs: 60_000,
+  });
   const users = createClient(UserService, await createCellTransport(server, { ...protocols.grpc, ...connections.h2c }));
   return {
     users,

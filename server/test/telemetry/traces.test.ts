@@ -9,7 +9,7 @@ import { startOtlpReceiver, startSilentServer } from "@rollcall/testing/otlp/rec
 import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { rawRequest } from "@rollcall/testing/raw/http";
 import { rpcEngine } from "@rollcall/testing/rpc-engine";
-import { startServer, type TestServer } from "@rollcall/testing/start-server";
+import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { prometheusName } from "../../src/telemetry/metrics/prometheus-text.ts";
@@ -21,10 +21,13 @@ const spanId = "00f067aa0ba902b7";
 const sampled = { traceparent: `00-${traceId}-${spanId}-01` };
 const unsampled = { traceparent: `00-${traceId}-${spanId}-00` };
 
+/** On a busy machine the last export takes its time. */
+const shutdownGraceMs = 60_000;
+
 /** Makes calls of a server that exports, and returns what the receiver has when the server has stopped. */
 async function exportOf(makeCalls: (server: TestServer) => Promise<unknown>, otlp: Partial<AppOptions["otlp"]> = {}) {
   await using receiver = await startOtlpReceiver();
-  const server = await startServer({ otlp: { endpoint: receiver.endpoint, ...otlp } });
+  const server = await startServer({ otlp: { endpoint: receiver.endpoint, ...otlp }, shutdownGraceMs });
   try {
     await makeCalls(server);
   } finally {
@@ -118,7 +121,7 @@ test("a fault of the server is an error of its span, and its cause has the same 
       throw new TypeError("a bug");
     },
   });
-  const server = await startServer({ otlp: { endpoint: receiver.endpoint }, ...probe });
+  const server = await startServer({ otlp: { endpoint: receiver.endpoint }, shutdownGraceMs, ...probe });
   const headers = { "content-type": "application/json", ...(await server.auth()), ...sampled };
   await rawRequest("POST", server.url + UNARY, headers, '"x"');
   await server.app.close();
@@ -144,7 +147,7 @@ test("handlers of a host are within the span of their call, streams too", async 
       active.push(traceIdHere());
     },
   });
-  const server = await startServer({ otlp: { endpoint: receiver.endpoint }, ...probe });
+  const server = await startServer({ otlp: { endpoint: receiver.endpoint }, shutdownGraceMs, ...probe });
   const transport = await createCellTransport(server, { ...protocols.grpc, ...connections.h2c });
   const client = createClient(ProbeService, transport);
   await client.unary({ value: "x" }, { headers: sampled });
@@ -191,29 +194,36 @@ test.each([
   ["the receiver refuses", 403, "403"],
 ])("where %s, calls go on, the log has one line, and the stop is not held up", async (_case, status, reason) => {
   await using receiver = await startOtlpReceiver(status);
-  if (status === undefined) await receiver[Symbol.asyncDispose]();
-  const { endpoint } = receiver;
-  // One try for each export: the next would come after a second.
-  const server = await startServer({ otlp: { endpoint, exportTimeoutMs: 500 }, shutdownGraceMs: 60_000 });
-  const users = await overGrpc(server);
-  for (let i = 0; i < 20; i++) await users.listUsers({});
-  const startedAtMs = performance.now();
-  await server.app.close();
-  expect(performance.now() - startedAtMs).toBeLessThan(30_000);
-  expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(20);
-  const lines = server.log.filter(({ msg }) => String(msg).startsWith("telemetry"));
+  // A port that has been given back may be somebody else's by now.
+  const endpoint = status === undefined ? "http://127.0.0.1:9" : receiver.endpoint;
+  const linesWithin = async (exportTimeoutMs: number) => {
+    const server = await startServer({ otlp: { endpoint, exportTimeoutMs }, shutdownGraceMs });
+    const users = await overGrpc(server);
+    for (let i = 0; i < 20; i++) await users.listUsers({});
+    const startedAtMs = performance.now();
+    await server.app.close();
+    expect(performance.now() - startedAtMs).toBeLessThan(30_000);
+    expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(20);
+    return server.log.filter(({ msg }) => String(msg).startsWith("telemetry"));
+  };
+  // One try for each export: the next would come after a second. On a busy machine its time can pass before it is made.
+  let lines = await linesWithin(500);
+  for (let timeoutMs = 1_000; lines[0]?.reason === "timeout" && timeoutMs < 10_000; timeoutMs *= 2) {
+    lines = await linesWithin(timeoutMs);
+  }
   expect(lines).toEqual([expect.objectContaining({ level: "warn", msg: "telemetry is not exported", reason })]);
 });
 
 test("a receiver that never answers holds up the stop only for what is left of the grace", async () => {
   await using silent = await startSilentServer();
-  const server = await startServer({ otlp: { endpoint: silent.url }, shutdownGraceMs: 0 });
+  const otlp = { endpoint: silent.url, exportTimeoutMs: 30_000 };
+  const server = await startServer({ otlp, shutdownGraceMs: 0 });
   await (await overGrpc(server)).listUsers({});
   const startedAtMs = performance.now();
   await server.app.close();
-  // An export has ten seconds.
-  expect(performance.now() - startedAtMs).toBeLessThan(8_000);
-  expect(silent.requests).toBeGreaterThan(0);
+  // An export has half a minute.
+  expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+  await until(() => silent.requests > 0);
 });
 
 test("without an export, the log has the caller's trace, and nothing else of it", async () => {
