@@ -45,7 +45,7 @@ export async function createTestServer(options: Partial<AppOptions> = {}): Promi
     ...options,
     now: clock.now,
     // On a busy machine, a test's calls wait for long instead of being refused.
-    admission: { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, ...options.admission },
+    admission: { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, maxLoopDelayMs: 60_000, ...options.admission },
     // A test that is over has no requests in flight, so there is no need to wait for its clients' connections.
     limits: { idleBeforeCloseMs: 0, ...options.limits },
   });
