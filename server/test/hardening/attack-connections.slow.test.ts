@@ -74,40 +74,54 @@ describe("an HTTP/2 connection is closed that", () => {
   });
 });
 
-test("a connection that has had a call stays, quiet or pinging, and serves its next one", async () => {
-  await using server = await startServer({ limits });
-  const session = http2.connect(server.url);
-  const call = async () => {
-    const stream = session.request({ ":path": "/healthz" });
-    const [headers] = await once(stream, "response");
-    stream.resume();
-    await once(stream, "close");
-    return headers[":status"];
-  };
-  expect(await call()).toBe(200);
-  for (let i = 0; i < 3; i++) {
-    await new Promise((resolve) => setTimeout(resolve, limits.handshakeTimeoutMs));
-    await new Promise((resolve) => session.ping(resolve));
+/** Tries with a time, and if that fails with twice as much: on a busy machine a first request comes late. */
+async function inTime(timeMs: number, attempt: (timeMs: number) => Promise<void>): Promise<void> {
+  try {
+    return await attempt(timeMs);
+  } catch (error) {
+    if (timeMs > 10_000) throw error;
   }
-  expect(await call()).toBe(200);
-  session.destroy();
+  await inTime(2 * timeMs, attempt);
+}
+
+test("a connection that has had a call stays, quiet or pinging, and serves its next one", async () => {
+  await inTime(limits.handshakeTimeoutMs, async (handshakeTimeoutMs) => {
+    await using server = await startServer({ limits: { handshakeTimeoutMs } });
+    const session = http2.connect(server.url);
+    session.on("error", () => {});
+    const call = async () => {
+      const stream = session.request({ ":path": "/healthz" });
+      const [headers] = await once(stream, "response");
+      stream.resume();
+      await once(stream, "close");
+      return headers[":status"];
+    };
+    expect(await call()).toBe(200);
+    for (let i = 0; i < 3; i++) {
+      await new Promise((resolve) => setTimeout(resolve, handshakeTimeoutMs));
+      if (!session.destroyed) await new Promise((resolve) => session.ping(resolve));
+    }
+    expect(await call()).toBe(200);
+    session.destroy();
+  });
 });
 
 test.each(http2Cells)(
   "a client that sends its first call after its connection was closed is served: $protocol over $connection",
   async (cell) => {
-    // Long enough for a busy machine to make a call.
-    const handshakeTimeoutMs = 2_000;
-    await using server = await startServerFor(cell, { limits: { handshakeTimeoutMs } });
-    const users = createClient(UserService, await createCellTransport(server, cell));
-    await users.listUsers({});
-    await new Promise((resolve) => setTimeout(resolve, handshakeTimeoutMs * 1.2));
-    await users.listUsers({});
+    await inTime(2_000, async (handshakeTimeoutMs) => {
+      await using server = await startServerFor(cell, { limits: { handshakeTimeoutMs } });
+      const users = createClient(UserService, await createCellTransport(server, cell));
+      await users.listUsers({});
+      await new Promise((resolve) => setTimeout(resolve, handshakeTimeoutMs * 1.2));
+      await users.listUsers({});
+    });
   },
 );
 
 describe("connections of one address", () => {
-  const perAddress = { maxConnectionsPerAddress: 20 };
+  /** Silent ones stay for as long as a busy machine needs to open all. */
+  const perAddress = { maxConnectionsPerAddress: 20, handshakeTimeoutMs: 60_000 };
 
   async function isServed(server: TestServer, localAddress: string): Promise<boolean> {
     const socket = open(server, localAddress);
@@ -137,7 +151,9 @@ describe("connections of one address", () => {
   });
 
   test("keep everybody out where they have no number of their own", async () => {
-    await using server = await startServer({ limits: { maxConnectionsPerAddress: 1e6, maxConnections: 60 } });
+    await using server = await startServer({
+      limits: { ...perAddress, maxConnectionsPerAddress: 1e6, maxConnections: 60 },
+    });
     const sockets = Array.from({ length: 100 }, () => open(server, "127.0.0.2"));
     await Promise.race(sockets.map(ended));
     expect(await isServed(server, "127.0.0.3")).toBe(false);

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect } from "node:net";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -21,7 +20,7 @@ describe.each([
     const before = await server.memoryBytes();
     const headers = hasToken ? { ...server.headers } : {};
     const attack = { frameBytes: 1, streams: 6, headers };
-    const { cut, bodyBytes } = await smallFrames(server.port, 10_000, attack);
+    const { cut, bodyBytes } = await smallFrames(server.port, 60_000, attack);
     expect(cut).toBe(1);
     expect(bodyBytes).toBeLessThan(MIB);
     expect((await server.memoryBytes()) - before).toBeLessThan(32 * MIB);
@@ -59,7 +58,7 @@ test("chunks of one byte over HTTP/1.1 end the connection, too", async () => {
     );
     socket.write("1\r\n\0\r\n".repeat(20_000));
     socket.write("0\r\n\r\n");
-    await Promise.race([once(socket, "close"), until(() => server.log.find(({ msg }) => msg === "call"))]);
+    await until(() => socket.closed || server.log.find(({ msg }) => msg === "call"));
     socket.destroy();
     return server.log.find(({ msg }) => msg === "connections ended: abuse");
   };
