@@ -7,7 +7,7 @@ test("values keep their order, including those that waited for a place", async (
   const placed = [1, 2, 3].map((value) => queue.push(value));
   for await (const value of queue) {
     read.push(value);
-    // This writer comes while another waits for the place that has just become free.
+    // This writer comes while another one waits for the place that has just become free.
     if (value === 1) placed.push(queue.push(4));
     if (value === 4) queue.end();
   }
@@ -32,7 +32,7 @@ test("no more values wait than the capacity; further writers wait for a place or
   queue.fail(new Error("failed"));
   await expect(queue.push(5)).rejects.toThrow("failed");
   expect(outcomes.at(-1)).toBe("4 failed");
-  // Values that have their places are still read.
+  // Values that already have their places are still read.
   expect([(await reader.next()).value, (await reader.next()).value]).toEqual([2, 3]);
   await expect(reader.next()).rejects.toThrow("failed");
 });

@@ -1,4 +1,4 @@
-/** A value whose writer waits for its place. */
+/** A value whose writer waits for a place. */
 interface Waiting<T> {
   readonly value: T;
   readonly placed: PromiseWithResolvers<void>;
@@ -12,7 +12,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
   readonly #values: T[] = [];
   readonly #waiting: Waiting<T>[] = [];
-  /** Set once nothing more can be written. */
+  /** Set when nothing more can be written. */
   #end: { error?: unknown } | undefined;
   #changed = Promise.withResolvers<void>();
 
@@ -21,8 +21,9 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Resolves once the value has its place. @throws the error that {@link fail} was called with, or Error after {@link
-   * end}.
+   * Resolves once the value has its place.
+   *
+   * @throws the error that {@link fail} was called with, or Error after {@link end}.
    */
   async push(value: T): Promise<void> {
     if (this.#end) throw reasonOf(this.#end);
@@ -40,7 +41,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#finish({});
   }
 
-  /** Ends the queue with an error. The reader gets the waiting values first; writers get the error at once. */
+  /** Ends the queue with an error. The reader gets the waiting values first; writers get the error immediately. */
   fail(error: unknown): void {
     this.#finish({ error });
   }

@@ -12,7 +12,7 @@ export function envelope(flags: number, message: Uint8Array): Buffer {
   return bytes;
 }
 
-/** Puts messages into envelopes, one behind the other. @param size Of all of them, with their envelopes. */
+/** Puts messages into envelopes, one after the other. @param size Total size, including the envelopes. */
 export function envelopes(messages: readonly Uint8Array[], size: number): Buffer {
   const bytes = Buffer.allocUnsafe(size);
   let end = 0;

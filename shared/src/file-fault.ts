@@ -6,7 +6,7 @@ const WORDS: Readonly<Record<string, string>> = {
   EPERM: "can't be read: this user has no permission",
 };
 
-/** Returns why a file could not be read, in words to put after its name. */
+/** Returns the reason why a file could not be read, in words that follow its name. */
 export function fileFault(error: unknown): string {
   const { code = "unknown" } = error as NodeJS.ErrnoException;
   return WORDS[code] ?? `can't be read (${code})`;

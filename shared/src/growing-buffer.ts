@@ -1,11 +1,11 @@
-/** Bytes in a buffer that doubles, so that each byte is copied a few times at most. */
+/** Bytes in a buffer that doubles when it is full, so that each byte is copied a few times at most. */
 export class GrowingBuffer {
   readonly #maxBytes: number;
   #buffer: Uint8Array;
   #length: number;
 
   /**
-   * @param maxBytes Length that is expected at most. The buffer does not grow beyond it in advance. Default: 0.
+   * @param maxBytes Largest expected length. The buffer does not grow beyond it in advance. Default: 0.
    * @param start Memory to begin with, of which `length` bytes are in use. Default: all of it.
    */
   constructor(maxBytes = 0, start: Uint8Array = new Uint8Array(), length = start.byteLength) {
@@ -14,7 +14,7 @@ export class GrowingBuffer {
     this.#length = length;
   }
 
-  /** Bytes that the buffer takes up. */
+  /** Bytes of memory that the buffer takes. */
   get capacity(): number {
     return this.#buffer.byteLength;
   }
@@ -28,14 +28,14 @@ export class GrowingBuffer {
   }
 
   /**
-   * @param maxBytes As the constructor's, once more is known.
-   * @param minBytes Room that is made at once, up to `maxBytes`, where there is too little.
+   * @param maxBytes Same as the constructor's, once more is known.
+   * @param minBytes Room that is made together, up to `maxBytes`, if there is too little.
    */
   append(bytes: Uint8Array, maxBytes = this.#maxBytes, minBytes = 0): void {
     const length = this.#length + bytes.byteLength;
     if (length > this.#buffer.byteLength) {
       const size = Math.max(length, Math.min(Math.max(this.#buffer.byteLength * 2, minBytes), maxBytes));
-      // Zeros would be overwritten before anybody reads them.
+      // The memory need not be zeroed: it is overwritten before anybody reads it.
       const larger = new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
       larger.set(this.bytes);
       this.#buffer = larger;

@@ -1,4 +1,4 @@
-/** Size of each buffer, in bytes: a message of the usual 64 KiB, and some. */
+/** Size of each buffer, in bytes: slightly more than a message of the usual 64 KiB. */
 export const LENT_BUFFER_BYTES = 128 * 1_024;
 /** Most buffers that exist: 2 MiB. */
 const MAX_BUFFERS = 16;
@@ -7,8 +7,9 @@ const free: Uint8Array[] = [];
 let lentBuffers = 0;
 
 /**
- * Lends a buffer in which a message is put together; undefined when all are lent. Memory outside of the heap makes the
- * garbage collector run over all of the heap every few dozen megabytes, which took longer than an upload itself.
+ * Lends a buffer in which a message is assembled; returns undefined when all are lent. Allocating memory outside of the
+ * heap makes the garbage collector run over the whole heap every few dozen megabytes, which took longer than an upload
+ * itself.
  */
 export function lendBuffer(): Uint8Array | undefined {
   if (lentBuffers >= MAX_BUFFERS) return undefined;
@@ -16,13 +17,13 @@ export function lendBuffer(): Uint8Array | undefined {
   return free.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(LENT_BUFFER_BYTES).buffer);
 }
 
-/** Takes a buffer back that nobody reads any more. */
+/** Takes back a buffer that nobody reads any more. */
 export function returnBuffer(buffer: Uint8Array): void {
   lentBuffers -= 1;
   free.push(buffer);
 }
 
-/** Gives a lent buffer up, which somebody may still read. Another may be made in its place. */
+/** Gives up a lent buffer that somebody may still read. A new one may be created in its place. */
 export function giveUpBuffer(): void {
   lentBuffers -= 1;
 }

@@ -5,7 +5,7 @@ import { MessageReader } from "./message-reader.ts";
 const messages = ["", "a", "bc".repeat(50), "", "d".repeat(70_000), "e"].map((text) => Buffer.from(text));
 const body = Buffer.concat(messages.map((message, index) => envelope(index % 2, message)));
 
-/** Feeds a body to a reader in pieces of the given size, and takes complete messages in between. */
+/** Feeds a body to a reader in pieces of the given size, and takes complete messages after each. */
 function read(pieceBytes: number, mayWait: boolean, maxBytes = 100_000) {
   const reader = new MessageReader(maxBytes);
   const taken: { flags: number; text: string }[] = [];
@@ -113,7 +113,7 @@ test("uses the memory of lent messages again, and has not lost it after readers 
     expect([first, second, third].map((one) => one?.text)).toEqual(["f", "g", "h"]);
     expect(third?.bytes).toBe(70_000);
     expect(third?.memory).toBe(first?.memory);
-    // The second was begun while the first was still read.
+    // The second message began to arrive while the first was still being read.
     expect(second?.memory).not.toBe(first?.memory);
     third?.reader.push(large[0]?.subarray(0, 10_000) ?? new Uint8Array(), true);
     third?.reader.clear();

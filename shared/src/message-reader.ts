@@ -3,26 +3,26 @@ import { GrowingBuffer } from "./growing-buffer.ts";
 import { giveUpBuffer, LENT_BUFFER_BYTES, lendBuffer, returnBuffer } from "./lent-buffers.ts";
 
 /**
- * A message gets room for several times what has come of it, up to so many bytes, so
- * that one of the usual sizes is copied once; beyond that its room doubles.
+ * A message gets memory for several times the bytes that have arrived of it, up to a limit, so that one of the usual
+ * sizes is copied once. Beyond the limit its memory doubles.
  */
 const AHEAD_FACTOR = 8;
 const MAX_AHEAD_BYTES = 128 * 1_024;
 
-/** Smaller messages get memory of their own: it is cheap. In bytes, with their envelope. */
+/** Size below which messages get memory of their own, since that is cheap. In bytes, including the envelope. */
 const MIN_LENT_BYTES = 4 * 1_024;
 
 /**
- * Takes a body apart into the messages in its envelopes, however the body is cut: in
- * time that grows with its bytes, and with no object for a message before it is taken.
+ * Splits a body into the messages in its envelopes, however the body is cut. The time grows with the bytes only, and no
+ * object is created for a message before it is taken.
  */
 export class MessageReader {
   readonly #maxBytes: number;
   readonly #hasRoom: () => boolean;
-  /** Each has whole envelopes, as many as came together. */
+  /** Each has the whole envelopes that arrived together. */
   readonly #runs: Uint8Array[] = [];
   readonly #lendsMessages: boolean;
-  /** Lent buffers of the envelope that has begun, of whole ones in order, and of the one that was taken last. */
+  /** Lent buffers: of the envelope that has begun, of the whole ones in order, and of the one that was taken last. */
   #partBuffer: Uint8Array | undefined;
   readonly #runBuffers: Uint8Array[] = [];
   #takenBuffer: Uint8Array | undefined;
@@ -31,16 +31,16 @@ export class MessageReader {
   /** The beginning of an envelope. */
   #part: GrowingBuffer | undefined;
   #tooLargeBytes: number | undefined;
-  /** Bytes of whole envelopes that nobody has taken. */
+  /** Bytes of whole envelopes that have not been taken. */
   queuedBytes = 0;
   /** Flags of the message that was taken last. */
   flags = 0;
 
   /**
    * @param maxBytes Largest message, in bytes.
-   * @param hasRoom Whether messages may get room for more than has come of them.
-   * @param lendsMessages Whether a message is read no more once the next is asked for, so that its memory may be used
-   * again.
+   * @param hasRoom Returns whether messages may get memory for more than the bytes that have arrived.
+   * @param lendsMessages Whether a message is no longer read when the next one is taken, so that its memory can be
+   * reused.
    */
   constructor(maxBytes: number, hasRoom: () => boolean = () => true, lendsMessages = false) {
     this.#maxBytes = maxBytes;
@@ -53,22 +53,22 @@ export class MessageReader {
     return this.#part?.capacity ?? 0;
   }
 
-  /** Whether what has come ends within an envelope. */
+  /** Whether the bytes so far end within an envelope. */
   get isWithin(): boolean {
     return this.#part !== undefined;
   }
 
-  /** Size of a message that is too large, behind which nothing more is read. */
+  /** Size of a message that is too large. Nothing after it is read. */
   get tooLargeBytes(): number | undefined {
     return this.#tooLargeBytes;
   }
 
-  /** @param mayWait Whether nobody waits for what comes. */
+  /** @param mayWait Whether nobody is waiting for these bytes. */
   push(chunk: Uint8Array, mayWait: boolean): void {
     if (this.#tooLargeBytes !== undefined) return;
-    // The waiting bytes may be all that is left of one read of the socket, mostly 64 KiB.
+    // The waiting bytes may be the only ones in use of one read from the socket, usually 64 KiB.
     const isCopied = mayWait && 2 * chunk.byteLength < chunk.buffer.byteLength;
-    // Messages may be slices of it, and a Buffer's slices are not those of other arrays.
+    // Messages may be slices of it, and slices of a Buffer differ from those of other arrays.
     const bytes = isCopied ? new Uint8Array(chunk) : new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const start = this.#part ? this.#complete(this.#part, bytes) : 0;
     let end = start;
@@ -98,14 +98,14 @@ export class MessageReader {
     this.#start = end;
     if (end === run.byteLength) {
       this.#runs.shift();
-      // A lent buffer holds one envelope, which is a run of its own.
+      // A lent buffer holds one envelope, and forms a run of its own.
       if (run.buffer === this.#runBuffers[0]?.buffer) this.#takenBuffer = this.#runBuffers.shift();
       this.#start = 0;
     }
     return run.subarray(start, end);
   }
 
-  /** Lets go of everything. */
+  /** Releases everything. */
   clear(): void {
     const buffers = this.#runBuffers.splice(0);
     for (const buffer of [...buffers, this.#partBuffer, this.#takenBuffer]) if (buffer) giveUpBuffer();
@@ -116,9 +116,9 @@ export class MessageReader {
     this.queuedBytes = 0;
   }
 
-  /** Adds to the envelope that has begun. @returns Where the next one begins. */
+  /** Adds bytes to the envelope that has begun. @returns The start of the next envelope. */
   #complete(part: GrowingBuffer, bytes: Uint8Array): number {
-    // First the header's end, which has the size of the rest.
+    // First complete the header, which has the size of the rest.
     let used = Math.max(0, Math.min(ENVELOPE_HEADER_BYTES - part.length, bytes.byteLength));
     part.append(bytes.subarray(0, used));
     if (part.length < ENVELOPE_HEADER_BYTES) return used;

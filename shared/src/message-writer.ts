@@ -1,19 +1,19 @@
 import { COMPRESSED, ENVELOPE_HEADER_BYTES, envelope, envelopes } from "./envelope.ts";
 
-/** Largest group of messages that is written at once, in bytes: the usual size of a frame. */
+/** Largest group of messages that is written together, in bytes: the usual size of a frame. */
 const MAX_GATHERED_BYTES = 16 * 1_024;
 
-/** Clock of the event loop's turn, for messages whose maker may go on for ever without a wait. */
+/** Clock of the event loop's turn. It is for messages whose producer may run for ever without waiting. */
 export interface TurnClock {
-  /** Whether this turn has been held for long enough. */
+  /** Whether this turn has lasted long enough. */
   isTurnOver(): boolean;
   /** Resolves in a later turn. */
   nextTurn(): Promise<void>;
 }
 
 /**
- * Gathers the messages of a body that are made without a wait between them, and
- * has them written at once: no later than when whatever made them waits.
+ * Gathers the messages of a body that are produced without a pause, and writes them together: at the latest when their
+ * producer waits.
  */
 export class MessageWriter {
   readonly #write: (bytes: Uint8Array) => boolean;
@@ -25,15 +25,15 @@ export class MessageWriter {
   #wake: (() => void) | undefined;
 
   /**
-   * @param write Writes, and returns false where no more should be written until `onDrain`.
-   * @param clock Lets others have their turn between messages. Default: only a full `write` does.
+   * @param write Writes. Returns false if no more should be written until `onDrain`.
+   * @param clock Lets others have a turn between messages. Default: only a full `write` does.
    */
   constructor(write: (bytes: Uint8Array) => boolean, clock?: TurnClock) {
     this.#write = write;
     this.#clock = clock;
   }
 
-  /** Adds a message. Where it returns a promise, the next may be made when that resolves. */
+  /** Adds a message. If it returns a promise, the next one may be made when that resolves. */
   add(message: Uint8Array, isCompressed: boolean): Promise<void> | undefined {
     if (isCompressed) {
       this.flush();
@@ -49,20 +49,20 @@ export class MessageWriter {
     }
     if (!this.#isScheduled) {
       this.#isScheduled = true;
-      // Runs after everything that handlers do without a wait.
+      // Runs after everything that the handler does without waiting.
       process.nextTick(flush, this);
     }
     return this.#room();
   }
 
-  /** Writes messages that are in their envelopes already, behind those that are gathered. Returns what `add` does. */
+  /** Writes messages that are already in envelopes, after the gathered ones. Returns the same as `add`. */
   addEnveloped(bytes: Uint8Array): Promise<void> | undefined {
     this.flush();
     this.#isFull = !this.#write(bytes);
     return this.#room() ?? (this.#clock?.isTurnOver() ? this.#clock.nextTurn() : undefined);
   }
 
-  /** Writes what is gathered. */
+  /** Writes the gathered messages. */
   flush(): void {
     this.#isScheduled = false;
     const bytes = this.take();

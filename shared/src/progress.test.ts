@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { durationText, startProgress } from "./progress.ts";
 
-/** Returns the output to a terminal, or a pipe, while 300 of 1000 KiB go by. */
+/** Returns the output to a terminal, or to a pipe, while 300 of 1000 KiB are done. */
 async function show(isTTY: boolean): Promise<string> {
   const output = Object.assign(new PassThrough(), { isTTY, columns: 100, cursorTo() {}, clearLine() {} });
   {

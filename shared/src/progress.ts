@@ -9,14 +9,14 @@ const DEFAULT_COLUMNS = 80;
 export type ProgressOutput = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
   readonly columns?: number;
-  /** Reads the size of the terminal, which `columns` follows only when the signal about it has been handled. */
+  /** Reads the size of the terminal. `columns` follows it only when the signal about it has been handled. */
   _refreshSize?(): void;
 };
 
 export interface Progress extends Disposable {
   /**
    * @param done Amount done, in the unit of the total.
-   * @param total Replaces the total, where it becomes known or wrong.
+   * @param total Replaces the total, when it becomes known or was wrong.
    */
   update(done: number, total?: number): void;
   /** Writes a line above the bar. */
@@ -41,8 +41,8 @@ export const ROWS = countOf("rows");
 
 /**
  * Shows a bar with rate and remaining time on a terminal; elsewhere only the notes. The bar takes one row, however
- * narrow the terminal is. The cursor stays at its end. If the terminal then becomes narrower, its position shows over
- * how many rows the bar has been broken.
+ * narrow the terminal is, with the cursor at its end. If the terminal becomes narrower, the cursor's position shows how
+ * many rows the bar then takes.
  *
  * @param firstTotal In the unit; undefined if it is not known yet.
  */
@@ -78,7 +78,7 @@ export function startProgress(
     scheduled ??= setImmediate(draw);
   };
   draw();
-  // Redraw a bar that stands still, so that its rate falls, and a resized terminal is filled.
+  // Redraw a bar that stands still too, so that its rate falls, and a resized terminal is filled.
   const timer = setInterval(schedule, 1_000).unref();
   return {
     update(count, newTotal = total) {

@@ -1,6 +1,6 @@
 import { RE2JS } from "@bufbuild/re2";
 
-/** Most patterns that are kept, and most characters of one: a rule may make its patterns from a message. */
+/** Most patterns that are cached, and most characters of one. A rule may build its patterns from a message. */
 const MOST_PATTERNS = 256;
 const MOST_CHARACTERS = 1_000;
 
@@ -15,13 +15,13 @@ interface Matcher {
 const matchers = new Map<string, Matcher>();
 
 /**
- * Tells whether a text matches a pattern of a rule in a contract (RE2 syntax, in linear time), for protovalidate's
+ * Returns whether a text matches a pattern of a contract's rule (RE2 syntax, in linear time), for protovalidate's
  * option `regexMatch`.
  *
- * One class of characters means the same to the platform's own engine, which needs no time to make tables of all
- * characters: RE2 in JavaScript spends 0.5 s of CPU on them when a process, or a page, begins.
+ * A single class of characters has the same meaning in the platform's own engine, and needs no tables there. RE2 in
+ * JavaScript builds tables of all characters, which takes 0.5 s of CPU time when a process, or a page, starts.
  *
- * @throws Error when the pattern is not one of RE2.
+ * @throws Error when the pattern is not valid in RE2.
  */
 export function regexMatch(pattern: string, text: string): boolean {
   const known = matchers.get(pattern);

@@ -6,6 +6,6 @@
  */
 export function rpcStatus(system: string, code: string): string {
   if (system !== "grpc") return code;
-  // gRPC spells it with two l.
+  // gRPC spells it with a double l.
   return code === "canceled" ? "CANCELLED" : code.toUpperCase();
 }

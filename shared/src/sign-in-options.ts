@@ -1,8 +1,8 @@
 /** How people sign in to the web app. The page reads it, so nothing in it is secret. */
 export type SignInOptions =
-  /** By the link that the server prints at its start. */
+  /** By the link that the server prints when it starts. */
   | { readonly kind: "link" }
-  /** With a token, of the issuer if there is one. */
+  /** With a token; from the issuer, if there is one. */
   | { readonly kind: "token"; readonly issuer?: string | undefined }
   /** At an identity provider, by OpenID Connect: authorization code with PKCE. */
   | {

@@ -16,7 +16,7 @@ test.each([
   ["1TiB", 1_099_511_627_776],
   ["4096B", 4_096],
   ["0.1KiB", 102],
-  // This function requires a unit, and M and G mean different things in different programs.
+  // Sizes must have a unit here, and M and G mean different things in different programs.
   ["4096", undefined],
   ["10M", undefined],
   ["4G", undefined],

@@ -21,7 +21,7 @@ const MS_BY_UNIT: Readonly<Record<string, number>> = {
 
 /**
  * Parses a size such as `4MiB` or `10 MB` to bytes: a kB is 1000 bytes and a KiB 1024 (IEC 80000-13). Returns undefined
- * for anything else, such as `10M`, which programs read in two ways.
+ * for anything else, such as `10M`, which programs understand in two ways.
  */
 export function parseSize(text: string): number | undefined {
   return parseQuantity(text, BYTES_BY_UNIT);

@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { expect, test } from "vitest";
 import { type StreamEnd, watchStream } from "./watch-stream.ts";
 
-/** Creates a stream of three numbers, with an error after them if it fails. It notes what its reader does. */
+/** Creates a stream of three numbers, followed by an error if it fails. It records the reader's calls. */
 function source({ fails = false, hangs = false } = {}) {
   const calls: string[] = [];
   async function* numbers() {
@@ -140,7 +140,7 @@ test("a signal that was aborted before ends the stream ahead of its first messag
   await expect(read(stream)).rejects.toThrow("stopped");
   expect(seen).toEqual([]);
   expect(ends).toHaveLength(1);
-  // The source had not begun.
+  // The source was never started.
   expect(calls).toEqual([]);
 });
 

@@ -1,23 +1,26 @@
 /**
- * How a stream ended: after its last message; with an error of its source, its reader
- * or its signal; or before its end, as its reader left.
+ * How a stream ended: after its last message; with an error of its source, its reader or its signal; or early, because
+ * its reader left.
  */
 export type StreamEnd =
   | { readonly how: "complete" }
   | { readonly how: "failed"; readonly error: unknown }
   | { readonly how: "left" };
 
-/** Hooks for a stream while it is read. `onEnd` may not throw. */
+/** Hooks for a stream while it is read. `onEnd` must not throw. */
 export interface StreamWatch<T> {
-  /** Reads the next result, for which it calls `next`. Default: calls it and nothing else. */
+  /** Reads the next result by calling `next`. Default: only calls it. */
   read?: ((next: () => Promise<IteratorResult<T>>) => Promise<IteratorResult<T>>) | undefined;
-  /** Called with each message before the reader gets it. What it throws ends the stream, like an error of the source. */
+  /**
+   * Called with each message before the reader gets it. An error that it throws ends the stream, like an error of the
+   * source.
+   */
   onMessage?: ((message: T) => void) | undefined;
   /** Returns the error that the reader gets instead of the source's. The signal's reason is not mapped. */
   mapError?: ((error: unknown) => unknown) | undefined;
   /** Called once. */
   onEnd?: ((end: StreamEnd) => void) | undefined;
-  /** Ends the stream when aborted: the reader gets the reason at once, even if the source ignores the signal. */
+  /** Ends the stream when aborted: the reader gets the reason immediately, even if the source ignores the signal. */
   signal?: AbortSignal | undefined;
 }
 
@@ -75,7 +78,7 @@ export function watchStream<T>(messages: AsyncIterable<T>, watch: StreamWatch<T>
           } catch (reason) {
             const error = signal?.aborted ? reason : mapError(reason);
             end({ how: "failed", error });
-            // A source that has not failed itself, but a hook, has to clean up.
+            // If a hook has failed, and not the source, the source has to clean up.
             leave().catch(() => {});
             throw error;
           }

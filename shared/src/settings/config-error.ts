@@ -1,5 +1,6 @@
 /**
- * Settings are wrong. The message lists every problem, one a line, with the variable's name or the line of the file.
+ * Settings are wrong. The message lists every problem on a line of its own, with the variable's name or the line of the
+ * file.
  */
 export class ConfigError extends Error {
   override name = "ConfigError";

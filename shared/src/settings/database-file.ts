@@ -20,8 +20,8 @@ export function isPostgresUrl(url: string): boolean {
 }
 
 /**
- * Returns where the development key is kept: beside the database's file. With PostgreSQL, which has none here, it is in
- * the folder of the default database. With a database in memory it is kept nowhere.
+ * Returns the path of the development key, beside the database's file. PostgreSQL has no file here, so its key is in
+ * the folder of the default database. A database in memory has no key file.
  */
 export function developmentKeyPath(
   database: SqliteConfig | { readonly kind: "postgres" },
@@ -32,8 +32,8 @@ export function developmentKeyPath(
 }
 
 /**
- * Reads the URL of a file, whose path follows `sqlite:` literally. Forms that mean something in other programs, and
- * would be part of the name here, are refused: they would open a new, empty database.
+ * Reads the URL of a file, whose path follows `sqlite:` literally. Refuses forms that have a meaning in other programs,
+ * and would here be a part of the name: they would open a new, empty database.
  *
  * @returns The database, or what is wrong with the URL, in words.
  */
@@ -47,7 +47,7 @@ function wrongPath(path: string): string | undefined {
   if (path === ":memory:") return undefined;
   if (/^(\/*:.*|:?memory:?)$/i.test(path)) return "the database in memory is sqlite::memory:";
   if (path.startsWith("//")) {
-    // Show no part of a URL that may hold a password or key.
+    // Show no part of the URL that may be a password or key.
     const rest = path.replace(/^\/+/, "");
     const relative = /^[\w./-]+$/.test(rest) ? rest : EXAMPLE;
     return `takes no // before the path; write sqlite:${relative}, or sqlite:/${relative} if it starts at the root of the file system`;

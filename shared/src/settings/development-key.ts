@@ -5,7 +5,7 @@ import { fileFault } from "../file-fault.ts";
 import { sleepSync } from "../sleep-sync.ts";
 
 const KEY_BYTES = 32;
-/** How long to wait for another server that is writing the key at the moment, in milliseconds. */
+/** Longest wait for another server that is writing the key at the moment, in milliseconds. */
 const MAX_WAIT_MS = 1_000;
 const RETRY_MS = 10;
 

@@ -32,9 +32,9 @@ export function readEnvFile(path: string): Record<string, string> {
 }
 
 /**
- * Parses the lines of such a file: `NAME=value` or `export NAME=value`, with the value in quotes of one kind or
- * without, and comments. Reads them as Node.js does, except that it skips a byte order mark. Refuses lines that Node.js
- * would silently drop or cut, by number. Errors show only the variable of a line, since the rest may be a secret.
+ * Parses the lines of such a file: comments, and `NAME=value` or `export NAME=value`, with or without matching quotes
+ * around the value. Reads them like Node.js, except that it skips a byte order mark. Refuses lines that Node.js would
+ * silently drop or cut, by number. Errors quote only the variable of a line, since the rest may be a secret.
  *
  * @param name Name of the file, for the error.
  * @throws ConfigError with every line that can't be read, or that could be read in two ways.

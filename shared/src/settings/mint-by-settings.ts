@@ -17,20 +17,20 @@ export interface TokenSources {
   readonly env: Env;
   /** Folder that the paths of settings start from. */
   readonly rootDir: string;
-  /** Scopes that there are. */
+  /** Known scopes. */
   readonly scopes: readonly string[];
 }
 
-/** There can be no such token. The message says why. */
+/** The requested token is not possible. The message says why. */
 export class TokenRequestError extends Error {
   override name = "TokenRequestError";
 }
 
 /**
  * Returns a token that a server with the same settings accepts: signed with AUTH_SECRET, or with the development key
- * that lies beside the database. Reads only the settings that this needs; the others may be wrong.
+ * beside the database. Reads only the settings that it needs; the others may be wrong.
  *
- * @throws TokenRequestError for what was asked for, and where there is no key to sign with; ConfigError;
+ * @throws TokenRequestError for a request that can't be met, and if there is no key to sign with; ConfigError;
  * DevelopmentKeyError.
  */
 export async function mintTokenBySettings(
@@ -52,7 +52,11 @@ export async function mintTokenBySettings(
   return await mintToken({ secret, subject, scopes, ttlSeconds: Math.floor(ttlMs / 1_000), issuer, audience });
 }
 
-/** Reads scopes separated by spaces. @throws TokenRequestError for one that no method requires, or none. */
+/**
+ * Reads scopes separated by spaces.
+ *
+ * @throws TokenRequestError for a scope that no method requires, and if there is none.
+ */
 function scopesOf(list: string, known: readonly string[]): string[] {
   const scopes = list.split(/\s+/).filter((name) => name !== "");
   const unknown = scopes.filter((name) => !known.includes(name)).map((name) => JSON.stringify(name));

@@ -9,7 +9,7 @@ export interface Setting {
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
-/** Reads settings by name. A wrong value is reported as a problem, and replaced by the default. */
+/** Reads settings by name. A wrong value is reported as a problem and replaced by the default. */
 export type Reader = ReturnType<typeof createReader>;
 
 /** Creates a reader of the variables in `env`, where an empty one counts as not set. It adds to `problems`. */

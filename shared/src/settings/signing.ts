@@ -5,13 +5,16 @@ const MIN_SECRET_BYTES = 32;
 /** Settings that sign tokens, and claims that tokens must have. */
 export interface SigningSettings {
   readonly secrets: { readonly secret: Uint8Array; readonly previousSecret: Uint8Array | undefined } | undefined;
-  /** Address of the keys of an identity provider that signs them. Undefined with a secret; nothing is set with neither. */
+  /**
+   * Address of an identity provider's keys, if the provider signs the tokens. Undefined if they are signed with a
+   * secret, and if neither is set.
+   */
   readonly jwksUrl: string | undefined;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
 }
 
-/** Reads what tokens are signed with. Adds faults to `problems`. */
+/** Reads which key signs tokens. Adds faults to `problems`. */
 export function parseSigning(read: Reader, problems: string[]): SigningSettings {
   const issuer = read.text("AUTH_ISSUER");
   const audience = read.text("AUTH_AUDIENCE");

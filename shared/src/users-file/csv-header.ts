@@ -18,8 +18,7 @@ const SEPARATORS: readonly (readonly [separator: string, name: string])[] = [
 /**
  * Finds the columns `email` and `name` in the first record of a CSV file, in upper or lower case.
  *
- * @throws UnreadableFileError for a column that is missing or there twice. It names the separator if another one is
- * used.
+ * @throws UnreadableFileError for a missing or repeated column. If another separator is used, the error names it.
  */
 export function findColumns(fields: readonly string[]): Columns {
   const names = fields.map(toName);

@@ -1,8 +1,8 @@
 /**
- * Names the encoding of a line if its first bytes show that it is not UTF-8. They show it by a byte order mark or,
- * since most texts begin with an ASCII character, by that character's NUL bytes (RFC 4627, 3).
+ * Names the encoding of a line if its first bytes show that it is not UTF-8. They show it by a byte order mark, or by
+ * the NUL bytes of the first character, which is ASCII in most texts (RFC 4627, 3).
  *
- * @returns undefined for UTF-8, and for encodings without such a sign, such as ISO 8859-1.
+ * @returns undefined for UTF-8, and for encodings that can't be recognised like this, such as ISO 8859-1.
  */
 export function foreignEncoding(line: Uint8Array): string | undefined {
   const [first = 1, second = 1, third = 1, fourth = 1] = line;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { FileFormat } from "./file-format.ts";
 import { type ImportLine, readImport } from "./import-lines.ts";
 
-/** Reads a file of these bytes. They arrive one byte a chunk, since nothing may depend on how they are cut. */
+/** Reads a file with these bytes. They arrive in chunks of one byte, since the result must not depend on chunks. */
 async function read(content: string | Buffer, format: FileFormat): Promise<ImportLine[]> {
   const bytes = Buffer.from(content);
   async function* inOne() {
@@ -36,7 +36,7 @@ test("a record of several lines that is not UTF-8 is refused as a whole", async 
       { line: 4, lastLine: 4, email: "c@x.com", name: "Cyd" },
     ]);
   }
-  // Control.
+  // The control.
   expect(await read(inFirst, "csv")).toMatchObject([{ name: "Ren\u00e9\nb@x.com,Bob" }, { name: "Cyd" }]);
 });
 

@@ -21,9 +21,10 @@ export interface UserLine {
 export type ImportLine = LineRange & (UserLine | { readonly problem: string });
 
 /**
- * Returns a text that stands for a line, to make its request id of, the same in every import of the file: the server
- * answers a repetition with the user that it has created. The line's number makes the second of two equal lines a
- * refused one, as its e-mail is taken. Its content gives a line that was mended another id.
+ * Returns a text that identifies a line. The line's request id is derived from it, and is therefore the same in every
+ * import of the file: the server answers a repetition with the user that it created before. The line's number is a part
+ * of it, so that the second of two equal lines is refused because its e-mail is taken. The line's content is too, so
+ * that a corrected line has another id.
  */
 export function identityOf({ line, email, name }: LineRange & UserLine): string {
   return JSON.stringify([line, email, name]);
@@ -39,8 +40,8 @@ const CR_ALONE = "the lines of the file end with CR alone: save it with LF or CR
 /**
  * Reads a text line by line, no faster than its lines are taken.
  *
- * @throws UnreadableFileError when the first line shows that the whole text can't be read: its columns are not named, or
- * it has another encoding, other separators or other line ends.
+ * @throws UnreadableFileError when the first line shows that the whole text can't be read: it does not name the
+ * columns, or the text has another encoding, other separators or other line ends.
  */
 export function readImport(input: AsyncIterable<Uint8Array | string>, format: FileFormat): AsyncGenerator<ImportLine> {
   const lines = checkFirst(linesOf(input, LIMIT));
@@ -103,7 +104,7 @@ function readHeader(fields: readonly string[], problem: string | undefined): Col
 
 interface CsvRecord {
   readonly range: LineRange;
-  /** Fields that could be read, if there is a problem. */
+  /** Fields that could be read in spite of a problem. */
   readonly fields: readonly string[];
   readonly problem: string | undefined;
 }
@@ -115,7 +116,7 @@ interface OpenRecord {
   readonly fields: string[];
   /** Lines of its last field. */
   readonly texts: string[];
-  /** Problem of one of its lines. */
+  /** Problem of one of its lines, if there is any. */
   readonly problem: string | undefined;
 }
 
@@ -158,7 +159,7 @@ async function* readCsvRecords(lines: Lines): AsyncGenerator<CsvRecord> {
   if (open) yield { range: { line: open.line, lastLine }, fields: open.fields, problem: open.problem ?? NOT_CLOSED };
 }
 
-/** Returns whether another line may hide behind a CR. In a column that is skipped, it would be lost. */
+/** Returns whether a CR may hide another line. In a skipped column, that line would be lost. */
 function hasStrayCr(text: string): boolean {
   return text.includes("\r") && text.replace(/"[^"]*"/g, "").includes("\r");
 }

@@ -2,7 +2,7 @@ import { foreignEncoding } from "./foreign-encoding.ts";
 
 const LINE_FEED = 0x0a;
 const encoder = new TextEncoder();
-// Both keep a byte order mark, since it is one at the beginning of the stream only.
+// Both keep a byte order mark, since it is only dropped at the beginning of the stream.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictDecoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
@@ -15,9 +15,9 @@ export interface Line {
    */
   readonly text: string;
   readonly isTooLong: boolean;
-  /** Why the text must not be used, such as `is not UTF-8`. */
+  /** Reason why the text must not be used, such as `is not UTF-8`. */
   readonly problem: string | undefined;
-  /** Encoding such as `UTF-16LE`, if it is plain to see. */
+  /** Encoding such as `UTF-16LE`, if it can be recognised. */
   readonly encoding: string | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface LineLimit {
   readonly text: string;
 }
 
-/** Longest line that is a message: a server's default limit. */
+/** Longest line that is a message; equal to a server's default limit. */
 export const MESSAGE_LINE_LIMIT: LineLimit = { bytes: 4 * 1_024 ** 2, text: "4 MiB" };
 
 /**

@@ -1,4 +1,4 @@
-/** No user can be read from a file, since its first line shows another format than was named, or another encoding. */
+/** No user can be read from a file. Its first line shows another encoding, or another format than the given one. */
 export class UnreadableFileError extends Error {
   override name = "UnreadableFileError";
 }

@@ -11,7 +11,10 @@ export interface UserRecord {
 /** First record of a file of users. */
 export const USER_HEADER = csvRecord(["id", "email", "name", "created_at", "updated_at", "etag"]);
 
-/** Formats a user as a CSV record (RFC 4180) with its line end, exactly: spreadsheets may take a name for a formula. */
+/**
+ * Formats a user as a CSV record (RFC 4180) with its line end. Nothing is escaped for spreadsheets, which may take a
+ * name for a formula.
+ */
 export function userRecord({ id, email, name, createdAt, updatedAt, etag }: UserRecord): string {
   const times = [createdAt, updatedAt].map((time) => time?.toISOString() ?? "");
   return csvRecord([id, email, name, ...times, etag]);
