@@ -4,7 +4,7 @@ import { PemError } from "./pem-error.ts";
 export interface Block {
   /** Label such as `CERTIFICATE`. */
   readonly label: string;
-  /** From its BEGIN line to its END line. */
+  /** Text from the BEGIN line to the END line. */
   readonly text: string;
   /** Place in the text, such as `block 2 of 3 (line 21)`. */
   readonly place: string;

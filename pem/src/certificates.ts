@@ -8,7 +8,7 @@ const LABELS = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
 /**
  * Reads every certificate of a PEM text, in order. Skips blocks of another kind, such as keys.
  *
- * @throws PemError for a text without a certificate, and for a broken block, which it names by its number.
+ * @throws PemError for a text without a certificate, and for a broken block, which the error names by its number.
  */
 export function readCertificates(text: string): X509Certificate[] {
   const blocks = blocksOf(text, "CERTIFICATE");

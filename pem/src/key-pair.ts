@@ -4,15 +4,15 @@ import { toPem } from "./certificates.ts";
 import type { PrivateKey } from "./private-key.ts";
 
 export interface PairFault {
-  /** Which of the two has the fault. */
+  /** The part that has the fault. */
   readonly part: "cert" | "key";
-  /** Words to put after its name, such as "is not the key of the certificate". */
+  /** Words that follow the part's name, such as "is not the key of the certificate". */
   readonly message: string;
 }
 
 /**
- * Returns why a chain of certificates and a key can't be used together, or undefined if they can. The key's certificate
- * has to come first.
+ * Returns the reason why a chain of certificates and a key can't be used together; undefined if they can. The key's
+ * certificate has to come first.
  */
 export function findPairFault(
   certificates: readonly X509Certificate[],
@@ -29,7 +29,7 @@ export function findPairFault(
     createSecureContext({ cert: toPem(certificates), key: pem });
     return undefined;
   } catch (error) {
-    // OpenSSL's own words, such as "ee key too small".
+    // OpenSSL's own message, such as "ee key too small".
     const { reason = "unknown reason" } = error as { reason?: string };
     return { part: "cert", message: `can't be used for TLS: ${reason}` };
   }
