@@ -7,11 +7,11 @@ import type { Input } from "./io.ts";
 const LINE_LIMIT = { bytes: 8_192, text: "8 KiB" };
 
 /**
- * Moves a place behind the events whose resume tokens come in, one a line: those that the reader has applied. What it has
- * not applied yet, or has lost with its process, is read again.
+ * Reads resume tokens, one a line, and moves the cursor to the place after each. They acknowledge the events that the
+ * reader has applied. Events that it has not applied, or has lost with its process, are read again.
  *
- * @throws Error when the input ends, so that whoever started both starts them again.
- * @throws UsageError for a line that is no resume token.
+ * @throws Error when the input ends, so that a supervisor of both programs starts them again.
+ * @throws UsageError for a line that is not a resume token.
  */
 export async function keepAcknowledged(input: Input, cursor: CursorFile, signal: AbortSignal): Promise<never> {
   for await (const { number, text, problem } of linesOf(addAbortSignal(signal, input), LINE_LIMIT)) {

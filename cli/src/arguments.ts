@@ -1,8 +1,8 @@
 import { UsageError } from "./exit.ts";
 
 /**
- * Refuses arguments with U+FFFD. Node.js puts it in place of bytes that are not UTF-8, and the original can't be known
- * any more. The error does not quote the argument, which can be a token.
+ * Refuses arguments with U+FFFD. Node.js puts it in place of bytes that are not UTF-8, and the original can't be
+ * restored. The error does not quote the argument, which can be a token.
  *
  * @throws UsageError
  */

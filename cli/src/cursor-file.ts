@@ -2,15 +2,15 @@ import { readFile } from "node:fs/promises";
 import { UsageError } from "./exit.ts";
 import { replaceFile } from "./replace-file.ts";
 
-/** A resume token and its line's end fit many times. */
+/** Largest cursor file, in characters: many times a resume token and its line end. */
 const MAX_CHARACTERS = 8_192;
 /** Shortest time between two writes of the file, in milliseconds: each waits for the disk. */
 const WRITE_INTERVAL_MS = 200;
 
 /**
- * Reads the resume token that a file keeps; undefined if there is no file.
+ * Reads the resume token in a file; returns undefined if there is no file.
  *
- * @throws UsageError when the file can't be read, or has something else.
+ * @throws UsageError when the file can't be read, or contains something else.
  */
 export async function readCursor(path: string): Promise<string | undefined> {
   let text: string;
@@ -27,14 +27,14 @@ export async function readCursor(path: string): Promise<string | undefined> {
   return token;
 }
 
-/** Returns whether a text looks like a resume token. The server alone knows which are. */
+/** Returns whether a text looks like a resume token. Only the server knows which ones are valid. */
 export function isResumeToken(text: string): boolean {
   return text.length <= MAX_CHARACTERS && /^[\w-]+$/.test(text);
 }
 
 /**
- * Keeps a place in a file, some times a second at most. A place that is lost with the process is one that is read again:
- * each event comes at least once.
+ * Keeps a place in a file, and writes it a few times a second at most. If the process ends before a place is written,
+ * its events are read again: each event comes at least once.
  */
 export class CursorFile {
   readonly #path: string;
@@ -47,9 +47,9 @@ export class CursorFile {
   }
 
   /**
-   * Notes a place. Everything before it has to be where it belongs by now.
+   * Notes a place. Everything before it must have been delivered.
    *
-   * @throws The error of an earlier write.
+   * @throws the error of an earlier write.
    */
   keep(token: string): void {
     if (this.#error !== undefined) throw this.#error;
@@ -57,7 +57,7 @@ export class CursorFile {
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when the last place is on disk. @throws The error of a write. */
+  /** Resolves when the last place is on disk. @throws the error of a write. */
   async close(): Promise<void> {
     await this.#writing;
     if (this.#error !== undefined) throw this.#error;

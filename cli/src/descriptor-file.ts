@@ -10,10 +10,10 @@ import type { Contracts } from "./reflection.ts";
 const MAX_BYTES = 64 * 1024 ** 2;
 
 /**
- * Reads compiled contracts (google.protobuf.FileDescriptorSet, with imports), as `buf build -o` and protoc's
- * `--descriptor_set_out` write them.
+ * Reads compiled contracts (google.protobuf.FileDescriptorSet, with imports), as written by `buf build -o` and protoc's
+ * `--descriptor_set_out`.
  *
- * @throws UsageError for a file that can't be read, or is none.
+ * @throws UsageError for a file that can't be read, or is not one.
  */
 export async function readDescriptors(path: string): Promise<Contracts> {
   if (((await sizeOfFile(path)) ?? 0) > MAX_BYTES) throw new UsageError(`${path} is larger than ${MAX_BYTES} bytes`);

@@ -21,7 +21,7 @@ export class InterruptedError extends Error {
   override name = "InterruptedError";
 }
 
-/** The command did what it could, and has reported the rest. */
+/** The command did as much as it could, and has reported the rest. */
 export class PartlyDoneError extends Error {
   override name = "PartlyDoneError";
 }

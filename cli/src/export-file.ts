@@ -10,18 +10,18 @@ import {
   writeExportState,
 } from "./export-state.ts";
 
-/** Time between two notes of the place, in milliseconds: what an export that is killed has to read again. */
+/** Interval at which the place is saved, in milliseconds. An export that is killed has to repeat that much. */
 const NOTE_INTERVAL_MS = 1_000;
 
 export interface ExportFileOptions extends ExportKind {
   readonly path: string;
-  /** Whether to drop what an earlier run has written. */
+  /** Whether to discard the data of an earlier run. */
   readonly restart?: boolean | undefined;
 }
 
 /**
  * File of an export. It grows as `FILE.partial`, with its place in `FILE.partial.json`, and gets its name when it is
- * complete. An export that was killed goes on behind the place that was noted last.
+ * complete. An export that was killed continues from the last saved place.
  */
 export class ExportFile {
   readonly #path: string;
@@ -37,7 +37,7 @@ export class ExportFile {
   }
 
   /**
-   * Opens the partial file behind its last noted place, or a new one if there is none.
+   * Opens the partial file at its last saved place, or a new one if there is none.
    *
    * @throws UsageError when the files can't be written, or are another export's.
    */
@@ -51,7 +51,7 @@ export class ExportFile {
         await handle.truncate(state.bytes);
         return new ExportFile(path, handle, state);
       }
-      // Remove the state first: it must never stand beside another file than its own.
+      // Remove the state first: it must never stand beside a file that it does not describe.
       await removeExportState(stateOf(path));
       const handle = await open(partialOf(path), "w", 0o600);
       const place = { pageToken: "", exported: 0, bytes: 0 };
@@ -68,7 +68,7 @@ export class ExportFile {
     return this.#state;
   }
 
-  /** Writes a page. Its users are exported; `pageToken` is the next page's. */
+  /** Writes a page of users. `pageToken` is the next page's. */
   async write(text: string, users: number, pageToken: string): Promise<void> {
     const bytes = Buffer.from(text);
     for (let done = 0; done < bytes.length; ) {
@@ -90,7 +90,7 @@ export class ExportFile {
     await syncFolder(dirname(this.#path));
   }
 
-  /** Notes the place and closes the partial file, unless it was completed. */
+  /** Saves the place and closes the partial file, unless it was completed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     try {
@@ -112,7 +112,7 @@ export class ExportFile {
   }
 }
 
-/** Returns whether the path is, or can become, a regular file. Others, such as /dev/stdout, are written as they are. */
+/** Returns whether the path is, or can become, a regular file. Any other, such as /dev/stdout, is written directly. */
 export async function isRegularFile(path: string): Promise<boolean> {
   const stats = await stat(path).catch(() => undefined);
   if (stats?.isDirectory()) throw new UsageError(`${path} is a folder, not a file`);
@@ -123,7 +123,7 @@ export async function isRegularFile(path: string): Promise<boolean> {
 async function usableState(path: string, kind: ExportKind): Promise<ExportState | undefined> {
   const state = await readExportState(stateOf(path));
   const stats = await stat(partialOf(path)).catch(() => undefined);
-  // A file that is shorter lost its end to a power cut.
+  // A file that is shorter has lost its end in a power cut.
   if (!state || !stats?.isFile() || stats.size < state.bytes) return undefined;
   if (state.format === kind.format && state.filter === kind.filter) return state;
   const other = state.filter === kind.filter ? `format ${state.format}` : "another filter";

@@ -2,7 +2,7 @@ import { readFile, rm } from "node:fs/promises";
 import type { FileFormat } from "@rollcall/shared/users-file/file-format";
 import { replaceFile } from "./replace-file.ts";
 
-/** Form and choice of an export. Another export can't go on with its file. */
+/** Format and selection of an export. An export of another kind can't continue its file. */
 export interface ExportKind {
   readonly format: FileFormat;
   readonly filter: string;
@@ -14,13 +14,13 @@ export interface ExportState extends ExportKind {
   readonly pageToken: string;
   /** Users in the partial file. */
   readonly exported: number;
-  /** Bytes of the partial file that they take. */
+  /** Bytes of the partial file that these users take. */
   readonly bytes: number;
   /** Start of the first run, in milliseconds since the Unix epoch. */
   readonly startedAtMs: number;
 }
 
-/** Reads the state that an interrupted export left, or undefined if there is none that can be used. */
+/** Reads the state that an interrupted export left; returns undefined if there is none that can be used. */
 export async function readExportState(path: string): Promise<ExportState | undefined> {
   let value: unknown;
   try {
@@ -31,7 +31,7 @@ export async function readExportState(path: string): Promise<ExportState | undef
   return isState(value) ? value : undefined;
 }
 
-/** Replaces the state at once: a reader finds the old one or the new one. */
+/** Replaces the state atomically: a reader finds the old one or the new one. */
 export async function writeExportState(path: string, state: ExportState): Promise<void> {
   await replaceFile(path, `${JSON.stringify(state)}\n`);
 }
@@ -44,7 +44,7 @@ export async function removeExportState(path: string): Promise<void> {
 function isState(value: unknown): value is ExportState {
   const { pageToken, exported, bytes, format, filter, startedAtMs } = (value ?? {}) as Record<string, unknown>;
   const areTexts = [pageToken, format, filter].every((text) => typeof text === "string");
-  // Without a token, an export would begin again behind the file's end.
+  // Without a token, an export would begin from the start after the file's end.
   return (
     areTexts &&
     pageToken !== "" &&

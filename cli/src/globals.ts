@@ -7,8 +7,8 @@ import { explainHttp } from "./http-hint.ts";
 import type { Io } from "./io.ts";
 
 /**
- * How long to wait for a server, in milliseconds, in case it is just restarting. After that a person wants to know that
- * it can't be reached.
+ * Time to wait for a server that may just be restarting, in milliseconds. After that a person wants to know that it
+ * can't be reached.
  */
 const WAIT_FOR_SERVER_MS = 500;
 
@@ -65,7 +65,7 @@ export function duration(text: string): number {
   return ms;
 }
 
-/** Parses a version of HTTP. A variable that is set to nothing counts as not set. */
+/** Parses a version of HTTP. A variable that is set to an empty text counts as not set. */
 function httpVersion(text: string): Globals["http"] {
   if (text === "1.1" || text === "2") return text;
   if (text === "") return undefined;
@@ -97,7 +97,7 @@ export interface CommandCall {
 /**
  * Runs a command's calls with a client for the global options.
  *
- * @param whenInterrupted Returns what Ctrl-C has left done and not done, in words.
+ * @param whenInterrupted Returns in words what was done and what was not when Ctrl-C came.
  * @throws UsageError for options that no client can be created with; InterruptedError.
  */
 export async function withClient<T>(
@@ -116,7 +116,7 @@ export async function withClient<T>(
   }
   let client: NodeRollcall;
   try {
-    // A variable that is set to nothing counts as not set.
+    // A variable that is set to an empty text counts as not set.
     const address = (globals.address || DEFAULT_ADDRESS).split(",");
     const pool = { waitTimeoutMs: WAIT_FOR_SERVER_MS };
     const wire = { httpVersion, protocol, tls: { ca: ca || undefined, cert, key } };

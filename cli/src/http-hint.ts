@@ -3,8 +3,8 @@ import { findCause } from "@rollcall/client";
 import { HttpVersionError } from "@rollcall/client/node";
 
 /**
- * Adds a hint to an error that means that a proxy speaks another HTTP than the command. Returns any other error
- * unchanged.
+ * Adds a hint to an error that means that a proxy speaks another version of HTTP than the command. Returns any other
+ * error unchanged.
  */
 export function explainHttp(error: unknown, protocol: "grpc" | "grpc-web" | "connect"): unknown {
   if (!(error instanceof ConnectError)) return error;
@@ -21,7 +21,7 @@ function hintOf(error: ConnectError, protocol: string): string | undefined {
       ? "gRPC needs it; --http 1.1 speaks Connect instead, and all commands but chat work"
       : "try --http 1.1, with which all commands but chat work";
   }
-  // Connect reports an answer without gRPC's trailers like this.
+  // Connect's report of an answer without gRPC's trailers.
   if (protocol === "grpc" && error.code === Code.Internal && error.rawMessage.endsWith("missing status")) {
     return "gRPC needs HTTP/2 up to the server, and a proxy may speak HTTP/1.1 to it; try --protocol connect";
   }

@@ -5,7 +5,7 @@ import { fileFault } from "@rollcall/shared/file-fault";
 import { UsageError } from "./exit.ts";
 import type { Io } from "./io.ts";
 
-/** Name of standard input, where a command takes a file. */
+/** Argument that stands for standard input, where a command takes a file. */
 export const STANDARD_INPUT = "-";
 
 /**

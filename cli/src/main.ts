@@ -5,8 +5,8 @@ import { Exit } from "./exit.ts";
 import { runCommandLine } from "./run.ts";
 
 /**
- * Time in which a second Ctrl-C is ignored, since package runners pass a terminal's Ctrl-C on a second time. A later
- * one is meant.
+ * Time in which a second Ctrl-C is ignored, in milliseconds: package runners pass a terminal's Ctrl-C on a second time.
+ * A later one is intended.
  */
 const SECOND_INTERRUPT_MS = 1_000;
 
@@ -23,7 +23,7 @@ const interrupt = (signal: NodeJS.Signals) => {
 process.on("SIGINT", interrupt);
 process.on("SIGTERM", interrupt);
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // The reader of the output has enough, as with `head`.
+  // The reader of the output wants no more, as with `head`.
   if (error.code === "EPIPE") process.exit(Exit.done);
   process.stderr.write(`rollcall: the output can't be written: ${error.message}\n`);
   process.exit(Exit.refused);
@@ -35,7 +35,7 @@ const code = await runCommandLine(process.argv.slice(2), {
   stdout,
   stderr,
   env,
-  // An installed package has it where it is started.
+  // An installed package uses the folder where it is started.
   rootDir: /[/\\]node_modules[/\\]/.test(import.meta.dirname) ? process.cwd() : resolve(import.meta.dirname, "../.."),
   signal: controller.signal,
 });

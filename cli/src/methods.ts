@@ -24,8 +24,8 @@ export function isKnownService(typeName: string): boolean {
 }
 
 /**
- * Returns the method of a name: `user.v1.UserService/GetUser`, with a dot in place of the slash, or without what stands
- * before a part, such as `GetUser`. Returns undefined for a name that no method has.
+ * Returns the method with a name: `user.v1.UserService/GetUser`, the same with a dot instead of the slash, or only the
+ * last parts of it, such as `GetUser`. Returns undefined for a name that no method has.
  *
  * @param among Default: the methods that the command knows by their descriptors.
  * @throws UsageError for a name that several methods have.

@@ -9,7 +9,7 @@ import type { Output } from "./io.ts";
 
 const COLUMNS = ["ID", "E-MAIL", "NAME", "CREATED"];
 
-/** Writes users as a table on a terminal, and elsewhere one a line with tabs between the fields. */
+/** Writes users as a table on a terminal; elsewhere one user a line, with tabs between the fields. */
 export function writeUsers(output: Output, users: readonly User[]): void {
   const rows = users.map(({ id, email, name, createdAt }) =>
     [id, email, name, createdAt ? timestampDate(createdAt).toISOString() : ""].map(printable),

@@ -15,7 +15,7 @@ const MAX_SERVICES = 1_000;
 
 type Question = ServerReflectionRequest["messageRequest"];
 
-/** Services that the command does not know, as a server or a file describes them. */
+/** Services that the command does not know itself, as a server or a file describes them. */
 export interface Contracts {
   readonly methods: readonly DescMethod[];
   /** Types that google.protobuf.Any may hold in JSON. */
@@ -66,7 +66,7 @@ async function listServices(reflection: Client<typeof ServerReflection>, options
   }
 }
 
-/** Reads the files that a file imports, where a server has not sent them with it. */
+/** Reads the files that a file imports, if the server has not sent them with it. */
 async function readImports(
   { dependency }: FileDescriptorProto,
   protos: ReadonlyMap<string, FileDescriptorProto>,

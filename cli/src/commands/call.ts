@@ -48,13 +48,13 @@ export function addCallCommand(program: Command, io: Io): void {
       const globals = command.optsWithGlobals<Globals>();
       const begin = (found: FoundMethod) => prepare(found, texts, globals, io);
       const known = descriptor === undefined ? findKnown(name) : findIn(await readDescriptors(descriptor), name);
-      // Arguments are checked before anything is sent.
+      // Check the arguments before anything is sent.
       const prepared = known && begin(known);
       const whenInterrupted = () => "canceled; whether the server has acted on it is not known";
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         const { method, registry, isOne, input } =
           prepared ?? begin(await findByReflection(name, globals, client, options));
-        // Its type is one of four; the kind of the method says which.
+        // Its type is one of four, depending on the kind of the method.
         const call = client.service(method.parent)[method.localName] as unknown as AnyCall;
         const request = isOne ? await input.single() : input.all();
         const write = (message: Message) => {
@@ -71,7 +71,7 @@ export function addCallCommand(program: Command, io: Io): void {
         } catch (error) {
           throw input.fault ?? toRollcallError(error);
         }
-        // Those before it have been answered.
+        // The messages before it have been answered.
         if (input.fault) throw input.fault;
       });
     });
@@ -83,7 +83,7 @@ interface FoundMethod {
   readonly registry: Registry;
 }
 
-/** @throws UsageError for a call that can't be made like this. */
+/** @throws UsageError for a call that this command can't make. */
 function prepare({ method, registry }: FoundMethod, texts: readonly string[], globals: Globals, io: Io) {
   if (method.methodKind === "bidi_streaming" && globals.http === "1.1") {
     throw new UsageError(`${method.name} needs HTTP/2: it can't go with --http 1.1`);

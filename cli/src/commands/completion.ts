@@ -15,7 +15,7 @@ export function addCompletionCommands(program: Command, io: Io): void {
       io.stdout.write(command.optsWithGlobals<Globals>().json ? `${JSON.stringify({ script })}\n` : script);
     });
 
-  // For those scripts.
+  // A command for those scripts.
   program
     .command("complete", { hidden: true })
     .argument("[words...]")

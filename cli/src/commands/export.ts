@@ -21,11 +21,11 @@ interface ExportOptions {
   restart?: boolean;
 }
 
-/** Where the lines go. */
+/** Destination of the lines. */
 interface Destination {
   /** Token of the first page to read. */
   readonly pageToken: string;
-  /** @param pageToken Token of the page behind it; empty at the end. */
+  /** @param pageToken Token of the next page; empty at the end. */
   write(text: string, users: number, pageToken: string): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ interface ExportRun extends ExportOptions {
   readonly globals: Globals;
   readonly io: Io;
   readonly counts: { exported: number };
-  /** Whether somebody sees how many users there are. */
+  /** Whether the number of all users is shown to somebody. */
   readonly wantsTotal: boolean;
 }
 
@@ -53,13 +53,13 @@ export function addExportCommand(users: Command, io: Io): void {
       const globals = command.optsWithGlobals<Globals>();
       const counts = { exported: 0 };
       await runExport({ ...options, path, format, globals, io, counts, wantsTotal: io.stderr.isTTY === true });
-      // Standard output has the lines, if they go there.
+      // Standard output may be used for the lines.
       const report = path === STANDARD_OUTPUT ? io.stderr : io.stdout;
       report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counts.exported} users exported.\n`);
     });
 }
 
-/** Runs the export and shows its progress. The bar is gone when the export ends, however it ends. */
+/** Runs the export and shows its progress. The bar is removed however the export ends. */
 async function runExport(run: ExportRun): Promise<void> {
   const { path, globals, io, counts } = run;
   const output = await outputOf(path, io);
@@ -93,10 +93,10 @@ async function runExport(run: ExportRun): Promise<void> {
   await withClient(globals, io, () => `canceled: ${progressText()}`, exportAll, patience(noteWait));
 }
 
-/** Returns the stream to write to, or undefined for a file that is to be completed. */
+/** Returns the stream to write to; undefined for a file that is given its name at the end. */
 async function outputOf(path: string, io: Io): Promise<Output | undefined> {
   if (path === STANDARD_OUTPUT) return io.stdout;
-  // Such as /dev/null, which no file may replace.
+  // For example /dev/null, which must not be replaced by a file.
   return (await isRegularFile(path)) ? undefined : createWriteStream(path).on("error", () => {});
 }
 
@@ -126,7 +126,7 @@ async function exportUsers(
   const read = (pageToken: string) => {
     const includeTotalSize = wantsTotal && pageToken === start;
     const page = client.users.list({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, options);
-    // Its error is thrown where the page is awaited.
+    // The error is thrown where the page is awaited.
     page.catch(() => {});
     return page;
   };

@@ -36,7 +36,7 @@ function toLine({ changedAt, changedBy, before, after }: UserChange): string {
   return [time, changedBy, ...wordsFor(before, after)].map(printable).join("\t");
 }
 
-/** Says what was done, and the fields that it has changed. */
+/** Returns in words what was done, and which fields were changed. */
 function wordsFor(before: User | undefined, after: User | undefined): string[] {
   if (!after) return ["removed", before?.email ?? "", before?.name ?? ""];
   if (!before) return ["created", after.email, after.name];

@@ -27,7 +27,7 @@ const DEFAULT_CONCURRENCY = 64;
 interface Counts {
   /** Users that this run created, or an earlier one of the same file. */
   created: number;
-  /** Users whose e-mails are in the directory already, if `--skip-existing` allows that. */
+  /** Users whose e-mails are already in the directory, if `--skip-existing` allows that. */
   skipped: number;
   failed: number;
 }
@@ -58,7 +58,7 @@ export function addImportCommand(users: Command, io: Io): void {
     });
 }
 
-/** Runs the import and shows its progress. The bar is gone when the import ends, however it ends. */
+/** Runs the import and shows its progress. The bar is removed however the import ends. */
 async function runImport(
   run: ImportOptions & { path: string; format: FileFormat; globals: Globals; io: Io; counts: Counts },
 ): Promise<void> {
@@ -105,7 +105,7 @@ function textOf({ created, skipped, failed }: Counts): string {
 
 interface ImportRun extends ImportOptions {
   readonly counts: Counts;
-  /** Aborted to stop reading, so that a slow input is not waited for. */
+  /** Aborted to stop reading, without waiting for a slow input. */
   readonly reading: AbortController;
   writeError(range: LineRange, report: ErrorReport): void;
   onDone(): void;
@@ -121,7 +121,7 @@ async function importLines(
     while (!fault) {
       let line: ImportLine | undefined;
       try {
-        // Each worker takes the next line of the one generator.
+        // All workers take their lines from the same generator.
         const next = await lines.next();
         if (next.done) return;
         line = next.value;
@@ -169,7 +169,7 @@ class LineError extends Error {
   override name = "LineError";
 }
 
-/** Returns whether the fault is the line's, so that the next line can still succeed. */
+/** Returns whether the line is at fault, so that the next line can still succeed. */
 function isFaultOfLine(error: unknown): boolean {
   return error instanceof LineError || error instanceof ValidationError || error instanceof EmailTakenError;
 }

@@ -77,7 +77,7 @@ export function addStreamCommands(program: Command, io: Io): void {
           }
           chat.end();
         };
-        // The replies report what has ended the chat. Do not wait for an input that goes on.
+        // The replies report the error that ended the chat. Do not wait for the input, which may go on.
         send().catch(() => {});
         try {
           for await (const reply of chat) {

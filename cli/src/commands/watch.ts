@@ -10,7 +10,7 @@ import { type Globals, withClient } from "../globals.ts";
 import type { Io, Output } from "../io.ts";
 import { printable, reportOf, reportText } from "../output.ts";
 
-/** How long a watch that keeps its place waits for the server at its start, in milliseconds. */
+/** Time that a watch with a cursor file waits for the server at its start, in milliseconds. */
 const WAIT_MS = 10 * 60_000;
 
 interface WatchCommandOptions {
@@ -62,12 +62,12 @@ async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOpti
       const query = { filter, includeExisting: existing, resumeToken };
       const events = client.users.watch(query, {
         signal: either,
-        // A watch that was told to end catches up with nothing.
+        // Once a watch has been told to stop, it is not "catching up".
         onState: (state: WatchState) => either.aborted || note(state),
         onRetry: (error: ConnectError) => note(`trying again: ${reportText(reportOf(error))}`),
       });
       const follow = async () => {
-        // Whoever reads may have users of a beginning that was broken off.
+        // The reader may have users of an earlier beginning that was broken off.
         if (cursor && existing && resumeToken === undefined)
           await show({ type: "reset", resumeToken: "", changeId: "" });
         for await (const event of events) {
@@ -83,14 +83,14 @@ async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOpti
         await cursor?.close();
       }
     },
-    // A program that feeds others begins whenever the server does.
+    // A program that feeds others has to wait until the server starts.
     cursor && {
       pool: { waitTimeoutMs: WAIT_MS, onUnreachable: (error) => note(`waiting: ${reportText(reportOf(error))}`) },
     },
   );
 }
 
-/** Resolves when the system has the text: a reader of a pipe can then get it, whatever becomes of this process. */
+/** Resolves when the operating system has the text. A reader of a pipe can then get it, even if this process ends. */
 function write(output: Output, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     output.write(text, (error) => (error ? reject(error) : resolve()));
@@ -102,7 +102,7 @@ function toJsonLine(event: UserEvent): string {
   return JSON.stringify("user" in event ? { ...event, user: toJson(UserSchema, event.user) } : event);
 }
 
-/** Formats an event with tabs between its fields; undefined for one that a person need not see. */
+/** Formats an event with tabs between its fields; returns undefined for one that people need not see. */
 function toLine(event: UserEvent): string | undefined {
   if (event.type === "removed") return `removed\t${event.userId}`;
   if (!("user" in event)) return event.type === "reset" ? "reset" : undefined;

@@ -7,8 +7,8 @@ export interface Candidate {
 }
 
 /**
- * Returns the words that can follow, for a shell: commands, options, and values where they are known. None where a shell
- * should complete names of files.
+ * Returns the words that can follow, for a shell: commands, options, and values if they are known. Returns none where
+ * the shell should complete file names.
  *
  * @param words Words after the command's own name; the last one is unfinished, and may be empty.
  * @param values Values of arguments, by the argument's name.

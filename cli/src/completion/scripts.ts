@@ -1,4 +1,7 @@
-/** Shells, and the script that makes each ask the command for what may come next. Without an answer, they name files. */
+/**
+ * Shells, each with a script that asks the command for possible next words. Without an answer, the shell completes file
+ * names.
+ */
 export const completionScripts = {
   bash: `_rollcall() {
   local word rest
