@@ -1,7 +1,7 @@
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startServer } from "@rollcall/testing/start-server";
 import pg from "pg";
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import { createLogger } from "../../src/telemetry/logger.ts";
 import { addressOf } from "../support/address-of.ts";
@@ -10,6 +10,15 @@ import { Watch } from "../users/support/watch.ts";
 import { readMetrics } from "./support/read-metrics.ts";
 
 const postgres = await sharedPostgres();
+
+// PostgreSQL's own work on tables takes transactions too.
+beforeAll(() => setAutovacuum("SET autovacuum = off"));
+afterAll(() => setAutovacuum("RESET autovacuum"));
+
+async function setAutovacuum(change: string): Promise<void> {
+  await postgres.query(`ALTER SYSTEM ${change}`);
+  await postgres.query("SELECT pg_reload_conf()");
+}
 
 /** Starts a server that looks at its lag all the time, and another program on its database. */
 async function start() {

@@ -36,6 +36,11 @@ export interface DrainResult {
   /** Open streams that ended well, after the stop had begun. */
   streamsFinished: number;
   exitCode: number | null;
+  /**
+   * The longest time for which this process, that of the clients, stood still after the stop. A server waits for a
+   * second for a client that does not read.
+   */
+  longestPauseMs: number;
 }
 
 /**
@@ -65,6 +70,7 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
     resets: [],
     streamsFinished: 0,
     exitCode: null,
+    longestPauseMs: 0,
   };
   let hasSignal = false;
   let hasRefused = 0;
@@ -142,11 +148,17 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
   }
   await until(() => result.failures.length > 0 || (open === openStreams && result.answered > 200));
   hasSignal = true;
+  let lastTurnAtMs = performance.now();
+  const turns = setInterval(() => {
+    result.longestPauseMs = Math.max(result.longestPauseMs, performance.now() - lastTurnAtMs);
+    lastTurnAtMs = performance.now();
+  }, 10);
   server.process.kill("SIGTERM");
   await until(() => hasRefused === loops.length);
   mayEnd.resolve();
   await Promise.all([...loops, ...streams]);
   result.exitCode = await server.exited;
+  clearInterval(turns);
   for (const client of clients) client[Symbol.dispose]();
   agent.destroy();
   rmSync(folder, { recursive: true });
