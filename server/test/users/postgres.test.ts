@@ -107,7 +107,9 @@ test("an unknown outcome has a reason of its own, and only what is safe is repea
   const url = await shared.createSchema();
   await using cutter = await startCommitCutter(shared.port);
   const address = { ...addressOf(url), port: cutter.port };
-  await using server = await startServer({ repository: await openPostgresUserRepository({ address }) });
+  // Of a second, the default, a busy machine may leave too little where nothing is wrong.
+  const repository = await openPostgresUserRepository({ address, timeoutMs: 4_000 });
+  await using server = await startServer({ repository });
   const token = await server.token();
   await using client = createRollcall({ baseUrl: server.url, token, timeoutMs: 60_000 });
   const ada = await client.users.create({ email: "ada@example.com", name: "Ada" });
