@@ -44,7 +44,7 @@ export async function createTestServer(options: Partial<AppOptions> = {}): Promi
     logger: createLogger("debug", { write: (line) => log.push(JSON.parse(line)) }),
     ...options,
     now: clock.now,
-    // On a busy machine, a test's calls wait for long instead of being refused.
+    // On a busy machine, a test's calls wait for long instead of being refused, however late timers are.
     admission: { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, maxLoopDelayMs: 60_000, ...options.admission },
     // A test that is over has no requests in flight, so there is no need to wait for its clients' connections.
     limits: { idleBeforeCloseMs: 0, ...options.limits },

@@ -7,6 +7,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import type { AppOptions, MintOptions } from "@rollcall/server";
 import { type ProbeHandlers, withProbe } from "@rollcall/testing/probe-service";
 import { startServer } from "@rollcall/testing/start-server";
+import { defaultAdmissionLimits } from "../../../src/limits.ts";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 import { WatchAnswer } from "../../../src/rpc/user/watch-answer.ts";
 import { createLineBatch } from "../../../src/telemetry/line-batch.ts";
@@ -49,8 +50,11 @@ function createDroppedLog(): Pick<AppOptions, "logger" | "logOutput"> {
   return { logger: createLogger("info", logOutput), logOutput };
 }
 
+const { maxLoopDelayMs } = defaultAdmissionLimits;
 const server = await startServer({
   ...options,
+  // Part of what is measured: a test's own server refuses no calls for it.
+  admission: { maxLoopDelayMs, ...options.admission },
   ...withProbe(probe),
   ...(dropsLog && createDroppedLog()),
   ...(databasePath !== undefined && { repository: openSqliteUserRepository({ path: databasePath }) }),

@@ -6,6 +6,8 @@ import { breakOff, connectAll, type SoakTarget, type Work } from "./soak-work.ts
 
 /** Longest wait for what a phase's clients have closed to be closed at the server, in milliseconds. */
 const SETTLE_MS = 60_000;
+/** On a busy machine, calls wait for long and are not refused. */
+const PATIENT = { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, maxLoopDelayMs: 60_000 };
 
 export interface SoakOptions {
   /** Phases that are measured, behind one that warms up. */
@@ -50,6 +52,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     databasePath,
     tls: certificates[0],
     dropsLog: true,
+    admission: PATIENT,
     ...(isLeaking && { leaksLog: true, leakedBytes: leakedBytesPerCall }),
   });
   const target = { ...server, ca: authority.cert };
