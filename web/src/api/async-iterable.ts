@@ -1,4 +1,4 @@
-/** Yields the items: what Connect's clients need of its module of the same name. */
+/** Yields the items. Replaces Connect's module of the same name, of which its clients need only this. */
 export async function* createAsyncIterable<T>(items: readonly T[]): AsyncIterable<T> {
   yield* items;
 }

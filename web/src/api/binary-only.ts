@@ -1,6 +1,6 @@
 /**
- * What Connect needs of `@bufbuild/protobuf` in a browser. This app's transports exchange binary messages only; without
- * the conversion to and from JSON, each page loads 5 kB less.
+ * Replaces `@bufbuild/protobuf` in a browser with the parts that Connect needs. This app's transports exchange binary
+ * messages only; without the conversion to and from JSON, each page loads 5 kB less.
  */
 export { fromBinary, toBinary } from "@bufbuild/protobuf";
 

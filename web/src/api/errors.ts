@@ -10,7 +10,7 @@ function connectErrorOf(reason: unknown): ConnectError {
 
 /** Describes an error for people. */
 export function describeError(reason: unknown): string {
-  // The browser throws this when a part of the app itself can't be loaded.
+  // The browser throws this if a part of the app itself can't be loaded.
   if (reason instanceof TypeError) return "The server is not available at the moment.";
   const error = connectErrorOf(reason);
   const foreign = findForeignAnswer(error);
@@ -44,7 +44,7 @@ function describeForeignAnswer(status: number): string {
   return `Something between this page and the server, such as a proxy, answered in its place, with ${what}.${hint}`;
 }
 
-/** Reports whether a call that failed with this error may have taken effect all the same. */
+/** Returns whether a call that failed with this error may still have taken effect. */
 export function isOutcomeUnknown(reason: unknown): boolean {
   const { code } = connectErrorOf(reason);
   return [Code.Unavailable, Code.DeadlineExceeded, Code.Canceled, Code.Unknown].includes(code);

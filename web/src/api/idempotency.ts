@@ -1,4 +1,7 @@
 import type { MethodOptions_IdempotencyLevel as Level } from "@bufbuild/protobuf/wkt";
 
-/** Level of methods that only read, in an enum of protobuf's own contract, which no page needs otherwise. */
+/**
+ * Idempotency level of methods that only read. It comes from an enum of protobuf's own contract, which pages need for
+ * nothing else.
+ */
 export const MethodOptions_IdempotencyLevel = { NO_SIDE_EFFECTS: 1 satisfies Level.NO_SIDE_EFFECTS } as const;

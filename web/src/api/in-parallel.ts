@@ -1,6 +1,6 @@
 /**
- * Runs a function for each item, so many at a time. Takes no further item after an error, which it throws once those that
- * run have ended.
+ * Runs a function for each item, a given number of them at a time. After an error it takes no further items, and throws
+ * the error once the running ones have ended.
  */
 export async function inParallel<T>(
   items: Iterable<T> | AsyncIterable<T>,

@@ -1,6 +1,6 @@
 /**
- * Stands for the interceptors of options that this app's client does not have: its token and its record of calls come
- * from interceptors of its own. Each page loads less without them.
+ * Replaces interceptors for options that this app's client does not use: its token and its record of calls come from
+ * interceptors of its own. Each page loads less without them.
  */
 export const authenticate = refuse;
 export const createLoggingInterceptor = refuse;

@@ -1,4 +1,4 @@
-/** Parses the page's own address, in which nothing can be wrong. The client's parser says what is. */
+/** Parses the page's own address, which is always valid. It replaces the client's parser, which explains faults. */
 export function parseServerAddress(address: string): URL {
   return new URL(address);
 }

@@ -2,7 +2,7 @@ import { createFileRegistry, type DescFile } from "@bufbuild/protobuf";
 import { protoCamelCase } from "@bufbuild/protobuf/reflect";
 import type { FileDescriptorProto } from "@bufbuild/protobuf/wkt";
 
-/** Values of what a slim contract leaves out, for descriptors of all sorts. */
+/** Values that a slim contract leaves out, for descriptors of all kinds. */
 const DEFAULTS = {
   $typeName: "google.protobuf.FileDescriptorProto",
   syntax: "",
@@ -21,8 +21,8 @@ const DEFAULTS = {
 };
 
 /**
- * Creates the descriptor of a proto file from its literal, which `web/slim-contracts.ts` makes of the generated
- * code, with the files that it imports.
+ * Creates the descriptor of a proto file, from its literal and the files that it imports. `web/slim-contracts.ts` makes
+ * the literal from the generated code.
  */
 export function slimFile(literal: object, imports: readonly DescFile[] = []): DescFile {
   const proto = fill(literal) as FileDescriptorProto;
@@ -33,7 +33,10 @@ export function slimFile(literal: object, imports: readonly DescFile[] = []): De
   return file;
 }
 
-/** Fills in what a literal leaves out. A prototype does it, since protobuf asks objects which values are their own. */
+/**
+ * Adds the values that a literal leaves out. They come from a prototype, since protobuf distinguishes an object's own
+ * values.
+ */
 function fill(literal: unknown): unknown {
   if (Array.isArray(literal)) return literal.map(fill);
   if (typeof literal !== "object" || literal === null) return literal;

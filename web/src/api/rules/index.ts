@@ -9,9 +9,8 @@ export function loadRules(): void {
 }
 
 /**
- * Checks a message of this app by the rules in its contract, before it is sent. It finds nothing
- * if the rules can't be loaded, such as when the server is away: the server checks
- * the same ones.
+ * Checks a message of this app by the rules in its contract, before it is sent. If the rules can't be loaded, for
+ * example because the server is unavailable, it finds nothing: the server checks the same rules.
  */
 export async function checkRules<M extends DescMessage>(schema: M, init: MessageInitShape<M>): Promise<FieldErrors> {
   const rules = await importRules().catch(() => undefined);
@@ -19,7 +18,7 @@ export async function checkRules<M extends DescMessage>(schema: M, init: Message
 }
 
 /**
- * Checks a message of any contract by the rules in its descriptor. It finds nothing if they can't be loaded.
+ * Checks a message of any contract by the rules in its descriptor. If its code can't be loaded, it finds nothing.
  *
  * @throws Error for rules that can't be checked here.
  */

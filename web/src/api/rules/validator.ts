@@ -7,7 +7,7 @@ import { regexMatch } from "@rollcall/shared/regex-match";
 import { type FieldErrors, groupByField } from "../errors.ts";
 
 const validator = createValidator({ regexMatch });
-/** Contracts with their rules, which those of the pages have left out. */
+/** Contracts with their rules; the pages' own contracts leave these out. */
 const contracts = createRegistry(StreamService.file, UserService.file);
 
 /**
@@ -25,7 +25,7 @@ export function validateMessage(type: DescMessage, init: MessageInitShape<DescMe
   const { violations = [] } = result;
   return groupByField(
     violations.map(({ field, ruleId, message }) => ({
-      // The id of a rule over the whole message starts with the field that it blames, as on the server.
+      // The id of a rule over the whole message starts with the name of the field concerned, as on the server.
       field: field.length > 0 ? pathToString(field) : ruleId.split(".", 1).join(),
       message,
     })),
