@@ -11,7 +11,7 @@ export interface CallSnapshot {
   readonly sent: number;
   readonly received: number;
   readonly durationMs: number;
-  /** Time from the begin until the answer's headers came, in milliseconds. */
+  /** Time from the beginning until the answer's headers arrived, in milliseconds. */
   readonly answeredMs?: number;
   readonly requestHeaders: readonly Field[];
   readonly responseHeaders: readonly Field[];
@@ -21,7 +21,7 @@ export interface CallSnapshot {
 
 export type Direction = "sent" | "received";
 
-/** Takes each message of a call, with the time since the call's begin in milliseconds. */
+/** Receives each message of a call, with the time since the beginning of the call in milliseconds. */
 export type MessageListener = (direction: Direction, message: Message, atMs: number) => void;
 
 /** Record of a call, for the panel beside it. It notifies its listeners at most once a frame. */
@@ -41,7 +41,7 @@ export class CallRecord {
   #next = this.#snapshot;
   #scheduled = false;
 
-  /** @param onMessage Called with each message, as soon as it leaves or has come. */
+  /** @param onMessage Called with each message, as soon as it is sent or has arrived. */
   constructor(onMessage?: MessageListener) {
     this.#onMessage = onMessage;
   }
@@ -68,7 +68,7 @@ export class CallRecord {
     return performance.now() - this.#startedAtMs;
   }
 
-  /** Whether the call is running and the server has sent nothing yet, not even headers. */
+  /** Whether the call is running and the server has not sent anything yet, not even headers. */
   get isUnanswered(): boolean {
     return this.#next.state === "running" && this.#next.responseHeaders.length === 0;
   }
@@ -120,7 +120,7 @@ export class CallRecord {
     this.update((before) => ({ [direction]: before[direction] + 1 }));
   }
 
-  /** Ends the record of a call whose request can't go on, which says nothing about the server. */
+  /** Ends the record of a call whose request can't continue. This says nothing about the server. */
   #breakOff(cause: unknown): void {
     this.fail(new ConnectError("the request broke off", Code.Canceled, undefined, undefined, cause));
   }

@@ -74,7 +74,7 @@ done |`;
 }
 
 function connectCurl(address: string, method: DescMethod): string {
-  // Only HTTP/2 carries both directions at once.
+  // Only HTTP/2 carries both directions at the same time.
   const http2 = isSecure(address) ? `--http2 ${authority("--cacert")}` : "--http2-prior-knowledge";
   return `curl -sSN ${http2} --data-binary @- ${AUTHORIZATION} \\
     -H 'content-type: application/connect+json' \\
@@ -113,7 +113,7 @@ export function envelope(message: string): string {
   return octal + message.replaceAll("\\", "\\\\").replaceAll("%", "%%");
 }
 
-/** Quotes a text, whatever is in it, as one word of a POSIX shell. */
+/** Quotes any text as one word of a POSIX shell. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -16,7 +16,7 @@ export interface RecordedCall {
   /**
    * Makes the options of a new call, which replaces the previous one.
    *
-   * @param answersAtOnce Whether the server answers at once. If so, the call is ended when no answer begins.
+   * @param answersAtOnce Whether the server answers immediately. If so, the call is ended when no answer begins.
    * @param onMessage Called with each message that is sent or received.
    */
   begin(answersAtOnce: boolean, onMessage?: MessageListener): BegunCall;
@@ -24,9 +24,9 @@ export interface RecordedCall {
 }
 
 const NEVER = () => () => {};
-/** Interval at which a call's duration is shown anew while nothing else happens, in milliseconds. */
+/** Interval at which a call's duration is updated while nothing else happens, in milliseconds. */
 const TICK_MS = 250;
-/** Longest wait for the start of an answer that should come at once, in milliseconds. */
+/** Longest wait for the start of an answer that should come immediately, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /** Records a page's one call, and cancels it when the page is left. */
@@ -50,7 +50,7 @@ export function useCall(): RecordedCall {
       controller.current = ends;
       const next = new CallRecord(onMessage);
       setRecord(next);
-      // A proxy may take a request, or even open a WebSocket, and pass nothing on.
+      // A proxy may accept a request, or even open a WebSocket, and pass nothing on.
       if (answersAtOnce) setTimeout(() => next.isUnanswered && ends.abort(unanswered()), ANSWER_TIMEOUT_MS);
       const contextValues = createContextValues().set(observerKey, next.observe);
       return { options: { signal: ends.signal, contextValues }, fail: (error) => next.fail(error) };
