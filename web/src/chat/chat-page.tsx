@@ -18,7 +18,7 @@ const BURST_PAUSE_MS = 40;
 /** Distance from the last line, in pixels, within which the log scrolls on to the next one. */
 const AT_END_PX = 40;
 
-/** Page of bidirectional streaming: both sides speak whenever they like. */
+/** Page of bidirectional streaming: both sides send whenever they like. */
 export const ChatPage = scopedPage(bidirectionalStream, "Chat", Chat);
 
 function Chat() {
@@ -37,7 +37,7 @@ function Chat() {
   }, [lines]);
   const noteScroll = () => {
     const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = log.current ?? {};
-    // Only a person scrolls up. Events of scrolling down come late, when there may be more lines already.
+    // Only a person scrolls up. Events of scrolling down arrive late, when there may already be more lines.
     const isUp = scrollTop < lastTop.current;
     lastTop.current = scrollTop;
     if (scrollHeight - scrollTop - clientHeight < AT_END_PX) isAtEnd.current = true;

@@ -27,13 +27,13 @@ export interface Conversation {
   readonly lines: readonly Line[];
   /** First messages of this side, for the commands that repeat them. */
   readonly spoken: readonly string[];
-  /** Whether messages can be sent in the call under way, or will be when its WebSocket is open. */
+  /** Whether messages can be sent in the present call, or will be when its WebSocket is open. */
   readonly isOpen: boolean;
   /** Whether the call's WebSocket is not open yet. */
   readonly isOpening: boolean;
   /** Sends messages one by one, with a pause in between. Begins a call if none is running; stops when it ends. */
   say(messages: readonly string[], pauseMs?: number): Promise<void>;
-  /** Ends this side of the conversation; the replies go on to their end. */
+  /** Ends this side of the conversation. The replies continue to their end. */
   halfClose(): void;
 }
 
@@ -101,7 +101,7 @@ export function useConversation(): Conversation {
       const conversation = current.current ?? begin();
       try {
         for (const message of messages) {
-          // Noted before it is sent, or its reply could come first.
+          // Note the message before it is sent; otherwise its reply could come first.
           note(conversation, "you", message);
           setSpoken((before) => [...before, message].slice(0, MAX_PRINTED_MESSAGES + 1));
           await conversation.chat.send(message);
@@ -121,7 +121,7 @@ export function useConversation(): Conversation {
   };
 }
 
-/** Announces the latest reply, but no faster than anybody could listen. */
+/** Announces the latest reply, but no faster than a person can listen. */
 function useAnnouncedReplies(lines: readonly Said[]): void {
   const reply = lines.findLast(({ from }) => from === "server");
   const lastMs = useRef(0);
