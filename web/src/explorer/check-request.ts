@@ -2,7 +2,7 @@ import type { DescMessage, JsonValue, Message, Registry } from "@bufbuild/protob
 import type { FieldErrors } from "../api/errors.ts";
 import { checkMessage } from "../api/rules/index.ts";
 
-/** JSON of a text, or what is wrong with it. */
+/** JSON of a text, or the fault in it. */
 export type ParsedText = { readonly json: JsonValue } | { readonly problem: string };
 
 export function parseText(text: string): ParsedText {
@@ -15,12 +15,12 @@ export function parseText(text: string): ParsedText {
 
 const importFromJson = () => import("./from-json.ts");
 
-/** Loads in advance what {@link toMessage} needs. */
+/** Loads the code that {@link toMessage} needs, in advance. */
 export function preloadFromJson(): void {
   importFromJson().catch(() => {});
 }
 
-/** Makes a message of JSON. @throws Error with the field that does not fit, or if the code can't be loaded. */
+/** Makes a message from JSON. @throws Error with the field that does not fit, or if the code can't be loaded. */
 export async function toMessage(type: DescMessage, json: JsonValue, registry: Registry): Promise<Message> {
   const { fromJson } = await importFromJson().catch((cause: unknown) => {
     throw new Error("A part of this page can't be loaded: load it again.", { cause });

@@ -9,7 +9,7 @@ import { MethodList } from "./method-list.tsx";
 import { MethodPane } from "./method-pane.tsx";
 import { useOpenedLink } from "./use-opened-link.ts";
 
-/** Page that calls every method of the server, from the contracts that the server gives. */
+/** Page that can call every method of the server, by the contracts that the server gives. */
 export function ExplorerPage() {
   const { contracts, fault, retry } = useContracts();
   const link = useOpenedLink();

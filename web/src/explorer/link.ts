@@ -1,10 +1,13 @@
-/** Call that an address stands for. Everything is as the person who made the link left it; a token is never in it. */
+/**
+ * Call that an address stands for. Everything is as the person who made the link left it, but a token is never part of
+ * it.
+ */
 export interface CallLink {
   /** Full name of the method, such as `user.v1.UserService/GetUser`. */
   readonly method?: string;
   readonly via?: string;
   readonly timeoutMs?: string;
-  /** Request as JSON; missing where it is too long for an address. */
+  /** Request as JSON; missing if it is too long for an address. */
   readonly body?: string;
 }
 
@@ -13,8 +16,8 @@ export const MAX_BODY_CHARACTERS = 4_096;
 const NAMES = ["method", "via", "timeoutMs", "body"] as const;
 
 /**
- * Makes the fragment of an address that opens the page with a call. Browsers send no fragment to any server, so the body
- * of a request is not in a log.
+ * Makes the fragment of an address that opens the page with a call. Browsers send no fragment to any server, so the
+ * request's body never appears in a log.
  */
 export function linkOf(call: CallLink): string {
   const parameters = new URLSearchParams();
@@ -26,7 +29,7 @@ export function linkOf(call: CallLink): string {
   return `#${parameters}`;
 }
 
-/** Reads the call of a fragment; what is missing or not known to be right is for the page to find out. */
+/** Reads the call of a fragment. The page has to check for missing and wrong parts. */
 export function readLink(fragment: string): CallLink {
   const parameters = new URLSearchParams(fragment.replace(/^#/, ""));
   return Object.fromEntries(

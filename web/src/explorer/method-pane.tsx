@@ -28,12 +28,12 @@ export interface MethodPaneProps {
   /** Whether the contracts are the server's own. */
   isReflected: boolean;
   link: CallLink;
-  /** Request as it was left, which a link's body replaces. */
+  /** Request as it was left; a link's body replaces it. */
   draft: string | undefined;
   onDraft(text: string): void;
 }
 
-/** One method: its request, and beside it what comes of the call. */
+/** One method: its request, and the outcome of the call beside it. */
 export function MethodPane({ method, registry, isReflected, link, draft, onDraft }: MethodPaneProps) {
   const [text, setText] = useState(
     () => link.body ?? draft ?? JSON.stringify(emptyValue({ kind: "message", message: method.input })),
@@ -41,14 +41,14 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
   const [settings, setSettings] = useState(() => initialSettings(method, link));
   const [problem, setProblem] = useState<string>();
   const [errors, setErrors] = useState<FieldErrors>({});
-  /** Whether the request is still the one that was sent, so that what the server found wrong with it applies. */
+  /** Whether the request is still the one that was sent, so that the faults found by the server apply. */
   const [isAsSent, setAsSent] = useState(false);
   const [sent, setSent] = useState<readonly string[]>([]);
   const isChecking = useRef(false);
   const form = useRef<HTMLFormElement>(null);
   const exchange = useExchange(method, registry);
   const { snapshot, running, isOpen } = exchange;
-  // Large, so not before somebody does something here.
+  // The rules are large, so they are loaded when somebody first does something here.
   useFirstSign(loadRules);
   useFirstSign(preloadFromJson);
   useEffect(() => {
@@ -152,7 +152,7 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
   );
 }
 
-/** Says what is wrong with fields, for people who do not see them. */
+/** Describes the faults of fields, for people who do not see them. */
 function summaryOf(errors: FieldErrors): string {
   return Object.entries(errors)
     .map(([field, messages]) => (field ? `${field}: ` : "") + messages.join("; "))

@@ -3,7 +3,9 @@ import type { Permission } from "./contracts/permission.ts";
 
 export interface PermissionNoteProps {
   permission: Permission;
-  /** Whether the server itself says so, and not only the contract that the app was built with. */
+  /**
+   * Whether the information comes from the server itself, rather than from the contract that the app was built with.
+   */
   isReflected: boolean;
 }
 

@@ -8,7 +8,7 @@ export interface SegmentsProps {
   onChange(value: string): void;
 }
 
-/** Choice of one of a few, in a row. The browser's own radio buttons carry it, and the arrow keys with them. */
+/** Choice of one of a few options, in a row. It is made of the browser's own radio buttons, so the arrow keys work. */
 export function Segments({ label, options, value, onChange }: SegmentsProps) {
   const id = useId();
   return (

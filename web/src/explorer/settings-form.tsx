@@ -6,14 +6,14 @@ import type { CallLink } from "./link.ts";
 import type { SampledCall } from "./samples/sampled-call.ts";
 import { type Via, viasFor } from "./vias.ts";
 
-/** Settings of calls as they are typed. */
+/** Settings of calls, as typed. */
 export interface Settings {
   readonly via: Via;
   /** Deadline; empty for the server's own. */
   readonly timeoutMs: string;
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly withToken: boolean;
-  /** Whether requests are sent that break the contract's rules. */
+  /** Whether requests that break the contract's rules are sent. */
   readonly breaksRules: boolean;
 }
 
@@ -31,7 +31,7 @@ export function initialSettings(method: DescMethod, { via, timeoutMs = "" }: Cal
   };
 }
 
-/** @throws Error if the deadline is not one. */
+/** @throws Error if the deadline is not valid. */
 export function toCallSettings({ via, timeoutMs, headers, withToken }: Settings): CallSettings {
   const text = timeoutMs.trim();
   const number = Number(text);
@@ -68,7 +68,10 @@ export interface SettingsFormProps {
   onChange(settings: Settings): void;
 }
 
-/** Protocol and transport, deadline, headers, and whether to send the token, and requests that break the rules. */
+/**
+ * Protocol and transport, deadline, headers, whether to send the token, and whether to send requests that break the
+ * rules.
+ */
 export function SettingsForm({ method, settings, onChange }: SettingsFormProps) {
   const id = useId();
   const add = useRef<HTMLButtonElement>(null);
@@ -130,7 +133,7 @@ export function SettingsForm({ method, settings, onChange }: SettingsFormProps) 
               className="quiet danger"
               onClick={() => {
                 set({ headers: headers.toSpliced(index, 1) });
-                // The button that had the focus goes with the header.
+                // The button that had the focus disappears with the header.
                 add.current?.focus();
               }}
             >

@@ -7,14 +7,14 @@ export interface OpenedLink extends CallLink {
   readonly fragment: string;
 }
 
-/** Returns the call that the address names, as of the last time somebody went there. */
+/** Returns the call that the address names, as of the last navigation to it. */
 export function useOpenedLink(): OpenedLink {
   const [link, setLink] = useState<OpenedLink>(() => readOpened(0));
   useEffect(() => {
     const open = () => setLink(({ number }) => readOpened(number + 1));
-    // It may have changed while the page was being drawn.
+    // The address may have changed while the page was being drawn.
     setLink((first) => (first.fragment === location.hash ? first : readOpened(first.number + 1)));
-    // The router dispatches the last one. A replaced address is this page's own note of what was sent.
+    // The router dispatches the last two. A replaced address is only this page's own note of the sent call.
     const events = ["hashchange", "popstate", "pushState"];
     for (const event of events) addEventListener(event, open);
     return () => {

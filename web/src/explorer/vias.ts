@@ -14,7 +14,7 @@ export function streamsRequests({ methodKind }: DescMethod): boolean {
   return methodKind === "client_streaming" || methodKind === "bidi_streaming";
 }
 
-/** Returns the ways to call a method, with their titles. fetch carries no streams of requests. */
+/** Returns the ways to call a method, with their titles. fetch can't carry streams of requests. */
 export function viasFor(method: DescMethod): readonly { readonly via: Via; readonly title: string }[] {
   return (Object.keys(TITLES) as Via[])
     .filter((via) => via === "grpc-websockets" || !streamsRequests(method))

@@ -14,8 +14,8 @@ export interface Contracts {
 const TIMEOUT_MS = 15_000;
 
 /**
- * Reads the contracts of all services that the server of this page has mounted. They are open to those to whom gRPC's
- * reflection is.
+ * Reads the contracts of all services that the server of this page has mounted. Callers that may use gRPC's reflection
+ * may read them.
  *
  * @throws Error if the server does not give them.
  */

@@ -10,8 +10,8 @@ import {
 } from "@bufbuild/protobuf";
 
 /**
- * Returns the value of a custom option as JSON, by the option's full name; undefined where it is not set, or not known.
- * Numbers of enums and scalars are as they are.
+ * Returns the value of a custom option as JSON, by the option's full name; undefined if it is not set or not known.
+ * Numbers of enums and scalars are not converted.
  */
 export function optionOf(element: DescField | DescMessage, name: string, registry: Registry): JsonValue | undefined {
   const option = registry.getExtension(name);

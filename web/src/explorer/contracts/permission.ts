@@ -7,8 +7,8 @@ export type Permission =
   | { readonly kind: "any-token" | "public" | "unstated" };
 
 /**
- * Reads who may call a method. Contracts of others, such as gRPC's own, do not say: their host decides, and the server
- * adds it to the contracts that it gives.
+ * Reads who may call a method. Other contracts, such as gRPC's own, do not say: their host decides, and the server adds
+ * the permissions to the contracts that it gives.
  */
 export function permissionOf(method: DescMethod): Permission {
   const { caller } = getOption(method, auth);

@@ -1,7 +1,7 @@
 import type { DescField, DescMessage, JsonObject, JsonValue, Registry } from "@bufbuild/protobuf";
 import { optionOf } from "./option-of.ts";
 
-/** Rules that bound a number of things: their names' endings, and what they count. */
+/** Rules that bound a number of things: the endings of their names, and the things that are counted. */
 const COUNTS = [
   ["Len", "character"],
   ["Bytes", "byte"],
@@ -9,7 +9,7 @@ const COUNTS = [
   ["Pairs", "entry"],
 ] as const;
 
-/** Rules whose words are not their names'. */
+/** Words for rules whose names are not descriptive. */
 const WORDS: Readonly<Record<string, string>> = {
   definedOnly: "a defined value",
   unique: "no two alike",
@@ -39,7 +39,7 @@ export function rulesOfMessage(message: DescMessage, registry: Registry): string
   return [...choices, ...describe(rules)];
 }
 
-/** Describes the rules of a field, or of each item, key or value of one. */
+/** Describes the rules of a field, or of each item, key or value of a field. */
 function describe({ required, ignore, cel, celExpression, ...byType }: JsonObject): string[] {
   if (ignore === "IGNORE_ALWAYS") return [];
   return [

@@ -3,7 +3,7 @@ import { type Contracts, readContracts } from "./contracts.ts";
 
 export interface ContractsState {
   readonly contracts?: Contracts;
-  /** Why the server's own contracts are not those that are shown. */
+  /** Reason why the contracts that are shown are not the server's own. */
   readonly fault?: unknown;
 }
 

@@ -41,14 +41,14 @@ export function ErrorView({ error, registry }: ErrorViewProps) {
 /** Decodes the details of an error from the server. */
 function detailsOf(error: ConnectError, registry: Registry): ErrorDetail[] {
   return error.details.flatMap((detail) => {
-    // Details without bytes are those of errors that were made in this page.
+    // Details without bytes belong to errors that were made in this page.
     if (!("value" in detail) || !(detail.value instanceof Uint8Array)) return [];
     const { type, value } = detail as { type: string; value: Uint8Array };
     const message = registry.getMessage(type);
     try {
       if (message) return [{ type, text: messageText(message, fromBinary(message, value), registry) }];
     } catch {
-      // Bytes that are not of their type are shown as they are.
+      // Bytes that do not fit their type are shown as they are.
     }
     const hex = [...value].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
     return [

@@ -9,7 +9,7 @@ import type { ErrorViewProps } from "./error-view.tsx";
 import { Messages } from "./messages.tsx";
 import type { Exchange } from "./use-exchange.ts";
 
-/** Loaded with the first error. Its words stand in the status already. */
+/** Loaded with the first error. The status already has its text. */
 const ErrorView = lazy<ComponentType<ErrorViewProps>>(() =>
   import("./error-view.tsx").then(
     (module) => ({ default: module.ErrorView }),

@@ -17,13 +17,13 @@ const MAX_CHARACTERS = 1_000_000;
 /** Most characters of one message. */
 const MAX_MESSAGE_CHARACTERS = 50_000;
 
-/** Latest messages of a call. Of a long one the first are dropped. */
+/** Latest messages of a call. If there are many, the first ones are dropped. */
 export class MessageLog {
   #messages: readonly LoggedMessage[] = [];
   #characters = 0;
   #count = 0;
 
-  /** Messages that are kept, in the order in which they came. The list itself never changes. */
+  /** The kept messages, in order of arrival. The list itself is never modified. */
   get messages(): readonly LoggedMessage[] {
     return this.#messages;
   }

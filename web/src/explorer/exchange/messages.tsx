@@ -3,11 +3,11 @@ import type { LoggedMessage } from "./message-log.ts";
 
 export interface MessagesProps {
   messages: readonly LoggedMessage[];
-  /** Number of earlier messages, which are no longer kept. */
+  /** Number of earlier messages that are no longer kept. */
   dropped: number;
 }
 
-/** Distance from the end, in pixels, within which the list follows what comes. */
+/** Distance from the end, in pixels, within which the list follows new messages. */
 const NEAR_END = 40;
 
 /** Messages of a call in both directions. It follows the latest one unless somebody has scrolled up. */
@@ -15,7 +15,7 @@ export function Messages({ messages, dropped }: MessagesProps) {
   const list = useRef<HTMLOListElement>(null);
   const isAtEnd = useRef(true);
   useLayoutEffect(() => {
-    // A request and its answer are read from the top.
+    // A single request and its answer are read from the top.
     if (messages.length <= 2) isAtEnd.current = true;
     else if (isAtEnd.current && list.current) list.current.scrollTop = list.current.scrollHeight;
   }, [messages]);

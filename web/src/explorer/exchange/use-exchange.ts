@@ -26,16 +26,16 @@ export interface Exchange {
   readonly running: boolean;
   /** Messages of the latest call. */
   readonly log: MessageLog;
-  /** Whether the call under way takes further messages. */
+  /** Whether the present call accepts further messages. */
   readonly isOpen: boolean;
-  /** Sends a message: in the call under way if it takes one, or else in a new call. */
+  /** Sends a message: in the present call if that accepts one, else in a new call. */
   send(message: Message, settings: CallSettings): void;
-  /** Ends the requests of the call under way; the answers go on to their end. */
+  /** Ends the requests of the present call. The answers continue to their end. */
   halfClose(): void;
   cancel(): void;
 }
 
-/** Most messages that wait to be sent. The next one ends the call: something holds it up. */
+/** Most messages that wait to be sent. One more ends the call, since something blocks it. */
 const MAX_UNSENT = 100;
 
 /** Makes the calls of a method, one at a time. */
@@ -59,7 +59,8 @@ export function useExchange(method: DescMethod, registry: Registry): Exchange {
     if (streamsRequests(method)) setRequests(queue);
     else queue.end();
     void exchange(method, queue, message, settings, options)
-      // An error before there is a call, such as of a header that can't be sent, is not in its record yet.
+      // If an error occurs before there is a call, such as for a header that can't be sent, it is not in the record
+      // yet.
       .catch(fail)
       .finally(() => {
         queue.end();
@@ -84,7 +85,7 @@ export function useExchange(method: DescMethod, registry: Registry): Exchange {
   };
 }
 
-/** Makes a call to its end, once. The record that its options carry takes what comes of it. */
+/** Makes a call to its end, once. The record in its options receives the outcome. */
 async function exchange(
   method: DescMethod,
   requests: AsyncIterable<Message>,
@@ -111,6 +112,6 @@ async function exchange(
     contextValues,
   );
   for await (const _ of response.message) {
-    // The record has the message.
+    // Ignore: the record already has the message.
   }
 }

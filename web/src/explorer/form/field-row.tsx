@@ -14,11 +14,11 @@ export interface FieldRowProps {
   value: JsonValue | undefined;
   onChange(value: JsonValue | undefined): void;
   path: string;
-  /** Whether this is the field that is chosen of a oneof: it stays, even if it is empty. */
+  /** Whether this field of a oneof is the chosen one: it stays, even if it is empty. */
   isChosen?: boolean;
 }
 
-/** A field with its type, its rules and those that its value breaks. */
+/** A field with its type, its rules, and the rules that its value breaks. */
 export function FieldRow({ field, value, onChange, path, isChosen = false }: FieldRowProps) {
   const { registry, errors } = useForm();
   const id = useId();

@@ -5,11 +5,11 @@ export function fieldOf(message: JsonObject, field: DescField): JsonValue | unde
   return message[keyOf(message, field)];
 }
 
-/** Returns the message's JSON with another value of a field; undefined takes the field out. */
+/** Returns the message's JSON with another value of a field; undefined removes the field. */
 export function withField(message: JsonObject, field: DescField, value: JsonValue | undefined): JsonObject {
   const { [keyOf(message, field)]: _before, ...others } = message;
   if (value === undefined) return others;
-  // A key that is there keeps its place.
+  // An existing key keeps its position.
   return { ...message, [keyOf(message, field)]: value };
 }
 

@@ -1,6 +1,6 @@
 import { type DescEnum, type DescField, type DescMessage, type JsonValue, ScalarType } from "@bufbuild/protobuf";
 
-/** Type of one value: of a field, or of an item, key or value of one. */
+/** Type of one value: of a field, or of an item, key or value of a field. */
 export type ValueType =
   | { readonly kind: "scalar"; readonly scalar: ScalarType }
   | { readonly kind: "enum"; readonly enum: DescEnum }
@@ -12,7 +12,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   "google.protobuf.Duration": "1.5s",
   "google.protobuf.FieldMask": "name,email",
 };
-/** Messages of any content, which have no form. */
+/** Messages that can have any content, for which there is no form. */
 const FREE = ["Any", "Struct", "Value", "ListValue"].map((name) => `google.protobuf.${name}`);
 const WRAPPER = /^google\.protobuf\.(?:\w+)Value$/;
 

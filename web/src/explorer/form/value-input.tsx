@@ -11,9 +11,9 @@ export interface ValueInputProps {
   onChange(value: JsonValue | undefined): void;
   /** Path of the value in the whole message, for the rules that it breaks. */
   path: string;
-  /** Whether the value can be missing, which then differs from its default. */
+  /** Whether the value can be missing, in which case a default value is not the same as none. */
   isOptional: boolean;
-  /** Whether the value stays, even if it is empty: an item of a list, or the field that is chosen of a oneof. */
+  /** Whether the value stays even if it is empty: an item of a list, or the chosen field of a oneof. */
   isKept?: boolean;
   id: string;
   describedBy: string;
@@ -64,7 +64,7 @@ export function ValueInput(props: ValueInputProps) {
         autoComplete: "off",
         spellCheck: false,
       };
-      // Only an area shows text of several lines, which can come from the JSON.
+      // Only an area shows text of several lines, which may come from the JSON.
       if (text.includes("\n"))
         return <textarea {...shared} rows={3} onChange={(event) => change(event.target.value)} />;
       const mode = editor.kind === "text" ? "text" : editor.isWhole ? "numeric" : "decimal";
@@ -73,7 +73,7 @@ export function ValueInput(props: ValueInputProps) {
   }
 }
 
-/** Area for a value of any form. It keeps what is typed until that is JSON. */
+/** Area for a value of any form. It keeps the typed text until that is valid JSON. */
 function JsonInput({
   value,
   onChange,
@@ -86,7 +86,7 @@ function JsonInput({
     try {
       onChange(JSON.parse(next) as JsonValue);
     } catch {
-      // Text that is not JSON is a string, which the check of the message refuses where it has to.
+      // Text that is not JSON is taken as a string. The check of the message refuses it where necessary.
       onChange(next);
     }
   };
@@ -95,7 +95,9 @@ function JsonInput({
   );
 }
 
-/** Returns a number if the text is one in its usual form, or else the text: somebody is still typing. */
+/**
+ * Returns a number if the text is one in its usual form. Otherwise returns the text, since somebody is still typing.
+ */
 function numberOf(text: string): JsonValue {
   const number = Number(text);
   return String(number) === text && Number.isFinite(number) ? number : text;

@@ -98,7 +98,10 @@ export function goSample(call: SampledCall): string {
   ].join("\n");
 }
 
-/** Returns the Go package of a file's generated code: as its go_package says, or else of a module of one's own. */
+/**
+ * Returns the Go package of a file's generated code: the one in its go_package, or else one in a module of the user's
+ * own.
+ */
 function packageOf({ proto, name }: DescFile): { path: string; name: string } {
   const [path = "", alias] = (proto.options?.goPackage ?? "").split(";");
   const own = proto.package.replaceAll(".", "");

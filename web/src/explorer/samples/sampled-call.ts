@@ -31,7 +31,7 @@ export function localNameOf({ typeName, file }: DescMessage, separator: string):
   return typeName.slice(prefix.length).replaceAll(".", separator);
 }
 
-/** Writes JSON as a string literal: between quotes as it is if possible, or else with the escapes that JSON has too. */
+/** Writes JSON as a string literal: unchanged between quotes if possible, or else with escapes that JSON has too. */
 export function literalOf(body: JsonValue, quote: "'" | "`"): string {
   const text = JSON.stringify(body);
   return text.includes(quote) || text.includes("\\") ? JSON.stringify(text) : quote + text + quote;

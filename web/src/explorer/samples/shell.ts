@@ -4,12 +4,12 @@ import { authorityOf, type SampledCall } from "./sampled-call.ts";
 
 const CONTINUED = " \\\n  ";
 
-/** Makes the call with curl: Connect with JSON. In a stream, each message has five bytes in front. */
+/** Makes the call with curl: Connect with JSON. In a stream, each message begins with five bytes. */
 export function curlSample(call: SampledCall): string {
   const { address, method, bodies } = call;
   const isUnary = method.methodKind === "unary";
   const messages = bodies.map((body) => JSON.stringify(body));
-  // Only HTTP/2 carries both directions at once.
+  // Only HTTP/2 carries both directions at the same time.
   const http = isSecure(address) ? ` ${authority("--cacert")}` : isUnary ? "" : " --http2-prior-knowledge";
   const command = [
     `curl -sS${isUnary ? "" : "N"}${http} ${urlOf(address, method)}`,
@@ -55,7 +55,7 @@ function headerFlags({ headers, timeoutMs, withToken }: SampledCall, timeoutName
   ];
 }
 
-/** gRPC's own clients know no path in front of a service, as a proxy may have put there. */
+/** gRPC's own clients do not support a path before a service, which a proxy may have added. */
 function withoutPath(address: string): string {
   const { pathname } = new URL(address);
   return pathname === "/" ? "" : `# gRPC has no ${pathname} in front of its paths: call a port that needs none.\n`;

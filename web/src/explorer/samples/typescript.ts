@@ -5,7 +5,7 @@ import { localNameOf, type SampledCall } from "./sampled-call.ts";
 /** Packages whose generated code is @rollcall/gen. */
 const OWN = /^(?:user|stream|rollcall|grpc|google\.rpc)(?:\.|$)/;
 
-/** Makes the call with @rollcall/client in Node.js; of services that a host has mounted, with their generated code. */
+/** Makes the call with @rollcall/client in Node.js. Services that a host has mounted use their own generated code. */
 export function typescriptSample(call: SampledCall): string {
   const { address, method, via, bodies, headers, timeoutMs, withToken } = call;
   const { input, output, localName, methodKind, parent } = method;
