@@ -7,12 +7,12 @@ interface PaletteProps {
 /** Names the keys as the person's keyboard does. */
 const KEYS = navigator.userAgent.includes("Mac") ? "⌘ K" : "Ctrl K";
 
-/** Button of the palette, which also opens by its keys. Its code is loaded when it is first wanted. */
+/** Button of the palette, which also opens by its keys. Its code is loaded when it is first used. */
 export function PaletteHost() {
   const [Palette, setPalette] = useState<ComponentType<PaletteProps>>();
   const [isOpen, setIsOpen] = useState(false);
   const open = async () => {
-    // If it can't be loaded, there are still the links of the pages.
+    // If it can't be loaded, the links of the pages still work.
     const loaded = await import("./palette.tsx").catch(() => undefined);
     setPalette(() => loaded?.Palette);
     setIsOpen(loaded !== undefined);
@@ -20,7 +20,7 @@ export function PaletteHost() {
   const onKey = useEffectEvent((event: KeyboardEvent) => {
     if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     event.preventDefault();
-    // A dialog that is open keeps what was typed into it.
+    // An open dialog keeps everything that was typed into it.
     if (!document.querySelector("[role$=dialog]")) void open();
   });
   useEffect(() => {

@@ -6,7 +6,7 @@ import { useEntries } from "./use-entries.ts";
 
 const OPTION_ID = (index: number) => `palette-${index}`;
 
-/** Leads to a page, an action or a user by a few letters. */
+/** Finds a page, an action or a user by a few letters, and goes there. */
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);

@@ -9,11 +9,11 @@ import { navigate } from "../ui/location.tsx";
 import { WANTS_NEW_USER } from "../users/new-user-state.ts";
 import { userPath } from "../users/user-path.ts";
 
-/** Something to which the palette leads. */
+/** Something that the palette can find. */
 export interface Entry {
   readonly key: string;
   readonly title: string;
-  /** Kind of the entry, or for a user the e-mail. */
+  /** Kind of the entry; for a user, the e-mail. */
   readonly kind: string;
   run(): void;
 }
@@ -22,7 +22,9 @@ export interface Entry {
 const PAUSE_MS = 150;
 const MAX_USERS = 6;
 
-/** Returns what fits a text: pages and actions whose words begin with it, and users that the server finds. */
+/**
+ * Returns the entries that match a text: pages and actions whose words begin with it, and users that the server finds.
+ */
 export function useEntries(text: string): readonly Entry[] {
   const users = useFoundUsers(text.trim());
   const session = useSession();
@@ -56,7 +58,7 @@ function useFoundUsers(filter: string): readonly User[] {
         const { users } = await client.users.list({ filter, pageSize: MAX_USERS }, { signal });
         setFound({ filter, users });
       } catch {
-        // Pages and actions are there without a server, too. A token may also not allow to read users.
+        // Pages and actions can be found without a server too, and a token may not allow to read users.
         if (!signal.aborted) setFound({ filter, users: [] });
       }
     };
