@@ -9,13 +9,13 @@ export interface AppConfig {
   readonly signIn: SignInOptions;
   /** Whether the server shows its reference to everybody, at `/docs`. */
   readonly docs: boolean;
-  /** Time that this device's clock is ahead of the server's, in milliseconds. */
+  /** Difference by which this device's clock is ahead of the server's, in milliseconds. */
   readonly aheadMs: number;
 }
 
 let loading: Promise<AppConfig> | undefined;
 
-/** Asks the server for what the page has to know of it, once. @throws Error if it can't be reached. */
+/** Asks the server, once, for the facts that the page needs. @throws Error if it can't be reached. */
 export function loadAppConfig(): Promise<AppConfig> {
   loading ??= fetchAppConfig().catch((error: unknown) => {
     loading = undefined;

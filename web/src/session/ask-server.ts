@@ -3,7 +3,7 @@ import { EXPIRED } from "./session.ts";
 
 /** Longest wait for the answer, in milliseconds. */
 const TIMEOUT_MS = 10_000;
-/** URL of a call for any token: a refusal for lack of a scope shows, too, that the server takes the token. */
+/** URL of a call that needs a token. If the call is refused for lack of a scope, the token itself was accepted. */
 const URL_OF_CALL = `${BASE_URL}/user.v1.UserService/ListUsers?connect=v1&encoding=json&message=%7B%22pageSize%22%3A1%7D`;
 
 export interface Answer {
@@ -13,7 +13,7 @@ export interface Answer {
   readonly nowMs?: number;
 }
 
-/** Asks the server whether it takes a token: it alone has the keys, and the clock that counts. */
+/** Asks the server whether it accepts a token. Only the server has the keys, and the clock that counts. */
 export async function askServer(token: string): Promise<Answer> {
   try {
     const response = await fetch(URL_OF_CALL, {

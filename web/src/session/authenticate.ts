@@ -14,7 +14,7 @@ export const authenticate: Interceptor = (next) => async (request) => {
     const current = sessionState();
     const isCurrent = current.status === "in" && current.session.token === token;
     const { code, rawMessage } = ConnectError.from(error);
-    // A proxy's refusal says nothing about the token.
+    // A refusal by a proxy says nothing about the token.
     if (isCurrent && code === Code.Unauthenticated && !findForeignAnswer(error)) endSession(rawMessage === EXPIRED);
     return error;
   };

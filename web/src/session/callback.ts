@@ -2,8 +2,8 @@ import { BASE_PATH } from "../base.ts";
 import { setWaiting } from "./session.ts";
 
 /**
- * Takes the provider's answer out of the address and the history, if this is where the provider leads back to, and goes
- * on with it.
+ * If this is the address that the provider leads back to, removes its answer from the address and the history, and
+ * continues with it.
  */
 export function takeCallback(): void {
   if (location.pathname !== `${BASE_PATH}/callback`) return;

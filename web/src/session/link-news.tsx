@@ -6,11 +6,11 @@ export interface LinkNewsProps {
   offer: Session | undefined;
   /** Fault of the link that led here, in words. */
   notice: string | undefined;
-  /** Called when the session stays and the news go. */
+  /** Called when the present session is kept and the news is dismissed. */
   onDismiss(): void;
 }
 
-/** Says what a link has brought a person who is signed in: the offer of another session, or a problem. */
+/** Shows the outcome of a link to a person who is already signed in: the offer of another session, or a problem. */
 export function LinkNews({ session, offer, notice, onDismiss }: LinkNewsProps) {
   const isSame = offer?.subject === session.subject;
   const dismiss = () => {
@@ -51,7 +51,7 @@ export function LinkNews({ session, offer, notice, onDismiss }: LinkNewsProps) {
   );
 }
 
-/** Takes the session that a link has offered in place of this one. */
+/** Replaces this session by the one that a link has offered. */
 async function take(offer: Session): Promise<void> {
   const problem = await signIn(offer);
   if (problem) setLinkNews({ problem });

@@ -4,8 +4,8 @@ import { problemOf, sessionState, setLinkNews, signIn } from "./session.ts";
 const BROKEN = "The link is broken: the token in it is not whole. Copy the whole link again.";
 
 /**
- * Signs in with the token of a link's fragment, which is never sent to a server, and takes it out of the address bar
- * and the history. Any page can lead here with any token, so a person who is signed in is asked first.
+ * Signs in with the token in a link's fragment, which is never sent to a server, and removes it from the address bar
+ * and the history. Any page can link here with any token, so a person who is already signed in is asked first.
  */
 export async function takeTokenFromAddress(): Promise<void> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -18,7 +18,7 @@ export async function takeTokenFromAddress(): Promise<void> {
   const state = sessionState();
   if (state.status !== "in") {
     const problem = await signIn(session);
-    // Meanwhile somebody may have signed in, whom a link's fault does not concern.
+    // If somebody has signed in meanwhile, the link's fault does not concern them.
     if (problem && sessionState().status !== "in") setLinkNews({ problem });
   } else if (state.session.token !== token) {
     const problem = await problemOf(session);

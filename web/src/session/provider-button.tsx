@@ -2,11 +2,11 @@ import { useEffect, useRef, useState } from "react";
 import { Button } from "../ui/button.tsx";
 
 export interface ProviderButtonProps {
-  /** Host of the provider, as its name. */
+  /** Host of the provider, shown as its name. */
   host: string;
   /** Problem of an earlier attempt. */
   problem: string | undefined;
-  /** Whether the page is kept, which a sign-in in this tab would lose. */
+  /** Whether the page has to be kept; a sign-in in this tab would lose it. */
   keepsPage: boolean;
 }
 
@@ -14,7 +14,9 @@ const BLOCKED =
   "Your browser opened no window. Let this page open one, or go on in this tab, which loses what you have typed.";
 const NOT_LOADED = "A part of this page can't be loaded. Load the page again once the server is back.";
 
-/** Button that signs in at the identity provider: in this tab, or by a window of its own if the page is kept. */
+/**
+ * Button that signs in at the identity provider: in this tab or, if the page has to be kept, in a window of its own.
+ */
 export function ProviderButton({ host, problem: earlier, keepsPage }: ProviderButtonProps) {
   const [problem, setProblem] = useState(earlier);
   const [isLeaving, setLeaving] = useState(false);
@@ -32,7 +34,7 @@ export function ProviderButton({ host, problem: earlier, keepsPage }: ProviderBu
     const controller = new AbortController();
     attempt.current = controller;
     setProblem(undefined);
-    // A window that was closed can't be noticed, so another one may be opened.
+    // It can't be noticed that the window was closed, so another one may be opened.
     setLeaving(!byWindow);
     const provider = await import("./provider/sign-in.ts").catch(() => undefined);
     const result = provider

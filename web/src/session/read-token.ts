@@ -1,8 +1,8 @@
 import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 
-/** Person who is signed in, as the token says. Only the server can know whether that is true. */
+/** Person who is signed in, according to the token. Only the server can know whether that is true. */
 export interface Session {
-  /** Stays the same when the same person goes on with another token. */
+  /** Stays the same when the same person continues with another token. */
   readonly key: string;
   readonly token: string;
   /** The token's `sub`. */
@@ -15,12 +15,12 @@ export interface Session {
 /** Signed JWT in compact form (RFC 7519, 3): its first part is JSON, which begins with a brace. */
 const TOKEN = /eyJ[\w-]*\.[\w-]+\.[\w-]+/;
 
-/** Returns the session that a token stands for, wherever in the text it is: in a link, a header, quotes. */
+/** Returns the session of a token that is anywhere in the text: in a link, a header, or quotes. */
 export function findToken(text: string): Session | undefined {
   return readToken(TOKEN.exec(text)?.[0] ?? "");
 }
 
-/** Returns the session that a token stands for, if it is a JWT that says whose it is and when it expires. */
+/** Returns the session of a token, if it is a JWT with a subject and an expiry. */
 export function readToken(token: string): Session | undefined {
   // Only a token may go into a header: errors about a header may quote its value.
   if (TOKEN.exec(token)?.[0] !== token) return undefined;

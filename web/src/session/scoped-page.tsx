@@ -3,11 +3,11 @@ import type { ComponentType } from "react";
 import { permits, scopeOf } from "./permits.ts";
 import { useSession } from "./session.ts";
 
-/** Makes a page that explains which scope is missing to a person whose token does not allow its method. */
+/** Makes a page that, if a person's token does not allow its method, explains which scope is missing. */
 export function scopedPage(method: DescMethod, title: string, Page: ComponentType): ComponentType {
   return function ScopedPage() {
     const session = useSession();
-    // Somebody who signs out leaves the page at once.
+    // A person who signs out leaves the page immediately.
     if (!session || permits(session, method)) return <Page />;
     return (
       <section className="notice card">

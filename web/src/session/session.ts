@@ -8,12 +8,12 @@ export type { Session } from "./read-token.ts";
 
 /**
  * State of this tab:
- * - signed in, perhaps with another session that a link offers, or with news of a link;
+ * - signed in, perhaps with another session that a link offers, or with the problem of a link;
  * - signed out;
  * - busy with a provider's answer, or on the way to the provider;
- * - signed out because the token is of no use any more. The page is kept for the same person.
+ * - signed out because the token is no longer valid. The page is kept for the same person.
  *
- * The problem is that of a link or a sign-in that has failed.
+ * The problem is that of a link, or of a sign-in that has failed.
  */
 export type SessionState =
   | { readonly status: "in"; readonly session: Session; readonly offer?: Session; readonly notice?: string }
@@ -22,7 +22,7 @@ export type SessionState =
   | {
       readonly status: "expired" | "refused";
       readonly session: Session;
-      /** Whether the server has ever taken the token. */
+      /** Whether the server has ever accepted the token. */
       readonly wasTaken: boolean;
       readonly problem?: string;
     };
@@ -33,7 +33,7 @@ export type OutState = Exclude<SessionState, { status: "in" | "busy" }>;
 /** Message of the server for a token whose only fault is that it has expired. */
 export const EXPIRED = "token has expired";
 
-/** Shortest time, in milliseconds, between two questions to the server about a token that seems to have expired. */
+/** Shortest time between two requests to the server about a token that seems to have expired, in milliseconds. */
 const ASK_AGAIN_MS = 30_000;
 const PROBLEMS = {
   expired: "This token has expired.",
@@ -44,12 +44,12 @@ const PROBLEMS = {
 const listeners = new Set<() => void>();
 let state: SessionState = initialState();
 let grant = state.status === "in" ? storedGrant() : undefined;
-/** Whether the server has taken the session's token. A stored one was in use before. */
+/** Whether the server has accepted the session's token. A stored token has been in use before. */
 let wasTaken = state.status === "in";
-/** Renews the session's token. */
+/** Renews the session's token, if that is possible. */
 let renewOnExpiry: (() => Promise<boolean>) | undefined;
 let expiryTimer: ReturnType<typeof setTimeout> | undefined;
-/** Time that this device's clock is ahead of the server's, in milliseconds, as far as is known. */
+/** Difference by which this device's clock is ahead of the server's, in milliseconds, as far as it is known. */
 let aheadMs = 0;
 watchExpiry();
 
@@ -57,7 +57,7 @@ export function useSessionState(): SessionState {
   return useSyncExternalStore(onSessionChange, sessionState);
 }
 
-/** Returns the session; there always is one on pages that are shown only to people who are signed in. */
+/** Returns the session. Pages that only signed-in people see always have one. */
 export function useSession(): Session | undefined {
   const current = useSessionState();
   return current.status === "in" ? current.session : undefined;
@@ -67,7 +67,9 @@ export function sessionState(): SessionState {
   return state;
 }
 
-/** Returns what the session's provider gave beside the token; undefined for a token that was pasted or in a link. */
+/**
+ * Returns the data that the session's provider gave with the token; undefined for a token that was pasted or in a link.
+ */
 export function currentGrant(): Grant | undefined {
   return state.status === "in" ? grant : undefined;
 }
@@ -78,16 +80,19 @@ export function onSessionChange(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Sets what tries to renew a token before its session ends; it resolves with whether there is another token. */
+/**
+ * Sets the function that tries to renew a token before its session ends. It resolves with whether there is another
+ * token.
+ */
 export function setRenewal(renew: () => Promise<boolean>): void {
   renewOnExpiry = renew;
 }
 
 /**
- * Signs in with a token's session. One that has expired by this device's clock is shown to the server first, because the
+ * Signs in with a token's session. If it has expired by this device's clock, the server is asked first, since the
  * server's clock decides.
  *
- * @returns A sentence about what is wrong with the token, or undefined.
+ * @returns A sentence about the fault of the token, or undefined.
  */
 export async function signIn(session: Session): Promise<string | undefined> {
   const before = state;
@@ -97,9 +102,9 @@ export async function signIn(session: Session): Promise<string | undefined> {
 }
 
 /**
- * Signs in with the tokens that a provider has just given.
+ * Signs in with tokens that a provider has just given.
  *
- * @returns Whether the access token is one that can be read.
+ * @returns Whether the access token can be read.
  */
 export function signInByProvider(token: string, given: Grant): boolean {
   const session = readToken(token);
@@ -107,7 +112,7 @@ export function signInByProvider(token: string, given: Grant): boolean {
   return session !== undefined;
 }
 
-/** Replaces the session's token by a renewed one; the page goes on. */
+/** Replaces the session's token by a renewed one. The page continues. */
 export function replaceToken(token: string, given: Grant): void {
   const renewed = readToken(token);
   if (state.status !== "in" || renewed?.subject !== state.session.subject) return;
@@ -116,21 +121,21 @@ export function replaceToken(token: string, given: Grant): void {
   change({ ...state, session: { ...renewed, key: state.session.key } });
 }
 
-/** Notes that the session's refresh token is of no use any more. The token itself may be. */
+/** Notes that the session's refresh token is no longer valid. The token itself may still be. */
 export function dropRefreshToken(): void {
   if (state.status !== "in" || !grant) return;
   grant = { ...grant, refreshToken: undefined };
   storeToken(state.session.token, grant);
 }
 
-/** Signs out of this app; the provider's own session is another matter. */
+/** Signs out of this app. The provider's own session is not affected. */
 export function signOutHere(next: SessionState = { status: "out" }): void {
   if (state.status !== "in") return;
   dropToken();
   change(next);
 }
 
-/** Shows that the page waits for a provider, or what came of it. */
+/** Shows that the page waits for a provider, or the outcome of that. */
 export function setWaiting(next: Extract<SessionState, { status: "busy" | "out" }>): void {
   if (state.status !== "in") change(next);
 }
@@ -140,16 +145,17 @@ export function noteServerClock(ms: number): void {
   aheadMs = ms;
 }
 
-/** Notes that the server has taken a token. */
+/** Notes that the server has accepted a token. */
 export function noteTaken(token: string | undefined): void {
   if (state.status === "in" && state.session.token === token) wasTaken = true;
 }
 
 /**
- * Ends the session because the server no longer takes the token, unless it has only expired and can be renewed.
+ * Ends the session because the server no longer accepts the token, unless the token has only expired and can be
+ * renewed.
  *
  * @param isExpired Whether the token has expired by the server's clock.
- * @param wasInUse Whether the session was one before.
+ * @param wasInUse Whether the token was accepted before.
  */
 export function endSession(isExpired: boolean, wasInUse = wasTaken): void {
   if (state.status !== "in") return;
@@ -163,7 +169,7 @@ export function endSession(isExpired: boolean, wasInUse = wasTaken): void {
   else end();
 }
 
-/** Changes what the page says of a link that led here, if the session is the one that the link has found. */
+/** Shows the news about a link that led here: the offer of another session, or a problem. */
 export function setLinkNews(news: { readonly offer?: Session; readonly problem?: string }): void {
   if (state.status === "in") {
     const { session } = state;
@@ -174,7 +180,7 @@ export function setLinkNews(news: { readonly offer?: Session; readonly problem?:
   }
 }
 
-/** Resolves with what is wrong with a session that seems to have expired; undefined if the server takes it. */
+/** Resolves with the problem of a session that seems to have expired; undefined if the server accepts it. */
 export async function problemOf(session: Session): Promise<string | undefined> {
   if (remainingMsOf(session) > 0) return undefined;
   const verdict = await ask(session);
@@ -187,7 +193,7 @@ function initialState(): SessionState {
 }
 
 function enter(session: Session, given: Grant | undefined): void {
-  // The page of the person who comes back was kept.
+  // If the person comes back, their page was kept.
   const kept = state.status === "expired" || state.status === "refused" ? state.session : undefined;
   const key = kept?.subject === session.subject ? kept.key : session.key;
   storeToken(session.token, given);
@@ -202,14 +208,14 @@ function change(next: SessionState): void {
   for (const listener of listeners) listener();
 }
 
-/** Returns the time that a session has left, in milliseconds, by the server's clock as far as that is known. */
+/** Returns the remaining time of a session in milliseconds, by the server's clock as far as that is known. */
 export function remainingMsOf({ expiresAtMs }: Session): number {
   return expiresAtMs - (Date.now() - aheadMs);
 }
 
 /** Asks the server about a session's token, and notes the server's clock. */
 async function ask({ token }: Session): Promise<Answer["verdict"]> {
-  // Seldom needed, so it is loaded only now. If it can't be loaded, the server can't be asked either.
+  // Rarely needed, so it is loaded only now. If it can't be loaded, the server can't be asked either.
   const { verdict, nowMs } = await import("./ask-server.ts").then(
     ({ askServer }) => askServer(token),
     (): Answer => ({ verdict: "unknown" }),
@@ -218,7 +224,7 @@ async function ask({ token }: Session): Promise<Answer["verdict"]> {
   return verdict;
 }
 
-/** Checks the session when it should have expired, and not before so many milliseconds. */
+/** Checks the session when it should have expired, but no earlier than after `leastMs`. */
 function watchExpiry(leastMs = 0): void {
   clearTimeout(expiryTimer);
   if (state.status !== "in") return;

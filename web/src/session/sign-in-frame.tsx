@@ -4,7 +4,9 @@ import { Crash } from "../ui/crash.tsx";
 import type { OutState } from "./session.ts";
 
 const loadSignIn = () => import("./sign-in-page.tsx");
-/** Loads the sign-in page for a person who is signed in and needs it only later, perhaps when the server is away. */
+/**
+ * Loads the sign-in page for a person who is signed in, since it may be needed later, when the server is unavailable.
+ */
 export const preloadSignIn = () => void loadSignIn().catch(() => {});
 const SignInPage = lazy(async () => ({ default: (await loadSignIn()).SignInPage }));
 
@@ -21,7 +23,7 @@ export function SignIn({ state }: { state: OutState }) {
   );
 }
 
-/** Says what the page waits for on the way to the provider or back. */
+/** Says what the page is waiting for, on the way to the provider or back. */
 export function Waiting({ text }: { text: string }) {
   return (
     <Frame>

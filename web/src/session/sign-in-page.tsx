@@ -50,7 +50,7 @@ function headingOf(state: OutState, path: string): string {
   return state.wasTaken ? "Your session has expired" : "This token has expired";
 }
 
-/** Says whose session has ended, or what was wrong with a token that never was one. */
+/** Says whose session has ended or, for a token that was never accepted, what was wrong with it. */
 function fateOf({ status, wasTaken, session }: Exclude<OutState, { status: "out" }>): ReactNode {
   const name = <strong>{session.subject}</strong>;
   if (wasTaken) return <>You were signed in as {name}. Sign in again to go on where you were.</>;
@@ -58,7 +58,7 @@ function fateOf({ status, wasTaken, session }: Exclude<OutState, { status: "out"
   return <>It names {name}, but was not made for this server, or its key has been changed since.</>;
 }
 
-/** Says how to come by a token. */
+/** Says how to get a token. */
 function adviceFor(options: SignInOptions): string {
   if (options.kind === "link") {
     return "Open the link that the server printed when it started, or paste that link or a token here.";
@@ -73,13 +73,13 @@ function hostOf(issuer: string): string {
   return URL.parse(issuer)?.host || issuer;
 }
 
-/** Returns how people sign in to the server; undefined until it has said so. */
+/** Returns how people sign in to the server; undefined until the server has answered. */
 function useSignInOptions(): SignInOptions | undefined {
   const [options, setOptions] = useState<SignInOptions>();
   useEffect(() => {
     loadAppConfig().then(
       ({ signIn }) => setOptions(signIn),
-      // A token may still sign in, once the server is back.
+      // A person can still sign in with a token, once the server is back.
       () => setOptions({ kind: "token" }),
     );
   }, []);

@@ -7,7 +7,10 @@ const keyNow = () => {
 
 let current: { readonly key: string | undefined; readonly signal: AbortSignal } | undefined;
 
-/** Returns a signal that is aborted when the person who is signed in now is not any more: nobody else goes on with their work. */
+/**
+ * Returns a signal that is aborted when the present person is no longer signed in, so that nobody else continues their
+ * work.
+ */
 export function signalOfSession(): AbortSignal {
   const key = keyNow();
   if (current && current.key === key && !current.signal.aborted) return current.signal;

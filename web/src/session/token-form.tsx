@@ -5,9 +5,9 @@ import { signIn } from "./session.ts";
 import { storesTokens } from "./token-store.ts";
 
 export interface TokenFormProps {
-  /** Problem of an earlier attempt, as by a link. */
+  /** Problem of an earlier attempt, such as a link. */
   problem?: string | undefined;
-  /** Whether there is another way to sign in, which is the usual one. Default false. */
+  /** Whether there is another, more usual way to sign in. Default false. */
   isSecond?: boolean;
 }
 
@@ -52,7 +52,7 @@ export function TokenForm({ problem: earlier, isSecond = false }: TokenFormProps
   );
 }
 
-/** Signs in with a token, wherever in the text it is. Returns a sentence about what is wrong, or undefined. */
+/** Signs in with a token that is anywhere in the text. Returns a sentence about what is wrong, or undefined. */
 async function signInByText(text: string): Promise<string | undefined> {
   if (text.trim() === "") return "Paste a token, or the link that the server printed.";
   const session = findToken(text);

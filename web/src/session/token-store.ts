@@ -1,14 +1,14 @@
 import { BASE_PATH } from "../base.ts";
 
-/** Answer of a provider beside the token. Like the token, it is kept for this tab alone. */
+/** Data that a provider gives with the token. Like the token, it is kept for this tab only. */
 export interface Grant {
   /** Undefined if the provider gave none: the session then ends with its token. */
   readonly refreshToken: string | undefined;
-  /** Tells the provider at the sign-out whose session ends. */
+  /** At the sign-out, it shows the provider whose session ends. */
   readonly idToken: string | undefined;
   /** Time by this device's clock, in milliseconds since the Unix epoch. */
   readonly renewAtMs: number;
-  /** Name of the grant, the same for all its tokens, and in a copy of the tab. */
+  /** Id of the grant. It is the same for all of the grant's tokens, and in a copy of the tab. */
   readonly id: string;
 }
 
@@ -16,7 +16,7 @@ export interface Grant {
 const TOKEN_KEY = `rollcall.token${BASE_PATH}`;
 const GRANT_KEY = `rollcall.grant${BASE_PATH}`;
 
-/** Returns the token that this tab stored before the page was loaded again. */
+/** Returns the token that this tab stored before the page was reloaded. */
 export function storedToken(): string | undefined {
   return withStorage((storage) => storage.getItem(TOKEN_KEY)) ?? undefined;
 }
@@ -45,14 +45,14 @@ export function dropToken(): void {
   });
 }
 
-/** Reports whether a token outlives the page. Browsers that block a site's data keep none. */
+/** Returns whether a token survives a reload of the page. Browsers that block a site's data keep none. */
 export function storesTokens(): boolean {
   return withStorage((storage) => storage.length) !== undefined;
 }
 
 /**
- * Uses the tab's storage, if the browser allows it. Where a site's data is blocked, even
- * naming the storage throws; the session then lives only in memory.
+ * Uses the tab's storage, if the browser allows it. Where a site's data is blocked, even accessing the storage throws;
+ * the session then lives only in memory.
  */
 export function withStorage<T>(use: (storage: Storage) => T): T | undefined {
   try {

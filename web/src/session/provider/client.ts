@@ -25,7 +25,7 @@ export interface Provider {
   readonly options: ProviderOptions;
   readonly server: AuthorizationServer;
   readonly client: Client;
-  /** Time that this device's clock is ahead of the server's, in milliseconds. */
+  /** Difference by which this device's clock is ahead of the server's, in milliseconds. */
   readonly aheadMs: number;
 }
 
@@ -44,7 +44,10 @@ export async function findProvider(): Promise<Provider> {
   return { options, server, client, aheadMs };
 }
 
-/** Returns options of a request to the provider. Plaintext is only for one on this machine, which the settings check. */
+/**
+ * Returns options of a request to the provider. Plaintext is only allowed for a provider on this machine, which the
+ * settings check.
+ */
 export function requestOptions({ issuer }: ProviderOptions) {
   return { signal: () => AbortSignal.timeout(TIMEOUT_MS), [allowInsecureRequests]: issuer.startsWith("http:") };
 }
@@ -52,7 +55,7 @@ export function requestOptions({ issuer }: ProviderOptions) {
 async function discover(options: ProviderOptions): Promise<AuthorizationServer> {
   const issuer = new URL(options.issuer);
   const server = await processDiscoveryResponse(issuer, await discoveryRequest(issuer, requestOptions(options)));
-  // The policy of this page lets it call no other origin.
+  // The content policy of this page lets it call no other origin.
   if (new URL(server.token_endpoint ?? issuer).origin !== issuer.origin) {
     throw new SignInError(`The token endpoint of ${issuer.host} has another origin, which this page must not call.`);
   }

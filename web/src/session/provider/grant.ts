@@ -2,12 +2,12 @@ import { generateRandomState, type TokenEndpointResponse } from "oauth4webapi";
 import { readToken } from "../read-token.ts";
 import type { Grant } from "../token-store.ts";
 
-/** Part of a token's life after which it is renewed. */
+/** Share of a token's lifetime after which it is renewed. */
 const RENEW_AFTER = 0.8;
 
-/** Returns what is kept beside the access token. What a renewal leaves out stays as it was. */
+/** Returns the data that is kept with the access token. Values that a renewal leaves out stay as they were. */
 export function grantOf(tokens: TokenEndpointResponse, before?: Grant): Grant {
-  // By this device's clock, however wrong: only the time that passes matters.
+  // By this device's clock, even if it is wrong: only the elapsed time matters.
   const nowMs = Date.now();
   const lifeMs = tokens.expires_in === undefined ? remainingMs(tokens.access_token, nowMs) : tokens.expires_in * 1_000;
   return {

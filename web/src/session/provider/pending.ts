@@ -10,7 +10,7 @@ export interface Pending {
   readonly returnTo: string;
 }
 
-// One a tab: whoever begins again gives up the sign-in of before.
+// One for each tab: beginning a sign-in gives up the earlier one.
 const KEY = `rollcall.sign-in${BASE_PATH}`;
 
 /** Keeps a sign-in until this tab comes back. Returns whether the browser allows that. */

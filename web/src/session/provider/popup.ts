@@ -1,9 +1,9 @@
 import { BASE_PATH } from "../../base.ts";
 
-/** Begins the `state` of a sign-in that goes on in a window of its own. */
+/** Prefix of the `state` of a sign-in that takes place in a window of its own. */
 export const POPUP_STATE = "window.";
 
-/** Hands the provider's answer, if it is that of a window, to the page that opened it. Returns whether it is. */
+/** If the provider's answer is that of a window, hands it to the page that opened the window. Returns whether it is. */
 export function passOn(search: string): boolean {
   if (!new URLSearchParams(search).get("state")?.startsWith(POPUP_STATE)) return false;
   popupChannel().postMessage(search);
@@ -11,7 +11,7 @@ export function passOn(search: string): boolean {
   return true;
 }
 
-/** Waits for what the sign-in's window comes back with. Resolves with undefined if the signal ended the wait. */
+/** Waits for the answer that the sign-in's window brings back. Resolves with undefined if the signal ended the wait. */
 export function awaitWindow(state: string, signal: AbortSignal): Promise<string | undefined> {
   const channel = popupChannel();
   const answer = new Promise<string | undefined>((resolve) => {

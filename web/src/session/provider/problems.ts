@@ -27,7 +27,7 @@ const BY_CODE: Readonly<Record<string, (host: string) => string>> = {
   unauthorized_client: (host) => `${host} does not let this app sign people in (OIDC_CLIENT_ID).`,
 };
 
-/** Says why a sign-in or a renewal has failed, without any text of the provider's own. */
+/** Explains why a sign-in or a renewal has failed, without any text of the provider's own. */
 export function describeProblem(error: unknown, host: string): string {
   if (error instanceof SignInError) return error.message;
   if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError) {
@@ -49,7 +49,7 @@ export function describeProblem(error: unknown, host: string): string {
   return `${host} can't be reached from this page: it is away, or does not let this page call it. Try again later.`;
 }
 
-/** Returns whether an answer names another issuer than the one that was asked (RFC 9207). */
+/** Returns whether an answer names another issuer than the expected one (RFC 9207). */
 function isForeignIssuer({ message }: OperationProcessingError): boolean {
   return message.includes('"iss"');
 }

@@ -5,10 +5,10 @@ import { findProvider, requestOptions } from "./client.ts";
 import { grantOf } from "./grant.ts";
 
 /**
- * Fetches another token by the refresh token, which providers exchange for another one too.
+ * Fetches another token by the refresh token, which providers replace by another one too.
  *
- * @returns "refused" if the refresh token is of no use any more, so that only another sign-in helps.
- * @throws What another attempt may not meet.
+ * @returns "refused" if the refresh token is no longer valid, so that only another sign-in helps.
+ * @throws errors after which another attempt may succeed.
  */
 export async function renewGrant(
   grant: Grant & { refreshToken: string },

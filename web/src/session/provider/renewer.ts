@@ -5,14 +5,17 @@ import { currentGrant, dropRefreshToken, replaceToken } from "../session.ts";
 /** Time until another attempt after one that has failed, in milliseconds. */
 const TRY_AGAIN_MS = 10_000;
 
-/** Grants that this tab has asked for, and those that it has. */
+/** Grants that this tab has tried to claim, and those that it has claimed. */
 const claimed = new Set<string>();
 const owned = new Set<string>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let attempt: Promise<boolean> | undefined;
 let notBeforeMs = 0;
 
-/** Renews the session's token when most of its life has passed. Called again whenever the session changes. */
+/**
+ * Schedules the renewal of the session's token, for when most of its lifetime has passed. Called again whenever the
+ * session changes.
+ */
 export function schedule(): void {
   clearTimeout(timer);
   const grant = currentGrant();
@@ -23,8 +26,8 @@ export function schedule(): void {
 }
 
 /**
- * Takes a grant for this tab until its page is closed. A duplicated tab has a copy of it; a provider that sees a refresh
- * token twice takes it for stolen, and ends both sessions.
+ * Claims a grant for this tab until its page is closed. A duplicated tab has a copy of it, and a provider that sees a
+ * refresh token twice considers it stolen, and ends both sessions.
  */
 function claim(id: string): void {
   if (claimed.has(id)) return;
@@ -36,7 +39,7 @@ function claim(id: string): void {
   navigator.locks?.request(`rollcall.grant${BASE_PATH}.${id}`, keep).catch(() => {});
 }
 
-/** Waits for another token, but not soon after an attempt that has failed. */
+/** Waits for another token, except soon after a failed attempt. */
 export async function renewUnlessJustTried(): Promise<void> {
   if (currentGrant()?.refreshToken && Date.now() >= notBeforeMs) await renew();
 }

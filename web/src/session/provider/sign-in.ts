@@ -17,7 +17,7 @@ import { describeProblem, SignInError } from "./problems.ts";
 
 const USED = "This sign-in was used before, or was begun in another tab. Sign in again.";
 
-/** Leads to the provider in this tab. Returns what is wrong, if it can't. */
+/** Goes to the provider in this tab. Returns the problem if it can't. */
 export async function leaveForProvider(host: string): Promise<string | undefined> {
   try {
     const provider = await findProvider();
@@ -33,9 +33,9 @@ export async function leaveForProvider(host: string): Promise<string | undefined
 }
 
 /**
- * Signs in by a window of its own, so that this page keeps all that was typed.
+ * Signs in by a window of its own, so that this page keeps everything that was typed.
  *
- * @returns What is wrong; "blocked" if the browser opens no window; undefined after a sign-in, or if the signal ended it.
+ * @returns The problem; "blocked" if the browser opens no window; undefined after a sign-in, or if the signal ended it.
  */
 export async function signInByWindow(host: string, signal: AbortSignal): Promise<string | "blocked" | undefined> {
   try {
@@ -51,22 +51,22 @@ export async function signInByWindow(host: string, signal: AbortSignal): Promise
   }
 }
 
-/** Asks for all that a window's address is made of: browsers open a window only soon after a click. */
+/** Fetches everything that a window's address consists of, since browsers open a window only soon after a click. */
 export function prepareWindow(): void {
   findProvider().catch(() => {});
 }
 
-/** Goes on with a sign-in, with the query that the provider sent this page back with. */
+/** Continues a sign-in, with the query that the provider sent back to this page. */
 export async function takeAnswer(search: string): Promise<void> {
   if (passOn(search)) {
     setWaiting({ status: "busy", text: "Go back to the page that you came from; this window can be closed." });
   } else if (sessionState().status !== "in") {
-    // Otherwise it is a page of before, reloaded or gone back to.
+    // Otherwise it is an old page that was reloaded, or reached by going back.
     await completeInTab(search);
   }
 }
 
-/** Ends the sign-in that this tab has begun. */
+/** Completes the sign-in that this tab has begun. */
 async function completeInTab(search: string): Promise<void> {
   const pending = takePending();
   let host = "The provider";
@@ -91,7 +91,7 @@ interface BeginOptions {
   isPopup?: boolean;
 }
 
-/** Makes the secrets of a sign-in, and the address of the provider that begins it. */
+/** Creates the secrets of a sign-in, and the provider's address that begins it. */
 async function begin(
   { options, server }: Provider,
   { returnTo, isPopup = false }: BeginOptions,

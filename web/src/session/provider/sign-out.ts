@@ -2,7 +2,8 @@ import type { Grant } from "../token-store.ts";
 import { findProvider, SIGNED_OUT_URL } from "./client.ts";
 
 /**
- * Leads to where the provider ends its own session (OpenID Connect RP-Initiated Logout 1.0), which comes back to this app.
+ * Goes to the address where the provider ends its own session (OpenID Connect RP-Initiated Logout 1.0); it then leads
+ * back to this app.
  *
  * @throws Error if that can't be done.
  */
