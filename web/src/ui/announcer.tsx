@@ -9,13 +9,13 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Announces something to screen readers. The latest announcement wins, even if it repeats the previous one. */
+/** Announces a text to screen readers. The latest one wins, even if it repeats the previous one. */
 export function announce(text: string): void {
   last = { text, number: last.number + 1 };
   for (const listener of listeners) listener();
 }
 
-/** Place of all announcements of the page. It is emptied when the person changes: they are not for the next one. */
+/** Place of all announcements of the page. It is emptied when another person signs in. */
 export function Announcer() {
   const { text, number } = useSyncExternalStore(subscribe, () => last);
   useEffect(

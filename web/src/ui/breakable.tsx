@@ -1,6 +1,6 @@
 import { Fragment } from "react";
 
-/** Text that breaks behind its separators, such as an e-mail address behind "@", rather than within a word. */
+/** Text that breaks after its separators, such as an e-mail address after "@", rather than within a word. */
 export function Breakable({ text }: { text: string }) {
   const parts = text.split(/(?<=[@._+-])(?=[^@._+-])/);
   return parts.map((part, index) => (

@@ -1,7 +1,7 @@
 import type { ComponentProps } from "react";
 
 export interface ButtonProps extends Omit<ComponentProps<"button">, "disabled" | "aria-disabled"> {
-  /** Whether the button can't be used at the moment. It keeps the focus, which `disabled` would drop. */
+  /** Whether the button can't be used at the moment. Unlike with `disabled`, it keeps the focus. */
   isOff?: boolean;
 }
 

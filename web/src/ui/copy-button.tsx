@@ -8,11 +8,14 @@ const SHAPES = {
   Copied: "M3 8.5 6.5 12 13 4.5",
   "Not copied": "M4 4l8 8M12 4l-8 8",
 };
-/** Time for which the outcome is shown, in milliseconds: a tick is seen at once, words have to be read. */
+/** Time for which the outcome is shown, in milliseconds: a tick is seen immediately, words have to be read. */
 const SHOWN_MS = { "": 0, Copied: 2_000, "Not copied": 6_000 };
 const HELP = "Select the text and copy it yourself";
 
-/** Button that copies a text, and says so. If the browser does not let it, it says what to do instead. */
+/**
+ * Button that copies a text, and shows that it did. If the browser does not allow it, the button says what to do
+ * instead.
+ */
 export function CopyButton({ text, label }: { text: string; label: string }) {
   // A new object each time, so that a second copy is announced and shown as long as the first.
   const [outcome, setOutcome] = useState<{ result: keyof typeof SHAPES }>({ result: "" });

@@ -1,7 +1,6 @@
 /**
- * Copies a text to the clipboard. Pages without TLS have no `navigator.clipboard`, which
- * is an API of secure contexts, and elsewhere it can be forbidden. Then the older command
- * may still work.
+ * Copies a text to the clipboard. Pages without TLS have no `navigator.clipboard`, and elsewhere it can be forbidden.
+ * The older command may still work then.
  *
  * @returns Whether the text was copied.
  */

@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from "react";
 
-/** Offers to load the page again when it fails, such as when its code can't be loaded. */
+/** Offers to reload a page that has failed, for example because its code could not be loaded. */
 export class Crash extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 

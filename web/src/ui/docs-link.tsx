@@ -8,7 +8,9 @@ export interface DocsLinkProps {
   children: ReactNode;
 }
 
-/** Link to the server's reference, where the server shows one. It opens a tab, so that nothing typed here is lost. */
+/**
+ * Link to the server's reference, if the server shows one. It opens in another tab, so that nothing typed here is lost.
+ */
 export function DocsLink({ at = "", children }: DocsLinkProps) {
   const [isThere, setThere] = useState(false);
   useEffect(() => {

@@ -2,7 +2,7 @@ import { type AnchorHTMLAttributes, type MouseEvent, useLayoutEffect } from "rea
 import { navigate as navigateTo, usePathname } from "wouter/use-browser-location";
 import { BASE_PATH } from "../base.ts";
 
-/** Returns the path of the page, without that in front of the app and without a slash at its end: `/users`. */
+/** Returns the path of the page, without the app's own path before it and without a slash at the end: `/users`. */
 export function usePath(): string {
   const path = usePathname();
   const own = path.startsWith(BASE_PATH) ? path.slice(BASE_PATH.length) : path;
@@ -14,7 +14,7 @@ export function navigate(path: string, options?: { replace?: boolean; state?: un
   navigateTo(BASE_PATH + path, options);
 }
 
-/** Link to a page of the app, which is shown without loading the app again. */
+/** Link to a page of the app; following it does not load the app again. */
 export function Link({ href, ...attributes }: AnchorHTMLAttributes<HTMLAnchorElement> & { href: string }) {
   const follow = (event: MouseEvent) => {
     // With these, the browser opens another tab or window.
@@ -25,7 +25,7 @@ export function Link({ href, ...attributes }: AnchorHTMLAttributes<HTMLAnchorEle
   return <a href={BASE_PATH + href} onClick={follow} {...attributes} />;
 }
 
-/** Leads to another page, without a step in the history. */
+/** Goes to another page, without adding a step to the history. */
 export function Redirect({ to }: { to: string }) {
   useLayoutEffect(() => navigate(to, { replace: true }), [to]);
   return null;

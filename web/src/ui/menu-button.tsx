@@ -3,7 +3,7 @@ import { type KeyboardEvent, useLayoutEffect, useRef, useState } from "react";
 
 export interface MenuAction {
   readonly label: string;
-  /** Whether the action can't be taken at the moment; it is shown all the same. */
+  /** Whether the action is unavailable at the moment; it is still shown. */
   readonly isOff?: boolean;
   /** Whether the action destroys something. */
   readonly isDanger?: boolean;
@@ -15,15 +15,15 @@ export interface MenuButtonProps {
   actions: readonly MenuAction[];
 }
 
-/** Room below the button, in pixels, under which the menu opens above it. */
+/** Room below the button, in pixels. With less, the menu opens above it. */
 const NEEDED_ROOM = 200;
 
 /**
- * Button that opens a menu of actions, with the keys of WAI-ARIA's menu button pattern. It is our own because a table
- * has one a row: a library's menu would weigh a fifth of the page.
+ * Button that opens a menu of actions, with the keys of WAI-ARIA's menu button pattern. It is our own, since a table
+ * has one in each row, and a library's menu would be a fifth of the page's size.
  */
 export function MenuButton({ label, actions }: MenuButtonProps) {
-  /** Index of the item that has the focus first, -1 for the last; undefined while the menu is closed. */
+  /** Index of the item that gets the focus first, -1 for the last one; undefined while the menu is closed. */
   const [first, setFirst] = useState<number>();
   const trigger = useRef<HTMLButtonElement>(null);
   const menu = useRef<HTMLDivElement>(null);
@@ -38,7 +38,7 @@ export function MenuButton({ label, actions }: MenuButtonProps) {
 
   const close = () => {
     setFirst(undefined);
-    // First of all, so that a dialog that an action opens gives the focus back to this button.
+    // Focus the button first: a dialog that the action opens then returns the focus to it.
     trigger.current?.focus();
   };
   const onTriggerKey = (event: KeyboardEvent) => {
@@ -104,7 +104,7 @@ export function MenuButton({ label, actions }: MenuButtonProps) {
   );
 }
 
-/** Returns the item to which a key leads from the one at an index; undefined if the key leads nowhere. */
+/** Returns the item that a key moves to from the one at an index; undefined if the key does not move. */
 function keyTarget(key: string, at: number, items: readonly HTMLElement[]): HTMLElement | undefined {
   if (key === "ArrowDown") return items[(at + 1) % items.length];
   if (key === "ArrowUp") return items.at(at - 1);

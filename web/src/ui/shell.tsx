@@ -9,7 +9,7 @@ import { Crash } from "./crash.tsx";
 import { DocsLink } from "./docs-link.tsx";
 import { Link, usePath } from "./location.tsx";
 
-/** Loaded only when a link leads here with something to say to a person who is signed in. */
+/** Loaded only when a link has led here and there is a message about it for a person who is signed in. */
 const LinkNews = lazy(async () => ({ default: (await import("../session/link-news.tsx")).LinkNews }));
 
 export interface ShellProps {
@@ -31,7 +31,7 @@ export function Shell({ session, offer, notice, children }: ShellProps) {
   const shown = useRef(location);
   useEffect(() => {
     if (!isDetail) document.title = title ? `${title} · Rollcall` : "Rollcall";
-    // On a new page, a screen reader and the keyboard start at the top.
+    // On a new page, screen reader and keyboard start at the top.
     if (shown.current !== location && shown.current !== "/") main.current?.focus();
     shown.current = location;
   }, [title, isDetail, location]);

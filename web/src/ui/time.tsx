@@ -22,7 +22,7 @@ function tick(): void {
   for (const listener of listeners) listener();
 }
 
-/** Subscribes to one clock, which all the times of a page share. It runs while there are any. */
+/** Subscribes to the clock that all times of a page share. It runs while there are any. */
 function subscribe(listener: () => void): () => void {
   if (listeners.size === 0) {
     nowMs = Date.now();
@@ -35,7 +35,7 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Shows a time as people say it, and to the second. */
+/** Shows a time in relative words, and exactly, to the second. */
 export function Time({ at }: { at: Timestamp | undefined }) {
   const now = useSyncExternalStore(subscribe, () => nowMs);
   if (!at) return null;
@@ -48,8 +48,8 @@ export function Time({ at }: { at: Timestamp | undefined }) {
 }
 
 /**
- * Formats a time as "3 minutes ago", or as "just now" within a minute. Times to come
- * are "just now" too, because the server's clock may be ahead of this one.
+ * Formats a time as "3 minutes ago", or as "just now" within a minute. Future times are "just now" too, since the
+ * server's clock may be ahead of this one.
  */
 function relativeTime(atMs: number, nowMs: number): string {
   const distanceMs = Math.min(atMs - nowMs, 0);

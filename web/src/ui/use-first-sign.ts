@@ -3,9 +3,9 @@ import { useEffect } from "react";
 const SIGNS = ["pointermove", "pointerdown", "keydown"];
 
 /**
- * Calls `load` when the mouse or a key is first used. So a page does not wait for code
- * that only a person's action needs, and that code is there even if the server has gone
- * by the time of the action. `load` must be the same function at each render.
+ * Calls `load` when the mouse or a key is first used. A page therefore does not wait for code that only a person's
+ * action needs. And the code is loaded before that action, even if the server is gone by then. `load` must be the same
+ * function at each render.
  */
 export function useFirstSign(load: () => void): void {
   useEffect(() => {

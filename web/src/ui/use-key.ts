@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent } from "react";
 
-/** Returns whether a key is typed as text where it is pressed. */
+/** Returns whether a key, pressed here, types text. */
 function isTyping({ target }: KeyboardEvent): boolean {
   return (
     target instanceof Element &&
@@ -9,7 +9,8 @@ function isTyping({ target }: KeyboardEvent): boolean {
 }
 
 /**
- * Calls `run` when a key is pressed alone where it types no text. While a dialog is open, keys are the dialog's.
+ * Calls `run` when a key is pressed on its own and does not type text. While a dialog is open, keys belong to the
+ * dialog.
  *
  * @param key Such as "/".
  */
