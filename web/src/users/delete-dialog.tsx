@@ -5,7 +5,7 @@ import { Button } from "../ui/button.tsx";
 
 export interface DeleteDialogProps {
   user: User;
-  /** Element that gets the focus after the deletion, since the button that opened the dialog is gone by then. */
+  /** Element that gets the focus after the deletion, since the button that opened the dialog will be gone. */
   focusAfter: RefObject<HTMLElement | null>;
   onClose(): void;
   onConfirm(): void;

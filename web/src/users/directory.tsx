@@ -19,7 +19,7 @@ import { useExpected, useUsersPage } from "./use-users.ts";
 import { useView } from "./use-view.ts";
 import { UsersTable } from "./users-table.tsx";
 
-/** Directory of users: search, pages and table, and what changes it. */
+/** Directory of users: search, pages and table, and the actions that change it. */
 export function Directory() {
   const [view, { show, turnTo }] = useView();
   const { filter, order, pageSize, pageNumber, pageTokens } = view;
@@ -57,7 +57,7 @@ export function Directory() {
   const path = usePath();
   const isNewUserWanted = wantsNewUser(useHistoryState());
   const askForNewUser = useEffectEvent(() => {
-    // Once: a reload does not ask again.
+    // Replace the state, so that a reload does not ask again.
     navigate(path, { replace: true });
     if (canWrite) void ask({ dialog: "create" });
   });

@@ -17,7 +17,7 @@ export interface FirstRunProps {
   onImport(): void;
 }
 
-/** Says how an empty directory is filled. */
+/** Explains how to fill an empty directory. */
 export function FirstRun({ onCreate, onImport }: FirstRunProps) {
   return (
     <section className="first-run card" aria-label="First steps">

@@ -4,7 +4,7 @@ import { HIDDEN_MS, hiddenSignal, untilVisible } from "./visibility.ts";
 
 export interface FollowUserOptions {
   id: string;
-  /** E-mail of the user: the server sends the changes of few others. */
+  /** E-mail of the user. As a filter, it makes the server send the changes of few others. */
   email: string;
   signal: AbortSignal;
   onState(state: WatchState): void;

@@ -9,24 +9,24 @@ import type { Live } from "./use-live.ts";
 import { ALL_PAGES, CHANGES, keepInPages, type PageRequest, type UserChange } from "./use-users.ts";
 import { HIDDEN_MS, hiddenSignal, untilVisible } from "./visibility.ts";
 
-/** Time between two looks of a tab that can't have a connection of its own, in milliseconds. */
+/** Interval at which a tab without a connection of its own reads changes, in milliseconds. */
 const LOOK_MS = 2_000;
-/** How long a row shows that somebody else has changed it, in milliseconds. */
+/** Time for which a row shows that somebody else has changed it, in milliseconds. */
 const SHOWN_MS = 10_000;
-/** Time in which changes are gathered before the list is loaded again, in milliseconds. */
+/** Time for which changes are gathered before the list is reloaded, in milliseconds. */
 const GATHER_MS = 250;
 
 export interface FollowOptions {
   cache: QueryClient;
   filter: string;
   signal: AbortSignal;
-  /** Changes what the page shows of it. */
+  /** Updates the part that the page shows. */
   change(changed: (before: Live) => Partial<Live>): void;
 }
 
 /**
- * Follows the changes of the users that a filter finds while the tab is visible, and goes on where it was when it is visible
- * again, until the signal is aborted. While too many tabs have streams, it reads what is new every 2 s instead.
+ * Watches the users that match a filter while the tab is visible, until the signal is aborted. When the tab becomes
+ * visible again, it resumes where it was. While too many tabs have streams, it reads new changes every 2 s instead.
  *
  * @throws The call's error if another attempt can't help.
  */
@@ -46,13 +46,13 @@ export async function followWhileVisible(options: FollowOptions): Promise<void> 
 }
 
 interface StretchOptions extends FollowOptions {
-  /** Whether it goes on until the signal is aborted, and not only to where all changes have come. */
+  /** Whether it continues until the signal is aborted, rather than only until all present changes have arrived. */
   mayStay: boolean;
-  /** Whether it goes on behind another stretch, without a gap. */
+  /** Whether it continues an earlier stretch without a gap. */
   isAgain: boolean;
 }
 
-/** Follows changes behind a place, "" for a new beginning. Returns the place where it was at its end. */
+/** Follows changes after a place; "" begins anew. Returns the place that it reached. */
 async function follow(
   { cache, filter, signal, change, mayStay, isAgain }: StretchOptions,
   begin: string,
@@ -81,7 +81,7 @@ async function follow(
       const isOwn = isChangedHere(cache, user);
       const isShown = isInPages(cache, user.id);
       keepInPages(cache, (users) => users.map((one) => laterOf(one, user)));
-      // A list that is on its way may have been read before this change, and would undo it.
+      // A list that is being loaded may have been read before this change, and would undo it.
       if (isShown && cache.isFetching({ queryKey: ALL_PAGES }) > 0) reload();
       if (isShown || isOwn) mark(user.id, !isOwn);
       if (isShown && !isOwn) {
@@ -92,12 +92,12 @@ async function follow(
       if (!isOwn && changesOrder(cache)) reload();
     } else if (event.type !== "progress" && (event.type !== "synced" || hasGap)) {
       if (event.type === "removed") note(event.userId, "removed");
-      // Where the stream begins, the list may have been read before.
+      // The list may have been read before the stream began.
       reload();
     }
   };
   const onState = (state: Live["state"]) => change(() => ({ state }));
-  // A stretch begins where the one before was live.
+  // A stretch begins where the earlier one was live.
   const onRetry = () => onState("catching up");
   for (;;) {
     try {
@@ -108,7 +108,7 @@ async function follow(
       }
     } catch (error) {
       if (signal.aborted) return resumeToken;
-      // The changes that were missed are no longer kept: the list is loaded anew.
+      // The missed changes are no longer kept, so the list is reloaded.
       if (resumeToken === "" || !(error instanceof ChangesGoneError)) throw error;
       resumeToken = "";
       hasGap = true;
@@ -116,7 +116,7 @@ async function follow(
   }
 }
 
-/** Returns whether this tab has made the change that led to this version, or is about to learn that it has. */
+/** Returns whether this tab made the change that led to this version, even if its answer has not arrived yet. */
 function isChangedHere(cache: QueryClient, { id, etag }: User): boolean {
   const changes = cache.getMutationCache().findAll({ mutationKey: CHANGES });
   return changes.some(({ state }) => {
@@ -126,7 +126,7 @@ function isChangedHere(cache: QueryClient, { id, etag }: User): boolean {
   });
 }
 
-/** Returns whether the page that is shown is in an order in which a change can move its user. */
+/** Returns whether the page's order is one in which a change can move its user. */
 function changesOrder(cache: QueryClient): boolean {
   const shown = cache.getQueryCache().findAll({ queryKey: ALL_PAGES, type: "active" });
   return shown.some(({ queryKey }) => !(queryKey[1] as PageRequest).orderBy.startsWith("create_time"));
@@ -137,7 +137,7 @@ function isInPages(cache: QueryClient, id: string): boolean {
   return pages.some(([, page]) => page?.users.some((user) => user.id === id));
 }
 
-/** Returns the new state of a user, if it is of this one and the list has no later one. */
+/** Returns the new state if it belongs to this user and the list has no later one; otherwise the user as it is. */
 function laterOf(user: User, changed: User): User {
   if (user.id !== changed.id) return user;
   const [before = 0, after = 0] = [user.updatedAt, changed.updatedAt].map((time) => (time ? timestampMs(time) : 0));

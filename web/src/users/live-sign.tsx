@@ -2,7 +2,10 @@ import type { Live } from "./use-live.ts";
 
 const TEXTS = { off: "", "catching up": "Catching up…", live: "Live" } as const;
 
-/** Says whether the page shows changes of others at once. It keeps its place, so that nothing moves when it changes. */
+/**
+ * Shows whether the page shows changes of others immediately. It always takes the same room, so that nothing moves when
+ * it changes.
+ */
 export function LiveSign({ state }: Pick<Live, "state">) {
   return <span className="live">{TEXTS[state]}</span>;
 }

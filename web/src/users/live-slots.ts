@@ -1,18 +1,21 @@
 /**
- * Tabs that may have a stream at once. Over HTTP/1.1 a browser opens six connections to a server, all tabs together, and each
- * stream has one: two are left for everything else.
+ * Tabs that may have a stream at the same time. Over HTTP/1.1 a browser opens six connections to a server, for all tabs
+ * together, and each stream occupies one. Two are left for everything else.
  */
 const SLOTS = 4;
 
-/** Whether the connections to the server are few: those of HTTP/2 and 3 carry many streams each. */
+/**
+ * Returns whether connections to the server are scarce. With HTTP/2 and 3 they are not, since each carries many
+ * streams.
+ */
 function isShort(): boolean {
   const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
   return !/^h[23]/.test(navigation?.nextHopProtocol ?? "");
 }
 
-/** Runs `work`, and says whether it may keep a stream open for as long as it runs. */
+/** Runs `work`, and passes it whether it may keep a stream open while it runs. */
 export async function inSlot<T>(work: (mayStay: boolean) => Promise<T>): Promise<T> {
-  // Pages have no locks where they come over plain HTTP from another machine.
+  // Pages over plain HTTP from another machine have no locks.
   if (!navigator.locks || !isShort()) return work(true);
   for (let slot = 0; slot < SLOTS; slot++) {
     const held = await navigator.locks.request(`live ${slot}`, { ifAvailable: true }, async (lock) =>

@@ -25,7 +25,7 @@ export function directionOf(order: Order, field: SortField): "ascending" | "desc
   return order === `${field} desc` ? "descending" : undefined;
 }
 
-/** Returns the order after a click on the head of a column: by it, or the other way round. Dates begin with the latest. */
+/** Returns the order after a click on a column's head: by that column, or reversed. Dates begin with the latest. */
 export function nextOrder(order: Order, field: SortField): Order {
   const isDate = field.endsWith("_time");
   const before = directionOf(order, field) ?? (isDate ? "ascending" : "descending");

@@ -5,13 +5,13 @@ export interface PagerProps extends Pick<ViewChanges, "turnTo"> {
   /** Name of the navigation, since a page has two. */
   label: string;
   view: View;
-  /** Token of the next page; empty if there is none, or none is known yet. */
+  /** Token of the next page; empty if there is none, or if it is not known yet. */
   next: string;
 }
 
-/** Leads to the page before and the page after. */
+/** Leads to the previous and the next page. */
 export function Pager({ label, view: { pageNumber, pageTokens }, next, turnTo }: PagerProps) {
-  // A link led to this page: the pages between it and the first are not known.
+  // A link led to this page, so the pages between it and the first are not known.
   const isFromLink = pageTokens.length === 2 && pageNumber > 2;
   return (
     <nav className="pager" aria-label={label}>

@@ -14,7 +14,7 @@ export interface KeptUser {
   readonly error: unknown;
 }
 
-/** Removes users, each only if it is still as it was shown. Returns those who could not be removed. */
+/** Removes users, each only if it is unchanged since it was shown. Returns those who could not be removed. */
 export async function removeAll(users: readonly User[]): Promise<readonly KeptUser[]> {
   const kept: KeptUser[] = [];
   const signal = signalOfSession();
@@ -29,7 +29,7 @@ export async function removeAll(users: readonly User[]): Promise<readonly KeptUs
   return kept;
 }
 
-/** Says how a removal of several users went. */
+/** Describes the outcome of removing several users. */
 export function removalText(users: readonly User[], kept: readonly KeptUser[]): string {
   const removed = users.length - kept.length;
   const [first] = kept;

@@ -10,7 +10,7 @@ export interface SearchFieldProps {
   onSearch(text: string): void;
 }
 
-/** Search field, which "/" leads to. It searches when the typing pauses, not at every key. */
+/** Search field, which "/" focuses. It searches when the typing pauses, not at every key. */
 export function SearchField({ value, onSearch }: SearchFieldProps) {
   const [text, setText] = useState(value);
   const [known, setKnown] = useState(value);

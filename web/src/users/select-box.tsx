@@ -1,7 +1,7 @@
 export interface SelectBoxProps {
   label: string;
   isOn: boolean;
-  /** Whether some of what it stands for are on, and some are not. */
+  /** Whether some of the items that it stands for are on, and others are not. */
   isMixed?: boolean;
   onToggle(isRange: boolean): void;
 }

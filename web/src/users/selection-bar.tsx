@@ -11,7 +11,7 @@ export interface SelectionBarProps {
   onDelete?: (() => void) | undefined;
 }
 
-/** Offers what can be done with the selected users. Escape selects none. */
+/** Offers the actions for the selected users. Escape clears the selection. */
 export function SelectionBar({ selection: { users, clear }, onCopyEmails, onDelete }: SelectionBarProps) {
   const { length } = users;
   useEffect(() => announce(`${length} selected`), [length]);

@@ -12,7 +12,7 @@ export interface StaleNoticeProps {
   mine: UserDraft;
   onKeepTheirs(theirs: User): void;
   onKeepMine(theirs: User): void;
-  /** Called when their version equals mine: an earlier attempt was saved. */
+  /** Called when their version equals mine, since an earlier attempt was saved. */
   onAlreadySaved(theirs: User): void;
 }
 
@@ -80,7 +80,7 @@ export function StaleNotice({ opened, mine, onKeepTheirs, onKeepMine, onAlreadyS
 
 function AlreadySaved({ onClose }: { onClose(): void }) {
   const close = useRef<HTMLButtonElement>(null);
-  // One of the comparison's buttons had the focus, and they are gone.
+  // The focus was on one of the comparison's buttons, which are gone.
   useEffect(() => close.current?.focus(), []);
   return (
     <>

@@ -9,7 +9,10 @@ export interface TimeToUndo {
   undo(): void;
 }
 
-/** Gives a person time to undo something. Whoever closes the page meanwhile is asked: it would not be done. */
+/**
+ * Gives a person time to undo something. A person who closes the page meanwhile is asked first, since it would not be
+ * done.
+ */
 export function startTimeToUndo(): TimeToUndo {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const ask = (event: Event) => event.preventDefault();

@@ -1,13 +1,13 @@
 import { useEffect, useState } from "react";
 
-/** Sentence about what has happened. */
+/** Message about something that has happened. */
 export interface News {
   readonly text: string;
   /** Email of a new user, who may not be on the page that is shown. */
   readonly createdEmail?: string;
-  /** Whether something went wrong; it stays until the person does something else. */
+  /** Whether something went wrong; the message then stays until the person does something else. */
   readonly isProblem?: boolean;
-  /** Whether it is still going on; it stays until it is over. */
+  /** Whether it is still going on; the message then stays until it is over. */
   readonly isOngoing?: boolean;
   /** Undoes it, while that is possible. */
   readonly onUndo?: () => void;

@@ -5,14 +5,14 @@ import { useState } from "react";
 export interface Selection {
   readonly users: readonly User[];
   has(id: string): boolean;
-  /** Selects a user, or no longer; with `isRange`, all from the one before to this one. */
+  /** Selects or deselects a user; with `isRange`, all users from the previous one to this one. */
   toggle(id: string, isRange: boolean): void;
   /** Selects all users of the page, or none if all are. */
   toggleAll(): void;
   clear(): void;
 }
 
-/** @param view Key of the page: another one begins with none. */
+/** @param view Key of the page. Another page begins with no selection. */
 export function useSelection(shown: readonly User[], view: string): Selection {
   const none = { view, ids: new Set<string>(), last: "" };
   const [stored, setStored] = useState(none);

@@ -32,16 +32,16 @@ export type Asked =
 const { createUser, updateUser, deleteUser } = UserService.method;
 const WRITES = [createUser, updateUser, deleteUser];
 
-/** News of a part of the app that the server, which is away or newer, does not give. */
+/** News that a part of the app could not be loaded, since the server is unavailable or has been updated. */
 export const NOT_LOADED: News = {
   text: "This part of the app can't be loaded. Load the page again once the server is back.",
   isProblem: true,
 };
 
 export interface UserActionsOptions {
-  /** Key of what the page shows: news is stale once it shows something else. */
+  /** Key of the view that the page shows. News is stale when it changes. */
   view: string;
-  /** Returns the latest that the page knows of a user. */
+  /** Returns the latest state of a user that the page knows. */
   latestOf(id: string): User | "removed" | undefined;
   /** Element that gets the focus after a deletion. */
   focusAfter: RefObject<HTMLElement | null>;
@@ -62,7 +62,7 @@ export interface UserActions {
   readonly dialog: ReactNode;
 }
 
-/** Returns what a person can do with users, with the dialogs that ask for more, and the news of how it went. */
+/** Returns the actions for users, with the dialogs that they open, and the news about their outcome. */
 export function useUserActions({ view, latestOf, focusAfter }: UserActionsOptions): UserActions {
   const [asked, setAsked] = useState<Asked>();
   const [dialogs, setDialogs] = useState<Dialogs>();
@@ -96,7 +96,7 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
       await directory.change(wanted);
       setNews({ text: `${wanted.draft.name} was changed.` });
     } catch (error) {
-      // The form opens again and says why; for a stale user, it shows both versions.
+      // The form opens again and shows the reason; for a stale user, it shows both versions.
       const { name } = wanted.user;
       const text = isOutcomeUnknown(error)
         ? `It is not known whether ${name} was changed.`
@@ -197,7 +197,7 @@ export function useUserActions({ view, latestOf, focusAfter }: UserActionsOption
   };
 }
 
-/** Returns what has become of a user since a dialog about it was opened. */
+/** Returns what has happened to a user since a dialog about it was opened. */
 function changeSince(
   now: User | "removed" | undefined,
   known: User | "removed" | undefined,

@@ -5,7 +5,7 @@ import { client } from "../api/client.ts";
 import type { Live } from "./use-live.ts";
 import { ALL_PAGES, ONE_USER } from "./use-users.ts";
 
-/** Queries one user, whom a page of the directory may have shown already. */
+/** Queries one user. A page of the directory may have shown it already. */
 export function useUser(id: string) {
   const cache = useQueryClient();
   return useQuery({
@@ -19,7 +19,7 @@ export function useUser(id: string) {
   });
 }
 
-/** Follows the changes of one user, and loads user and history again after each. Returns the state of it. */
+/** Follows the changes of one user, and reloads user and history after each. Returns the state of the watch. */
 export function useUserLive(id: string, email: string | undefined): Live["state"] {
   const cache = useQueryClient();
   const [state, setState] = useState<Live["state"]>("off");

@@ -16,7 +16,7 @@ import { removeAll } from "./remove-all.ts";
 
 /** Key of every page of every search. */
 export const ALL_PAGES = ["pages of users"];
-/** Key of all that pages of one user show; the next part is the id. */
+/** Key of everything that pages of one user show; the next part is the id. */
 export const ONE_USER = ["one user"];
 export const CHANGES = ["changes of users"];
 const REMOVALS = ["removals of users"];
@@ -51,7 +51,7 @@ export interface UserChange {
 /** Users to remove. */
 export interface Removal {
   readonly users: readonly User[];
-  /** Resolves when it may begin; rejects if all are to stay. Until then they are not shown. */
+  /** Resolves when it may begin; rejects if all users have to stay. Until then they are hidden. */
   readonly begins?: Promise<void>;
 }
 
@@ -80,7 +80,7 @@ export function useUsersPage(request: PageRequest, contextValues: () => ContextV
   });
 }
 
-/** Queries a user as the server has it now; nothing is cached. */
+/** Queries the present state of a user on the server; nothing is cached. */
 export function useCurrentUser(id: string) {
   return useQuery({
     queryKey: ["user", id],
@@ -97,25 +97,25 @@ export function keepInPages(cache: QueryClient, change: (users: User[]) => User[
   );
 }
 
-/** Picks the fields that differ from those when the form was opened. */
+/** Returns the fields that differ from those when the form was opened. */
 function changedFields({ user, draft }: UserChange): Partial<UserDraft> {
   const fields = (["name", "email"] as const).filter((field) => draft[field] !== user[field]);
   return Object.fromEntries(fields.map((field) => [field, draft[field]]));
 }
 
-/** Makes the request of a change, with the fields that were changed and no others. */
+/** Makes the request of a change, with only the changed fields. */
 export function changeRequest(change: UserChange) {
   const fields = changedFields(change);
   return { id: change.user.id, ...fields, etag: change.etag, updateMask: { paths: Object.keys(fields) } };
 }
 
 /**
- * Returns the functions that change the directory. {@link useExpected} shows the changes
- * under way, {@link useFailedChange} one that failed.
+ * Returns the functions that change the directory. {@link useExpected} shows the pending changes, {@link
+ * useFailedChange} one that failed.
  */
 export function useDirectory() {
   const cache = useQueryClient();
-  // A change counts as under way until what is shown has been loaded again.
+  // A change counts as pending until the shown data has been reloaded.
   const onSettled = () => Promise.all([ALL_PAGES, ONE_USER].map((queryKey) => cache.invalidateQueries({ queryKey })));
   const keep = (change: (users: User[]) => User[]) => keepInPages(cache, change);
 
@@ -134,7 +134,7 @@ export function useDirectory() {
       client.users.update(change.user.id, changedFields(change), { etag: change.etag }),
     onSuccess: (changed) => keep((users) => users.map((user) => (user.id === changed.id ? changed : user))),
     onSettled,
-    // Kept until the person has seen that what they typed was not saved.
+    // Kept until the person has seen that their input was not saved.
     gcTime: Number.POSITIVE_INFINITY,
   });
   const remove = useMutation({
@@ -153,8 +153,8 @@ export function useDirectory() {
 }
 
 /**
- * Returns users as they will be after the changes under way. A change that fails is
- * no longer under way, so it is taken back.
+ * Returns users as they will be after the pending changes. A change that fails is no longer pending, so it disappears
+ * again.
  */
 export function useExpected(users: readonly User[]): { user: User; isChanging: boolean }[] {
   const changes = useMutationState<UserChange>({

@@ -14,23 +14,23 @@ export interface View {
   /** Number of the page, from 1. */
   readonly pageNumber: number;
   /**
-   * Tokens of the pages up to this one, the first one empty. The server's pages only lead forward, so behind a link to
-   * a later page only the first one is known.
+   * Tokens of the pages up to this one, the first one empty. The server's pages only lead forward, so after a link to a
+   * later page only the first one is known.
    */
   readonly pageTokens: readonly string[];
 }
 
 export interface ViewChanges {
-  /** Shows the first page of other users, or of the same in another way. */
+  /** Shows the first page of other users, or of the same users in another way. */
   show(change: Partial<Pick<View, "filter" | "order" | "pageSize">>): void;
-  /** Turns to the page of the last of these tokens, as a step in the browser's history. */
+  /** Goes to the page of the last of these tokens, and adds a step to the browser's history. */
   turnTo(pageTokens: readonly string[]): void;
 }
 
 const FIRST_PAGE = [""];
 
 /**
- * Keeps the view in the address and the history: a reload and a link show it again, and the browser's own buttons lead
+ * Keeps the view in the address and the history. A reload or a link shows it again, and the browser's own buttons move
  * through it.
  */
 export function useView(): [View, ViewChanges] {
@@ -65,7 +65,7 @@ export function useView(): [View, ViewChanges] {
   return [view, { show, turnTo }];
 }
 
-/** Returns the tokens up to a page's: those of the history, if they lead to it. */
+/** Returns the tokens up to a page's token: those in the history, if they lead to it. */
 function tokensTo(pageToken: string, state: unknown): readonly string[] {
   if (pageToken === "") return FIRST_PAGE;
   const known = typeof state === "object" && state !== null && "pageTokens" in state ? state.pageTokens : undefined;

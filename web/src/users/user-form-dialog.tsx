@@ -21,11 +21,11 @@ export interface Outcome {
 export interface UserFormDialogProps {
   /** User to change; undefined for a new one. */
   user?: User;
-  /** The user as it is by now, if it has changed since the page was opened. */
+  /** The user's present state, if it has changed since the page was opened. */
   now?: User | "removed" | undefined;
   /** Change of this user that failed, for another attempt. */
   failed?: FailedChange | undefined;
-  /** Called with a change that the contract's rules allow. */
+  /** Called with a change that keeps the contract's rules. */
   onChange(change: UserChange): void;
   onClose(outcome?: Outcome): void;
 }
@@ -46,7 +46,7 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
   const [saving, setSaving] = useState<AbortController>();
   const isSent = useRef(false);
   const popup = useRef<HTMLDivElement>(null);
-  // Loaded now, so that the rules are there when there is something to check.
+  // Loaded now, so that the rules are available when there is something to check.
   useEffect(loadRules, []);
 
   const createNew = async (wanted: UserDraft, signal: AbortSignal) => {
@@ -89,7 +89,7 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
   const edit = (field: keyof UserDraft) => (value: string) => setDraft((before) => ({ ...before, [field]: value }));
 
   return (
-    // A click beside the dialog must not discard what was typed.
+    // A click outside of the dialog must not discard the input.
     <Dialog.Root open disablePointerDismissal onOpenChange={(open) => !open && close()}>
       <Dialog.Portal>
         <Dialog.Backdrop className="backdrop" />
@@ -146,7 +146,7 @@ export function UserFormDialog({ user, now, failed, onChange, onClose }: UserFor
   );
 }
 
-/** Says what somebody else has done with a user since its form was opened. */
+/** Describes what somebody else has done with a user since its form was opened. */
 function newsFor(opened: User, now: User | "removed"): string | undefined {
   if (now === "removed") return "Somebody else has deleted this user.";
   if (now.etag === opened.etag) return undefined;

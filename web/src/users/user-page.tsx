@@ -19,7 +19,7 @@ import { useUserActions } from "./use-user-actions.tsx";
 import { useExpected } from "./use-users.ts";
 import { idInPath } from "./user-path.ts";
 
-/** Page of one user: what is known of it, and its history, which outlives it. */
+/** Page of one user: its data, and its history, which remains after the user is removed. */
 export function UserPage() {
   return (
     <QueryClientProvider client={queryClient}>

@@ -9,7 +9,7 @@ export function idInPath(path: string): string {
   try {
     return decodeURIComponent(id);
   } catch {
-    // A link that was cut leads to no user.
+    // A link that was cut off leads to no user.
     return id;
   }
 }

@@ -16,17 +16,17 @@ export interface RowActions {
 export interface UserRowProps extends RowActions {
   user: User;
   isSelected: boolean;
-  /** Selects the user, or no longer. With `isRange`, all from the one that was selected before. */
+  /** Selects or deselects the user. With `isRange`, selects all users from the previously selected one. */
   onSelect(isRange: boolean): void;
-  /** Whether a change of this user is under way. */
+  /** Whether a change of this user is pending. */
   isChanging: boolean;
-  /** Whether somebody else has changed this user just now. */
+  /** Whether somebody else has just changed this user. */
   isChanged: boolean;
-  /** Date that is shown: the one by which the users are ordered, else that of the creation. */
+  /** Date that is shown: the one that the users are ordered by, else that of the creation. */
   date: "createdAt" | "updatedAt";
 }
 
-/** Row of the table, with a menu of what can be done with its user. */
+/** Row of the table, with a menu of the actions for its user. */
 export function UserRow(props: UserRowProps) {
   const { user, isSelected, onSelect, isChanging, isChanged, date, onEdit, onDelete, onCopyId } = props;
   const actions = [

@@ -12,13 +12,13 @@ import { type RowActions, UserRow } from "./user-row.tsx";
 
 export interface UsersTableProps extends RowActions {
   page: UseQueryResult<ListUsersResponse>;
-  /** Users of the page, as they will be after the changes under way. */
+  /** Users of the page, as they will be after the pending changes. */
   users: ReturnType<typeof useExpected>;
   selection: Selection;
   filter: string;
   order: Order;
   onOrder(order: Order): void;
-  /** Ids of users that somebody else has changed just now. */
+  /** Ids of users that somebody else has just changed. */
   changedIds: ReadonlySet<string>;
   /** Asks for a new user; undefined, like `onImport`, for people who may only read. */
   onCreate?: () => void;
@@ -28,11 +28,11 @@ export interface UsersTableProps extends RowActions {
   onRestart?: () => void;
 }
 
-/** Number of rows that stand for those to come. Nothing is below them that could move. */
+/** Rows that are shown in place of users that are being loaded. There is nothing below them that could move. */
 const PLACEHOLDERS = Array.from({ length: 12 }, (_, row) => row);
 
 const Empty = () => <p className="notice card">Nobody is here yet.</p>;
-/** Loaded for an empty directory; if it can't be, the shorter text does. */
+/** Loaded for an empty directory. If that fails, the shorter text is enough. */
 const FirstRun = lazy(() =>
   import("./first-run.tsx").then(
     ({ FirstRun }): { default: ComponentType<FirstRunProps> } => ({ default: FirstRun }),
@@ -40,7 +40,7 @@ const FirstRun = lazy(() =>
   ),
 );
 
-/** Shows a page of users, or why there is none. */
+/** Shows a page of users, or the reason why there is none. */
 export function UsersTable({
   page,
   users,

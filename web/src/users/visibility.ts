@@ -1,6 +1,6 @@
 /**
- * How long a hidden tab goes on, in milliseconds. A browser opens six connections to a server over HTTP/1.1, all tabs
- * together, and each stream has one: a seventh tab would not even load.
+ * Time for which a hidden tab keeps its stream, in milliseconds. A browser opens six connections to a server over
+ * HTTP/1.1, for all tabs together, and each stream occupies one: a seventh tab would not even load.
  */
 export const HIDDEN_MS = 5_000;
 
@@ -19,7 +19,7 @@ export function untilVisible(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Returns a signal that is aborted when the tab was hidden for as long, or with the other signal. */
+/** Returns a signal that is aborted when the tab has been hidden for this long, or with the other signal. */
 export function hiddenSignal(afterMs: number, signal: AbortSignal): AbortSignal {
   const hidden = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;

@@ -19,11 +19,11 @@ export interface ExportDialogProps {
   onClose(outcome?: { readonly text: string }): void;
 }
 
-/** Exports the users that the search finds to a file, and shows its progress. Closing it ends the export. */
+/** Exports the users that match the search to a file, and shows its progress. Closing it ends the export. */
 export function ExportDialog({ filter, onClose }: ExportDialogProps) {
   const [format, setFormat] = useState<FileFormat>("csv");
   const [progress, setProgress] = useState<{ readonly exported: number; readonly total: number | undefined }>();
-  /** Ends the export that runs. */
+  /** Ends the running export. */
   const [running, setRunning] = useState<AbortController>();
   const [problem, setProblem] = useState<string>();
 

@@ -6,10 +6,13 @@ import { USER_HEADER, userRecord } from "@rollcall/shared/users-file/user-record
 import { client } from "../../api/client.ts";
 
 const PAGE_SIZE = 1_000;
-/** Largest file, in characters: the browser holds all of it until it is saved. The command line has no such bound. */
+/**
+ * Largest file, in characters. The browser holds all of it in memory until it is saved; the command line has no such
+ * limit.
+ */
 const MAX_LENGTH = 256 * 1_024 ** 2;
 
-/** A file would be larger than a browser should hold. */
+/** The file would be larger than a browser should hold. */
 export class TooLargeError extends Error {
   override name = "TooLargeError";
 }
@@ -18,11 +21,11 @@ export interface ExportOptions {
   format: FileFormat;
   filter: string;
   signal: AbortSignal;
-  /** @param total Number of all users; undefined if there are more than the server counts. */
+  /** @param total Number of all users; undefined if it is more than the server counts. */
   onProgress(exported: number, total: number | undefined): void;
 }
 
-/** Returns a file of users in the order of their creation, as imports read it. @throws TooLargeError */
+/** Returns a file of users in the order of their creation, in the format that imports read. @throws TooLargeError */
 export async function exportUsers({ format, filter, signal, onProgress }: ExportOptions): Promise<Blob> {
   const parts = format === "csv" ? [USER_HEADER] : [];
   let [exported, length, pageToken] = [0, 0, ""];

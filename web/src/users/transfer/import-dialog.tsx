@@ -14,7 +14,7 @@ export function ImportDialog({ onClose }: { onClose(outcome?: { readonly text: s
   const [file, setFile] = useState<File>();
   const [state, setState] = useState<ImportState>(NOTHING_IMPORTED);
   const [skipsExisting, setSkipsExisting] = useState(true);
-  /** Ends the import that runs. */
+  /** Ends the running import. */
   const [running, setRunning] = useState<AbortController>();
   const [outcome, setOutcome] = useState<{ readonly problem?: string }>();
   const isOff = running !== undefined;
@@ -32,7 +32,7 @@ export function ImportDialog({ onClose }: { onClose(outcome?: { readonly text: s
     const signal = AbortSignal.any([controller.signal, signalOfSession()]);
     let latest = NOTHING_IMPORTED;
     let frame = 0;
-    // Once a frame: a server may create thousands of users a second.
+    // Update once for each frame: a server may create thousands of users a second.
     const show = () => {
       frame = 0;
       setState(latest);

@@ -11,7 +11,7 @@ const AT_ONCE = 16;
 /** Most faults that are kept to be shown. */
 export const MAX_FAULTS = 100;
 
-/** How far an import has come. */
+/** Progress of an import. */
 export interface ImportState {
   readonly readBytes: number;
   /** Users that this import created, or an earlier one of the same file within a day. */
@@ -34,10 +34,10 @@ export interface ImportOptions {
 }
 
 /**
- * Creates the users of a file. Importing the same file again goes on, and adds nobody twice.
+ * Creates the users of a file. Importing the same file again continues the import, and adds nobody twice.
  *
- * @throws UnreadableFileError, a DOMException when the file can't be read, or the error of a call that is not the
- * fault of its line.
+ * @throws UnreadableFileError, a DOMException when the file can't be read, or the error of a call that is not the fault
+ * of its line.
  */
 export async function importUsers(
   file: Blob,

@@ -1,7 +1,7 @@
 /** Time for which a file that was handed to the browser is kept, in milliseconds. */
 const KEPT_MS = 60_000;
 
-/** Has the browser save a file. */
+/** Makes the browser save a file. */
 export function saveFile(file: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
