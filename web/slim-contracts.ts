@@ -5,7 +5,7 @@ import { base64Decode } from "@bufbuild/protobuf/wire";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { Plugin } from "vite";
 
-/** Modules with the contracts that pages call by: the API's own, errors, and well-known types. */
+/** Modules with the contracts of the pages' calls: the API's own, errors, and well-known types. */
 const GENERATED =
   /\/(?:gen\/src\/(?:google\/rpc|stream|user)\/.*_pb\.ts|wkt\/google\/protobuf\/(?:any|duration|field_mask|timestamp)_pb\.js|protocol-grpc\/gen\/status_pb\.js)$/;
 /** Modules of the app that need contracts with their options, such as rules and scopes. They are loaded on demand. */
@@ -13,7 +13,7 @@ const NEEDS_OPTIONS = /\/web\/src\/(?:api\/rules\/validator|explorer\/contracts\
 const OWN = /^@rollcall\/gen\//;
 const WITH_OPTIONS = "?with-options";
 const EMBEDDED = /\bfileDesc\("([^"]+)"/;
-/** Files that a contract imports for its options only. */
+/** Files that a contract imports only for its options. */
 const FILES_OF_OPTIONS = /\bfile_(?:buf_validate_validate|rollcall_options_v1_auth)(?:, )?(?=[^\]]*\]\);)/g;
 const SLIM_FILE = join(import.meta.dirname, "src/api/slim-file.ts");
 
@@ -23,8 +23,8 @@ const OPTIONS: readonly string[] = ["deprecated", "idempotencyLevel", "mapEntry"
 const LEFT_OUT: readonly string[] = ["$typeName", "$unknown", "extensionRange", "reservedName", "reservedRange"];
 
 /**
- * Rewrites contracts as literals, without rules, scopes and other options, so that pages need neither their bytes nor
- * protobuf's own contract to read them: each page loads 8 kB less.
+ * Rewrites contracts as literals, without rules, scopes and other options. Pages then load neither these nor protobuf's
+ * own contract, which reading them needs: each page loads 8 kB less.
  */
 export function slimContracts(): Plugin {
   return {
@@ -55,7 +55,7 @@ export function slimContracts(): Plugin {
   };
 }
 
-/** Returns what of a descriptor is set and needed. */
+/** Returns the parts of a descriptor that are set and needed. */
 export function slim(descriptor: Message): object {
   return pick(descriptor, (key, value) => {
     if (LEFT_OUT.includes(key) || (key === "label" && value === 1)) return undefined;

@@ -11,7 +11,7 @@ import { slimDescriptor } from "./slim-descriptor.ts";
 
 const root = join(import.meta.dirname, "..");
 const { HOST = "", PORT = "8080", TLS_CERT_FILE, TLS_KEY_FILE } = process.env;
-/** TLS of the page, if the server has TLS: such a server takes no WebSocket from a page without. */
+/** TLS of the page, if the server has TLS: such a server accepts no WebSocket from a page without TLS. */
 const https =
   TLS_CERT_FILE && TLS_KEY_FILE
     ? { cert: readFileSync(resolve(root, TLS_CERT_FILE)), key: readFileSync(resolve(root, TLS_KEY_FILE)) }
@@ -25,12 +25,13 @@ const server = {
 };
 
 /**
- * Modules of libraries that this app replaces by less, as `[import, importer, file in src/api]`:
+ * Modules of libraries that this app replaces by smaller ones, as `[import, importer, file in src/api]`:
  * - messages in JSON, which transports use only with `useBinaryFormat: false`;
- * - what only connections of streams need, but Connect has in one module with a function of one line that each client
- *   needs: a module is never divided between two files;
+ * - code for connections of streams: Connect has it in one module with a function of one line that each client needs,
+ *   and a module is never divided between two files;
  * - protobuf's own contract, of which they need one number;
- * - interceptors of options that this app's client does not have, and the words for a wrong address of its server.
+ * - interceptors for options that this app's client does not use, and the error messages for a wrong address of its
+ *   server.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -58,7 +59,7 @@ const leaveOut: Plugin = {
   },
 };
 
-/** Scopes of the methods that the app asks about, by their options in the contract. */
+/** Scopes of the methods that the app checks before it calls them, by their options in the contract. */
 const methodScopes = Object.fromEntries(
   [UserService, StreamService].flatMap(({ typeName, methods }) =>
     methods.flatMap((method) => {
@@ -68,14 +69,16 @@ const methodScopes = Object.fromEntries(
   ),
 );
 
-/** Modules of the client, with what it needs, and of this app around it. The page to sign in needs none of them. */
+/**
+ * Modules of the client, its dependencies, and the parts of this app around it. The page to sign in needs none of them.
+ */
 const CLIENT =
   /[\\/](?:@bufbuild(?!.*(?:descriptor_pb|codegenv2.(?:boot|file)))|@connectrpc|client[\\/]src|gen|shared[\\/]src[\\/](?!jwt|max-timer)|web[\\/]src[\\/](?:api|ui[\\/]copy|session[\\/](?:authenticate|permits)))/;
 
 export default defineConfig({
   root: import.meta.dirname,
   define: { METHOD_SCOPES: JSON.stringify(methodScopes) },
-  // Relative, so that the app works below whatever path a proxy puts in front.
+  // Relative, so that the app works below any path that a proxy adds.
   base: "./",
   plugins: [react(), leaveOut, slimContracts(), slimDescriptor()],
   // The router imports a shim for versions of React without this hook.
@@ -90,7 +93,8 @@ export default defineConfig({
     rolldownOptions: {
       output: {
         codeSplitting: {
-          // The parts that all pages need are one file, which is smaller than the many that their different needs would make.
+          // The parts that all pages need are one file. It is smaller than the many files that bundling by need would
+          // make.
           groups: [{ name: "client", test: CLIENT, minShareCount: 5, includeDependenciesRecursively: false }],
         },
       },
@@ -99,7 +103,8 @@ export default defineConfig({
   server: {
     ...(https && { https }),
     proxy: {
-      // Paths of methods, which have a package with a dot in it; the WebSockets of streams have the same paths.
+      // Paths of methods: a package, whose name contains a dot, and the method. The WebSockets of streams have the same
+      // paths.
       "^/[\\w.]+\\.v\\d+\\.\\w+/\\w+(?:\\?|$)": { ...server, ws: true },
       "^/(?:app-config\\.json|descriptors\\.binpb|openapi\\.json|docs|docs\\.css|llms\\.txt)$": server,
       "/healthz": server,

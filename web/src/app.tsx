@@ -31,8 +31,8 @@ export function App() {
       {state.status === "busy" && <Waiting text={state.text} />}
       {state.status !== "in" && state.status !== "busy" && <SignIn state={state} key={who} />}
       {"session" in state && (
-        // The key gives each session a page of its own, so that nothing goes on in the name of the next person. When a
-        // session ends by itself, its page waits for the same person, with all that was typed.
+        // The key gives each session a page of its own, so that nothing continues in the name of the next person. When
+        // a session ends by itself, its page is kept for the same person, with everything that was typed.
         <Activity mode={isIn ? "visible" : "hidden"} key={state.session.key}>
           <Shell
             session={state.session}

@@ -9,13 +9,13 @@ import { startRenewal } from "./session/renewal.ts";
 import { sessionState } from "./session/session.ts";
 import { storedToken } from "./session/token-store.ts";
 
-// Taken before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
+// Runs before anything is drawn, so that the token is never seen, and again when a link is opened in this tab.
 void takeTokenFromAddress();
 addEventListener("hashchange", () => void takeTokenFromAddress());
 takeCallback();
 startRenewal();
 addEventListener("pageshow", ({ persisted }) => {
-  // The way back from the provider may lead to this page as it was before the sign-in.
+  // Going back from the provider may restore this page as it was before the sign-in.
   if (persisted && sessionState().status !== "in" && storedToken() !== undefined) location.reload();
 });
 

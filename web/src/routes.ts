@@ -4,13 +4,13 @@ export interface AppRoute {
   readonly path: string;
   /** Name of the page in the navigation and in the window's title. */
   readonly title: string;
-  /** Loaded when somebody goes there. */
+  /** Loaded on the first visit. */
   readonly Page: ComponentType;
-  /** Page of one of the things that the page lists, at a path below its own. It gives the window its title. */
+  /** Page of one of the listed items, at a path below the page's own. It sets the title of the window. */
   readonly Detail?: ComponentType;
 }
 
-/** All pages, in the order of the navigation; the first is where `/` leads. */
+/** All pages, in the order of the navigation; `/` leads to the first. */
 export const ROUTES = [
   {
     path: "/users",

@@ -29,7 +29,7 @@ export const QueryPage = scopedPage(serverStream, "Query", Query);
 function Query() {
   const call = useCall();
   const [query, setQuery] = useState("typescript");
-  /** Query of the results that are shown. */
+  /** Query whose results are shown. */
   const [asked, setAsked] = useState<string>();
   const isStarting = useRef(false);
   const [problem, setProblem] = useState<string>();
@@ -53,7 +53,7 @@ function Query() {
         setResults((before) => [...before, result]);
       }
     } catch (error) {
-      // Any other error is in the call's record, and the page shows it from there.
+      // Any other error is in the call's record, and is shown from there.
       setProblem(fieldErrors(error).query?.[0]);
     }
   };
@@ -88,7 +88,7 @@ function Query() {
         </form>
         <progress aria-label="Progress" value={results.length} max={EXPECTED_RESULTS} />
         <p className="status" role="status">
-          {/* Screen readers announce the beginning and the end; the progress bar has what is in between. */}
+          {/* Screen readers announce the beginning and the end; the progress bar shows the rest. */}
           {running && (
             <>
               {snapshot?.responseHeaders.length ? "Running…" : "Waiting…"}{" "}

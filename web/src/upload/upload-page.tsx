@@ -41,7 +41,7 @@ function Upload() {
   const isDone = shown?.checksums !== undefined;
   useFirstSign(preloadStreams);
   usePreventedDrops();
-  // The problem is that a file is being uploaded, so it is over when the upload ends.
+  // The problem was that a file is being uploaded, so it is over when the upload ends.
   useEffect(() => {
     if (!running) setDropProblem(undefined);
   }, [running]);
