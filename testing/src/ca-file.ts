@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { afterAll } from "vitest";
 import { testCa } from "./matrix.ts";
 
-/** Path of a file with the certificate authority of TLS servers; it is there for as long as the test file runs. */
+/**
+ * Writes the certificate authority of TLS servers to a file, and returns its path. The file exists while the test file
+ * runs.
+ */
 export function writeCaFile(): string {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-ca-"));
   afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,4 +1,4 @@
-// @peculiar/x509 asks for it before its own import.
+// @peculiar/x509 needs this import before its own.
 import "reflect-metadata";
 import { webcrypto } from "node:crypto";
 import { isIP } from "node:net";
@@ -21,14 +21,14 @@ export interface IssueOptions {
   /** URIs that it is for, such as a SPIFFE ID. */
   uris?: readonly string[];
   emails?: readonly string[];
-  /** Default: now and 397 days later, the most that browsers take. */
+  /** Default: now, and 397 days later, which is the most that browsers accept. */
   notBefore?: Date;
   notAfter?: Date;
 }
 
-/** A certificate authority of one's own, for development and tests. */
+/** A private certificate authority, for development and tests. */
 export interface CertificateAuthority extends Credentials {
-  /** A certificate for a server, and for a client. */
+  /** Issues a certificate for a server and for a client. */
   issue(options: IssueOptions): Promise<Credentials>;
 }
 
@@ -64,7 +64,7 @@ export async function createCertificateAuthority(commonName: string): Promise<Ce
   };
 }
 
-/** A certificate that no authority has signed. */
+/** Creates a certificate that no authority has signed. */
 export async function createSelfSigned(options: IssueOptions): Promise<Credentials> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
   const name = `CN=${options.commonName}`;
@@ -74,7 +74,7 @@ export async function createSelfSigned(options: IssueOptions): Promise<Credentia
   );
 }
 
-/** Fields that all certificates have except those of authorities. */
+/** Returns the fields of all certificates except those of authorities. */
 function leafOf({ hosts = [], uris = [], emails = [], notBefore, notAfter }: IssueOptions) {
   const names = [
     ...hosts.map((value) => ({ type: isIP(value) ? ("ip" as const) : ("dns" as const), value })),

@@ -3,8 +3,8 @@ import { root } from "./root.ts";
 import { rpcEngine } from "./rpc-engine.ts";
 
 /**
- * The environment of each process that a test starts: programs are found, nothing of
- * the machine's own settings leaks in, and Node.js compiles each module once for all of them.
+ * Environment of each process that a test starts. Programs are found, the machine's own settings do not leak in, and
+ * Node.js compiles each module once for all of them.
  */
 export const childEnv: { readonly PATH: string; readonly NODE_COMPILE_CACHE: string; readonly RPC_ENGINE: string } = {
   PATH: process.env.PATH ?? "",

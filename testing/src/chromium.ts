@@ -4,21 +4,20 @@ import { afterAll, inject } from "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** Where the Chromium of all browser tests listens. */
+    /** Endpoint of the Chromium that all browser tests share. */
     chromiumEndpoint: string;
   }
 }
 
-/** Leads to this machine. Over plain http, browsers give its pages no API of secure contexts. */
+/** Host name of this machine. Over plain http, browsers give its pages no APIs of secure contexts. */
 export const INSECURE_HOST = "rollcall.test";
 
-/** A little less than a test's own time limit, so that a failure names what was waited for. */
+/** A little less than a test's own time limit, so that a failure says what was being waited for. */
 const WAIT_LIMIT_MS = 300_000;
 
 /**
- * Launches a real Chromium: the one at CHROMIUM_PATH, else the one that comes with the
- * npm packages, so that nothing has to be installed by hand. It calls no one but the
- * pages it is sent to.
+ * Launches a real Chromium: the one at CHROMIUM_PATH, else the one in the npm packages, so that nothing has to be
+ * installed by hand. It makes no requests of its own.
  */
 export async function launchChromiumServer(): Promise<BrowserServer> {
   return playwright.launchServer({
@@ -26,7 +25,7 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
     timeout: WAIT_LIMIT_MS,
     executablePath: process.env.CHROMIUM_PATH ?? (await chromium.executablePath()),
     args: [
-      // A sandbox needs rights that a container seldom gives.
+      // A sandbox needs privileges that containers rarely have.
       "--no-sandbox",
       "--disable-gpu",
       "--disable-quic",
@@ -34,13 +33,15 @@ export async function launchChromiumServer(): Promise<BrowserServer> {
       "--disable-background-networking",
       "--disable-component-update",
       "--disable-sync",
-      // A name of this machine that, unlike localhost, is no secure context over plain http.
+      // Unlike localhost, this name of the machine is not a secure context over plain http.
       `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`,
     ],
   });
 }
 
-/** Connects to the tests' one Chromium. Closing what is returned closes its own contexts and pages only. */
+/**
+ * Connects to the shared Chromium of the tests. Closing the returned browser closes only its own contexts and pages.
+ */
 export async function launchChromium(): Promise<Browser> {
   const endpoint: string | undefined = inject("chromiumEndpoint");
   if (endpoint === undefined) throw new Error("Chromium is for web/test and for files named *.browser.test.ts");
@@ -49,7 +50,7 @@ export async function launchChromium(): Promise<Browser> {
   return browser;
 }
 
-/** Connects a file of tests to their one Chromium, until all of them have run. */
+/** Connects a test file to the shared Chromium, until all of its tests have run. */
 export async function connectChromium(): Promise<Browser> {
   const browser = await launchChromium();
   afterAll(() => browser.close());

@@ -1,19 +1,19 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/** How a connection is lost at its next COMMIT: before the server has it, or when it has answered. */
+/** How a connection is lost at its next COMMIT: before the server gets it, or after the server has answered. */
 export type Cut = "before" | "after";
 
-/** A way to a PostgreSQL server that loses connections at the moment that matters. */
+/** A proxy to a PostgreSQL server that cuts connections at their COMMIT. */
 export interface CommitCutter extends AsyncDisposable {
   readonly port: number;
   /** Cuts the connection that commits next. */
   cut(how: Cut): void;
   /** Number of connections that were cut at a COMMIT. */
   readonly cuts: number;
-  /** Whether new connections are refused from the next cut on. */
+  /** Whether new connections are refused after the next cut. */
   staysAway: boolean;
-  /** Lets new connections through again. */
+  /** Accepts new connections again. */
   comeBack(): void;
 }
 

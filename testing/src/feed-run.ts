@@ -15,21 +15,21 @@ import { withParts } from "./with-parts.ts";
 
 export interface FeedRunOptions {
   seed: number;
-  /** Changes that are made, by `writers` at once. */
+  /** Number of changes, made by `writers` concurrently. */
   changes: number;
   writers: number;
   /** Most events after which a watcher is cut off. */
   cutAfter: number;
-  /** Greatest number of changes that are kept; fewer than a watcher can miss while it sleeps. */
+  /** Most changes that are kept; fewer than a watcher can miss while it sleeps. */
   kept: number;
-  /** Opens the database; called twice, for two replicas, if it can be. */
+  /** Opens the database. If possible, it is called twice, for two replicas. */
   open(): Promise<UserRepository>;
   replicas: 1 | 2;
   /** Ways in which servers are watched. Default: the matrix's. */
   only?: readonly WatchWay[];
   /** Folder of pages that the servers serve. */
   webRoot?: string;
-  /** For a control: whether the run becomes longer, within bounds, as long as nobody has seen a fault. */
+  /** For a control: the run is then extended, within bounds, until somebody has seen a fault. */
   isFaultWanted?: boolean;
 }
 
@@ -50,43 +50,49 @@ export interface WatchWay {
 
 export interface FeedReport {
   made: number;
-  /** Changes that some watcher did not see, or saw again, or after a later one; in words. */
+  /** Changes that a watcher did not see, saw twice, or saw after a later one; in words. */
   faults: string[];
-  /** Times that a watcher was cut off and went on, and that it was told to begin anew. */
+  /** Number of times that a watcher was cut off and resumed, and that it was told to begin anew. */
   resumes: number;
   resets: number;
-  /** Times that it went on behind a `progress`, and that `synced` came when all had come that was written before. */
+  /**
+   * Number of times that a watcher resumed after a `progress`, and that `synced` came when all earlier writes had
+   * arrived.
+   */
   resumesBehindProgress: number;
   readsOfWrites: number;
-  /** Times that the log was cut off behind a removal, and that a change was committed after one with a later number. */
+  /**
+   * Number of times that the log was trimmed right after a removal, and that a change was committed after one with a
+   * later number.
+   */
   cutsAtRemovals: number;
   overtaken: number;
   /** Changes that were seen, by all watchers together. */
   events: number;
   watchers: number;
-  /** Watchers who have to have seen every change, since they were never told to begin anew. */
+  /** Watchers that must have seen every change, since they were never told to begin anew. */
   complete: number;
-  /** Ways by which nobody was cut off, or saw a change. */
+  /** Ways by which no watcher was cut off, or saw a change. */
   unhit: string[];
 }
 
-/** Finds nobody but the last user: its watchers live by `progress`. */
+/** Filter that finds only the last user: its watchers depend on `progress`. */
 const QUIET = "last";
 const FILTERS = ["", "red", "gr example", QUIET];
-/** Most events after which such a watcher is cut off: they come by time. */
+/** Most events after which such a watcher is cut off. It is low, since they come at intervals. */
 const QUIET_CUT_AFTER = 5;
-/** How many times as long a run may become in which not all has been hit yet. */
+/** Factor by which a run may be extended while some events have not occurred yet. */
 const MAX_LENGTHENING = 10;
-/** Pause of a writer between two changes of such a lengthened run. */
+/** Pause of a writer between two changes of such an extended run, in milliseconds. */
 const LENGTHENED_PAUSE_MS = 100;
-/** Users at once: whoever begins anew gets them all. */
+/** Most users at the same time: a watcher that begins anew gets all of them. */
 const MAX_USERS = 1_000;
 const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
 
 /**
- * Has writers change users at random, watchers of every protocol and several filters be cut off and go on at random, and
- * the log be trimmed under them. Compares what they have seen with the changes that were acknowledged, with one another,
- * and with the users that are left.
+ * Tests the feed. Writers change users at random, while watchers of every protocol and several filters are cut off and
+ * resume at random, and the log is trimmed. The run then compares what the watchers have seen with the acknowledged
+ * changes, with each other, and with the remaining users.
  */
 export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const { seed, changes, writers, cutAfter, kept, open, replicas } = options;
@@ -133,7 +139,8 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     (replicas === 1 || sumOf(({ overtaken }) => overtaken) > 0);
   // A control may lack what they see.
   const isMissing = () => (options.isFaultWanted === true ? isFaultMissing() : kept < changes && !areHit());
-  // On a busy machine the log is long when it is first cut off, and watchers are slow: the changes go on meanwhile.
+  // On a busy machine the log is already long when it is first trimmed, and watchers are slow. So the changes continue
+  // meanwhile.
   const isEnough = () =>
     made >= MAX_LENGTHENING * changes ||
     (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0 && !isMissing());
@@ -162,31 +169,31 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         removed.add(user.id);
         if (await ignoreMissing(writing.deleteUser({ id: user.id }))) acknowledged += 1;
       }
-      // Hits that are still missing need time more than changes.
+      // The missing events need time rather than more changes.
       await (made < changes ? pause() : new Promise((resolve) => setTimeout(resolve, LENGTHENED_PAUSE_MS)));
     }
   };
   const trim = async () => {
     while (!isOver) {
-      // A removal is the last change that goes, if there are that many to go.
+      // A removal is the last change that is trimmed, if that many can be.
       const { keptBehind } = await real.changes.head();
       const page = await real.changes.read({ after: keptBehind, limit: 256 });
       const removalEnds = page.changes.flatMap(({ after }, index) => (after === undefined ? [index + 1] : []));
       const limit = removalEnds.length > 0 ? random.pick(removalEnds) : 256;
-      // Those who are never cut off have to see every change, however slow the machine is.
+      // Watchers that are never cut off must see every change, however slow the machine is.
       const unseen = acknowledged + writers - Math.min(...steady.map(({ changeCount }) => changeCount));
       const count = await real.changes.trim({ notBeforeMs: 0, maxCount: Math.max(kept, unseen), limit });
       if (removalEnds.includes(count)) cutsAtRemovals += 1;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
   };
-  /** Follows the changes until it has seen the last user; is cut off now and then. */
+  /** Follows the changes until it has seen the last user, and is cut off now and then. */
   const watch = async (open: OpenWatch, seen: Seen, manner: "steady" | "restless" | "sleepy") => {
     for (;;) {
       const controller = new AbortController();
       const most = seen.filter === QUIET ? Math.min(cutAfter, QUIET_CUT_AFTER) : cutAfter;
       let left = isOver || manner === "steady" ? Number.POSITIVE_INFINITY : 1 + random.below(most);
-      // The users that exist are more than the events to a cut: most streams have to come past them.
+      // There are more existing users than events before a cut, so most streams must get past the users.
       const isCutAmongExisting = random.below(4) === 0;
       seen.open(newest);
       const request = { resumeToken: seen.token, includeExisting: true, filter: seen.filter };
@@ -198,7 +205,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
           if (left === 0) break;
         }
       } catch (error) {
-        // A watcher that is slow on a busy machine is told to go on, as after any other cut.
+        // On a busy machine a slow watcher is told to resume, as after any other cut.
         const { code } = ConnectError.from(error);
         if (code !== Code.Canceled && code !== Code.ResourceExhausted) throw error;
       } finally {
@@ -206,7 +213,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       }
       seen.cut();
       if (manner !== "sleepy") continue;
-      // So many changes that some of them are gone then, whatever the pace.
+      // Sleep for so many changes that some of them will be trimmed, whatever the pace.
       const until = made + random.below(3 * Math.min(kept, changes / 4));
       while (made < until && !isOver) await pause();
     }
@@ -224,7 +231,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     return one;
   };
   const early = opened.map((way, index) => start(way, index, "steady"));
-  // Whoever was there first has to see every change.
+  // The watchers that were there first must see every change.
   while (early.some(({ seen }) => seen.token === "")) await pause();
   const trimming = trim();
   const writes = Promise.all(Array.from({ length: writers }, write));
@@ -267,7 +274,7 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   };
 }
 
-/** A way of each protocol over each connection. */
+/** Each protocol over each connection. */
 export const MATRIX_WAYS: readonly WatchWay[] = cells.map((cell) => ({
   name: `${cell.protocol} over ${cell.connection}`,
   async open({ plain, secure }) {

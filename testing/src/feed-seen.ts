@@ -3,21 +3,21 @@ import type { User, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
 /** The user that is created last, whom all filters find. */
 export const LAST_USER = { name: "Red Green", email: "last@example.com" };
 
-/** Bytes of a resume token ahead of the place that it holds. */
+/** Bytes of a resume token before the place in it. */
 const PLACE_START = 25;
 
-/** What one watcher has seen: the users that match, by id, and how the changes broke a promise of the feed. */
+/** View of one watcher: the matching users by id, and the violations of the feed's promises that it has seen. */
 export class Seen {
   readonly users = new Map<string, User>();
   readonly faults: string[] = [];
   changeCount = 0;
-  /** Times that it was cut off and went on, that it did so behind a `progress`, and that it began anew. */
+  /** Number of times that the watcher was cut off and resumed, did so after a `progress`, and began anew. */
   resumes = 0;
   resumesBehindProgress = 0;
   resets = 0;
-  /** Times that `synced` came when all had been sent that was there before. */
+  /** Number of times that `synced` came when everything written before had been sent. */
   readsOfWrites = 0;
-  /** Changes whose number was taken ahead of the one before. */
+  /** Changes whose number was taken before that of the previous change. */
   overtaken = 0;
   token = "";
   readonly name: string;
@@ -33,14 +33,14 @@ export class Seen {
     this.filter = filter;
   }
 
-  /** Whether the last user is there, and all that existed. */
+  /** Whether the last user has been seen, and all users that existed. */
   get hasLast(): boolean {
     return this.#isSynced && [...this.users.values()].some(({ name }) => name === LAST_USER.name);
   }
 
-  /** Begins a stream, to which a user is owed that was written before, unless it was removed since. */
+  /** Begins a stream. It owes the watcher a user that was written before, unless that was removed since. */
   open(owed: User | undefined): void {
-    // Cut off among the users that exist, it begins anew.
+    // If it was cut off among the existing users, it begins anew.
     if (this.token === "" && this.users.size > 0) this.begin();
     this.#isSynced = false;
     this.#owed = this.filter === "" ? owed : undefined;
@@ -63,7 +63,7 @@ export class Seen {
       this.#isBehindProgress = event.case === "progress";
     }
     if (changeId !== "") {
-      // Rising ids come in order, and each once; another database's begin anew.
+      // Ids must rise and never repeat. Those of another database begin anew.
       if (epochOf(changeId) === epochOf(this.#lastChangeId) && changeId <= this.#lastChangeId)
         fault(`came behind ${this.#lastChangeId}`);
       if (changeId.slice(-16) < this.#lastChangeId.slice(-16)) this.overtaken += 1;

@@ -8,7 +8,7 @@ import net from "node:net";
 const FIRST = 20_000;
 const BEHIND_LAST = 32_768;
 
-/** A port on which nothing listens; for a server that will, or never will. */
+/** Returns a port on which nothing listens, for a server that will use it, or never will. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + Math.floor(Math.random() * (BEHIND_LAST - FIRST));

@@ -28,14 +28,14 @@ type Method<Kind extends DescMethod["methodKind"], I extends DescMessage, O exte
   output: O;
 };
 
-/** grpc-js's client, typed by the generated descriptors: each of its messages is a protobuf-es one. */
+/** grpc-js's client, typed by the generated descriptors. All its messages are protobuf-es messages. */
 export class GrpcJsClient implements Disposable {
   readonly #client: Client;
   readonly #metadata: Metadata;
 
   /**
    * @param ca PEM of the authority to trust; plaintext without one.
-   * @param host As grpc-js takes it: an IPv6 address has brackets.
+   * @param host In grpc-js's form: an IPv6 address has brackets.
    */
   constructor(port: number, metadata: Metadata, ca?: string, options: ChannelOptions = {}, host = "localhost") {
     const channel = ca ? credentials.createSsl(Buffer.from(ca)) : credentials.createInsecure();
@@ -72,7 +72,7 @@ export class GrpcJsClient implements Disposable {
     return this.#client.makeServerStreamRequest(path, serialize, deserialize, message, this.#metadata, options);
   }
 
-  /** @param callback Gets the response, once. */
+  /** @param callback Called with the response, once. */
   clientStream<I extends DescMessage, O extends DescMessage>(
     method: Method<"client_streaming", I, O>,
     callback: (error: ServiceError | null, response?: MessageShape<O>) => void,
@@ -93,7 +93,7 @@ export class GrpcJsClient implements Disposable {
   }
 }
 
-/** The error with its details decoded, from what grpc-js leaves of the trailers. */
+/** Returns the error with its details, decoded from the trailers that grpc-js keeps. */
 export function connectErrorOf({ code, details, metadata }: ServiceError): ConnectError | undefined {
   const [status] = metadata.get("grpc-status-details-bin");
   return findTrailerError(

@@ -11,14 +11,14 @@ import { expect } from "vitest";
 import { createCertificateAuthority } from "./certificates.ts";
 import { startServer, type TestServer } from "./start-server.ts";
 
-/** How a client reaches the server: the matrix's one axis. */
+/** How a client reaches the server: one axis of the matrix. */
 export interface Connection {
   readonly connection: string;
   readonly httpVersion: "1.1" | "2";
   readonly tls: boolean;
 }
 
-/** Protocol that it speaks there: the other axis. */
+/** Protocol of the calls: the other axis. */
 export interface Protocol {
   readonly protocol: string;
   /** Name in the access log. */
@@ -61,7 +61,7 @@ export const protocols = {
   },
 } as const satisfies Record<string, Protocol>;
 
-/** Each protocol over each connection that can carry it: gRPC asks for HTTP/2. */
+/** Each protocol over each connection that can carry it: gRPC needs HTTP/2. */
 export const cells: readonly Cell[] = Object.values(protocols).flatMap((protocol) =>
   Object.values(connections)
     .filter(({ httpVersion }) => protocol.protocol !== "gRPC" || httpVersion === "2")
@@ -71,29 +71,34 @@ export const cells: readonly Cell[] = Object.values(protocols).flatMap((protocol
 /** The cells whose connection is full duplex. */
 export const http2Cells: readonly Cell[] = cells.filter(({ httpVersion }) => httpVersion === "2");
 
-/** Both versions of HTTP, and each protocol over them, without TLS: for bytes of messages and headers, which TLS passes on. */
+/**
+ * Both versions of HTTP without TLS, and each protocol over them. For tests of the bytes of messages and headers, which
+ * TLS does not change.
+ */
 export const plainConnections: readonly Connection[] = Object.values(connections).filter(({ tls }) => !tls);
 export const plainCells: readonly Cell[] = cells.filter(({ tls }) => !tls);
 
-/** Each protocol once, over h2c: for what does not depend on the connection. */
+/** Each protocol once, over h2c: for tests that do not depend on the connection. */
 export const protocolCells: readonly Cell[] = cells.filter(({ connection }) => connection === "h2c");
 
 const authority = await createCertificateAuthority("Rollcall test CA");
-/** The certificate and key that TLS servers of the matrix have, in PEM. */
+/** Certificate and key of the matrix's TLS servers, in PEM. */
 export const testCertificate = await authority.issue({
   commonName: "Rollcall test",
   hosts: ["localhost", "127.0.0.1", "::1"],
 });
 
-/** The authority, in PEM, that TLS servers of the matrix have their certificate from. */
+/** The authority that signed the certificate of the matrix's TLS servers, in PEM. */
 export const testCa: string = authority.cert;
 
-/** {@link startServer}, with TLS where the connection has it. */
+/** Starts a server like {@link startServer}, with TLS if the connection has it. */
 export function startServerFor({ tls }: Connection, options: Partial<AppOptions> = {}): Promise<TestServer> {
   return startServer({ ...options, ...(tls && { tls: testCertificate }) });
 }
 
-/** connect-node's client for the cell. Its calls carry a token with all scopes, unless they bring their own. */
+/**
+ * Creates connect-node's transport for the cell. Its calls carry a token with all scopes, unless they have their own.
+ */
 export async function createCellTransport(
   server: TestServer,
   { createTransport, httpVersion }: Cell,
@@ -108,7 +113,7 @@ export async function createCellTransport(
   });
 }
 
-/** Adds the token to calls that bring none. */
+/** Adds the token to calls that have none. */
 export function authenticate(token: string): Interceptor {
   return (next) => (request) => {
     if (!request.header.has("authorization")) request.header.set("authorization", `Bearer ${token}`);
@@ -116,7 +121,7 @@ export function authenticate(token: string): Interceptor {
   };
 }
 
-/** The error that the call fails with. */
+/** Resolves with the error that the call fails with. */
 export async function errorOf(call: Promise<unknown>): Promise<ConnectError> {
   return call.then(
     () => expect.unreachable("the call succeeded"),

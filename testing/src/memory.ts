@@ -5,11 +5,12 @@ setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc") as () => void;
 
 /**
- * How much memory this process holds, in bytes. Garbage does not count: it is collected
- * first, or the figure would say how lazy the collector is.
+ * Returns the memory that this process holds, in bytes. Garbage is collected first: otherwise the figure would depend
+ * on when the collector last ran.
  */
 export function heldBytes(): number {
-  // Twice: what the first finds, array buffers among it, it frees in the background, and the second waits for that.
+  // Collect twice: the first collection frees some objects, such as array buffers, in the background, and the second
+  // waits for that.
   collectGarbage();
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

@@ -6,10 +6,10 @@ import type { Code } from "@connectrpc/connect";
 import { codeFromString } from "@connectrpc/connect/protocol-connect";
 import type { TestServer } from "./start-server.ts";
 
-/** A protocol, and how it writes a body and a deadline by hand. */
+/** A protocol, with its body and deadline written by hand. */
 export interface HandProtocol {
   readonly contentType: string;
-  /** Headers of a deadline. */
+  /** Returns the headers of a deadline. */
   timeout(ms: number): Record<string, string>;
 }
 
@@ -27,21 +27,21 @@ export interface Answer {
   readonly headers: Record<string, unknown>;
   /** Body and trailers as text. */
   readonly text: string;
-  /** Code that the protocol reports, wherever it does; undefined for success. */
+  /** Code that the protocol reports, wherever it is; undefined for success. */
   readonly code: Code | undefined;
 }
 
-/** A POST whose body goes on for as long as the test likes. */
+/** A POST whose body stays open for as long as the test likes. */
 export interface OpenRequest {
-  /** Rejects when the connection or the stream breaks first. */
+  /** Rejects if the connection or the stream breaks first. */
   readonly answer: Promise<Answer>;
   write(bytes: string | Uint8Array): void;
   end(bytes?: string | Uint8Array): void;
-  /** Goes away: with this code over HTTP/2, else by FIN or by RST. */
+  /** Leaves: with this reset code over HTTP/2, else by FIN or RST. */
   leave(how: number | "FIN" | "RST"): void;
 }
 
-/** Begins a POST with headers alone, over a connection of its own. */
+/** Begins a POST with only its headers, over a connection of its own. */
 export async function openRequest(
   server: Pick<TestServer, "url">,
   httpVersion: "1.1" | "2",
@@ -101,7 +101,7 @@ async function openHttp2(url: string, path: string, headers: Record<string, stri
   };
 }
 
-/** RST_STREAM (RFC 9113, 6.4). Node's own client would end the body first, and so make it a whole one. */
+/** Makes an RST_STREAM frame (RFC 9113, 6.4). Node's own client would end the body first, and so complete it. */
 function resetFrame(streamId: number, code: number): Buffer {
   const frame = Buffer.alloc(13);
   frame.writeUIntBE(4, 0, 3);

@@ -10,8 +10,8 @@ export interface PackageRegistry extends AsyncDisposable {
 }
 
 /**
- * Starts a registry with the packages that are installed in this repository, on loopback. npm can install them
- * elsewhere from it without a network.
+ * Starts a registry on loopback with the packages that are installed in this repository. npm can install them from it
+ * without a network.
  */
 export async function startPackageRegistry(): Promise<PackageRegistry> {
   const folders = findFolders();
@@ -48,7 +48,7 @@ function findFolders(): ReadonlyMap<string, ReadonlyMap<string, string>> {
   const folders = new Map<string, Map<string, string>>();
   const entries = readdirSync(store).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
   for (const entry of entries) {
-    // As in `@scope+name@1.2.3_peers`.
+    // The form is `@scope+name@1.2.3_peers`.
     const [, name, version] = /^(@?[^@]+)@([^_(]+)/.exec(entry) ?? [];
     if (name === undefined || version === undefined) continue;
     const path = name.replace("+", "/");

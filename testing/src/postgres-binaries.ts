@@ -8,7 +8,7 @@ const NOBODY: Readonly<Record<string, number>> = { linux: 65_534, darwin: 4_294_
 export interface PostgresBinaries {
   /** Folder of `initdb` and `postgres`. */
   readonly bin: string;
-  /** User to run them as; undefined for the tests' own. */
+  /** User that runs them; undefined for the tests' own. */
   readonly owner: { readonly uid: number; readonly gid: number } | undefined;
 }
 
@@ -26,7 +26,7 @@ export function findPostgresBinaries(folder: string): PostgresBinaries {
   const place = mustCopy ? join(folder, "native") : native;
   if (mustCopy) {
     cpSync(native, place, { recursive: true, verbatimSymlinks: true, mode: constants.COPYFILE_FICLONE });
-    // Its folders are removed by that user.
+    // That user removes the folders later, and therefore has to own them.
     const paths = [
       place,
       ...readdirSync(place, { recursive: true, encoding: "utf8" }).map((name) => join(place, name)),
@@ -38,7 +38,7 @@ export function findPostgresBinaries(folder: string): PostgresBinaries {
   return { bin, owner };
 }
 
-/** Makes a program executable: packages are not always unpacked with their modes. */
+/** Makes a program executable: packages are not always unpacked with their file modes. */
 function makeExecutable(path: string): void {
   try {
     accessSync(path, constants.X_OK);

@@ -6,29 +6,29 @@ import { childrenOf } from "./child-processes.ts";
 import type { PostgresBinaries } from "./postgres-binaries.ts";
 import { startProcessGuard } from "./process-guard.ts";
 
-/** Attempts to start again after a kill, 50 ms apart: the last of the old processes may not be gone yet. */
+/** Attempts to start again after a kill, 50 ms apart. The last of the old processes may still be running. */
 const START_ATTEMPTS = 100;
 
 /** The processes of a PostgreSQL server. */
 export interface PostgresProcess extends AsyncDisposable {
   /** Process id of the postmaster; undefined while it is stopped. */
   readonly pid: number | undefined;
-  /** All that it has logged. */
+  /** Returns everything that it has logged. */
   log(): string;
-  /** Ends all its processes at once (SIGKILL). */
+  /** Kills all its processes at the same moment (SIGKILL). */
   kill(): Promise<void>;
   /** Stops it: "fast" as an operator does, "immediate" without a checkpoint. */
   stop(mode?: "fast" | "immediate"): Promise<void>;
-  /** Starts it again with the same port and data. Resolves when it takes connections. */
+  /** Starts it again with the same port and data. Resolves when it accepts connections. */
   start(): Promise<void>;
   /** Makes it hang (SIGSTOP): connections are accepted and open ones stay, but nothing answers. */
   pause(): void;
-  /** Lets it go on. */
+  /** Resumes it. */
   resume(): void;
 }
 
 export interface PostgresProcessOptions extends PostgresBinaries {
-  /** Folder of the data, and of all that is removed with it. */
+  /** Folder of the data, and of everything else that is removed with it. */
   readonly data: string;
   readonly folder: string;
   /** Settings as in `postgresql.conf`. */
@@ -38,7 +38,7 @@ export interface PostgresProcessOptions extends PostgresBinaries {
   readonly isShared: boolean;
 }
 
-/** Starts a server. It ends with this process, even if that is killed, and its folder is gone then. */
+/** Starts a server. It ends with this process, even if that is killed, and its folder is then removed. */
 export async function startPostgresProcess(options: PostgresProcessOptions): Promise<PostgresProcess> {
   const { bin, owner, data, folder, settings, env, isShared } = options;
   const args = ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
@@ -81,7 +81,7 @@ export async function startPostgresProcess(options: PostgresProcessOptions): Pro
     throw new Error(`PostgreSQL did not start: ${log}`);
   }
 
-  /** Sends a signal to the postmaster, then to its children, of which it can make no more by then. */
+  /** Sends a signal to the postmaster, and then to its children. By then it can't start more. */
   function signalAll(signal: NodeJS.Signals): void {
     if (child?.pid === undefined) return;
     const children = childrenOf(child.pid);
@@ -122,6 +122,6 @@ function signalIfThere(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended meanwhile.
+    // The process has already ended.
   }
 }

@@ -54,12 +54,15 @@ export function describeProbe(policy?: MessageInitShape<typeof AuthSchema>): Pro
   return registry.getService("probe.v1.ProbeService") as Probe;
 }
 
-/** probe.v1.ProbeService: a method of each kind, strings in and strings out, that a test implements as it needs. */
+/**
+ * probe.v1.ProbeService: a method of each kind, with strings as requests and answers, that a test implements as it
+ * needs.
+ */
 export const ProbeService: Probe = describeProbe();
 
 export type ProbeHandlers = Partial<ServiceImpl<typeof ProbeService>>;
 
-/** Options that mount the probe behind Rollcall's chain; the host asks for the scope `streams`. */
+/** Returns options that mount the probe behind Rollcall's chain. The host requires the scope `streams`. */
 export function withProbe(handlers: ProbeHandlers): Pick<AppOptions, "routes" | "permissions"> {
   return {
     routes: (router) => router.service(ProbeService, handlers),

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 
 /** Ends a program and removes its folder when this process ends, even if it is killed. */
 export interface ProcessGuard extends AsyncDisposable {
-  /** Names the process to end, in place of the last one; undefined while there is none. */
+  /** Sets the process to end, instead of the last one; undefined while there is none. */
   watch(pid: number | undefined): void;
 }
 
@@ -14,7 +14,7 @@ export interface ProcessGuardOptions {
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined;
 }
 
-/** Starts a guard. Its disposal ends what it watches, and removes the folder; it keeps no process alive. */
+/** Starts a guard. Its disposal ends the watched process, and removes the folder. It keeps no process alive. */
 export function startProcessGuard({ folder, owner }: ProcessGuardOptions): ProcessGuard {
   const guard = spawn("sh", ["-c", GUARD, folder], { stdio: ["pipe", "ignore", "ignore"], detached: true, ...owner });
   guard.unref();
@@ -30,7 +30,10 @@ export function startProcessGuard({ folder, owner }: ProcessGuardOptions): Proce
   };
 }
 
-/** Waits for the end of its input, which is the end of the test's process. A process that was paused ends too. */
+/**
+ * Waits for the end of its input, which comes with the end of the test's process. It also ends a process that was
+ * paused.
+ */
 const GUARD = `
   while read -r line; do pid=$line; done
   if [ -n "$pid" ]; then kill -KILL $pid $(cat /proc/$pid/task/$pid/children); fi

@@ -10,7 +10,7 @@ declare module "vitest" {
 }
 
 /**
- * Returns the bundle of a program where this run of tests has one, else its source.
+ * Returns the bundle of a program if this run of tests has one, else its source.
  *
  * @param source Path, absolute or from the root, such as `server/src/main.ts`.
  */

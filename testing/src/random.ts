@@ -1,4 +1,4 @@
-/** A small generator of random numbers (mulberry32): the same for the same seed. */
+/** Creates a small generator of random numbers (mulberry32). The same seed gives the same numbers. */
 export function createRandom(seed: number) {
   let state = seed;
   const next = () => {

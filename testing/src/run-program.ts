@@ -14,11 +14,11 @@ export interface ProgramResult {
 export interface ProgramOptions {
   /** The folder that it runs in. Default: the repository. */
   cwd?: string | undefined;
-  /** Its whole environment. Default: that of the tests, which buf and curl have their files by. */
+  /** Its whole environment. Default: that of the tests, by which buf and curl find their files. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
-  /** Standard input of the command. Stays open if not given. */
+  /** Standard input of the command. Stays open by default. */
   input?: string | Uint8Array | undefined;
-  /** Gets the process as it starts. */
+  /** Called with the process as it starts. */
   onStart?: ((child: ChildProcess) => void) | undefined;
   /** Longest run in milliseconds, after which it is ended. Default ten minutes. */
   timeoutMs?: number | undefined;

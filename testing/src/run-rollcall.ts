@@ -10,7 +10,7 @@ import { type ProgramOptions, type ProgramResult, run } from "./run-program.ts";
 export const rollcallMain = programFile("cli/src/main.ts");
 
 export interface RollcallOptions extends Pick<ProgramOptions, "input" | "onStart" | "timeoutMs"> {
-  /** Variables beside those that every process of a test has. */
+  /** Variables in addition to those that every process of a test has. */
   env?: Record<string, string> | undefined;
 }
 
@@ -19,7 +19,7 @@ export function rollcall(args: readonly string[], options: RollcallOptions = {})
   return run(process.execPath, [rollcallMain, ...args], { ...options, env: { ...childEnv, ...options.env } });
 }
 
-/** Runs the command in this process: all of it but what `main.ts` makes of the process. */
+/** Runs the command in this process: everything except `main.ts`. */
 export async function rollcallInside(
   args: readonly string[],
   { env = {}, input, rootDir = root }: Omit<RollcallOptions, "onStart" | "timeoutMs"> & { rootDir?: string } = {},

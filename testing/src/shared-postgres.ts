@@ -1,6 +1,9 @@
 import { type PostgresServer, startPostgres } from "./start-postgres.ts";
 
-/** Parts of a server that the tests of a process may share: databases and sessions of their own, but not its life. */
+/**
+ * Parts of a server that tests of one process may share: they have their own databases and sessions, but must not stop
+ * it.
+ */
 export type SharedPostgres = Pick<
   PostgresServer,
   "port" | "log" | "urlOf" | "createDatabase" | "createSchema" | "query"

@@ -63,7 +63,7 @@ test("ends with the process that started it, even when that is killed while the 
   const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module-typescript", "--eval", script]);
   expect(signal).toBe("SIGKILL");
   const { pid, folder } = JSON.parse(String(stdout)) as { pid: number; folder: string };
-  // The link of a process that has ended but was not reaped is gone too.
+  // The link is gone too if a process has ended, but was not reaped.
   await expect.poll(() => existsSync(`/proc/${pid}/exe`)).toBe(false);
   await expect.poll(() => existsSync(folder)).toBe(false);
 });

@@ -14,7 +14,7 @@ export interface PostgresOptions {
   settings?: Readonly<Record<string, string>>;
   /** Further environment of its processes. */
   env?: Readonly<Record<string, string>> | undefined;
-  /** Whether nobody disposes of it: it does not keep this process alive, and ends with it. */
+  /** Whether nobody disposes of it. It then does not keep this process alive, and ends with it. */
   isShared?: boolean;
 }
 
@@ -28,8 +28,8 @@ export interface PostgresServer extends PostgresProcess {
   /** Creates an empty database. Returns its URL. */
   createDatabase(): Promise<string>;
   /**
-   * Creates an empty schema for a user of its own, who is no superuser. Returns the user's URL. Costs a tenth of a
-   * database.
+   * Creates an empty schema for a user of its own, who is not a superuser. Returns the user's URL. It takes a tenth of
+   * the time of a database.
    */
   createSchema(): Promise<string>;
   /** Runs one statement on a connection of its own, by default in the superuser's database. Returns its rows. */
@@ -38,7 +38,7 @@ export interface PostgresServer extends PostgresProcess {
 
 /** Folder of a server, for the user that runs it. */
 export interface PostgresFolder extends PostgresBinaries {
-  /** Folder of all that it has. */
+  /** Folder of everything that it has. */
   readonly folder: string;
   /** Folder of its data, empty. */
   readonly data: string;
@@ -46,8 +46,8 @@ export interface PostgresFolder extends PostgresBinaries {
 
 /**
  * Starts a PostgreSQL server in about half a second: real, empty, durable, on a free port of loopback. Its default
- * collation is English, so that a forgotten `COLLATE "C"` shows. The server ends with the process that started it, even
- * if that is killed, and its folder is gone then.
+ * collation is English, so that a missing `COLLATE "C"` is noticed. The server ends with the process that started it,
+ * even if that is killed, and its folder is then removed.
  */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const place = createPostgresFolder();
@@ -63,7 +63,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return servePostgres(place, password, options);
 }
 
-/** Creates the folder of a server that is to come. */
+/** Creates the folder of a future server. */
 export function createPostgresFolder(): PostgresFolder {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-pg-"));
   const binaries = findPostgresBinaries(folder);
@@ -103,7 +103,7 @@ export async function servePostgres(
 
   const query: PostgresServer["query"] = async (sql, url = urlOf("postgres")) => {
     const client = new pg.Client({ connectionString: url });
-    // The server may be killed under it, which the query reports too.
+    // The server may be killed during the query, which reports that too.
     client.on("error", () => {});
     await client.connect();
     try {
@@ -128,16 +128,16 @@ export async function servePostgres(
     async createSchema() {
       count += 1;
       const name = `test_${count}`;
-      // The search path begins with the schema of the user's name.
+      // The search path begins with the schema that has the user's name.
       await query(`CREATE ROLE ${name} LOGIN PASSWORD '${name}'; CREATE SCHEMA ${name} AUTHORIZATION ${name}`);
       return urlOf("postgres", { name, password: name });
     },
   };
-  // The process id has to stay a getter.
+  // The process id must remain a getter.
   return Object.assign(postgres, server);
 }
 
-/** Returns the environment of its programs: PG* variables of the tests' own would count as settings. */
+/** Returns the environment of its programs, without the tests' own PG* variables, which would count as settings. */
 function envOf(env: Readonly<Record<string, string>>): Record<string, string | undefined> {
   return { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC", ...env };
 }

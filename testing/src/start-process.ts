@@ -11,17 +11,17 @@ export interface ServerProcess extends AsyncDisposable {
   readonly url: string;
   /** The token that it printed, with all scopes. */
   readonly token: string;
-  /** With that token. */
+  /** Headers with that token. */
   readonly headers: { authorization: string };
-  /** All that it wrote to standard output so far. */
+  /** Returns everything that it has written to standard output so far. */
   output(): string;
-  /** All that it wrote to standard error so far. */
+  /** Returns everything that it has written to standard error so far. */
   errorOutput(): string;
-  /** Resolves with its exit code, null when a signal ended it. */
+  /** Resolves with its exit code, which is null when a signal ended it. */
   readonly exited: Promise<number | null>;
-  /** Resolves when it has ended and all that it wrote has been read. */
+  /** Resolves when it has ended and all its output has been read. */
   readonly closed: Promise<void>;
-  /** Ends it at once, as a power cut would, and waits until it is gone. */
+  /** Kills it, as a power cut would, and waits until it is gone. */
   kill(): Promise<void>;
 }
 
@@ -29,11 +29,14 @@ export interface ProcessOptions {
   env?: Record<string, string>;
   /** Default: any that is free. */
   port?: number;
-  /** Folder of the database and the key of its tokens; one that is removed afterwards when not given. */
+  /** Folder of the database and of the key for its tokens. Default: a new one, which is removed afterwards. */
   folder?: string;
   /** Shell commands that limit the process before it starts, such as `ulimit -f 4096`. */
   limits?: string;
-  /** Another program that prints its address and a token in the same way; a path from the root. Default: the server's own. */
+  /**
+   * Another program that prints its address and a token in the same way, as a path from the root. Default: the server's
+   * own.
+   */
   program?: string | undefined;
   /** Another Node.js to run it; a path. Default: that of the tests. */
   node?: string | undefined;

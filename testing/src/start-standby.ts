@@ -4,22 +4,22 @@ import pg from "pg";
 import { createPostgresFolder, type PostgresServer, servePostgres } from "./start-postgres.ts";
 
 export interface StandbyOptions {
-  /** Port of the way to the primary. Default: its own. */
+  /** Port of a proxy to the primary. Default: the primary's own. */
   readonly primaryPort?: number;
 }
 
 /** A PostgreSQL server that follows another one, and answers reads, until it is promoted. */
 export interface PostgresStandby extends PostgresServer {
-  /** Makes it a primary. Resolves when it takes writes. */
+  /** Promotes it to a primary. Resolves when it accepts writes. */
   promote(): Promise<void>;
 }
 
-/** Contents of the data's folder that belong to the primary alone, or hold what the standby is sent again. */
+/** Contents of the data folder that belong to the primary alone, or that the standby is sent again. */
 const LEFT_OUT = /^(?:pg_wal\/.+|pg_replslot\/.+|pg_stat_tmp\/.+|postmaster\.(?:pid|opts)|postgresql\.auto\.conf)$/;
 
 /**
- * Copies a running server and starts the copy as its standby, asynchronous until {@link waitForStandby}. This is what
- * `pg_basebackup` does, which the npm package leaves out.
+ * Copies a running server, and starts the copy as its standby. It is asynchronous until {@link waitForStandby}.
+ * `pg_basebackup` does the same, but the npm package lacks it.
  *
  * @param name Distinguishes it from other standbys of the same primary.
  */
@@ -30,7 +30,7 @@ export async function startStandby(
 ): Promise<PostgresStandby> {
   const place = createPostgresFolder();
   const { data, owner } = place;
-  // The slot keeps the log from the copy's beginning on, until the standby has it.
+  // The slot keeps the log, from the start of the copy, until the standby has it.
   await primary.query(`SELECT pg_create_physical_replication_slot('${name}', true)`);
   await using client = await connect(primary);
   await client.query("SELECT pg_backup_start($1, fast => true)", [name]);
@@ -55,7 +55,7 @@ export async function startStandby(
   });
 }
 
-/** Has commits wait for a standby from now on. Resolves once it has all earlier ones. */
+/** Makes commits wait for a standby from now on. Resolves once it has all earlier ones. */
 export async function waitForStandby(primary: PostgresServer, name: string): Promise<void> {
   await primary.query(`ALTER SYSTEM SET synchronous_standby_names = '"${name}"'`);
   await primary.query("SELECT pg_reload_conf()");
@@ -76,7 +76,7 @@ function filesOf(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: "utf8" });
 }
 
-/** Copies the files of a server that runs. They may change and vanish meanwhile, which its log makes good. */
+/** Copies the files of a running server. They may change and vanish meanwhile; replaying the log repairs that. */
 function copyFiles(from: string, to: string): void {
   for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name).slice(from.length + 1);

@@ -7,8 +7,8 @@ const BLOCK_BYTES = 512;
 const [MAX_NAME, MAX_PREFIX] = [100, 155];
 
 /**
- * Packs the files of a folder as npm does, below `package/`. A tar program would write files that pnpm has linked to one
- * another as links, which npm skips.
+ * Packs the files of a folder as npm does, below `package/`. A tar program would write files that pnpm has hard-linked
+ * to each other as links, which npm skips.
  */
 export function packFolder(folder: string): Buffer {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
@@ -27,7 +27,7 @@ function header(path: string, size: number): Buffer {
   if (name.length > MAX_NAME || prefix.length > MAX_PREFIX) throw new Error(`${path} is too long for a tar file`);
   const block = Buffer.alloc(BLOCK_BYTES);
   block.write(name, 0);
-  // Everybody may read and run it: commands are among the files.
+  // Everybody may read and run the files, since some are commands.
   block.write("0000755\0", 100);
   block.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
   block.write("00000000000\0", 136);

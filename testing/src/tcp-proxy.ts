@@ -1,13 +1,13 @@
 import { once } from "node:events";
 import net, { type AddressInfo, type Socket } from "node:net";
 
-/** A TCP server, such as a proxy in the client's way to the real one. */
+/** A TCP server, such as a proxy between the client and the real one. */
 export interface TcpServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
-  /** Connections that are open now. */
+  /** Number of open connections. */
   readonly openCount: number;
-  /** Connections that there have been. */
+  /** Number of all connections so far. */
   readonly acceptedCount: number;
   /** Resets every connection. */
   reset(): void;
@@ -16,16 +16,16 @@ export interface TcpServer extends AsyncDisposable {
 export interface TcpProxyOptions {
   /** Default: any that is free. */
   port?: number | undefined;
-  /** Sees, and may change or withhold, what the client sends. */
+  /** Called with the bytes that the client sends. May change or withhold them. */
   onRequestBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
-  /** Sees, and may change or withhold, what the server sends. */
+  /** Called with the bytes that the server sends. May change or withhold them. */
   onResponseBytes?: ((bytes: Buffer, socket: Socket) => Buffer | undefined) | undefined;
 }
 
 /**
- * Passes bytes between client and server, with faults as the options make them.
+ * Passes bytes between client and server, with the faults that the options make.
  *
- * @param target Port of the server, or what returns it for each new connection.
+ * @param target Port of the server, or a function that returns it for each new connection.
  */
 export async function startTcpProxy(
   target: number | (() => number),
@@ -51,7 +51,7 @@ export async function startTcpProxy(
   }, port);
 }
 
-/** Accepts connections and never says a word. */
+/** Accepts connections and never sends anything. */
 export function startSilentServer(): Promise<TcpServer> {
   return startTcpServer((socket) => socket.resume());
 }

@@ -9,7 +9,7 @@ export interface TransactionPooler extends AsyncDisposable {
   readonly transactions: readonly number[];
 }
 
-/** Settings of a session that pgbouncer knows; it refuses others. */
+/** Settings of a session that pgbouncer knows. It refuses all others. */
 const KNOWN_SETTINGS = ["user", "database", "application_name", "client_encoding"];
 
 interface Session {
@@ -27,7 +27,7 @@ export async function startTransactionPooler(url: string, sessionCount = 4): Pro
   const sessions: Session[] = [];
   for (const [number, client] of clients.entries()) {
     await client.connect();
-    // From here on, the driver has no part in what goes over its connection.
+    // From here on, the driver no longer handles the bytes of its connection.
     const socket = (client as unknown as { connection: { stream: Socket } }).connection.stream;
     for (const event of ["data", "close", "end", "error"]) socket.removeAllListeners(event);
     sessions.push({ socket: socket.on("error", () => {}), number });
@@ -108,7 +108,7 @@ function message(type: string, body: Buffer): Buffer {
   return Buffer.concat([head, body]);
 }
 
-/** AuthenticationOk, ReadyForQuery. */
+/** AuthenticationOk and ReadyForQuery. */
 const WELCOME = Buffer.concat([message("R", Buffer.alloc(4)), message("Z", Buffer.from("I"))]);
 
 function refusal(text: string): Buffer {
@@ -121,7 +121,7 @@ function settingsOf(startup: Buffer): string[] {
   return texts.filter((text, index) => index % 2 === 0 && text !== "");
 }
 
-/** Returns a function that takes bytes as they come, and reports each whole message. */
+/** Returns a function that receives bytes as they come, and reports each whole message. */
 function splitMessages(onMessage: (type: string, message: Buffer) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0);
   return (chunk) => {

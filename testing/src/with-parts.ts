@@ -1,4 +1,4 @@
-/** Returns an object with some of its parts replaced; the others are its own, private fields among them. */
+/** Returns an object with some of its members replaced. All others are its own, including private fields. */
 export function withParts<T extends object>(real: T, parts: Partial<T>): T {
   return new Proxy(real, {
     get(target, name) {

@@ -5,10 +5,10 @@ import { History, NEVER } from "./history.ts";
 import { type Model, type Operation, UNKNOWN } from "./model.ts";
 
 type Input = { write: number } | { swap: [from: number, to: number] } | "read";
-/** The number read, or whether a swap has been made; undefined for a write. */
+/** The number read, or whether a swap was made; undefined for a write. */
 type Output = number | boolean | undefined;
 
-/** A register that begins with 0. */
+/** A register that begins at 0. */
 const register: Model<number, Input, Output> = {
   initial: 0,
   step(state, input, output) {
@@ -85,7 +85,10 @@ test("the operation that fits nowhere is named, with the state that it met", () 
   expect(checkLinearizable(register, operations)).toMatchObject({ state: 2, stuck: [wrong] });
 });
 
-/** A history of a real register, whose operations take effect at a random moment, or never, between call and return. */
+/**
+ * Returns a history of a real register, whose operations take effect at a random moment between call and return, or
+ * never.
+ */
 function randomHistory(seed: number): Call[] {
   const random = createRandom(seed);
   const operations: (Call & { effectAt: number })[] = [];
@@ -118,7 +121,7 @@ function randomHistory(seed: number): Call[] {
     });
 }
 
-/** Looks at every order of a short history: slow, and plainly right. */
+/** Tries every order of a short history. It is slow, but plainly correct. */
 function isLinearizableByForce(operations: readonly Call[], state = register.initial): boolean {
   if (operations.every(({ output }) => output === UNKNOWN)) return true;
   return operations.some((operation, index) => {

@@ -1,17 +1,20 @@
 import { type Model, type Operation, UNKNOWN } from "./model.ts";
 
-/** States to look at before a history counts as too complex to judge. */
+/** States to visit before a history counts as too complex to judge. */
 const DEFAULT_MAX_STATES = 2_000_000;
 
 export interface Verdict<State, Input, Output> {
   readonly linearizable: boolean;
-  /** Number of states that the search has been in. */
+  /** Number of states that the search has visited. */
   readonly states: number;
-  /** The longest order that was possible; for a linearizable history, all of it but unknown outcomes without effect. */
+  /**
+   * The longest possible order. For a linearizable history it has all operations, except those with unknown outcomes
+   * and no effect.
+   */
   readonly order: readonly Operation<Input, Output>[];
   /** State after that order. */
   readonly state: State;
-  /** Operations of which one had to come next and none could. Empty for a linearizable history. */
+  /** Operations one of which had to come next, although none could. Empty for a linearizable history. */
   readonly stuck: readonly Operation<Input, Output>[];
 }
 
@@ -19,7 +22,7 @@ export interface Verdict<State, Input, Output> {
 interface Entry<Input, Output> {
   readonly index: number;
   readonly operation: Operation<Input, Output>;
-  /** The return of a call, undefined for unknown outcomes; of a return itself too. */
+  /** The return of a call; undefined for unknown outcomes, and for a return itself. */
   readonly matching: Entry<Input, Output> | undefined;
   readonly isCall: boolean;
   previous: Entry<Input, Output> | undefined;
@@ -28,12 +31,13 @@ interface Entry<Input, Output> {
 
 /**
  * Decides whether a history of concurrent operations on one object is linearizable: whether each can have taken effect
- * at one moment between its call and its return, in an order that the model allows (Wing and Gong's search with Lowe's
- * memory of states, as in porcupine). An unknown outcome may take effect at any time after its call, or never.
+ * at one moment between its call and its return, in an order that the model allows. It is Wing and Gong's search with
+ * Lowe's memory of states, as in porcupine. An operation with an unknown outcome may take effect at any time after its
+ * call, or never.
  *
- * Search whole histories object by object: split them with `Map.groupBy` first.
+ * Check each object separately: split whole histories with `Map.groupBy` first.
  *
- * @throws Error when the search has been in `maxStates` states without an answer.
+ * @throws Error when the search has visited `maxStates` states without an answer.
  */
 export function checkLinearizable<State, Input, Output>(
   model: Model<State, Input, Output>,
@@ -53,7 +57,7 @@ export function checkLinearizable<State, Input, Output>(
       const { operation, index } = entry;
       const next = model.step(state, operation.input, operation.output);
       const isUnknown = operation.output === UNKNOWN;
-      // Without an effect, to take an unknown outcome here is to leave it out.
+      // If it changes nothing, taking an unknown outcome here is the same as leaving it out.
       if (next !== undefined && !(isUnknown && next === state)) {
         done.set(index, true);
         const key = `${done.key()} ${model.keyOf(next)}`;
@@ -72,7 +76,7 @@ export function checkLinearizable<State, Input, Output>(
       entry = entry.next;
       continue;
     }
-    // A known operation returns here, and none of those before it can come next; or there is nothing left to try.
+    // A known operation returns here, and none of the operations before it can come next. Or nothing is left to try.
     if (taken.length >= deepest.order.length) {
       deepest = { order: taken.map((each) => each.entry.operation), state, stuck: callsBefore(head, entry) };
     }
@@ -88,7 +92,7 @@ export function checkLinearizable<State, Input, Output>(
   return { linearizable: true, states: seen.size, order, state, stuck: [] };
 }
 
-/** Returns an entry ahead of the first one. At equal times calls come first: then the operations are concurrent. */
+/** Returns an entry before the first one. At equal times calls come first, so that the operations are concurrent. */
 function linkByTime<Input, Output>(operations: readonly Operation<Input, Output>[]): { next?: Entry<Input, Output> } {
   const timed = operations.flatMap((operation, index) => {
     const base = { index, operation, previous: undefined, next: undefined };
@@ -108,7 +112,7 @@ function linkByTime<Input, Output>(operations: readonly Operation<Input, Output>
   return head as { next?: Entry<Input, Output> };
 }
 
-/** Takes an operation's call and return out of the list. They remember their neighbours. */
+/** Removes an operation's call and return from the list. They remember their neighbours. */
 function lift<Input, Output>(entry: Entry<Input, Output>): void {
   for (const each of [entry, entry.matching]) {
     if (!each) continue;
@@ -117,7 +121,7 @@ function lift<Input, Output>(entry: Entry<Input, Output>): void {
   }
 }
 
-/** Puts them back. The last one that was taken out has to be the first one back. */
+/** Puts them back. The operations have to be put back in reverse order. */
 function unlift<Input, Output>(entry: Entry<Input, Output>): void {
   for (const each of [entry.matching, entry]) {
     if (!each) continue;
@@ -135,7 +139,7 @@ function callsBefore<Input, Output>(
   return calls;
 }
 
-/** A set of small numbers with a key that is equal for equal sets. */
+/** A set of small numbers, with a key that is the same for equal sets. */
 class Bits {
   readonly #words: Uint16Array;
 

@@ -1,6 +1,8 @@
 import { type Operation, UNKNOWN } from "./model.ts";
 
-/** Says that a call certainly had no effect, such as one that was never sent: it leaves no trace in the history. */
+/**
+ * Returned for a call that certainly had no effect, such as one that was never sent. It leaves no trace in the history.
+ */
 export const NEVER: unique symbol = Symbol("never happened");
 
 /** Records the calls of concurrent clients in one process. */

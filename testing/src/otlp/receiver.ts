@@ -8,7 +8,7 @@ import { loadSync } from "@grpc/proto-loader";
 
 type Attributes = Readonly<Record<string, string | number>>;
 
-/** A span as the receiver got it. Ids are hexadecimal. */
+/** A span as it was received. Ids are hexadecimal. */
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
@@ -109,7 +109,7 @@ export async function startOtlpReceiver(status = 200): Promise<OtlpReceiver> {
   };
 }
 
-/** Starts a server that takes requests and never answers. */
+/** Starts a server that accepts requests and never answers. */
 export async function startSilentServer(): Promise<
   AsyncDisposable & { readonly url: string; readonly requests: number }
 > {

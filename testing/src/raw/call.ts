@@ -7,7 +7,7 @@ import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { type Connection, testCa } from "../matrix.ts";
 import type { TestServer } from "../start-server.ts";
 
-/** All that a call sends, byte by byte. */
+/** Everything that a call sends, byte by byte. */
 export interface RawCall {
   /** Path such as `/user.v1.UserService/GetUser`, with the query of a GET. */
   readonly path: string;
@@ -16,7 +16,7 @@ export interface RawCall {
   readonly body?: Uint8Array;
 }
 
-/** How a call ended, whatever its protocol. */
+/** How a call ended, in any protocol. */
 export interface Outcome {
   readonly status: number;
   /** Code as Connect names it: "ok", "invalid_argument". */
@@ -25,7 +25,7 @@ export interface Outcome {
   readonly headers: Headers;
   /** Body of the answer, without the envelope or trailers that hold its status. */
   readonly body: Buffer;
-  /** Details of the error, as Connect's JSON has them; none of another protocol. */
+  /** Details of the error in Connect's JSON; none in other protocols. */
   readonly details: readonly unknown[];
 }
 
@@ -36,7 +36,7 @@ interface Response {
   readonly body: Buffer;
 }
 
-/** Makes a call on a connection of its own, with a token, and reads its outcome as a client of its protocol would. */
+/** Makes a call on a connection of its own, with a token. Reads its outcome as a client of its protocol would. */
 export async function rawCall(server: TestServer, connection: Connection, call: RawCall): Promise<Outcome> {
   const headers = { ...(await server.auth()), ...call.headers };
   const send = connection.httpVersion === "2" ? sendHttp2 : sendHttp1;
@@ -118,7 +118,7 @@ function outcomeOf({ status, headers, trailers, body }: Response): Outcome {
   return { ...rest, ...connectError(status === 200 ? undefined : parseJson(body)), body };
 }
 
-/** The messages of a stream, and the bytes in the envelope that ends it. */
+/** Returns the messages of a stream, and the bytes in the envelope that ends it. */
 function splitStream(body: Buffer, endFlag: number): { messages: Buffer; end: Buffer } {
   for (let start = 0; start < body.length; ) {
     const flags = body.readUInt8(start);

@@ -10,8 +10,8 @@ export interface RawResponse {
 }
 
 /**
- * An HTTP/1.1 request whose answer is left as it came: fetch would inflate it and
- * drop its trailers. On a connection of its own, unless an agent has another.
+ * Makes an HTTP/1.1 request and leaves the answer as it is: fetch would inflate it and drop its trailers. The request
+ * has its own connection, unless an agent has another.
  */
 export function rawRequest(
   method: "GET" | "POST",
@@ -34,7 +34,7 @@ export function rawRequest(
   });
 }
 
-/** All that comes back on a plaintext connection until the server closes it. */
+/** Sends bytes on a plaintext connection. Resolves with everything that comes back until the server closes it. */
 export function exchangeToEnd(port: number, bytes: string): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect(port, "127.0.0.1");

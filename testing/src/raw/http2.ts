@@ -43,14 +43,14 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** Header fields as literals without indexing (RFC 7541, 6.2.2). */
+/** Encodes header fields as literals without indexing (RFC 7541, 6.2.2). */
 export function headerBlock(headers: Readonly<Record<string, string>>): Buffer {
   return Buffer.concat(
     Object.entries(headers).flatMap(([name, value]) => [Buffer.of(0), hpackString(name), hpackString(value)]),
   );
 }
 
-/** A string without Huffman coding, behind its length (RFC 7541, 5). */
+/** Encodes a string without Huffman coding, after its length (RFC 7541, 5). */
 export function hpackString(text: string): Buffer {
   const bytes = Buffer.from(text, "latin1");
   const length: number[] = [Math.min(bytes.length, 127)];
@@ -60,7 +60,7 @@ export function hpackString(text: string): Buffer {
   return Buffer.concat([Buffer.from(length), bytes]);
 }
 
-/** The headers of a request that is a POST. */
+/** Returns the headers of a POST request. */
 export function postTo(path: string, more: Record<string, string> = {}): Record<string, string> {
   return {
     ":method": "POST",
@@ -73,22 +73,22 @@ export function postTo(path: string, more: Record<string, string> = {}): Record<
 }
 
 export interface RawHttp2Options {
-  /** Window that answers have at first, in bytes. Default: no limit. */
+  /** Initial window for answers, in bytes. Default: no limit. */
   initialWindowBytes?: number;
-  /** Address to come from. */
+  /** Local address to connect from. */
   localAddress?: string;
-  /** Whether the server's pings and settings get their answers. Default true. */
+  /** Whether the client answers the server's pings and settings. Default true. */
   acknowledges?: boolean;
 }
 
-/** An HTTP/2 client by hand, which keeps to no rule unless asked to. */
+/** An HTTP/2 client written by hand, which keeps only the rules that it is told to. */
 export class RawHttp2 {
   readonly socket: Socket;
   readonly received: Frame[] = [];
-  /** Resolves when the connection has ended, whichever way. */
+  /** Resolves when the connection has ended in any way. */
   readonly closed: Promise<void>;
   isClosed = false;
-  /** Bytes that the server lets the client send: on the connection, on a new stream, and on those that have begun. */
+  /** Bytes that the server lets the client send: on the connection, on a new stream, and on open streams. */
   connectionWindow = 65_535;
   initialWindow = 65_535;
   readonly #windows = new Map<number, number>();
@@ -109,7 +109,7 @@ export class RawHttp2 {
     });
   }
 
-  /** A connection whose server has sent its settings. */
+  /** Opens a connection, and waits until its server has sent its settings. */
   static async open(port: number, options: RawHttp2Options = {}): Promise<RawHttp2> {
     const { initialWindowBytes = 2 ** 31 - 1, localAddress, acknowledges = true } = options;
     const socket = connect({ port, host: "127.0.0.1", ...(localAddress && { localAddress }) });
@@ -125,13 +125,13 @@ export class RawHttp2 {
     if (!this.socket.destroyed) this.socket.write(Buffer.concat(frames));
   }
 
-  /** Sends, and waits until the kernel has taken it, or the connection has ended. */
+  /** Sends, and waits until the kernel has accepted the bytes, or the connection has ended. */
   async sendAll(bytes: Uint8Array): Promise<void> {
     if (this.isClosed || this.socket.destroyed || this.socket.write(bytes)) return;
     await this.#event("drain");
   }
 
-  /** Waits for an event of the socket, or its end; unlike `once`, never throws. */
+  /** Waits for an event of the socket, or its end. Unlike `once`, never throws. */
   #event(name: "data" | "drain" | "connect"): Promise<void> {
     return new Promise((resolve) => {
       this.socket.once(name, () => resolve());
@@ -139,7 +139,7 @@ export class RawHttp2 {
     });
   }
 
-  /** Begins a request, and gives its stream's number. */
+  /** Begins a request, and returns the number of its stream. */
   request(headers: Readonly<Record<string, string>>, flags = 0): number {
     const streamId = this.reserveStreamId();
     this.send(frame(HEADERS, END_HEADERS | flags, streamId, headerBlock(headers)));
@@ -152,12 +152,12 @@ export class RawHttp2 {
     return streamId;
   }
 
-  /** Returns what may be sent on a stream at the moment, in bytes. */
+  /** Returns the number of bytes that may be sent on a stream now. */
   window(streamId: number): number {
     return Math.min(this.connectionWindow, this.initialWindow + (this.#windows.get(streamId) ?? 0));
   }
 
-  /** Sends a piece of a body in frames of a size, each with the same content, and keeps count of the windows. */
+  /** Sends a piece of a body in frames of one size, each with the same content, and updates the windows. */
   sendData(
     streamId: number,
     bytes: number,
@@ -171,7 +171,7 @@ export class RawHttp2 {
     this.#windows.set(streamId, (this.#windows.get(streamId) ?? 0) - sent);
   }
 
-  /** Waits for a frame; undefined when the connection ends first. */
+  /** Waits for a frame; resolves with undefined if the connection ends first. */
   async next(matches: (frame: Frame) => boolean): Promise<Frame | undefined> {
     for (;;) {
       const found = this.received.find(matches);
@@ -180,7 +180,7 @@ export class RawHttp2 {
     }
   }
 
-  /** With which the server closed the connection, if it said so. */
+  /** Code of the GOAWAY with which the server closed the connection, if it sent one. */
   get goawayCode(): number | undefined {
     return this.received.findLast(({ type }) => type === GOAWAY)?.payload.readUInt32BE(4);
   }

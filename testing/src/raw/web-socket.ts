@@ -11,7 +11,7 @@ export const UPLOAD = "/stream.v1.StreamService/ClientStream";
 export const PROBE = "/probe.v1.ProbeService/BidiStream";
 export const HALF_CLOSE = Buffer.of(1);
 
-/** A socket as an attacker has it: each frame by hand. */
+/** Opens a socket as an attacker would use it, with frames made by hand. */
 export function openSocket(server: TestServer, options: ClientOptions & { path?: string; protocol?: string } = {}) {
   const { path = CHAT, protocol = "grpc-websockets", ...rest } = options;
   const ws = new WebSocket(`${server.url.replace("http", "ws")}${path}`, protocol, rest);
@@ -41,7 +41,7 @@ export function openSocket(server: TestServer, options: ClientOptions & { path?:
   };
 }
 
-/** The header block of a call that may be made. */
+/** Returns the header block of a call that is permitted. */
 export async function headerBlock(server: TestServer, more = ""): Promise<Buffer> {
   const { authorization } = await server.auth();
   return Buffer.from(`content-type: application/grpc-web+proto\r\nauthorization: ${authorization}\r\n${more}`);
@@ -58,7 +58,7 @@ export const chunk = (bytes: number) =>
     ),
   );
 
-/** A socket on which a call has begun. */
+/** Opens a socket and begins a call on it. */
 export async function begin(server: TestServer, path = CHAT, more = "", headers: Record<string, string> = {}) {
   const socket = openSocket(server, { path, headers });
   await socket.opened;
@@ -66,7 +66,7 @@ export async function begin(server: TestServer, path = CHAT, more = "", headers:
   return socket;
 }
 
-/** A WebSocket by hand, which goes on sending whatever the server says. */
+/** Opens a WebSocket by hand. It continues to send, whatever the server answers. */
 export async function openRawSocket(server: Pick<TestServer, "port">, headerBlock: string, path = UPLOAD) {
   const socket = connect(server.port, "127.0.0.1");
   socket.on("error", () => {});
@@ -77,7 +77,7 @@ export async function openRawSocket(server: Pick<TestServer, "port">, headerBloc
   );
   await once(socket, "data");
   socket.resume();
-  // Masked, as a client's frames must be, with a mask that changes nothing.
+  // Clients must mask their frames; this mask changes nothing.
   const frame = (payload: Buffer) => {
     const head = Buffer.alloc(14);
     head.writeUInt8(0x82, 0);
