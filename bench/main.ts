@@ -1,4 +1,4 @@
-/** `pnpm bench`: measures Rollcall beside other servers, in one run; README.md says how. */
+/** `pnpm bench`: measures Rollcall and other servers in one run. README.md describes how. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { contestantsByName } from "./src/contestants.ts";
@@ -35,7 +35,7 @@ function readOptions() {
   }
 }
 
-/** Runs what was asked for. @throws Error in words when a contestant does not start, or answers wrongly. */
+/** Runs the requested measurements. @throws Error in words when a contestant does not start, or answers wrongly. */
 async function run({ options, chosen, contestants }: ReturnType<typeof readOptions>): Promise<Results> {
   const startedAt = new Date().toISOString();
   const context = await createContext(options);
@@ -68,7 +68,7 @@ async function run({ options, chosen, contestants }: ReturnType<typeof readOptio
   };
 }
 
-/** Keeps a run as JSON; one of everything also as the latest, with the documents that show it. */
+/** Saves a run as JSON. A complete run is also saved as the latest, and the documents that show it are updated. */
 function keep(results: Results, isLatest: boolean): string {
   mkdirSync(resultsFolder, { recursive: true });
   const json = `${JSON.stringify(results, undefined, 2)}\n`;

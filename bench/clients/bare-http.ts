@@ -1,4 +1,4 @@
-/** The limit of clients that are built on node:http: constant requests, and answers of which nothing is parsed. */
+/** The limit for clients that are built on node:http: constant requests, and answers that are not parsed. */
 import { Agent, request } from "node:http";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { GetUserRequestSchema, GetUserResponseSchema } from "@rollcall/gen/user/v1/user";

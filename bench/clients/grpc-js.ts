@@ -1,4 +1,4 @@
-/** @grpc/grpc-js with @grpc/proto-loader: what most Node.js programs call gRPC by. */
+/** @grpc/grpc-js with @grpc/proto-loader, which most Node.js programs use to call gRPC. */
 import {
   type ClientDuplexStream,
   type ClientReadableStream,

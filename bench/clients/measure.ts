@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 /** Kind of calls that a client makes: calls of GetUser, or messages of streams. */
 export type ClientCall = "getUser" | "serverStream" | "bidirectionalStream";
 
-/** Tasks that make calls side by side. */
+/** Number of concurrent tasks that make calls. */
 export const IN_FLIGHT: Readonly<Record<ClientCall, number>> = { getUser: 64, serverStream: 8, bidirectionalStream: 1 };
 
 export interface ClientArgs {
@@ -14,7 +14,7 @@ export interface ClientArgs {
   readonly userId: string;
 }
 
-/** Makes one call of a kind. Resolves with its units: 1 for GetUser, else the messages that have come. */
+/** Makes one call of a kind. Resolves with its units: 1 for GetUser, else the number of received messages. */
 export type MakeCall = () => Promise<number>;
 
 /** Figures of a client, as a line of JSON on standard output. */
@@ -30,7 +30,7 @@ export interface ClientResult {
 /**
  * Runs a client by the arguments of the command line, prints its result, and ends the process.
  *
- * @param open Opens the client. The functions return a call each; `check` resolves with what the answer has.
+ * @param open Opens the client. Each returned function makes a call; `check` resolves with the content of the answer.
  */
 export async function measureClient(
   open: (args: ClientArgs) => Partial<Record<ClientCall, MakeCall>> & { check(): Promise<string> },

@@ -1,4 +1,4 @@
-/** Rollcall's client as it comes: request ids, retries, token, deadlines and domain errors. */
+/** Rollcall's client with its defaults: request ids, retries, token, deadlines and domain errors. */
 import { createRollcall } from "@rollcall/client/node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { chat, count } from "./connect-calls.ts";

@@ -1,6 +1,6 @@
 /**
- * The limit of node:http2: its core API, constant answers encoded at the start, nothing checked. Every contestant that
- * is built on node:http2 can only be slower.
+ * The limit of node:http2: its core API, constant answers encoded at the start, nothing checked. A contestant that is
+ * built on node:http2 can only be slower.
  */
 import { createHash } from "node:crypto";
 import http2, { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from "node:http2";
@@ -14,7 +14,7 @@ import { encodeListReply, encodeUserReply, envelope } from "./shared/messages.ts
 import { readSettings, STREAM_MESSAGES } from "./shared/settings.ts";
 import { seededUsers } from "./shared/users.ts";
 
-/** Same windows as Rollcall has for an upload. */
+/** The same windows as Rollcall's for an upload. */
 const STREAM_WINDOW_BYTES = 1024 ** 2;
 const CONNECTION_WINDOW_BYTES = 4 * 1024 ** 2;
 
@@ -46,7 +46,7 @@ function answer(stream: ServerHttp2Stream, reply: Buffer): void {
   stream.end(reply);
 }
 
-/** Sends each message by a write of its own, as it would come from a handler. */
+/** Sends each message by its own write, as if it came from a handler. */
 function sendResults(stream: ServerHttp2Stream): void {
   stream.resume();
   respond(stream);
@@ -73,7 +73,7 @@ function takeUpload(stream: ServerHttp2Stream): void {
   });
 }
 
-/** Answers each message of a conversation by a write of its own. */
+/** Answers each message of a conversation by its own write. */
 function chat(stream: ServerHttp2Stream): void {
   respond(stream);
   let rest: Buffer = Buffer.alloc(0);

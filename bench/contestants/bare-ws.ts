@@ -1,4 +1,4 @@
-/** The limit of WebSockets in Node.js: the package ws alone, which Rollcall's are built on too. */
+/** The limit of WebSockets in Node.js: only the package ws, which Rollcall's WebSockets use too. */
 import { WebSocketServer } from "ws";
 import { readSettings } from "./shared/settings.ts";
 

@@ -1,4 +1,4 @@
-/** @grpc/grpc-js with @grpc/proto-loader: what most Node.js services with gRPC run. */
+/** @grpc/grpc-js with @grpc/proto-loader, which most Node.js services with gRPC use. */
 import { createHash } from "node:crypto";
 import {
   type handleBidiStreamingCall,
@@ -20,7 +20,7 @@ const settings = readSettings();
 const users = openUsers(settings);
 const work = settings.sameWork ? createSameWork(settings) : undefined;
 
-/** Runs a call's work around its handler, where the same work is on. */
+/** Runs a call's work around its handler, if the same work is on. */
 async function guarded<T>(method: string, metadata: Metadata, request: object, run: () => T | Promise<T>): Promise<T> {
   if (!work) return run();
   const authorization = metadata.get("authorization")[0]?.toString();

@@ -55,7 +55,7 @@ const streamHandlers = {
   },
 };
 
-/** Makes a definition of the methods that have a handler. nice-grpc's own copies each message. */
+/** Makes a definition of the methods that have a handler. nice-grpc's own definition copies each message. */
 function definitionFor(handlers: object, service: GrpcJsDefinition): ServiceDefinition {
   const definition: ServiceDefinition = {};
   for (const name of Object.keys(handlers)) {

@@ -1,6 +1,6 @@
 /**
- * Rollcall with the whole chain of main.ts, but with long server streams that wait for nothing: the results of the
- * service as it starts come a tenth of a second apart.
+ * Rollcall with the whole chain of main.ts, but with long server streams without pauses. By default, the service's
+ * results are a tenth of a second apart.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

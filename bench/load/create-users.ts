@@ -1,7 +1,7 @@
 /**
- * Creates users for some seconds, each with an e-mail of its own, which h2load can't do: `create-users.ts PORT TOKEN
- * SECONDS`. Prints a line of JSON with the calls that were answered, the time they took, and the share of a core that
- * this process had: near 1, it was what held the server up.
+ * Creates users for some seconds, each with its own e-mail, which h2load can't do: `create-users.ts PORT TOKEN
+ * SECONDS`. Prints a line of JSON with the answered calls, the time they took, and the share of a core that this
+ * process used. If that is near 1, this process was the bottleneck, not the server.
  */
 import { randomBytes } from "node:crypto";
 import { create, toBinary } from "@bufbuild/protobuf";

@@ -20,7 +20,7 @@ export function openCall(session: ClientHttp2Session, path: string, token: strin
  * Makes a unary call, as cheaply as node:http2 can.
  *
  * @param body In its envelope.
- * @returns The message of the answer, out of its envelope.
+ * @returns The message of the answer, without its envelope.
  * @throws Error when the call does not end with status 0.
  */
 export function callUnary(session: ClientHttp2Session, path: string, token: string, body: Uint8Array): Promise<Buffer> {

@@ -1,4 +1,7 @@
-/** Unary gRPC calls over HTTP/2 that is framed by hand: a generator on node:http2 would be slower than what it loads. */
+/**
+ * Unary gRPC calls over HTTP/2 with hand-made frames: a generator on node:http2 would be slower than the servers it
+ * loads.
+ */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import {
@@ -18,7 +21,7 @@ import {
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const ACK = 1;
-/** Largest window of a connection (RFC 9113, 6.9.1), less the one that it has at first. */
+/** Increase to the largest window of a connection (RFC 9113, 6.9.1) from its initial one. */
 const MORE_WINDOW_BYTES = 2 ** 31 - 1 - 65_535;
 const EMPTY_ENVELOPE_BYTES = 5;
 
@@ -33,18 +36,18 @@ export interface RawCallsOptions {
   readonly port: number;
   readonly path: string;
   readonly token: string;
-  /** Number of calls at once. */
+  /** Number of concurrent calls. */
   readonly inFlight: number;
-  /** Writes the next request, in its envelope; undefined when there are no more. */
+  /** Returns the next request, in its envelope; undefined when there are no more. */
   nextRequest(): Uint8Array | undefined;
   onAnswer(): void;
 }
 
 /**
- * Makes calls on a connection of its own, until there are no more and all are answered. Headers are sent once and then
- * named by their places in the table, so that a call is two small frames.
+ * Makes calls on its own connection until there are no more and all are answered. Headers are sent once, and later
+ * calls refer to their places in the table, so that a call is two small frames.
  *
- * @throws Error when a call ends without a message, as one that fails does, or the connection ends.
+ * @throws Error when a call ends without a message, as a failed one does, or when the connection ends.
  */
 export async function makeRawCalls(options: RawCallsOptions): Promise<void> {
   const socket = connect(options.port, "127.0.0.1").setNoDelay();
@@ -62,7 +65,7 @@ class Calls {
   readonly #options: RawCallsOptions;
   readonly #resolve: () => void;
   readonly #reject: (error: Error) => void;
-  /** Streams whose answer has had its message. */
+  /** Streams whose answer has already had its message. */
   readonly #answered = new Set<number>();
   #open = 0;
   #nextStreamId = 1;
@@ -94,7 +97,7 @@ class Calls {
     this.#outgoing.push(frame(HEADERS, END_HEADERS, streamId, block), frame(DATA, END_STREAM, streamId, request));
   }
 
-  /** Sends what has come together, in one write. */
+  /** Sends all collected bytes in one write. */
   #flush(): void {
     if (this.#outgoing.length === 0) return;
     this.#socket.write(Buffer.concat(this.#outgoing));
@@ -132,7 +135,7 @@ class Calls {
   }
 }
 
-/** Header fields of a connection's first call, which add themselves to the table (RFC 7541, 6.2.1). */
+/** Encodes the header fields of a connection's first call, which add themselves to the table (RFC 7541, 6.2.1). */
 function firstBlock({ port, path, token }: RawCallsOptions): Buffer {
   const added = (name: number, value: string) => Buffer.concat([Buffer.of(0x40 | name), hpackString(value)]);
   return Buffer.concat([
@@ -145,7 +148,7 @@ function firstBlock({ port, path, token }: RawCallsOptions): Buffer {
   ]);
 }
 
-/** The same fields by their places in the tables (RFC 7541, 6.1): five were added. */
+/** The same fields by their places in the tables (RFC 7541, 6.1). Five of them were added. */
 const LATER_BLOCK = Buffer.from([
   0x80 | METHOD_POST,
   0x80 | SCHEME_HTTP,

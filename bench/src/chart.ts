@@ -24,7 +24,10 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
   .rollcall { fill: #4493f8 } .limit { fill: #3d444d } .other { fill: #767e88 }
 }`;
 
-/** Draws the rates of a run as SVG: a panel for each workload, a bar for each contestant, the longest the fastest. */
+/**
+ * Draws the rates of a run as SVG: a panel for each workload, with a bar for each contestant. The longest bar is the
+ * fastest.
+ */
 export function drawChart({ workloads, machine, startedAt }: Results): string {
   const charted = workloads.filter((workload) => rateOf(workload) !== undefined);
   const columns = Array.from({ length: COLUMNS }, () => ({ height: 0, panels: [] as string[] }));

@@ -12,13 +12,13 @@ import type { Target } from "./target.ts";
 
 const UPLOAD_CHECK_CHUNKS = 8;
 
-/** Says which kind of call is checked. */
+/** Kind of call that is checked. */
 export type Checked = "getUser" | "listUsers" | "createUser" | "serverStream" | "clientStream" | "bidirectionalStream";
 
 /**
- * Makes a call through a stock client, and looks at the answer: h2load reads no grpc-status and no message.
+ * Makes a call through a stock client and checks the answer, since h2load reads no grpc-status and no message.
  *
- * @throws Error that names the contestant and what it has answered.
+ * @throws Error that names the contestant and its answer.
  */
 export async function checkReplies(target: Target, call: Checked, wire: Wire, requests: Requests, userId: string) {
   const { contestant } = target;

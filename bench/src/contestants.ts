@@ -1,10 +1,10 @@
-/** How a contestant is asked for a user over HTTP/1.1; `rpc` is Connect or gRPC. */
+/** API by which a contestant is asked for a user over HTTP/1.1; `rpc` is Connect or gRPC. */
 export type Api = "rpc" | "rest" | "trpc";
 
 /** A program that is measured. */
 export interface Contestant {
   readonly name: string;
-  /** For tables and charts. */
+  /** Name in tables and charts. */
   readonly label: string;
   /** A file of `contestants` or `clients`, the server's bundle, or the folder of a Go program. */
   readonly program: string;
@@ -12,7 +12,7 @@ export interface Contestant {
   readonly api: Api;
   /** Whether its answers are constant, so that only their form can be checked. */
   readonly isLimit: boolean;
-  /** Whether it is Rollcall, which gets its users by calls. */
+  /** Whether it is Rollcall, whose users are created by calls. */
   readonly isRollcall: boolean;
   /** Whether it exports traces and metrics, to a receiver of the bench. */
   readonly exports?: boolean;
@@ -63,12 +63,12 @@ function client(name: string, label: string): Contestant {
   return { ...limit(`client-${name}`, label, `${name}.ts`), isLimit: false };
 }
 
-/** Rollcall with its telemetry on; `ratio` of the traces is recorded. */
+/** Creates Rollcall with its telemetry on; `ratio` of the traces is recorded. */
 function exporting(name: string, label: string, ratio: string): Contestant {
   return { ...rollcall(name, label, { RPC_ENGINE: "direct", OTEL_TRACES_SAMPLER_ARG: ratio }), exports: true };
 }
 
-/** A framework twice: its handlers alone, and with the work that Rollcall does. */
+/** Creates a framework twice: only with its handlers, and with the same work as Rollcall. */
 function framework(name: string, label: string, api: Api = "rpc"): Contestant[] {
   const bare = { ...limit(name, `${label}, bare handlers`, `${name}.ts`), api, isLimit: false };
   return [bare, { ...bare, name: `${name}-work`, label: `${label}, same work`, env: SAME_WORK }];

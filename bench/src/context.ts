@@ -10,7 +10,7 @@ import type { Options } from "./options.ts";
 
 const TOKEN_TTL_SECONDS = 24 * 60 * 60;
 
-/** On the repository's disk: a temporary folder may be in memory, where an fsync costs nothing. */
+/** On the repository's disk: a temporary folder may be in memory, where an fsync is free. */
 const dataFolder = join(import.meta.dirname, "../data");
 
 /** Context that all measurements of a run share. */
@@ -22,7 +22,7 @@ export interface Context {
   /** A token with all scopes. */
   readonly token: string;
   readonly tls: TlsFiles;
-  /** Base URL of a receiver of OTLP that drops what it gets. */
+  /** Base URL of an OTLP receiver that drops everything. */
   readonly otlpEndpoint: string;
 }
 
@@ -34,7 +34,7 @@ export interface TlsFiles {
   readonly ca: string;
 }
 
-/** Makes folder, secret, token and certificate of a run. */
+/** Creates folder, secret, token and certificate of a run. */
 export async function createContext(options: Options): Promise<Context> {
   mkdirSync(dataFolder, { recursive: true });
   const folder = mkdtempSync(join(dataFolder, "run-"));

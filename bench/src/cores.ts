@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 const SERVER_CORE = "0";
 const LOAD_CORE = "1";
 
-/** Whether server and load run on a core each: that takes two cores, and taskset. */
+/** Whether server and load each run on a core of their own. That needs two cores, and taskset. */
 export const isPinned = availableParallelism() >= 2 && hasProgram("taskset");
 
 /** Makes a command that runs on the server's core. */
@@ -17,7 +17,7 @@ export function onLoadCore(command: string, args: readonly string[]): [string, s
   return pinned(LOAD_CORE, command, args);
 }
 
-/** Whether a program is on the machine. */
+/** Returns whether a program is installed on the machine. */
 export function hasProgram(name: string): boolean {
   return spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
 }

@@ -24,7 +24,7 @@ export function readLatest(): Results {
   return JSON.parse(readFileSync(latestFile, "utf8")) as Results;
 }
 
-/** Brings the documents up to date with the latest run, and returns their paths. @throws Error when there is none. */
+/** Updates the documents to the latest run, and returns their paths. @throws Error when there is none. */
 export function writeDocuments(): string[] {
   const documents = Object.entries(documentsOf(readLatest()));
   for (const [path, text] of documents) {
@@ -54,7 +54,7 @@ function writePage(results: Results): string {
   ].join("\n");
 }
 
-/** Leaves the first header empty: the heading above has it. */
+/** Leaves the first column's header empty, since the heading above has it. */
 function unnamed([headers = [], ...rows]: readonly (readonly string[])[]): string[][] {
   return [["", ...headers.slice(1)], ...rows.map((row) => [...row])];
 }

@@ -16,7 +16,7 @@ export function goProgramIn(runFolder: string): string {
   return join(runFolder, "grpc-go/server");
 }
 
-/** Builds grpc-go's contestant in the folder of a run. @returns Why it can't be built here, or undefined. */
+/** Builds grpc-go's contestant in the folder of a run. @returns Reason why it can't be built here, or undefined. */
 export function buildGoProgram(runFolder: string): string | undefined {
   if (!hasProgram("go")) return "grpc-go is left out: Go is not on this machine (https://go.dev/dl)";
   const program = goProgramIn(runFolder);

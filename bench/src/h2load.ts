@@ -11,13 +11,13 @@ export interface Load {
   readonly connections: number;
   /** Calls in flight on each connection. */
   readonly streams: number;
-  /** How long to load, or how many calls to make. */
+  /** Duration of the load, or number of calls. */
   readonly bound: { readonly seconds: number } | { readonly calls: number };
   readonly headers: Readonly<Record<string, string>>;
-  /** File of a request's body; without one it is a GET. */
+  /** File with the request's body; without it, the request is a GET. */
   readonly bodyFile?: string | undefined;
   readonly isHttp1?: boolean | undefined;
-  /** Calls a second at most, over all connections. */
+  /** Most calls a second, over all connections. */
   readonly perSecond?: number | undefined;
   /** File that gets a line for each call. */
   readonly logFile?: string | undefined;
@@ -49,7 +49,7 @@ export async function runH2load(load: Load): Promise<LoadResult> {
   return parseH2load(stdout);
 }
 
-/** Reads what h2load prints. @throws Error when calls have failed, or it is not h2load's. */
+/** Parses the output of h2load. @throws Error when calls have failed, or the output is not h2load's. */
 export function parseH2load(output: string): LoadResult {
   const time = /^finished in ([\d.]+)(us|ms|s),/m.exec(output);
   const counts = /^requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored/m.exec(output);

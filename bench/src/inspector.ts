@@ -3,20 +3,20 @@ import { residentBytesOf } from "./process-stats.ts";
 import type { CpuProfile } from "./profile/cpu-profile.ts";
 import type { Target } from "./target.ts";
 
-/** Makes Node.js listen for a debugger, on any free port. */
+/** Makes Node.js listen for a debugger on any free port. */
 export const INSPECT_ARGS = ["--inspect=127.0.0.1:0"];
 
-/** A process is settled when its memory has changed by no more than this between two looks. */
+/** Largest change of a process's memory between two readings at which it counts as settled, in bytes. */
 const SETTLED_BYTES = 256 * 1_024;
 const LOOK_INTERVAL_MS = 200;
 const MAX_LOOKS = 50;
 const SAMPLING_INTERVAL_MICROS = 500;
 
 /**
- * Reads what memory a contestant keeps: its resident set after garbage collections, when that no longer shrinks.
+ * Measures the memory that a contestant keeps: its resident set after garbage collections, when it no longer shrinks.
  *
  * @param target Started with `INSPECT_ARGS`.
- * @returns Bytes; undefined where there is no /proc.
+ * @returns Bytes; undefined without a /proc.
  */
 export async function settledBytes(target: Target): Promise<number | undefined> {
   let before = Number.POSITIVE_INFINITY;
@@ -56,7 +56,7 @@ export async function recordProfile<T>(
 
 /** A debugger's connection to another Node.js process. */
 interface Debugger extends Disposable {
-  /** Sends a command, and returns its result. @throws Error when the process refuses it, or goes. */
+  /** Sends a command, and returns its result. @throws Error when the process refuses it, or has ended. */
   send(method: string, params?: object): Promise<unknown>;
 }
 

@@ -29,7 +29,7 @@ const PACKAGES = [
   "ws",
 ];
 
-/** Reads what the figures depend on. */
+/** Reads the properties of the machine that the figures depend on. */
 export function describeMachine(): Machine {
   const versions: Record<string, string> = { node: process.versions.node };
   if (hasProgram("h2load")) versions.h2load = firstLine("h2load", ["--version"]).replace("h2load ", "");

@@ -11,11 +11,11 @@ export interface Options {
   readonly only: readonly string[];
   /** Names, or parts of names, of contestants; empty for all. */
   readonly contestants: readonly string[];
-  /** Whether to write results/latest.json and the documents: only a whole run's are worth keeping. */
+  /** Whether to write results/latest.json and the documents. Only those of a complete run are worth keeping. */
   readonly keeps: boolean;
-  /** Whether to write only the documents, from the run that was kept last. */
+  /** Whether to write only the documents, from the last saved run. */
   readonly publishes: boolean;
-  /** Whether to show where the server's time goes, instead of comparing it. */
+  /** Whether to show where the server spends its time, instead of comparing it. */
   readonly profiles: boolean;
 }
 
@@ -29,7 +29,7 @@ export const USAGE = `Usage: pnpm bench [--quick] [--rounds N] [--seconds N] [--
   --publish            measures nothing, and writes these documents from bench/results/latest.json
   --profile            shows where the time of Rollcall's GetUser goes, by folder and package, and compares nothing`;
 
-/** Reads the command line. @throws Error that says what is wrong with it. */
+/** Parses the command line. @throws Error that describes the fault. */
 export function parseOptions(args: readonly string[]): Options {
   const { values } = parseArgs({
     args: [...args],
@@ -58,7 +58,11 @@ export function parseOptions(args: readonly string[]): Options {
   };
 }
 
-/** Picks by exact name where there is one, else by part of the name; all for no words. @throws Error for a word without a match. */
+/**
+ * Picks names that are equal to a word or, if there are none, contain it; all names if there are no words.
+ *
+ * @throws Error for a word without a match.
+ */
 export function pick(names: readonly string[], words: readonly string[]): ReadonlySet<string> {
   if (words.length === 0) return new Set(names);
   return new Set(

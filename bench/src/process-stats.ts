@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** Ticks of the kernel's clock a second; undefined where there is no /proc. */
+/** Ticks of the kernel's clock in a second; undefined without a /proc. */
 const ticksPerSecond = process.platform === "linux" ? Number(execFileSync("getconf", ["CLK_TCK"])) : undefined;
 
-/** CPU time that a process has had, user and system, in microseconds; undefined where there is no /proc (proc(5)). */
+/**
+ * Returns the CPU time that a process has used, user and system, in microseconds; undefined without a /proc (proc(5)).
+ */
 function cpuMicrosOf(pid: number): number | undefined {
   if (ticksPerSecond === undefined) return undefined;
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
@@ -13,14 +15,16 @@ function cpuMicrosOf(pid: number): number | undefined {
   return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1_000_000;
 }
 
-/** Resident memory of a process, in bytes; undefined where there is no /proc. */
+/** Returns the resident memory of a process, in bytes; undefined without a /proc. */
 export function residentBytesOf(pid: number): number | undefined {
   if (ticksPerSecond === undefined) return undefined;
   const match = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
   return match ? Number(match[1]) * 1_024 : undefined;
 }
 
-/** Measures the CPU time of a process for each unit of what it does meanwhile, in microseconds; undefined for none. */
+/**
+ * Measures the CPU time of a process for each unit of work done meanwhile, in microseconds; undefined if there is none.
+ */
 export async function cpuMicrosEach<T>(
   pid: number,
   run: () => Promise<T>,

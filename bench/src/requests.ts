@@ -11,16 +11,16 @@ import { envelope } from "../contestants/shared/messages.ts";
 import type { Api } from "./contestants.ts";
 import type { Load } from "./h2load.ts";
 
-/** How a call is written. */
+/** Protocol and format of a call. */
 export type Wire = "grpc" | "connect-json-h1" | "connect-proto-h2";
 
-/** The part of a load that says what is asked. */
+/** The part of a load that describes the request. */
 export type Request = Pick<Load, "headers" | "bodyFile" | "isHttp1"> & { readonly path: string };
 
 export const PAGE_SIZE = 100;
 /** Messages of a conversation, all in one body. */
 export const CHAT_MESSAGES = 10_000;
-/** Bytes of each answer in it, "Echo: ping" in its envelope. */
+/** Bytes of each answer of the conversation: "Echo: ping" in its envelope. */
 export const CHAT_REPLY_BYTES = 17;
 const CHUNK_BYTES = 64 * 1_024;
 const UPLOAD_CHUNKS = 512;

@@ -27,7 +27,7 @@ export interface Results {
   readonly commit: string | undefined;
   readonly machine: Machine;
   readonly options: Pick<Options, "rounds" | "seconds">;
-  /** Measurements that were not possible, with the reason. */
+  /** Measurements that were not possible, each with the reason. */
   readonly leftOut: readonly string[];
   readonly workloads: readonly WorkloadResult[];
 }

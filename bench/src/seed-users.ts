@@ -5,11 +5,11 @@ import { SEEDED_USERS, seededUsers, seedOf } from "../contestants/shared/users.t
 import { callUnary, openSession } from "../load/grpc-session.ts";
 import type { Target } from "./target.ts";
 
-/** Users that are created at once. */
+/** Users that are created at the same time. */
 const BATCH = 50;
 
 /**
- * Gives Rollcall the users that the other contestants have from their start.
+ * Creates the users in Rollcall that the other contestants have at their start.
  *
  * @returns The id of the first user.
  */

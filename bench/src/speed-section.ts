@@ -4,14 +4,14 @@ import { formatNumber, writeMarkdownTable } from "./table.ts";
 const BEGIN = "<!-- bench: written by `pnpm bench`, from bench/results/latest.json -->";
 const END = "<!-- /bench -->";
 
-/** Columns of the README's table: a framework, bare and with the same work. */
+/** Columns of the README's table: a framework, alone and with the same work. */
 const FRAMEWORKS = [
   ["@grpc/grpc-js", "grpc-js"],
   ["stock Connect", "connect-fastify"],
   ["Fastify JSON route", "fastify"],
 ] as const;
 
-/** Puts the section of a run in the place of the one that a README has. @throws Error when it has no place for one. */
+/** Replaces the section about speed in a README by that of a run. @throws Error when the README has no place for it. */
 export function replaceSpeedSection(readme: string, results: Results): string {
   const start = readme.indexOf(BEGIN);
   const end = readme.indexOf(END);
@@ -19,9 +19,9 @@ export function replaceSpeedSection(readme: string, results: Results): string {
   return `${readme.slice(0, start)}${BEGIN}\n\n${writeSpeedSection(results)}\n\n${readme.slice(end)}`;
 }
 
-/** Writes what the README says about speed: the ratios, the chart, and how to run it again. */
+/** Writes the README's section about speed: the ratios, the chart, and how to repeat the run. */
 export function writeSpeedSection(results: Results): string {
-  // Those of clients have no column here; docs/speed.md has them.
+  // The rates of clients have no column here; docs/speed.md has them.
   const rates = results.workloads.filter(
     ({ metrics, entries }) => metrics.some(({ isRate }) => isRate) && entryOf(entries, "rollcall"),
   );
@@ -64,7 +64,7 @@ function writeRow({ title, entries, metrics }: WorkloadResult): string[] {
   ];
 }
 
-/** Writes what is not a rate: latency, memory, start. */
+/** Writes the figures that are not rates: latency, memory, start. */
 function writeFacts({ workloads }: Results): string[] {
   const medianOf = (workload: string, metric: string, digits: number): string => {
     const entries = workloads.find(({ name }) => name === workload)?.entries ?? [];

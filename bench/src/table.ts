@@ -2,7 +2,7 @@ import type { Entry, Results, WorkloadResult } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 import type { Metric } from "./workloads/workload.ts";
 
-/** Writes where and how a run took place, and what it left out. */
+/** Writes where and how a run took place, and which measurements were left out. */
 export function writeHead({ machine, options, leftOut, startedAt, commit }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const pinning = machine.isPinned ? "server and load on a core each" : "server and load on any core";
@@ -25,7 +25,7 @@ export function writeTable(result: WorkloadResult): string {
   return [lines[0] ?? [], rule, ...lines.slice(1)].map((cells) => cells.join("  ")).join("\n");
 }
 
-/** Writes rows as a table of Markdown: the first has the headers, and numbers are aligned to the right. */
+/** Writes rows as a Markdown table. The first row has the headers, and numbers are aligned to the right. */
 export function writeMarkdownTable(rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const rule = (rows[0] ?? []).map((_, column) => (column === 0 ? "---" : "---:"));
@@ -58,7 +58,7 @@ export function formatSpread(spread: Spread | undefined, { digits }: Pick<Metric
   return min === max ? `${median}` : `${median} (${min} to ${max})`;
 }
 
-/** Writes a number with thousands apart. */
+/** Writes a number with separators for thousands. */
 export function formatNumber(value: number, digits: number): string {
   return value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

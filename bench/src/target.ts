@@ -12,7 +12,9 @@ import { goProgramIn } from "./go-program.ts";
 const START_TIMEOUT_MS = 30_000;
 const POLL_INTERVAL_MS = 2;
 
-/** Empty, as if not set, so that a `.env` of the repository does not change what is measured. */
+/**
+ * Sets variables to empty texts, which count as not set. The repository's `.env` can then not change the measurements.
+ */
 const NOT_FROM_ENV_FILE = Object.fromEntries(
   [
     ...["TLS_CERT_FILE", "TLS_KEY_FILE", "TLS_CLIENT_CA_FILE"],
@@ -22,13 +24,13 @@ const NOT_FROM_ENV_FILE = Object.fromEntries(
   ].map((name) => [name, ""]),
 );
 
-/** Processes that have to end with this one. */
+/** Processes that must end with this one. */
 const running = new Set<ChildProcess>();
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** A contestant that runs. */
+/** A running contestant. */
 export interface Target extends AsyncDisposable {
   readonly contestant: Contestant;
   readonly pid: number;
@@ -40,7 +42,7 @@ export interface Target extends AsyncDisposable {
   readonly ca: string | undefined;
   /** Time from the start to the first open connection. */
   readonly startMs: number;
-  /** All that it has written to standard error. */
+  /** Returns everything that it has written to standard error. */
   errorOutput(): string;
 }
 
@@ -53,7 +55,7 @@ export interface StartOptions {
   readonly nodeArgs?: readonly string[] | undefined;
 }
 
-/** Starts a contestant on the server's core. @throws Error with what it wrote when it does not start. */
+/** Starts a contestant on the server's core. @throws Error with its output if it does not start. */
 export async function startTarget(
   context: Context,
   contestant: Contestant,

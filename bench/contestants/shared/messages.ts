@@ -31,7 +31,7 @@ export function encodeListReply(users: readonly User[]): Uint8Array {
   return toBinary(ListUsersResponseSchema, message);
 }
 
-/** Stands for a page token: the contestants have no further pages. */
+/** Placeholder for a page token: the contestants have no further pages. */
 export const NEXT_PAGE_TOKEN = "x".repeat(96);
 
 /** Puts a message into gRPC's envelope: a flag, the length, the bytes. */

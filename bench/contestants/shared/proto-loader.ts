@@ -9,11 +9,11 @@ const definitions = loadSync(["user/v1/user.proto", "stream/v1/stream.proto"], {
   includeDirs: [join(root, "proto")],
 });
 
-/** The services as users of grpc-js have them. */
+/** The services, as users of grpc-js define them. */
 export const userService = definitions["user.v1.UserService"] as unknown as ServiceDefinition;
 export const streamService = definitions["stream.v1.StreamService"] as unknown as ServiceDefinition;
 
-/** Makes a user's message as protobufjs takes it. */
+/** Makes a user's message in the form that protobufjs expects. */
 export function toPlainUser(user: User): object {
   return {
     id: user.id,
@@ -25,7 +25,7 @@ export function toPlainUser(user: User): object {
   };
 }
 
-/** Makes the answer of ListUsers as protobufjs takes it. */
+/** Makes the answer of ListUsers in the form that protobufjs expects. */
 export function toPlainList(users: readonly User[]): object {
   return { users: users.map(toPlainUser), nextPageToken: NEXT_PAGE_TOKEN };
 }

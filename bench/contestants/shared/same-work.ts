@@ -11,17 +11,18 @@ export interface EndedCall {
   readonly principal: string | undefined;
 }
 
-/** Work that a team adds to its framework before production: token, validation, log, database. */
+/** Work that a team adds to its framework for production: token, validation, log, database. */
 export interface SameWork {
   /**
    * Checks a bearer token and the scope of the method.
    *
-   * @returns The caller. @throws Error when the token is missing, wrong or lacks the scope.
+   * @returns The caller.
+   * @throws Error when the token is missing, wrong or lacks the scope.
    */
   authorize(authorization: string | undefined, method: string): Promise<string>;
-  /** Writes the line of a call. */
+  /** Writes the log line of a call. */
   log(call: EndedCall): void;
-  /** Does all of it around a call: token, the given check of the request, the call, its line. */
+  /** Does all of the work around a call: token, the given check of the request, the call, its log line. */
   around<T>(
     method: string,
     authorization: string | undefined,
@@ -30,7 +31,7 @@ export interface SameWork {
   ): Promise<T>;
 }
 
-/** Makes the work by the usual means: jose, and pino to a file in batches. */
+/** Makes the work with the usual packages: jose, and pino with batches to a file. */
 export function createSameWork({ authSecret, logFile }: Pick<Settings, "authSecret" | "logFile">): SameWork {
   const secret = new TextEncoder().encode(authSecret);
   const key = crypto.subtle.importKey("raw", secret, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
@@ -65,7 +66,7 @@ export function createSameWork({ authSecret, logFile }: Pick<Settings, "authSecr
   return work;
 }
 
-/** Finds the scope that a method asks for, as Rollcall does. */
+/** Finds the scope that a method requires, as Rollcall does. */
 function scopeOf(method: string): string {
   if (method === "GetUser" || method === "ListUsers") return "users:read";
   return method === "CreateUser" ? "users:write" : "streams";

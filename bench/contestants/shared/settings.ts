@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 
-/** Messages of one server stream: long enough that its opening does not count. */
+/** Messages of one server stream. There are so many that the cost of opening it does not matter. */
 export const STREAM_MESSAGES = 10_000;
 
 /** Environment variables that `pnpm bench` sets for each contestant. */
@@ -8,13 +8,13 @@ export interface Settings {
   readonly port: number;
   /** Whether the contestant does the same work as Rollcall: token, validation, log line, SQLite. */
   readonly sameWork: boolean;
-  /** The HTTP version of plaintext, for those that can't tell them apart. */
+  /** HTTP version of plaintext, for contestants that can't detect it. */
   readonly httpVersion: "1.1" | "2";
-  /** A file that is made anew. */
+  /** A file that is created anew. */
   readonly databasePath: string;
   readonly authSecret: string;
   readonly logFile: string;
-  /** Only for the limit of uploads: SHA-256 of the body. */
+  /** Only for the limit of uploads: whether to compute the SHA-256 of the body. */
   readonly hashes: boolean;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
 }

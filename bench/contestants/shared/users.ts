@@ -2,7 +2,7 @@ import { randomUUIDv7 } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
 import type { Settings } from "./settings.ts";
 
-/** Users that each contestant has from its start. */
+/** Number of users that each contestant has at its start. */
 export const SEEDED_USERS = 1_000;
 
 export interface User {
@@ -14,16 +14,16 @@ export interface User {
   readonly version: number;
 }
 
-/** The directory of a contestant. */
+/** The user directory of a contestant. */
 export interface Users {
   get(id: string): User | undefined;
   /** The first users in the order of their creation. */
   list(count: number): readonly User[];
-  /** Puts a user on disk, in a transaction of its own. @throws Error when the e-mail is taken. */
+  /** Writes a user to disk, in its own transaction. @throws Error when the e-mail is taken. */
   create(email: string, name: string): User;
 }
 
-/** Makes the e-mail and name of a seeded user; Rollcall gets the same ones. */
+/** Makes the e-mail and name of a seeded user. Rollcall gets the same ones. */
 export function seedOf(index: number): { email: string; name: string } {
   const number = String(index).padStart(4, "0");
   return { email: `user-${number}@example.com`, name: `User ${number}` };
@@ -40,7 +40,7 @@ export function seededUsers(): User[] {
   }));
 }
 
-/** Opens the users: reads come from memory, or from SQLite with the same work; creates are always durable. */
+/** Opens the users. Reads come from memory or, with the same work, from SQLite; creates are always durable. */
 export function openUsers({ sameWork, databasePath }: Settings): Users {
   const inSqlite = openSqliteUsers(databasePath);
   if (sameWork) return inSqlite;

@@ -20,18 +20,18 @@ export interface CallFrame {
   readonly columnNumber: number;
 }
 
-/** Part of the time that one place has. */
+/** Share of the time that one place takes. */
 export interface Share {
   readonly place: string;
-  /** Part of all time in which the process was busy, 0 to 1. */
+  /** Share of all time in which the process was busy, 0 to 1. */
   readonly share: number;
-  /** Its functions with the most time, with their parts of all time. */
+  /** Its most expensive functions, with their shares of all time. */
   readonly functions: readonly { readonly name: string; readonly share: number }[];
 }
 
 const MOST_FUNCTIONS = 4;
 const IDLE = "(idle)";
-/** Names that V8 reports instead of a function, and their meaning. */
+/** Names that V8 reports in place of a function, with their meaning. */
 const NO_FUNCTIONS: Readonly<Record<string, string>> = {
   "(garbage collector)": "garbage collection",
   "(program)": "native code: sockets, nghttp2, the kernel",
@@ -39,11 +39,11 @@ const NO_FUNCTIONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Adds the time of a profile up by places; idle time is left out. Functions of native code count for the one that has
- * called them.
+ * Adds up the time of a profile by places; idle time is left out. Native functions count for the function that called
+ * them.
  *
- * @param placeOf Tells where a function with a URL belongs.
- * @returns Places, the longest time first.
+ * @param placeOf Returns the place of a function with a URL.
+ * @returns Places, the most expensive first.
  */
 export function sharesOf(profile: CpuProfile, placeOf: (frame: CallFrame) => string): Share[] {
   const times = timesOf(profile);

@@ -3,7 +3,8 @@ import { SourceMap, type SourceMapPayload } from "node:module";
 import type { CallFrame } from "./cpu-profile.ts";
 
 /**
- * Makes what tells where functions of a bundle belong: a folder of the repository, a package, or a module of Node.js.
+ * Creates a function that returns the place of a bundle's function: a folder of the repository, a package, or a module
+ * of Node.js.
  *
  * @param mapFile The bundle's source map.
  */
@@ -16,13 +17,13 @@ export function createPlaces(mapFile: string): (frame: CallFrame) => string {
   };
 }
 
-/** Finds the module of Node.js: `node:internal/http2/core` is a part of `node:http2`. */
+/** Returns the module of Node.js: `node:internal/http2/core` is a part of `node:http2`. */
 export function placeOfNodeModule(url: string): string {
   const path = url.replace(/^node:(internal\/)?/, "");
   return `node:${path.split("/", 1)[0]?.replace(/^_?stream.*/, "stream")}`;
 }
 
-/** Finds the package of a source, or its folder in the repository. */
+/** Returns the package of a source, or its folder in the repository. */
 export function placeOfSource(source: string): string {
   const [, name] = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(source) ?? [];
   if (name !== undefined) return name;

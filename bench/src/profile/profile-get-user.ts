@@ -11,10 +11,10 @@ import { createPlaces } from "./places.ts";
 const MAP_FILE = join(import.meta.dirname, "../../../dist/rollcall-server/server/dist/server.mjs.map");
 const PROFILED_SECONDS = 10;
 const WORKLOADS = ["get-grpc", "get-connect-json-h1"];
-/** Places with less are added up. */
+/** Share below which places are added up. */
 const LEAST_SHARE = 0.005;
 
-/** Shows where the CPU time of Rollcall's bundle goes while it answers GetUser: a table for each of two protocols. */
+/** Shows where Rollcall's bundle spends its CPU time while it answers GetUser: a table for each of two protocols. */
 export async function profileGetUser(context: Context): Promise<string> {
   const rollcall = contestantsByName.get("rollcall");
   if (!rollcall) throw new Error("Rollcall is no contestant");

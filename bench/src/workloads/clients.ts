@@ -11,7 +11,7 @@ import { CHAT_MESSAGES } from "../requests.ts";
 import { startTarget } from "../target.ts";
 import { cpuMetric, type Session, type Workload } from "./workload.ts";
 
-/** Servers that the clients call, which give constant answers, so that only the client is measured. */
+/** Servers that the clients call. Their answers are constant, so that only the client is measured. */
 const SERVERS = { "1.1": "bare-http", "2": "bare-http2" };
 const CALLERS = [
   "client-bare-http2",
@@ -33,14 +33,14 @@ interface ClientOptions {
   readonly httpVersion?: "1.1" | "2";
   readonly contestants: readonly string[];
   readonly unit: readonly [units: string, singular: string];
-  /** Result that the first call has to have. */
+  /** Result that the first call must have. */
   readonly expected: string | number;
 }
 
 const CALLS = ["calls", "call"] as const;
 const MESSAGES = ["messages", "message"] as const;
 
-/** Workloads whose contestants are clients: a process each, on the load's core, all before the same server. */
+/** Workloads whose contestants are clients. Each is a process on the load's core, and all call the same server. */
 export const clientWorkloads: readonly Workload[] = [
   createClientWorkload({
     name: "client-get-grpc",

@@ -15,7 +15,7 @@ const runFile = promisify(execFile);
 interface CreateResult {
   readonly calls: number;
   readonly seconds: number;
-  /** Share of a core that the generator had. */
+  /** Share of a core that the generator used. */
   readonly loadCores: number;
 }
 

@@ -8,9 +8,9 @@ import { getGrpc } from "./rates.ts";
 import type { Workload } from "./workload.ts";
 
 const latencyMetric = (name: string, title: string) => ({ name, title, unit: "ms", digits: 2 });
-/** Rounds are so many times longer than others: a thousandth of the calls has to be many. */
+/** Factor by which rounds are longer than those of other workloads: a thousandth of the calls must still be many. */
 const ROUND_FACTOR = 2;
-/** Rollcall's rate in each run, measured once, before the first contestant. */
+/** Rollcall's rate in each run, measured once before the first contestant. */
 const peaks = new WeakMap<Context, Promise<number>>();
 
 export const latency: Workload = {
@@ -56,7 +56,7 @@ export const latency: Workload = {
   },
 };
 
-/** Measures Rollcall's peak rate by itself, in one round. */
+/** Measures Rollcall's peak rate on its own, in one round. */
 async function measurePeak(context: Context): Promise<number> {
   const rollcall = contestantsByName.get("rollcall");
   if (!rollcall) throw new Error("Rollcall is no contestant");

@@ -12,17 +12,17 @@ import { seedUsers } from "../seed-users.ts";
 import { startTarget, type Target } from "../target.ts";
 import type { Workload } from "./workload.ts";
 
-/** Number of streams that are opened first and not counted: the first ones create code and tables. */
+/** Number of streams that are opened first and not counted, since the first ones create code and tables. */
 const WARM_UP_COUNT = 100;
 const COUNT = 800;
-/** Rounds at most: memory varies less than a rate, and a round takes seconds. */
+/** Most rounds: memory varies less than a rate, and a round takes seconds. */
 const MAX_ROUNDS = 3;
-/** Streams of a connection: Rollcall takes 256 at most. */
+/** Streams on each connection. Rollcall accepts 256 at most. */
 const STREAMS_PER_CONNECTION = 200;
 
 const PING = envelope(toBinary(BidiRequestSchema, create(BidiRequestSchema, { message: "ping" })));
 
-/** Opens one more idle thing, when it has been answered once. */
+/** Opens another idle stream or connection, and waits until it has been answered once. */
 type OpenNext = (target: Target, userId: string) => Promise<Disposable>;
 
 function createMemoryWorkload(
@@ -95,7 +95,7 @@ function webSockets(): OpenNext {
     await once(socket, "open");
     socket.send(Buffer.from(`authorization: Bearer ${token}\r\ncontent-type: application/grpc-web+proto\r\n`));
     socket.send(Buffer.concat([Buffer.of(0), PING]));
-    // The first frame is the header of the answer, the second the message; the limit has one.
+    // The first frame is the header of the answer, the second one the message. The limit has only one frame.
     await once(socket, "message");
     return { [Symbol.dispose]: () => socket.terminate() };
   };

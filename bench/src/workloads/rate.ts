@@ -29,11 +29,11 @@ export interface RateOptions {
   readonly rollcallProgram?: string;
   /** Writes what each call sends. */
   request(requests: Requests, userId: string, contestant: Contestant, wire: Wire): Request;
-  /** How many units a run has had. Default its calls. */
+  /** Returns the number of units in a run. Default: its calls. */
   unitsOf?(result: LoadResult): number;
   /**
-   * Calls of a first, untimed run, where calls are so long that a round has only a few: rounds then have as many as
-   * take their time, and all of them end. Default: rounds are cut at their time.
+   * Calls of a first, untimed run. For calls that are so long that a round has only a few: each round then has as many
+   * as fit into its time, and all of them end. Default: rounds are cut off when their time is over.
    */
   readonly trialCalls?: number;
   /** Connections, and calls in flight on each. Default 4 with 16 each. */
@@ -48,7 +48,7 @@ export interface LoadedTarget extends AsyncDisposable {
   run(extra?: Partial<Pick<Load, "bound" | "perSecond" | "logFile">>): Promise<LoadResult>;
 }
 
-/** Makes a workload that counts what h2load gets done in a round. */
+/** Creates a workload that counts what h2load achieves in a round. */
 export function createRateWorkload(options: RateOptions): Workload {
   const { unit: [units, singular] = ["calls", "call"], unitsOf = ({ calls }) => calls } = options;
   return {
@@ -65,7 +65,7 @@ export function createRateWorkload(options: RateOptions): Workload {
   };
 }
 
-/** Starts a contestant, checks its answers, and runs the load for a round, so that it is warm. */
+/** Starts a contestant, checks its answers, and runs the load for a round to warm it up. */
 export async function openLoaded(
   context: Context,
   contestant: Contestant,
@@ -119,7 +119,7 @@ function createRateSession(loaded: LoadedTarget, unitsOf: (result: LoadResult) =
   };
 }
 
-/** node:http2 alone is a limit of HTTP/1.1 workloads too, by gRPC. */
+/** Returns the protocol for a contestant: bare node:http2 is a limit of HTTP/1.1 workloads too, over gRPC. */
 function wireFor(wire: Wire, { name }: Contestant): Wire {
   return wire === "connect-json-h1" && name === "bare-http2" ? "grpc" : wire;
 }

@@ -17,7 +17,7 @@ const STREAMING = GRPC.filter((name) => name !== "rollcall-memory");
 /** Bytes of a whole server stream, envelopes included. */
 const SERVER_STREAM_BYTES = serverStreamBytes();
 
-/** The plainest workload; others are variants of it. */
+/** The simplest workload; others are variants of it. */
 export const getGrpc: RateOptions = {
   name: "get-grpc",
   title: "GetUser, gRPC over h2c",
@@ -26,7 +26,7 @@ export const getGrpc: RateOptions = {
   request: (requests, userId, { api }, wire) => requests.getUser(userId, wire, api),
 };
 
-/** All workloads that are a rate under h2load. */
+/** All workloads that measure a rate with h2load. */
 export const rateOptions: readonly RateOptions[] = [
   getGrpc,
   {
@@ -83,7 +83,7 @@ export const rateOptions: readonly RateOptions[] = [
     title: "Upload, chunks of 64 KiB, one stream",
     unit: ["MB", "MB"],
     contestants: ["bare-http2", "bare-http2-sha256", ...STREAMING],
-    // Whoever takes an upload hashes it: the contract has the checksum in its answer.
+    // Every server has to hash an upload, since the contract's answer has the checksum.
     limit: "bare-http2-sha256",
     call: "clientStream",
     inFlight: [1, 1],
@@ -114,10 +114,12 @@ export const rateOptions: readonly RateOptions[] = [
   },
 ];
 
-/** The same, to be run. */
+/** The same, as workloads. */
 export const rateWorkloads = rateOptions.map(createRateWorkload);
 
-/** Counts the bytes of a whole server stream: streams that a round cuts count by their part. */
+/**
+ * Returns the bytes of a whole server stream. A stream that is cut off by the round's end counts by its share of them.
+ */
 function serverStreamBytes(): number {
   let bytes = 0;
   for (let sequence = 0; sequence < STREAM_MESSAGES; sequence++) {

@@ -3,7 +3,7 @@ import { residentBytesOf } from "../process-stats.ts";
 import { startTarget } from "../target.ts";
 import type { Workload } from "./workload.ts";
 
-/** Memory that a start leaves behind is freed by then. */
+/** Time after which the memory that only the start needed has been freed, in milliseconds. */
 const SETTLE_MS = 1_000;
 
 export const startup: Workload = {

@@ -6,13 +6,13 @@ export interface Metric {
   readonly name: string;
   readonly title: string;
   readonly unit: string;
-  /** Digits behind the point. */
+  /** Number of decimals. */
   readonly digits: number;
   /** Whether it is compared with the bare limits. */
   readonly isRate?: boolean;
 }
 
-/** One round's figures, by the names of the metrics; one that can't be had here is left out. */
+/** One round's figures, by the names of the metrics. A figure that is not available here is left out. */
 export type Sample = Readonly<Record<string, number | undefined>>;
 
 /** A contestant that is ready to be measured, round by round. */
@@ -31,13 +31,13 @@ export interface Workload {
   /** The contestant that is the limit of node:http. Default `bare-http`. */
   readonly httpLimit?: string | undefined;
   readonly needsH2load: boolean;
-  /** Number of rounds at most. Default: as many as the command line says. */
+  /** Most rounds. Default: the number on the command line. */
   readonly maxRounds?: number | undefined;
   /** Starts and checks a contestant, and warms it up. */
   open(context: Context, contestant: Contestant): Promise<Session>;
 }
 
-/** CPU time of the contestant, for one call, message or MB. */
+/** Creates the metric of the contestant's CPU time for one call, message or MB. */
 export function cpuMetric(of: string): Metric {
   return { name: "cpuMicros", title: `CPU µs a ${of}`, unit: "µs", digits: of === "message" ? 2 : 1 };
 }
