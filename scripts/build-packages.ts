@@ -1,10 +1,10 @@
 /**
  * Builds the packages that are installed elsewhere: for each, a folder `.package` with `dist`, its manifest, README and
- * licence, which `pnpm pack` packs. Inside the repository, packages go on using each other's sources.
+ * licence, which `pnpm pack` packs. Inside the repository, packages continue to use each other's sources.
  *
- * tsc alone compiles them: a file stays a file, so that bundlers drop what an app does not use, and stacks and
- * declarations name the files of this repository. As with a bundler, `dependencies` stay imports, and what a package
- * uses of its `devDependencies` goes into it.
+ * Only tsc compiles them. Each file stays a file: bundlers can thus drop code that an app does not use, and stacks and
+ * declarations name the files of this repository. As with a bundler, `dependencies` remain imports, and code from
+ * `devDependencies` is copied into the package.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

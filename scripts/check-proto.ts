@@ -1,6 +1,6 @@
 /**
- * The contract's part of `pnpm check`. It has to be formatted, linted and compatible with main's, and generate the
- * committed code.
+ * The part of `pnpm check` for the contract. The contract must be formatted, linted and compatible with main's, and
+ * must generate the committed code.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
@@ -14,7 +14,7 @@ function run(command: string, ...args: string[]): void {
   execFileSync(command, args, { cwd: root, stdio: "inherit" });
 }
 
-/** Folders with a contract, and where their generated code is in them. */
+/** Folders with a contract, each with the place of its generated code. */
 const GENERATED = [
   { folder: ".", code: "gen/src" },
   { folder: "examples/extend", code: "gen" },
@@ -42,8 +42,8 @@ function baseRevision(): string | undefined {
 }
 
 /**
- * Checks for breaking changes. An earlier contract is read with today's modules, and with buf/validate, which was in no
- * commit at first.
+ * Checks for breaking changes. An earlier contract is read with today's modules and with buf/validate, which the first
+ * commits did not have.
  */
 function checkBreaking(): void {
   const base = baseRevision();
@@ -72,7 +72,7 @@ try {
   checkBreaking();
   for (const generated of GENERATED) checkGenerated(generated);
 } catch (error) {
-  // The faults have been printed. "pnpm generate" updates generated code.
+  // The faults have already been printed. "pnpm generate" updates generated code.
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {

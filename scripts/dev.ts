@@ -15,7 +15,7 @@ try {
   process.stderr.write(`${error.message}\n`);
   process.exit(2);
 }
-// A restart does not wait for the calls of the old code.
+// A restart should not wait for calls to the old code.
 process.env.SHUTDOWN_GRACE_MS ??= "200";
 
 // The link that the server prints leads to the page that it serves itself.

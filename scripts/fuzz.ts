@@ -1,6 +1,7 @@
 /**
- * Compares the answers of both carriers to calls made up at random, for a while, and the quick parser and checks with
- * those that they stand for: `pnpm fuzz [seconds] [seed]`. A seed makes up the same calls again. A call of each new kind of answer is added to the corpus, which the tests begin with.
+ * Compares the answers of both carriers to random calls for a while, and the quick parsers and checks with those that
+ * they replace: `pnpm fuzz [seconds] [seed]`. The same seed makes the same calls. A call with a new kind of answer is
+ * added to the corpus, which the tests begin with.
  */
 import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -9,7 +10,7 @@ import { join } from "node:path";
 const DEFAULT_SECONDS = 60;
 const MAX_SECONDS = 24 * 60 * 60;
 const MAX_SEED = 2 ** 31;
-/** Rounds of the tests that are no faster than they compute, and go by number. */
+/** Rounds of tests that are limited by computing time, and therefore run by number. */
 const MAX_ROUNDS = 20_000;
 const files = [
   "server/src/rpc/stages/quick-json.test.ts",

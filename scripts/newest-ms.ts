@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** Returns when a file, or the newest of all in a folder, was changed, in milliseconds since 1970. */
+/** Returns the time when a file, or the newest file in a folder, was changed, in milliseconds since 1970. */
 export function newestMs(path: string): number {
   const stats = statSync(path);
   if (!stats.isDirectory()) return stats.mtimeMs;

@@ -1,4 +1,6 @@
-/** `pnpm run packages`: builds the packages that install elsewhere, and packs them into `dist`, or the folder given. */
+/**
+ * `pnpm run packages`: builds the packages that are installed elsewhere, and packs them into `dist` or a given folder.
+ */
 import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import { buildPackages, packageNames } from "./build-packages.ts";
@@ -8,7 +10,7 @@ const root = join(import.meta.dirname, "..");
 /** Packs all packages into a folder. */
 export async function packPackages(folder: string): Promise<void> {
   await buildPackages();
-  // Built already, so that each need not be built again when it is packed.
+  // They are already built, so packing one need not build it again.
   const pack = ["pack", "--config.ignore-scripts=true", "--pack-destination", folder];
   const filters = packageNames.flatMap((name) => ["--filter", `./${name}`]);
   execFileSync("npx", ["-y", "pnpm@12", "--recursive", ...filters, ...pack], { cwd: root, stdio: "pipe" });

@@ -19,7 +19,7 @@ export function targetsOf({ exports, imports = {}, bin = {} }: Manifest, folder:
     .flatMap((target) => globSync(target.replace("*", "**/*"), { cwd: folder }));
 }
 
-/** Returns where the compiled form of a source file is in the package. */
+/** Returns the place of a source file's compiled form in the package. */
 function toCompiled(source: string, ending = ".js"): string {
   return source.endsWith(".ts") ? source.replace(/^\.\/(?:src\/)?/, "./dist/").replace(/\.ts$/, ending) : source;
 }
@@ -28,7 +28,10 @@ function mapValues<T, U>(values: Readonly<Record<string, T>>, map: (value: T) =>
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, map(value)]));
 }
 
-/** Returns the manifest of the package that is installed elsewhere: with compiled entries, and nothing for development. */
+/**
+ * Returns the manifest of the package that is installed elsewhere: with compiled entries, and without anything for
+ * development.
+ */
 export function toPublished(manifest: Manifest, versionOf: (name: string) => string): object {
   const { exports, imports, bin, dependencies = {}, ...rest } = manifest;
   const kept = Object.entries(rest).filter(

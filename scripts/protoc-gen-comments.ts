@@ -8,7 +8,7 @@ import { createEcmaScriptPlugin, getComments, runNodeJs } from "@bufbuild/protop
 
 type Commented = Exclude<AnyDesc, DescFile>;
 
-/** Yields all that can have a comment, with its full name. */
+/** Yields all elements that can have a comment, with their full names. */
 function* elementsOf(file: DescFile): Iterable<[name: string, element: Commented]> {
   for (const type of nestedTypes(file)) {
     yield [type.typeName, type];
@@ -24,7 +24,7 @@ function* elementsOf(file: DescFile): Iterable<[name: string, element: Commented
   }
 }
 
-/** Returns the comment above an element or, without one, behind it. */
+/** Returns the comment before an element or, without one, the comment after it. */
 function commentOf(element: Commented): string {
   const { leading, trailing } = getComments(element);
   return (leading ?? trailing ?? "").replace(/^ /gm, "").trim();

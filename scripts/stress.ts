@@ -1,4 +1,4 @@
-/** Runs the tests again and again beside two busy loops, and stops at the first run that fails. */
+/** Runs the tests again and again beside two busy loops, and stops after the first run that fails. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createWriteStream, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "..");
 const folder = join(root, ".stress");
 const vitest = join(root, "node_modules/vitest/vitest.mjs");
 
-/** Child processes, which have to end with this one. */
+/** Child processes, which must end with this one. */
 const children = new Set<ChildProcess>();
 
 /** Runs the tests once and writes their output to the file. Resolves with the exit code. */

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { newestMs } from "./newest-ms.ts";
 
 const root = join(import.meta.dirname, "..");
-/** Two folders deep, as the sources are that look for the repository's root. */
+/** The bundles are two folders deep, like the sources that look for the repository's root. */
 const folder = join(root, ".programs/bundle");
 
 /** Programs that tests start again and again. */
@@ -20,10 +20,10 @@ const inputs = ["server", "cli/src", "client/src", "shared/src", "gen/src", "tes
 const nameOf = (path: string) => (basename(path) === "main.ts" ? `${path.split("/")[0]}-main` : basename(path, ".ts"));
 
 /**
- * Bundles the programs that tests start, as releases are bundled, if a source has changed since they were: a process
- * then starts in half of the CPU time.
+ * Bundles the programs that tests start, in the same way as releases, if a source has changed since the last time. A
+ * process then starts with half of the CPU time.
  *
- * @returns Paths of the bundles, by those of their sources.
+ * @returns Paths of the bundles, by the paths of their sources.
  */
 export async function bundleTestPrograms(): Promise<Readonly<Record<string, string>>> {
   const stamp = join(folder, "stamp");

@@ -38,7 +38,7 @@ export async function buildWeb({ outDir = join(root, "web/dist"), plugins = [] }
   // large.
   process.env.NODE_ENV = "production";
   try {
-    // Loaded here, so that a server that has nothing to build does without it.
+    // Loaded on demand, so that a server that has nothing to build starts without it.
     const { build } = await import("vite");
     await build({ configFile: join(root, "web/vite.config.ts"), logLevel: "warn", plugins, build: { outDir } });
   } finally {
@@ -46,7 +46,7 @@ export async function buildWeb({ outDir = join(root, "web/dist"), plugins = [] }
     else process.env.NODE_ENV = environment;
   }
   const names = readdirSync(outDir, { recursive: true, encoding: "utf8" }).filter((name) => TEXT.has(extname(name)));
-  // Compress the page last: if it is compressed, so is everything else.
+  // Compress the page last: if the page is compressed, everything else is too.
   for (const name of [...names.filter((other) => other !== PAGE), PAGE]) compress(join(outDir, name));
 }
 

@@ -43,7 +43,7 @@ export async function buildRelease(folder: string): Promise<{ packages: ShippedP
   const { version, license, description } = rootPackage;
   const manifest = { name: NAME, version, description, license, private: true, bin: { [NAME]: NAME } };
   const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
-  // Without a type, so that an older Node.js can run the program that names the version it needs.
+  // It has no type, so that an older Node.js can run the program that names the needed version.
   await writeFile(join(folder, "package.json"), json(manifest));
   await writeFile(join(folder, "sbom.cdx.json"), json(createSbom({ name: NAME, version, license }, packages)));
   await writeFile(join(folder, "THIRD-PARTY-LICENSES.txt"), licenceTexts(packages));

@@ -7,7 +7,7 @@ const README = /^readme\.md$/i;
 /** Heading of a README's part about the licence, and that part. */
 const README_PART = /^#+ *licen[cs]e\b.*\n([\s\S]*?)(?=^#|(?![\s\S]))/im;
 const RULE = "=".repeat(80);
-/** Files of packages that begin with a notice of somebody else, in comments. */
+/** Files of packages that begin with somebody else's notice, in comments. */
 const FILES_WITH_NOTICES: Readonly<Record<string, string>> = {
   "@bufbuild/protobuf": "dist/esm/wire/varint.js",
 };
@@ -25,9 +25,9 @@ COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER I
 OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.`;
 
 /**
- * Returns a text with each package's name, its licence, and the words in which its authors state it.
+ * Returns a text with each package's name, its licence, and its authors' own wording.
  *
- * @throws Error for a package whose licence has to be kept and whose words are not found.
+ * @throws Error for a package whose licence must be included, but is not found.
  */
 export function licenceTexts(packages: readonly ShippedPackage[]): string {
   const parts = packages.map(({ name, version, licence, folder }) => {
@@ -42,7 +42,7 @@ function filesOf(folder: string): string[] | undefined {
   return files.length > 0 ? files.map((file) => readFileSync(join(folder, file), "utf8").trim()) : undefined;
 }
 
-/** Returns the licence of a package that has no file of it. */
+/** Returns the licence text of a package that has no file for it. */
 function wordsOf(name: string, licence: string, folder: string): string {
   const readme = readdirSync(folder).find((file) => README.test(file));
   const [, part = ""] = (readme && README_PART.exec(readFileSync(join(folder, readme), "utf8"))) || [];

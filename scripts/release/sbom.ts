@@ -7,7 +7,7 @@ export interface Product {
   readonly license: string;
 }
 
-/** Returns the list of what is shipped as CycloneDX 1.6 (ECMA-424). The same packages give the same text. */
+/** Returns the list of shipped packages as CycloneDX 1.6 (ECMA-424). The same packages give the same text. */
 export function createSbom({ name, version, license }: Product, packages: readonly ShippedPackage[]) {
   const own = `pkg:generic/${name}@${version}`;
   return {
@@ -27,7 +27,7 @@ export function createSbom({ name, version, license }: Product, packages: readon
     },
     components: packages.map(({ name, version, licence }) => {
       const [, group, shortName = name] = /^(@[^/]+)\/(.+)$/.exec(name) ?? [];
-      // A purl has the scope's @ percent-encoded.
+      // In a purl, the scope's @ is percent-encoded.
       const purl = `pkg:npm/${name.replace("@", "%40")}@${version}`;
       const isExpression = /[ ()]/.test(licence);
       return {

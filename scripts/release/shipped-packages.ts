@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Plugin } from "vite";
 
-/** A package of others, some of whose code is in the release. */
+/** Another project's package, some of whose code is in the release. */
 export interface ShippedPackage {
   readonly name: string;
   readonly version: string;
@@ -12,7 +12,7 @@ export interface ShippedPackage {
   readonly folder: string;
 }
 
-/** Licences that ask for no more than their text to be kept, which THIRD-PARTY-LICENSES.txt does. */
+/** Licences that require only that their text is kept, as it is in THIRD-PARTY-LICENSES.txt. */
 const ACCEPTED = new Set([
   "MIT",
   "ISC",
@@ -26,8 +26,8 @@ const ACCEPTED = new Set([
 ]);
 
 /**
- * Collects the packages whose modules end up in the output of builds. What a build leaves out, or only the build itself
- * needs, is not among them.
+ * Collects the packages whose modules are part of the output of builds. Modules that a build drops, or that only the
+ * build itself needs, are not counted.
  */
 export function collectPackages(): { plugin: Plugin; packages(): ShippedPackage[] } {
   const folders = new Set<string>();
@@ -48,7 +48,7 @@ export function collectPackages(): { plugin: Plugin; packages(): ShippedPackage[
   };
 }
 
-/** Returns the folder of the package of others that a module belongs to. */
+/** Returns the folder of the other project's package that a module belongs to. */
 function packageFolder(moduleId: string): string | undefined {
   const [, folder] = /^\0?(.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+)[\\/]/.exec(moduleId) ?? [];
   return folder;
