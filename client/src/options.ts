@@ -39,7 +39,7 @@ export interface CallChain {
 }
 
 /**
- * Creates what a client does to each call. Its interceptors, outermost first: tracing, request id, logging (once a
+ * Creates the steps of each call of a client. Its interceptors, outermost first: tracing, request id, logging (once a
  * call), then retry, then authentication (for each attempt).
  */
 export function createCallChain(options: CommonOptions): CallChain {

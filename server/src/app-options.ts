@@ -49,8 +49,8 @@ export interface AppOptions {
   /** Default 0: any free port. */
   port?: number | undefined;
   /**
-   * A second port, plaintext whatever the main one is, that serves probes, health checks and metrics alone; 0 for any free
-   * one. It closes last. Default: none.
+   * A second port that serves only probes, health checks and metrics, always in plaintext; 0 for any free one. It
+   * closes last. Default: none.
    */
   probePort?: number | undefined;
   /**
@@ -63,7 +63,7 @@ export interface AppOptions {
   maxMessageBytes?: number | undefined;
   /** Carrier of calls: "direct" is the engine, "stock" Connect's own carrier, for comparison. Default "direct". */
   rpcEngine?: "direct" | "stock" | undefined;
-  /** Large messages that are inflated or deflated at once. Default: the number of cores minus one. */
+  /** Large messages that are inflated or deflated at the same time. Default: the number of cores minus one. */
   codingThreads?: number | undefined;
   /** Deadline of a unary call whose client sets none, in milliseconds. */
   defaultTimeoutMs?: number | undefined;

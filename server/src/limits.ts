@@ -50,9 +50,9 @@ export const settings = {
   maxConnectionsPerAddress: { byDefault: 1_024, min: 1, max: 1_000_000 },
   /** Calls a second of each principal, and of each address among calls without a good token; 0 for no limit. */
   rateLimitPerSecond: { byDefault: 0, min: 0, max: 1_000_000 },
-  /** Calls that may come at once after a pause; 0 for as many as in two seconds. */
+  /** Calls that may come together after a pause; 0 for as many as in two seconds. */
   rateLimitBurst: { byDefault: 0, min: 0, max: 1_000_000 },
-  /** Streams of one principal that may be open at once; 0 for no limit. */
+  /** Streams of one principal that may be open at the same time; 0 for no limit. */
   maxStreamsPerPrincipal: { byDefault: 0, min: 0, max: 1_000_000 },
   /** Messages a second that one principal may send in all its streams; 0 for no limit. */
   streamMessagesPerSecond: { byDefault: 0, min: 0, max: 1_000_000 },
@@ -119,10 +119,10 @@ export const defaultConnectionLimits = {
   strangerResets: { burst: 512, perSecond: 256 },
   /**
    * Bytes of HTTP/2 headers, decompressed, on connections whose calls the gate has not let in yet, beyond {@link
-   * FREE_HEADER_BYTES} of each request. The burst is 256 calls at once with tokens of 4 KiB.
+   * FREE_HEADER_BYTES} of each request. The burst is 256 simultaneous calls with tokens of 4 KiB.
    */
   strangerHeaderBytes: { burst: MIB, perSecond: 512 * KIB },
-  /** Streams open at once on one HTTP/2 connection, and requests that wait on one HTTP/1.1 connection. */
+  /** Open streams on one HTTP/2 connection, and requests that wait on one HTTP/1.1 connection. */
   maxConcurrentStreams: 256,
   /** Bytes of a request line and headers, or of an HTTP/2 header list. */
   maxHeaderBytes: 16 * KIB,

@@ -101,7 +101,7 @@ let reload = () => {};
 // A terminal that closes sends SIGHUP too; there the signal has to end the process.
 if (!process.stdout.isTTY) process.on("SIGHUP", () => reload());
 
-// Workers run this program too, and continue behind this line.
+// Workers run this program too, including the rest of this file.
 if (config.workers > 1 && cluster.isPrimary) process.exit(await supervise());
 
 async function supervise(): Promise<number> {

@@ -68,8 +68,9 @@ export class TokenSource {
 }
 
 /**
- * Returns the token, or undefined for none. @throws ConnectError for a token that must not go into a header. The error
- * does not quote it.
+ * Returns the token, or undefined for none.
+ *
+ * @throws ConnectError for a token that must not go into a header. The error does not quote it.
  */
 function checked(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;

@@ -16,8 +16,8 @@ export interface RequestContext {
   /** Certificate of the client at the other end of the connection. */
   readonly certificate?: ClientCertificate | undefined;
   /**
-   * Called when the gate has let the call in; from then on its body may be read ahead of the handler. `isKnown` is
-   * false if the method is public and the caller has shown no token.
+   * Called when the gate has let the call in; from then on its body may be read before the handler asks for it.
+   * `isKnown` is false if the method is public and the caller has shown no token.
    */
   readonly onAdmitted?: ((isKnown: boolean) => void) | undefined;
   /**
@@ -32,7 +32,7 @@ export interface RequestContext {
   readonly keep?: ((deltaBytes: number) => void) | undefined;
   /**
    * Resolves when there is room for a message of this many bytes, or when the call is over. Returns undefined if there
-   * is room at once.
+   * already is.
    */
   readonly room?: ((bytes: number) => Promise<void> | undefined) | undefined;
   /**

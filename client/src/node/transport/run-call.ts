@@ -58,8 +58,9 @@ class CallScope {
   }
 
   /**
-   * Ends the call with an error. @returns The error for the caller. If the call had already ended, it is the reason of
-   * that end.
+   * Ends the call with an error.
+   *
+   * @returns The error for the caller. If the call had already ended, it is the reason of that end.
    */
   fail(reason: unknown): ConnectError {
     const { signal } = this;

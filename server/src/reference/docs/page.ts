@@ -169,7 +169,7 @@ function resolve(schema: Schema | undefined, schemas: Readonly<Record<string, Sc
   return schema?.$ref ? (schemas[nameOfRef(schema.$ref)] ?? {}) : (schema ?? {});
 }
 
-/** Lets a browser break a full name behind its dots. */
+/** Lets a browser break a full name after its dots. */
 function breakable(name: string): HtmlValue {
   return join(name.split(/(?<=\.)/), html`<wbr>`);
 }

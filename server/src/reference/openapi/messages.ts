@@ -6,7 +6,7 @@ import { withRules } from "./rules.ts";
 import { describe, refTo, type Schema } from "./schema.ts";
 
 export interface MessageSchemasOptions {
-  /** Returns the comment of what has a full name. */
+  /** Returns the comment of an element, by its full name. */
   commentOf(name: string): string | undefined;
   /** Returns the names of required fields: those whose zero value breaks a rule. */
   missingIn(schema: DescMessage): ReadonlySet<string>;

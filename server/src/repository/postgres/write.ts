@@ -34,7 +34,7 @@ export interface Claim {
   readonly isExclusive: boolean;
 }
 
-/** Returns what a write claims. */
+/** Returns the claims of a write. */
 export function claimsOf(write: Write): Claim[] {
   if (write.kind === "insert") {
     const { user, key } = write;

@@ -80,8 +80,9 @@ export function keysFor(alg: string, keys: readonly VerificationKey[]): Verifica
 }
 
 /**
- * Reads a key for signatures. Returns undefined for a key of another use or an unknown kind. @throws Error for a bad
- * one.
+ * Reads a key for signatures. Returns undefined for a key of another use or an unknown kind.
+ *
+ * @throws Error for a bad one.
  */
 function parseKey(jwk: unknown): VerificationKey | undefined {
   if (!isObject(jwk)) throw new Error("is not an object");

@@ -8,7 +8,7 @@ import { retryInfo } from "../errors.ts";
 export interface RateLimitOptions {
   /** Calls a second of each principal, and of each address among calls without an accepted token. */
   perSecond: number;
-  /** Calls that may come at once after a pause. Default: as many as in two seconds. */
+  /** Calls that may come together after a pause. Default: as many as in two seconds. */
   burst?: number | undefined;
 }
 

@@ -5,11 +5,11 @@ import { RateLimiter } from "../../runtime/rate-limiter.ts";
 import { keyOf, rateExceeded } from "./rate-limits.ts";
 
 export interface StreamLimitOptions {
-  /** Streams of one principal that may be open at once; 0 for no limit. */
+  /** Streams of one principal that may be open at the same time; 0 for no limit. */
   maxOpen: number;
   /**
-   * Messages a second that one principal may send in all its streams together, and twice as many at once after a pause;
-   * 0 for no limit.
+   * Messages a second that one principal may send in all its streams together; twice as many may come together after a
+   * pause. 0 for no limit.
    */
   messagesPerSecond: number;
 }

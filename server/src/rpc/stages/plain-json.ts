@@ -48,7 +48,9 @@ function checkStart(
 }
 
 /**
- * Refuses the body of a content type with envelopes if it begins like plain JSON. @throws ConnectError invalid_argument
+ * Refuses the body of a content type with envelopes if it begins like plain JSON.
+ *
+ * @throws ConnectError invalid_argument
  */
 export function assertEnveloped(firstByte: number | undefined, contentType: string, isUnary: boolean): void {
   const starts = contentType.endsWith("+json") ? JSON_STARTS : OBJECT_START;

@@ -33,7 +33,7 @@ export function watchEventJson({ kind, user, userId, resumeToken, changeId }: Wa
   return `${text}}`;
 }
 
-/** Leaves out what is empty, as protobuf does (ProtoJSON: fields without presence). */
+/** Leaves out empty fields, as protobuf does (ProtoJSON: fields without presence). */
 function fieldsOf(user: User): string {
   let text = user.id === "" ? "" : `"id":${JSON.stringify(user.id)},`;
   if (user.email !== "") text += `"email":${JSON.stringify(user.email)},`;
@@ -49,7 +49,9 @@ let lastDay = Number.NaN;
 let lastDayText = "";
 
 /**
- * Writes a google.protobuf.Timestamp, four times as fast as Date. @throws RangeError for a time after the year 9999.
+ * Writes a google.protobuf.Timestamp, four times as fast as Date.
+ *
+ * @throws RangeError for a time after the year 9999.
  */
 function timeOf(ms: number): string {
   if (ms > MAX_TIME_MS) throw new RangeError(`${ms} ms is later than the year 9999`);

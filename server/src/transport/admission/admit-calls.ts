@@ -41,7 +41,7 @@ const refusals = {
 
 export interface AdmitCallsOptions {
   admission: Admission;
-  /** @returns The handler behind a request's target. */
+  /** @returns The handler for a request's target. */
   handlerOf(path: string): UniversalHandler | undefined;
   /** Returns headers for a refused call's answer that let pages of an origin read it: names and values in turn. */
   headersFor(origin: string | undefined): readonly string[];

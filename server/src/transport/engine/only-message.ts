@@ -3,7 +3,9 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { RequestMessages } from "./request-messages.ts";
 
 /**
- * Returns the only message of a request. @throws ConnectError if there is none, more than one, or only a part of one.
+ * Returns the only message of a request.
+ *
+ * @throws ConnectError if there is none, more than one, or only a part of one.
  */
 export async function onlyMessage(messages: RequestMessages): Promise<Message> {
   const first = await messages.next();

@@ -20,8 +20,9 @@ export interface Exchange {
   /** Called when the socket will be closed. Bytes that still arrive are not read. */
   abandon(): void;
   /**
-   * Called when the socket has gone. @param failure Fault that has ended the request. Its reader may not have received
-   * it yet.
+   * Called when the socket has gone.
+   *
+   * @param failure Fault that has ended the request. Its reader may not have received it yet.
    */
   close(failure?: ConnectError): void;
 }
