@@ -44,8 +44,10 @@ test("the README's page with hooks shows what it changes, and what others change
   await page.getByText("email already in use").waitFor();
 
   await using other = createRollcall({ baseUrl: server.url, token: await server.token() });
-  for (const name of ["Grace", "Zoe"]) await other.users.create({ email: `${name}@example.com`, name });
+  await other.users.create({ email: "grace@example.com", name: "Grace" });
   await page.getByRole("button", { name: "Remove Grace" }).waitFor();
+  // One by one: a second change, if it came while the next page is read, would have the list read again instead.
+  await other.users.create({ email: "zoe@example.com", name: "Zoe" });
   await press("More");
   await page.getByRole("button", { name: "Remove Zoe" }).waitFor();
   await press("Remove Ada!");
