@@ -69,6 +69,7 @@ test.each([
 test("a WebSocket that a proxy swallows stays opening for ten seconds at most", async () => {
   await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
+  await button(page, "Send").waitFor();
   // However slow the machine is, the page's time goes by as the test says.
   await page.clock.pauseAt(Date.now() + 60_000);
   // The page says that it opens one before it does so.
