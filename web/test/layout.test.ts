@@ -36,9 +36,10 @@ async function shifts(page: Page): Promise<Shift[]> {
 /** Expects that nothing has moved. The web's measure, Cumulative Layout Shift, calls less than 0.1 good. */
 async function expectStill(page: Page, path: string): Promise<void> {
   const all = await shifts(page);
-  const sum = all.reduce((total, { value }) => total + value, 0);
-  expect(sum, `${path}: ${JSON.stringify(all, undefined, 2)}`).toBeLessThan(0.01);
+  expect(sumOf(all), `${path}: ${JSON.stringify(all, undefined, 2)}`).toBeLessThan(0.01);
 }
+
+const sumOf = (all: readonly Shift[]) => all.reduce((total, { value }) => total + value, 0);
 
 /** Expects rows of 40 pixels in a table, or on a phone cards of two lines. */
 async function expectCompact(page: Page, width: number): Promise<void> {
@@ -156,5 +157,5 @@ test.each([320, 360, 700, 1000, 1440])("nothing moves while it runs, at a width 
   }
   // The control: something moves.
   await page.evaluate("document.querySelector('h1').style.paddingTop = '10rem'");
-  await expect(expectStill(page, "control")).rejects.toThrow();
+  await expect.poll(async () => sumOf(await shifts(page))).toBeGreaterThan(0.01);
 });

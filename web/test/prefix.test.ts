@@ -30,7 +30,7 @@ describe.each(SCHEMES)("over %s, below a path", (scheme) => {
     await expect.poll(() => names(page)).toEqual(["Ada"]);
 
     await page.getByRole("link", { name: "Chat" }).click();
-    expect(page.url()).toBe(`${proxy.url}/chat`);
+    await expect.poll(() => page.url()).toBe(`${proxy.url}/chat`);
     await say(page, "hello");
     await page.getByText("Echo: hello", { exact: true }).waitFor();
 
@@ -40,7 +40,7 @@ describe.each(SCHEMES)("over %s, below a path", (scheme) => {
     await page.goto(`${proxy.url}/no/such/page`);
     await page.getByRole("heading", { name: "There is no such page" }).waitFor();
     await page.getByRole("link", { name: "Query" }).click();
-    expect(page.url()).toBe(`${proxy.url}/query`);
+    await expect.poll(() => page.url()).toBe(`${proxy.url}/query`);
     await button(page, "Run").click();
     await page.getByText("10 results, complete.").waitFor();
 
