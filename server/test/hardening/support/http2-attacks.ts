@@ -148,7 +148,8 @@ const MESSAGE_BYTES = 4 * 1024 ** 2 - 64;
 
 /**
  * Begins uploads of messages of 4 MiB, and sends as much of each as it may, but never
- * the last byte. Gives the connection when it has been idle for `quietMs`.
+ * the last byte. Gives the connection when all has been sent, the server has ended an upload, or nothing could be sent
+ * for `quietMs`.
  */
 export async function unfinishedUploads(
   port: number,
@@ -164,7 +165,12 @@ export async function unfinishedUploads(
   });
   let sentBytes = 0;
   let movedAtMs = performance.now();
-  while (!client.isClosed && performance.now() - movedAtMs < quietMs) {
+  const isOver = () =>
+    client.isClosed ||
+    uploads.every(({ left }) => left === 0) ||
+    client.received.some(({ type }) => type === RST_STREAM) ||
+    performance.now() - movedAtMs > quietMs;
+  while (!isOver()) {
     for (const upload of uploads) {
       const bytes = Math.min(upload.left, client.window(upload.streamId) - 5, 256 * 1_024);
       if (bytes <= 0 || client.resetCode(upload.streamId) !== undefined) continue;
