@@ -143,8 +143,8 @@ export const statements = {
     JOIN create_requests USING (principal, request_id)
     WHERE created_at_ms >= not_before_ms`,
   ),
-  // Both statements change only the version that was read, although its row is locked: they do not rely on the locks of
-  // every database.
+  // Both statements change only the version that was read, although its row is locked: in other databases that speak
+  // PostgreSQL's protocol, the lock may not hold.
   delete: named(
     "delete",
     `

@@ -34,7 +34,7 @@ export function createFile(path: string): void {
   if (!statSync(path).isFile()) throw new DatabaseOpenError(`${path} is not a file`);
 }
 
-/** @param concerned The object of a missing permission. */
+/** @param concerned Object for which a permission is missing. */
 function reasonOf(error: unknown, concerned: string): string {
   const { code = "unknown" } = error as NodeJS.ErrnoException;
   const reason = REASONS[code] ?? code;
