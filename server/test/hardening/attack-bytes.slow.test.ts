@@ -41,7 +41,11 @@ describe.concurrent("uploads that never end", () => {
     const attack = async (limits: object) => {
       await using server = await startMeasuredServer({ limits });
       const before = await server.memoryBytes();
-      const { client } = await unfinishedUploads(server.port, { streams: 32, headers: server.headers, quietMs: 30_000 });
+      const { client } = await unfinishedUploads(server.port, {
+        streams: 32,
+        headers: server.headers,
+        quietMs: 30_000,
+      });
       const isHeld = limits !== lifted;
       let bytes = (await server.memoryBytes()) - before;
       // On a busy machine the attack itself is slow.

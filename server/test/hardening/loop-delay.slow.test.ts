@@ -4,7 +4,7 @@ import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/** Far more than timers are late by themselves on a busy machine. */
+/** Longer than the time between two checks, each of which is late then, by more than on a busy machine alone. */
 const BLOCKED_MS = 150;
 
 /** Holds each turn of the event loop, as messages of many streams do. Returns a function that ends it. */
@@ -25,7 +25,7 @@ function holdLoop(): () => void {
 async function callSteadily(server: TestServer, signal: AbortSignal) {
   const counts = { answered: 0, refused: 0 };
   const headers = await server.auth();
-  const loops = Array.from({ length: 12 }, async () => {
+  const loops = Array.from({ length: 48 }, async () => {
     const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
     while (!signal.aborted) {
       try {
@@ -43,7 +43,7 @@ async function callSteadily(server: TestServer, signal: AbortSignal) {
 test("calls are refused while timers are late for long, and probes are not; afterwards none is", async () => {
   const probe = withProbe({ unary: () => ({}) });
   // Both are in this process, so that the same loop is held for them.
-  await using server = await startServer({ ...probe, admission: { maxLoopDelayMs: BLOCKED_MS / 2 } });
+  await using server = await startServer({ ...probe, admission: { maxLoopDelayMs: BLOCKED_MS / 3 } });
   await using control = await startServer({ ...probe, admission: { maxLoopDelayMs: Number.POSITIVE_INFINITY } });
   const stop = new AbortController();
   const guarded = await callSteadily(server, stop.signal);
