@@ -99,7 +99,10 @@ const WITHOUT_LOCKS = `Object.defineProperty(navigator, "locks", { value: undefi
 
 const isLive = (tab: Page) => tab.getByText("Live", { exact: true }).waitFor();
 
-/** Opens more tabs of an app until there are so many, and waits until each is live. */
+/**
+ * Opens more tabs of an app until there are so many. Waits until each is live and has its list, for which the streams of
+ * all of them may leave no connection.
+ */
 async function openTabs({ page, server }: OpenApp, count: number, initScript = ""): Promise<Page[]> {
   const url = `${server.url}/#token=${await server.token()}`;
   await isLive(page);
@@ -110,6 +113,7 @@ async function openTabs({ page, server }: OpenApp, count: number, initScript = "
     tabs.push(tab);
     await tab.goto(url);
     await isLive(tab);
+    await expect.poll(() => names(tab)).not.toEqual([]);
   }
   return tabs;
 }
