@@ -38,8 +38,8 @@ function writePage(results: Results): string {
   return [
     "# Speed",
     "",
-    "Written by `pnpm bench` from `bench/results/latest.json`; [bench/README.md](../bench/README.md) says what is compared",
-    "and what the figures mean.",
+    "Written by `npx -y pnpm@12 bench` from `bench/results/latest.json`; [bench/README.md](../bench/README.md) says what is",
+    "compared and what the figures mean.",
     "",
     ...writeHead(results)
       .split("\n")

@@ -33,6 +33,15 @@ test("a rate is a row with the ratios of each framework, bare and with the same 
   expect(writeSpeedSection(results)).toContain("| GetUser | **0.55** | 0.51 | 0.20 | – | – | – | – | 42.3 µs a call |");
 });
 
+test("a rate without a ratio has no row", () => {
+  const [workload] = results.workloads;
+  const alone = { ...entry("rollcall", 0.5), ofHttp2: undefined };
+  const workloads = [workload, { ...workload, title: "Telemetry", entries: [alone] }] as Results["workloads"];
+  const section = writeSpeedSection({ ...results, workloads });
+  expect(section).toContain("| GetUser |");
+  expect(section).not.toContain("Telemetry");
+});
+
 test("the section takes the place of the one before, and of nothing else", () => {
   const readme = `a\n${replaceSpeedSectionMarkers("old")}\nb\n`;
   const written = replaceSpeedSection(readme, results);

@@ -21,9 +21,12 @@ export function replaceSpeedSection(readme: string, results: Results): string {
 
 /** Writes the README's section about speed: the ratios, the chart, and how to repeat the run. */
 export function writeSpeedSection(results: Results): string {
-  // The rates of clients have no column here; docs/speed.md has them.
+  // Rates of clients have no column here, and what was not compared with node:http2 has no ratio; docs/speed.md has both.
   const rates = results.workloads.filter(
-    ({ metrics, entries }) => metrics.some(({ isRate }) => isRate) && entryOf(entries, "rollcall"),
+    ({ metrics, entries }) =>
+      metrics.some(({ isRate }) => isRate) &&
+      entryOf(entries, "rollcall") &&
+      entries.some(({ ofHttp2 }) => ofHttp2 !== undefined),
   );
   const { machine, options, startedAt } = results;
   const rows = [
@@ -44,7 +47,7 @@ export function writeSpeedSection(results: Results): string {
     "![Calls, messages and megabytes a second, Rollcall beside other servers](docs/images/bench.svg)",
     "",
     ...writeFacts(results),
-    `Measured by \`pnpm bench\` on ${startedAt.slice(0, 10)}: one core of ${machine.cpu}, Node.js ${machine.versions.node},`,
+    `Measured by \`npx -y pnpm@12 bench\` on ${startedAt.slice(0, 10)}: one core of ${machine.cpu}, Node.js ${machine.versions.node},`,
     `medians of ${options.rounds} interleaved rounds of ${options.seconds} s. All figures, with least and greatest, are in`,
     "[docs/speed.md](docs/speed.md); [bench/README.md](bench/README.md) says what they mean.",
   ].join("\n");
