@@ -30,6 +30,7 @@ describe("documented commands", () => {
     /"users":\[\{.*"email":"ada@example\.com"/,
     /Result 9 for query: hello/,
     /"reply": "Echo: two"/,
+    /^[\da-f-]{36}\tkatherine@example\.com\tKatherine Johnson\t(.*\n)+(Result .*\n){10}Echo: Hello\nEcho: Goodbye\n$/,
   ];
   const commands = examples("sh ci", expected);
 
