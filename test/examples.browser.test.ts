@@ -18,9 +18,13 @@ test("the README's page runs in Chromium, served as it says", async () => {
     await vite.listen();
     await using browser = await launchChromium();
     await using page = await browser.newPage();
-    await page.goto(`${vite.resolvedUrls?.local[0]}#token=${await server.token()}`);
+    const address = `${vite.resolvedUrls?.local[0]}`;
+    await page.goto(`${address}#token=${await server.token()}`);
     await page.getByText("Echo: hello").waitFor();
     expect(server.log.filter(({ msg }) => msg === "call").map(({ code }) => code)).not.toContain("unauthenticated");
+    await using withoutToken = await browser.newPage();
+    await withoutToken.goto(address);
+    await withoutToken.getByText("UnauthorizedError: missing authorization token").waitFor();
   } finally {
     await vite.close();
   }
