@@ -27,8 +27,12 @@ func main() {
 	defer cancel()
 	ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+os.Getenv("TOKEN"))
 
-	_, err := users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "barbara@example.com", Name: "Barbara Liskov"})
-	fmt.Println(status.Code(err)) // OK, and the next time AlreadyExists
+	created, err := users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "barbara@example.com", Name: "Barbara Liskov"})
+	if err != nil { // the second time, AlreadyExists
+		fmt.Println(status.Code(err), status.Convert(err).Message())
+	} else {
+		fmt.Println("created", created.User.Id)
+	}
 
 	_, err = users.CreateUser(ctx, &userv1.CreateUserRequest{Email: "barbara"})
 	fmt.Println(status.Code(err), status.Convert(err).Message())
