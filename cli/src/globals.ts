@@ -41,7 +41,10 @@ export function addGlobalOptions(program: Command): void {
     .option("--cert <file>", "the client's certificate (PEM), for mutual TLS; needs --key")
     .option("--key <file>", "private key (PEM) of --cert")
     .addOption(
-      new Option("--http <version>", "of HTTP: 1.1 for a proxy that does not speak 2; without gRPC and chat")
+      new Option(
+        "--http <version>",
+        "HTTP version; 1.1 works behind a proxy without HTTP/2, but has no gRPC and no chat",
+      )
         .argParser(httpVersion)
         .default("2")
         .env("ROLLCALL_HTTP"),

@@ -8,7 +8,7 @@ import { methodNames } from "../methods.ts";
 export function addCompletionCommands(program: Command, io: Io): void {
   program
     .command("completion")
-    .description('print a script for a shell, which completes words: eval "$(rollcall completion bash)"')
+    .description('print a script that adds completion to a shell: eval "$(rollcall completion bash)"')
     .addArgument(new Argument("<shell>").choices(Object.keys(completionScripts)))
     .action((shell: keyof typeof completionScripts, _options, command: Command) => {
       const script = completionScripts[shell];

@@ -43,7 +43,7 @@ export function addExportCommand(users: Command, io: Io): void {
     .command("export [file]")
     .description(
       "write users to a file, or to standard output, in the order of their creation, as users import reads them. " +
-        "The file gets its name when it is complete; to run it again, after whatever ended it, goes on",
+        "The file gets its name when it is complete. If the export was interrupted, run it again: it continues",
     )
     .addOption(new Option("--format <name>", "default: by the file's extension, else jsonl").choices(["csv", "jsonl"]))
     .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these", "")

@@ -43,8 +43,8 @@ export function addImportCommand(users: Command, io: Io): void {
     .command("import <file>")
     .description(
       "add the users of a file, or of standard input (-), in UTF-8: JSON Lines, as users list --all --json prints " +
-        "them, or CSV with commas whose first line names the columns email and name. To run it again within a day, " +
-        "after whatever ended it, goes on and adds nobody twice",
+        "them, or CSV with commas whose first line names the columns email and name. If the import was " +
+        "interrupted, run it again within a day: it continues, and adds nobody twice",
     )
     .addOption(new Option("--format <name>", "default: by the file's extension").choices(["csv", "jsonl"]))
     .option("--skip-existing", "pass over users whose e-mail is in the directory already")
