@@ -97,7 +97,7 @@ export function SettingsForm({ method, settings, onChange }: SettingsFormProps) 
           <input
             id={`${id}-timeout`}
             inputMode="numeric"
-            placeholder="the server's"
+            placeholder="server's default"
             autoComplete="off"
             value={settings.timeoutMs}
             onChange={(event) => set({ timeoutMs: event.target.value })}
