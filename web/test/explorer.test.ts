@@ -112,6 +112,24 @@ test("every method of every service is listed, and all four kinds are called ove
   await page.getByText("Canceled.", { exact: true }).waitFor();
 });
 
+test("a fault is shown once: at its field or, beside JSON, above the button", async () => {
+  await using app = await openApp(browser, { path: "/explorer" });
+  const { page } = app;
+  await openMethod(page, "stream.v1.StreamService/ServerStream");
+  const fault = page.getByText("query is required");
+  const alert = page.getByRole("alert");
+  // Before that, it is a rule like the others.
+  await page.getByText("string · at most 4096 characters · query is required").waitFor();
+  await button(page, "Send").click();
+  await alert.getByText("Fields with faults: query").waitFor();
+  expect(await fault.count()).toBe(1);
+  const id = await fault.getAttribute("id");
+  expect((await page.getByLabel("query").getAttribute("aria-describedby"))?.split(" ")).toContain(id);
+  await page.getByRole("radio", { name: "JSON" }).check();
+  await alert.getByText("query: query is required").waitFor();
+  expect(await fault.count()).toBe(1);
+});
+
 test("rules are shown, checked before sending, and the server's answer is decoded where they are not", async () => {
   await using app = await openApp(browser, { path: "/explorer" });
   const { page } = app;

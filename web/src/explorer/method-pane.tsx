@@ -18,7 +18,7 @@ import { useExchange } from "./exchange/use-exchange.ts";
 import { emptyValue } from "./form/types.ts";
 import { type CallLink, linkOf, MAX_BODY_CHARACTERS } from "./link.ts";
 import { PermissionNote } from "./permission-note.tsx";
-import { RequestEditor } from "./request-editor.tsx";
+import { RequestEditor, type RequestView } from "./request-editor.tsx";
 import { initialSettings, SettingsForm, sampledSettings, toCallSettings } from "./settings-form.tsx";
 import { streamsRequests } from "./vias.ts";
 
@@ -39,6 +39,7 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
     () => link.body ?? draft ?? JSON.stringify(emptyValue({ kind: "message", message: method.input })),
   );
   const [settings, setSettings] = useState(() => initialSettings(method, link));
+  const [view, setView] = useState<RequestView>("Form");
   const [problem, setProblem] = useState<string>();
   const [errors, setErrors] = useState<FieldErrors>({});
   /** Whether the request is still the one that was sent, so that the faults found by the server apply. */
@@ -120,10 +121,10 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
         </p>
         <PermissionNote permission={permissionOf(method)} isReflected={isReflected} />
         <form ref={form} onSubmit={send} noValidate>
-          <RequestEditor method={method} registry={registry} text={text} onEdit={edit} errors={fieldErrors} />
+          <RequestEditor {...{ method, registry, view, text }} onView={setView} onEdit={edit} errors={fieldErrors} />
           <SettingsForm method={method} settings={settings} onChange={setSettings} />
           <p className="field-error request-problem" role="alert">
-            {problem ?? summaryOf(fieldErrors)}
+            {problem ?? (view === "Form" ? namesOf(fieldErrors) : summaryOf(fieldErrors))}
           </p>
           <div className="choices">
             <Button type="submit" className="primary" isOff={running && !isOpen}>
@@ -152,7 +153,13 @@ export function MethodPane({ method, registry, isReflected, link, draft, onDraft
   );
 }
 
-/** Describes the faults of fields, for people who do not see them. */
+/** Names the fields with faults: the form has each fault at its field, except those of the whole request. */
+function namesOf({ "": whole, ...fields }: FieldErrors): string {
+  const names = Object.keys(fields).join(", ");
+  return [...(whole ?? []), ...(names ? [`Fields with faults: ${names}`] : [])].join(". ");
+}
+
+/** Describes the faults of fields, for the JSON, which does not show them. */
 function summaryOf(errors: FieldErrors): string {
   return Object.entries(errors)
     .map(([field, messages]) => (field ? `${field}: ` : "") + messages.join("; "))

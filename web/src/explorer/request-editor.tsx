@@ -1,5 +1,5 @@
 import type { DescMethod, Registry } from "@bufbuild/protobuf";
-import { useId, useState } from "react";
+import { useId } from "react";
 import type { FieldErrors } from "../api/errors.ts";
 import { parseText } from "./check-request.ts";
 import { FormProvider } from "./form/form-context.ts";
@@ -9,9 +9,14 @@ import { editorOf } from "./form/types.ts";
 import { ValueInput } from "./form/value-input.tsx";
 import { Segments } from "./segments.tsx";
 
+const VIEWS = ["Form", "JSON"] as const;
+export type RequestView = (typeof VIEWS)[number];
+
 export interface RequestEditorProps {
   method: DescMethod;
   registry: Registry;
+  view: RequestView;
+  onView(view: RequestView): void;
   /** Request as JSON. */
   text: string;
   onEdit(text: string): void;
@@ -19,9 +24,10 @@ export interface RequestEditorProps {
 }
 
 /** Request as a form and as JSON. Both edit the same text. */
-export function RequestEditor({ method: { input }, registry, text, onEdit, errors }: RequestEditorProps) {
+export function RequestEditor(props: RequestEditorProps) {
+  const { registry, view, onView, text, onEdit, errors } = props;
+  const { input } = props.method;
   const id = useId();
-  const [view, setView] = useState("Form");
   const parsed = parseText(text);
   const type = { kind: "message", message: input } as const;
   const change = (value: unknown) => onEdit(JSON.stringify(value, undefined, 2));
@@ -31,7 +37,7 @@ export function RequestEditor({ method: { input }, registry, text, onEdit, error
         <h3>
           <code>{input.name}</code>
         </h3>
-        <Segments label="View of the request" options={["Form", "JSON"]} value={view} onChange={setView} />
+        <Segments label="View of the request" options={VIEWS} value={view} onChange={onView} />
       </div>
       {view === "Form" &&
         ("problem" in parsed ? (

@@ -1,15 +1,15 @@
 import { useId } from "react";
 
-export interface SegmentsProps {
+export interface SegmentsProps<Option extends string> {
   /** Name of the choice, for screen readers. */
   label: string;
-  options: readonly string[];
-  value: string;
-  onChange(value: string): void;
+  options: readonly Option[];
+  value: Option;
+  onChange(value: Option): void;
 }
 
 /** Choice of one of a few options, in a row. It is made of the browser's own radio buttons, so the arrow keys work. */
-export function Segments({ label, options, value, onChange }: SegmentsProps) {
+export function Segments<Option extends string>({ label, options, value, onChange }: SegmentsProps<Option>) {
   const id = useId();
   return (
     <fieldset className="segments">

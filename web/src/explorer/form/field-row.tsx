@@ -22,8 +22,10 @@ export interface FieldRowProps {
 export function FieldRow({ field, value, onChange, path, isChosen = false }: FieldRowProps) {
   const { registry, errors } = useForm();
   const id = useId();
-  const hint = [typeNameOf(field), ...rulesOfField(field, registry)].join(" · ");
   const problems = errors[path] ?? [];
+  // A broken rule is not shown twice.
+  const rules = rulesOfField(field, registry).filter((rule) => !problems.includes(rule));
+  const hint = [typeNameOf(field), ...rules].join(" · ");
   const notes = (
     <>
       <p id={`${id}-hint`} className="hint">

@@ -17,7 +17,7 @@ export interface MessageFieldsProps {
 export function MessageFields({ message, value, onChange, path }: MessageFieldsProps) {
   const { registry } = useForm();
   const rules = rulesOfMessage(message, registry);
-  const inside = (field: DescField) => (path === "" ? field.name : `${path}.${field.name}`);
+  const inside = (field: DescField | DescOneof) => (path === "" ? field.name : `${path}.${field.name}`);
   return (
     <div className="message-fields">
       {rules.length > 0 && <p className="hint">{rules.join(" · ")}</p>}
@@ -41,12 +41,14 @@ export function MessageFields({ message, value, onChange, path }: MessageFieldsP
 
 interface OneofRowProps extends Pick<MessageFieldsProps, "value" | "onChange"> {
   oneof: DescOneof;
-  pathOf(field: DescField): string;
+  pathOf(member: DescField | DescOneof): string;
 }
 
 /** Choice of one field among several. */
 function OneofRow({ oneof, value, onChange, pathOf }: OneofRowProps) {
+  const { errors } = useForm();
   const id = useId();
+  const problems = errors[pathOf(oneof)] ?? [];
   const chosen = oneof.fields.find((field) => fieldOf(value, field) !== undefined);
   const choose = (name: string) => {
     let next = value;
@@ -60,12 +62,23 @@ function OneofRow({ oneof, value, onChange, pathOf }: OneofRowProps) {
         <label htmlFor={id}>
           <code>{oneof.name}</code> <span className="hint">one of these</span>
         </label>
-        <select id={id} value={chosen?.name ?? ""} onChange={(event) => choose(event.target.value)}>
+        <select
+          id={id}
+          aria-describedby={`${id}-problem`}
+          aria-invalid={problems.length > 0}
+          value={chosen?.name ?? ""}
+          onChange={(event) => choose(event.target.value)}
+        >
           <option value="">not set</option>
           {oneof.fields.map(({ name }) => (
             <option key={name}>{name}</option>
           ))}
         </select>
+        {problems.length > 0 && (
+          <p id={`${id}-problem`} className="field-error">
+            {problems.join("; ")}
+          </p>
+        )}
       </div>
       {chosen && (
         <FieldRow
