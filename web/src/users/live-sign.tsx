@@ -7,5 +7,9 @@ const TEXTS = { off: "", "catching up": "Catching up…", live: "Live" } as cons
  * it changes.
  */
 export function LiveSign({ state }: Pick<Live, "state">) {
-  return <span className="live">{TEXTS[state]}</span>;
+  return (
+    <span className="live" data-state={state}>
+      {TEXTS[state]}
+    </span>
+  );
 }
