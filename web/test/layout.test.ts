@@ -64,6 +64,8 @@ test("nothing is cut off at any width", async () => {
       await page.getByRole("heading", { name: title, exact: true }).waitFor();
       const cut = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
       expect(cut, `${title} at ${width}`).toBeLessThanOrEqual(0);
+      const docs = await page.getByRole("link", { name: "Docs (in a new tab)" }).boundingBox();
+      expect((docs?.x ?? width) + (docs?.width ?? 0), `Docs at ${width}`).toBeLessThanOrEqual(width);
       if (title === "Users") await expectCompact(page, width);
     }
   }
