@@ -234,7 +234,12 @@ export async function createApp(options: AppOptions): Promise<App> {
         // Loaded on demand: most servers are never asked for the reference.
         const { createReference } = await import("./reference/reference.ts");
         const methods = [...handlers.values()].map(({ method }) => method);
-        return createReference({ methods, permissionOf: rpcRoutes.permissionOf, comments: options.comments });
+        return createReference({
+          methods,
+          permissionOf: rpcRoutes.permissionOf,
+          comments: options.comments,
+          hasApp: options.webRoot !== undefined,
+        });
       },
       scheme,
     });

@@ -26,6 +26,8 @@ test("the docs are readable under their policy, without scripts, at every width"
   await page.getByRole("link", { name: "UpdateUser", exact: true }).click();
   await expect.poll(() => page.evaluate("document.querySelector(':target h3')?.textContent")).toBe("UpdateUser");
   expect(scripts).toEqual([]);
+  await page.getByRole("link", { name: "Back to the app" }).click();
+  await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
 /** Background of each colour scheme: the style is there. */

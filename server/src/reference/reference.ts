@@ -16,6 +16,8 @@ export interface ReferenceOptions {
   permissionOf(method: DescMethod): Permission | undefined;
   /** Comments of further contracts, by the full names of their subjects. */
   comments?: Readonly<Record<string, string>> | undefined;
+  /** Whether the server serves the web app, to which the page then leads. Default false. */
+  hasApp?: boolean;
 }
 
 /** Texts that describe the services, for programs and for people. */
@@ -31,7 +33,7 @@ export interface Reference {
 }
 
 /** Describes the mounted services. This and the page take some tens of milliseconds each, so make them once. */
-export function createReference({ methods, permissionOf, comments = {} }: ReferenceOptions): Reference {
+export function createReference({ methods, permissionOf, comments = {}, hasApp = false }: ReferenceOptions): Reference {
   const services = callableServices(methods, permissionOf);
   const document = createDocument({
     services,
@@ -41,7 +43,7 @@ export function createReference({ methods, permissionOf, comments = {} }: Refere
   });
   return {
     openApi: () => `${JSON.stringify(document, undefined, 1)}\n`,
-    page: () => renderDocs(document),
+    page: () => renderDocs(document, hasApp),
     style: () => DOCS_STYLE,
     guide: (baseUrl) => renderGuide(document, baseUrl),
   };

@@ -59,6 +59,8 @@ test("the page has no scripts and no inline styles, and a policy that lets none 
   const page = await response.text();
   expect(page).not.toMatch(/<script|<style|style=|\son\w+=|<iframe/);
   expect(page).toContain("<h3>GetUser</h3>");
+  // This server has no web app.
+  expect(page).not.toContain("Back to the app");
 });
 
 test("every link within the page leads somewhere, and every id is there once", async () => {

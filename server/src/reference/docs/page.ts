@@ -4,8 +4,11 @@ import { commandFor } from "./example.ts";
 import { type Html, type HtmlValue, html, inline, join, prose } from "./html.ts";
 import { ruleWords, typeWords } from "./schema-words.ts";
 
-/** Renders an OpenAPI document of this server as a page without scripts. It names other files relative to itself. */
-export function renderDocs(document: OpenApiDocument): string {
+/**
+ * Renders an OpenAPI document of this server as a page without scripts. It names other files relative to itself.
+ * @param hasApp Whether the server serves the web app beside it.
+ */
+export function renderDocs(document: OpenApiDocument, hasApp: boolean): string {
   const { info, tags, paths, components } = document;
   const types = innerTypes(components.schemas);
   const entries = Object.entries(paths);
@@ -22,8 +25,8 @@ export function renderDocs(document: OpenApiDocument): string {
 <body>
 <a class="skip" href="#content">Skip to the content</a>
 <header>
-<h1><a href="./">${info.title}</a> API</h1>
-<p><a href="./openapi.json">OpenAPI</a> <a href="./llms.txt">Short guide</a></p>
+<h1>${info.title} API</h1>
+<p>${hasApp ? html`<a href="./">Back to the app</a> ` : ""}<a href="./openapi.json">OpenAPI</a> <a href="./llms.txt">Short guide</a></p>
 </header>
 <nav aria-label="Contents">
 <ul>

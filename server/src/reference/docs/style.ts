@@ -32,13 +32,12 @@ h3 { font-size: 1.0625rem; }
 h4 { margin-top: 0.5rem; font-size: 0.875rem; }
 code, pre { font-family: var(--mono); font-size: 0.8125rem; }
 a { color: var(--accent); }
-h1 a { color: inherit; text-decoration: none; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 ul { padding-left: 1.25rem; }
 .skip { position: absolute; left: 1rem; top: -4rem; padding: 0.5rem 1rem; background: var(--surface); }
 .skip:focus { top: 0.5rem; }
 header { grid-area: header; display: flex; flex-wrap: wrap; gap: 0.25rem 1.5rem; align-items: baseline; }
-header p { display: flex; gap: 1.5rem; }
+header p { display: flex; flex-wrap: wrap; gap: 0.25rem 1rem; }
 nav { grid-area: nav; font-size: 0.875rem; }
 nav ul { display: grid; gap: 0.25rem; padding: 0; list-style: none; }
 nav ul ul { display: none; padding-left: 0.75rem; }
@@ -56,7 +55,7 @@ article {
   border-radius: 0.75rem;
   background: var(--surface);
 }
-pre { padding: 0.75rem 1rem; border-radius: 0.5rem; white-space: pre-wrap; background: var(--sunken); }
+pre { padding: 0.75rem 1rem; border: 1px solid var(--line); border-radius: 0.5rem; white-space: pre-wrap; background: var(--sunken); }
 .name, .access, .rules, .none, .type { color: var(--muted); }
 .access, .none, .type { font-size: 0.875rem; }
 .verbs, .tag { font-size: 0.75rem; font-weight: 600; }
