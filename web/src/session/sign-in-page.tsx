@@ -61,7 +61,7 @@ function fateOf({ status, wasTaken, session }: Exclude<OutState, { status: "out"
 /** Says how to get a token. */
 function adviceFor(options: SignInOptions): string {
   if (options.kind === "link") {
-    return "Open the link that the server printed when it started, or paste that link or a token here.";
+    return "Open the link that the server printed in its terminal when it started, or paste it here. The token is the part behind #token=.";
   }
   if (options.kind === "token" && options.issuer !== undefined) {
     return `Paste a token from ${hostOf(options.issuer)}, or a link with one.`;

@@ -45,7 +45,7 @@ export function TokenForm({ problem: earlier, isSecond = false }: TokenFormProps
       </form>
       <p className="hint">
         {storesTokens()
-          ? "It stays in this tab until you close it."
+          ? "The token stays in this tab until you close it."
           : "Your browser stores nothing for this page: the token is gone when you close or reload it."}
       </p>
     </>
