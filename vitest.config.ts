@@ -15,8 +15,13 @@ export const heavyTests = [
   // It packs, installs and builds.
   "test/packages.process.test.ts",
 ];
-/** Pages that `pnpm test:heavy` opens instead of `pnpm test`: each of them, in each width and color scheme. */
-export const heavyBrowserTests = ["web/test/{accessibility,layout}.test.ts"];
+/** Tests of pages that `pnpm test:heavy` runs instead of `pnpm test`. */
+export const heavyBrowserTests = [
+  // They open each page in each width and color scheme.
+  "web/test/{accessibility,layout}.test.ts",
+  // They put something between page and server that fails, or a provider beside them.
+  "web/test/{oidc,prefix,proxy-faults,stream-faults}.test.ts",
+];
 /** Programs start in half of the CPU time from bundles. */
 const programs = "test/programs-setup.ts";
 
