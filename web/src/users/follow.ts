@@ -31,11 +31,12 @@ export interface FollowOptions {
  * @throws The call's error if another attempt can't help.
  */
 export async function followWhileVisible(options: FollowOptions): Promise<void> {
-  const { signal, change } = options;
+  const { cache, signal, change } = options;
   for (let resumeToken = ""; ; ) {
     await untilVisible(signal);
     if (signal.aborted) return;
     change(() => ({ state: "catching up" }));
+    await untilListed(cache, signal);
     const visible = hiddenSignal(HIDDEN_MS, signal);
     for (let isAgain = false; !visible.aborted; isAgain = true) {
       const stretch = { ...options, signal: visible, isAgain };
@@ -43,6 +44,21 @@ export async function followWhileVisible(options: FollowOptions): Promise<void> 
       if (!visible.aborted) await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
   }
+}
+
+/** Resolves when the list has been loaded, or can't be: a stream could take the last connection that is left for it. */
+function untilListed(cache: QueryClient, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (!signal.aborted && cache.isFetching({ queryKey: ALL_PAGES }) > 0) return;
+      unsubscribe();
+      signal.removeEventListener("abort", look);
+      resolve();
+    };
+    const unsubscribe = cache.getQueryCache().subscribe(look);
+    signal.addEventListener("abort", look);
+    look();
+  });
 }
 
 interface StretchOptions extends FollowOptions {
