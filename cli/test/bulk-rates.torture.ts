@@ -9,7 +9,7 @@ import { startPostgres } from "@rollcall/testing/start-postgres";
 import { startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
 
-/** Users of the file. A million take some minutes a database on two idle cores. */
+/** Number of users in the file. A million take some minutes per database on two idle cores. */
 const USERS = Number(process.env.BULK_LINES ?? 1_000_000);
 
 function* csv() {

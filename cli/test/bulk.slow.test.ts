@@ -6,12 +6,12 @@ test("an import over kill -9 of server and client adds everybody once, with an e
     bulkWithKills({ lines, kills: { server: 1, client: 1 }, exportKills: { server: 0, client: 0 } });
   let lines = 2_000;
   let outcome = await run(lines);
-  // On a busy machine an import may be over before it is looked at: then there is more to import.
+  // On a busy machine, an import may be over before its progress is checked. Then a longer one is tried.
   for (; lines < 16_000 && outcome.hits.serverInImport + outcome.hits.clientInImport < 2; outcome = await run(lines)) {
     lines *= 2;
   }
   const refused = lines / REFUSED_EVERY;
-  // Each line that is there twice stands beside one that is refused, or is refused itself, as each 2,000th is.
+  // Each duplicate is refused as one, except each 2,000th, which is itself invalid.
   const doubled = lines / DOUBLED_EVERY - lines / 2_000;
   const created = lines - refused - doubled;
   expect(outcome.hits).toMatchObject({ serverInImport: 1, clientInImport: 1 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { bulkWithKills } from "./support/bulk-with-kills.ts";
 
-/** Lines of the file; a million takes some ten minutes on two idle cores. */
+/** Number of lines in the file. A million take some ten minutes on two idle cores. */
 const LINES = Number(process.env.BULK_LINES ?? 1_000_000);
 const KILLS = { server: 10, client: 2 };
 const EXPORT_KILLS = { server: 3, client: 3 };

@@ -24,7 +24,7 @@ test("commands, options, values and methods are completed", async () => {
   expect(await words("query", "--protocol", "grpc-")).toEqual(["grpc-web"]);
   expect(await words("completion", "")).toEqual(["bash", "zsh", "fish"]);
   expect(await words("call", "user.v1.UserService/G")).toContain("user.v1.UserService/GetUser");
-  // Here shells name files.
+  // Shells complete file names here.
   expect(await words("upload", "")).toEqual([]);
   expect(await words("--ca", "")).toEqual([]);
   expect(await words("complet")).toEqual(["completion"]);

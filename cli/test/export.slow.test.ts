@@ -58,7 +58,7 @@ test.each(["csv", "jsonl"])("what users export writes as %s can be imported agai
   expect(exported).toEqual({ code: 0, stdout: `${names.length} users exported.\n`, stderr: "" });
   expect(readdirSync(setup.folder)).toEqual([`users.${format}`]);
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  // Standard output gets the same lines.
+  // The same lines go to standard output.
   const piped = await setup.run(["users", "export", "--format", format, "--json"]);
   expect(piped).toEqual({ code: 0, stdout: readFileSync(path, "utf8"), stderr: '{"exported":10}\n' });
 
@@ -113,16 +113,16 @@ test.each([
     const { code } = await setup.run(["users", "export", path], (started) => {
       child = started;
     });
-    // The control: the kill hit, and nobody can take what is there for a complete file.
+    // The control: the kill hit, and nobody can take the partial file for a complete one.
     expect(code).toBeNull();
     expect(existsSync(path)).toBe(false);
-    // A kill leaves half of a line, too.
+    // A kill can also leave half of a line.
     if (existsSync(`${path}.partial`)) appendFileSync(`${path}.partial`, 'half,"a line');
   }
   setup.hooks.onPage = () => {};
   const { code, stdout, stderr } = await setup.run(["users", "export", path, "--json"]);
   expect({ code, stdout }).toEqual({ code: 0, stdout: '{"exported":6000}\n' });
-  // It did not begin again.
+  // The export did not start over.
   expect(JSON.parse(stderr).resumed.exported).toBeGreaterThan(0);
   const lines = readFileSync(path, "utf8").trimEnd().split("\n");
   expect(lines).toHaveLength(emails.length + (format === "csv" ? 1 : 0));
@@ -176,11 +176,11 @@ test("what an earlier export has left is never mixed with another", async () => 
   expect(otherFormat).toMatchObject({ code: 2, stderr: expect.stringContaining("an export with format jsonl") });
   leave({ filter: "ada" });
   expect(await setup.run(["users", "export", path])).toMatchObject({ code: 2, stdout: "" });
-  // A token of another directory.
+  // This token belongs to another directory.
   leave({});
   const foreign = await setup.run(["users", "export", path]);
   expect(foreign).toMatchObject({ code: 2, stderr: expect.stringContaining("that is another directory's") });
-  // A state without a token, or with more than the file has, is not one to go on with.
+  // A state without a token, or with more than the file contains, must not be resumed.
   for (const state of [{ pageToken: "" }, { bytes: 10 }, { exported: -1 }]) {
     leave(state);
     expect(await setup.run(["users", "export", path])).toMatchObject({ code: 0, stdout: "3 users exported.\n" });

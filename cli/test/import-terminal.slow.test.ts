@@ -23,7 +23,7 @@ async function startImport(rows: readonly string[], columns: number) {
   };
 }
 
-/** More refused lines than a screen has rows, among lines that are fine. */
+/** Number of refused lines: more than a screen has rows. They are spread among valid lines. */
 const refusedCount = 30;
 const userCount = 300;
 const rowsOf = (count: number) =>
@@ -31,12 +31,12 @@ const rowsOf = (count: number) =>
     index % 10 === 5 ? `not-an-address-${index},Nobody` : `user${index}@example.com,User ${index}`,
   );
 const rows = rowsOf(userCount);
-/** The server of a busy machine may say so. */
+/** Returns whether a row reports a retry, which can happen on a busy machine. */
 const isWait = (row: string) => row === "trying again: unavailable: server is overloaded";
 const summaryOf = (count: number) => `${0.9 * count} users created, 0 skipped, ${0.1 * count} failed.`;
 const summary = summaryOf(userCount);
 
-/** Rows that the terminal shows of a refused line; a violation has one of its own. */
+/** Returns whether a row reports a refused line. The violation is on a row of its own. */
 const isReport = (row: string) => /^line \d+: invalid_argument: validation failed$/.test(row);
 const isViolation = (row: string) => /^ {2}email: /.test(row);
 const isBar = (row: string) => /^[█░]* ?\d+% {2}[\d,]+ of 300 users( {2}[\d,]+\/s {2}\S.* left)?$/.test(row);
@@ -45,14 +45,14 @@ test("on a terminal, each refused line stands whole above one bar, which counts 
   await using setup = await startImport(rows, 100);
   expect(await setup.terminal.exited()).toBe(1);
   const shown = setup.terminal.rows();
-  // In the end there are the reports, the full bar and the summary, and nothing else.
+  // At the end, there are only the reports, the full bar and the summary.
   expect(shown.filter(isReport)).toHaveLength(refusedCount);
   expect(new Set(shown.filter(isReport)).size).toBe(refusedCount);
   expect(shown.filter((row) => !isReport(row) && !isViolation(row) && !isWait(row))).toEqual([
     expect.stringMatching(/^█{24} 100% {2}300 of 300 users {2}[\d,]+\/s {2}0s left$/),
     summary,
   ]);
-  // Meanwhile there never was half of a bar, or a bar behind a report.
+  // There never was a partial bar, or a bar after a report.
   const others = [...setup.terminal.history].filter((row) => row !== "" && !isReport(row) && !isViolation(row));
   expect(others.filter((row) => !isBar(row) && !isWait(row) && row !== summary)).toEqual([]);
 });
@@ -66,7 +66,7 @@ test("in a terminal of 30 columns the bar takes one row too", async () => {
 });
 
 test("a terminal that becomes narrower and wider again keeps one bar", async () => {
-  // So many that refused lines are left after each resize, however many of them a busy machine shows at once.
+  // There are enough users that refused lines remain after each resize, even if a busy machine shows many together.
   await using setup = await startImport(rowsOf(4 * userCount), 100);
   const { terminal } = setup;
   for (const columns of [40, 24, 90]) {

@@ -165,7 +165,7 @@ test("an import says that it waits for its server, once", async () => {
   await using setup = await startImport();
   const path = await setup.file("users.csv", "email,name\nada@example.com,Ada\ngrace@example.com,Grace\n");
   let said: string[] | null = null;
-  // A busy machine may not have tried to connect within the time.
+  // A busy machine may not have tried to connect in this time.
   for (let seconds = 2; said === null && seconds < 60; seconds *= 2) {
     const args = ["users", "import", path, "--address", "http://127.0.0.1:9", "--timeout", `${seconds}s`];
     const { code, stderr } = await rollcall(args);
@@ -197,7 +197,7 @@ test("an import that was killed goes on when it is run again, and creates nobody
   expect(before).toBeLessThan(count);
 
   const second = await rollcall(["users", "import", path], { env: setup.env });
-  // A busy machine's server may refuse some of the calls for a while; the import says so seldom.
+  // On a busy machine, the server may refuse some calls for a while. The import rarely reports that.
   const stderr = expect.stringMatching(/^(trying again: unavailable: server is overloaded\n){0,9}$/);
   expect(second).toEqual({ code: 0, stdout: `${count} users created, 0 skipped, 0 failed.\n`, stderr });
   const emails = (await Array.fromAsync(setup.client.users.listAll())).map(({ email }) => email);
@@ -225,7 +225,7 @@ test("Ctrl-C stops an import and says how far it came", async () => {
   const [, reported] = /^rollcall: canceled: (\d+) users created, 0 skipped, 0 failed; run it again/.exec(stderr) ?? [];
   const inDirectory = (await Array.fromAsync(setup.client.users.listAll())).length;
   expect(Number(reported)).toBeGreaterThan(0);
-  // Users under way when it was canceled may or may not be there.
+  // Users that were being created when the import was canceled may or may not exist.
   expect(inDirectory).toBeGreaterThanOrEqual(Number(reported));
   expect(inDirectory).toBeLessThanOrEqual(Number(reported) + 64);
 });
@@ -253,12 +253,12 @@ test("what users list --all --json prints can be imported again; users that are 
     stdout: "1 users created, 3 skipped, 1 failed.\n",
     stderr: "line 5: has no email\n",
   });
-  // Into an empty directory, all of them.
+  // An import into an empty directory creates all of them.
   await using other = await startImport();
   const copied = await rollcall([...args, "--json"], { env: other.env });
   expect(JSON.parse(copied.stdout)).toEqual({ created: 4, skipped: 0, failed: 1 });
 
-  // The control: without the option they are failures, whose exit code says so.
+  // The control: without the option, they are failures, which the exit code shows.
   const strict = await rollcall(["users", "import", path, "--json"], { env: setup.env });
   expect(strict.code).toBe(1);
   expect(JSON.parse(strict.stdout)).toEqual({ created: 1, skipped: 0, failed: 4 });

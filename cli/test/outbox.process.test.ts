@@ -20,7 +20,7 @@ withFolderEach((created) => {
   folder = created;
 });
 
-/** Notes how the index changed, beside it: what was applied twice would show. */
+/** Records each change of the index in a table, so that a change that is applied twice would show. */
 const AUDIT = `
   CREATE TABLE IF NOT EXISTS audit (id TEXT NOT NULL, etag TEXT);
   CREATE TRIGGER IF NOT EXISTS audit_added AFTER INSERT ON people BEGIN INSERT INTO audit VALUES (new.id, new.etag); END;
@@ -30,7 +30,7 @@ const AUDIT = `
 class Index {
   readonly path = join(folder, "index.db");
 
-  /** Runs a query, or returns nothing while there is no index. */
+  /** Runs a query. Returns nothing while there is no index. */
   all<T>(sql: string, ...values: string[]): T[] {
     try {
       using database = new DatabaseSync(this.path, { timeout: 10_000 });
@@ -54,7 +54,7 @@ class Index {
   }
 }
 
-/** Follows the server into the index, as the example's README says, but for the loop that starts both again. */
+/** Follows the server into the index, as the example's README says, but without the loop that restarts both. */
 function startOutbox(index: Index, server: { url: string; token: string }, cursor: string, more: readonly string[]) {
   const feeder = spawn(process.execPath, [exampleMain, index.path], {
     env: childEnv,
@@ -66,7 +66,7 @@ function startOutbox(index: Index, server: { url: string; token: string }, curso
     env,
     stdio: [feeder.stdout, feeder.stdin, "ignore"],
   });
-  // They talk to each other, and neither waits for this process.
+  // They are connected to each other, and neither waits for this process.
   feeder.stdin.destroy();
   feeder.stdout.destroy();
   const end = async (child: ChildProcess) => {
@@ -94,7 +94,7 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   await using client = createRollcall({
     baseUrl: first.url,
     token: first.token,
-    // Calls wait for a server that takes long to start again.
+    // Calls wait for a server that takes long to restart.
     timeoutMs: 100_000,
     pool: { waitTimeoutMs: 100_000 },
   });
@@ -112,7 +112,7 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   const write = async () => {
     while (!isOver) {
       await change(made++).catch((error) => {
-        // The server was killed under it: nobody knows whether it was made.
+        // The server was killed during the call, so nobody knows whether the change was made.
         if (ConnectError.from(error).code !== Code.Unavailable) throw error;
       });
     }
@@ -131,7 +131,7 @@ test("a search index misses nothing and applies nothing twice, while it, its fol
   let kills = 0;
   let server = first;
   for (const victim of ["follower", "feeder", "server", "follower", "feeder"] as const) {
-    // Amid changes.
+    // The kill comes while changes are being made.
     await index.until(await mark());
     if (victim === "server") {
       await server.kill();
@@ -185,7 +185,7 @@ test.each([
     one.feeder.kill("SIGSTOP");
     await create("pending");
     const behind = await placeBehind(client, "pending", before);
-    // The line has been written, and the place moved behind it.
+    // The line has been written, and the place moved past it.
     if (!isComplete) await expect.poll(place).toBe(behind);
     else expect(place()).not.toBe(behind);
   }
@@ -195,7 +195,7 @@ test.each([
   expect(index.has("pending")).toBe(isComplete);
 });
 
-/** Returns the place behind a user's creation. */
+/** Returns the place right after a user's creation. */
 async function placeBehind(client: ReturnType<typeof createRollcall>, name: string, resumeToken: string) {
   for await (const event of client.users.watch({ resumeToken })) {
     if (event.type === "created" && event.user.name === name) return event.resumeToken;

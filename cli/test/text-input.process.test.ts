@@ -47,7 +47,7 @@ test("users import stores nothing of a line that is not UTF-8, in a file and fro
   const fromInput = ["users", "import", "-", "--format", "csv"];
   expect(await rollcall(fromInput, { ...setup, input: csv("latin1") })).toEqual(refused);
   expect(await setup.names()).toEqual(["Ada"]);
-  // The control; to run it again with the line repaired adds the missing user alone.
+  // The control: another run with the corrected line adds only the missing user.
   expect(await rollcall(fromInput, { ...setup, input: csv("utf8") })).toMatchObject({ code: 0, stderr: "" });
   expect(await setup.names()).toEqual(["Ada", "Ren\u00e9"]);
 

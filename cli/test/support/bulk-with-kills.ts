@@ -16,38 +16,38 @@ export interface Kills {
 }
 
 export interface BulkOptions {
-  /** Lines of the file. */
+  /** Number of lines in the file. */
   readonly lines: number;
-  /** Kills during the import. A client that is run again sends all lines again, so each of its kills takes long. */
+  /** Kills during the import. A restarted client sends all lines again, so each of its kills takes long. */
   readonly kills: Kills;
-  /** Kills during the export: the directory has to be large enough for them to hit. */
+  /** Kills during the export. The directory has to be large enough for them to hit. */
   readonly exportKills: Kills;
 }
 
 export interface BulkOutcome {
   readonly import: ProgramResult;
   readonly export: ProgramResult;
-  /** Kills that came while a command was under way. */
+  /** Number of kills that came while a command was running. */
   readonly hits: { serverInImport: number; clientInImport: number; serverInExport: number; clientInExport: number };
-  /** Users in the database after the import, and those of them with different e-mails. */
+  /** Number of users in the database after the import, and of their different e-mails. */
   readonly users: number;
   readonly emails: number;
-  /** Lines of the exported file, and the different e-mails in it. */
+  /** Number of lines in the exported file, and of different e-mails in it. */
   readonly exportedLines: number;
   readonly exportedEmails: number;
 }
 
-/** Every so many lines the e-mail is none. */
+/** Distance between lines with an invalid e-mail, in lines. */
 export const REFUSED_EVERY = 250;
-/** Every so many lines a line is there a second time. */
+/** Distance between lines that repeat the previous line, in lines. */
 export const DOUBLED_EVERY = 400;
 const POLL_MS = 5;
-/** Longest run of a command, in milliseconds: beyond those of a test. */
+/** Longest run of a command, in milliseconds: longer than a command of other tests may take. */
 const TIMEOUT_MS = 3_600_000;
 
 /**
  * Imports a file and exports the directory, while kill -9 ends server and client in turn, each time that another part
- * of the work is done. The server is started again at once, and the client is run again.
+ * of the work is done. The server is restarted immediately, and the client is run again.
  */
 export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions): Promise<BulkOutcome> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-bulk-"));
@@ -65,7 +65,7 @@ export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions):
     };
     const database = new DatabaseSync(join(folder, "users.db"), { readOnly: true });
     const count = (what: string) => Number(database.prepare(`SELECT count(${what}) AS count FROM users`).get()?.count);
-    // Each user is one change. To count the users takes the longer, the more there are.
+    // Each user is one change. Counting the users would take longer the more there are.
     const lastChange = database.prepare("SELECT max(id) AS id FROM changes");
     const imported = await runWithKills(["users", "import", file, "--json"], env, restart, {
       kills,
@@ -91,18 +91,18 @@ export async function bulkWithKills({ lines, kills, exportKills }: BulkOptions):
   }
 }
 
-/** Bytes of a line of the export, about. */
+/** Approximate bytes of a line of the export. */
 const BYTES_A_USER = 200;
 
 interface KillPlan {
   readonly kills: Kills;
-  /** Returns which part of the work is done, from 0 to 1. */
+  /** Returns the part of the work that is done, from 0 to 1. */
   done(): number;
   onServerKill(): void;
   onClientKill(): void;
 }
 
-/** Runs a command again and again until no kill is left to end it. */
+/** Runs a command repeatedly until no kill is left to end it. */
 async function runWithKills(
   args: readonly string[],
   env: Record<string, string>,
@@ -132,7 +132,7 @@ async function runWithKills(
       next += 1;
       if (isServers) {
         await restart();
-        // It counts if the command had to do with the new server.
+        // The kill counts only if the command used the new server.
         if (!ended) onServerKill();
       } else if (child?.kill("SIGKILL")) {
         if ((await running).code === null) onClientKill();
@@ -147,7 +147,7 @@ async function writeUsers(path: string, lines: number): Promise<void> {
   const output = createWriteStream(path);
   output.write("email,name\n");
   for (let index = 0; index < lines; index += 1) {
-    // The line that is doubled is the one before.
+    // A duplicate repeats the previous line.
     const number = index % DOUBLED_EVERY === DOUBLED_EVERY - 1 ? index - 1 : index;
     const email = index % REFUSED_EVERY === REFUSED_EVERY - 1 ? `nobody ${index}` : `user${number}@example.com`;
     if (!output.write(`${email},User ${number}\n`)) await once(output, "drain");

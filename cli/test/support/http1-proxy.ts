@@ -7,12 +7,12 @@ export interface Http1Proxy extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Belong to one connection, or say what HTTP/2 does not have. */
+/** Headers that belong to one connection, or that HTTP/2 does not have. */
 const HOP_BY_HOP = new Set(["connection", "keep-alive", "transfer-encoding", "trailer", "te", "host"]);
 
 /**
- * Starts a reverse proxy that speaks HTTP/1.1 to the server, and to clients HTTP/1.1 or HTTP/2. Of an
- * answer it passes on header and body, and no trailers, as such proxies do.
+ * Starts a reverse proxy that speaks HTTP/1.1 to the server, and HTTP/1.1 or HTTP/2 to clients. It passes on the header
+ * and body of an answer but no trailers, as such proxies do.
  */
 export async function startHttp1Proxy(serverUrl: string, front: "1.1" | "2" = "1.1"): Promise<Http1Proxy> {
   const forward = (

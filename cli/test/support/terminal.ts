@@ -4,20 +4,23 @@ import { rollcallMain } from "@rollcall/testing/run-rollcall";
 import { until } from "@rollcall/testing/start-server";
 import xterm from "@xterm/headless";
 
-/** A stopped program has nothing on its way when so many looks in turn have found nothing new from its terminal. */
+/**
+ * Number of checks in a row without new output, after which a stopped program has nothing left on its way to the
+ * terminal.
+ */
 const SILENT_LOOKS = 10;
 const LOOK_MS = 10;
 
 export interface Terminal extends Disposable {
-  /** The process in it. */
+  /** The process that runs in the terminal. */
   readonly process: IPty;
-  /** All rows that it has shown, those that have scrolled away too, without blanks at their ends. */
+  /** Returns all rows shown, including those that have scrolled away, without blanks at their ends. */
   rows(): string[];
-  /** All that was ever on the screen, whenever it was written. */
+  /** All rows that were ever on the screen, whenever they were written. */
   readonly history: ReadonlySet<string>;
   /** Resizes the window while the program does not write, as when its corner is dragged. */
   resize(columns: number): Promise<void>;
-  /** Resolves with the exit code, when the screen shows all that was written. */
+  /** Resolves with the exit code when the screen shows all output. */
   exited(): Promise<number>;
 }
 
@@ -60,7 +63,7 @@ export function startTerminal(
     rows,
     history,
     async resize(count) {
-      // No program can help what it writes for the old width while the new one takes hold.
+      // No program can avoid output for the old width while the size changes, so the program is stopped meanwhile.
       child.kill("SIGSTOP");
       for (let looks = 0, seen = dataCount; looks < SILENT_LOOKS; looks++) {
         await delay(LOOK_MS);
