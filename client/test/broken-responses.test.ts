@@ -48,7 +48,7 @@ const protocols = {
 
 type Protocol = keyof typeof protocols;
 
-/** How a body can be broken; by HTTP it is whole. */
+/** Ways in which a body can be broken, although HTTP considers it complete. */
 const faults: Record<
   string,
   (protocol: Protocol) => Omit<RawResponse, "headers"> & { headers?: RawResponse["headers"] }
@@ -75,7 +75,7 @@ function trailersOf(protocol: Protocol): Pick<RawResponse, "trailers"> {
   return protocol === "grpc" ? { trailers: protocols.grpc.trailers } : {};
 }
 
-/** Reads the stream to its end, and resolves with what it gave and how it failed. */
+/** Reads the stream to its end. Resolves with its messages and its error. */
 async function read(transport: Transport) {
   const seen: string[] = [];
   try {
@@ -86,7 +86,7 @@ async function read(transport: Transport) {
   return { seen, error: undefined };
 }
 
-/** Internal; where connect-es says unknown, so be it: neither is the caller's fault. */
+/** Expects the code internal, or unknown, which connect-es uses in some cases. Neither blames the caller. */
 function expectServersFault(error: unknown): void {
   expect(error).toBeInstanceOf(ConnectError);
   expect([Code.Internal, Code.Unknown]).toContain((error as ConnectError).code);
@@ -114,7 +114,7 @@ for (const [name, fault] of Object.entries(faults)) {
     }
   }
 
-  // connect-web reads on, and takes what it finds for messages.
+  // connect-web reads on, and interprets the rest as messages.
   if (name === "with more behind its end") continue;
   test(`a stream ${name} is the server's fault: fetch`, async () => {
     const { headers, ...response } = fault("connect");
@@ -140,7 +140,8 @@ test("the control: a whole stream is no error, and what the server refuses stays
     expect(toRollcallError(error)).toBeInstanceOf(ValidationError);
   }
   await transport.close();
-  // The other control: Connect's own transport blames the caller, but its error can be distinguished from a refusal too.
+  // Another control: Connect's own transport blames the caller, but its error can still be distinguished from a
+  // refusal.
   await using cut = await startRawServer({ headers: protocols.connect.headers, body: message });
   const { error } = await read(createConnectTransport({ baseUrl: cut.http1, httpVersion: "1.1" }));
   expect(error).toMatchObject({ code: Code.InvalidArgument });

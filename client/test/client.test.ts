@@ -112,7 +112,7 @@ test("listAllUsers reads page after page, and no more than is asked for", async 
     await client.users.create({ email: `user${index}@example.com`, name: `User ${index}` });
   }
   const emails = (await Array.fromAsync(client.users.listAll({ pageSize: 10 }))).map(({ email }) => email);
-  // Users of the same millisecond have no order among them.
+  // The order of users of the same millisecond is not defined.
   expect(emails.toSorted()).toEqual(Array.from({ length: count }, (_, index) => `user${index}@example.com`).toSorted());
   expect(await Array.fromAsync(client.users.listAll({ filter: "user1" }))).toHaveLength(11);
 
@@ -126,7 +126,7 @@ test("a unary call has a deadline by default", async () => {
   await using server = await startServer();
   const token = await server.token();
   const deadlines: (string | null)[] = [];
-  /** Time from a call's begin to its header, in milliseconds: what a busy machine takes of the deadline. */
+  /** Time from a call's start to its header, in milliseconds: the part of the deadline that a busy machine uses up. */
   const spentMs: number[] = [];
   let beganAtMs = 0;
   await using client = createRollcall({

@@ -13,11 +13,11 @@ import { bundle } from "./support/bundle.ts";
 import { expectedOfCore, runCoreScenario } from "./support/core-scenario.ts";
 
 /**
- * Most bytes of the core with all that it imports, compressed: what a page loads for it. Most of it is Connect,
- * Protobuf-ES and the descriptors, without the schema of the validation rules.
+ * Most bytes of the core with all its imports, compressed, which is the amount that a page loads for it. Most of it is
+ * Connect, Protobuf-ES and the descriptors, without the schema of the validation rules.
  */
 const MAX_GZIP_BYTES = 51_000;
-/** Most bytes that WebSockets and the streams load when they are needed, together. */
+/** Most bytes that WebSockets and the streams together load when they are needed. */
 const MAX_LATER_GZIP_BYTES = 12_000;
 
 test("the core imports no Node module, stays small, and loads WebSockets and streams when they are needed", async () => {
@@ -25,7 +25,7 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
   const chunks = await bundle(join(import.meta.dirname, "../src/index.ts"), folder.path);
   const modules = chunks.flatMap(({ moduleIds }) => moduleIds);
   expect(modules.length).toBeGreaterThan(20);
-  // Vite puts a stand-in where a browser's code asks for one of Node's modules.
+  // Vite inserts a placeholder where browser code imports a module of Node.
   expect(modules.filter((id) => /browser-external|node:|client\/src\/node\//.test(id))).toEqual([]);
   const [entry] = chunks.filter(({ isEntry }) => isEntry);
   const atOnce = new Set([entry?.fileName ?? ""]);
@@ -40,7 +40,7 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
   expect(later.map(({ name }) => name).toSorted()).toEqual(["grpc-web", "in-page"]);
   expect(core).toBeLessThan(MAX_GZIP_BYTES);
   expect(gzipBytes(later)).toBeLessThan(MAX_LATER_GZIP_BYTES);
-  // People read sizes to the kilobyte.
+  // The documented sizes are in whole kilobytes.
   const measured = [core, gzipBytes(later), gzipBytes(later.filter(({ name }) => name === "grpc-web"))];
   for (const page of ["client/README.md", "docs/packages.md"]) {
     const text = readFileSync(join(root, page), "utf8").replaceAll(/\s+/g, " ");
@@ -50,7 +50,7 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
       expect(Math.abs(Number(figure) - (measured[index] ?? 0) / 1_000), page).toBeLessThan(1);
   }
 
-  // The control: the Node part is found out.
+  // The control: the Node part is detected.
   const nodeModules = (await bundle(join(import.meta.dirname, "../src/node/index.ts"), folder.path)).flatMap(
     ({ moduleIds }) => moduleIds,
   );

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { createRollcall, type Rollcall } from "../src/index.ts";
 import { createRollcall as createNodeRollcall } from "../src/node/index.ts";
 
-/** A call of the kind that goes this way: a server stream, or a chat. */
+/** Makes a call of a kind that uses this transport: a server stream, or a chat. */
 type Open = (client: Rollcall) => AsyncIterable<unknown>;
 
 interface Way {
@@ -32,7 +32,7 @@ const ways: Record<string, Way> = {
   },
 };
 
-/** The code and words of what ends a stream; undefined if it goes on to its end. */
+/** Returns the code and words of the error that ends a stream; undefined if it ends normally. */
 async function endOf(messages: AsyncIterable<unknown>, onMessage = () => {}): Promise<string | undefined> {
   try {
     for await (const _ of messages) onMessage();

@@ -12,13 +12,16 @@ import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-/** A trace hook has each call made through the interceptors. */
+/** Options of both ways to call: with a trace hook, each call goes through the interceptors. */
 const ways: Readonly<Record<string, Partial<NodeRollcallOptions>>> = {
   "the fast path": {},
   interceptors: { trace: () => () => {} },
 };
 
-/** Starts a gRPC server that answers by a list of status codes, then not at all, and notes the headers of its calls. */
+/**
+ * Starts a gRPC server that answers with a list of status codes and then not at all, and records the headers of its
+ * calls.
+ */
 async function startScripted(statuses: readonly (Code | 0)[]) {
   const user = envelope(0, toBinary(GetUserResponseSchema, create(GetUserResponseSchema, { user: { id: "ada" } })));
   const rest = [...statuses];
@@ -51,13 +54,13 @@ async function startScripted(statuses: readonly (Code | 0)[]) {
 
 const expiresAt = Math.floor(Date.now() / 1_000) + 3_600;
 
-/** Makes an unsigned JWT that expires in an hour, and differs from those of other numbers. */
+/** Makes an unsigned JWT that expires in an hour. Each number gives a different one. */
 function makeToken(count: number): string {
   const claims = { sub: String(count), exp: expiresAt };
   return `e30.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.c2ln`;
 }
 
-/** Resolves with the error of a call, without the domain error around it. */
+/** Resolves with the error of a call, without the domain error that wraps it. */
 const failureOf = (call: Promise<unknown>) =>
   call.then(
     () => new ConnectError("the call has not failed"),
@@ -90,7 +93,7 @@ for (const [way, options] of Object.entries(ways)) {
     await client.users.get("ada");
     expect(asked).toEqual([undefined, makeToken(1)]);
     expect(server.seen[2]?.authorization).toBe(`Bearer ${makeToken(2)}`);
-    // A stream is not repeated; the next call asks.
+    // A stream is not repeated. The next call asks for a new token.
     expect((await failureOf(Array.fromAsync(client.streams.query("x")))).code).toBe(Code.Unauthenticated);
     await client.users.get("ada");
     expect(asked).toEqual([undefined, makeToken(1), undefined]);
@@ -99,7 +102,7 @@ for (const [way, options] of Object.entries(ways)) {
   test(`by ${way}, deadlines and aborts end calls that get no answer`, async () => {
     await using server = await startScripted([0]);
     await using client = createRollcall({ baseUrl: server.url, ...options });
-    // The deadline below is then no time to connect in.
+    // This call opens the connection, so that the deadline below does not have to include that.
     await client.users.get("ada");
     const late = await failureOf(client.users.get("ada", { timeoutMs: 50 }));
     expect([late.code, late.rawMessage]).toEqual([Code.DeadlineExceeded, "the operation timed out"]);

@@ -63,7 +63,10 @@ test("a reply that is lost after the commit: with its request id, the retry crea
     },
   });
   const createCalls = () => server.log.filter(({ method }) => String(method).endsWith("/CreateUser"));
-  /** Cuts the connections when the server has committed and answered one more create; its answer does not arrive. */
+  /**
+   * Cuts the connections when the server has committed and answered one more create, so that its answer does not
+   * arrive.
+   */
   const loseNextAnswer = async () => {
     isLosing = true;
     const before = createCalls().length;
@@ -84,7 +87,7 @@ test("a reply that is lost after the commit: with its request id, the retry crea
   expect(createCalls().map(({ code }) => code)).toEqual(["ok", "ok"]);
   expect((await client.users.list()).users).toEqual([user]);
 
-  // The control: without a request id it is not repeated, and its caller can't know.
+  // The control: without a request id, the call is not repeated, and its caller can't know its outcome.
   void loseNextAnswer();
   const grace = client.service(UserService).createUser({ email: "grace@example.com", name: "Grace" });
   await expect(grace).rejects.toMatchObject({ code: Code.Unavailable });
@@ -107,7 +110,8 @@ test("a proxy that resets streams: what was refused goes again at once, the rest
     expect(proxy.resetCount).toBe(1);
   }
   {
-    // Refused more often than it goes again by itself: a retry, safe for any call.
+    // The call is refused more often than the transport resends it by itself. It is then retried, which is safe for any
+    // call.
     await using proxy = await startResettingProxy(server.url, NGHTTP2_REFUSED_STREAM, 4);
     await using client = createRollcall({ baseUrl: proxy.url, token, retry: { initialDelayMs: 1 } });
     await client.service(UserService).createUser({ email: "grace@example.com", name: "Grace" });
@@ -141,16 +145,16 @@ test("connections that are reset under a stream end it as unavailable", async ()
   await until(() => results.length > 3);
   proxy.reset();
   await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
-  // The next call does not notice.
+  // The next call is not affected.
   await client.users.list();
   await client.close();
   await leaks.assertNone();
 });
 
 test("a slow consumer holds the server back", async () => {
-  // Random: nothing to be gained by compression.
+  // Random bytes, so that compression gains nothing.
   const bigQuery = randomBytes(75_000).toString("base64");
-  // Without validation, for queries that are longer than it allows.
+  // Validation is off, since it would refuse such long queries.
   await using server = await startServer({ validation: false, streams: { resultCount: 1_000, resultIntervalMs: 0 } });
   let bytesCount = 0;
   await using proxy = await startTcpProxy(server.port, {
@@ -163,12 +167,12 @@ test("a slow consumer holds the server back", async () => {
   const client = createRollcall({ baseUrl: proxy.url, token: await server.token() });
   const results = client.streams.query(bigQuery)[Symbol.asyncIterator]();
   await results.next();
-  // Until nothing more comes.
+  // Wait until nothing more arrives.
   for (let before = -1; before !== bytesCount; ) {
     before = bytesCount;
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
-  // 100 MB are to come; no more has than the windows and buffers on the way hold.
+  // The stream has 100 MB, but only as much has arrived as the windows and buffers in between hold.
   expect(bytesCount).toBeLessThan(10_000_000);
   const whileWaiting = bytesCount;
   for (let index = 0; index < 300; index++) await results.next();
@@ -214,7 +218,7 @@ test("a slow server holds an upload back", async () => {
   expect(produced).toBeLessThan(30_000_000);
   controller.abort();
   await expect(upload).rejects.toMatchObject({ code: Code.Canceled });
-  // It closes although what it has sent is never read, and long before the server ends the call.
+  // The client closes although its sent data is never read, and long before the server ends the call.
   await client.close();
   expect(server.log.filter(({ msg }) => msg === "call")).toEqual([]);
 });
@@ -235,33 +239,33 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
   };
   const abort = () => controllers.at(-1)?.abort();
 
-  // Before it begins.
+  // Abort before the call begins.
   const aborted = AbortSignal.abort();
   await expect(client.users.get("1", { signal: aborted })).rejects.toMatchObject(canceled);
   await expect(Array.fromAsync(client.streams.query("q", { signal: aborted }))).rejects.toMatchObject(canceled);
   await expect(client.streams.upload(new Blob(["x"]), { signal: aborted })).rejects.toMatchObject(canceled);
 
-  // While it connects.
+  // Abort while it connects.
   const connecting = unreachable.users.get("1", { signal: signal() });
   await until(() => silent.openCount > 0);
   abort();
   await expect(connecting).rejects.toMatchObject(canceled);
 
-  // While the request is sent.
+  // Abort while the request is being sent.
   async function* slowSource() {
     yield new Uint8Array(100_000);
     abort();
-    // A source that never answers again.
+    // This source never continues.
     await new Promise(() => {});
   }
   await expect(client.streams.upload(slowSource(), { signal: signal() })).rejects.toMatchObject(canceled);
 
-  // While the response is awaited.
+  // Abort while it waits for the response.
   const waiting = client.users.get("1", { signal: signal() });
   setImmediate(abort);
   await expect(waiting).rejects.toMatchObject(canceled);
 
-  // While the response comes, by signal, by leaving the loop, and in a chat.
+  // Abort while the response arrives: by signal, by leaving the loop, and in a chat.
   const reading = async () => {
     for await (const { sequence } of client.streams.query("q", { signal: signal() })) if (sequence === 3) abort();
   };
@@ -281,11 +285,11 @@ test("cancel at every phase ends the call at once and leaves nothing behind", as
 
   for (const controller of controllers) expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   expect(getEventListeners(aborted, "abort")).toHaveLength(0);
-  // The server has seen the end of each.
+  // The server has seen the end of each call.
   const endedAt = (method: string) =>
     server.log.filter((line) => line.method === `stream.v1.StreamService/${method}` && line.code === "canceled");
   await until(() => endedAt("ClientStream").length === 1 && endedAt("ServerStream").length === 2);
-  // A chat that is canceled does not look as if it had come to its end.
+  // A canceled chat must not look as if it had ended normally.
   await until(() => endedAt("BidirectionalStream").length >= 1);
   await client.close();
   await unreachable.close();

@@ -15,7 +15,7 @@ test("the promises hold over 100,000 events that pages and WebSockets saw", asyn
   await using page = await makeWatchPage();
   const ways = waysOfPages(browser);
   const seed = Date.now();
-  // A quarter of the filters, and so of the watchers, see each change, and others some.
+  // Each change is seen by a quarter of the filters, and therefore of the watchers; others see some changes.
   const changes = Math.ceil(events / (ways.length * 0.7));
   const { faults, ...report } = await runFeed({
     seed,

@@ -23,7 +23,7 @@ const json = (status: number, body: unknown): RawResponse => ({
 
 const forbidden = json(403, { message: "Forbidden" });
 
-/** Answers of a server in between, the codes that callers see, and those of Connect where it has one of its own. */
+/** Answers of an intermediate server, each with the code that callers see, and with Connect's code if it differs. */
 const answers: Record<string, [RawResponse, Code, Code?]> = {
   "HTTP 413 with a page": [page(413), Code.ResourceExhausted],
   "HTTP 502 with a page": [page(502), Code.Unavailable],
@@ -32,17 +32,17 @@ const answers: Record<string, [RawResponse, Code, Code?]> = {
   "HTTP 401 with a page": [page(401), Code.Unauthenticated],
   "HTTP 302": [page(302, { location: "/sign-in" }), Code.Unknown],
   "HTTP 403 with JSON of another API": [forbidden, Code.PermissionDenied],
-  // As Connect's conformance suite wants it: only a page says that a proxy refuses the size.
+  // Connect's conformance suite requires this: only a page shows that a proxy refuses the size.
   "HTTP 413 with nothing": [{ status: 413, headers: {}, body: new Uint8Array() }, Code.Unknown],
   "HTTP 502 with a large error in JSON": [
     json(502, { code: "unavailable", message: "x".repeat(100_000) }),
     Code.Unavailable,
   ],
-  // Connect has this type, for calls in JSON.
+  // Connect uses this content type itself, for calls in JSON.
   "HTTP 200 with JSON of another API": [json(200, { status: "ok" }), Code.Unknown, Code.Internal],
 };
 
-/** Every way that the library calls, as a client without retries. */
+/** Returns a client without retries for each way in which the library makes calls. */
 function clientsOf({ http1, http2 }: { http1: string; http2: string }) {
   const options = { retry: false } as const;
   return {
@@ -73,7 +73,7 @@ test.each(Object.entries(answers))(
   async (_name, [answer, code, connectCode = code]) => {
     await using server = await startRawServer(answer);
     for (const [way, client] of Object.entries(clientsOf(server))) {
-      // Its calls ask for JSON, and get it.
+      // These calls expect JSON, so this answer is not foreign to them.
       if (way.endsWith("JSON") && answer === answers["HTTP 200 with JSON of another API"]?.[0]) continue;
       const calls = {
         read: () => client.users.get("1"),
@@ -86,7 +86,7 @@ test.each(Object.entries(answers))(
         expect(error, what).toBeInstanceOf(ConnectError);
         expect((error as ConnectError).code, what).toBe(way.includes("Connect") ? connectCode : code);
         expect(findForeignAnswer(error)?.status, what).toBe(answer.status);
-        // Connect allows an error without a code, and has its words.
+        // Connect allows an error without a code, and uses its words.
         const hasWords = way.includes("Connect") && kind !== "stream" && answer === forbidden;
         expect((error as ConnectError).rawMessage, what).toMatch(
           hasWords

@@ -9,7 +9,7 @@ test("idle watches outlast a proxy that cuts silent connections; without progres
   ]);
   expect(live).toMatchObject({ cuts: 0, lost: 0, seen: IDLE_WATCHERS });
   expect(live.progress).toBeGreaterThan(2);
-  // They are lost, and go on all the same.
+  // The streams are lost, but resume.
   expect(control.cuts).toBeGreaterThanOrEqual(IDLE_WATCHERS);
   expect(control.lost).toBeGreaterThanOrEqual(IDLE_WATCHERS);
   expect(control.seen).toBe(IDLE_WATCHERS);

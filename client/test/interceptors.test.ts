@@ -13,7 +13,7 @@ import {
 } from "../src/index.ts";
 import { createRollcall } from "../src/node/index.ts";
 
-/** Clients over the stock transport: each interceptor is of use alone. */
+/** Creates clients over the stock transport, since each interceptor is useful without the others. */
 function stockClients(server: TestServer, ...interceptors: Interceptor[]) {
   const transport = createGrpcTransport({ baseUrl: server.url, interceptors, idleConnectionTimeoutMs: 100 });
   return { users: createClient(UserService, transport), streams: createClient(StreamService, transport) };
@@ -69,12 +69,12 @@ test("auth: a token that is refused is renewed once", async () => {
   await users.listUsers({});
   expect(requests).toHaveLength(2);
 
-  // Once: a second refusal is the caller's.
+  // The call is repeated only once. A second refusal goes to the caller.
   let asked = 0;
   const hopeless = stockClients(server, createAuthInterceptor({ token: async () => `not.a.token${++asked}` }));
   await expect(hopeless.users.listUsers({})).rejects.toMatchObject({ code: Code.Unauthenticated });
   expect(asked).toBe(2);
-  // The same token again is no renewal.
+  // The same token again does not count as a renewal.
   const same = stockClients(server, createAuthInterceptor({ token: expired }));
   const before = server.log.filter(({ msg }) => msg === "call").length;
   await expect(same.users.listUsers({})).rejects.toMatchObject({ code: Code.Unauthenticated });
@@ -84,7 +84,7 @@ test("auth: a token that is refused is renewed once", async () => {
 test("auth: after a stream is refused, the next call has a new token", async () => {
   await using server = await startServer();
   let asked = 0;
-  // Looks fresh by its exp, but the server does not know its key.
+  // The token looks valid by its exp, but the server does not know its key.
   const unknownKey = await startServer();
   const stale = await unknownKey.token();
   await unknownKey.app.close();
@@ -105,7 +105,7 @@ test("auth: a call that is canceled, or late, does not wait for its token", asyn
   await expect(canceled).rejects.toMatchObject({ code: Code.Canceled });
   const late = users.listUsers({}, { timeoutMs: 20 });
   await expect(late).rejects.toMatchObject({ code: Code.DeadlineExceeded });
-  // One whose token comes too late, as an error: nobody's unhandled rejection.
+  // The token fails after its call has ended. That must not be an unhandled rejection.
   never.reject(new Error("no token"));
 });
 
@@ -116,7 +116,7 @@ test("request id: one for each call, in the server's log too; one that is there 
   await users.listUsers({}, { headers: { "x-request-id": "mine" } });
   const part = stockClients(server, createRequestIdInterceptor({ currentId: () => "the-request-i-answer" }));
   await part.users.listUsers({});
-  // The server would make another one of its own, and the error of the header quote it.
+  // The server would replace this id with its own, and the error about the header would quote it.
   const odd = stockClients(server, createRequestIdInterceptor({ currentId: () => "a\nb" }));
   await odd.users.listUsers({});
   const ids = await until(() => {

@@ -1,4 +1,6 @@
-/** Addresses of IPv6, as `http://[::1]:8080`: what the client calls the server, and whether it gets there. */
+/**
+ * IPv6 addresses such as `http://[::1]:8080`: the name that the client sends for the server, and whether it connects.
+ */
 import { once } from "node:events";
 import { mkdtempDisposable, writeFile } from "node:fs/promises";
 import http from "node:http";
@@ -27,7 +29,7 @@ const wires: readonly Wire[] = [
   { protocol: "connect", httpVersion: "1.1" },
 ];
 
-/** Servers that note whom a request says that it is for, and refuse it. */
+/** Starts a server that records the host named by each request, and refuses the request. */
 async function startNotingServer(httpVersion: "1.1" | "2", isTls: boolean) {
   const names: (string | undefined)[] = [];
   const listener: http.RequestListener = (request, response) => {

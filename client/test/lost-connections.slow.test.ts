@@ -13,13 +13,13 @@ checkEachForLeaks();
 
 interface CountedCall {
   readonly stream: http2.ServerHttp2Stream;
-  /** Streams of its connection so far. */
+  /** Number of calls on its connection so far. */
   readonly callCount: number;
   /** Cuts the connection. */
   cut(): void;
 }
 
-/** An HTTP/2 server that notes the calls of each connection. */
+/** Starts an HTTP/2 server that counts the calls of each connection. */
 async function startCounting(onCall: (call: CountedCall) => void) {
   const callsByConnection: number[] = [];
   const server = http2.createServer();
@@ -53,7 +53,7 @@ async function startCounting(onCall: (call: CountedCall) => void) {
 test("with connections cut again and again under many calls, none fails and none is made twice", async () => {
   await using server = await startServer();
   await using proxy = await startTcpProxy(server.port);
-  /** More than the budget would bear if each repeated call counted. */
+  /** More than the budget would allow if each repeated call counted. */
   const ENOUGH = 40;
   let created = 0;
   let repeated = 0;
@@ -61,15 +61,15 @@ test("with connections cut again and again under many calls, none fails and none
     baseUrl: proxy.url,
     token: await server.token(),
     timeoutMs: 250_000,
-    // Attempts and budget are the default ones: a cut takes nothing of either.
+    // Attempts and budget have their defaults. A cut uses up neither.
     retry: { onRetry: () => repeated++ },
   });
   const worker = async (name: string) => {
-    // On a busy machine a cut may find few calls without their answers: then there are more cuts.
+    // On a busy machine, a cut may hit few unanswered calls. Then there are more cuts.
     for (let index = 0; index < 40 || (repeated <= ENOUGH && index < 400); index++) {
       await client.users.create({ email: `${name}-${index}@example.com`, name });
       created += 1;
-      // Whatever is open now ends, with all that is on it.
+      // All open connections end, with all of their calls.
       if (created % 20 === 0) proxy.reset();
     }
   };
@@ -88,22 +88,23 @@ test("a server that takes calls and drops them unanswered gets few again, at the
     return server.callsByConnection;
   };
   let counts = await makeCalls(3_000);
-  // A busy machine may leave the calls no time to come again.
+  // On a busy machine, the calls may not have time to be made again.
   for (let timeoutMs = 6_000; counts.length < 3 && timeoutMs < 60_000; timeoutMs *= 2) {
     counts = await makeCalls(timeoutMs);
   }
-  // The control: before the first loss, a connection takes all that there is.
+  // The control: before the first loss, a connection takes all calls.
   expect(counts[0]).toBeGreaterThan(4);
   const later = counts.slice(2);
   expect(Math.max(...later)).toBeLessThanOrEqual(4);
-  // Two connections for each rest, which doubles from 20 ms on to 5 s: seven of them in 3 s, and few more in a minute.
+  // There are two connections for each pause. The pauses double from 20 ms to 5 s: seven of them in 3 s, and few more
+  // in a minute.
   expect(later.length).toBeGreaterThan(0);
   expect(later.length).toBeLessThan(40);
 });
 
 test("calls that are too many at once for a young connection all come through, and the server gets a few times as many at most", async () => {
   let answered = 0;
-  // A connection that has more than 8 calls unanswered is cut; an answer takes 10 ms.
+  // A connection with more than 8 unanswered calls is cut. An answer takes 10 ms.
   const unanswered = new Map<http2.Http2Session | undefined, number>();
   await using server = await startCounting(({ stream, cut }) => {
     const { session } = stream;
@@ -131,7 +132,7 @@ test("calls that are too many at once for a young connection all come through, a
     ),
   );
   expect(answered).toBeGreaterThanOrEqual(200);
-  // The control: the calls did come in such a herd, and were lost with it.
+  // The control: that many calls did come together, and were lost together.
   expect(retries.length).toBeGreaterThan(20);
   expect(server.calls).toBeLessThan(5 * 200);
   await client.close();
@@ -163,7 +164,7 @@ test("over HTTP/1.1, a server that takes calls and drops them unanswered is boun
   for (const result of await bounded.burst) expect(result).toMatchObject({ status: "rejected" });
   expect(calls).toBeLessThanOrEqual(110);
   await bounded.client.close();
-  // The control: a budget that holds for all of it.
+  // The control: this budget is large enough for all calls.
   const control = makeCalls(100_000, 60_000);
   await until(() => calls > 150);
   await control.client.close();

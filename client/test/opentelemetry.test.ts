@@ -13,7 +13,7 @@ import { startOtlpReceiver } from "@rollcall/testing/otlp/receiver";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/** Spans and metrics of an application that keeps them in memory. */
+/** Creates an application that keeps its spans and metrics in memory. */
 function createApplication() {
   const spans = new InMemorySpanExporter();
   const tracers = new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] });

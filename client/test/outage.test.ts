@@ -23,7 +23,7 @@ const wires = [
 ] as const;
 const nameOf = (wire: Partial<NodeRollcallOptions>) => `${wire.protocol} over HTTP/${wire.httpVersion ?? "2"}`;
 
-/** A port of a server that is down until `start`. */
+/** Reserves the port of a server that is down until `start`. */
 async function startOutage() {
   const port = await freePort();
   const server = await startServer();
@@ -42,8 +42,8 @@ async function startOutage() {
 }
 
 /**
- * Makes a call with a deadline, and again with a longer one while a busy machine leaves it no time to find that nothing
- * listens. Returns its error.
+ * Makes a call with a deadline. If a busy machine had no time to find that nothing listens, the call is repeated with a
+ * longer deadline. Returns its error.
  */
 async function untilRefused(call: (timeoutMs: number) => Promise<unknown>): Promise<unknown> {
   for (let timeoutMs = 500; ; timeoutMs *= 2) {
@@ -61,13 +61,13 @@ for (const wire of wires) {
       baseUrl: outage.address,
       token: await outage.server.token(),
       timeoutMs: 25_000,
-      // Nothing may be repeated that could have reached the server.
+      // Calls that could have reached the server must not be repeated.
       retry: { maxAttempts: 2, budget: { maxTokens: 2 }, onRetry: (event) => retries.push(event) },
       pool: { onUnreachable: (error) => reached.push(error) },
       ...wire,
     });
     const creates = Array.from({ length: 20 }, (_, index) =>
-      // Without a request id: not even that is needed for what was never sent.
+      // There is no request id: calls that were never sent can be repeated without one.
       client.service(UserService).createUser({ email: `user${index}@example.com`, name: "User" }),
     );
     const query = Array.fromAsync(client.streams.query("q"));
@@ -77,7 +77,7 @@ for (const wire of wires) {
     expect(await query).toHaveLength(10);
     expect((await client.users.list()).users).toHaveLength(20);
     expect(retries).toEqual([]);
-    // One report is for all that wait.
+    // There is one report for all waiting calls.
     expect(reached).toHaveLength(1);
     expect(reached[0]?.rawMessage).toContain("ECONNREFUSED");
   });
@@ -98,7 +98,7 @@ for (const wire of wires) {
     expect(error).toMatchObject({ code: Code.DeadlineExceeded, rawMessage: expect.stringContaining("ECONNREFUSED") });
     expect((error as Error).message).toContain("waiting for a connection");
     expect(lines).toMatchObject([{ code: "deadline_exceeded", error: expect.stringContaining("ECONNREFUSED") }]);
-    // The caller may make the call again, whatever it was.
+    // The caller may repeat the call, whatever kind it was.
     expect(findNotSent(error)).toBeInstanceOf(RequestNotSentError);
 
     const controller = new AbortController();
@@ -167,13 +167,13 @@ test("a server that refuses every stream is asked at the backoff's pace, until t
   await once(server, "listening");
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = createRollcall({ baseUrl: address, retry: { backoff: () => BACKOFF_MS } });
-  // Several tries come within the deadline of one call, if that leaves a busy machine time for them.
+  // Several attempts fit into the deadline of one call, if the machine is not too busy.
   for (let timeoutMs = 1_000; streams <= 2 && timeoutMs <= 60_000; timeoutMs *= 2) {
     streams = 0;
     const error = await client.users.delete("1", { timeoutMs }).catch((reason: unknown) => reason);
-    // The deadline may come between two tries or within one.
+    // The deadline may end between two attempts or during one.
     expect([Code.Unavailable, Code.DeadlineExceeded]).toContain((error as ConnectError).code);
-    // Twice for each pause, which get shorter only close to the deadline.
+    // There are two attempts for each pause. The pauses get shorter only close to the deadline.
     expect(streams).toBeLessThanOrEqual(2 * (timeoutMs / BACKOFF_MS + 8));
   }
   expect(streams).toBeGreaterThan(2);
@@ -184,7 +184,7 @@ test("a server that refuses every stream is asked at the backoff's pace, until t
 
 test("an earlier attempt that may have arrived is not forgotten: the error does not say that nothing was sent", async () => {
   const error = await untilRefused(async (timeoutMs) => {
-    // Takes one call, drops it, and is gone.
+    // This server accepts one call, drops it, and stops.
     const server = http2.createServer();
     server.on("stream", (stream: http2.ServerHttp2Stream) => {
       stream.on("error", () => {});
@@ -254,7 +254,7 @@ test("what the server asks for is heard in each protocol: RetryInfo, pushback an
   const client = createRollcall({ ...options, retry: { initialDelayMs: 1 } });
   await client.users.list();
   expect(calls).toBe(3);
-  // One that forbids it, and the control: one that says nothing.
+  // One answer forbids a retry. The other one is the control, and contains nothing about retries.
   for (const headers of [{ "grpc-retry-pushback-ms": "-1", "retry-after": "0" }, {}]) {
     calls = 0;
     answers.splice(0, answers.length, headers as Record<string, string>);

@@ -44,7 +44,7 @@ test("with one of two addresses dead, no call fails; when it is back, it is used
   await alive[Symbol.asyncDispose]();
   await until(() => alive.sessions.size === 0);
   const calls = back.calls;
-  // The client may not know yet that the connection is gone.
+  // The client may not have noticed yet that the connection is lost.
   await until(() => {
     client.users.get("1").catch(() => {});
     return back.calls > calls;

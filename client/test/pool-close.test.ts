@@ -59,7 +59,7 @@ for (const scheme of ["http", "https"]) {
 test("the check for leaks sees a connection that is open", async () => {
   await using server = await startBareServer();
   const leaks = watchForLeaks();
-  // Many: what the tests before have left, such as timers and closing sockets, may end meanwhile.
+  // There are many clients, since timers and closing sockets of earlier tests may end meanwhile.
   const clients = Array.from({ length: 20 }, () => createRollcall({ baseUrl: server.url }));
   for (const client of clients) await client.users.get("1");
   expect(leaks.openCount()).toBeGreaterThan(0);

@@ -37,7 +37,7 @@ test("over HTTP/1.1 too, a dead address fails no call, calls share few connectio
 test("over HTTP/1.1 too, a body of any size goes whole to the address that works", async () => {
   await using server = await startServer({ auth: false });
   const dead = `http://127.0.0.1:${await freePort()}`;
-  // More than is kept of a body.
+  // The body is larger than the part that is kept.
   const size = 1024 ** 2;
   for (const address of [
     [dead, server.url],

@@ -30,12 +30,12 @@ test("a GOAWAY on a busy connection lets its calls finish, and moves those that 
   const slow = client.users.get("wait");
   await until(() => server.waiting === 1);
   const [session] = server.sessions;
-  // Says that only the first stream, number 1, is being processed, when the second has arrived.
+  // When the second stream arrives, the server reports that it processes only the first one, number 1.
   session?.once("stream", (stream: http2.ServerHttp2Stream) => {
     session.goaway(http2.constants.NGHTTP2_NO_ERROR, 1);
     stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
   });
-  // No request id, no retry: only a request that never left may go again.
+  // Without a request id there is no retry. Only a request that was never sent may be sent again.
   const { user } = await client.service(UserService).createUser({ email: "ada@example.com", name: "Ada" });
   expect(user?.email).toBe("ada@example.com");
   server.openGate();
@@ -55,7 +55,7 @@ test("a connection on which the server asks for calm takes no more calls", async
   await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.ResourceExhausted });
   await client.users.get("1");
   expect([...server.streams.values()]).toEqual([2, 1]);
-  // Calls under way finish.
+  // Running calls finish.
   server.openGate();
   await slow;
   await until(() => server.sessions.size === 1);
@@ -95,7 +95,7 @@ test("a connection that is lost under a call is unavailable, and only what is sa
 });
 
 test("a PING that is not answered ends the connection and its calls", async () => {
-  // A machine that stands still for longer than the timeout loses an answer too: then there is more time for it.
+  // A machine that pauses for longer than the timeout loses an answer too. Then a longer timeout is tried.
   for (let pingTimeoutMs = 1_000; !(await endsByPing(pingTimeoutMs)); pingTimeoutMs *= 4) {
     expect(pingTimeoutMs).toBeLessThan(60_000);
   }
@@ -120,7 +120,7 @@ async function endsByPing(pingTimeoutMs: number): Promise<boolean> {
   });
   call.catch(() => {});
   await until(() => server.waiting === 1 || hasEnded);
-  // PINGs are answered, each after the interval: the call lives on, though it is silent for longer than the timeout.
+  // PINGs are answered, each after the interval. The call survives, though it is silent for longer than the timeout.
   const silentAtMs = performance.now();
   await until(() => hasEnded || (server.pings >= 60 && performance.now() - silentAtMs > pingTimeoutMs));
   if (hasEnded) return false;

@@ -16,7 +16,7 @@ test("calls are spread over the connections of the pool, those with the fewest f
   for (let index = 0; index < 12; index++) {
     calls.push(client.users.get("wait"));
     await until(() => server.waiting === index + 1);
-    // Another is opened when the others are full.
+    // Another connection is opened when the others are full.
     if (index === 2) expect(server.sessions.size).toBe(1);
     if (index === 3) await until(() => server.sessions.size === 2);
     if (index === 7) await until(() => server.sessions.size === 3);
@@ -90,7 +90,7 @@ test("idle and old connections are closed, and replaced when needed", async () =
   await until(() => server.waiting === 1);
   const [old] = server.sessions;
   await until(() => {
-    // One may still wait when the client is closed.
+    // One call may still be waiting when the client is closed.
     aging.users.get("1").catch(() => {});
     return [...server.sessions].some((session) => session !== old);
   });

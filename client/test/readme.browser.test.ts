@@ -46,7 +46,8 @@ test("the README's page with hooks shows what it changes, and what others change
   await using other = createRollcall({ baseUrl: server.url, token: await server.token() });
   await other.users.create({ email: "grace@example.com", name: "Grace" });
   await page.getByRole("button", { name: "Remove Grace" }).waitFor();
-  // One by one: a second change, if it came while the next page is read, would have the list read again instead.
+  // Changes come one by one: a change during the reading of the next page would cause the list to be read again
+  // instead.
   await other.users.create({ email: "zoe@example.com", name: "Zoe" });
   await press("More");
   await page.getByRole("button", { name: "Remove Zoe" }).waitFor();

@@ -15,7 +15,7 @@ const readme = await readFile(join(packageDir, "README.md"), "utf8");
 
 const examples = (info: string) => examplesIn(readme, info);
 
-/** Runs a program in a folder, with nothing to read; its standard output, if it succeeds. */
+/** Runs a program in a folder, without input. Resolves with its standard output if it succeeds. */
 async function outputOf(program: string, args: string[], cwd: string, env: Record<string, string>): Promise<string> {
   const { code, stdout, stderr } = await run(program, args, { cwd, env: { ...childEnv, ...env }, input: "" });
   expect(code, stderr).toBe(0);

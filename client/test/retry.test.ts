@@ -21,7 +21,7 @@ import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-/** A real server of the contract whose answers the test chooses: the first calls fail. */
+/** Starts a real server of the contract whose first calls fail with errors that the test chooses. */
 async function startFailing(failures: number, fail: (context: HandlerContext) => unknown) {
   let calls = 0;
   const attempt = async (context: HandlerContext) => {
@@ -130,14 +130,14 @@ test("the server's RetryInfo decides how long to wait", async () => {
   await using server = await startFailing(1, () => new ConnectError("busy", Code.ResourceExhausted, undefined, [wait]));
   const delays: number[] = [];
   await server.client({ onRetry: ({ delayMs }) => delays.push(delayMs) }).getUser({ id: "1" });
-  // The server's delay, and a part of the backoff (1 ms) on top.
+  // The delay is the server's, plus a part of the backoff (1 ms).
   expect(delays).toHaveLength(1);
   expect(delays[0]).toBeGreaterThanOrEqual(30);
   expect(delays[0]).toBeLessThanOrEqual(31);
 
   const long = { desc: RetryInfoSchema, value: { retryDelay: { seconds: 60n } } };
   await using busy = await startFailing(1, () => new ConnectError("busy", Code.ResourceExhausted, undefined, [long]));
-  // Beyond the deadline: no use to wait.
+  // The delay exceeds the deadline, so waiting is useless.
   const call = busy.client().getUser({ id: "1" }, { timeoutMs: 50_000 });
   await expect(call).rejects.toMatchObject({ code: Code.ResourceExhausted });
   expect(busy.calls).toBe(1);
@@ -150,7 +150,7 @@ for (const protocol of ["grpc", "connect"] as const) {
       if (!signal.aborted) await once(signal, "abort");
       return new ConnectError("too late", Code.DeadlineExceeded);
     };
-    // On a busy machine many attempts may be late, for each of which the budget pays.
+    // On a busy machine many attempts may be late, and each takes a token from the budget.
     const options = { attemptTimeoutMs: 50, maxAttempts: 999, budget: { maxTokens: 10_000 } };
     await using server = await startFailing(1, async (context) => {
       deadlines.push(context.timeoutMs());
@@ -158,13 +158,13 @@ for (const protocol of ["grpc", "connect"] as const) {
     });
     const client = server.client(options, protocol);
     await client.getUser({ id: "1" }, { timeoutMs: 100_000 });
-    // One that is answered may be too late as well, on a busy machine.
+    // On a busy machine, an answered attempt may also be too late.
     expect(server.calls).toBeGreaterThanOrEqual(2);
     expect(deadlines).toEqual([expect.toSatisfy((timeoutMs) => timeoutMs <= 50)]);
 
     await using slow = await startFailing(Infinity, hang);
     const overall = slow.client(options, protocol);
-    // Several attempts reach the server within the deadline of one call, if that leaves the machine time for them.
+    // Several attempts reach the server within the deadline of one call, if the machine is not too busy.
     let attempts = 0;
     for (let timeoutMs = 200; attempts < 2 && timeoutMs <= 20_000; timeoutMs *= 2) {
       const before = slow.calls;
@@ -198,7 +198,7 @@ test("abort ends the wait between attempts at once", async () => {
 test("the budget stops retries when most calls fail, and successes fill it again", async () => {
   await using server = await startFailing(8, unavailable);
   const client = server.client({ budget: { maxTokens: 6, tokenRatio: 1 }, maxAttempts: 4 });
-  // Three failed attempts leave half of six tokens: no fourth attempt, and then none at all.
+  // Three failed attempts leave half of the six tokens. There is no fourth attempt, and no later retry at all.
   await expect(client.getUser({ id: "1" })).rejects.toThrow();
   expect(server.calls).toBe(3);
   await expect(client.getUser({ id: "1" })).rejects.toThrow();
@@ -221,15 +221,15 @@ test("a server that answers unavailable to everything gets hardly more calls tha
     expect(new Set(codes)).toEqual(new Set([Code.Unavailable]));
     return server.calls;
   };
-  // Half of the budget's ten tokens, and not one of 200 calls more.
+  // Retries use half of the budget's ten tokens. 200 calls cause no further ones.
   expect(await makeCalls({})).toBeLessThanOrEqual(205);
-  // Each failure takes its token, also where the server asks to come back at once.
+  // Each failure takes a token, even if the server allows an immediate retry.
   const wait = { desc: RetryInfoSchema, value: { retryDelay: {} } };
   await using busy = await startFailing(Infinity, () => new ConnectError("full", Code.Unavailable, undefined, [wait]));
   const client = busy.client();
   await Promise.allSettled(Array.from({ length: 100 }, () => client.getUser({ id: "1" })));
   expect(busy.calls).toBeLessThanOrEqual(105);
-  // The control, with a budget that holds for all of them: as many attempts as there may be.
+  // The control: with a budget that is large enough for all calls, each call makes all of its attempts.
   expect(await makeCalls({ budget: { maxTokens: 10_000 } })).toBe(800);
 });
 

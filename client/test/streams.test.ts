@@ -13,7 +13,7 @@ import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-/** A server whose stream begins after the sequence number in its query, and fails now and then. */
+/** Starts a server whose stream begins after the sequence number in its query, and fails at chosen results. */
 async function startResumable(fail: (sequence: number) => ConnectError | undefined) {
   const opened: number[] = [];
   const routes = (router: ConnectRouter) =>
@@ -86,7 +86,7 @@ test("chat: who does not read is held back, and goes on when he does", async () 
   await using server = await startServer();
   await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
   using chat = client.streams.chat();
-  // Random: nothing to be gained by compression.
+  // Random bytes, so that compression gains nothing.
   const message = randomBytes(37_500).toString("base64");
   let sent = 0;
   const sending = (async () => {

@@ -53,7 +53,7 @@ test.each([
   expect((await client.users.list()).users).toEqual([]);
 });
 
-/** A TLS server with options that Rollcall does not have; it answers nothing. */
+/** Starts a TLS server with options that Rollcall does not have. It never answers. */
 async function startTlsServer(options: tls.TlsOptions): Promise<AsyncDisposable & { url: string }> {
   const server = tls.createServer(options);
   server.on("tlsClientError", () => {});
@@ -68,7 +68,7 @@ async function startTlsServer(options: tls.TlsOptions): Promise<AsyncDisposable 
   };
 }
 
-/** Makes a call that has to fail with these words, for good: neither waiting nor another try helps. */
+/** Makes a call that has to fail with these words, permanently: the client neither waits nor tries again. */
 async function expectRefusal(options: NodeRollcallOptions, message: RegExp): Promise<void> {
   let retries = 0;
   await using client = createRollcall({ retry: { onRetry: () => retries++ }, timeoutMs: 60_000, ...options });
@@ -178,7 +178,7 @@ test("a refusal that came while the event loop was busy is seen", async () => {
   await using server = await startServer({ tls: { ...good, clientCa: authority.cert } });
   const tls = { ca: authority.cert, ...expired };
   const { socket, ready } = startSocket(server.url, { tls, alpn: "http/1.1", connectTimeoutMs: 60_000 });
-  // Longer than a refusal is waited for.
+  // Longer than the client waits for a refusal.
   const keepBusy = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
   socket.once("secureConnect", () => setImmediate(keepBusy));
   await expect(ready).rejects.toMatchObject({

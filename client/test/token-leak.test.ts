@@ -23,7 +23,7 @@ const transports: Record<string, (server: TestServer, options: TransportOptions)
     createFetchTransport({ baseUrl: url, interceptors: [...interceptors] }),
 };
 
-/** A call: an upload over WebSocket, a list of users elsewhere. */
+/** Makes a call: an upload over WebSocket, or a list of users otherwise. */
 function call(transport: Transport, kind: string, headers: Record<string, string> = {}): Promise<unknown> {
   const nothing = (async function* () {})();
   return kind === "WebSocket"
@@ -63,7 +63,7 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
     expect(lines).toHaveLength(tokens.length);
     expect(JSON.stringify(lines)).not.toContain("secret");
 
-    // None of them has reached the server. One from a file, with the file's last line break, does.
+    // None of these tokens has reached the server. One from a file does, with the file's final line break.
     const token = `${await server.token()}\n`;
     const transport = createTransport(server, { interceptors: [createAuthInterceptor({ token: async () => token })] });
     await call(transport, kind);
@@ -85,8 +85,8 @@ describe.each(Object.entries(transports))("over %s", (kind, createTransport) => 
     const misplaced = await errorOf(call(transport, kind, { [`${TOKEN}\n`]: "x" }));
     expect(misplaced.code).toBe(Code.InvalidArgument);
     expect(inspect(misplaced, { depth: 9 })).not.toContain("secret");
-    // Values, like those of fetch's own headers, may have white space around them, and bytes beyond ASCII, which no block of headers
-    // over WebSocket has.
+    // Values may have white space around them, like those of fetch's own headers. They may also have bytes beyond
+    // ASCII, except in a block of headers over WebSocket.
     const name = kind === "WebSocket" ? "Bjork" : "Bj\u00f6rk";
     const authorization = `Bearer ${await server.token()}\n`;
     const headers = { authorization, "x-name": name, "x-empty": "" };

@@ -32,7 +32,7 @@ const formats: Readonly<Record<string, Partial<NodeTransportOptions>>> = {
     useHttpGet: true,
   },
 };
-/** Without interceptors calls take the short way, with one Connect's chain. */
+/** Without interceptors, calls take the short path; with one, they take Connect's chain. */
 const chains: Readonly<Record<string, Interceptor[]>> = { "no interceptor": [], "an interceptor": [(next) => next] };
 
 async function* from<T>(items: readonly T[]) {
@@ -111,7 +111,7 @@ test("a unary answer with several messages, or too large a one, is refused befor
   const twice = createNodeTransport({ baseUrl: two.http2 });
   await expect(createClient(UserService, twice).getUser({})).rejects.toMatchObject({ code: Code.Unimplemented });
   await twice.close();
-  // Never ends: only what the head of the envelope says, and a flood, can end these calls.
+  // The response never ends. These calls can end only because of the length in the envelope's head, or of a flood.
   for (const [first, code] of [
     [Buffer.from([0, 0, 1, 0, 1]), Code.ResourceExhausted],
     [Buffer.alloc(5), Code.Unimplemented],
@@ -138,7 +138,7 @@ test("what is left of a request is not sent on behind its answer", async () => {
     stream.on("close", () => {
       closedWith = stream.rstCode;
     });
-    // Reads one piece, so that the rest of the request has to wait.
+    // The server reads one piece, so that the rest of the request has to wait.
     stream.once("data", () => stream.pause());
     stream.respond({ ":status": 200, "content-type": "application/proto" });
     stream.end();
@@ -176,7 +176,7 @@ test("a reader that stops holds its server back, and gets everything when it goe
   const messages = createClient(StreamService, transport).serverStream({ query: "q" })[Symbol.asyncIterator]();
   await messages.next();
   let before = -1;
-  // The windows are full once nothing more leaves in 50 ms: 16 MB were to be sent.
+  // The windows are full when nothing more leaves within 50 ms. There are 16 MB to send.
   while (before !== sentPieces) {
     before = sentPieces;
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -26,7 +26,7 @@ test("32 MiB go up while both sides hold little of them", async () => {
   }
   expect(await client.streams.upload(source())).toEqual({ totalBytes, checksum: hash.digest("hex") });
   expect(held).toBeLessThan(totalBytes / 4);
-  // The control: who keeps the chunks is seen.
+  // The control: keeping the chunks would be noticed.
   const beforeControl = heldBytes();
   const kept = Array.from({ length: 32 }, () => Buffer.alloc(MIB));
   expect(heldBytes() - beforeControl).toBeGreaterThan(kept.length * MIB - MIB);

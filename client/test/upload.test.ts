@@ -16,7 +16,7 @@ checkEachForLeaks();
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
 
-/** Chunks without end, and whether their reader has let go of them. */
+/** Creates an endless source of chunks that shows whether its reader has released it. */
 function endlessSource() {
   const state = { isReleased: false };
   async function* read() {
@@ -37,7 +37,7 @@ test("a file goes up by its path, in 64 KiB chunks, with progress", async () => 
   await using server = await startServer();
   const sizes: number[] = [];
   await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
-  // The connection stays, with the timers that both sides have for it.
+  // The connection stays open, with the timers that both sides have for it.
   await client.streams.upload(new Blob(["the first"]));
   const leaks = watchForLeaks();
   const progress: UploadProgress[] = [];
@@ -132,7 +132,7 @@ test("an upload that the server refuses midway ends at once with its error, and 
 test("a source of strings is refused, not uploaded as nothing", async () => {
   await using server = await startServer();
   await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
-  // Types do not see this: a file's stream with an encoding.
+  // Types do not catch this mistake: a file's stream with an encoding.
   const source = Readable.from(["some", "text"]);
   await expect(client.streams.upload(source)).rejects.toThrow(TypeError);
   await until(() => source.destroyed);
@@ -149,7 +149,7 @@ test("a source that fails ends the upload with its own error", async () => {
     throw fault;
   }
   await expect(client.streams.upload(failing())).rejects.toBe(fault);
-  // The server does not take the part for the whole.
+  // The server does not mistake the part for the whole.
   const call = await until(() => server.log.find((line) => line.msg === "call"));
   expect(call).not.toMatchObject({ code: "ok" });
 });
@@ -160,7 +160,7 @@ test("a source that ends before it should is no upload; one that ends where it s
   async function* bytes(count: number) {
     for (let sent = 0; sent < count; sent += 1_000) yield new Uint8Array(1_000);
   }
-  // The stream of a file that was cut short after it was chosen looks like this.
+  // The stream of a file that was truncated after it was chosen looks like this.
   await expect(client.streams.upload(bytes(3_000), { totalBytes: 5_000 })).rejects.toThrow(
     "the source ended after 3000 of 5000 bytes",
   );

@@ -7,7 +7,7 @@ import { createRollcall } from "../src/node/index.ts";
 const CHUNK_BYTES = 65_536;
 const MIB = 1024 ** 2;
 
-/** The most memory that a process has ever held, in bytes (Linux). */
+/** Returns the peak memory of a process, in bytes (Linux). */
 async function peakMemory(pid: number | undefined): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
   return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1_024;
@@ -29,7 +29,7 @@ test.runIf(process.platform === "linux")("2 GiB go up at constant memory, on bot
       if (sent % (64 * MIB) === 0) mostMemory = Math.max(mostMemory, process.memoryUsage.rss());
     }
   }
-  // The first megabytes take memory once, which does not count.
+  // The first megabytes allocate memory once, which does not count.
   await client.streams.upload(new Blob([new Uint8Array(64 * MIB)]));
   const before = process.memoryUsage.rss();
   const serverBefore = await peakMemory(server.process.pid);

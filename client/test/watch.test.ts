@@ -11,13 +11,13 @@ import { checkEachForLeaks } from "./support/leaks.ts";
 
 checkEachForLeaks();
 
-/** An event in short. */
+/** Returns a short form of an event. */
 function shorten(event: UserEvent): string {
   if (event.type === "removed") return `removed ${event.userId}`;
   return "user" in event ? `${event.type} ${event.user.name}` : event.type;
 }
 
-/** Reads the next events in short. */
+/** Reads the next events in short form. */
 async function take(events: AsyncIterator<UserEvent>, count: number): Promise<string[]> {
   const taken: string[] = [];
   while (taken.length < count) {
@@ -28,7 +28,7 @@ async function take(events: AsyncIterator<UserEvent>, count: number): Promise<st
   return taken;
 }
 
-/** Returns what comes before an event. */
+/** Returns the events before a given one. */
 async function takeUntil(events: AsyncIterator<UserEvent>, last: string): Promise<string[]> {
   const taken: string[] = [];
   for (;;) {
@@ -95,7 +95,7 @@ test("a silent connection counts as lost", async () => {
   await using server = await startServer({ changes: { progressIntervalMs: 60_000 } });
   await using proxy = await startTcpProxy(server.port, {
     onResponseBytes: (bytes, socket) => {
-      // A connection that was cut without a word to either side.
+      // The connection is cut without notice to either side.
       if (isSilent) cut.add(socket);
       return cut.has(socket) ? undefined : bytes;
     },
@@ -118,7 +118,7 @@ test("a silent connection counts as lost", async () => {
   client.users.create(user("unanswered"), { signal: unanswered.signal, timeoutMs: 600_000 }).catch(() => {});
   await until(() => server.log.some(({ method }) => String(method).endsWith("/CreateUser")));
   unanswered.abort();
-  // Every silence of the server counts, so a slow machine loses more than this one connection.
+  // Every silence of the server counts, so a slow machine loses more connections than this one.
   const rest = takeUntil(events, "created unanswered");
   await expect.poll(() => retries[0]).toBe("the server has not been heard of for 0.3 s");
   isSilent = false;
@@ -148,7 +148,7 @@ test("a watch ends with what another attempt can't change", async () => {
 
 test("a watch whose token expires goes on with the next one", async () => {
   await using server = await startServer();
-  // However late the first call comes, its token is good; the stream's own timer ends it.
+  // The clock stands still, so the token is valid however late the first call comes. The stream's own timer ends it.
   server.clock.set(Date.now());
   const tokens = [await server.token({ ttlSeconds: 1 }), await server.token()];
   let asked = 0;

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { createRollcall, type RollcallOptions } from "../src/index.ts";
 import { createRollcall as createNodeRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 
-/** Form of calls on their way: the headers that the options change, and the verbs of HTTP/1.1. */
+/** Records the calls on the wire: the headers that the options change, and the verbs of HTTP/1.1. */
 async function watchRequests(port: number) {
   const seen: string[] = [];
   const verbs: string[] = [];

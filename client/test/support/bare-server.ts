@@ -6,7 +6,7 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 
-/** Starts a real HTTP/2 server of the contract, whose sessions and answers are the test's. */
+/** Starts a real HTTP/2 server of the contract whose sessions and answers the test controls. */
 export async function startBareServer(options: { port?: number; maxConcurrentStreams?: number } = {}) {
   const gate = new EventEmitter();
   let calls = 0;
@@ -14,7 +14,7 @@ export async function startBareServer(options: { port?: number; maxConcurrentStr
   let pings = 0;
   const routes = (router: ConnectRouter) => {
     router.service(UserService, {
-      /** Answers at once, but for the id "wait": that waits for the gate. */
+      /** Answers immediately, except for the id "wait", which waits for the gate. */
       async getUser({ id }) {
         calls += 1;
         if (id === "wait") {
@@ -37,7 +37,7 @@ export async function startBareServer(options: { port?: number; maxConcurrentStr
     connectNodeAdapter({ routes }),
   );
   const sessions = new Set<http2.ServerHttp2Session>();
-  /** How many streams each session has had. */
+  /** Number of streams that each session has had. */
   const streams = new Map<http2.ServerHttp2Session, number>();
   server.on("session", (session) => {
     sessions.add(session);
@@ -55,7 +55,7 @@ export async function startBareServer(options: { port?: number; maxConcurrentStr
     get calls() {
       return calls;
     },
-    /** PINGs that have arrived; Node answers them. */
+    /** Number of PINGs that have arrived. Node answers them. */
     get pings() {
       return pings;
     },

@@ -1,6 +1,6 @@
 import { build, type Rolldown } from "vite";
 
-/** Bundles a module as for a page, into `bundle.js` in the folder, and returns the chunks. */
+/** Bundles a module for a page into `bundle.js` in the folder, and returns the chunks. */
 export async function bundle(entry: string, folder: string): Promise<Rolldown.OutputChunk[]> {
   const result = await build({
     root: import.meta.dirname,

@@ -9,10 +9,7 @@ import {
   ValidationError,
 } from "../../src/index.ts";
 
-/**
- * Uses the browser-safe core in all its parts, in Node and in Chromium alike.
- * Resolves with what it has seen, as plain data.
- */
+/** Uses all parts of the browser-safe core, both in Node and in Chromium. Resolves with the results as plain data. */
 export async function runCoreScenario(options: RollcallOptions): Promise<Record<string, unknown>> {
   const seen: Record<string, unknown> = {};
   const lines: string[] = [];
@@ -67,7 +64,7 @@ export async function runCoreScenario(options: RollcallOptions): Promise<Record<
   const cancellation = await canceled.catch((reason: unknown) => reason);
   seen.canceled = cancellation instanceof ConnectError && Code[cancellation.code];
 
-  // Renewed when it is refused.
+  // The token is renewed when it is refused.
   const tokens = ["not.a.token", options.token];
   const renewing = createRollcall({ ...options, token: undefined, getToken: async () => tokens.shift() });
   seen.renewed = (await renewing.users.get(ada.id)).name;
@@ -85,7 +82,7 @@ export async function runCoreScenario(options: RollcallOptions): Promise<Record<
   return seen;
 }
 
-/** Outcome where nothing is wrong, in a directory that was empty. */
+/** Expected outcome, for a directory that was empty. */
 export const expectedOfCore = {
   same: true,
   repeated: true,

@@ -3,7 +3,9 @@ import { join } from "node:path";
 
 const packageDir = join(import.meta.dirname, "../..");
 
-/** A folder in the package, so that an example finds the package by its name, with what examples ask for. */
+/**
+ * Creates a folder in the package, so that an example finds the package by its name, with the setup that examples need.
+ */
 export async function startExample() {
   await mkdir(join(packageDir, ".readme"), { recursive: true });
   const folder = await mkdtempDisposable(join(packageDir, ".readme/"));

@@ -10,30 +10,30 @@ export interface IdleOptions {
   progressIntervalMs: number | undefined;
   /** Time without a change, in milliseconds. */
   idleMs: number;
-  /** Returns whether there has been enough of that time, which becomes longer otherwise. Default: at once. */
+  /** Returns whether the idle time was long enough; otherwise it is extended. Default: it always was. */
   isEnough?: (report: Readonly<IdleReport>) => boolean;
 }
 
 export interface IdleReport {
-  /** Connections that the proxy cut, and streams that were lost. */
+  /** Number of connections that the proxy cut, and of streams that were lost. */
   cuts: number;
   lost: number;
-  /** Signs of life: least of all watchers. */
+  /** Number of `progress` events of the watcher with the fewest. */
   progress: number;
-  /** Watchers that saw the change that came at last. */
+  /** Number of watchers that saw the final change. */
   seen: number;
 }
 
 /**
- * Looks of a proxy in turn that find a connection silent before it is cut. Time in which this process, with server and
- * clients in it, did not run is no silence: however long it was, it is one look.
+ * Number of checks in a row by the proxy that find a connection silent before it is cut. If this process, which
+ * includes server and clients, did not run for some time, that counts as one check, however long it was.
  */
 const LOOKS = 10;
 
 const PROTOCOLS = ["grpc", "grpc-web", "connect"] as const;
 export const IDLE_WATCHERS = PROTOCOLS.length;
 
-/** Has a watcher of each protocol wait through a proxy that cuts silent connections, until one change comes. */
+/** Lets a watcher of each protocol wait behind a proxy that cuts silent connections, until one change comes. */
 export async function watchIdle(options: IdleOptions): Promise<IdleReport> {
   const { cutAfterMs, progressIntervalMs, idleMs, isEnough = () => true } = options;
   const report: IdleReport = { cuts: 0, lost: 0, progress: 0, seen: 0 };
@@ -52,12 +52,12 @@ export async function watchIdle(options: IdleOptions): Promise<IdleReport> {
     timers.set(socket, setInterval(look, cutAfterMs / LOOKS));
     return bytes;
   };
-  // Nothing else than silence shall end a stream: by default a server ends one after an hour.
+  // Only silence may end a stream. By default, a server ends one after an hour.
   const maxTimeoutMs = idleMs + 3_600_000;
   const changes = progressIntervalMs === undefined ? {} : { progressIntervalMs };
   await using server = await startServer({ maxTimeoutMs, changes });
   await using proxy = await startTcpProxy(server.port, { onRequestBytes: heard, onResponseBytes: heard });
-  // A stream ends with its token.
+  // A stream ends when its token expires.
   const token = await server.token({ ttlSeconds: Math.ceil(idleMs / 1_000) + 3_600 });
   await using writing = createRollcall({ baseUrl: server.url, token });
   const signs: number[] = PROTOCOLS.map(() => 0);

@@ -3,14 +3,14 @@ import { afterEach, beforeEach } from "vitest";
 
 const KINDS = /^(TCPSocketWrap|TLSWrap|Timeout|PipeWrap|TCPConnectWrap|HTTP2SESSION)/i;
 
-/** The sockets and timers that keep this process busy now. */
+/** Returns the sockets and timers that keep this process busy now. */
 function activeResources(): string[] {
   return process.getActiveResourcesInfo().filter((kind) => KINDS.test(kind));
 }
 
 /**
- * Notes what is open now; `assertNone` waits until no more is open than then. It
- * never resolves while something leaks, so that the test's time limit fails it.
+ * Counts the open resources. `assertNone` waits until there are no more than now. It never resolves while something
+ * leaks, so that the test fails by its time limit.
  */
 export function watchForLeaks() {
   const before = activeResources().length;
@@ -21,7 +21,7 @@ export function watchForLeaks() {
   };
 }
 
-/** Lets every test of a file fail that leaves a socket or timer behind. */
+/** Fails each test of a file that leaves a socket or timer open. */
 export function checkEachForLeaks(): void {
   let leaks: ReturnType<typeof watchForLeaks>;
   beforeEach(() => {

@@ -11,7 +11,7 @@ import { bundle } from "./bundle.ts";
 import type { StreamPart } from "./watch-in-page.ts";
 import { createWatchTransport, PAGE_WAYS, type PageWay } from "./watch-transport.ts";
 
-/** Makes the folder of a page that watches. It has to be disposed of. */
+/** Creates the folder of a page that watches. The caller has to dispose of it. */
 export async function makeWatchPage(): Promise<{ webRoot: string } & AsyncDisposable> {
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-watch-"));
   const webRoot = join(folder.path, "web");
@@ -21,7 +21,7 @@ export async function makeWatchPage(): Promise<{ webRoot: string } & AsyncDispos
   return { webRoot, [Symbol.asyncDispose]: () => folder.remove() };
 }
 
-/** A stream that runs in a page, as its test reads it: the page goes on when an event was taken. */
+/** A stream that runs in a page, as its test reads it. The page continues when an event was taken. */
 class PageStream {
   #parts: { part: StreamPart; taken: () => void }[] = [];
   #wake: (() => void) | undefined;
@@ -47,7 +47,7 @@ class PageStream {
   }
 }
 
-/** Opens streams in a page of a server, in one of the ways that pages can. */
+/** Opens streams in a page of a server, in one of the ways that are possible in pages. */
 class WatchingPage {
   readonly #page: Page;
   readonly #baseUrl: string;
@@ -91,8 +91,8 @@ class WatchingPage {
 }
 
 /**
- * Returns the ways in which pages can watch, in a Chromium, over plaintext and over TLS with h2; and a WebSocket of Node.
- * The servers have to serve what {@link makeWatchPage} made.
+ * Returns the ways to watch from pages in Chromium, over plaintext and over TLS with h2, and a WebSocket of Node. The
+ * servers have to serve the folder made by {@link makeWatchPage}.
  */
 export function waysOfPages(browser: Browser): WatchWay[] {
   const pages = new Map<TestServer, Promise<WatchingPage>>();

@@ -3,7 +3,7 @@ import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 
-/** Answers byte for byte, with an end that HTTP takes for a good one. */
+/** Answer, byte for byte, with an end that HTTP considers normal. */
 export interface RawResponse {
   /** Default 200. */
   status?: number;
@@ -12,7 +12,7 @@ export interface RawResponse {
   trailers?: Record<string, string>;
 }
 
-/** A server over HTTP/1.1 and one over HTTP/2 that answer every call with the same bytes. */
+/** Starts a server over HTTP/1.1 and one over HTTP/2 that answer every call with the same bytes. */
 export async function startRawServer({ status = 200, headers, body, trailers }: RawResponse) {
   const plain = http.createServer((request, response) => {
     request.resume().on("end", () => response.writeHead(status, headers).end(body));

@@ -9,7 +9,7 @@ export const programOutputs: readonly RegExp[] = [
   /^0\n$/,
 ];
 
-/** Outputs of its scripts (`sh`). */
+/** Outputs of the README's scripts (`sh`), in their order. */
 export const scriptOutputs: readonly RegExp[] = [
   /^[\da-f-]{36}\tedsger@example.com\tEdsger Dijkstra\t.*\n(.*\n){2}(Result .*\n){10}[\da-f]{64} .*\nEcho: Hello\nEcho: Goodbye\n$/,
   /^2 users created, 0 skipped, 0 failed\.\n2 users exported\.\n$/,

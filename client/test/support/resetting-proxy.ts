@@ -3,8 +3,8 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 
 /**
- * An HTTP/2 server in front of the real one: the given number of streams are ended by
- * RST_STREAM with the code as they arrive, and the rest are passed on.
+ * Starts an HTTP/2 server in front of the real one. It resets the given number of streams with the code as they arrive,
+ * and passes on the rest.
  */
 export async function startResettingProxy(
   targetUrl: string,

@@ -1,4 +1,4 @@
-/** The script of a page that watches: its test starts and stops the streams, and is sent their events. */
+/** The script of a page that watches. Its test starts and stops the streams, and receives their events. */
 import { toJson } from "@bufbuild/protobuf";
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { UserService, WatchUsersResponseSchema } from "@rollcall/gen/user/v1/user";
@@ -12,7 +12,7 @@ export interface StreamStart {
   request: { resumeToken: string; includeExisting: boolean; filter: string };
 }
 
-/** Part of a stream: events as JSON, and how it ended. */
+/** Part of a stream: events as JSON, and the way it ended. */
 export interface StreamPart {
   events: unknown[];
   /** Name of the code; "" for an end without an error. */
@@ -22,7 +22,7 @@ export interface StreamPart {
 declare global {
   var startStream: (start: StreamStart) => void;
   var stopStream: (id: number) => void;
-  /** Resolves when the test has taken it: the page then reads on. */
+  /** Resolves when the test has taken the part. The page then reads on. */
   var takePart: (id: number, part: StreamPart) => Promise<void>;
 }
 

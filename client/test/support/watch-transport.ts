@@ -3,7 +3,7 @@ import { createAuthInterceptor } from "../../src/interceptors/auth.ts";
 import { createFetchTransport } from "../../src/transports/fetch.ts";
 import { createWebSocketTransport } from "../../src/transports/grpc-web.ts";
 
-/** How a page can watch. */
+/** Ways to watch from a page. */
 export const PAGE_WAYS = ["Connect by fetch", "gRPC-Web by fetch", "gRPC-Web by WebSocket"] as const;
 export type PageWay = (typeof PAGE_WAYS)[number];
 
