@@ -12,7 +12,7 @@ const authority = await createCertificateAuthority("Test CA");
 const own = await authority.issue({ commonName: "server", hosts: ["localhost"] });
 const importer = await authority.issue({ commonName: "importer", uris: ["spiffe://example.org/importer"] });
 const both = await authority.issue({ commonName: "both", hosts: ["a.internal", "b.internal"] });
-/** Nobody has listed it; its common name is no identity. */
+/** A certificate that nobody has listed. Its common name does not count as an identity. */
 const unlisted = await authority.issue({ commonName: "spiffe://example.org/importer", hosts: ["c.internal"] });
 const clientScopes = {
   "URI:spiffe://example.org/importer": ["users:read"],

@@ -39,7 +39,7 @@ describe.concurrent("an identity provider that is away", () => {
     await expectServed(transport, authorization);
     await until(() => server.keyLines().length > 0);
     await expectServed(transport, authorization);
-    // In the background, one at a time, and not again at once.
+    // It was fetched in the background, once, and not again immediately.
     expect(provider.requestCount).toBe(2);
     expect(server.keyLines()).toEqual([notRefreshed]);
   });
@@ -86,7 +86,7 @@ describe.concurrent("an identity provider that is away", () => {
     const token = await sign();
     await server.call(token);
     provider.answer = away;
-    // Minute by minute; each one is long enough for the next try.
+    // The clock advances by minutes. Each is long enough for the next attempt.
     for (let minute = 1; minute < 40; minute++) {
       server.advance(MINUTE);
       await server.call(token);
@@ -123,7 +123,7 @@ describe.concurrent("an identity provider that is away", () => {
       if (isServed) await server.call(token);
       else expect(await errorOf(server.call(token))).toMatchObject(unavailable);
       await until(() => server.keyLines().includes(isServed ? notRefreshed : noKeys));
-      // New keys are used as soon as there are some.
+      // New keys are used as soon as there are any.
       provider.answer = undefined;
       server.advance(MINUTE);
       await server.call(token);
@@ -151,7 +151,7 @@ describe.concurrent("an identity provider that is away", () => {
     provider.answer = away;
     await using server = await startTrusting(provider);
     const token = await sign();
-    // Without any call: who has set a wrong address reads of it at once.
+    // This happens without any call, so that a wrong address is reported immediately.
     await until(() => server.keyLines().includes(noKeys));
     const errors = await Promise.all(Array.from({ length: 50 }, () => errorOf(server.call(token))));
     for (const error of errors) expect(error).toMatchObject(unavailable);
@@ -166,7 +166,7 @@ describe.concurrent("an identity provider that is away", () => {
     server.advance(1_000);
     await server.call(token);
     expect(server.keyLines()).toEqual([noKeys, again]);
-    // Each call's own line is for debugging: an outage must not fill the log.
+    // The line of each call has level debug, since an outage must not fill the log.
     expect(server.log.find(({ msg }) => msg === "token not accepted")).toMatchObject({ level: "debug" });
   });
 
@@ -190,7 +190,7 @@ describe.concurrent("an identity provider that is away", () => {
     await server.call(await first());
     provider.keys = [];
     const second = await provider.addKey("ES256", { kid: "second" });
-    // The control: keys that are just due serve once more while they are fetched.
+    // The control: keys that are just due are used once more while they are fetched.
     server.advance(11 * MINUTE);
     await server.call(await first());
     await server.call(await second());
@@ -248,7 +248,7 @@ async function expectServed(transport: Transport, authorization: string): Promis
   await echo(createClient(StreamService, transport), headers);
 }
 
-/** A stream in both directions that is let in. */
+/** Makes a call with a bidirectional stream, and expects its echo. */
 async function echo(streams: Client<typeof StreamService>, headers: { authorization: string }): Promise<void> {
   const messages = (async function* () {
     yield { message: "hello" };

@@ -36,7 +36,7 @@ describe("an identity provider's keys", () => {
     for (const token of tokens) expect(await errorOf(server.call(token))).toMatchObject(invalid);
     expect(provider.requestCount).toBe(2);
 
-    // The cooldown is over: one fetch for all of them, for which no more than 64 wait, and no other.
+    // After the cooldown there is exactly one fetch for all of them. At most 64 wait for it.
     server.advance(30_000);
     let hanging: ServerResponse | undefined;
     provider.answer = (_, response) => {
@@ -89,7 +89,7 @@ describe("an identity provider's keys", () => {
     const other = await provider.addKey("ES384", { kid: "named" });
     await using server = await startTrusting(provider);
     for (const sign of [...signers.slice(0, 16), other]) await server.call(await sign());
-    // Some providers name keys in tokens alone.
+    // Some providers name keys only in tokens.
     await server.call(await (signers[3] ?? other)(undefined, { kid: "only-in-tokens" }));
     expect(await errorOf(server.call(await (signers[16] ?? other)()))).toMatchObject(invalid);
   });

@@ -9,7 +9,7 @@ import type { TokenKeys } from "../../src/rpc/auth/token-verifier.ts";
 import { type IdentityProvider, startIdentityProvider, startTrusting } from "./support/identity-provider.ts";
 
 describe("a fetch of the keys is bounded", () => {
-  /** Starts a server whose provider answers so, and makes a call. Resolves with the reason in the log. */
+  /** Starts a server with this provider, and makes a call. Resolves with the reason in the log. */
   async function reasonOf(provider: IdentityProvider, keys?: Partial<TokenKeys>): Promise<string> {
     const sign = await provider.addKey("ES256", { kid: "1" });
     await using server = await startTrusting(provider, keys);
@@ -34,7 +34,7 @@ describe("a fetch of the keys is bounded", () => {
     };
     expect(await reasonOf(provider)).toContain("larger than 262144 bytes");
     await closed.promise;
-    // Bytes that were on the way in the kernel's buffers.
+    // The bytes beyond the limit were in the kernel's buffers.
     expect(written).toBeLessThan(32 * 1_024 ** 2);
   });
 

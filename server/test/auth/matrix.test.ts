@@ -1,4 +1,7 @@
-/** Each method, by the descriptors, with each scope, in each protocol, by each spelling of its path: only its own scope lets in. */
+/**
+ * Each method of the descriptors, with each scope, in each protocol, by each spelling of its path. Only a method's own
+ * scope lets a call in.
+ */
 import type { DescMethod } from "@bufbuild/protobuf";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -12,7 +15,7 @@ import { contractPermission, SCOPES } from "../../src/rpc/auth/permissions.ts";
 
 const methods = [...UserService.methods, ...StreamService.methods];
 
-/** Other spellings of a path, which routers and proxies may take for the same. */
+/** Other spellings of a path, which routers and proxies may treat as the same. */
 const spellings: Readonly<Record<string, (path: string) => string>> = {
   "with an escape": (path) => path.replace("Service/", "%53ervice/").replace("%53ervice", "Servic%65"),
   "with an escaped slash": (path) => path.replace("Service/", "Service%2F"),
@@ -40,7 +43,7 @@ const ways: readonly Way[] = [
     contentTypeFor: ({ methodKind }) => (methodKind === "unary" ? "application/proto" : "application/connect+proto"),
   },
 ];
-/** HTTP/1.1 has no streams that go both ways at once; `refusals.test.ts` asks for one. */
+/** Cells of the matrix. HTTP/1.1 has no bidirectional streams; `refusals.test.ts` requests one. */
 const cells = ways.flatMap((way) =>
   methods
     .filter(({ methodKind }) => way.connection.httpVersion === "2" || methodKind !== "bidi_streaming")
@@ -53,7 +56,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.app.close());
 
-/** Tokens without the method's scope, and none at all. */
+/** Returns no token, and a token with all scopes except the method's. */
 async function strangersTo(method: DescMethod): Promise<string[]> {
   const others = SCOPES.filter((scope) => scope !== contractPermission(method));
   const { authorization } = await server.auth({ scopes: [...others, "users", "admin", "*"] });
@@ -63,7 +66,7 @@ async function strangersTo(method: DescMethod): Promise<string[]> {
 test.each(cells)("over $way, $method.parent.typeName/$method.name takes its own scope alone", async (cell) => {
   const { method, connection, contentTypeFor } = cell;
   const contentType = contentTypeFor(method);
-  // An empty message, which is in an envelope but for Connect's unary calls.
+  // An empty message. It is in an envelope, except in unary calls of Connect.
   const body = Buffer.alloc(contentType === "application/proto" ? 0 : 5);
   const codeOf = async (authorization: string, spell = (path: string) => path, more = {}) => {
     const path = spell(`/${methodName(method)}`);
@@ -74,7 +77,7 @@ test.each(cells)("over $way, $method.parent.typeName/$method.name takes its own 
   const { authorization } = await server.auth({ scopes: [contractPermission(method) ?? ""] });
   const strangers = await strangersTo(method);
   expect(await Promise.all(strangers.map((who) => codeOf(who)))).toEqual(["unauthenticated", "permission_denied"]);
-  // The control: whatever an empty message gets, it is its rules or the handler that answer. A watch has no other end.
+  // The control: an empty message is answered by its rules or by the handler. A watch ends only by its deadline.
   const deadline = contentType.includes("grpc") ? { "grpc-timeout": "200m" } : { "connect-timeout-ms": "200" };
   expect(refusals).not.toContain(await codeOf(authorization, undefined, deadline));
   for (const [name, spell] of Object.entries(spellings)) {

@@ -14,7 +14,7 @@ import { contractPermission, SCOPES } from "../../src/rpc/auth/permissions.ts";
 
 type Policy = MessageInitShape<typeof AuthSchema>;
 
-/** How a call ends that sends no message: the gate decides before it would be read. */
+/** Resolves with the end of a call that sends no message, since the gate decides before it reads one. */
 async function endOf(server: TestServer, method: DescMethod, headers: Record<string, string>): Promise<ConnectError> {
   const transport = createGrpcTransport({ baseUrl: server.url });
   const nothing = (async function* () {})();
@@ -27,7 +27,10 @@ async function endOf(server: TestServer, method: DescMethod, headers: Record<str
   }
 }
 
-/** Methods of a started server that nobody may call, or everybody though neither their contract nor a table says so. */
+/**
+ * Starts a server, and returns its methods and the forgotten ones. Nobody may call those, or everybody may although
+ * neither their contract nor a table says so.
+ */
 async function audit({ routes, ...options }: Partial<AppOptions> = {}) {
   let router: ConnectRouter | undefined;
   await using server = await startServer({
@@ -88,7 +91,7 @@ const echo: ProbeHandlers = {
   },
 };
 
-/** Ends of a call of each kind. */
+/** Resolves with the end of a call of each kind. */
 async function endsBy(transport: Transport): Promise<string[]> {
   const client = createClient(ProbeService, transport);
   const messages = async function* () {
@@ -103,7 +106,7 @@ async function endsBy(transport: Transport): Promise<string[]> {
   return Promise.all(calls.map((call) => call.then(() => "ok", textOf)));
 }
 
-/** Ends of calls of each kind, in each protocol, with a token that has all of Rollcall's scopes. */
+/** Resolves with the ends of calls of each kind, in each protocol, with a token that has all of Rollcall's scopes. */
 async function endsInAllProtocols(server: TestServer): Promise<Record<string, string[]>> {
   const token = await server.token();
   const ends: Record<string, string[]> = {};

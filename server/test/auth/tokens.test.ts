@@ -28,13 +28,13 @@ const issuer = "https://idp.example";
 const audience = "rollcall";
 const nowSeconds = Math.floor(Date.now() / 1_000);
 
-/** A JWT whose claims are this text, which JSON.stringify could not make of every number. */
+/** Signs a JWT with this text as claims, since JSON.stringify could not write every number. */
 function sign(claims: string, { key = secret, header = '{"alg":"HS256"}', hash = "sha256" } = {}): string {
   const signed = `${base64url.encode(header)}.${base64url.encode(claims)}`;
   return `${signed}.${createHmac(hash, key).update(signed).digest("base64url")}`;
 }
 
-/** Claims of a good token, with these instead; undefined takes one away. */
+/** Returns the claims of a valid token with these changes; undefined removes a claim. */
 function claims(changes: Record<string, string | undefined> = {}): string {
   const good = { sub: '"ada"', exp: String(nowSeconds + 3_600), scope: '"users:read streams"' };
   const all = { ...good, iss: `"${issuer}"`, aud: `"${audience}"`, ...changes };
@@ -149,7 +149,7 @@ test("why a token was refused is in the log, at level debug, with the call's id"
   expect(await why("a".repeat(9_000))).toContain("too long");
 });
 
-/** Values of `authorization`, which "" leaves out, each with the error that its call gets. */
+/** Values of `authorization`, each with the error of its call. The value "" omits the header. */
 const refusals: [authorization: string, message: string][] = [
   ["", missing],
   [`Bearer ${sign(claims({ exp: past }))}`, expired],
@@ -166,7 +166,7 @@ describe("the error says", () => {
   test.each(cells)("over $protocol, $connection", async (cell) => {
     await using server = await startChecking(cell);
     for (const [authorization, message] of refusals) {
-      // A plain transport: the cell's own adds a token where there is none.
+      // A plain transport, since the cell's own adds a token if there is none.
       const { createTransport, httpVersion } = cell;
       const transport = createTransport({
         baseUrl: server.url,
@@ -234,7 +234,7 @@ describe("two authorization headers are refused, whichever of them is good", () 
 
   test.each(pairs)("over WebSocket, in-band: %s", async (_, authorization, outcome) => {
     await using server = await startChecking();
-    // That of the upgrade request is no part of the call: a browser can't send one.
+    // The header of the upgrade request is not part of the call, since a browser can't send one.
     const { ws, opened, closed, received } = openSocket(server, { headers: { authorization: "Bearer nothing" } });
     await opened;
     const lines = authorization.map((value) => `authorization: ${value}\r\n`);
@@ -248,13 +248,13 @@ describe("two authorization headers are refused, whichever of them is good", () 
 });
 
 test("a stream whose token expires ends with that, in every protocol", async () => {
-  // A busy machine may leave a call no time for its reply: then it has more.
+  // A busy machine may leave a call no time for its reply. Then it gets more.
   for (let leftMs = 1_000; !(await areAllReplied(leftMs)); leftMs *= 4) expect(leftMs).toBeLessThan(60_000);
 });
 
-/** Returns whether all chats had their replies in the time that their token has left, and asserts how they end. */
+/** Returns whether all chats got their replies before their token expired, and asserts how they end. */
 async function areAllReplied(leftMs: number): Promise<boolean> {
-  // A clock that stands: so much is left of the token's hour, however late the call comes.
+  // The clock stands still, so that this much of the token's hour is left, however late the call comes.
   const nowMs = Date.now() + 3_600_000 - leftMs;
   await using server = await startServer({ now: () => nowMs });
   const chat = async (transport: Awaited<ReturnType<typeof createCellTransport>>) => {
@@ -285,7 +285,7 @@ test("tokens of the secret before are good until they expire, and those of any o
   await using server = await startServerFor(connections.h2c, {
     auth: createTokenVerifier({ keys: { secret, previousSecret }, issuer, audience }),
   });
-  // Each is remembered by the second call.
+  // The second call finds each token remembered.
   for (let call = 0; call < 2; call++) {
     expect(await outcomeOf(server, sign(claims()))).toBe(letIn);
     expect(await outcomeOf(server, sign(claims(), { key: previousSecret }))).toBe(letIn);

@@ -12,19 +12,19 @@ import { createLogger } from "../../../src/telemetry/logger.ts";
 export const issuer = "https://idp.example";
 export const audience = "rollcall";
 
-/** Signs a token for these claims; by default all that a token needs. */
+/** Signs a token with these claims; by default with all claims that a token needs. */
 export type Sign = (claims?: object, header?: { kid?: string | undefined }) => Promise<string>;
 
 export interface IdentityProvider extends AsyncDisposable {
-  /** URL of its key set. */
+  /** URL of the key set. */
   readonly url: URL;
-  /** Its key set's keys; what is no key is served as well. */
+  /** Keys of the key set. Invalid keys are served too. */
   keys: unknown[];
-  /** Answers a request instead of the key set, where it is set. */
+  /** Answers a request instead of the key set, if it is set. */
   answer: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   /** Number of requests so far. */
   readonly requestCount: number;
-  /** Makes a key, adds its public half to the set, and returns what signs with it. */
+  /** Makes a key, adds its public half to the set, and returns a function that signs with it. */
   addKey(alg: string, jwk?: { kid?: string; [name: string]: unknown }): Promise<Sign>;
 }
 
@@ -66,15 +66,15 @@ export async function startIdentityProvider(): Promise<IdentityProvider> {
 }
 
 export interface Trusting extends TestServer {
-  /** Lets the verifier's clock go ahead, in milliseconds. */
+  /** Advances the verifier's clock, in milliseconds. */
   advance(ms: number): void;
-  /** A call with the token by gRPC. */
+  /** Makes a gRPC call with the token. */
   call(token: string): Promise<unknown>;
   /** Lines about the provider's keys, as `level: message`. */
   keyLines(): string[];
 }
 
-/** A server that trusts the provider; its verifier's clock stands but for `advance`. */
+/** Starts a server that trusts the provider. Its verifier's clock moves only by `advance`. */
 export async function startTrusting(provider: IdentityProvider, keys?: Partial<TokenKeys>): Promise<Trusting> {
   let nowMs = Date.now();
   const log: Record<string, unknown>[] = [];
