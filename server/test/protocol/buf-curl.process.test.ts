@@ -46,7 +46,7 @@ describe.each(rows)("buf curl --protocol $protocol over $connection", (row) => {
   test("unary, refused with details", async () => {
     await using server = await startServerFor(row);
     const { code: exitCode, stderr } = await bufCurl(server, row, "user.v1.UserService/CreateUser", { email: "ada" });
-    // The RPC's code, times eight.
+    // The exit code is the RPC's code times eight.
     expect(exitCode).toBe(Code.InvalidArgument * 8);
     const { code, message, details } = JSON.parse(stderr);
     expect({ code, message }).toEqual({ code: "invalid_argument", message: "validation failed" });
@@ -61,7 +61,7 @@ describe.each(rows)("buf curl --protocol $protocol over $connection", (row) => {
     expect(await answers(server, row, "stream.v1.StreamService/ServerStream", { query: "ada" })).toEqual(
       Array.from({ length: 10 }, (_, sequence) => ({
         data: `Result ${sequence} for query: ada`,
-        // JSON leaves out a zero.
+        // JSON omits a zero.
         ...(sequence > 0 && { sequence }),
       })),
     );
@@ -78,7 +78,7 @@ describe.each(rows)("buf curl --protocol $protocol over $connection", (row) => {
   });
 });
 
-// There is no test over HTTP/1.1: buf curl turns to HTTP/2 by itself.
+// There is no test over HTTP/1.1, since buf curl upgrades to HTTP/2 by itself.
 describe.each(rows.filter(({ httpVersion }) => httpVersion === "2"))(
   "buf curl --protocol $protocol over $connection",
   (row) => {
@@ -127,10 +127,10 @@ function connectionFlags({ tls, httpVersion }: Connection): string[] {
   return httpVersion === "2" ? ["--http2-prior-knowledge"] : [];
 }
 
-/** The messages that such a call, successful, answers. */
+/** Makes a call that must succeed, and resolves with its answers. */
 async function answers(...call: Parameters<typeof bufCurl>): Promise<unknown[]> {
   const { code, stdout, stderr } = await bufCurl(...call);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  // Each message is indented, so the next one begins where a line begins with a brace.
+  // Each message is indented, so the next one begins at a brace in the first column.
   return stdout.split(/^(?=\{)/m).map((json) => JSON.parse(json));
 }

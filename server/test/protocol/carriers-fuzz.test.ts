@@ -1,8 +1,9 @@
 /**
- * Both carriers answer alike, whatever a client sends: calls made up at random over both HTTP versions, valid and not,
- * whose bodies are cut anywhere. `pnpm fuzz` looks further: for `FUZZ_SECONDS` from `FUZZ_SEED` on; `FUZZ_KEEP=1` keeps
- * a call of each new kind of answer in the corpus, which each run begins with. A call that fails is printed as a line
- * of the corpus.
+ * Both carriers give the same answer to any call. The calls are random, over both HTTP versions, valid and invalid,
+ * with bodies that are cut anywhere.
+ *
+ * Each run begins with the corpus, and prints a call that fails as a line of the corpus. `pnpm fuzz` runs longer: for
+ * `FUZZ_SECONDS`, from `FUZZ_SEED` on. `FUZZ_KEEP=1` adds a call of each new kind of answer to the corpus.
  */
 import { Agent } from "node:http";
 import http2 from "node:http2";
@@ -31,7 +32,7 @@ function connect({ url }: TestServer): Client & Disposable {
   };
 }
 
-/** Returns what the log has of the calls, in the order of their ids. */
+/** Returns the log lines of the calls, in the order of their ids. */
 function logged({ log }: TestServer) {
   return log
     .filter(({ msg }) => msg === "call" || msg === "request refused")

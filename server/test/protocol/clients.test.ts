@@ -1,4 +1,4 @@
-/** Other people's clients: grpc-js over HTTP/2, and connect-web over fetch, as in a browser. */
+/** Third-party clients: grpc-js over HTTP/2, and connect-web over fetch, as in a browser. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
@@ -99,7 +99,7 @@ const webTransports: readonly { client: string; create(options: WebOptions): Tra
 type WebOptions = Pick<Parameters<typeof createConnectTransport>[0], "baseUrl" | "interceptors" | "fetch">;
 
 describe.each([connections.http1, connections.tlsHttp1])("connect-web: fetch with tls: $tls", (connection) => {
-  // fetch takes no authority of its own; this is the whole process's for as long as it is needed.
+  // fetch has no option for an authority. This one applies to the whole process until it is no longer needed.
   const authorities = getCACertificates("default");
   beforeAll(() => setDefaultCACertificates([testCa]));
   afterAll(() => setDefaultCACertificates(authorities));
@@ -122,7 +122,7 @@ describe.each([connections.http1, connections.tlsHttp1])("connect-web: fetch wit
     if (!user) throw new Error("no user");
     expect(await users.getUser({ id: user.id })).toMatchObject({ user });
     await expect(users.getUser({ id: "none" })).rejects.toMatchObject({ code: Code.NotFound });
-    // Only a method without side effects may be called by GET.
+    // Only methods without side effects may be called by GET.
     const read = client.endsWith("GET") ? "GET" : "POST";
     expect(verbs).toEqual(["POST", read, read]);
   });

@@ -1,4 +1,4 @@
-/** Compression of requests and of responses, asserted on what was on the wire. */
+/** Compression of requests and responses, checked by the bytes on the wire. */
 import { brotliCompressSync, constants, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { Code, createClient, type Transport } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
@@ -26,13 +26,13 @@ const zstd: Compression = {
 const encodings = { zstd, gzip: compressionGzip, br: compressionBrotli };
 const unknown = { ...compressionGzip, name: "snappy" };
 
-/** Where the encoding of messages stands: HTTP's own header for Connect's unary calls alone. */
+/** Returns the header that names the encoding of messages. Only Connect's unary calls use HTTP's own header. */
 function encodingHeader({ logName }: Cell, kind: "unary" | "stream"): string {
   if (logName !== "connect") return "grpc-encoding";
   return kind === "unary" ? "content-encoding" : "connect-content-encoding";
 }
 
-/** Echoes; `requestEncoding` gets, by kind, the encoding that the handlers saw. */
+/** Starts a server that echoes. `requestEncoding` gets the encoding that the handlers saw, by kind. */
 function startEcho(cell: Cell, requestEncoding: Record<string, string | null> = {}): Promise<TestServer> {
   return startServerFor(
     cell,
@@ -71,7 +71,7 @@ describe.each(rows)("$protocol over $connection, $encoding", ({ encoding, ...cel
   test.each(["unary", "stream"] as const)("%s: response compressed, request not", async (kind) => {
     const requestEncoding: Record<string, string | null> = {};
     await using server = await startEcho(cell, requestEncoding);
-    // A client that takes nothing else.
+    // This client accepts no other compression.
     const transport = await createCellTransport(server, cell, { acceptCompression: [compression] });
     const { header, line } = await echo(transport, server.log, kind);
     expect(requestEncoding[kind]).toBe(null);
@@ -101,7 +101,7 @@ describe.each(protocolCells)("$protocol", (cell) => {
   });
 });
 
-/** Sends the value and gets it back; the header of the response, and the call's line in the log. */
+/** Sends the value and expects it back. Returns the header of the response, and the call's line in the log. */
 async function echo(transport: Transport, log: TestServer["log"], kind: "unary" | "stream") {
   const probe = createClient(ProbeService, transport);
   let header = new Headers();

@@ -1,4 +1,4 @@
-/** Pages of other origins: their rights, and how an operator sees that one has none. */
+/** Pages of other origins: their rights, and the way an operator sees that an origin has none. */
 
 import { once } from "node:events";
 import { connect } from "node:http2";
@@ -80,7 +80,7 @@ test.concurrent("the server's own origin is not reported, nor one that is let in
   const stream = session.request({ ":path": "/healthz", origin: secure.url });
   await once(stream, "response");
   session.destroy();
-  // The control comes last, so that what would have been logged has been.
+  // The control comes last, so that earlier lines have been logged by then.
   await fetch(`${server.url}/healthz`, { headers: { origin: STRANGER } });
   await until(() => refusals(server).length > 0);
   expect(refusals(server)).toMatchObject([{ origin: STRANGER }]);

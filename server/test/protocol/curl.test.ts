@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 const { http1, h2c, tlsHttp1, tlsH2 } = connections;
 const caFile = writeCaFile();
 
-/** Output of `curl --version`; empty when there is no curl. */
+/** Output of `curl --version`; empty if curl is not installed. */
 const version = await run("curl", ["--version"]).then(
   ({ stdout }) => stdout,
   () => "",
@@ -71,7 +71,7 @@ function getOf(message: object): string[] {
 async function curl(server: TestServer, { flags }: Connection & { flags: string[] }, method: string, args: string[]) {
   const { authorization } = await server.auth();
   const { code, stdout, stderr } = await run("curl", [
-    // Whatever the machine is set up for: no .curlrc, no proxy.
+    // The machine's settings are ignored: no .curlrc, no proxy.
     ...["--disable", "--noproxy", "*", "--silent", "--show-error", "--write-out", "\n%{http_version} %{http_code}"],
     ...["--header", `authorization: ${authorization}`],
     ...flags,

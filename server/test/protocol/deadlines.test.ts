@@ -1,4 +1,4 @@
-/** Every clock runs from the request's headers: what ends a call does not wait for its body. */
+/** Every time limit starts with the request's headers. Ending a call does not wait for its body. */
 
 import { Code } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -18,9 +18,9 @@ import type { AppOptions } from "../../src/app-options.ts";
 import { InvalidTokenError } from "../../src/rpc/auth/token-verifier.ts";
 
 const PROBE = "/probe.v1.ProbeService";
-/** Begins an envelope, and makes no message whole. */
+/** The beginning of an envelope, without a complete message. */
 const HALF = new Uint8Array([0, 0, 0]);
-/** A whole message, without the body's end: `"x"`, and field 1 of a StringValue. */
+/** A complete message, without the body's end: `"x"`, and field 1 of a StringValue. */
 const wholeJson = Buffer.from('"x"');
 const wholeProto = Buffer.from([0x0a, 1, 0x78]);
 
@@ -29,7 +29,7 @@ interface Row {
   readonly httpVersion: "1.1" | "2";
   readonly method: string;
   readonly protocol: HandProtocol;
-  /** A whole message, without the body's end. */
+  /** A complete message, without the body's end. */
   readonly whole: Uint8Array;
 }
 
@@ -57,7 +57,7 @@ const rows: Row[] = (["1.1", "2"] as const).flatMap((httpVersion) => {
   ];
 });
 
-/** A server that counts the calls that its gate has let in, and the handlers that were started. */
+/** Starts a server that counts the calls that its gate has let in, and the started handlers. */
 async function startCounting(options: Partial<AppOptions> = {}) {
   let admitted = 0;
   let started = 0;

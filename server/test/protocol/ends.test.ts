@@ -1,4 +1,4 @@
-/** How a call ends early: by its deadline or its caller, and the handler learns of it at once. */
+/** Calls that end early, by their deadline or their caller. The handler is notified immediately. */
 import { type Client, Code, createClient, type HandlerContext } from "@connectrpc/connect";
 import { cells, createCellTransport, errorOf, startServerFor } from "@rollcall/testing/matrix";
 import { type ProbeHandlers, ProbeService, withProbe } from "@rollcall/testing/probe-service";
@@ -12,7 +12,7 @@ interface CallOptions {
 }
 type Call = (probe: Client<typeof ProbeService>, options: CallOptions) => Promise<unknown>;
 
-/** A call of each kind whose handler waits for ever. Bidi has its own rows: HTTP/1.1 can't carry it. */
+/** Calls of each kind whose handlers wait forever. Bidi has its own rows, since HTTP/1.1 can't carry it. */
 const calls: Record<string, Call> = {
   unary: (probe, options) => probe.unary({}, options),
   "server stream": (probe, options) => Array.fromAsync(probe.serverStream({}, options)),
@@ -54,22 +54,21 @@ describe.concurrent.each(rows)("$protocol over $connection: $kind", ({ call, ...
     const controller = new AbortController();
     const ended = errorOf(call(probe, { signal: controller.signal }));
     const context = await until(() => contexts[0]);
-    // The control: nothing but the client ends it.
+    // The control: only the client ends it.
     expect(context.signal.aborted).toBe(false);
     controller.abort();
     expect((await ended).code).toBe(Code.Canceled);
     await until(() => context.signal.aborted);
     const line = await until(() => server.log.find(({ msg }) => msg === "call"));
     expect(line).toMatchObject({ code: "canceled", protocol: cell.logName });
-    // A client that goes away is no fault of the server's.
+    // A client that disconnects is not an error of the server.
     expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
   });
 });
 
 /**
- * Makes the call with a deadline, which it fails by, and returns its handler's
- * context. Where the deadline is over before the handler has begun, as it can be on
- * a slow machine, the call is made again with more time.
+ * Makes the call with a deadline, which ends it, and returns its handler's context. On a slow machine, the deadline can
+ * be over before the handler has begun. The call is then made again with more time.
  */
 async function reachBeforeDeadline(
   contexts: readonly HandlerContext[],
@@ -84,7 +83,7 @@ async function reachBeforeDeadline(
   }
 }
 
-/** Handlers that do nothing until their signal is aborted; `contexts` has those of the calls that came. */
+/** Creates handlers that do nothing until their signal is aborted. `contexts` has those of the calls that came. */
 function waitForAbort(): { handlers: ProbeHandlers; contexts: HandlerContext[] } {
   const contexts: HandlerContext[] = [];
   const wait = (context: HandlerContext) => {

@@ -1,4 +1,4 @@
-/** Whatever an error says, its call ends with a status that its client can read. */
+/** Each call ends with a status that its client can read, whatever the text of its error. */
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
@@ -19,7 +19,9 @@ import { HALF_CLOSE, openSocket, PROBE, body as socketBody } from "@rollcall/tes
 import type { TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-/** Fails with what `thrown` makes, at once, after a message, and when it has read a stream. */
+/**
+ * Creates handlers that throw the result of `thrown`: immediately, after a message, and when they have read a stream.
+ */
 function failing(thrown: () => unknown) {
   return withProbe({
     unary() {
@@ -78,7 +80,7 @@ describe.each(plainCells)("$protocol over $connection", (cell) => {
     for (const call of [() => probe.unary({}), () => Array.fromAsync(probe.serverStream({}))]) {
       const { code, rawMessage } = await errorOf(call());
       expect(code).toBe(Code.Aborted);
-      // gRPC's message is a header, of which clients take a few KiB.
+      // gRPC's message is a header, and clients accept only a few KiB of headers.
       if (cell.logName !== "grpc") expect(rawMessage === text.toWellFormed()).toBe(true);
       else {
         expect(rawMessage).toMatch(/^.{50,1024}…$/u);
@@ -184,7 +186,7 @@ test("grpc-js reads the status of an error that says too much", async () => {
   expect(failure).toMatchObject({ code: Code.Aborted, details: expect.stringMatching(/^(\ufffdä\n){10,}.*…$/s) });
 });
 
-/** V8's message quotes what it can't parse, and cuts a pair in two. */
+/** V8's message quotes the text that it can't parse, and may cut a pair in two. */
 describe("JSON whose parser's message cuts a surrogate pair", () => {
   const json = Buffer.from("😀");
   const rows = plainConnections.flatMap((connection) =>

@@ -1,4 +1,4 @@
-/** Errors: the same codes, messages and google.rpc details, whatever the protocol. */
+/** Errors have the same codes, messages and google.rpc details in each protocol. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import { Code, ConnectError, createClient, type HandlerContext } from "@connectrpc/connect";
@@ -112,7 +112,7 @@ describe.concurrent.each(protocolCells)("$protocol: a fault inside", (cell) => {
       expect(error).toMatchObject({ code: Code.Internal, rawMessage: "internal server error", details: [] });
       expect(JSON.stringify([error.message, ...error.metadata])).not.toContain("hunter2");
     }
-    // The log has it, with the id that the caller got.
+    // The log contains the error, with the id that the caller got.
     const faults = server.log.filter(({ msg }) => msg === "call failed");
     expect(faults).toHaveLength(3);
     for (const fault of faults) {

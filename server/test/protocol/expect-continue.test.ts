@@ -1,4 +1,4 @@
-/** Clients that keep a body back until the server says 100 get their answer. */
+/** Clients that withhold a body until the server sends 100 get their answer. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import { connectJson, connectStream } from "@rollcall/testing/open-request";
@@ -27,7 +27,7 @@ test.each(calls)("of $path over HTTP/2, when the gate has let them in", async ({
   letIn.end(body);
   const [answer] = await once(letIn, "response");
   expect(answer).toMatchObject({ ":status": 200 });
-  // One that is refused gets its answer without a body.
+  // A refused request gets its answer without sending a body.
   const refused = begin({});
   const [refusal] = await once(refused, "response");
   expect(refusal[":status"]).toBe(contentType === connectJson.contentType ? 401 : 200);

@@ -1,4 +1,4 @@
-/** The commonest first mistakes; the error for each says what to send instead. */
+/** The most common beginners' mistakes. The error for each says what to send instead. */
 
 import { once } from "node:events";
 import { connect } from "node:http2";

@@ -1,4 +1,4 @@
-/** Media types and content codings: by the names and weights that HTTP gives them, in every protocol. */
+/** Media types and content codings, by the names and weights that HTTP defines, in every protocol. */
 import {
   brotliCompressSync,
   brotliDecompressSync,
@@ -16,7 +16,7 @@ import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
 const value = "compressible ".repeat(1_000);
-/** Echoes; a stream's answer is the last message. */
+/** Handlers that echo. A stream's answer is the last message. */
 const echo = withProbe({
   unary: (request) => request,
   async clientStream(requests) {
@@ -26,7 +26,7 @@ const echo = withProbe({
   },
 });
 
-/** Every media type that is served, with a message of each. */
+/** All media types that are served, each with a message. */
 const types = [
   { type: "application/json", kind: "Unary", isEnveloped: false, body: '"x"' },
   { type: "application/proto", kind: "Unary", isEnveloped: false, body: "\n\x01x" },
@@ -96,7 +96,7 @@ test("a method that nobody serves is answered in gRPC's way, whatever parameters
   expect(await call("application/grpcx")).toMatchObject({ status: 404, code: "unimplemented" });
 });
 
-/** Where a protocol names the coding of messages, and those that its client takes. */
+/** Headers that name the coding of messages, and the codings that a client accepts, by protocol. */
 const codings = [
   {
     name: "Connect unary",
@@ -186,7 +186,7 @@ describe.each(rows)("content codings: $name over $connection", ({ type, kind, en
       expect(message).toContain(`"${name}"`);
       expect(headers.get(accept)).toBe("zstd,gzip,br");
     }
-    // A caller whom the gate refuses learns nothing of the server.
+    // A caller that the gate refuses learns nothing about the server.
     const { code, headers } = await send(server, { [encoding]: "snappy", authorization: "Bearer none" });
     expect({ code, accept: headers.get(accept) }).toEqual({ code: "unauthenticated", accept: null });
     await until(() => server.log.filter(({ msg }) => msg === "call").length === 4);

@@ -21,14 +21,16 @@ const openUnaryCalls = async (url: string) => (await readMetrics(url)).value("ro
 test.each(["direct", "stock"] as const)(
   "a body that the server does not read for others of its connection is not late; one that does not come is (%s)",
   async (rpcEngine) => {
-    // A busy machine may not have read the large message before the time is over: then there is more.
+    // A busy machine may not have read the large message in time. Then the limit is longer.
     for (let bodyTimeoutMs = 300; !(await isHeldServed(rpcEngine, bodyTimeoutMs)); bodyTimeoutMs *= 4) {
       expect(bodyTimeoutMs).toBeLessThan(10_000);
     }
   },
 );
 
-/** Returns whether a body that is held for others got its answer, and asserts that one that does not come is late. */
+/**
+ * Returns whether a body that is held back for others got its answer. Asserts that a body that does not arrive is late.
+ */
 async function isHeldServed(rpcEngine: "direct" | "stock", bodyTimeoutMs: number): Promise<boolean> {
   let hasBegun = false;
   const probe = withProbe({
@@ -49,15 +51,15 @@ async function isHeldServed(rpcEngine: "direct" | "stock", bodyTimeoutMs: number
   upload.write(encodeEnvelope(0, messageOf(1)));
   await until(() => hasBegun);
   const held = post(client, UNARY, "json");
-  // A connection that holds too much starts no further call: this one has to have begun.
+  // A connection that holds too much starts no more calls, so this one has to have begun.
   await expect.poll(async () => held.closed || (await openUnaryCalls(server.url)) === 1).toBe(true);
   const answer = buffer(held);
   const large = encodeEnvelope(0, messageOf(28 * KIB));
   upload.write(large.subarray(0, -1));
-  // More than the window of a stream, and so held before all of it has come.
+  // It is larger than a stream's window, and is therefore held before all of it has arrived.
   held.end(messageOf(40 * KIB));
 
-  // Their time begins later, and is over when they have their answers.
+  // Their time starts later, and is over when they have their answers.
   for (let i = 0; i < 2; i++) {
     const late = post(other, UNARY, "json");
     late.write(messageOf(1).subarray(0, -1));

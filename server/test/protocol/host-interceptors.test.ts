@@ -1,4 +1,4 @@
-/** A host's interceptors run around the handlers that it mounts them with, inside of the server's own steps. */
+/** A host's interceptors run around the handlers that it mounts with them, inside the server's own steps. */
 import { type Client, Code, ConnectError, createClient, type Interceptor } from "@connectrpc/connect";
 import type { AppOptions } from "@rollcall/server";
 import { type Cell, createCellTransport, errorOf, protocolCells } from "@rollcall/testing/matrix";
@@ -22,7 +22,7 @@ const handlers: ProbeHandlers = {
   },
 };
 
-/** Notes a call on its way in and out, and marks its answer. */
+/** Creates an interceptor that records a call on its way in and out, and marks its answer. */
 function marking(name: string, notes: string[]): Interceptor {
   return (next) => async (request) => {
     notes.push(`${name} ${request.method.name} of ${request.contextValues.get(principalKey)?.subject}`);

@@ -1,4 +1,4 @@
-/** The host that a request names: HTTP/1.1 alone requires it, and it never decides anything. */
+/** The host that a request names: only HTTP/1.1 requires it, and it never affects the result. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";

@@ -1,17 +1,17 @@
-/** How requests over HTTP/1.1 get their bodies: ahead of Node's queue, or after they have waited for their turn. */
+/** Requests over HTTP/1.1 get their bodies either ahead of Node's queue, or after waiting for their turn. */
 import { IncomingMessage } from "node:http";
 import { withProbe } from "@rollcall/testing/probe-service";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { connectWith } from "../hardening/support/connect-with.ts";
 
-/** Holds the event loop for longer than one turn may last. */
+/** Blocks the event loop for longer than one turn may last. */
 function holdTurn(): void {
   const untilMs = performance.now() + 15;
   while (performance.now() < untilMs);
 }
 
-/** Bodies of a JSON text, by how they are sent. */
+/** Bodies of a JSON text, by the way they are sent. */
 const bodies = {
   "in one piece": (text: string) => `content-length: ${text.length}\r\n\r\n${text}`,
   "in chunks": (text: string) =>
@@ -34,7 +34,7 @@ test.each(cases)("a body $how is read, if all but $late bytes of it come meanwhi
   );
   const { authorization } = await server.auth();
   const url = `${server.url}/probe.v1.ProbeService/Unary`;
-  // A token that is known is checked at once, so that the first call below holds the turn in which the others arrive.
+  // A known token is checked immediately, so that the first call below blocks the turn in which the others arrive.
   await fetch(url, { method: "POST", headers: { authorization, "content-type": "application/json" }, body: '"first"' });
   const head = `POST /probe.v1.ProbeService/Unary HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\nauthorization: ${authorization}\r\n`;
   const first = head + bodies["in one piece"]('"one"');
@@ -43,7 +43,7 @@ test.each(cases)("a body $how is read, if all but $late bytes of it come meanwhi
   await until(() => connection.answer.includes('"two"'));
   connection.socket.write(bytes.slice(bytes.length - late));
   await until(() => connection.answer.includes('"three"'));
-  // Requests sent ahead may be handled side by side. Their answers come in the order of the requests (RFC 9112, 9.3.2).
+  // Pipelined requests may be handled concurrently. Their answers come in the order of the requests (RFC 9112, 9.3.2).
   expect(handled.toSorted()).toEqual(["first", "one", "three", "two"]);
   expect(connection.answer.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(3);
   expect(connection.answer.match(/"(?:one|two|three)"/g)).toEqual(['"one"', '"two"', '"three"']);
@@ -72,7 +72,7 @@ test("requests end by themselves on a Node that can't end them at once", async (
   const { authorization } = await server.auth();
   const prototype: { _dumpAndCloseReadable?: () => void } = IncomingMessage.prototype as object;
   const end = prototype._dumpAndCloseReadable;
-  // This Node can, so the test has something to take away.
+  // This version of Node can, so the test has something to remove.
   expect(end).toBeTypeOf("function");
   delete prototype._dumpAndCloseReadable;
   try {

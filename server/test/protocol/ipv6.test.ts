@@ -1,4 +1,4 @@
-/** A server on an IPv6 address: every stock client gets there, also those that leave out the address's brackets. */
+/** A server on an IPv6 address: every stock client reaches it, including those that omit the address's brackets. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import { createClient } from "@connectrpc/connect";
@@ -35,13 +35,14 @@ describe.each([{ tls: false }, { tls: true }])("on ::1, with %j", ({ tls }) => {
   test("grpc-js gets there", async () => {
     const metadata = new Metadata();
     metadata.set("authorization", (await server.auth()).authorization);
-    // Over TLS it would name the address to the server, which Node.js refuses: only names may stand there (RFC 6066, 3).
+    // Over TLS, the client would send the address as server name, which Node.js refuses: only names are allowed (RFC
+    // 6066, 3).
     const options = { "grpc.ssl_target_name_override": "localhost", "grpc.default_authority": `[::1]:${server.port}` };
     using client = new GrpcJsClient(server.port, metadata, tls ? testCa : undefined, tls ? options : {}, "[::1]");
     expect((await client.unary(UserService.method.listUsers, {})).users).toEqual([]);
   });
 
-  // The first is what node:http2 makes of the URL by itself; the others are how it may be written.
+  // The first is the form that node:http2 makes of the URL itself. The others are further ways to write it.
   test.each([undefined, "bare", "[::1]", "[0:0:0:0:0:0:0:1]"])("node:http2 gets there as %s", async (name) => {
     const session = http2.connect(server.url, { ca: testCa });
     const authority = name === "bare" ? `::1:${server.port}` : name;

@@ -1,4 +1,4 @@
-/** JSON as people and programs write it: UTF-8 alone, no field by a wrong name, envelopes where they belong. */
+/** JSON as people and programs write it: only UTF-8, no fields with wrong names, envelopes where they belong. */
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { type Connection, connections, plainConnections, startServerFor } from "@rollcall/testing/matrix";
 import { withProbe } from "@rollcall/testing/probe-service";
@@ -9,7 +9,7 @@ import { describe, expect, test } from "vitest";
 
 const byVersion = { "connect-protocol-version": "1" };
 
-/** Returns what it gets, and keeps it in `taken`. */
+/** Creates handlers that return their messages and record them in `taken`. */
 function echo(taken: string[] = []) {
   const keep = ({ value }: { value: string }) => {
     taken.push(value);
@@ -51,7 +51,7 @@ const get =
 
 const percentEncode = (bytes: Buffer) => bytes.toString("hex").replace(/../g, "%$&");
 
-/** Every way in which JSON gets in. */
+/** All ways in which JSON reaches the server. */
 const ways: Record<string, Send> = {
   "a body": post("application/json", "Unary"),
   "a body of a generated client": post("application/json", "Unary", byVersion),
@@ -132,7 +132,7 @@ test.each(["Unary", "BidiStream"])("%s over a WebSocket, with JSON: the same", a
   }
 });
 
-// Node's own HTTP/1.1 client sends none, and its server's parser takes none.
+// There is no row for HTTP/1.1: Node's client sends no such URL, and the server's parser accepts none.
 test.each([connections.h2c, connections.tlsH2])(
   "a URL that is not percent-encoded, over $connection: 400",
   async (connection) => {

@@ -1,4 +1,4 @@
-/** Requests that nobody could serve: answered in the contract's form, by both versions of HTTP alike. */
+/** Requests that no server could serve are answered in the contract's form, over both versions of HTTP. */
 import { once } from "node:events";
 import http2 from "node:http2";
 import net from "node:net";
@@ -9,7 +9,7 @@ import { UPLOAD } from "@rollcall/testing/raw/web-socket";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-/** An answer that is said to be JSON in the contract's form, with the request's id. */
+/** Parses an answer, which must be JSON in the contract's form, with the request's id. */
 function parse(answer: string) {
   const [head = "", body = ""] = answer.split("\r\n\r\n", 2);
   expect(head).toMatch(/^content-type: application\/json$/im);
@@ -63,7 +63,7 @@ describe.concurrent("over HTTP/1.1", () => {
 
   test("a header that does not end is 408", async () => {
     let answer = "";
-    // A busy machine may read the header's begin too late: then the connection is closed without an answer.
+    // A busy machine may read the start of the header too late. Then the connection is closed without an answer.
     for (let handshakeTimeoutMs = 200; answer === "" && handshakeTimeoutMs < 60_000; handshakeTimeoutMs *= 4) {
       await using server = await startServer({ limits: { handshakeTimeoutMs } });
       answer = await exchangeToEnd(server.port, "GET / HTTP/1.1\r\nhost: a\r\nx: ");
@@ -105,7 +105,7 @@ describe.concurrent("behind an answer that did not wait for its request's body",
     socket.end(rest);
     await ended;
     expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 401"]);
-    // The control: what is broken ahead of any answer has its line, and the call has one too.
+    // The control: a malformed request before any answer has a log line, and the call has one too.
     await exchangeToEnd(server.port, "hello\r\n\r\n");
     await refusal(server);
     expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(1);
@@ -153,7 +153,8 @@ describe.concurrent("a content-length over HTTP/2 that is not the body's", () =>
     return answer?.type;
   }
 
-  // Node.js does this, and docs/operations.md says so. If this fails, Node.js has changed, and the page has to.
+  // This is a property of Node.js that docs/operations.md describes. If this test fails, Node.js has changed, and the
+  // page has to be updated.
   test("that is less ends the connection, with all of its calls", async () => {
     await using server = await startServer();
     const headers = await server.auth();
@@ -190,7 +191,7 @@ describe.concurrent("one limit of headers for both versions", () => {
   }
 
   async function overHttp2(server: TestServer, headers: Record<string, string>) {
-    // The client would keep to the limit that the server announces.
+    // Otherwise the client would respect the limit that the server announces.
     const session = http2.connect(server.url, { maxHeaderListPairs: 10_000 } as http2.ClientSessionOptions);
     session.on("error", () => {});
     const stream = session.request({ ":path": "/healthz", ...headers });
@@ -251,7 +252,7 @@ test.concurrent("the body of what is refused is not waited for", async () => {
 
 describe.concurrent("lines about refused requests", () => {
   const count = 200;
-  /** Lines that were written, and how many others those speak for. */
+  /** Returns the lines that were written, and the number of other lines that they stand for. */
   async function flood(request: string, isWebSocket: boolean, refusedLinesPerSecond?: number) {
     await using server = await startServer({ refusedLinesPerSecond });
     const send = async () => exchangeToEnd(server.port, request);

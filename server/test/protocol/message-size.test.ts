@@ -10,11 +10,11 @@ import { until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
 const maxMessageBytes = 1_024;
-/** With its envelope's tag and length, or JSON's quotes, just below the limit. */
+/** Just below the limit, including the tag and length of its field, or JSON's quotes. */
 const fits = "x".repeat(1_000);
 const tooLarge = "x".repeat(500_000);
 
-/** Beyond the tests' own time limit: one whose server keeps anything of a refused request fails by that. */
+/** Longer than the tests' own time limit: a test fails by that if its server keeps anything of a refused request. */
 const shutdownGraceMs = 600_000;
 
 const echo = withProbe({
@@ -62,7 +62,7 @@ describe.each(plainCells)("$protocol over $connection", (cell) => {
         server.log.length = 0;
         expect(await errorOf(call(probe, tooLarge))).toMatchObject({ code: Code.ResourceExhausted });
         const line = await until(() => server.log.find(({ msg }) => msg === "call"));
-        // The message was not too large as it came, compressed.
+        // The message was not too large in its compressed form.
         expect(line.requestBytes).toBeLessThan(maxMessageBytes);
         expect(line).toMatchObject({ code: "resource_exhausted" });
       }
@@ -123,13 +123,13 @@ describe("by hand over HTTP/1.1", () => {
       "content-type": "application/connect+proto",
       "connect-timeout-ms": "20",
     };
-    // The rest is more than all buffers between here and there hold.
+    // The rest is more than all buffers between client and server hold.
     const upload = Buffer.concat([encodeEnvelope(0, new Uint8Array()), Buffer.alloc(32 * 1024 ** 2)]);
     const url = `${server.url}/probe.v1.ProbeService/ClientStream`;
     const refused = await rawRequest("POST", url, headers, upload, agent);
     expect(refused.body.toString()).toContain("deadline_exceeded");
     expect(await rawRequest("GET", `${server.url}/healthz`, {}, "", agent)).toMatchObject({ status: 200 });
-    // The same connection, and the only one.
+    // The same connection is used, and no other.
     expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
     agent.destroy();
   });

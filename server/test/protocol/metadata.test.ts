@@ -21,7 +21,7 @@ import { describe, expect, test } from "vitest";
 
 const bytes = Uint8Array.of(0, 1, 127, 128, 255);
 
-/** Answers what the call brought, as a header and as a trailer. */
+/** Answers with the call's metadata, as a header and as a trailer. */
 function echoMetadata({ requestHeader, responseHeader, responseTrailer }: HandlerContext): void {
   for (const [from, to] of [
     ["x-text", "text"],
@@ -55,7 +55,7 @@ const handlers = withProbe({
   },
 });
 
-/** Headers and trailers that a client sees, each in its place. */
+/** The headers and trailers that a client sees, each in its place. */
 class Seen {
   header = new Headers();
   trailer = new Headers();

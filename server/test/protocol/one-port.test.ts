@@ -29,7 +29,7 @@ async function send(port: number, chunks: string[], host = "127.0.0.1"): Promise
   await once(socket, "connect");
   for (const chunk of chunks) {
     socket.write(chunk);
-    // The server, in this process, has turns to read it before the next.
+    // The server runs in this process, and gets turns to read the chunk before the next one.
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
   }
   socket.end();
@@ -64,7 +64,7 @@ describe("plaintext", () => {
       createConnection: () => {
         const socket = net.connect(target.port, "127.0.0.1");
         const write = socket.write.bind(socket) as (chunk: Uint8Array) => boolean;
-        // Only the first write: the preface begins it.
+        // Only the first write is cut, since the preface begins it.
         socket.write = ((chunk: Uint8Array, ...rest: []) => {
           socket.write = write;
           write(chunk.subarray(0, 10));
@@ -131,7 +131,7 @@ test("a connection has as many requests open at once over HTTP/1.1 as over HTTP/
     answers += chunk.toString("latin1");
   });
   socket.write(query.repeat(10));
-  // The ten came in one piece: with the first, all have been looked at.
+  // All ten came in one piece. When the first is answered, the others have been checked too.
   await until(() => answers.includes("Result 0"));
   expect(socket.closed).toBe(false);
   socket.write(query);

@@ -1,4 +1,4 @@
-/** Connect GET: answers that a caller's own cache may keep, and is asked about each time. */
+/** Connect GET: callers may cache the answers themselves, and have to revalidate them each time. */
 import http2 from "node:http2";
 import { buffer } from "node:stream/consumers";
 import { UserService } from "@rollcall/gen/user/v1/user";

@@ -1,4 +1,7 @@
-/** Requests that reach no handler: answered in the caller's own protocol, or plainly by HTTP, and logged like any call. */
+/**
+ * Requests that reach no handler. They are answered in the caller's own protocol or in plain HTTP, and logged like any
+ * call.
+ */
 import { Code, createClient } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { UserService } from "@rollcall/gen/user/v1/user";
@@ -8,7 +11,7 @@ import { rawRequest } from "@rollcall/testing/raw/http";
 import { type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-/** The line of the one call that the server has had. */
+/** Returns the log line of the only call that the server has had. */
 function accessLine(server: TestServer): Promise<Record<string, unknown>> {
   return until(() => server.log.find(({ msg }) => msg === "call"));
 }
@@ -86,7 +89,7 @@ describe("by hand, over HTTP/1.1", () => {
       protocol: "connect",
       code: "invalid_argument",
     },
-    // This is what gRPC's table of status codes says.
+    // These codes follow gRPC's table of status codes.
     { type: "application/grpc-web+proto", method: getUser, body: inEnvelope, protocol: "grpc-web", code: "internal" },
     { type: "application/grpc+proto", method: getUser, body: inEnvelope, protocol: "grpc", code: "internal" },
   ])("$type that can't be parsed", async ({ type, method, body, protocol, code }) => {
@@ -99,7 +102,7 @@ describe("by hand, over HTTP/1.1", () => {
   test.each([
     "text/plain",
     "application/xml",
-    // gRPC-Web in base64 was for browsers that could not read binary responses.
+    // gRPC-Web in base64 was meant for browsers that could not read binary responses.
     "application/grpc-web-text",
     "application/grpc-web-text+proto",
     "",
@@ -128,7 +131,7 @@ describe("by hand, over HTTP/1.1", () => {
     const headers = { ...(await server.auth()), "content-type": "application/connect+json", connection: "keep-alive" };
     const response = await rawRequest("POST", `${server.url}/${method}`, headers, encodeEnvelope(0, garbage));
     expect(response.status).toBe(505);
-    // A client that waits for an answer on what it takes for full duplex would hang.
+    // A client that expects full duplex, and waits for an answer, would hang.
     expect(response.headers.get("connection")).toBe("close");
     expect(await accessLine(server)).toMatchObject({ method, code: "unknown" });
   });

@@ -1,4 +1,4 @@
-/** How streams flow over HTTP/1.1, whichever carrier carries them: as fast as both ends go, and no further than either. */
+/** Streams over HTTP/1.1, on either carrier, are as fast as both ends, and never run ahead of the slower one. */
 import { once } from "node:events";
 import http, { Agent, type ClientRequest, type IncomingMessage } from "node:http";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -26,11 +26,11 @@ interface Call {
 
 interface Client {
   open(method: string, headers?: Record<string, string>): Call;
-  /** Resolves when the server has answered others: what it could do without a wait is done. */
+  /** Resolves when the server has answered other calls: by then it has done everything that needs no wait. */
   roundTrips(): Promise<void>;
 }
 
-/** A client whose calls share one connection, unless they run at once. */
+/** Connects a client whose calls share one connection, unless they are concurrent. */
 async function connect(server: TestServer, contentType = "application/grpc-web+proto"): Promise<Client> {
   const agent = new Agent({ keepAlive: true });
   agents.push(agent);
@@ -115,7 +115,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
     const { request, response } = client.open("ServerStream");
     request.end(message("x"));
     const answer = await response;
-    // The bytes that the client does not read wait in both kernels' buffers, which hold a few MiB.
+    // Unread bytes wait in both kernels' buffers, which hold a few MiB.
     let madeUnread = 0;
     for (;;) {
       await client.roundTrips();
@@ -146,7 +146,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
     for (let i = 0; i < 640; i++) request.write(chunk);
     request.end();
     await client.roundTrips();
-    // The rest waits with the client and in both kernels' buffers.
+    // The rest waits in the client and in both kernels' buffers.
     expect(request.writableLength).toBeGreaterThan(20 * MIB);
     release();
     expect(await bodyOf(await response)).toEqual(Buffer.concat([message("64000000"), END]));
@@ -243,7 +243,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
     warm.request.end(message("x"));
     await bodyOf(await warm.response);
     const closed = server.app.close();
-    // A connection that is open already may bring one more request.
+    // A connection that is already open may carry one more request.
     const { request, response } = client.open("Unary");
     request.end(message("x"));
     const last = await response;

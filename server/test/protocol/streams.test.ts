@@ -1,4 +1,4 @@
-/** How streams flow over HTTP/2, whichever carrier carries them: as fast as both ends go, and no further than either. */
+/** Streams over HTTP/2, on either carrier, are as fast as both ends, and never run ahead of the slower one. */
 import http2, { type ClientHttp2Session, type ClientHttp2Stream } from "node:http2";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
@@ -20,7 +20,7 @@ function message(value: string): Buffer {
 
 interface Client {
   open(method: string): ClientHttp2Stream;
-  /** Resolves when the server has answered another call: what it could do without a wait is done. */
+  /** Resolves when the server has answered another call: by then it has done everything that needs no wait. */
   roundTrips(): Promise<void>;
 }
 
@@ -142,7 +142,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
     for (let i = 0; i < 80; i++) call.write(message("x".repeat(100_000)));
     call.end();
     await client.roundTrips();
-    // The rest waits with the client.
+    // The rest waits in the client.
     expect(call.bufferSize).toBeGreaterThan(6 * MIB);
     release();
     const { status, bytes: receipt } = await answer(call);
@@ -200,7 +200,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
 
   test("answers others while streams have endless work", async () => {
     let isOver = false;
-    // Stock Connect fills a window before it answers others: with messages of a byte, that is half a second's work.
+    // Stock Connect fills a window before it answers others. With messages of one byte, that takes half a second.
     const value = "x".repeat(rpcEngine === "stock" ? 100 : 1);
     await using server = await start({
       async *bidiStream(requests) {

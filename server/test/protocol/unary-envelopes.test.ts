@@ -1,4 +1,4 @@
-/** Envelopes that a unary request may have beside the one envelope of its message. */
+/** Envelopes that a unary request may have besides the one of its message. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { StringValueSchema } from "@bufbuild/protobuf/wkt";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -15,7 +15,7 @@ async function statusOf(server: TestServer, contentType: string, parts: readonly
     headers: { ...(await server.auth()), "content-type": contentType },
     body: Buffer.concat(parts),
   });
-  // gRPC-Web has its status in the body, or in the headers of an answer that has none.
+  // gRPC-Web sends its status in the body, or in the headers if the answer has no body.
   const body = Buffer.from(await response.arrayBuffer()).toString("latin1");
   return /grpc-status: ?(\d+)/.exec(body)?.[1] ?? response.headers.get("grpc-status") ?? "";
 }
@@ -37,6 +37,6 @@ test("what stands behind the message is bounded in memory", async () => {
   await using server = await startServer({ ...withProbe({ unary: (request) => request }), maxMessageBytes: 10_000 });
   const rest = Array.from({ length: 20_000 }, () => trailers);
   const status = await statusOf(server, "application/grpc-web+proto", [message, ...rest]);
-  // Connect's carrier never holds it, and reads it to its end.
+  // Connect's carrier never buffers the rest, and reads it to its end.
   expect(status).toBe(process.env.RPC_ENGINE === "stock" ? "0" : "8");
 });

@@ -1,4 +1,6 @@
-/** Requests that can't be read: their senders' fault in every protocol, with a code that says so and no error in the log. */
+/**
+ * Requests that can't be read. In every protocol, the code says that the sender is at fault, and the log has no error.
+ */
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { type Connection, connections, plainConnections, startServerFor } from "@rollcall/testing/matrix";
@@ -12,7 +14,7 @@ import { describe, expect, test } from "vitest";
 const message = Buffer.from("\n\x03abc");
 const whole = encodeEnvelope(0, message);
 
-/** Counts the messages that it gets. */
+/** Handlers that count their messages. */
 const counting = withProbe({
   unary: () => ({ value: "1" }),
   async *serverStream() {
@@ -34,7 +36,7 @@ interface Case extends Connection {
 const types = ["application/grpc", "application/grpc-web+proto", "application/connect+proto"];
 const kinds = ["Unary", "ServerStream", "ClientStream", "BidiStream"] as const;
 
-/** Each kind of method whose request is a stream of envelopes, over each connection that carries it. */
+/** Each kind of method whose request is a stream of envelopes, over each connection that can carry it. */
 const enveloped: readonly Case[] = plainConnections.flatMap((connection) =>
   types.flatMap((type) =>
     kinds
@@ -49,7 +51,7 @@ function call(server: TestServer, { type, kind, ...connection }: Case, body: Uin
   return rawCall(server, connection, { path, headers: { "content-type": type, te: "trailers", ...headers }, body });
 }
 
-/** All lines of calls, once there are as many as have been made; nothing in the log is an error. */
+/** Waits for the log lines of all calls. Expects these codes, and no error in the log. */
 async function expectLines(server: TestServer, codes: readonly string[]): Promise<void> {
   const lines = await until(() => {
     const calls = server.log.filter(({ msg }) => msg === "call");
@@ -89,7 +91,7 @@ describe.each(enveloped)("$kind, $type over $connection", (row) => {
   test("what can't be parsed or decompressed", async () => {
     await using server = await startServerFor(row, counting);
     const encoding = row.type.includes("connect") ? "connect-content-encoding" : "grpc-encoding";
-    // gRPC's table of status codes has internal for both; over Connect the code blames the client.
+    // In gRPC's table of status codes, both are internal. Over Connect, the code blames the client.
     const code = row.type.includes("connect") ? "invalid_argument" : "internal";
     const send = (bytes: Uint8Array, coding?: string) =>
       call(server, row, encodeEnvelope(coding ? 1 : 0, bytes), coding && { [encoding]: coding });
@@ -109,7 +111,7 @@ describe.each(enveloped)("$kind, $type over $connection", (row) => {
     expectRefusal(await send(zstd.subarray(0, -2), "zstd"), code, /zstd data ends too early/);
     expectRefusal(await send(Buffer.from("garbage"), "zstd"), code, /malformed zstd/);
     expectRefusal(await send(Buffer.concat([zstd, Buffer.from("more")]), "zstd"), code, /malformed zstd/);
-    // A window of 128 MiB, which the server would have to keep.
+    // This window of 128 MiB would have to be kept in the server's memory.
     expectRefusal(await send(Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x88, 1, 0, 0), "zstd"), code, /malformed zstd/);
     expect(await send(Buffer.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0x68, 1, 0, 0), "zstd")).toMatchObject({ code: "ok" });
     await expectLines(server, ["ok", "ok", ...Array(11).fill(code), "ok"]);
@@ -163,7 +165,7 @@ describe.each(plainConnections)("Connect unary over $connection", (connection) =
       [await get(server, `${base64}!!!!`), /not valid base64/],
       [await get(server, `${base64}CgNhYmM==`), /not valid base64/],
       [await get(server, `${base64}CgNhY`), /not valid base64/],
-      // A blank: base64 with a `+` that nobody has percent-encoded.
+      // It contains a blank: base64 with a `+` that was not percent-encoded.
       [await get(server, `${base64}CgNh+mM`), /not valid base64/],
       [await get(server, `${base64}Cv__`), /malformed protobuf/],
       [await get(server, `${base64}garbage&compression=gzip`), /malformed gzip|not valid base64/],

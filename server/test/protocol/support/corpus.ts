@@ -12,7 +12,7 @@ export function toLine({ pieces, ...call }: Call): string {
   return JSON.stringify({ ...call, pieces: pieces.map((piece) => piece.toString("base64")) });
 }
 
-/** Returns the calls that were kept: those that once had different answers, and one for each kind of answer. */
+/** Returns the recorded calls: those that once had different answers, and one for each kind of answer. */
 export function readCorpus(): Call[] {
   const lines = readFileSync(FILE, "utf8").split("\n").filter(Boolean);
   return lines.map((line) => {
@@ -21,17 +21,17 @@ export function readCorpus(): Call[] {
   });
 }
 
-/** Collects calls whose kind of answer no kept call has, and adds them to the corpus. */
+/** Collects calls with kinds of answers that the corpus does not have, and adds them to it. */
 export class NewKinds {
   readonly #kinds = new Set<string>();
   readonly #lines: string[] = [];
 
-  /** Notes the kind of a kept call's answer. */
+  /** Records the kind of a recorded call's answer. */
   know(call: Call, answer: Answer): void {
     this.#kinds.add(kindOf(call, answer));
   }
 
-  /** Collects a call if its kind is new, and the call short. */
+  /** Collects a call if its kind is new and its line is short. */
   add(call: Call, answer: Answer): void {
     const kind = kindOf(call, answer);
     const line = toLine(call);
@@ -40,13 +40,13 @@ export class NewKinds {
     this.#lines.push(`${line}\n`);
   }
 
-  /** Adds the collected calls to the corpus. Those that it has stay. */
+  /** Appends the collected calls to the corpus. */
   write(): void {
     appendFileSync(FILE, this.#lines.join(""));
   }
 }
 
-/** Returns the properties by which two answers count as of one kind. Values that were made up are left out. */
+/** Returns the properties that define the kind of an answer. Random values are omitted. */
 function kindOf({ verb }: Call, { status, type, fields, envelopes }: Answer): string {
   const grpcMessage = fields["grpc-message"];
   const error = envelopes.find((text) => text.includes('"code"')) ?? "";

@@ -9,7 +9,7 @@ export interface Call {
   readonly verb: string;
   readonly target: string;
   readonly headers: Record<string, string>;
-  /** Body as it is cut. */
+  /** The body, in the pieces that are sent. */
   readonly pieces: readonly Buffer[];
 }
 
@@ -26,12 +26,12 @@ const contentTypes = [
 const values = ["", "a", "x".repeat(500), "long ".repeat(400), "y".repeat(40_000), "fail", "trailer", "header"];
 const codings = ["gzip", "X-Gzip", "identity", "gzip, br", "unknown", ""];
 
-/** Makes up a call: mostly a valid one, with a fault or an unusual spelling here and there. */
+/** Makes a random call. Most are valid, with an occasional fault or unusual spelling. */
 export function makeCall(random: Random): Call {
   const isHttp1 = random.isOnce(2);
   const call = random.isOnce(5) ? makeGet(random) : makePost(random);
   const headers = { ...call.headers };
-  // Connect's carrier leaves a HEAD over HTTP/2 out of the log.
+  // Connect's carrier does not log a HEAD over HTTP/2.
   const verbs = ["PUT", "DELETE", "PATCH", "GET", "POST", isHttp1 ? "HEAD" : "PUT"];
   if (random.isOnce(6)) headers.origin = random.pick([FRIEND, "https://stranger.example", "null"]);
   if (random.isOnce(20)) headers.authorization = random.pick(["Bearer x", "Basic eDp4", ""]);
@@ -44,7 +44,7 @@ export function makeCall(random: Random): Call {
   };
 }
 
-/** Returns another spelling of a target, which may be of the same method. */
+/** Returns another spelling of a target, which may mean the same method. */
 function respell(random: Random, target: string, isHttp1: boolean): string {
   const spellings = [
     target.includes("?") ? `${target}&x=1` : `${target}?x=1`,
@@ -102,7 +102,7 @@ function makePost(random: Random): Made {
   const parts = Array.from({ length: method === "Unary" ? 1 : random.pick([0, 1, 1, 1, 2, 3, 6]) }, () =>
     makeEnvelope(random, { isJson: contentType.endsWith("json"), isCoded, isUnary: method === "Unary" }),
   );
-  // Bytes behind the one message of a unary call: trailers, which gRPC-Web drops, or a part of an envelope.
+  // Bytes after the message of a unary call: trailers, which gRPC-Web ignores, or a part of an envelope.
   if (method === "Unary" && !isBare && random.isOnce(12)) {
     const trailers = Buffer.from([0x80, 0, 0, 0, 1, 0x20]);
     parts.push(random.pick([contentType.includes("web") ? trailers : (parts[0] ?? trailers), Buffer.from([0, 0, 0])]));
@@ -110,7 +110,7 @@ function makePost(random: Random): Made {
   if (method === "Unary" && contentType.includes("web") && random.isOnce(12)) {
     parts[0] = Buffer.from(encodeEnvelope(0x80, Buffer.from("a: b")));
   }
-  // Stock reports it ahead of the messages that came in the same piece, so it comes first.
+  // It comes first, since stock Connect reports it before the messages of the same piece.
   if (random.isOnce(30)) parts.unshift(Buffer.from([0, 0x7f, 0xff, 0xff, 0xff]));
   let body = Buffer.concat(isBare ? parts.map((part) => part.subarray(5)) : parts);
   if (random.isOnce(8)) body = body.subarray(0, random.below(body.length + 1));
@@ -119,7 +119,7 @@ function makePost(random: Random): Made {
     const length = Math.min(body.length, 1 + random.below(random.pick([4, 30, 3_000, 100_000])));
     pieces.push(body.subarray(0, length));
     body = body.subarray(length);
-    // A client that cuts everything into single bytes would be cut off itself.
+    // A client that sends everything as single bytes would be cut off.
     if (pieces.length > 40) break;
   }
   if (body.length > 0) pieces.push(body);
@@ -147,7 +147,7 @@ function toMessage(value: string): Buffer {
   return Buffer.from(toBinary(StringValueSchema, create(StringValueSchema, { value })));
 }
 
-/** Returns a content type that may stand for the same media type. */
+/** Returns a content type that may mean the same media type. */
 function respellType(random: Random, type: string): string {
   return random.pick([
     `${type}; charset=utf-8`,

@@ -1,7 +1,7 @@
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import type { ProbeHandlers } from "@rollcall/testing/probe-service";
 
-/** Does what a message asks for by its value. */
+/** Sets a header or a trailer, or fails, as the message's value asks. */
 function heed(value: string, { responseHeader, responseTrailer }: HandlerContext) {
   if (value === "header") responseHeader.set("x-own", "1");
   if (value === "trailer") responseTrailer.set("x-own-trailer", "1");

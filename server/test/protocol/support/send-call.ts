@@ -6,7 +6,7 @@ import type { Call } from "./make-call.ts";
 export interface Answer {
   readonly status: unknown;
   readonly type: unknown;
-  /** Headers and trailers of the call's own, wherever they stand. */
+  /** Headers and trailers that belong to the call, wherever they are sent. */
   readonly fields: Record<string, unknown>;
   readonly envelopes: readonly string[];
 }
@@ -34,7 +34,7 @@ export function send({ url, agent, session }: Client, call: Call): Promise<Answe
 
 function sendHttp1(url: string, agent: Agent, { verb, target, headers, pieces }: Call): Promise<Answer> {
   const { hostname, port } = new URL(url);
-  // Node frames no body of a DELETE by itself.
+  // Node does not frame the body of a DELETE by itself.
   const framing = pieces.length > 0 ? { "transfer-encoding": "chunked" } : {};
   const options = { hostname, port, agent, method: verb, path: target, headers: { ...headers, ...framing } };
   return new Promise((resolve, reject) => {
@@ -77,7 +77,7 @@ function sendHttp2(session: ClientHttp2Session, { verb, target, headers, pieces 
 function toAnswer(status: unknown, headers: Fields, trailers: Fields, bytes: Buffer): Answer {
   const all: Fields = { ...headers, ...trailers };
   const fields = Object.fromEntries(OWN_FIELDS.filter((name) => all[name] !== undefined).map((n) => [n, all[n]]));
-  // Connect's carrier tags an answer in its coding.
+  // With Connect's carrier, the ETag depends on the answer's coding.
   if (all.etag !== undefined) fields.etag = "given";
   const type = String(headers["content-type"]);
   const coding = headers["content-encoding"];
@@ -85,7 +85,7 @@ function toAnswer(status: unknown, headers: Fields, trailers: Fields, bytes: Buf
   return { status, type, fields, envelopes };
 }
 
-/** Returns the contents of the envelopes, each behind its flags except the one for compression. */
+/** Returns the contents of the envelopes, each after its flags without the flag for compression. */
 function read(body: Buffer): string[] {
   const envelopes: string[] = [];
   let rest = body;
