@@ -33,7 +33,7 @@ test.each<[string, (baseUrl: string) => Transport]>([
   });
   expect(calls.map(({ method, code, resource }) => [String(method).split("/")[1], code, resource])).toEqual([
     ["CreateUser", "ok", id],
-    // The same request again changes nothing, and its answer is the user that it made.
+    // A repeated request changes nothing. Its answer is the user that the first one created.
     ["CreateUser", "ok", id],
     ["CreateUser", "already_exists", undefined],
     ["UpdateUser", "ok", id],

@@ -1,4 +1,7 @@
-/** Cost of many watchers, and of a slow one among them to the others. Server and watchers have their own processes. */
+/**
+ * Cost of many watchers, and the effect of a slow watcher on the others. Server and watchers run in processes of their
+ * own.
+ */
 
 import { Code, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
@@ -51,6 +54,6 @@ test("a slow watcher among 1,000 is ended with resource_exhausted and can go on;
     if (event.case === "synced") break;
     missed += 1;
   }
-  // Each round makes users first. The slow watcher saw a part of all, and the rest is still to be had.
+  // Each round first creates users. The slow watcher saw a part of all changes, and can still get the rest.
   expect(seen + missed).toBe(beside.changes + again.changes + 2 * CROWD_USERS);
 });

@@ -11,10 +11,10 @@ import { addressOf } from "../support/address-of.ts";
 import { connect, failure } from "../support/connect.ts";
 import { shorten, Watch } from "./support/watch.ts";
 
-/** Time of a database call. A primary that is killed ends its calls at once; a busy machine does not. */
+/** Time limit of a database call. A busy machine may be slow, while a killed primary ends its calls immediately. */
 const PATIENCE_MS = 20_000;
 
-/** Takes all primaries for the same database: the epoch that is stored in it, without the timeline. */
+/** Treats all primaries as the same database: it keeps the epoch that is stored in it, and ignores the timeline. */
 function blindToPromotions(real: UserRepository): UserRepository {
   const { changes } = real;
   const same = { epoch: "the same" };
@@ -30,7 +30,7 @@ test("a standby that is promoted without the last commits is a reset to watchers
   await using primary = await startPostgres();
   let [port, isLagging] = [primary.port, false];
   await using way = await startTcpProxy(() => port);
-  // What the standby is sent meanwhile is lost with the primary.
+  // Data that is not passed on to the standby is lost with the primary.
   await using replication = await startTcpProxy(primary.port, {
     onResponseBytes: (bytes) => (isLagging ? undefined : bytes),
   });
@@ -65,12 +65,12 @@ test("a standby that is promoted without the last commits is a reset to watchers
   expect(await again.take(3)).toEqual(["reset", "created Kept", "synced"]);
   await using changesAlone = new Watch(users, { resumeToken });
   expect(await failure(changesAlone.next())).toMatchObject({ code: "OutOfRange" });
-  // The tables say nothing of it, and the new primary goes on as if the change had never been.
+  // The tables do not show it, and the new primary continues as if the change had never been made.
   expect(await standby.query(storedEpoch, standbyUrl)).toEqual(before);
   await users.createUser({ name: "Later", email: "later@example.com" });
   for (const one of [watch, again]) expect(shorten(await one.next())).toBe("created Later");
 
-  // The control still shows the user that was lost. Changes may have come that it takes for old ones, and so never shows.
+  // The control still shows the lost user. It may take some new changes for old ones, and never shows those.
   let controlSaw: string | undefined;
   const reading = control.next().then((event) => {
     controlSaw = shorten(event);

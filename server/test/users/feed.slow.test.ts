@@ -11,7 +11,7 @@ import { type LogFault, withLogFault } from "./support/faulty-logs.ts";
 
 const seed = Number(process.env.FUZZ_SEED ?? 1);
 const options = { seed, changes: 250, writers: 32, cutAfter: 40, kept: 60 };
-/** A run for a fault to show, over HTTP/2 alone. */
+/** Options of a run in which a fault should show, over HTTP/2 only. */
 const few = {
   ...options,
   isFaultWanted: true,
@@ -39,13 +39,13 @@ test.each([
     const report = await runFeed({ ...options, replicas, open: await make() });
     expect(report.faults).toEqual([]);
     expectHits(report);
-    // SQLite has one writer.
+    // SQLite has only one writer.
     expect(report.overtaken > 0).toBe(replicas === 2);
   },
 );
 
 test("control: whoever reads PostgreSQL's log by its numbers alone misses changes", async () => {
-  // So long that others overtake it and are read before it, whatever the machine does meanwhile.
+  // The delay is so long that others overtake the change and are read before it, even on a busy machine.
   const { open, query } = await createPostgres(100);
   const { faults } = await runFeed({
     ...options,
@@ -57,7 +57,7 @@ test("control: whoever reads PostgreSQL's log by its numbers alone misses change
   expect(faults.length).toBeGreaterThan(0);
 });
 
-// Guards of the promises, but for that of `progress`: `watch.test.ts` and `client/test/idle-watch.test.ts` have it.
+// Controls for all promises except that of `progress`, which `watch.test.ts` and `client/test/idle-watch.test.ts` test.
 test.each<[LogFault, RegExp]>([
   ["is in no order", /came behind/],
   ["gives its last change again", /came behind/],
@@ -71,7 +71,7 @@ test.each<[LogFault, RegExp]>([
 
 test("control: with a log that does not know what was just written, synced comes too early", async () => {
   const open = async () => withLogFault(await openSqlite(), "does not know what was just written");
-  // Whoever begins anew reads the users themselves, so nothing is trimmed.
+  // A watcher that begins anew reads the users themselves, so nothing is trimmed.
   const { faults } = await runFeed({ ...options, kept: 1_000_000, replicas: 1, isFaultWanted: true, open });
   expect(faults.join("\n")).toMatch(/synced came before/);
 });

@@ -8,7 +8,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
 const validator = createValidator();
-/** The request that is validated with each name. To make a new one each time costs ten times as much. */
+/** The request that is validated with each name. Creating a new one each time takes ten times as long. */
 const request = create(CreateUserRequestSchema, { email: "ada@example.com" });
 
 function isName(name: string): boolean {
@@ -16,7 +16,7 @@ function isName(name: string): boolean {
   return validator.validate(CreateUserRequestSchema, request).kind === "valid";
 }
 
-/** Letters and symbols by their category that are drawn as nothing, though no property of Unicode says so. */
+/** Characters that are letters or symbols by category but drawn as blanks, which no property of Unicode shows. */
 const BLANK_BY_DESIGN = new Set(["\u2800", "\u{13441}", "\u{13442}", "\u{1d159}"]);
 const INKLESS = /[\p{Z}\p{C}\p{M}\p{Default_Ignorable_Code_Point}]/u;
 
@@ -31,11 +31,11 @@ test("over all code points, those that show make a name and no others do", () =>
   }
   expect(wrong).toEqual([]);
   expect(inkless.length).toBeGreaterThan(900_000);
-  // The name has its full length, so that a single character that counted as ink would make it valid.
+  // The names have their full length, so that a single character that counted as ink would make one valid.
   const names = Array.from({ length: Math.ceil(inkless.length / 200) }, (_, index) =>
     inkless
       .slice(index * 200, (index + 1) * 200)
-      // Controls and line ends are refused wherever they stand; here they would hide the others.
+      // Controls and line ends are refused anywhere in a name. Here they would hide the other characters.
       .filter((char) => !/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u.test(char))
       .join(""),
   );

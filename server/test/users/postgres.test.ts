@@ -78,7 +78,7 @@ test("calls are unavailable while the database is away, with the time to try aga
   const token = await server.token();
   const options = { baseUrl: server.url, token, timeoutMs: 60_000 };
   const calls = wires.map((wire) => createRollcall({ ...options, retry: false, ...wire }));
-  // Its retries wait for the database, as a caller's would.
+  // The retries of this client wait for the database, as a caller's would.
   await using patient = createRollcall(options);
   const { id } = await patient.users.create({ email: "ada@example.com", name: "Ada" });
   await expect.poll(() => readiness(server.url)).toEqual({ status: 200, body: { status: "ready" } });
@@ -107,7 +107,7 @@ test("an unknown outcome has a reason of its own, and only what is safe is repea
   const url = await shared.createSchema();
   await using cutter = await startCommitCutter(shared.port);
   const address = { ...addressOf(url), port: cutter.port };
-  // Of a second, the default, a busy machine may leave too little where nothing is wrong.
+  // The default of one second can be too short on a busy machine even without a fault.
   const repository = await openPostgresUserRepository({ address, timeoutMs: 4_000 });
   await using server = await startServer({ repository });
   const token = await server.token();
@@ -125,7 +125,7 @@ test("an unknown outcome has a reason of its own, and only what is safe is repea
 
   cutter.comeBack();
   await expect.poll(() => client.users.get(ada.id).catch(() => undefined)).toMatchObject({ name: "A." });
-  // The create has a request id of the client's. It is there after the first attempt, and replayed by the second.
+  // The create has a request id from the client. The first attempt creates the user, and the second replays the answer.
   cutter.cut("after");
   const creating = client.users.create({ email: "grace@example.com", name: "Grace" });
   await expect.poll(() => cutter.cuts).toBe(2);

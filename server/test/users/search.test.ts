@@ -75,7 +75,7 @@ test("a list has the order asked for, on all its pages, and a token is good for 
 test("a place after the longest of names fits into a token", async () => {
   await using server = await startServer();
   const { users } = await connect(server);
-  // Each of these characters becomes three of four bytes in a search key.
+  // In a search key, each of these characters becomes three characters of four bytes.
   const name = "\u{1d160}".repeat(200);
   for (const email of ["a@example.com", "b@example.com"]) await users.createUser({ email, name });
   const { nextPageToken: pageToken } = await users.listUsers({ orderBy: "name", pageSize: 1 });

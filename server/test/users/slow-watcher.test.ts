@@ -8,14 +8,17 @@ import { connect } from "../support/connect.ts";
 import { SlowWatcher } from "./support/slow-watcher.ts";
 import { Watch } from "./support/watch.ts";
 
-/** Changes at once: a batch, with which no quick watcher is too far behind. */
+/** Number of concurrent changes: a batch after which no quick watcher lags too far behind. */
 const ROUND = 64;
-/** Some 300 kB of events: twice what the slow watcher's window, the server's stream and the bound take together. */
+/**
+ * Rounds for some 300 kB of events: twice the capacity of the slow watcher's window, the server's stream and the bound
+ * together.
+ */
 const ROUNDS = 12;
 const LONG = "x".repeat(150);
 const QUICK = 10;
 
-/** Has ten quick watchers and one that stands still watch one user. */
+/** Starts a server on which ten quick watchers and a stalled one watch one user. */
 async function start(real: UserRepository, maxLag: number | undefined) {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await startServer({ repository: real, changes: maxLag === undefined ? {} : { maxLag } }));
@@ -29,7 +32,7 @@ async function start(real: UserRepository, maxLag: number | undefined) {
     slow,
     quick,
     users,
-    /** Makes changes, and returns what is to be seen of them. */
+    /** Makes changes, and returns the events that watchers should see. */
     async change(): Promise<string[]> {
       const names = Array.from({ length: ROUND }, () => `N${made++} ${LONG}`);
       await Promise.all(names.map((name) => real.update(user?.id ?? "", { name, updatedAtMs: 0 })));

@@ -12,16 +12,16 @@ const PROTOCOLS = ["grpc", "grpc-web", "connect"];
 const FORMATS = ["proto", "json"];
 const CODINGS = ["gzip", "identity"];
 const CHANGES = 40;
-/** A name whose events are worth compressing. */
+/** A name so long that its events are worth compressing. */
 const LONG_NAME = "🦉".repeat(200);
 const LONG_DOMAIN = `${"long.".repeat(20)}example.com`;
 const SIZE_TO_COMPRESS = 1_024;
 
-/** One stream of events, read by its envelopes. */
+/** A stream of events that is read by its envelopes. */
 class RawWatch {
   readonly name: string;
   readonly messages: { readonly flags: number; readonly bytes: Buffer }[] = [];
-  /** Pieces of the body that came. */
+  /** Number of pieces of the body received. */
   pieces = 0;
   readonly #format: string;
   #rest: Buffer = Buffer.alloc(0);
@@ -58,7 +58,7 @@ class RawWatch {
     this.#rest = bytes.subarray(at);
   }
 
-  /** Returns the events so far. Asserts that the long ones are compressed, if this stream's client takes that. */
+  /** Returns the events so far. Asserts that the long ones are compressed if this stream's client accepts that. */
   read(isGzip: boolean): WatchUsersResponse[] {
     return this.messages.map(({ flags, bytes }) => {
       const message = flags & COMPRESSED ? gunzipSync(bytes) : bytes;
@@ -91,7 +91,7 @@ test("changes that come together are one write, the same for all, in every proto
   const [first = expect.unreachable(), ...others] = watches.map(({ watch, isGzip }) => watch.read(isGzip));
   expect(first.map(({ event }) => event.case)).toEqual(["synced", ...names.map(() => "created")]);
   expect(new Set(first.map(({ changeId }) => changeId)).size).toBe(1 + CHANGES);
-  // `synced` may stand at another place in each stream, and so may its token.
+  // `synced` may come at a different place in each stream, with a different token.
   for (const other of others) expect(other.slice(1)).toEqual(first.slice(1));
   const compressed = watches.flatMap(({ watch }) => watch.messages.filter(({ flags }) => flags === COMPRESSED));
   expect(compressed).toHaveLength((names.filter((name) => name === LONG_NAME).length * watches.length) / 2);

@@ -22,7 +22,7 @@ async function listeners(url: string): Promise<number[]> {
   return (await postgres.query(sql, url)).map(({ pid }) => Number(pid));
 }
 
-/** Looks for changes of other servers so rarely that none is found by looking. */
+/** Polls for changes of other servers so rarely that polling finds none. */
 function withoutPolls(real: UserRepository): UserRepository {
   return withParts(real, { changes: withParts(real.changes, { pollIntervalMs: 3_600_000 }) });
 }
@@ -44,7 +44,7 @@ test("a change on another replica comes by its notice; behind a pooler, which al
 
   let made = 0;
   const create = async (by = users) => by.createUser({ name: `N${made}`, email: `n${made++}@example.com` });
-  /** Makes changes until the first of them has come: another session's transaction may hold it up. */
+  /** Makes changes until the first of them arrives, since another session's transaction may delay it. */
   const seeAChange = async () => {
     const awaited = `created N${made}`;
     let hasCome = false;
@@ -59,7 +59,7 @@ test("a change on another replica comes by its notice; behind a pooler, which al
   await seeAChange();
   expect(controlSaw).toBeUndefined();
 
-  // A connection that is lost is opened again, and what came meanwhile is read then.
+  // A lost connection is opened again. Changes made meanwhile are read then.
   const [first = 0] = await listeners(url);
   await postgres.query(`SELECT pg_terminate_backend(${first})`, url);
   await expect.poll(() => listeners(url)).not.toEqual([first]);
@@ -67,7 +67,7 @@ test("a change on another replica comes by its notice; behind a pooler, which al
   await seeAChange();
   expect(controlSaw).toBeUndefined();
 
-  // Its own changes are the control's only hints.
+  // The control is notified only of its own server's changes.
   while (controlSaw === undefined) {
     await create(pooledUsers);
     await delay(50);

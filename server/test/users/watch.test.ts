@@ -53,7 +53,7 @@ test("existing users come once first, then synced, then changes", async () => {
   expect(await watch.take(4)).toEqual(["created N0", "created N1", "created N2", "synced"]);
   await users.createUser(named("later"));
   expect(await watch.take(1)).toEqual(["created later"]);
-  // With a token, only what is new.
+  // With a token, only new changes arrive.
   await using next = new Watch(users, { includeExisting: true, resumeToken: watch.token });
   expect(await next.take(1)).toEqual(["synced"]);
 });
@@ -81,7 +81,7 @@ test("a filter shows who begins to match as created, and who no longer does as r
     `removed ${ada}`,
     "created Adele King",
   ]);
-  // A token is bound to what its filter finds, not to its text.
+  // A token is bound to the meaning of its filter, not to its text.
   await using next = new Watch(users, { filter: "ada king", resumeToken: "" });
   expect(await next.take(1)).toEqual(["synced"]);
   await using same = new Watch(users, { filter: "ad king", resumeToken: watch.token });
@@ -102,7 +102,7 @@ test("progress comes while nothing concerns the watcher, and moves its token on,
   await repository.changes.trim({ notBeforeMs: Number.MAX_SAFE_INTEGER, maxCount: 1, limit: 100 });
   await using next = new Watch(users, { filter: "nobody", resumeToken: watch.token });
   expect(await next.take(2)).toEqual(["synced", "progress"]);
-  // The control: without the progress it would have missed a change that nobody keeps.
+  // The control: without the progress, it would have missed a change that is no longer kept.
   const old = new Watch(users, { filter: "nobody", resumeToken: token });
   expect(await failure(old.next())).toMatchObject({ code: "OutOfRange" });
 });
@@ -131,7 +131,7 @@ describe("a resume token", () => {
     await users.createUser(named("Bob"));
     await users.deleteUser({ id: user?.id ?? "" });
     await watch.take(2);
-    // A removal as the last change, with which the log is empty.
+    // The last change is a removal, after which the log is empty.
     await repository.changes.trim({ notBeforeMs: Number.MAX_SAFE_INTEGER, maxCount: 1, limit: 100 });
     for (const resumeToken of [first, second]) {
       const { error, ...rest } = await failure(new Watch(users, { resumeToken }).next());

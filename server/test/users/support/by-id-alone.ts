@@ -7,8 +7,8 @@ const toPlace = (id: unknown) => String(id).padStart(DIGITS, "0");
 const toUser = (text: unknown) => (typeof text === "string" ? JSON.parse(text) : undefined);
 
 /**
- * Reads the log of PostgreSQL as one would at first: everything with a greater number than the last. A number is taken
- * ahead of the commit, so that misses what is committed late.
+ * Reads PostgreSQL's log in the naive way: all changes with a greater number than the last. A number is assigned before
+ * the commit, so changes that are committed late are missed.
  *
  * @param query Runs a statement in the database.
  */

@@ -1,6 +1,6 @@
 /**
- * Watches users by many streams, over HTTP/2 that is framed by hand: clients of a library would be slower than the server.
- * `crowd-main.ts PORT AUTHORIZATION WATCHERS`, asked by messages of its parent.
+ * Watches users with many streams, over HTTP/2 that is framed by hand, since library clients would be slower than the
+ * server. Usage: `crowd-main.ts PORT AUTHORIZATION WATCHERS`. The parent process sends its requests as messages.
  */
 
 import { connect, type Socket } from "node:net";
@@ -24,13 +24,13 @@ import {
 import { statusIn } from "./status-in.ts";
 
 const STREAMS_OF_CONNECTION = 200;
-/** Streams whose events are read, to know how late they are: one of so many. */
+/** One of this many streams is sampled: its events are read, to measure their delay. */
 const SAMPLED = 20;
 const ACK = 1;
 const MAX_WINDOW_BYTES = 2 ** 31 - 1;
 const WINDOW_STEP_BYTES = 16 * 1_024 ** 2;
 const HEAD_BYTES = 5;
-/** First bytes of messages: their events' fields, 1 and 2, as protobuf writes those with a length. */
+/** First bytes of messages: the tags of the event fields 1 and 2, in protobuf's form for fields with a length. */
 const [CREATED, UPDATED] = [0x0a, 0x12];
 
 const [port = "", authorization = "", watchers = "0"] = process.argv.slice(2);
@@ -43,7 +43,7 @@ let slow = 0;
 let frames = 0;
 let delaysMs: number[] = [];
 
-/** Counts the messages of one stream, and reads those of a sampled one. */
+/** Counts the messages of one stream. Reads them if the stream is sampled. */
 class Stream {
   readonly #isSampled: boolean;
   #rest: Buffer = Buffer.alloc(0);

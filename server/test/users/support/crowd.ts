@@ -8,45 +8,45 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { childEnv } from "@rollcall/testing/child-env";
 import type { MeasuredServer } from "../../hardening/support/measured-server.ts";
 
-/** Ticks of the kernel's clock a second, in which it counts CPU time on all of Linux's usual platforms. */
+/** Ticks per second of the kernel's clock, the unit of CPU time, on all usual platforms of Linux. */
 const TICKS_PER_SECOND = 100;
-/** Users that are changed in turn. */
+/** Number of users that are changed in turn. */
 export const CROWD_USERS = 100;
 
 interface CrowdState {
-  /** Watchers that have begun, events that all of them have had, and streams that have ended. */
+  /** Watchers that have begun, events that all of them received, and streams that have ended. */
   readonly synced: number;
   readonly created: number;
   readonly updated: number;
   readonly ended: number;
-  /** Those of them that were too slow. */
+  /** Number of streams that ended because their watchers were too slow. */
   readonly slow: number;
-  /** DATA frames that came. */
+  /** Number of DATA frames received. */
   readonly frames: number;
-  /** Times from a change's request to its event, of a sample of the watchers. */
+  /** Times between a change's request and its event, in milliseconds, for a sample of the watchers. */
   readonly delaysMs: number[];
 }
 
 export interface CrowdFigures {
   changes: number;
-  /** Events that came, and that should have. */
+  /** Number of received events, and of expected ones. */
   events: number;
   expected: number;
-  /** Times that a change was encoded. */
+  /** Number of times that each change was encoded. */
   encodingsAChange: number;
-  /** Events that came together in a frame. */
+  /** Number of events per frame. */
   eventsAFrame: number;
-  /** Streams that ended before their time, and those of them that were told that they are too slow. */
+  /** Streams that ended early, and those of them that were reported as too slow. */
   ended: number;
   slow: number;
   p50Ms: number;
   p99Ms: number;
-  /** CPU time of the server's process, for each second and for each event. */
+  /** CPU time of the server's process, per second and per event. */
   cpuShare: number;
   cpuMicrosAnEvent: number;
 }
 
-/** Watchers of all users, in a process of their own. */
+/** Watchers of all users, in a separate process. */
 export class Crowd implements AsyncDisposable {
   readonly #server: MeasuredServer;
   readonly #watchers: number;
@@ -58,7 +58,7 @@ export class Crowd implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Resolves when all of them watch. */
+  /** Resolves when all of them are watching. */
   static async start(server: MeasuredServer, watchers: number): Promise<Crowd> {
     const args = [String(server.port), server.headers.authorization, String(watchers)];
     const child = fork(new URL("./crowd-main.ts", import.meta.url), args, {
@@ -70,7 +70,7 @@ export class Crowd implements AsyncDisposable {
     return crowd;
   }
 
-  /** Changes users at a pace for some time, and waits for the events. */
+  /** Changes users at a given rate for some time, and waits for the events. */
   async follow(changesPerSecond: number, seconds: number): Promise<CrowdFigures> {
     const { url, headers, pid } = this.#server;
     const users = createClient(UserService, createGrpcTransport({ baseUrl: url }));
@@ -95,7 +95,7 @@ export class Crowd implements AsyncDisposable {
     }
     await Promise.all(calls);
     let before = -1;
-    // Where some are ended, the others come to their ends too.
+    // If some streams are ended, the others still reach their ends.
     await this.#until(({ updated, ended }) => {
       const isAtRest = ended > 0 && updated === before;
       before = updated;
@@ -131,7 +131,7 @@ export class Crowd implements AsyncDisposable {
   }
 }
 
-/** Returns the CPU time that a process has had, in milliseconds (proc(5)). */
+/** Returns the CPU time that a process has used, in milliseconds (proc(5)). */
 function cpuMsOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

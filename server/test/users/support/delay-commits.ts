@@ -1,5 +1,6 @@
 /**
- * Returns the statements that have about every fourth change's transaction commit late, at random, with its number taken.
+ * Returns statements after which about every fourth change is committed late, by a random delay. Its number is already
+ * assigned by then.
  *
  * @param maxMs Longest delay of one change, in milliseconds.
  */

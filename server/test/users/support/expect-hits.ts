@@ -1,7 +1,10 @@
 import type { FeedReport } from "@rollcall/testing/feed-run";
 import { expect } from "vitest";
 
-/** Expects that the faults of a run have hit: watchers were cut off, some behind a `progress`, and the log under them. */
+/**
+ * Expects that the faults of a run had effects: watchers were cut off, some right after a `progress`, and the log was
+ * trimmed.
+ */
 export function expectHits(report: FeedReport): void {
   expect(report.resumes).toBeGreaterThan(50);
   expect(report.resumesBehindProgress).toBeGreaterThan(0);

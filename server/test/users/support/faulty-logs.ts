@@ -4,7 +4,7 @@ import type { ChangePlace } from "../../../src/domain/logged-change.ts";
 import type { ChangeLog, ChangePage } from "../../../src/repository/change-log.ts";
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
 
-/** Every so many changes, one is left out. */
+/** One of this many changes is left out. */
 const LEFT_OUT = 10;
 const NOTHING_TRIMMED = { keptBehind: "0".repeat(11) };
 
@@ -12,22 +12,22 @@ function withPages(log: ChangeLog, turn: (page: ChangePage) => ChangePage): Part
   return { read: async (reading) => turn(await log.read(reading)) };
 }
 
-/** Returns the place of SQLite's log ahead of another one. */
+/** Returns the place of SQLite's log right before another one. */
 function placeAheadOf(place: ChangePlace): ChangePlace {
   return Math.max(0, Number.parseInt(place, 36) - 1)
     .toString(36)
     .padStart(place.length, "0");
 }
 
-/** Logs without the guard of a promise. */
+/** Logs that each lack the guard of one promise. */
 const faults = {
-  /** Without ORDER BY. */
+  /** Lacks ORDER BY. */
   "is in no order": (log) => withPages(log, (page) => ({ ...page, changes: page.changes.toReversed() })),
-  /** With >= in place of >. */
+  /** Uses >= instead of >. */
   "gives its last change again": (log) => ({
     read: ({ after, limit }) => log.read({ after: placeAheadOf(after), limit }),
   }),
-  /** Without the rule that nothing is passed that is still to come. */
+  /** Lacks the rule that a place never passes changes that are still to come. */
   "passes some changes": (log) => {
     let count = 0;
     return withPages(log, (page) => ({
@@ -40,7 +40,7 @@ const faults = {
     ...withPages(log, (page) => ({ ...page, ...NOTHING_TRIMMED })),
     head: async () => ({ ...(await log.head()), ...NOTHING_TRIMMED }),
   }),
-  /** Reads as of a standby, which is behind. */
+  /** Reads like a standby that lags behind. */
   "does not know what was just written": (log) => ({
     head: async () => ({ ...(await log.head()), written: "" }),
   }),
@@ -48,7 +48,7 @@ const faults = {
 
 export type LogFault = keyof typeof faults;
 
-/** Returns the repository with a log that lacks a guard. */
+/** Returns the repository with a log that has this fault. */
 export function withLogFault(real: UserRepository, fault: LogFault): UserRepository {
   return withParts(real, { changes: withParts(real.changes, faults[fault](real.changes)) });
 }

@@ -5,12 +5,12 @@ import { LAST_USER, Seen } from "@rollcall/testing/feed-seen";
 
 type Users = Client<typeof UserService>;
 
-/** Watchers who go on, or begin anew as they are told, whatever happens to servers and databases. */
+/** Watchers that resume, or begin anew when told to, whatever happens to servers and databases. */
 export class Followers {
   readonly #users: Users;
   readonly #followers: { readonly seen: Seen; readonly done: Promise<void> }[];
 
-  /** @param clients Clients to watch by, one a follower. */
+  /** @param clients Clients to watch with, one for each follower. */
   constructor(clients: readonly Users[]) {
     this.#users = clients[0] as Users;
     this.#followers = clients.map((users, index) => {
@@ -19,12 +19,12 @@ export class Followers {
     });
   }
 
-  /** Least number of times that one of them was told to begin anew. */
+  /** Number of times that the follower with the fewest resets was told to begin anew. */
   get resets(): number {
     return Math.min(...this.#followers.map(({ seen }) => seen.resets));
   }
 
-  /** Ends them. Returns what was wrong with what they saw. */
+  /** Ends the followers. Returns the faults in the events that they saw. */
   async end(): Promise<string[]> {
     await this.#users.createUser(LAST_USER);
     await Promise.all(this.#followers.map(({ done }) => done));
@@ -54,7 +54,7 @@ async function follow(users: Users, seen: Seen): Promise<void> {
         if (seen.hasLast) return;
       }
     } catch (error) {
-      // A lost database is nothing else, and so is a reader that is slow on a busy machine.
+      // A lost database has one of these codes, and so does a reader that is slow on a busy machine.
       const { code } = ConnectError.from(error);
       if (code !== Code.Unavailable && code !== Code.ResourceExhausted) throw error;
     }

@@ -4,10 +4,10 @@ import { DATA, END_STREAM, frame, HEADERS, postTo, RawHttp2, uint32, WINDOW_UPDA
 import { statusIn } from "./status-in.ts";
 
 const HEAD_BYTES = 5;
-/** Room for some 60 events: then the server has to keep them. */
+/** Room for some 60 events. The server has to keep further ones. */
 const WINDOW_BYTES = 16_384;
 
-/** A watcher that takes what its window holds and then nothing, over HTTP/2 by hand. */
+/** A watcher that reads as much as its window holds and then stops, over HTTP/2 by hand. */
 export class SlowWatcher implements AsyncDisposable {
   readonly #client: RawHttp2;
   readonly #streamId: number;
@@ -27,13 +27,13 @@ export class SlowWatcher implements AsyncDisposable {
     return new SlowWatcher(client, streamId);
   }
 
-  /** Takes all from now on. */
+  /** Reads everything from now on. */
   readOn(): void {
     const window = uint32(2 ** 30);
     this.#client.send(frame(WINDOW_UPDATE, 0, this.#streamId, window), frame(WINDOW_UPDATE, 0, 0, window));
   }
 
-  /** Returns the changes that have come, and the last resume token. */
+  /** Returns the number of changes received, and the last resume token. */
   seen(): { changes: number; token: string } {
     const id = this.#streamId;
     const frames = this.#client.received.filter(({ type, streamId }) => type === DATA && streamId === id);
@@ -51,7 +51,7 @@ export class SlowWatcher implements AsyncDisposable {
     return { changes, token };
   }
 
-  /** Reads on to the end. Returns its status. */
+  /** Reads to the end of the stream, and returns its status. */
   async readRest(): Promise<number> {
     this.readOn();
     const isEnd = ({ type, flags, streamId }: { type: number; flags: number; streamId: number }) =>

@@ -2,7 +2,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client } from "@connectrpc/connect";
 import type { UserService, WatchUsersRequestSchema, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
 
-/** An event in short: its kind with the user's name, or the id of one that was removed. */
+/** Returns a short form of an event: its kind with the user's name, or with the id of a removed user. */
 export function shorten({ event }: WatchUsersResponse): string {
   switch (event.case) {
     case "created":
@@ -35,7 +35,7 @@ export class Watch implements AsyncDisposable {
     return value;
   }
 
-  /** Returns the next events in short. */
+  /** Returns the next events in short form. */
   async take(count: number): Promise<string[]> {
     const events: string[] = [];
     while (events.length < count) events.push(shorten(await this.next()));
