@@ -25,7 +25,7 @@ interface Answer {
   user?: { id: string; etag: string };
 }
 
-/** Calls a method, and checks its answer by the document. */
+/** Calls a method, and checks its answer against the document. */
 async function call(path: string, message: object, headers: Record<string, string> = { authorization }) {
   const response = await fetch(server.url + path, {
     method: "POST",

@@ -40,7 +40,7 @@ test.each(["gzip", "br", "zstd"])("/openapi.json is sent in %s where that is acc
   if (coding === "gzip") expect(gunzipSync(body).equals(plain.body)).toBe(true);
 });
 
-/** `fetch` would decompress the answer. */
+/** Sends a GET request without `fetch`, which would decompress the answer. */
 function get(path: string, coding: string) {
   return new Promise<{ headers: NodeJS.Dict<string | string[]>; body: Buffer }>((resolve, reject) => {
     request(server.url + path, { headers: { "accept-encoding": coding } }, async (response) =>

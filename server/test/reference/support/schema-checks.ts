@@ -6,13 +6,17 @@ import { refTo, type Schema } from "../../../src/reference/openapi/schema.ts";
 export interface SchemaChecks {
   /** Returns whether a message is a valid request of the method at a path. */
   isRequest(path: string, message: unknown): boolean;
-  /** Returns whether a value keeps the schema of a type. */
+  /** Returns whether a value conforms to the schema of a type. */
   isValid(type: string, value: unknown): boolean;
-  /** Checks an answer. @throws Error that names what is wrong. */
+  /**
+   * Checks an answer.
+   *
+   * @throws Error that names the fault.
+   */
   assertAnswer(path: string, verb: "get" | "post", status: number, answer: unknown): void;
 }
 
-/** Creates checks of messages by the schemas of a document, closed: a field that is not described is an error. */
+/** Creates checks of messages against the schemas of a document. A field that is not described is an error. */
 export function createSchemaChecks(document: OpenApiDocument): SchemaChecks {
   const closed: OpenApiDocument = structuredClone(document);
   for (const schema of Object.values(closed.components.schemas) as {
