@@ -6,13 +6,13 @@ import { connections, createCellTransport, protocols } from "@rollcall/testing/m
 import type { TestServer } from "@rollcall/testing/start-server";
 import { expect } from "vitest";
 
-/** Connects clients of both services over gRPC; their calls carry a token with all scopes. */
+/** Connects clients of both services over gRPC. Their calls carry a token with all scopes. */
 export async function connect(server: TestServer) {
   const transport = await createCellTransport(server, { ...protocols.grpc, ...connections.h2c });
   return { users: createClient(UserService, transport), streams: createClient(StreamService, transport) };
 }
 
-/** Returns the error that the call fails with, and what it says of fields. */
+/** Returns the error of a failed call, with its field violations. */
 export async function failure(call: Promise<unknown>) {
   const error = await call.then(() => expect.fail("did not fail"), ConnectError.from);
   return {
@@ -24,5 +24,5 @@ export async function failure(call: Promise<unknown>) {
   };
 }
 
-/** A user as a test creates one. */
+/** A user, as tests create it. */
 export const ada = { email: "ada@example.com", name: "Ada" };
