@@ -69,7 +69,7 @@ const sequences = [...foldings.values(), "ss", "SS", "ΆΙ", "α\u0345\u0301", .
 
 test("the table of foldings is complete", () => {
   expect(foldings.size).toBe(1_585);
-  // The characters that fold, as JavaScript's regular expressions know them.
+  // The characters with case folding, according to JavaScript's regular expressions.
   const missing = characters.filter((char) => /\p{Changes_When_Casefolded}/u.test(char) && !foldings.has(char));
   expect(missing.filter((char) => char.normalize("NFD") === char)).toEqual([]);
 });

@@ -5,7 +5,7 @@ import { Histogram } from "../runtime/histogram.ts";
 import type { Metric } from "../telemetry/metrics/metric.ts";
 import { type Channel, createMetricsExchange, MetricsGatherer } from "./exchange-metrics.ts";
 
-/** The two ends of a channel, which carries JSON as that of two processes does. */
+/** Creates the two ends of a channel that carries JSON, like one between two processes. */
 function createChannel(): { readonly above: Channel; readonly below: Channel } {
   const ends = [new EventEmitter(), new EventEmitter()] as const;
   const end = (own: EventEmitter, other: EventEmitter): Channel => ({
@@ -15,7 +15,7 @@ function createChannel(): { readonly above: Channel; readonly below: Channel } {
   return { above: end(ends[0], ends[1]), below: end(ends[1], ends[0]) };
 }
 
-/** Metrics of a worker that has served so many calls. */
+/** Returns the metrics of a worker that has served this many calls. */
 function metricsOf(calls: number): Metric[] {
   const histogram = new Histogram([1, 2]);
   for (let i = 0; i < calls; i++) histogram.record(2);
@@ -28,7 +28,7 @@ function metricsOf(calls: number): Metric[] {
   ];
 }
 
-/** A worker of the gatherer, which answers with these metrics. */
+/** Starts a worker of the gatherer that answers with these metrics. */
 function startWorker(gatherer: MetricsGatherer, number: number, read: () => readonly Metric[]) {
   const { above, below } = createChannel();
   const exchange = createMetricsExchange(below);
@@ -37,9 +37,9 @@ function startWorker(gatherer: MetricsGatherer, number: number, read: () => read
   return exchange;
 }
 
-/** Reads all metrics at a worker, as `name labels -> value`. */
+/** Reads all metrics at one worker, as `name labels -> value`. */
 async function read(exchange: ReturnType<typeof createMetricsExchange>): Promise<Record<string, number>> {
-  // The parser gives histograms in a form of its own.
+  // The parser represents histograms differently.
   const text = (await exchange.readAll()).replaceAll(/^# TYPE \S+ histogram\n/gm, "");
   return Object.fromEntries(
     parse(text).flatMap(({ name, metrics }) =>
@@ -74,12 +74,12 @@ test("a worker that does not answer counts with its last answer, and is reported
   const gatherer = new MetricsGatherer(2, 200);
   const one = startWorker(gatherer, 1, () => metricsOf(1));
   let isSilent = false;
-  // An answer that is too large is ignored, as if there were none; the worker below that hangs sends none.
+  // An answer that is too large is ignored like a missing one. The hanging worker below sends none.
   const tooMuch = metricsOf(0)
     .slice(0, 1)
     .map((metric) => ({ ...metric, description: "x".repeat(9 * 1024 ** 2) }));
   startWorker(gatherer, 2, () => (isSilent ? tooMuch : metricsOf(2)));
-  // On a busy machine one that answers may be too late once.
+  // On a busy machine, a worker that answers may once be too late.
   await expect.poll(() => read(one)).toMatchObject({ "rollcall_workers serving": 2, "rollcall_workers silent": 0 });
   isSilent = true;
   await expect

@@ -98,7 +98,7 @@ test("a database that takes no writes is unwritable, and readable", async () => 
   const url = await postgres.createSchema();
   await using users = await open(url);
   const user = await users.insert(newUser());
-  // As a standby does. Sessions that are open keep their setting.
+  // A standby behaves like this. Open sessions keep their setting.
   await postgres.query("ALTER SYSTEM SET default_transaction_read_only = on");
   await postgres.query("SELECT pg_reload_conf()");
   await expect.poll(() => users.ping().catch((error) => error)).toBeInstanceOf(DatabaseUnwritableError);

@@ -139,7 +139,7 @@ test("a path that can't be a file says so", () => {
 describe.skipIf(process.platform === "win32")(
   "without permission to write in its folder, which the error names,",
   () => {
-    /** User without permissions, by Linux's convention. */
+    /** User without privileges, by Linux's convention. */
     const NOBODY = 65_534;
 
     /** Runs synchronous code as a user that permissions apply to; they do not apply to root. */

@@ -53,7 +53,7 @@ describe("places", () => {
       const outcomes = calls.map(({ outcome }) => outcome);
       return [bystander.outcome, outcomes.filter((outcome) => outcome === "overloaded").length];
     };
-    // The light connection's call goes first, and one of the waiting calls was refused for it.
+    // The light connection's call goes first, and one of the waiting calls is refused in its favor.
     expect(await attack((connection) => crowd.includes(connection))).toEqual(["started", 1]);
     expect(await attack(() => false)).toEqual(["overloaded", 0]);
   });

@@ -6,7 +6,7 @@ import { ConnectionBytes } from "./connection-bytes.ts";
 
 afterEach(() => void vi.useRealTimers());
 
-/** Resolves when those who wait have been asked again, and again for what came of that. */
+/** Resolves when the waiting readers have been asked again, and once more for the effects of that. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -106,14 +106,14 @@ test("as many waiting calls go on as there is room for, the oldest first", async
   large.close();
   for (const call of calls.slice(12)) call.close();
   await turns();
-  // Twelve hold 1.2 MB, so only the oldest of them may go on. The others that have gone on are over.
+  // Twelve hold 1.2 MB, so only the oldest of them may continue. The others that have continued are done.
   expect(goingOn.filter((index) => index < 12)).toEqual([0]);
   for (const call of calls.slice(6, 12)) call.close();
   await turns();
-  // Six hold 0.6 MB, and each that goes on takes 32 KiB.
+  // Six hold 0.6 MB, and each that continues takes 32 KiB.
   expect(goingOn.filter((index) => index < 6)).toEqual([0, 1, 2, 3, 4, 5]);
   expect(connection.heldBytes).toBe(600_000 + 6 * 32 * 1_024);
-  // The 32 KiB are released when nothing comes.
+  // The 32 KiB are released when no more bytes arrive.
   vi.advanceTimersByTime(200);
   connection.sum();
   expect(connection.heldBytes).toBe(600_000);
@@ -161,7 +161,7 @@ describe("a call that stands still while too much is held", () => {
     void behind.bytes.room(100);
     await vi.advanceTimersByTimeAsync(2 * MINUTE_MS);
     expect([ahead.call.ended, behind.call.ended]).toEqual([0, 0]);
-    // A client that sends a little now and then does not stand still, but is in the way.
+    // A client that sends a little now and then is not stalled, but blocks others.
     ahead.reader.isAwaited = true;
     const trickle = setInterval(() => ahead.bytes.moved(), 1_000);
     await vi.advanceTimersByTimeAsync(29_000);

@@ -31,7 +31,7 @@ test.each([
   ["For=192.0.2.1;Proto=https;by=203.0.113.43", "192.0.2.1"],
   ['proto=https; for="[2001:db8::1]:4711"', "[2001:db8::1]:4711"],
   ["for=198.51.100.7, for=192.0.2.1, for=10.1.1.1", "192.0.2.1"],
-  // A client may leave its quotes open, to hide what its proxy adds.
+  // A client may leave a quote open to hide the part that its proxy adds.
   ['for="198.51.100.7, for=192.0.2.1', "192.0.2.1"],
   ['for=198.51.100.7;x="a, for=192.0.2.1;by="[::1]:80"', "192.0.2.1"],
 ])("Forwarded: %s", (header, peer) => {
