@@ -200,7 +200,7 @@ const views: Record<string, View> = {
   },
 };
 
-/** Background of each colour scheme; the other one's is the control. In the dark one, only colours are another. */
+/** Background of each colour scheme; the other scheme's is the control. The dark scheme differs only in colours. */
 const grounds = { light: "rgb(245, 247, 246)", dark: "rgb(14, 20, 19)" };
 const COLOR_RULES = ["color-contrast", "link-in-text-block"];
 
@@ -209,7 +209,7 @@ test.each(Object.keys(views))("axe finds nothing serious, in light and in dark: 
   await using app = await openApp(browser, {
     path,
     app: { ...withOrders, ...options },
-    // Transitions are off, so that no colour is read in mid-change.
+    // Transitions are off, so that no colour is read while it changes.
     context: { reducedMotion: "reduce" },
     ...(signedIn === false && { token: false }),
     ...(scopes && { token: { scopes } }),

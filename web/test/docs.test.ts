@@ -5,7 +5,7 @@ import { openApp } from "./support/open-app.ts";
 
 const browser = await connectChromium();
 
-/** Opens the docs, which fails at the end if the page breaks its policy or asks another host. */
+/** Opens the docs. The test fails at its end if the page breaks its content security policy or calls another host. */
 const openDocs = () => openApp(browser, { path: "/docs", token: false, context: { reducedMotion: "reduce" } });
 
 test("the docs are readable under their policy, without scripts, at every width", async () => {
@@ -30,14 +30,14 @@ test("the docs are readable under their policy, without scripts, at every width"
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
 });
 
-/** Background of each colour scheme: the style is there. */
+/** Background of each colour scheme. It shows that the style has loaded. */
 const grounds = { light: "rgb(245, 247, 246)", dark: "rgb(14, 20, 19)" } as const;
 
 test("axe finds nothing serious in the docs, and enough contrast in light and in dark", async () => {
   await using app = await openDocs();
   const { page } = app;
   const expectNone = async (axe: AxeBuilder) => {
-    // Of each kind of section the first: the others have the same elements.
+    // Check the first section of each kind: the others have the same elements.
     const { violations } = await axe.exclude("article ~ article").setLegacyMode().analyze();
     const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
     expect(serious.map(({ id, nodes }) => [id, nodes.map(({ target }) => target)])).toEqual([]);

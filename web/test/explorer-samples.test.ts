@@ -8,12 +8,12 @@ import { afterAll, describe, expect, test } from "vitest";
 import { OrderService, withOrders } from "./support/order-service.ts";
 import { awkward, calls, expectPrinted, sampleOf } from "./support/sampled-calls.ts";
 
-// Reflection asks for a token, so that the tools have to send it there, too.
+// Reflection requires a token, so the tools have to send it there, too.
 const server = await startServer({ ...withOrders, reflection: "token", streams: { resultIntervalMs: 1 } });
 afterAll(() => server[Symbol.asyncDispose]());
 const caFile = writeCaFile();
 
-/** Runs a sample as if it were pasted, in the repository's root. Returns what it prints, on both of its outputs. */
+/** Runs a sample as if it were pasted, in the repository's root. Returns its standard output and standard error. */
 async function paste(tool: string, { token }: TestServer, sample: string): Promise<string> {
   const code = tool === "TypeScript" ? ["--input-type=module-typescript", "-e", sample] : ["-c", sample];
   const program = tool === "TypeScript" ? process.execPath : "sh";
@@ -35,7 +35,7 @@ test.each(["curl", "buf curl"])("the sample for %s calls a host's service, and n
   expect(await paste(tool, server, sampleOf(tool, server.url, call))).toContain(JSON.stringify(awkward));
   const withoutToken = sampleOf(tool, server.url, { ...call, withToken: false });
   expect(await paste(tool, server, withoutToken)).toMatch(
-    // Without a token, buf curl is not even told of the service.
+    // Without a token, buf curl can't even find the service.
     /missing authorization token|failed to find service/,
   );
 });

@@ -14,7 +14,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Runs a program to its end. Returns its output. @throws Error with its words if it fails. */
+/** Runs a program to its end and returns its output. @throws Error with the output of a program that fails. */
 async function runToEnd(program: string, args: readonly string[], cwd = folder, more = {}): Promise<string> {
   const env = { ...process.env, GOFLAGS: "-mod=mod", ROLLCALL_TOKEN: await server.token(), ...more };
   const { code, stdout, stderr } = await run(program, args, { cwd, env, input: "" });
@@ -22,7 +22,7 @@ async function runToEnd(program: string, args: readonly string[], cwd = folder, 
   return stdout;
 }
 
-/** Tools and languages: what shows that they are here, generates their code, and runs a sample. */
+/** Tools and languages: how to check that they are installed, generate their code, and run a sample. */
 const tools: Record<string, { probe: string[]; prepare(): Promise<unknown>; run(sample: string): Promise<string> }> = {
   grpcurl: {
     probe: ["grpcurl", "-help"],

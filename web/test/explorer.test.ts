@@ -118,7 +118,7 @@ test("a fault is shown once: at its field or, beside JSON, above the button", as
   await openMethod(page, "stream.v1.StreamService/ServerStream");
   const fault = page.getByText("query is required");
   const alert = page.getByRole("alert");
-  // Before that, it is a rule like the others.
+  // Before that, the page shows it as a rule like the others.
   await page.getByText("string · at most 4096 characters · query is required").waitFor();
   await button(page, "Send").click();
   await alert.getByText("Fields with faults: query").waitFor();
@@ -197,7 +197,7 @@ test("a call has its deadline, headers and token as chosen, and a link opens it 
   await page.getByLabel("Send my token").uncheck();
   await button(page, "Send").click();
   await exchange(page).getByText("missing authorization token").first().waitFor();
-  // The session goes on: nobody has refused its token.
+  // The session goes on: its token was not refused.
   await page.getByRole("heading", { name: "ServerStream", exact: true }).waitFor();
 
   await page.evaluate(`location.hash = "method=no.Such/Method"`);
@@ -208,7 +208,7 @@ test("a service that a host has mounted is called, with fields of every sort", a
   await using app = await openApp(browser, { path: "/explorer", app: withOrders });
   const { page } = app;
   await openMethod(page, "shop.OrderService/Place");
-  // The host has said so, not the contract.
+  // This scope comes from the host, not from the contract.
   await page.getByText("Scope users:write").waitFor();
   await page.getByLabel("note", { exact: true }).fill("hello");
   await page.getByLabel("speed", { exact: true }).selectOption("SPEED_FAST");

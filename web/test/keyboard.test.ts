@@ -106,7 +106,7 @@ test("the keyboard is enough to import and to export", async () => {
   const buffer = Buffer.from("email,name\nada@example.com,Ada\nnonsense,Nobody\n");
   await (await chooser).setFiles({ name: "users.csv", mimeType: "", buffer });
   await page.getByText("Done: 1 created, 0 skipped, 1 failed.").waitFor();
-  // The list of faults scrolls, so it is a stop of its own.
+  // The list of faults scrolls, so Tab stops at it.
   await tabTo(page, "Lines that failed");
   await keyboard.press("Escape");
   await importing.waitFor({ state: "detached" });
@@ -137,7 +137,7 @@ test("slash leads to the search, and Ctrl-K to a palette of pages, actions and u
   await page.getByText("Person 03", { exact: true }).waitFor();
   await keyboard.press("/");
   await expect.poll(() => page.evaluate("document.activeElement.type")).toBe("search");
-  // In a field, it is a letter.
+  // In a field, the key types a character.
   await keyboard.type("a/");
   expect(await page.getByLabel(/^Search/).inputValue()).toBe("a/");
   const palette = page.getByRole("dialog", { name: "Go to" });

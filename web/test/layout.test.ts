@@ -27,13 +27,13 @@ interface Shift {
   readonly moved: string[];
 }
 
-/** Everything that has moved so far. */
+/** Returns everything that has moved so far. */
 async function shifts(page: Page): Promise<Shift[]> {
   await page.evaluate("new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))");
   return page.evaluate<Shift[]>("window.shifts");
 }
 
-/** Expects that nothing has moved. The web's measure, Cumulative Layout Shift, calls less than 0.1 good. */
+/** Expects that nothing has moved. The usual measure, Cumulative Layout Shift, counts as good below 0.1. */
 async function expectStill(page: Page, path: string): Promise<void> {
   const all = await shifts(page);
   expect(sumOf(all), `${path}: ${JSON.stringify(all, undefined, 2)}`).toBeLessThan(0.01);
@@ -41,7 +41,7 @@ async function expectStill(page: Page, path: string): Promise<void> {
 
 const sumOf = (all: readonly Shift[]) => all.reduce((total, { value }) => total + value, 0);
 
-/** Expects rows of 40 pixels in a table, or on a phone cards of two lines. */
+/** Expects rows of 40 pixels in a table, or cards of two lines on a phone. */
 async function expectCompact(page: Page, width: number): Promise<void> {
   const row = page.locator("tbody tr:not(.placeholder)").first();
   await row.waitFor();

@@ -64,7 +64,7 @@ async function logIn(page: Page, login: string): Promise<void> {
 }
 
 test("a person signs in at the provider, goes on through renewals, and signs out there too", async () => {
-  // The device's clock is wrong: that changes nothing.
+  // The device's clock is wrong, which must not matter.
   const { provider, app, page, setAhead } = await openWithProvider({
     path: "/users?from=a-link",
     clockAheadMs: 2 * HOUR_MS,
@@ -95,7 +95,7 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   await page.getByLabel("Name", { exact: true }).fill("Ada");
   await until(() => provider.grants.length === 2 && Date.now() > expiresAtMs);
   expect(provider.grants).toEqual(["authorization_code", "refresh_token"]);
-  // The provider has it sooner than the page.
+  // The provider records the renewal before the page has the token.
   await expect.poll(readToken).not.toBe(firstToken);
   const token = await readToken();
   // Nothing that outlives the tab has any of it: no cookie, no local storage, no database, no cache.
@@ -121,7 +121,7 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   await duplicate.close();
   expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe("Ada");
 
-  // The provider takes back its consent, and the token expires: the same person goes on where the page was.
+  // The provider revokes the consent, and the token expires. The same person then continues where the page was.
   await provider.revoke();
   setAhead(2 * HOUR_MS);
   await page.getByLabel("Email", { exact: true }).fill("ada@example.com");
@@ -157,7 +157,7 @@ test("a person signs in at the provider, goes on through renewals, and signs out
   expect(page.url()).toBe(`${server.url}/users`);
 });
 
-/** Changes what a tab has kept of its sign-in, or the address that it comes back to, when it comes back. */
+/** Changes the stored state of a sign-in, or the address that the tab returns to, at the moment of the return. */
 const TAMPERING = `if (location.pathname === "/callback" && sessionStorage.tampering) {
   const { pending, query } = JSON.parse(sessionStorage.tampering);
   delete sessionStorage.tampering;
@@ -173,7 +173,7 @@ test("an answer that does not belong to the sign-in is refused, in words, and an
   await signInButton(page).click();
   await logIn(page, "ada");
   await page.getByRole("heading", { name: "Query" }).waitFor();
-  // The provider keeps its session: each further attempt leads through it and back at once.
+  // The provider keeps its session, so it redirects each further attempt straight back.
   const leave = () => page.evaluate("sessionStorage.clear()").then(() => page.reload());
   await leave();
   const foreign = `The answer does not belong to this sign-in at ${host}. Sign in again.`;
@@ -197,7 +197,7 @@ test("an answer that does not belong to the sign-in is refused, in words, and an
   }
   app.expectProblems(/status of 400/);
 
-  // The control: without tampering the same way signs in. An answer that comes again changes nothing.
+  // The control: without tampering, the same steps sign in. An answer that comes again changes nothing.
   const answered = page.waitForRequest((request) => request.url().includes("/callback?"));
   await signInButton(page).click();
   const callback = (await answered).url();
@@ -239,7 +239,7 @@ test("a provider that is away or describes another is named, and the next attemp
   await logIn(page, "ada");
   await page.getByText("Nobody is here yet.").waitFor();
 
-  // Away at the sign-out: the app's own session has ended, and the page says what has not.
+  // The provider is away at the sign-out: the app's own session ends, and the page says that the provider's may not.
   provider.intercept = (_request, response) => {
     response.destroy();
     return true;

@@ -12,7 +12,7 @@ describe.each(SCHEMES)("over %s, below a path", (scheme) => {
     await using app = await openApp(browser, { scheme, token: false });
     await using proxy = await startReverseProxy(app.server.url, { prefix: "/tools/rollcall" });
     const { page } = app;
-    // Until then it loads files from the server itself.
+    // Until then, the page loads files directly from the server.
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     const requests: string[] = [];
     page.on("request", (request) => requests.push(request.url()));
@@ -62,7 +62,7 @@ test("two servers below one origin have a session each", async () => {
   await app.page.getByText("Nobody is here yet.").waitFor();
   expect(await app.page.evaluate("Object.keys(sessionStorage)")).toEqual(["rollcall.token/one"]);
   app.expectProblems(/^request to/);
-  // It follows the users through the proxy, which is disposed first.
+  // Close the page now: it watches users through the proxy, which is disposed before the app.
   await app.page.close();
 });
 

@@ -22,7 +22,7 @@ async function openBehind(
     async [Symbol.asyncDispose]() {
       // Requests go to the proxy's own origin, and its answers are logged.
       app.expectProblems(/^request to|status of|WebSocket|ERR_FAILED/);
-      // The page goes first: a proxy that is away is an error to it.
+      // Close the page first: it logs an error once the proxy is away.
       try {
         await app[Symbol.asyncDispose]();
       } finally {
@@ -70,9 +70,9 @@ test("a WebSocket that a proxy swallows stays opening for ten seconds at most", 
   await using app = await openBehind({ swallowsUpgrades: true }, "/chat", { clockAheadMs: 0 });
   const { page } = app;
   await button(page, "Send").waitFor();
-  // However slow the machine is, the page's time goes by as the test says.
+  // The test controls the page's clock, so a slow machine does not matter.
   await page.clock.pauseAt(Date.now() + 60_000);
-  // The page says that it opens one before it does so.
+  // The page shows that it is opening a WebSocket before it opens one.
   const opening = page.waitForEvent("websocket");
   await say(page, "hello");
   await opening;

@@ -65,9 +65,9 @@ test.each(["curl", "buf curl", "rollcall"])("what the page shows for %s works wh
   const command = (await page.getByRole("tabpanel").locator("pre").textContent()) ?? "";
   const output = await paste(server, `export ROLLCALL_CA=${caFile}\n${command}`);
   expect(output).toContain("Result 9 for query: ");
-  // The command prints words, and the others JSON.
+  // `rollcall` prints plain text, and the other tools print JSON.
   expect(output).toContain(tool === "rollcall" ? awkward : JSON.stringify(awkward).slice(1, -1));
-  // The control: without it, nobody trusts the server.
+  // The control: without the CA's file, no tool trusts the server.
   expect(await paste(server, command)).not.toContain("Result 9");
 });
 

@@ -251,7 +251,7 @@ describe("a link in a tab where somebody is signed in", () => {
     await expect.poll(() => page.url()).not.toContain("token");
     await refusal;
     expect(await page.getByText("The link that you followed").count()).toBe(0);
-    // Give it another lifetime: two tokens of one second are otherwise the same token.
+    // Give it another lifetime: two tokens made in the same second would otherwise be identical.
     await follow(app, { subject: "tester", ttlSeconds: 7_200 });
     await page.getByRole("button", { name: "Take the other" }).click();
     await expect.poll(() => page.getByText("The link that you followed").count()).toBe(0);

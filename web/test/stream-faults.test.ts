@@ -7,7 +7,7 @@ import { button, choose, chooseEndless, chooseLarge, fact, say } from "./support
 
 const browser = await connectChromium();
 
-// How a connection ends is another matter with TLS.
+// With TLS, connections end in other ways.
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("the server stops in mid-stream", async () => {
     await using app = await openApp(browser, {

@@ -71,7 +71,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     const { page } = app;
     for (const word of ["one", "two", "three"]) {
       await say(page, word);
-      // The next message is sent after this one's answer, for which half duplex would wait for ever.
+      // The next message is sent only after this answer. Half duplex would wait for it for ever.
       await page.getByText(`Echo: ${word}`, { exact: true }).waitFor();
     }
     expect(await lines(page)).toEqual(["one", "Echo: one", "two", "Echo: two", "three", "Echo: three"]);

@@ -35,7 +35,7 @@ test("a user has a page, with a history that grows as others change it, and outl
   await page.getByText("Ada was changed.").waitFor();
   const moved = "tester changed the email from person01@example.com to ada@example.com.";
   await expectHistory([moved, renamed, created]);
-  // Its own changes are followed by its new e-mail, too.
+  // The page follows the user's changes under the new e-mail, too.
   await page.getByText("Live", { exact: true }).waitFor();
   await users.updateUser({ id, name: "Countess" });
   await expect.poll(() => heading.textContent()).toBe("Countess");

@@ -31,7 +31,7 @@ test.each(SCHEMES)("what others change is shown at once, in the table and in an 
 
   await act(page, "Edit…", "Person 02");
   await page.getByLabel("Name", { exact: true }).fill("Mine");
-  // A change of another user says nothing to this form.
+  // A change to another user does not concern this form.
   await users.deleteUser({ id: third?.id ?? "" });
   await expect.poll(() => names(page)).toEqual(["Person 02", "Ada"]);
   expect(await page.getByText(/^Somebody else has/).count()).toBe(0);
@@ -42,7 +42,7 @@ test.each(SCHEMES)("what others change is shown at once, in the table and in an 
   await page.getByText("Somebody else changed this user while you did").waitFor();
   await page.getByRole("button", { name: "Save my changes" }).click();
   await expect.poll(() => names(page)).toEqual(["Mine", "Ada"]);
-  // One's own change is nobody else's.
+  // The tab does not mark its own change as somebody else's.
   await expect.poll(() => changedNames(page)).not.toContain("Mine");
   await act(page, "Edit…", "Mine");
   await users.deleteUser({ id: second?.id ?? "" });
@@ -54,7 +54,7 @@ test("a tab follows a filter, and shows what it missed when its server is back",
   const repository = withParts(openSqliteUserRepository({ path: ":memory:" }), { close: async () => {} });
   await using app = await openApp(browser, { token: false, app: { repository } });
   const { page, server } = app;
-  // The next server may not get the same port, so both are behind a proxy. Nobody is at port 0.
+  // The next server may not get the same port, so both are behind a proxy. No server listens on port 0.
   let port = server.port;
   await using proxy = await startTcpProxy(() => port);
   await page.goto(`${proxy.url}/users?q=red#token=${await server.token()}`);
@@ -74,11 +74,11 @@ test("a tab follows a filter, and shows what it missed when its server is back",
   port = second.port;
   await live.waitFor();
   await expect.poll(() => names(page)).toEqual(["Red Blue"]);
-  // Requests go to the proxy's own origin. The tab may have called while there was nobody.
+  // Requests go to the proxy's own origin. The tab may have called while no server was running.
   app.allowProblems(/^request to|ERR_/);
 });
 
-/** Has a test say whether its tab is visible: a headless browser's always are. */
+/** Lets a test set whether its tab is visible: tabs of a headless browser always are. */
 const CONTROLLED_VISIBILITY = `
   let state = "visible";
   Object.defineProperty(document, "visibilityState", { get: () => state });
@@ -94,14 +94,14 @@ function setVisibility(page: Page, state: "hidden" | "visible"): Promise<void> {
   );
 }
 
-/** Takes the locks by which tabs share connections, as where a page comes over plain HTTP from another machine. */
+/** Removes the locks by which tabs share connections. A page over plain HTTP from another machine has none either. */
 const WITHOUT_LOCKS = `Object.defineProperty(navigator, "locks", { value: undefined });`;
 
 const isLive = (tab: Page) => tab.getByText("Live", { exact: true }).waitFor();
 
 /**
- * Opens more tabs of an app until there are so many. Waits until each is live and has its list, for which the streams of
- * all of them may leave no connection.
+ * Opens more tabs of an app until there are `count`. Each has to be live and have its list before the next one opens:
+ * the streams of all tabs may leave no connection for a list.
  */
 async function openTabs({ page, server }: OpenApp, count: number, initScript = ""): Promise<Page[]> {
   const url = `${server.url}/#token=${await server.token()}`;
@@ -128,7 +128,7 @@ test("seven visible tabs load and follow, though a browser has six connections t
   await users.createUser({ name: "Grace", email: "grace@example.com" });
   for (const tab of tabs) await expect.poll(() => names(tab)).toEqual(["Grace", "Ada"]);
   const heldLocks = () => app.page.evaluate(async () => (await navigator.locks.query()).held?.length);
-  // A tab looks again after a while if another one's lock was not free yet.
+  // A tab tries again after a while if another tab still held a lock.
   await expect.poll(heldLocks).toBe(4);
   // A connection that becomes free goes to one of the others.
   await tabs[1]?.close();
@@ -148,7 +148,7 @@ test("hidden tabs give their connections to others, and go on when they are seen
   const loading = seventh.goto(url).then(() => {
     hasLoaded = true;
   });
-  // All that the browser may have are streams, so the page itself waits. The other tabs see a change meanwhile.
+  // Streams use all connections that the browser may have, so the new page waits. The other tabs still see changes.
   const users = createClient(UserService, app.transport);
   const [user] = (await users.listUsers({})).users;
   const rename = (name: string) => users.updateUser({ id: user?.id ?? "", name });

@@ -39,7 +39,7 @@ test("several users are selected, copied and deleted at once, which can be undon
   await expect.poll(() => names(page)).toEqual(person(6, 5, 4, 3, 2, 1));
   await all.check();
   await page.getByText("6 selected", { exact: true }).last().waitFor();
-  // The keyboard alone does, too.
+  // The keyboard alone can clear the selection, too.
   await page.keyboard.press("Escape");
   await page.getByRole("region", { name: "Selected users" }).waitFor({ state: "detached" });
 

@@ -36,14 +36,14 @@ test("files of users are imported with their faults shown, and exported as they 
   expect(await faults.allTextContents()).toEqual(["Line 4: Validation failed: email must be a valid email address."]);
   await input.setInputFiles(file("others.jsonl", OTHER_FILE));
   await expectDone("1 created, 1 skipped, 0 failed");
-  // Importing a file again creates nobody twice. Where nobody is skipped, each user who is there already is a fault.
+  // Importing a file again creates nobody twice. Without skipping, each user who exists already is a fault.
   await page.getByLabel("Skip users").uncheck();
   await input.setInputFiles(file("others.jsonl", OTHER_FILE));
   await expectDone("1 created, 0 skipped, 1 failed");
   expect(await faults.allTextContents()).toEqual(["Line 1: Email already in use."]);
   await button(page, "Close").click();
   await expect.poll(async () => (await names(page)).sort()).toEqual(["Ada", "Hopper, Grace", "Zoe"]);
-  // The command line goes on behind it, too: the same line has the same request id.
+  // The command line can continue such an import, too: the same line has the same request id.
   const args = ["--address", server.url, "--token", await server.token(), "users", "import", "-", "--format", "csv"];
   const { stdout } = await rollcallInside(args, { input: FILE });
   expect(stdout).toBe("2 users created, 0 skipped, 1 failed.\n");

@@ -106,7 +106,7 @@ describe("the view", () => {
     const { page, server } = app;
     await app.createUsers(3);
     await page.getByText("Person 03", { exact: true }).waitFor();
-    // However slow the machine is, no time goes by between two keys.
+    // The page's clock stands still between two keys, even on a slow machine.
     await page.clock.pauseAt(Date.now() + 60_000);
     const before = asked(server);
     await page.getByLabel(/^Search/).pressSequentially("person 02");
@@ -157,7 +157,7 @@ describe("the view", () => {
     const [first] = (await users.listUsers({ filter: "Beta" })).users;
     await expect.poll(() => names(page)).toEqual(["Gamma", "Alpha", "Beta"]);
     await page.getByText("Live", { exact: true }).waitFor();
-    // A change by somebody else moves its user, where the order is by changes.
+    // In the order by changes, a change by somebody else moves the user.
     await users.updateUser({ id: first?.id ?? "", name: "Beta 2" });
     await expect.poll(() => names(page)).toEqual(["Beta 2", "Gamma", "Alpha"]);
     await page.getByRole("columnheader", { name: "Changed" }).waitFor();

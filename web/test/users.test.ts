@@ -10,7 +10,7 @@ import { act, fillForm, names, pager, refuseToFollow, repositoryWith, rows } fro
 
 const browser = await connectChromium();
 
-// A page takes the same way to the server with TLS, whatever it asks for: one test of writes shows that way.
+// With TLS, all requests of a page go to the server in the same way, so one test of writes is enough.
 describe.each(SCHEMES)("over %s", (scheme) => {
   test("a user is created, changed, and deleted after a confirmation", async () => {
     await using app = await openApp(browser, { scheme });
@@ -151,7 +151,7 @@ test("an empty directory shows how to fill it; who is added appears, and what is
   await page.getByText("Grace was created.").waitFor();
   await page.clock.fastForward(11_000);
   await page.getByText("Grace was created.").waitFor({ state: "detached" });
-  // A problem stays, but not on another page.
+  // A problem stays visible until the view changes.
   await page.evaluate(
     "navigator.clipboard.writeText = () => Promise.reject(new Error()); document.execCommand = () => false",
   );

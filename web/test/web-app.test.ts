@@ -9,7 +9,7 @@ import { type OpenApp, openApp, WEB_ROOT } from "./support/open-app.ts";
 
 const html = readFileSync(join(WEB_ROOT, "index.html"), "utf8");
 const entry = `/${/<script[^>]* src="\.\/([^"]+)"/.exec(html)?.[1]}`;
-/** Headers of a browser that goes to an address. */
+/** Headers of a browser's navigation. */
 const navigation = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
 
 test("the page is never cached, its assets for ever", async () => {
@@ -99,7 +99,7 @@ test.each(["/users", "/users/ID", "/query", "/upload", "/chat", "/explorer"])(
     await using app = await openApp(browser, { path: path.replace("/ID", "") });
     if (path === "/users/ID") await openFirstUser(app);
     await app.page.getByRole("heading", { level: 1 }).waitFor();
-    // Pages of users follow changes by a request without end.
+    // Pages of users watch for changes with a request that never ends.
     if (path.startsWith("/users")) await app.page.getByText("Live", { exact: true }).waitFor();
     else await app.page.waitForLoadState("networkidle");
     const scripts = await app.page.evaluate<string[]>(

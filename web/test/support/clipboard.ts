@@ -2,8 +2,8 @@ import type { Page } from "playwright-core";
 import { expect } from "vitest";
 
 /**
- * Copies, and expects a text in the clipboard. The pages of all tests share the one clipboard of their Chromium: where
- * another test has copied something meanwhile, this copies again.
+ * Copies, and expects a text in the clipboard. All tests share one Chromium with one clipboard, so this copies again if
+ * another test has copied something meanwhile.
  */
 export async function expectCopied(page: Page, copy: () => Promise<void>, text: RegExp | string): Promise<void> {
   const copied = async () => {

@@ -12,11 +12,11 @@ export interface IdentityProvider extends AsyncDisposable {
   readonly clientId: string;
   /** Lifetimes of the next access tokens, in seconds; later ones last an hour. */
   readonly lifetimes: number[];
-  /** Grants of tokens that have succeeded, by their types. */
+  /** Grant types of the token requests that have succeeded. */
   readonly grants: string[];
   /** Registers the address of the app, to which people are sent back. */
   allow(appUrl: string): void;
-  /** Makes all refresh tokens useless. */
+  /** Revokes all refresh tokens. */
   revoke(): Promise<void>;
   /** Renews no token before this resolves. */
   renewalsHeld: Promise<void> | undefined;
@@ -31,7 +31,7 @@ const SCOPES = ["users:read", "users:write", "streams"];
 /** Starts a real OpenID provider on loopback, with forms for a login and a consent. Any name may log in. */
 export async function startIdentityProvider(): Promise<IdentityProvider> {
   const started = Promise.withResolvers<void>();
-  // A server fetches the keys as it starts, and has its address only then.
+  // A server fetches the keys as it starts, and its address is known only after that. Requests wait until then.
   let handle: (request: IncomingMessage, response: ServerResponse) => unknown = async (request, response) => {
     await started.promise;
     handle(request, response);

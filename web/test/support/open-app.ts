@@ -12,7 +12,7 @@ export const WEB_ROOT = join(import.meta.dirname, "../../dist");
 /** Schemes that the tests run over: plaintext and TLS. */
 export const SCHEMES = ["http", "https"] as const;
 
-/** Problems of a page whose server stops, or has stopped: it depends on the moment which. */
+/** Problems of a page whose server stops or has stopped. Timing decides which of them the page has. */
 export const SERVER_AWAY = /net::ERR_|status of 503/;
 
 /** Longest time that the console may lag behind the page, in milliseconds. */
@@ -29,9 +29,9 @@ export interface OpenOptions {
   /** Options of the token in the link that is opened; false opens the app without a token. */
   token?: Partial<MintOptions> | false;
   path?: string;
-  /** Gives the page a clock that `page.clock` moves, so many milliseconds ahead. Default: the browser's clock. */
+  /** Milliseconds by which the page's clock is ahead. `page.clock` controls that clock. Default: the browser's own. */
   clockAheadMs?: number;
-  /** Hosts beside the server that the page may lead to or call. */
+  /** Hosts other than the server that the page may lead to or call. */
   otherHosts?: readonly string[];
   /** Called with the server's address before the page is opened. */
   onServer?(url: string): void;
@@ -43,15 +43,15 @@ export interface OpenApp extends AsyncDisposable {
   readonly server: TestServer;
   readonly page: Page;
   /**
-   * Accepts the console's errors that a test provokes, and those like them that still follow: there must be some, also if
-   * the console lags behind the page, and all must match.
+   * Accepts the console errors that a test provokes, and later ones that match too. At least one must come, though the
+   * console may lag behind the page, and all must match.
    */
   expectProblems(pattern: RegExp): void;
   /** Accepts such errors if there are any. */
   allowProblems(pattern: RegExp): void;
   /** Transport of another client of the same server, with all scopes. */
   readonly transport: Transport;
-  /** Creates so many users in the directory. */
+  /** Creates this number of users in the directory. */
   createUsers(count: number): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export async function openApp(browser: Browser, options: OpenOptions = {}): Prom
   if (options.initScript) await page.addInitScript(options.initScript);
   const problems: string[] = [];
   const expected: RegExp[] = [];
-  /** Those of which there was no problem yet. */
+  /** Expected patterns that no problem has matched yet. */
   const awaited: RegExp[] = [];
   const checkOrigin = (url: string) => {
     const { host } = new URL(url);

@@ -5,7 +5,7 @@ import { FileDescriptorProtoSchema, file_google_protobuf_timestamp } from "@bufb
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { AppOptions } from "@rollcall/server";
 
-/** Field of a message. Its type is a scalar's, such as `INT32`, or has to be in `more` too. */
+/** Creates a field. `type` is a scalar's, such as `INT32`, or a full name; the kind of a name has to be in `more`. */
 const field = (name: string, number: number, type: string, more: object = {}) => ({
   name,
   jsonName: protoCamelCase(name),
@@ -65,7 +65,7 @@ export const OrderService = registry.getService("shop.OrderService") as GenServi
   place: { methodKind: "unary"; input: DescMessage; output: DescMessage };
 }>;
 
-/** Mounts it: Place answers with its request, and fails with a detail of a type of its own for the sku `none`. */
+/** Mounts the service. Place answers with its request; for the sku `none`, it fails with an OutOfStock detail. */
 export const withOrders: Pick<AppOptions, "routes" | "permissions"> = {
   routes: (router) =>
     router.service(OrderService, {

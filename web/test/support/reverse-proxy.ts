@@ -22,7 +22,7 @@ export interface ReverseProxyOptions {
   intercept?(request: http.IncomingMessage, response: http.ServerResponse): boolean;
   /** Never answers or passes on a request for a WebSocket. */
   swallowsUpgrades?: boolean;
-  /** Answers a request for a WebSocket as any other, as proxies do that were not told to pass them on. */
+  /** Answers a request for a WebSocket like any other, as proxies do that are not configured to pass them on. */
   ignoresUpgrades?: boolean;
   /** Opens every WebSocket itself, and passes nothing on. */
   fakesUpgrades?: boolean;
@@ -107,7 +107,7 @@ export async function startReverseProxy(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
-    // At a test's end the server can go before a page's last request has come to it.
+    // At a test's end, the server can stop before a page's last request reaches it.
     upstream.on("error", () => response.destroy());
     request.pipe(upstream);
   });

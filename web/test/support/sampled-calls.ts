@@ -18,7 +18,7 @@ export function sampleOf(tool: string, address: string, call: PartialCall): stri
   return make({ address, ...defaults, withToken: true, isReflected: true, ...call });
 }
 
-/** Calls with what each prints. Rollcall's chat echoes. */
+/** Calls, each with the output that it prints. Rollcall's chat echoes. */
 export const calls: Record<string, [call: PartialCall, printed: string[]]> = {
   "a unary call, with a header and a deadline": [
     {
@@ -51,7 +51,7 @@ export const calls: Record<string, [call: PartialCall, printed: string[]]> = {
   ],
 };
 
-/** Expects texts of JSON in an output, whatever spaces are in it, and however it writes characters beyond ASCII. */
+/** Expects JSON texts in an output, regardless of its spaces and of how it writes characters beyond ASCII. */
 export function expectPrinted(output: string, texts: readonly string[]): void {
   const plain = output
     .replaceAll(/":\s+/g, '":')

@@ -19,8 +19,8 @@ export const chooseLarge = (page: Page, megabytes: number) =>
   choosePart(page, megabytes, "new TextEncoder().encode(text)");
 
 /**
- * Uploads a file of 10 GB: a test that stops it half-way has time for that, however busy the machine is.
- * The browser holds its one part once.
+ * Uploads a file of 10 GB, so that a test has time to stop it half-way even on a busy machine. The file repeats one
+ * part, which the browser holds only once.
  */
 export const chooseEndless = (page: Page) => choosePart(page, 10_000, "new Blob([text])");
 

@@ -40,7 +40,7 @@ export async function fillForm(page: Page, name: string, email: string): Promise
   await page.getByRole("button", { name: "Save", exact: true }).click();
 }
 
-/** Lets the page's request for changes, which otherwise goes on, end with the answer of a server that does not have it. */
+/** Answers the page's watch for changes, which otherwise never ends, like a server that does not support it. */
 export async function refuseToFollow(page: Page): Promise<void> {
   const error = Buffer.from('{"error":{"code":"unimplemented"}}');
   const body = Buffer.concat([Buffer.from([2, 0, 0, 0, error.byteLength]), error]);
