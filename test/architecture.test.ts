@@ -81,7 +81,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "gen/src": { rooms: [], forbidden: /^(?!@bufbuild\/protobuf|#rules\/)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
   "shared/src": { rooms: [], forbidden: /^(?!@bufbuild\/re2$)/ },
-  // The settings that server and command read alike, and what they sign tokens with: for Node.js.
+  // Settings that the server and the command line share, and the signing of tokens. Both need Node.js.
   "shared/src/settings": { rooms: ["shared/src"], forbidden: /^(?!node:(?:crypto|fs|path)$|jose$)/ },
   "client/src": {
     rooms: [],
@@ -102,12 +102,12 @@ const rules: Readonly<Record<string, Rule>> = {
 };
 
 interface SourceFile {
-  /** From the repository's root. */
+  /** Path from the repository's root. */
   readonly path: string;
   readonly text: string;
 }
 
-/** The files of a room, without those of a room within it and without tests; a file is a room of its own. */
+/** Returns the files of a room, without tests and without nested rooms. A room can be a single file. */
 function filesOf(room: string): SourceFile[] {
   if (room.endsWith(".ts")) return [{ path: room, text: readFileSync(join(root, room), "utf8") }];
   const inner = Object.keys(rules).filter((other) => other.startsWith(`${room}/`));
@@ -123,7 +123,7 @@ function importsOf({ text }: SourceFile): string[] {
   return [...text.matchAll(/(?:from |import |import\()"([^"]+)"/g)].map(([, name = ""]) => name);
 }
 
-/** All imports that a rule forbids, as `file -> import`. */
+/** Returns all imports that a rule forbids, as `file -> import`. */
 function violations(room: string, { rooms, forbidden }: Rule, files: readonly SourceFile[]): string[] {
   return files.flatMap((file) =>
     importsOf(file)
@@ -152,7 +152,7 @@ test.each(Object.entries(rules))("in %s, imports that the arrow forbids are seen
   expect(seen).toEqual(wrong.map((name) => `${path} -> ${name}`));
 });
 
-/** Returns the packages that a file of the server imports, itself or through others, types left out. */
+/** Returns the packages that a file of the server imports, directly or through other files, without type imports. */
 function packagesFrom(path: string, importPattern: RegExp, seen = new Set<string>()): Set<string> {
   const packages = new Set<string>();
   if (seen.has(path)) return packages;
@@ -169,11 +169,11 @@ test("nothing of OpenTelemetry is loaded before traces are to be exported", () =
   const openTelemetry = (pattern: RegExp) =>
     [...packagesFrom("server/src/main.ts", pattern)].filter((name) => name.startsWith("@opentelemetry/"));
   expect(openTelemetry(/(?:from |^import )"([^"]+)"/gm)).toEqual([]);
-  // With dynamic imports, it is there.
+  // The control: dynamic imports do load it.
   expect(openTelemetry(/(?:from |^import |import\()"([^"]+)"/gm)).toContain("@opentelemetry/sdk-trace");
 });
 
-/** Relative imports that lead out of a package, tests among them: other packages have names. */
+/** Returns relative imports that lead out of a package, in tests too: other packages are imported by name. */
 function strays(files: readonly SourceFile[]): string[] {
   return files.flatMap((file) => {
     const [folder] = file.path.split("/");

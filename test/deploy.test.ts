@@ -9,8 +9,8 @@ import { parseCommand } from "../server/src/commands/parse-command.ts";
 import { parseConfig } from "../server/src/config.ts";
 
 /*
- * No engine of containers is needed: what these files say is parsed, held to schemas, and compared with the server's
- * own settings and commands. Images are not built, and nothing is applied to a cluster.
+ * These tests need no container engine. They parse the files, validate them against schemas, and compare them with the
+ * server's own settings and commands. They build no images and apply nothing to a cluster.
  */
 
 const folder = join(import.meta.dirname, "../deploy");
@@ -18,7 +18,7 @@ const read = (path: string) => readFileSync(join(folder, path), "utf8");
 const PROGRAM = "/opt/rollcall-server/rollcall-server";
 const secrets = { AUTH_SECRET: "s".repeat(32), DATABASE_URL: "sqlite:/data/rollcall.db" };
 
-/** Reads settings as the server does, and fails for names that are no settings of it. */
+/** Reads settings as the server does, and fails for names that it does not know. */
 function settingsOf(env: Record<string, string>) {
   const isFile = () => {
     throw new Error("names a file");
@@ -97,7 +97,7 @@ describe("the compose file", () => {
         expect(isThere, `${name}: ${mount}`).toBe(true);
       }
       for (const other of Object.keys(depends_on)) expect(services[other]?.healthcheck, other).toBeDefined();
-      // Nothing is offered to other machines without being asked for.
+      // By default, no port is open to other machines.
       for (const port of ports as string[]) expect(port).toMatch(/^127\.0\.0\.1:/);
     }
     const { build } = services.rollcall;
@@ -147,7 +147,7 @@ describe("the Kubernetes manifests", () => {
       const path = [group, version].filter(Boolean).join("/");
       const { [kind]: Model } = await import(/* @vite-ignore */ `kubernetes-models/${path}`);
       expect(() => new Model(object).validate()).not.toThrow();
-      // The control: the schema knows a field of the wrong type.
+      // The control: the schema refuses a field of the wrong type.
       expect(() => new Model({ ...object, metadata: { name: 1 } }).validate()).toThrow();
     },
   );
@@ -210,7 +210,7 @@ describe("the systemd unit", () => {
   test("passes systemd's own check", ({ skip }) => {
     skip(analyze("--version").error !== undefined, "systemd-analyze is not installed");
     const { stderr } = analyze("verify", "--man=no", path);
-    // The program is where a release is installed, not on this machine.
+    // The unit names the program of an installed release, which this machine does not have.
     const faults = stderr
       .split("\n")
       .filter((line) => line.includes("rollcall-server.service") && !line.includes("is not executable"));

@@ -12,7 +12,7 @@ interface Excerpt {
   readonly code: string;
 }
 
-/** Returns the code blocks of a page whose fences name a file; a block in a list is indented as its fence. */
+/** Returns the code blocks of a page whose fences name a file, without the indentation of a fence in a list. */
 function excerptsIn(page: string): Excerpt[] {
   return [...page.matchAll(/^( *)```\w+ (\S+\/\S+)\n(.*?)^\1```$/gms)].map(([, indent = "", file = "", code = ""]) => ({
     file,

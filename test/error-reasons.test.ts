@@ -7,9 +7,9 @@ import { expect, test } from "vitest";
 
 const reasons = ErrorReasonSchema.values.slice(1).map(({ localName }) => localName);
 const WRITER = "server/src/rpc/errors.ts";
-/** File that compares their names, since pages do without the enum's descriptor; the compiler knows the names. */
+/** File that compares the reasons' names: pages leave out the enum's descriptor. The compiler checks the names. */
 const READER = "client/src/errors.ts";
-/** Files that read, describe and write google.rpc.ErrorInfo, by the enum. */
+/** Files that read, describe and write google.rpc.ErrorInfo. They use the enum. */
 const OWNERS = [READER, "server/src/reference/openapi/create-document.ts", WRITER];
 
 /** Returns reasons that a source spells out instead of naming the enum's value. */

@@ -40,7 +40,7 @@ test("the example of Node.js", async () => {
   ];
   const expected = new RegExp(`^${output.map(({ source }) => `${source}\\n`).join("")}$`);
   expect(await outputOf(server, process.execPath, [file])).toMatch(expected);
-  // It leaves nothing behind, so it runs again.
+  // The example cleans up after itself, so it can run again.
   expect(await outputOf(server, process.execPath, [file])).toMatch(expected);
 });
 
@@ -82,11 +82,11 @@ test("the example of a host serves its own method, by the command that it prints
 
 describe("native clients, by their documented commands", () => {
   const page = readFileSync(join(root, "docs/native-clients.md"), "utf8");
-  /** Output of each program, without the parts that only it has. */
+  /** Output that all programs have in common. */
   const tour =
     /must be a valid email address.*must not be empty.*barbara@example\.com Barbara Liskov\n.*1048576.*Echo: one\n/s;
 
-  /** Runs the commands in a copy, with no way to a registry. @returns Why not, if packages are missing here. */
+  /** Runs the commands in a copy, without a registry. @returns The reason for not running, if packages are missing. */
   async function runOffline(name: string, missing: RegExp, env: Record<string, string>): Promise<string | undefined> {
     const [commands = "false"] = examplesIn(page, `sh ${name}`);
     const { code, stdout, stderr } = await runExample(server, "sh", ["-ec", commands], { cwd: folder, env });
@@ -120,7 +120,7 @@ describe("native clients, by their documented commands", () => {
   test("Java", async ({ skip }) => {
     skip(!hasProgram("mvn"), "Maven is not installed");
     for (const name of ["pom.xml", "src/main/java/App.java"]) copy(`examples/java/${name}`);
-    // Its plugin asks for this version, and Maven starts for seconds until it says so.
+    // The plugin requires this version, and Maven would report that only after seconds.
     const version = (await runExample(server, "mvn", ["--version"])).stdout;
     skip(!/Maven (?:3\.9\.(?:[6-9]|\d\d)|[4-9])/.test(version), "Maven is older than 3.9.6");
     const reason = await runOffline("java", /.*in offline mode.*/, { MAVEN_ARGS: "--offline --quiet" });

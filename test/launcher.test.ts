@@ -20,7 +20,7 @@ function run(file: string, args: readonly string[]): Promise<{ code: number; std
   });
 }
 
-/** The bundle as it is deployed, with a server in it that says that it was loaded. */
+/** Creates the bundle as it is deployed, with a server in it that reports that it was loaded. */
 async function bundle(source = "import 'node:sqlite'; console.log('loaded');") {
   const folder = await mkdtempDisposable(join(tmpdir(), "rollcall-bundle-"));
   const main = join(folder.path, "rollcall-server");
@@ -31,7 +31,7 @@ async function bundle(source = "import 'node:sqlite'; console.log('loaded');") {
   return { main, [Symbol.asyncDispose]: () => folder.remove() };
 }
 
-/** Node.js of the version that `npx node` and `pnpm` don't find first, if this machine has an older one. */
+/** Finds a Node.js that is older than the one `npx node` and `pnpm` find first, if this machine has one. */
 async function findOlderNode(): Promise<string | undefined> {
   for (const folder of ["/usr/bin", "/usr/local/bin", ...(process.env.PATH ?? "").split(delimiter)]) {
     const { code, stdout } = await run(join(folder, "node"), ["--version"]);
@@ -49,7 +49,7 @@ test("the bundle loads its server on the Node.js that it needs", async () => {
 
 test("on an older Node.js the bundle says which one it needs, and loads nothing", async () => {
   await using built = await bundle();
-  // The same Node.js, which calls itself older.
+  // The same Node.js, but it reports an older version.
   const versions = "{ ...process.versions, node: '20.20.2' }";
   const older = `Object.defineProperty(process, 'versions', { value: ${versions} })`;
   const args = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, built.main];

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { root } from "@rollcall/testing/root";
 import { expect, test } from "vitest";
 
-/** Returns GitHub's name of a heading, which links lead to. */
+/** Returns the anchor that GitHub gives a heading. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()
@@ -12,7 +12,7 @@ function anchorOf(heading: string): string {
     .replaceAll(/\s/g, "-");
 }
 
-/** Returns the links of a page that lead nowhere: to no file, or to no heading of a page. */
+/** Returns the broken links of a page: their file or heading does not exist. */
 function brokenLinks(page: string, text: string): string[] {
   const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = ""]) => target);
   return targets.filter((target) => {

@@ -39,7 +39,7 @@ test("publint and arethetypeswrong find nothing in the packages", async () => {
         : undefined;
     const result = await checkPackage(createPackageFromTarballData(bytes), entrypoints && { entrypoints });
     const problems = result.types === false ? [{ kind: "NoTypes", resolutionKind: undefined }] : result.problems;
-    // Packages of ES modules, as most of their dependencies: CommonJS takes them by import().
+    // The packages are ES modules, like most of their dependencies. CommonJS loads them with import().
     const isOfCommonJs = (problem: object) =>
       "resolutionKind" in problem && ["node10", "node16-cjs"].includes(String(problem.resolutionKind));
     expect(
@@ -57,7 +57,7 @@ test("client and command have nothing of the server in them", () => {
       name,
     ).toEqual([]);
   }
-  // The control: the list has the files of a package, which are also those of others that it holds.
+  // The control: the list has the files of a package, including those of packages that are bundled into it.
   expect(filesOf("cli").some((path) => path.endsWith("/dist/shared/settings/mint-token.js"))).toBe(true);
   expect(filesOf("server").some((path) => /\/web\//.test(path))).toBe(true);
 });
@@ -67,7 +67,7 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   using outside = createOutsideFolder();
   await installPacked(outside, Object.values(packed), registry.url);
   await compileExamples(outside);
-  // All scripts are in packages.torture.ts, on Node.js 22 too.
+  // packages.torture.ts runs all scripts, on Node.js 22 too.
   await runExamples(outside, process.execPath, [1, 3]);
   await buildViteApp(outside);
   expect(readdirSync(join(outside.path, "app/dist/assets")).join()).toMatch(/\.js$/);
@@ -80,7 +80,7 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   expect(withDependencies(lock, "@rollcall/server")).toContain("fastify");
 
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
-  // The same Node.js, which calls itself older.
+  // The same Node.js, but it reports an older version.
   const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.20.0' } })";
   const asOlder = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, program];
   const words = "Node.js 22.21, 24.9 or newer is needed; this is 22.20.0.";

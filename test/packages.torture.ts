@@ -1,4 +1,4 @@
-/** The packages as people get them: dependencies from npm's registry, so this needs a network; Node.js 22 and 26. */
+/** Tests the packages as users install them, on Node.js 22 and 26. Dependencies need a network: npm's own registry. */
 import { readFileSync } from "node:fs";
 import { mkdtempDisposable } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -53,7 +53,7 @@ test.for(["22", "26"])("with Node.js %s, client and command run all examples of 
   using nodes = createOutsideFolder();
   const node = await installNode(nodes, version);
   using outside = createOutsideFolder();
-  // A program that traces by OpenTelemetry has its API already.
+  // A program that traces with OpenTelemetry has already installed its API.
   await installPacked(outside, [packed.gen, packed.client, packed.cli, "@opentelemetry/api@1"]);
   await compileExamples(outside);
   await runExamples(outside, node, [0, 1, 2, 3]);
@@ -96,7 +96,7 @@ test.for(["22", "26"])("with Node.js %s, the server serves, and starts within a 
     expect(await (await fetch(server.url)).text()).toContain("<title>");
     return await call(server, "CreateUser", { email: "ada@example.com", name: "Ada" });
   })();
-  // The first one was killed as its answer came.
+  // The first server was killed as its answer arrived.
   await using server = await start();
   expect(await call(server, "GetUser", { id: user.id })).toEqual({ user });
   const doctor = await outside.run(node, [program, "doctor"], { PORT: "0", DATABASE_URL: "sqlite::memory:" });

@@ -2,7 +2,7 @@ import type {} from "@rollcall/testing/programs";
 import type { TestProject } from "vitest/node";
 import { bundleTestPrograms } from "../scripts/test-programs.ts";
 
-/** Once before all tests that start programs: bundles those. */
+/** Bundles the programs that tests start. Runs once before these tests. */
 export async function setup(project: TestProject): Promise<void> {
   project.provide("programs", await bundleTestPrograms());
 }

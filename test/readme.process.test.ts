@@ -8,7 +8,7 @@ import { forServer, hasProgram, outputOf } from "./support/run-example.ts";
 
 const pages = ["README.md", "docs/calling.md"].map((page) => readFileSync(join(root, page), "utf8")).join("\n");
 
-/** Returns the examples of the README, then of docs/calling.md, with these words behind their opening fence, by their first lines. */
+/** Returns the examples of the README, then of docs/calling.md, that have these words after their opening fence. */
 function examples(info: string, expected: readonly RegExp[]) {
   return examplesIn(pages, info).map((code, index) => ({
     name: `${index + 1}: ${code.split("\n", 1)}`,

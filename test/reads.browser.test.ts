@@ -1,4 +1,4 @@
-/** A browser's own cache, which no test may stand in for. */
+/** Tests a real browser's cache, since no stand-in would prove anything about it. */
 import { launchChromium } from "@rollcall/testing/chromium";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
@@ -30,12 +30,12 @@ test("a page that reads again gets what has not changed from its cache, and what
   const answers = [await read(headers.authorization), await read(headers.authorization)];
   await create("grace@example.com");
   answers.push(await read(headers.authorization), await read(stranger.authorization));
-  // A read of one token is not kept for another.
+  // An answer to one token is not reused for another.
   expect(answers).toEqual([1, 1, 2, "permission_denied"]);
   const lines = await until(() => {
     const calls = server.log.filter(({ method }) => method === LIST_USERS);
     return calls.length === 4 && calls;
   });
-  // The second alone had no body.
+  // Only the second answer had no body.
   expect(lines.map(({ responseBytes }) => Number(responseBytes) > 0)).toEqual([true, false, true, true]);
 });

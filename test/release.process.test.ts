@@ -11,14 +11,14 @@ import { afterAll, expect, test } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { buildRelease } from "../scripts/release/build-release.ts";
 
-// Outside of the repository, whose packages it must not find.
+// Outside the repository: the release must not find the packages there.
 const parent = await mkdtempDisposable(join(tmpdir(), "rollcall-release-"));
 afterAll(() => parent.remove());
 const release = join(parent.path, "rollcall-server");
 const program = join(release, "rollcall-server");
 const { packages } = await buildRelease(release);
 
-/** Runs the release as its users do, with nothing in the environment but the way to Node.js. */
+/** Runs the release as its users do, with nothing in the environment but a PATH to Node.js. */
 const rollcallServer = (args: readonly string[], env: Record<string, string> = {}) =>
   run(program, args, { cwd: parent.path, env: { PATH: dirname(process.execPath), ...env } });
 
@@ -33,7 +33,7 @@ test("the release is one folder, with what is in it and its licences", async () 
     expect(parts[2 * i]).toBe(`${name} ${version}: ${licence}\n\n`);
     expect(parts[2 * i + 1]?.trim().length, name).toBeGreaterThan(50);
   }
-  // From a README; from a package without a word of it; from a file within a package.
+  // Licences come from a README, from a package without a licence text, and from a file inside a package.
   for (const holder of ["Brian M. Carlson", "James Sumners <", "2008 Google Inc."]) expect(licences).toContain(holder);
   const shipped = packages.map(({ name }) => name);
   for (const name of ["fastify", "@bufbuild/protobuf", "react"]) expect(shipped).toContain(name);
@@ -55,7 +55,7 @@ test("its list of packages is valid CycloneDX", async () => {
   const sbom = JSON.parse(await readFile(join(release, "sbom.cdx.json"), "utf8"));
   validate(sbom);
   expect(validate.errors).toBeNull();
-  // The control: the schema knows what is wrong.
+  // The control: the schema refuses a wrong document.
   expect(validate({ ...sbom, components: [{ type: "library" }] })).toBe(false);
   expect(sbom.components).toHaveLength(packages.length);
 });

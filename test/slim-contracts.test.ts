@@ -36,7 +36,7 @@ const files: readonly DescFile[] = [
   file_google_protobuf_duration,
   file_google_protobuf_field_mask,
   file_google_protobuf_timestamp,
-  // No page has it; it has an enum, a oneof and a map.
+  // No page uses this file; it has an enum, a oneof and a map.
   file_google_protobuf_struct,
   file_google_rpc_error_details,
   file_stream_v1_stream,
@@ -58,7 +58,7 @@ test("contracts read by the short form of protobuf's own mean the same, options 
   const contract = contractIn(code) ?? expect.fail();
   const short = slimContract(contract);
   const namesOf = ({ messageType }: typeof contract) => messageType.map(({ name }) => name);
-  // Messages are found by their places.
+  // Messages are looked up by their index, so they must keep it.
   expect(namesOf(short)).toEqual(namesOf(contract).slice(0, short.messageType.length));
   expect(JSON.stringify(short).length).toBeLessThan(0.8 * JSON.stringify(contract).length);
 
@@ -72,7 +72,7 @@ test("contracts read by the short form of protobuf's own mean the same, options 
   expect(scopesOf(found)).toEqual(scopesOf(file_user_v1_user));
 });
 
-/** Returns the descriptors of files and of all that they import, each once, those that are imported first. */
+/** Returns the descriptors of files and of all their imports, each once. Imports come before their importers. */
 function withDependencies(files: readonly DescFile[]) {
   const all = new Map<string, DescFile["proto"]>();
   const add = ({ proto, dependencies }: DescFile): void => {
@@ -83,7 +83,7 @@ function withDependencies(files: readonly DescFile[]) {
   return [...all.values()];
 }
 
-/** Returns all of a contract that decides how messages and calls are encoded. */
+/** Returns all parts of a contract that decide how messages and calls are encoded. */
 function meaningOf(file: DescFile) {
   return [...nestedTypes(file)].map((type) => {
     if (type.kind === "enum") return [type.typeName, type.open, type.values.map(plainOf)];
@@ -108,7 +108,7 @@ function fieldsOf({ fields }: DescMessage) {
   }));
 }
 
-/** Returns the properties of a descriptor that are no other descriptors. */
+/** Returns the properties of a descriptor that are plain values, not other descriptors. */
 function plainOf(descriptor: object) {
   return Object.fromEntries(
     Object.entries(descriptor).filter(([, value]) => !["object", "function"].includes(typeof value)),

@@ -14,7 +14,7 @@ const textOf = (file: FileDescriptorProto) => Buffer.from(toBinary(FileDescripto
 test("buf/validate in proto is that of the installed validator", async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), "rollcall-"));
   const output = join(folder.path, "contract.binpb");
-  // A copy alone, without the repository's buf.yaml, as other people have it.
+  // Only a copy of the contract, without the repository's buf.yaml, as in other projects.
   await cp(join(root, "proto"), join(folder.path, "proto"), { recursive: true });
   const args = ["build", "proto", "--as-file-descriptor-set", "-o", output];
   const { stderr } = await run(join(root, "node_modules/.bin/buf"), [...args, "--exclude-source-info"], {
@@ -25,7 +25,7 @@ test("buf/validate in proto is that of the installed validator", async () => {
   const vendored = files.find(({ name }) => name === path);
   if (!vendored) throw new Error(`proto/${path} is missing`);
   expect(textOf(vendored)).toBe(textOf(installed.proto));
-  // The control: a field less is seen.
+  // The control: a missing field is noticed.
   vendored.messageType[0]?.field.pop();
   expect(textOf(vendored)).not.toBe(textOf(installed.proto));
 });

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import bruno from "@usebruno/lang";
 
-/** What a request of a collection was answered, and those of its assertions that do not hold. */
+/** Answer to a request of a collection, and the assertions that failed. */
 export interface BrunoResult {
   readonly name: string;
   readonly status: number;
@@ -10,10 +10,11 @@ export interface BrunoResult {
 }
 
 /**
- * Runs a collection of Bruno in its order, as far as the collection goes: requests of JSON, a token for all, assertions with
- * `eq`, variables from answers. Bruno's own parser reads the files; its command line would bring 500 packages.
+ * Runs a collection of Bruno in its order. It supports what the collection uses: JSON requests, one token for all,
+ * assertions with `eq`, and variables from answers. Bruno's own parser reads the files; its command line would bring
+ * 500 packages.
  *
- * @throws Error for what this does not know.
+ * @throws Error for anything else.
  */
 export async function runBruno(folder: string, values: Readonly<Record<string, string>>): Promise<BrunoResult[]> {
   const read = (name: string) => readFileSync(join(folder, name), "utf8");

@@ -2,18 +2,18 @@ import { randomUUID } from "node:crypto";
 import { valueAt } from "./bruno.ts";
 
 export interface HttpResult {
-  /** Words behind `###`. */
+  /** Words after `###`. */
   readonly title: string;
   readonly status: number;
   readonly body: unknown;
 }
 
 /**
- * Runs the requests of a `.http` file one after the other, in the form of REST Client: `@name = value`, `# @name`,
+ * Runs the requests of a `.http` file one after the other. It knows REST Client's syntax: `@name = value`, `# @name`,
  * `{{variable}}`, `{{$processEnv NAME}}`, `{{$guid}}` and `{{name.response.body.$.path}}`.
  *
- * @param values Values in place of those of the file's variables.
- * @throws Error for a variable that is not known.
+ * @param values Values that replace those of the file's variables.
+ * @throws Error for an unknown variable.
  */
 export async function runHttpFile(
   text: string,

@@ -52,7 +52,7 @@ export function createOutsideFolder(): OutsideFolder {
 export async function installPacked(folder: OutsideFolder, files: readonly string[], registry?: string): Promise<void> {
   folder.write("package.json", '{ "name": "outside", "private": true, "type": "module" }\n');
   const from = registry === undefined ? [] : ["--registry", registry, "--cache", join(folder.path, ".npm")];
-  // The way to npm's own registry is the machine's.
+  // For npm's own registry, the machine's settings apply.
   const env = registry === undefined ? process.env : {};
   const quiet = ["--no-audit", "--no-fund", "--ignore-scripts", "--no-update-notifier"];
   await folder.run("npm", ["install", ...from, ...quiet, ...files], env);
@@ -64,7 +64,7 @@ export async function installPacked(folder: OutsideFolder, files: readonly strin
 
 const examples = (info: string, page = "client/README.md") => examplesIn(readFileSync(join(root, page), "utf8"), info);
 
-/** Writes the programs of both READMEs and compiles them, with types, as a project of its own would. */
+/** Writes the programs of both READMEs and compiles them with types, as a separate project would. */
 export async function compileExamples(folder: OutsideFolder): Promise<void> {
   const programs = [...examples("ts"), ...examples("ts examples/node/main.ts", "README.md")];
   for (const [index, code] of programs.entries()) {
@@ -80,7 +80,7 @@ export async function compileExamples(folder: OutsideFolder): Promise<void> {
     module: "nodenext",
     types: ["node"],
     strict: true,
-    // Connect's declarations name types of browsers.
+    // Connect's declarations refer to browser types.
     skipLibCheck: true,
     outDir: "out",
     rootDir: "src",
@@ -140,7 +140,7 @@ export async function buildViteApp(folder: OutsideFolder): Promise<void> {
   folder.write("app/tsconfig.app.json", JSON.stringify({ compilerOptions: stock, include: ["src"] }));
   folder.write("app/tsconfig.json", JSON.stringify({ files: [], references: [{ path: "./tsconfig.app.json" }] }));
   await folder.run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", "app"]);
-  // Declarations are right in themselves, too.
+  // The packages' declarations must pass by themselves, too.
   const strict = { ...stock, skipLibCheck: false, tsBuildInfoFile: "./node_modules/.tmp/strict.tsbuildinfo" };
   folder.write("app/tsconfig.app.json", JSON.stringify({ compilerOptions: strict, include: ["src"] }));
   await folder.run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b", "app"]);

@@ -15,7 +15,7 @@ export function forServer({ port }: TestServer, text: string): string {
   return text.replaceAll("localhost:8080", `localhost:${port}`);
 }
 
-/** Runs a program as somebody does who has set up the README's variables. */
+/** Runs a program with the README's variables set, as its readers do. */
 export async function runExample(
   server: TestServer,
   program: string,
@@ -27,7 +27,7 @@ export async function runExample(
   return run(program, args, { cwd, env: { ...process.env, ...childEnv, ...variables, ...env }, input: "" });
 }
 
-/** Returns its standard output, if it succeeds. */
+/** Runs an example and returns its standard output. The test fails if the example does. */
 export async function outputOf(...args: Parameters<typeof runExample>): Promise<string> {
   const { code, stdout, stderr } = await runExample(...args);
   expect(code, stderr).toBe(0);
