@@ -32,7 +32,7 @@ test("no more values wait than the capacity; further writers wait for a place or
   queue.fail(new Error("failed"));
   await expect(queue.push(5)).rejects.toThrow("failed");
   expect(outcomes.at(-1)).toBe("4 failed");
-  // Values that already have their places are still read.
+  // Values that are already in the queue are still read.
   expect([(await reader.next()).value, (await reader.next()).value]).toEqual([2, 3]);
   await expect(reader.next()).rejects.toThrow("failed");
 });

@@ -47,7 +47,7 @@ test.each<[string, Record<string, string>]>([
   ["A=Grüße", { A: "Grüße" }],
 ])("%j is read, as Node.js reads it", (text, values) => {
   expect(parse(text)).toEqual(values);
-  // Node.js mishandles only a byte order mark, and a carriage return alone.
+  // Node.js reads the same, except for a byte order mark and a lone carriage return.
   expect(parseEnv(text.replace("\ufeff", "").replaceAll(/\r\n?/g, "\n"))).toEqual(values);
 });
 
