@@ -1,5 +1,5 @@
 #!/bin/sh
-# Calls of the directory with curl alone: a POST of JSON for each, with the token in TOKEN.
+# Calls the directory with nothing but curl. Each call is a POST of JSON, with the token in TOKEN.
 set -eu
 address=${ROLLCALL_ADDRESS:-http://localhost:8080}
 
@@ -23,7 +23,7 @@ call user.v1.UserService/UpdateUser "{\"id\": \"$user\", \"name\": \"Hedwig Kies
 call user.v1.UserService/ListUsers '{"filter": "hedwig", "order_by": "update_time desc", "include_total_size": true}'
 call user.v1.UserService/GetUserHistory "{\"id\": \"$user\"}"
 
-# A read is a GET, too. With the etag of an answer it is a 304 while nothing has changed.
+# A read can be a GET, too. With the etag of an answer, it returns 304 while nothing has changed.
 read_user() {
   curl --silent --fail --get "$address/user.v1.UserService/GetUser" --header "authorization: Bearer $TOKEN" \
     --data-urlencode 'encoding=json' --data-urlencode "message={\"id\": \"$user\"}" "$@"

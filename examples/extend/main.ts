@@ -3,7 +3,7 @@ import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { createApp, createTokenVerifier, mintToken, principalKey } from "@rollcall/server";
 import { GreetingService } from "./gen/greeting/v1/greeting_pb.ts";
 
-/** Mounts the service. A handler gets its request checked and its caller known. */
+/** Mounts the service. When a handler runs, its request has been validated, and it knows the caller. */
 function routes(router: ConnectRouter): void {
   router.service(GreetingService, {
     greet({ name }, { values }) {

@@ -1,19 +1,19 @@
 /**
- * A search index beside Rollcall, in SQLite: reads events of `rollcall users watch --json --ack` from standard input, one a
- * line, and acknowledges those that are on disk on standard output. README.md has the command.
+ * Keeps a search index beside Rollcall, in SQLite. It reads events of `rollcall users watch --json --ack` from standard
+ * input, one a line. Once events are on disk, it acknowledges them on standard output. README.md has the command.
  *
- * Events come at least once, so each is applied once by its id, in the transaction that notes the id.
+ * Events come at least once. The transaction that applies an event also stores its id, so each is applied only once.
  */
 import { DatabaseSync } from "node:sqlite";
 
-/** Ids that are remembered: many more than can be on their way unacknowledged. */
+/** Number of ids that are remembered: many more than can be unacknowledged at the same time. */
 const REMEMBERED = 100_000;
 
 interface Event {
   readonly type: "created" | "updated" | "removed" | "synced" | "progress" | "reset";
-  /** Empty for a user that existed when the watch began, and for events that are no change. */
+  /** Empty for a user that existed when the watch began, and for events that are not changes. */
   readonly changeId: string;
-  /** Empty where no watch can go on. */
+  /** Empty if no watch can resume from here. */
   readonly resumeToken: string;
   readonly userId?: string;
   readonly user?: { readonly id: string; readonly name: string; readonly email: string; readonly etag: string };
@@ -69,7 +69,7 @@ let rest = "";
 process.stdin.setEncoding("utf8");
 for await (const chunk of process.stdin) {
   const lines = (rest + chunk).split("\n");
-  // A line that was cut off with its writer comes again.
+  // A line is cut off if its writer stops; its event then comes again.
   rest = lines.pop() ?? "";
   if (lines.length > 0) applyAll(lines.map((line) => JSON.parse(line) as Event));
 }

@@ -13,7 +13,7 @@ call = {"metadata": [("authorization", f"Bearer {os.environ['TOKEN']}")], "timeo
 with grpc.insecure_channel("localhost:8080") as channel:
     users, streams = UserServiceStub(channel), StreamServiceStub(channel)
 
-    # The first is created once and taken the next time; the second is not valid.
+    # The first user is created, and already exists the next time; the second one is not valid.
     for user in [CreateUserRequest(email="barbara@example.com", name="Barbara Liskov"), CreateUserRequest(email="barbara")]:
         try:
             print("created", users.CreateUser(user, **call).user.id)

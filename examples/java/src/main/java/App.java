@@ -20,7 +20,7 @@ public class App {
     var users = UserServiceGrpc.newBlockingV2Stub(channel).withDeadlineAfter(10, TimeUnit.SECONDS);
     var streams = StreamServiceGrpc.newBlockingV2Stub(channel).withDeadlineAfter(10, TimeUnit.SECONDS);
 
-    // The first is created once and taken the next time; the second is not valid.
+    // The first user is created, and already exists the next time; the second one is not valid.
     for (var user : List.of(
         CreateUserRequest.newBuilder().setEmail("barbara@example.com").setName("Barbara Liskov"),
         CreateUserRequest.newBuilder().setEmail("barbara"))) {
