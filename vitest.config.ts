@@ -1,13 +1,13 @@
 import { defineConfig } from "vitest/config";
 
 const browserTests = ["web/test/**/*.test.ts", "**/*.browser.test.ts"];
-/** Tests of the first time that a process does something. */
+/** Tests of things that a process does for the first time. */
 const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
-/** Tests that take long: processes killed, full disks, drains. `pnpm test:fast` leaves it out. */
+/** Tests that take long: killed processes, full disks, drains. `pnpm test:fast` leaves them out. */
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
-/** Tests that start programs again and again: the server, the command line, buf. `pnpm test:fast` leaves it out too. */
+/** Tests that start programs many times: the server, the command line, buf. `pnpm test:fast` leaves them out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
-/** Tests that `pnpm test:heavy` runs instead of `pnpm test`, a process of its own for each file. */
+/** Tests that `pnpm test:heavy` runs instead of `pnpm test`, each file in its own process. */
 export const heavyTests = [
   // They attack, and measure memory and the event loop.
   "server/test/{hardening,streams,websocket}/**/*.slow.test.ts",
@@ -19,18 +19,18 @@ export const heavyTests = [
 export const heavyBrowserTests = [
   // They open each page in each width and color scheme.
   "web/test/{accessibility,layout}.test.ts",
-  // They put something between page and server that fails, or a provider beside them.
+  // They need a proxy between page and server, or an identity provider.
   "web/test/{oidc,prefix,proxy-faults,stream-faults}.test.ts",
 ];
-/** Programs start in half of the CPU time from bundles. */
+/** Setup that bundles programs: from bundles they start in half of the CPU time. */
 const programs = "test/programs-setup.ts";
 
 export default defineConfig({
   test: {
-    // A core waits for a test's client, server or browser in turn, so there are more workers than the two cores that the
-    // suite is measured on.
+    // A worker often waits for its test's client, server or browser, so there are more workers than cores. The suite is
+    // measured on two cores.
     maxWorkers: 5,
-    // A worker imports the server, Connect and Protobuf-ES once, not once a file: that was a third of all CPU time.
+    // A worker imports the server, Connect and Protobuf-ES once. Once for each file took a third of all CPU time.
     isolate: false,
     // Generous: a slow or busy machine fails no test. `pnpm bench` measures what must be fast.
     testTimeout: 600_000,

@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: "heavy",
           include: heavyTests,
-          // Each file has a process of its own, which holds nothing of others, and few of them share the machine.
+          // Each file runs in its own process, without memory that others left. Few of them run at the same time.
           isolate: true,
           maxWorkers: 3,
           globalSetup: "test/programs-setup.ts",

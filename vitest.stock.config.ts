@@ -3,7 +3,7 @@ import ordinary from "./vitest.config.ts";
 
 const system = "server/test/**/*.test.ts";
 const slow = "server/test/**/*.slow.test.ts";
-/** Run on both carriers by themselves. */
+/** Tests that run on both carriers by themselves. */
 const onBoth = [
   "server/test/protocol/{carriers-fuzz,held-bodies,host-interceptors,streams,streams-http1}.test.ts",
   "server/test/websocket/{attacks,calls,carriers-fuzz,refusals}.test.ts",
@@ -11,17 +11,17 @@ const onBoth = [
   "server/test/hardening/own-turn.slow.test.ts",
 ];
 /**
- * Left out until its cause is found: of the tests of answers that nobody reads, one waited for ever on Connect's carrier
- * in one run of the whole suite, and never when it was run alone.
+ * Left out until the cause of a hang is found. On Connect's carrier, in one run of the whole suite, one of the tests of
+ * unread answers waited for ever. It never did so when it was run alone.
  */
 const hangs = "server/test/hardening/attack-bytes.slow.test.ts";
-/** Holds of the engine alone, which copies small parts out of large reads. Connect's carrier keeps the reads. */
+/** True of the engine only: it copies small parts out of large reads, and Connect's carrier keeps the reads. */
 const ofEngine = "server/test/hardening/kept-reads.slow.test.ts";
-/** Looks at the first call of a process, which here has many before it; what it looks at is not the carrier's. */
+/** Tests of a process's first call: here, others come before it. The carrier does not matter to these tests. */
 const isolated = "server/test/**/*.isolated.test.ts";
 /**
- * Show what no carrier can change: settings, files, starts, keys, databases and the web app. `lifecycle/shutdown` starts
- * a process on this carrier, and `durability/rolling-restarts.slow` ends some under calls.
+ * Tests of parts that no carrier can change: settings, files, starts, keys, databases and the web app. Of the others,
+ * `lifecycle/shutdown` starts a process on this carrier, and `durability/rolling-restarts.slow` ends some during calls.
  */
 const carrierFree = [
   "server/test/lifecycle/{commands,database-files,database-locks,probe-port,tls-reload,web-app}.test.ts",

@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that take minutes: `pnpm torture`. One file after the other, each in a process of its own, for it measures memory. */
+/** Tests that take minutes: `pnpm torture`. Files run one by one, each in its own process: they measure memory. */
 export default defineConfig({
   test: {
     include: ["{server,client,cli,web}/test/**/*.torture.ts", "test/*.torture.ts"],
