@@ -76,7 +76,7 @@ describe.each(SCHEMES)("over %s", (scheme) => {
     }
     expect(await lines(page)).toEqual(["one", "Echo: one", "two", "Echo: two", "three", "Echo: three"]);
     await page.getByText("You → server: open").waitFor();
-    // The page pauses between its messages. However slow the server is, that pause lasts until its first reply has come.
+    // The page pauses between its messages. Its stopped clock makes that pause last until the first reply has come.
     await page.clock.pauseAt(Date.now() + 60_000);
     await button(page, "Send 20").click();
     await page.getByText("Echo: message 1", { exact: true }).waitFor();
