@@ -15,7 +15,7 @@ const server = (...rooms: string[]) => rooms.map((room) => `server/src/${room}`)
 const SOCKETS = "^node:(?:http|http2|https|net|tls)$";
 const COMMAND_LINE = "commander|cli-table3";
 
-/** The import arrow: runtime <- limits, domain <- service <- rpc <- transport <- app <- main, and the packages around it. */
+/** Import arrow: runtime <- limits, domain <- service <- rpc <- transport <- app <- main, and the other packages. */
 const rules: Readonly<Record<string, Rule>> = {
   "server/src/runtime": { rooms: [], forbidden: /^(?!node:(?:timers|crypto|async_hooks$))/ },
   "server/src/limits.ts": { rooms: server("runtime"), forbidden: /^(?!node:net$|@rollcall\/shared\/)/ },
