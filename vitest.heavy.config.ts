@@ -3,7 +3,7 @@ import ordinary, { heavyBrowserTests, heavyTests } from "./vitest.config.ts";
 
 const { projects: _, ...shared } = ordinary.test ?? {};
 
-/** `pnpm test:heavy`: attacks that are measured, packages that are installed elsewhere, and pages in all their forms. */
+/** `pnpm test:heavy`: attacks that are measured, packages installed elsewhere, and pages in all their forms. */
 export default defineConfig({
   test: {
     ...shared,

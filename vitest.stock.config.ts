@@ -36,8 +36,8 @@ const carrierFree = [
 ];
 
 /**
- * `pnpm test:stock`: the server's tests again, with calls carried by connect-fastify (`RPC_ENGINE=stock`) instead of the
- * engine. Both carriers have to pass the same tests.
+ * `pnpm test:stock`: the server's tests again, with connect-fastify carrying the calls (`RPC_ENGINE=stock`) instead of
+ * the engine. Both carriers have to pass the same tests.
  */
 export default mergeConfig(
   { ...ordinary, test: { ...ordinary.test, projects: [] } },
