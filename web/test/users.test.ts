@@ -172,6 +172,9 @@ describe("states", () => {
     }));
     await using app = await openApp(browser, { app: { repository } });
     const { page } = app;
+    // A page that follows changes loads its list again by itself.
+    await refuseToFollow(page);
+    await page.reload();
     await page.getByText("The users can't be shown.").waitFor();
     isAway = false;
     await page.getByRole("button", { name: "Try again" }).click();
