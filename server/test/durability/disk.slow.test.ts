@@ -8,12 +8,15 @@ import { diskRounds } from "./support/disk-rounds.ts";
 import { seedOf } from "./support/report.ts";
 import { Writer } from "./support/writer.ts";
 
-/** No file of the server may grow beyond 2 MiB: what it writes then fails, as on a disk that is full. */
+/** Shell command that lets no file of the server grow beyond 2 MiB. Later writes fail, as on a full disk. */
 const FULL_AT_2_MIB = "ulimit -f 4096";
 const FAULTY = "server/test/durability/support/faulty-server-main.ts";
 const EARLY = { FAULT: "early" };
 
-/** Fills the disk under 64 writers, until each has been refused, and compares what they were told with what a new process finds. */
+/**
+ * Fills the disk under 64 writers until each has been refused. Compares the answers that they got with the data that a
+ * new process finds.
+ */
 async function fillDisk(options: ProcessOptions = {}) {
   await using database = await sqlite.start();
   const random = createRandom(1);
@@ -32,7 +35,7 @@ async function fillDisk(options: ProcessOptions = {}) {
   return { acknowledged, ...(await audit(connectUsers(server)[0] as UsersClient, writers)) };
 }
 
-// `lifecycle/readiness.slow.test.ts` has what callers and probes see meanwhile.
+// `lifecycle/readiness.slow.test.ts` tests what callers and probes see meanwhile.
 test("nothing that was acknowledged before, or while, the disk is full is lost", async () => {
   const outcome = await fillDisk();
   expect(outcome).toMatchObject({ lost: [], doubled: [] });
@@ -57,7 +60,7 @@ test.for([
   expect(outcome, `seed ${seed}`).toMatchObject({ lost: [], doubled: [], faults: [] });
 });
 
-// The long form has it of PostgreSQL.
+// The long form has this control for PostgreSQL.
 test("control: a server that acknowledges early loses some when its disk fails", async ({ skip }) => {
   const fault = { fault: "full", place: "all" } as const;
   const outcome = await diskRounds(sqlite, { rounds: 1, seed: 1, ...fault, program: FAULTY, env: EARLY });

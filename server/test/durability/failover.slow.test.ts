@@ -6,7 +6,7 @@ test("a primary killed under 64 writers loses nothing acknowledged, with a synch
   const seed = seedOf();
   const report = await failoverRounds({ rounds: 1, seed, synchronous: true });
   expect(report, `seed ${seed}`).toMatchObject({ rounds: 1, hits: 1, lost: [], doubled: [], faults: [] });
-  // A promotion is a reset to watchers, and nothing else.
+  // To watchers, a promotion is only a reset.
   expect(report).toMatchObject({ watchFaults: [] });
   expect(report.watchResets).toBeGreaterThanOrEqual(1);
 });

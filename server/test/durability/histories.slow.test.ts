@@ -10,7 +10,7 @@ import { seedOf } from "./support/report.ts";
 test.each(databases)("a history of 16 clients of $name is linearizable, across kill -9 of a server", async (kind) => {
   const firstSeed = seedOf();
   let unknown = 0;
-  // On a busy machine all writes may have their answers on their way when the server is killed.
+  // On a busy machine, all writes may already be answered when the server is killed. Then another seed is tried.
   for (let seed = firstSeed; unknown === 0 && seed < firstSeed + 10; seed++) {
     const judgement = await runFaultyHistory(kind, { servers: 1, faults: 1, seed });
     expect(judgement.contradictions, `seed ${seed}`).toEqual([]);
@@ -54,7 +54,7 @@ test("control: the history of a server that reads from a standby is not lineariz
   const primary = await database.openRepository();
   await using standby = await startStandby(database.postgres, "reader");
   const reader = await database.openRepository(standby.port);
-  // Otherwise a fast standby may be behind at no moment that is looked at.
+  // Otherwise a fast standby might never be behind when it is read.
   await standby.query("SELECT pg_wal_replay_pause()");
   await using server = await startServer({ repository: withReader(primary, reader) });
   const { linearizable } = await runHistory(await connectTo(server), 640, 1);

@@ -14,7 +14,7 @@ test.each(databases)(
     const report = await killRounds(kind, { rounds: ROUNDS, seed });
     expect(report, `seed ${seed}`).toMatchObject({ rounds: ROUNDS, hits: ROUNDS, lost: [], doubled: [], faults: [] });
     expect(report.acknowledged).toBeGreaterThanOrEqual(ROUNDS);
-    // The lines of the last turn of the event loop may be lost, and no others: it ends no more calls than are under way.
+    // Only the log lines of the event loop's last turn may be lost. A turn ends at most the calls that are under way.
     expect(report.mostUnlogged).toBeLessThanOrEqual(WRITERS);
   },
 );

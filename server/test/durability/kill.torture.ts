@@ -12,7 +12,7 @@ test.each(databases)("kill -9 at random under 64 writers of $name, 200 rounds", 
   report(`kill -9 under ${WRITERS} writers, ${kind.name}, seed ${seed}`, [figuresOf(outcome)]);
   expect(outcome).toMatchObject({ rounds, hits: rounds, lost: [], doubled: [], faults: [] });
   expect(outcome.mostUnlogged).toBeLessThanOrEqual(WRITERS);
-  // The kills came at both sides of a commit.
+  // Some kills came before a commit and some after one.
   expect(outcome.unheard).toBeGreaterThan(0);
   expect(outcome.unmade).toBeGreaterThan(0);
 });

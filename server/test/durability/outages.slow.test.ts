@@ -12,16 +12,16 @@ test("PostgreSQL taken away under 64 writers loses nothing acknowledged, and mak
 
 test("control: a database that does not wait for its disk loses some when it is killed", async () => {
   const { lost } = await outageRounds({
-    // The log may have been written just before a kill.
+    // Several rounds, because the log may have been written just before a kill.
     rounds: 20,
     endsAtLoss: true,
     seed: 1,
     mostAwayMs: 1,
     ways: ["killed"],
-    // A start refuses this setting.
+    // The setting cannot be in place from the start: the server would refuse to start with it.
     async onOpened(postgres) {
       await postgres.query("ALTER SYSTEM SET synchronous_commit = off");
-      // The log would be written so often that a kill need not hit anything.
+      // By default, the log is written so often that a kill need not lose anything.
       await postgres.query("ALTER SYSTEM SET wal_writer_delay = '10s'");
       await postgres.query("SELECT pg_reload_conf()");
     },

@@ -7,19 +7,22 @@ import { CALL, type UsersClient } from "./connect-users.ts";
 import { outcomeOf, type Refusal } from "./outcome.ts";
 import type { Write, Writer } from "./writer.ts";
 
-/** Writers whose writes are made again at once, and time before one that was refused is, in milliseconds. */
+/**
+ * Number of writers whose writes are repeated at the same time, and the delay before a refused write is repeated, in
+ * milliseconds.
+ */
 const AT_ONCE = 64;
 const RETRY_MS = 50;
 
-/** Comparison of what writers were told with what the server has, after one round or many. */
+/** Comparison of the answers that writers got with the server's data, after one round or many. */
 export interface Findings {
-  /** Acknowledged writes that the server does not have: none may be. */
+  /** Acknowledged writes that the server does not have. There must be none. */
   readonly lost: string[];
-  /** Writes that were made twice or after a refusal, or users whom nobody made: none may be. */
+  /** Writes that were made twice or after a refusal, and users that nobody created. There must be none. */
   readonly doubled: string[];
-  /** Writes without an answer that were made … */
+  /** Number of writes without an answer that were made … */
   unheard: number;
-  /** … and that were not. */
+  /** … and that were not made. */
   unmade: number;
 }
 
@@ -27,7 +30,7 @@ export function noFindings(): Findings {
   return { lost: [], doubled: [], unheard: 0, unmade: 0 };
 }
 
-/** Adds what the audit of a round has found to the sums of `findings`. */
+/** Adds the findings of one round's audit to the sums in `findings`. */
 export function addAudit(findings: Findings, { lost, doubled, unheard, unmade }: Findings): void {
   findings.lost.push(...lost);
   findings.doubled.push(...doubled);
@@ -36,8 +39,8 @@ export function addAudit(findings: Findings, { lost, doubled, unheard, unmade }:
 }
 
 /**
- * Compares, makes each write whose answer was lost once more, as a careful client does, and leaves no write pending. No
- * writer may be at work.
+ * Compares the writers' users with the server's. Repeats each write whose answer was lost, as a careful client does,
+ * and leaves no write pending. No writer may be running.
  */
 export async function audit(client: UsersClient, writers: readonly Writer[]): Promise<Findings> {
   const found = noFindings();
@@ -74,7 +77,7 @@ export async function listUsers(client: UsersClient): Promise<Map<string, User>>
   }
 }
 
-/** Looks for acknowledged users that are not as they were acknowledged, but for the one that is being written. */
+/** Looks for acknowledged users that differ from their acknowledged state, except the user that is being written. */
 function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<string, User>, { lost }: Findings): void {
   const written = pending && pending.kind !== "create" ? pending.before.id : undefined;
   for (const [id, user] of users) {
@@ -84,7 +87,7 @@ function compare({ users, deletedIds, pending }: Writer, kept: ReadonlyMap<strin
   for (const id of deletedIds) if (kept.has(id)) lost.push(`the end of ${kept.get(id)?.name}`);
 }
 
-/** Makes a call again while the server refuses it, as one that is busy does. */
+/** Repeats a call until the server no longer refuses it as unavailable. */
 async function insist<T>(call: () => Promise<T>): Promise<T> {
   for (;;) {
     const outcome = await call();
@@ -93,7 +96,7 @@ async function insist<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Finds out whether a write without an answer was made, and makes it again. */
+/** Finds out whether a write without an answer was made, and repeats it. */
 async function settle(
   client: UsersClient,
   writer: Writer,
@@ -106,7 +109,7 @@ async function settle(
   let wasMade = isMade(pending, now);
   const again = () => writer.make(client, pending).then(() => undefined, outcomeOf);
   let refusal = await insist(again);
-  // A server that is too busy to say what became of the second one is asked what there is now.
+  // If the repetition got no clear answer either, because the server is busy, its users are listed again.
   while (refusal === UNKNOWN) {
     now = await listUsers(client);
     wasMade = isMade(pending, now);
@@ -120,7 +123,7 @@ async function settle(
   writer.pending = undefined;
 }
 
-/** Undefined if the server has neither the state before nor the one after. */
+/** Returns undefined if the server has neither the state before the write nor the one after it. */
 function isMade(write: Write, kept: ReadonlyMap<string, User>): boolean | undefined {
   if (write.kind === "create") return kept.values().some(({ email }) => email === write.email);
   const { before } = write;
@@ -130,13 +133,13 @@ function isMade(write: Write, kept: ReadonlyMap<string, User>): boolean | undefi
   return now?.name === write.name && now.email === before.email ? true : undefined;
 }
 
-/** The answer that a repetition gets when the first time was made. */
+/** Returns the answer that a repetition gets if the first attempt was made. */
 function refusalOfSecond(write: Write): Refusal | undefined {
   if (write.kind === "create") return write.requestId === "" ? "taken" : undefined;
   return write.kind === "update" ? "stale" : "not found";
 }
 
-/** Notes what the server had before the repetition, which must have changed nothing. */
+/** Records the server's state from before the repetition, which must not have changed anything. */
 function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, found: Findings): void {
   if (write.kind === "delete") {
     writer.forget(write.before.id);
@@ -153,7 +156,7 @@ function adopt(writer: Writer, write: Write, kept: ReadonlyMap<string, User>, fo
   writer.users.set(now.id, now);
 }
 
-/** Asks once more for the latest create with a request id, whatever has become of its user. */
+/** Repeats the latest create with a request id, whether or not its user still exists. */
 async function replay(client: UsersClient, { replayable }: Writer, { doubled }: Findings): Promise<void> {
   if (!replayable) return;
   const { creation, id } = replayable;

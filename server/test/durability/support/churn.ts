@@ -10,27 +10,33 @@ const CHANGES_BETWEEN_PAGES = 3;
 /** Order in which pages can be read. */
 export interface PageOrder {
   readonly order: string;
-  /** Whether a change of a user can move it. */
+  /** Whether a change of a user can move the user in this order. */
   readonly isMovedByChange: boolean;
   readonly readPage: ReadPage;
 }
 
-/** Reads a page. Every order that the service has is one of these. */
+/** Reads a page. There is one for each order of the service. */
 export type ReadPage = (
   client: UsersClient,
   page: { pageSize: number; pageToken: string },
 ) => Promise<{ users: User[]; nextPageToken: string }>;
 
 export interface ChurnOutcome {
-  /** Users that were there all the time, unchanged where the order goes by what can change, and not read once. */
+  /**
+   * Users that were there all the time but were not read exactly once. If a change can move users, only unchanged ones
+   * count.
+   */
   readonly wrong: string[];
   readonly survivors: number;
   readonly pages: number;
-  /** Users that were created or deleted, or changed, between the first page and the last: without them nothing was tested. */
+  /**
+   * Number of users that were created, deleted or changed between the first page and the last. Without any, nothing was
+   * tested.
+   */
   readonly changes: number;
 }
 
-/** Reads all pages under churn, on a server and a database of their own. */
+/** Reads all pages under churn, on its own server and database. */
 export async function readOnNewServer(
   kind: DatabaseKind,
   { readPage, isMovedByChange }: PageOrder,
@@ -45,10 +51,10 @@ export async function readOnNewServer(
 }
 
 /**
- * Reads all pages, one after the other, while users come, go and change between them and at the same time. The number of
- * users, page sizes and changes are random.
+ * Reads all pages, one after the other. Between the pages and during the reads, users are created, deleted and changed.
+ * The number of users, page sizes and changes are random.
  *
- * @param isMovedByChange Whether a change of a user can move it in the order that is read.
+ * @param isMovedByChange Whether a change of a user can move the user in the order that is read.
  */
 async function readUnderChurn(
   client: UsersClient,
@@ -77,7 +83,7 @@ async function readUnderChurn(
     for (let page = first; ; pages++) {
       for (const { id } of page.users) read.set(id, (read.get(id) ?? 0) + 1);
       if (page.nextPageToken === "") break;
-      // However busy the machine is, some of them come between two pages.
+      // Some changes come between two pages, however busy the machine is.
       await Promise.race([churning, until(() => changes >= CHANGES_BETWEEN_PAGES * pages)]);
       page = await readPage(client, { pageSize: 1 + random.below(10), pageToken: page.nextPageToken });
     }
@@ -88,7 +94,7 @@ async function readUnderChurn(
   const wrong = [...survivors]
     .filter((id) => read.get(id) !== 1)
     .map((id) => `${id} was read ${read.get(id) ?? 0} times`);
-  // A change can move a user behind the place that is being read. Otherwise nobody is read twice.
+  // A change can move a user behind the current page, to be read again. Otherwise nobody is read twice.
   if (!isMovedByChange) for (const [id, times] of read) if (times > 1) wrong.push(`${id} was read ${times} times`);
   return { wrong, survivors: survivors.size, pages, changes };
 }

@@ -4,10 +4,10 @@ import { authenticate, type Connection, connections, type Protocol, protocols } 
 
 export type UsersClient = Client<typeof UserService>;
 
-/** A call that has no answer by then never gets one. */
+/** Options of a call. A call without an answer after this time never gets one. */
 export const CALL = { timeoutMs: 60_000 };
 
-/** Protocols of the calls: gRPC and Connect, over each HTTP version that has them. */
+/** Protocols of the calls: gRPC and Connect, over each HTTP version that supports them. */
 export const callCells: readonly (Protocol & Connection)[] = [
   { ...protocols.grpc, ...connections.h2c },
   { ...protocols.connectProto, ...connections.h2c },

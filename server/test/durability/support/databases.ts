@@ -10,26 +10,29 @@ import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-re
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
 import { addressOf } from "../../support/address-of.ts";
 
-/** Time of a call where no fault is expected to cost it. */
+/** Time limit of a call where no fault is expected. */
 const PATIENCE_MS = 60_000;
 
-/** A database of one test. Its disposal removes it. */
+/** Database of one test. Its disposal removes it. */
 export interface TestDatabase extends AsyncDisposable {
   /** Settings of a server process that uses it. */
   readonly env: Readonly<Record<string, string>>;
   /** Opens it in the test's process. */
   openRepository(): Promise<UserRepository>;
-  /** Looks through all of it with the database's own means, and returns what is wrong. */
+  /** Checks the whole database with its own tools, and returns the faults. */
   findFaults(): Promise<string[]>;
 }
 
-/** A database whose own server nobody else uses. */
+/** Database on its own server, which nobody else uses. */
 export interface OwnDatabase extends TestDatabase {
-  /** Writes to its data what is only in its log, or tries to: nothing else shows soon that a disk of data fails. */
+  /**
+   * Writes, or tries to write, to the data files what is only in the log. Otherwise a failing data disk is noticed
+   * late.
+   */
   checkpoint(): Promise<void>;
-  /** Starts its server if that has stopped. Returns whether it had. */
+  /** Starts the database's server if it has stopped. Returns whether it had. */
   revive(): Promise<boolean>;
-  /** Waits until it takes connections: after a crash, PostgreSQL reads and flushes all that it has first. */
+  /** Waits until the server accepts connections. After a crash, PostgreSQL first reads and flushes all its files. */
   untilServing(): Promise<void>;
 }
 
@@ -38,14 +41,14 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The databases that every promise of this folder holds for: one parameter of each test. */
+/** Databases for which every promise of this folder holds: one parameter of each test. */
 export interface DatabaseKind {
   readonly name: string;
-  /** Parts of the paths of its files, by what they are for. */
+  /** Parts of the paths of the database's files, by the purpose of the files. */
   readonly places: Readonly<Record<string, string>>;
-  /** Makes an empty database, with a server of its own if it needs one. */
+  /** Creates an empty database, with its own server if it needs one. */
   start(options?: StartOptions): Promise<OwnDatabase>;
-  /** Makes an empty database, on a server that others share. */
+  /** Creates an empty database on a shared server. */
   share(): Promise<TestDatabase>;
 }
 
@@ -63,7 +66,7 @@ async function startSqlite({ env }: StartOptions = {}): Promise<OwnDatabase> {
     env: { DATABASE_URL: `sqlite:${path}`, ...env },
     openRepository: async () => openSqliteUserRepository({ path }),
     findFaults: async () => findSqliteFaults(path),
-    // Its log is in the same place.
+    // The log is in the same place.
     checkpoint: async () => {},
     revive: async () => false,
     untilServing: async () => {},
@@ -73,7 +76,7 @@ async function startSqlite({ env }: StartOptions = {}): Promise<OwnDatabase> {
 
 export interface PostgresDatabase extends OwnDatabase {
   readonly postgres: PostgresServer;
-  /** Opens it in the test's process, by default at its own port. */
+  /** Opens the database in the test's process, by default at its own port. */
   openRepository(port?: number): Promise<UserRepository>;
 }
 
@@ -106,7 +109,7 @@ export const postgresql = {
   },
   async share() {
     const database = await makeSchema(await sharedPostgres());
-    // Nobody takes it away, and a busy machine may keep a call waiting for longer than a second.
+    // This database is never taken away, but on a busy machine a call may wait for longer than a second.
     return { ...database, env: { ...database.env, DATABASE_TIMEOUT_MS: String(PATIENCE_MS) } };
   },
 } satisfies DatabaseKind;
@@ -134,8 +137,8 @@ function findSqliteFaults(path: string): string[] {
 }
 
 /**
- * Compares each index with its table, the tables' rows with what indexes lead to, and the words of users, by their
- * column, with those of their table.
+ * Compares each index with its table, the tables' rows with the rows that indexes point to, and the search words in the
+ * users' column with those in the table of words.
  */
 export async function findPostgresFaults(postgres: SharedPostgres, url: string): Promise<string[]> {
   const stored = "SELECT word, id FROM users, unnest(string_to_array(substr(words, 2), ' ')) AS word";
@@ -149,7 +152,7 @@ export async function findPostgresFaults(postgres: SharedPostgres, url: string):
   );
   const { username: schema } = new URL(url);
   await postgres.query("CREATE EXTENSION IF NOT EXISTS amcheck");
-  // Throws at the first fault.
+  // The check throws at the first fault.
   const check = `
     SELECT bt_index_check(indexrelid, heapallindexed => true, checkunique => true)
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam

@@ -8,25 +8,25 @@ import type { DatabaseKind } from "./databases.ts";
 import { createFailingDisk, type DiskFault } from "./failing-disk.ts";
 import { WriteLoad } from "./write-load.ts";
 
-/** Most writes before the disk fails. */
+/** Maximum number of writes before the disk fails. */
 const MOST_WRITES = 300;
-/** Longest time that it fails once callers and probes have noticed, in milliseconds. */
+/** Maximum time for which the disk goes on failing after callers and probes have noticed, in milliseconds. */
 const MOST_FAULT_MS = 600;
 
 export interface DiskReport extends Findings {
   rounds: number;
-  /** Rounds in which the fault was met, and callers saw it. */
+  /** Rounds in which the fault occurred and callers saw it. */
   hits: number;
-  /** Calls of the system that have failed. */
+  /** Number of failed system calls. */
   failedCalls: number;
   acknowledged: number;
   refused: number;
   unknown: number;
-  /** Rounds in which `/readyz` said what is wrong. */
+  /** Rounds in which `/readyz` reported the fault. */
   notReady: number;
-  /** Rounds in which the database server had stopped, and was started by hand. */
+  /** Rounds in which the database server stopped and had to be started by hand. */
   stopped: number;
-  /** Rounds after which the same server went on. */
+  /** Rounds after which the same server process continued. */
   recovered: number;
   /** Rounds in which the server was killed while its disk failed. */
   killed: number;
@@ -39,16 +39,16 @@ export interface DiskRoundsOptions {
   rounds: number;
   seed: number;
   fault: DiskFault;
-  /** Name of the files that are meant, one of {@link DatabaseKind.places}. */
+  /** Name of the files that fail, one of {@link DatabaseKind.places}. */
   place: string;
-  /** Another program than the server's own, for controls, and its settings. */
+  /** Program to run instead of the server's own, for controls, and its settings. */
   program?: ProcessOptions["program"];
   env?: Readonly<Record<string, string>>;
 }
 
 /**
- * Makes the disk of a database fail under 64 writers, round after round. In half of the rounds the server is killed
- * while it fails. Undefined where nothing can make a disk fail.
+ * Makes the disk of a database fail under 64 writers, round after round. In half of the rounds, the server is killed
+ * during the failure. Returns undefined on a machine where no disk can be made to fail.
  */
 export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions): Promise<DiskReport | undefined> {
   const { rounds, seed, fault, place, program, env } = options;
@@ -78,15 +78,15 @@ export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions)
     await until(() => disk.hits() > report.failedCalls);
     report.hits += 1;
     report.failedCalls = disk.hits();
-    // Probes are answered from what was found out a second ago at most.
+    // Probes may be answered with a result that is up to a second old.
     while ((await readiness(server.url)).status === 200);
     const { status, body } = await readiness(server.url);
     if (status === 503 && /"database-un(writable|available)"/.test(body)) report.notReady += 1;
-    // A database server that recovers in vain stops meanwhile.
+    // A database server that tries to recover in vain stops in this time.
     await delay(random.below(MOST_FAULT_MS));
     const isKilled = random.isOnce(2);
     if (isKilled) {
-      // Half of the kills come when all have been told what became of their writes.
+      // Half of the kills come after all writers have their answers.
       if (random.isOnce(2)) await load.stop();
       await server.kill();
     }
@@ -108,7 +108,8 @@ export async function diskRounds(kind: DatabaseKind, options: DiskRoundsOptions)
     report.longestRecoveryMs = Math.max(report.longestRecoveryMs, performance.now() - startedAtMs);
     report.recovered += 1;
     await load.stop();
-    // Once on the server that has met the fault, and once, at the next start, on what the disk has.
+    // The first comparison is with the server that has met the fault. The next start compares with the data on the
+    // disk.
     await compare(clients[0] as UsersClient);
   }
   await using server = await startProcess({ env: database.env });

@@ -1,7 +1,8 @@
 /*
- * Preloaded into a process (LD_PRELOAD), makes calls on its database's files fail while the file that FAILING_DISK names
- * exists. Its content says which: "full" (ENOSPC for writes), "write" (EIO for writes), "sync" (EIO for fsync and
- * fdatasync). FAILING_PATH is a part of the paths that are meant. Each failure appends a byte to FAILING_DISK + ".hits".
+ * Is preloaded into a process (LD_PRELOAD). Makes calls on the files of its database fail while the file that
+ * FAILING_DISK names exists. Its content names the failure: "full" (ENOSPC for writes), "write" (EIO for writes) or
+ * "sync" (EIO for fsync and fdatasync). FAILING_PATH is a part of the paths of the affected files. Each failure appends
+ * a byte to FAILING_DISK + ".hits".
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -32,7 +33,7 @@ static int fails(int file, const char *first, const char *second) {
   snprintf(hits, sizeof hits, "%s.hits", control);
   opened = open(hits, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (opened >= 0) {
-    /* The file is not the database's, so this does not come back here. */
+    /* Calls the real function: this file is not the database's, and its write must not fail. */
     ssize_t (*real)(int, const void *, size_t) = dlsym(RTLD_NEXT, "write");
     if (real(opened, fault, 1) < 0) errno = saved;
     close(opened);

@@ -5,21 +5,21 @@ import { join } from "node:path";
 
 export type DiskFault = "full" | "write" | "sync";
 
-/** A disk that fails on request, for processes that are started with its settings. */
+/** Disk that fails on request, for processes that are started with its settings. */
 export interface FailingDisk extends Disposable {
   /** Environment of the process. */
   readonly env: Readonly<Record<string, string>>;
   fail(fault: DiskFault): void;
   recover(): void;
-  /** Number of calls of the system that have failed so far. */
+  /** Returns the number of system calls that have failed so far. */
   hits(): number;
 }
 
 /**
- * Compiles `failing-disk.c`. Returns undefined on a machine without a C compiler, or where libraries can't be preloaded:
- * there only the quick form of these tests, with a limit on the sizes of files, can run.
+ * Compiles `failing-disk.c`. Returns undefined on a machine without a C compiler, or where libraries cannot be
+ * preloaded. Such a machine can run only the quick form of these tests, which limits the size of files.
  *
- * @param path Part of the paths of the files whose writes are to fail.
+ * @param path Part of the paths of the files whose writes should fail.
  */
 export function createFailingDisk(path: string): FailingDisk | undefined {
   if (process.platform !== "linux") return undefined;

@@ -12,11 +12,11 @@ import { connectUsers, type UsersClient } from "./connect-users.ts";
 import { findPostgresFaults, postgresql } from "./databases.ts";
 import { WRITERS, WriteLoad } from "./write-load.ts";
 
-/** Most writes before a primary is killed. */
+/** Maximum number of writes before a primary is killed. */
 const MOST_WRITES = 600;
-/** Time of a database call. A primary that is killed ends its calls at once; a busy machine does not. */
+/** Time limit of a database call. A killed primary ends its calls at once, but a busy machine can delay them. */
 const PATIENCE_MS = 20_000;
-/** Longest time that the standby lags before, in milliseconds. */
+/** Maximum time for which the standby lags before the kill, in milliseconds. */
 const MOST_LAG_MS = 400;
 
 export interface FailoverReport extends Findings {
@@ -27,10 +27,12 @@ export interface FailoverReport extends Findings {
   refused: number;
   unknown: number;
   faults: string[];
-  /** Least number of times that a watcher was told to begin anew, and what was wrong with what watchers saw. */
+  /** Smallest number of resets that a watcher got, and the faults in the watchers' events. */
   watchResets: number;
   watchFaults: string[];
-  /** Longest time until a caller was told `unavailable`, and from the promotion to an answer, in milliseconds. */
+  /**
+   * Longest time until a caller got `unavailable`, and longest time from the promotion to an answer, in milliseconds.
+   */
   longestFailureMs: number;
   longestReturnMs: number;
 }
@@ -43,8 +45,9 @@ export interface FailoverOptions {
 }
 
 /**
- * Kills the primary under 64 writers of two servers, while its standby lags, and promotes the standby, round after
- * round: it gets a standby of its own then. A proxy is the address that stays the same. Meanwhile users are watched.
+ * Kills the primary under 64 writers of two servers while its standby lags, and promotes the standby, round after
+ * round. Each promoted standby gets its own standby. The servers connect to a proxy, whose address stays the same.
+ * Meanwhile users are watched.
  */
 export async function failoverRounds({ rounds, seed, synchronous }: FailoverOptions): Promise<FailoverReport> {
   const random = createRandom(seed);
@@ -53,7 +56,7 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
   let primary: PostgresServer = database.postgres;
   let isLagging = false;
   const way = stack.use(await startTcpProxy(() => primary.port));
-  // All that the standby is sent meanwhile is lost with the primary.
+  // Everything that is sent to the standby while it lags is lost with the primary.
   const replication = stack.use(
     await startTcpProxy(() => primary.port, { onResponseBytes: (bytes) => (isLagging ? undefined : bytes) }),
   );
@@ -81,7 +84,8 @@ export async function failoverRounds({ rounds, seed, synchronous }: FailoverOpti
     await load.untilAcknowledged(1 + random.below(MOST_WRITES));
     isLagging = true;
     await delay(random.below(MOST_LAG_MS));
-    // Twice as many as may have been under way before: the standby lacks half of them, however slow the machine is.
+    // This is twice the number of writes that may have been under way before. At least half of them are therefore
+    // missing on the standby, however slow the machine is.
     if (!synchronous) await load.untilAcknowledged(2 * WRITERS);
     const failedBefore = load.failed;
     await primary.kill();

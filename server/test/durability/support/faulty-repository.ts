@@ -2,13 +2,13 @@ import { withParts } from "@rollcall/testing/with-parts";
 import type { UserRepository } from "../../../src/repository/user-repository.ts";
 
 /**
- * Repositories that each lack one guard: controls, which show that a test fails without it.
+ * Repositories that each lack one guard, for controls: they show that a test fails without it.
  *
  * - `early`: a create is acknowledged before it is written.
  * - `forgetful`: request ids are not kept.
- * - `careless`: etags are not looked at.
+ * - `careless`: etags are not checked.
  * - `stale`: a user is read from a cache that no write reaches, as from a standby that lags.
- * - `looking`: an e-mail is looked for, not left to the index.
+ * - `looking`: a query looks for a taken e-mail, instead of the unique index.
  */
 export const faults = {
   early: (real) => ({
@@ -38,7 +38,7 @@ export const faults = {
     return {
       insert: async (user, key) => {
         const isTaken = emails.has(user.email);
-        // Stands for a query: others have their turn before the answer.
+        // The pause stands for a query: other calls get their turn before the answer.
         await new Promise((resolve) => setImmediate(resolve));
         if (isTaken) return real.insert(user, key);
         emails.add(user.email);
@@ -56,7 +56,7 @@ export function withFault(real: UserRepository, fault: Fault): UserRepository {
   return withParts<UserRepository>(real, faults[fault](real));
 }
 
-/** Returns the repository with the reads of another one, such as of a standby. */
+/** Returns the repository with the reads of another one, for example of a standby. */
 export function withReader(real: UserRepository, reader: UserRepository): UserRepository {
   return withParts<UserRepository>(real, { find: (id) => reader.find(id) });
 }

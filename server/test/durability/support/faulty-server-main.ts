@@ -1,4 +1,4 @@
-/** A server of its own process whose repository lacks the guard that `FAULT` names: for controls. */
+/** Server process whose repository lacks the guard that `FAULT` names, for controls. */
 import { randomBytes } from "node:crypto";
 import { createApp, createTokenVerifier, mintToken, SCOPES } from "@rollcall/server";
 import { openPostgresUserRepository } from "../../../src/repository/postgres/user-repository.ts";

@@ -6,14 +6,14 @@ import { CALL, type UsersClient } from "./connect-users.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { ModelUser, UserInput, UserOutput } from "./user-model.ts";
 
-/** Users that clients remember of an island, with etags that may be old. */
+/** Number of an island's users that clients remember, with etags that may be outdated. */
 const REMEMBERED = 8;
-/** E-mails of an island. Users move among them alone, so that each island's calls can be judged for themselves. */
+/** Number of e-mails of an island. Users change only between these, so each island's calls can be judged separately. */
 const EMAILS = 3;
 
 export type UserHistory = History<UserInput & { readonly island: number }, UserOutput>;
 
-/** Common knowledge of the clients of one history: users as they were answered, old and new. */
+/** Shared knowledge of the clients of one history: old and new users from the answers. */
 export class Islands {
   readonly history: UserHistory = new History();
   readonly #seen: ModelUser[][];
@@ -38,7 +38,7 @@ export class Islands {
     return output !== UNKNOWN && output !== NEVER;
   }
 
-  /** Records the directory as it is when all calls have ended, island by island. */
+  /** Records the final directory after all calls have ended, island by island. */
   async recordEnd(client: UsersClient): Promise<void> {
     const users: ModelUser[] = [];
     for (let pageToken = ""; ; ) {
@@ -60,7 +60,7 @@ export class Islands {
     const dice = random.below(20);
     if (!user || dice < 4) {
       const creations = this.#creations[island] ?? [];
-      // The same create again, as after a lost answer, at times while the first is still under way.
+      // This repeats a create, as after a lost answer, sometimes while the first is still under way.
       if (creations.length > 0 && random.isOnce(3)) return random.pick(creations.slice(-4));
       const creation = { kind: "create", email, name, requestId: random.isOnce(2) ? name : "" } as const;
       if (creation.requestId !== "") creations.push(creation);
@@ -96,7 +96,7 @@ async function answerOf(client: UsersClient, input: UserInput): Promise<UserOutp
     }
   } catch (error) {
     const outcome = outcomeOf(error);
-    // A read that was not answered has had no effect.
+    // A read without an answer has had no effect.
     return outcome === UNKNOWN && input.kind === "get" ? NEVER : outcome;
   }
 }

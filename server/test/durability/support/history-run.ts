@@ -7,13 +7,13 @@ import { Islands } from "./history-clients.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { outages } from "./outages.ts";
 
-/** Clients of a history. */
+/** Number of clients of a history. */
 export const CLIENTS = 16;
 const ISLANDS = 3;
-/** Times that a fault is made until it takes an answer. */
+/** Maximum number of attempts to make a fault until a call loses its answer. */
 const MOST_TRIES = 5;
 
-/** Makes calls with all clients at once until each has made its share. */
+/** Makes calls with all clients at the same time until each has made its share. */
 export async function callTogether(
   islands: Islands,
   clientOf: (number: number) => UsersClient,
@@ -36,20 +36,23 @@ export async function runHistory(clients: readonly UsersClient[], calls: number,
 }
 
 export interface FaultyHistory extends Judgement {
-  /** Faults that came while calls were under way, and took the answers of some. */
+  /** Number of faults during which calls lost their answers. */
   readonly hits: number;
 }
 
 export interface FaultyHistoryOptions<Database extends TestDatabase> {
-  /** Server processes on the one database. */
+  /** Number of server processes on the database. */
   readonly servers: number;
   readonly faults: number;
   readonly seed: number;
-  /** Hits the database; the servers stay. Default: one of the servers is killed by SIGKILL and started again. */
+  /**
+   * Makes the database fail; the servers keep running. Default: one of the servers is killed by SIGKILL and started
+   * again.
+   */
   readonly hit?: ((database: Database, random: Random) => Promise<void>) | undefined;
 }
 
-/** Records and judges the calls of all clients while servers are killed, or the database is. */
+/** Records and judges the calls of all clients while servers, or the database, are killed. */
 export async function runFaultyHistory<Database extends TestDatabase>(
   kind: { start(): Promise<Database> },
   options: FaultyHistoryOptions<Database>,
@@ -74,7 +77,7 @@ export async function runFaultyHistory<Database extends TestDatabase>(
       if (await islands.call(number, each[number % each.length] as UsersClient, random)) answered += 1;
       else {
         lost += 1;
-        // Unless others get a turn, refused connections would keep the loop busy.
+        // Refused connections would otherwise keep the loop busy, and others would get no turn.
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     }
@@ -93,7 +96,7 @@ export async function runFaultyHistory<Database extends TestDatabase>(
   for (let round = 0; round < options.faults; round++) {
     await untilAnswered(50 + random.below(150));
     const lostBefore = lost;
-    // Servers that a busy machine does not run meanwhile may miss a short fault.
+    // On a busy machine, the servers may not run during a short fault, and so may miss it.
     for (let tries = 0; lost === lostBefore && tries < MOST_TRIES; tries++) {
       if (options.hit) await options.hit(database, random);
       else await restart(servers, clients, random.below(servers.length), env);
@@ -109,9 +112,9 @@ export async function runFaultyHistory<Database extends TestDatabase>(
   return { ...judge(islands.history), hits };
 }
 
-/** Takes a PostgreSQL server away from under its callers, for less than a second. */
+/** Takes a PostgreSQL server away from its callers for less than a second. */
 export async function hitPostgres({ postgres }: PostgresDatabase, random: Random): Promise<void> {
-  // A pause this short is only a wait.
+  // A pause this short only delays calls.
   const { paused, ...others } = outages;
   await random.pick(Object.values(others))(postgres, random);
   await delay(random.below(500));

@@ -6,12 +6,12 @@ import { createUserModel } from "./user-model.ts";
 export interface Judgement {
   readonly linearizable: boolean;
   readonly calls: number;
-  /** Calls of which nobody knows whether they took effect. */
+  /** Number of calls that may or may not have taken effect. */
   readonly unknown: number;
-  /** Concurrent pairs of calls on one island, neighbours in time: without them nothing was tested. */
+  /** Number of concurrent pairs of calls on one island, neighbours in time. Without any, nothing was tested. */
   readonly overlaps: number;
   readonly states: number;
-  /** For the islands that can't be explained: where each possible order ends. */
+  /** Islands that cannot be explained, each with the point where its possible orders end. */
   readonly contradictions: string[];
 }
 

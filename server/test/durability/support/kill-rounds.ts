@@ -8,36 +8,36 @@ import { Writer } from "./writer.ts";
 
 export interface KillReport extends Findings {
   rounds: number;
-  /** Kills that came while writes were under way, after others had been acknowledged. */
+  /** Kills during writes, after others had been acknowledged. */
   hits: number;
   acknowledged: number;
   /** Findings of the database's own check after a kill. */
   faults: string[];
-  /** Most acknowledged creates of one round without a line in the access log. */
+  /** Largest number of acknowledged creates without a line in the access log, in one round. */
   mostUnlogged: number;
-  /** Longest time from a start after a kill to an answer of the whole directory. */
+  /** Longest time from a start after a kill until the whole directory was read. */
   longestRecoveryMs: number;
 }
 
-/** Kills for each round that is wanted, at most. */
+/** Maximum number of kills for each requested round. */
 const MOST_KILLS = 5;
 
 export interface KillRoundsOptions {
   rounds: number;
   seed: number;
-  /** Most acknowledged writes of a round before its kill. Default 600. */
+  /** Maximum number of acknowledged writes in a round before its kill. Default 600. */
   mostWrites?: number;
-  /** Another program than the server's own, for controls. */
+  /** Program to run instead of the server's own, for controls. */
   program?: ProcessOptions["program"];
-  /** Finding that ends the rounds early. Default either; a control looks for one. */
+  /** Finding that ends the rounds early. Default: either. A control looks for one of them. */
   endsAt?: "lost" | "doubled";
   /** Further settings of the server. */
   env?: Record<string, string>;
 }
 
 /**
- * Kills a server by SIGKILL at a random moment under {@link WRITERS} clients that create, update and delete, round after
- * round on the same database, and compares after each what was acknowledged with what is there.
+ * Kills a server by SIGKILL at a random moment under {@link WRITERS} clients that create, update and delete, round
+ * after round on the same database. After each round, compares the acknowledged writes with the data that is there.
  */
 export async function killRounds(
   { start }: DatabaseKind,
@@ -72,7 +72,7 @@ export async function killRounds(
     const work = async (writer: Writer, number: number) => {
       while (await writer.write(clients[number % clients.length] as (typeof clients)[0], random)) {
         acknowledged += 1;
-        // At once is while the server reads further calls; later is anywhere.
+        // A kill without delay comes while the server still reads further calls. A later one may come at any point.
         if (acknowledged === target) setTimeout(() => server.process.kill("SIGKILL"), random.below(8));
       }
     };
@@ -80,7 +80,7 @@ export async function killRounds(
     await server.kill();
     await server.closed;
     report.acknowledged += acknowledged;
-    // On a busy machine all answers may be on their way by then: that is no round.
+    // On a busy machine all answers may already have been sent. Then the round does not count.
     const isHit = writers.some(({ pending }) => pending);
     if (isHit) report.hits += 1;
     if (isHit || kills >= MOST_KILLS * rounds) report.rounds += 1;

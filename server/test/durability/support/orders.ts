@@ -13,6 +13,6 @@ export const orders: readonly PageOrder[] = [
   { order: "of names", isMovedByChange: true, readPage: readPageBy("name") },
   { order: "of e-mails", isMovedByChange: true, readPage: readPageBy("email") },
   { order: "of changes, latest first", isMovedByChange: true, readPage: readPageBy("update_time desc") },
-  // All of them match.
+  // All users match the word.
   { order: "of names, found by a word", isMovedByChange: true, readPage: readPageBy("name", "exam") },
 ];

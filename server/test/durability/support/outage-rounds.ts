@@ -8,9 +8,9 @@ import { postgresql } from "./databases.ts";
 import { outages } from "./outages.ts";
 import { WriteLoad } from "./write-load.ts";
 
-/** Most writes between two outages. */
+/** Maximum number of writes between two outages. */
 const MOST_WRITES = 1_000;
-/** Outages for each round that is wanted, at most. */
+/** Maximum number of outages for each requested round. */
 const MOST_OUTAGES = 5;
 
 export interface OutageReport extends Findings {
@@ -21,9 +21,9 @@ export interface OutageReport extends Findings {
   refused: number;
   unknown: number;
   faults: string[];
-  /** Longest time until the server answered `unavailable`, by its own log, in milliseconds. */
+  /** Longest time until the server answered `unavailable`, from its own log, in milliseconds. */
   longestRefusalMs: number;
-  /** Longest time until a caller knew, who may be as busy as the machine. */
+  /** Longest time until a caller got the failure. The caller may be slow because the machine is busy. */
   longestFailureMs: number;
   /** Longest time from the database's return to an answer. */
   longestReturnMs: number;
@@ -32,17 +32,17 @@ export interface OutageReport extends Findings {
 export interface OutageRoundsOptions {
   rounds: number;
   seed: number;
-  /** Names of {@link outages}, in turn. Default all. */
+  /** Names of {@link outages} to use, in turn. Default all. */
   ways?: readonly string[];
-  /** Longest time that the database is away once callers have noticed, in milliseconds. Default 1,500. */
+  /** Maximum time for which the database stays away after callers have noticed, in milliseconds. Default 1,500. */
   mostAwayMs?: number;
-  /** Whether the first write that is lost ends the rounds early: a control looks for one. */
+  /** Whether the first lost write ends the rounds early, for controls. */
   endsAtLoss?: boolean;
   /** Called when the server has opened the database. */
   onOpened?: (postgres: PostgresServer) => Promise<void>;
 }
 
-/** Takes a PostgreSQL server away from under 64 writers, again and again, and compares after each outage. */
+/** Takes a PostgreSQL server away from 64 writers, again and again, and compares after each outage. */
 export async function outageRounds(options: OutageRoundsOptions): Promise<OutageReport> {
   const { rounds, seed, ways = Object.keys(outages), mostAwayMs = 1_500, endsAtLoss = false, onOpened } = options;
   const random = createRandom(seed);
@@ -63,7 +63,7 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
     const way = ways[report.rounds % ways.length] as string;
     await outages[way]?.(postgres, random);
     if (postgres.pid === undefined || way === "paused") {
-      // A short pause is only a wait.
+      // A short pause only delays calls.
       await load.untilFailed(failedBefore + 1);
       await delay(random.below(mostAwayMs));
     }
@@ -71,7 +71,8 @@ export async function outageRounds(options: OutageRoundsOptions): Promise<Outage
     postgres.resume();
     report.longestReturnMs = Math.max(report.longestReturnMs, await load.untilServed());
     await load.stop();
-    // A server that a busy machine does not run meanwhile may miss a short one: that is no round.
+    // On a busy machine, the server may not run during a short outage, and so may miss it. Then the round does not
+    // count.
     const isHit = load.failed > failedBefore;
     if (isHit) report.hits += 1;
     if (isHit || made >= MOST_OUTAGES * rounds) report.rounds += 1;

@@ -3,7 +3,7 @@ import type { Random } from "@rollcall/testing/random";
 import type { PostgresServer } from "@rollcall/testing/start-postgres";
 import { until } from "@rollcall/testing/start-server";
 
-/** Ways to take a PostgreSQL server away. Those that resolve with it running have given it back by themselves. */
+/** Ways to take a PostgreSQL server away. A way that resolves while the server runs has already restored it. */
 export const outages: Readonly<Record<string, (postgres: PostgresServer, random: Random) => Promise<void>>> = {
   killed: (postgres) => postgres.kill(),
   paused: async (postgres) => postgres.pause(),
@@ -13,7 +13,7 @@ export const outages: Readonly<Record<string, (postgres: PostgresServer, random:
     await postgres.stop();
     await postgres.start();
   },
-  /** The postmaster ends all others then, and recovers. */
+  /** The postmaster then ends all other processes, and recovers. */
   async "one process killed"(postgres, random) {
     const countStarts = () => postgres.log().split("ready to accept").length;
     const starts = countStarts();
@@ -22,7 +22,7 @@ export const outages: Readonly<Record<string, (postgres: PostgresServer, random:
   },
 };
 
-/** Returns whether there was a process with this id. */
+/** Returns whether a process with this id existed. */
 function killIfThere(pid: number): boolean {
   try {
     return process.kill(pid, "SIGKILL");

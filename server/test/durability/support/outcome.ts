@@ -13,14 +13,15 @@ import { UNKNOWN } from "@rollcall/testing/linearizability/model";
 /** Refusals that are answers: the call certainly had no effect, and says why. */
 export type Refusal = "not found" | "stale" | "taken" | "invalid";
 
-/** Answers of the server after which a write may or may not have been made. */
+/** Codes of answers after which a write may or may not have been made. */
 const OPEN_CODES: readonly Code[] = [Code.DeadlineExceeded, Code.Canceled, Code.ResourceExhausted];
 
 /**
- * Sorts the error of a call: a refusal; {@link NEVER} if no server was reached, or one answered that it is unavailable,
- * which it must not for a write that was made; {@link UNKNOWN} if the answer was lost, or leaves that open.
+ * Sorts the error of a call into three kinds: a refusal, {@link NEVER} or {@link UNKNOWN}. It is NEVER if no server was
+ * reached, or if one answered that it is unavailable, which it must not do for a write that was made. It is UNKNOWN if
+ * the answer was lost, or leaves open whether the write was made.
  *
- * @throws The error, if the server has answered with a fault of its own.
+ * @throws The error, if the server has answered with an internal fault.
  */
 export function outcomeOf(error: unknown): Refusal | typeof UNKNOWN | typeof NEVER {
   const known = toRollcallError(error);

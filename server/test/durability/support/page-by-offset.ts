@@ -1,7 +1,7 @@
 import type { User } from "../../../src/domain/user.ts";
 import type { ListOptions, UserRepository } from "../../../src/repository/user-repository.ts";
 
-/** A repository that pages by counting rows (OFFSET) instead of by the last row's place: a control. */
+/** Returns a repository that pages by counting rows (OFFSET) instead of by the last row's position, for a control. */
 export function pageByOffset(real: UserRepository): UserRepository {
   const offsets = new Map<string, number>();
   const list = async (options: ListOptions): Promise<User[]> => {

@@ -18,7 +18,7 @@ export async function raceRounds(clients: readonly UsersClient[], rounds: number
       ...one,
       outcomes: { done: 1, stale: RACERS - 1 },
     });
-    // Each of them tries again and again, so this one takes longer than the races.
+    // Each client tries again and again, so this takes longer than the races.
     if (round % 10 === 0) expect(await countTogether({ clients, name: `c${round}` }, COUNTERS, TIMES)).toBe("40");
   }
 }

@@ -2,25 +2,25 @@ import type { User } from "@rollcall/gen/user/v1/user";
 import { CALL, type UsersClient } from "./connect-users.ts";
 import { outcomeOf } from "./outcome.ts";
 
-/** Calls of one race. */
+/** Number of calls in a race. */
 export const RACERS = 100;
 
-/** Outcomes of a race's calls, by their number, and the users that there are afterwards. */
+/** Outcomes of a race's calls, each with its number of calls, and the users that exist afterwards. */
 export interface RaceOutcome {
   readonly outcomes: Readonly<Record<string, number>>;
   readonly users: readonly Pick<User, "email" | "name" | "etag">[];
-  /** Whether each caller who was told of a user was told of the one that there is. */
+  /** Whether each caller that got a user got the one that exists. */
   readonly agreed: boolean;
 }
 
 interface Race {
   /** Clients of one server or of several. */
   readonly clients: readonly UsersClient[];
-  /** Distinguishes it from other races on the same database. */
+  /** Name that distinguishes the race from others on the same database. */
   readonly name: string;
 }
 
-/** Creates users with one e-mail, in different case, all at once. One may win. */
+/** Creates users with one e-mail, in different case, all at the same time. Only one may win. */
 export function raceForEmail(race: Race): Promise<RaceOutcome> {
   return runRace(race, (client, number) => {
     const local = number % 2 ? race.name.toUpperCase() : race.name;
@@ -28,13 +28,13 @@ export function raceForEmail(race: Race): Promise<RaceOutcome> {
   });
 }
 
-/** Sends one create, with its request id, many times at once. All get the same user. */
+/** Sends one create, with its request id, many times at the same time. All calls get the same user. */
 export function raceOfReplays(race: Race): Promise<RaceOutcome> {
   const request = { email: `${race.name}@example.com`, name: race.name, requestId: race.name };
   return runRace(race, (client) => client.createUser(request, CALL));
 }
 
-/** Changes one user by one etag, many times at once. One may win. */
+/** Changes one user by one etag, many times at the same time. Only one change may win. */
 export async function raceOfEtags(race: Race): Promise<RaceOutcome> {
   const { user } = await clientOf(race, 0).createUser({ email: `${race.name}@example.com`, name: race.name }, CALL);
   if (!user) throw new Error("no user in the answer");
@@ -43,8 +43,8 @@ export async function raceOfEtags(race: Race): Promise<RaceOutcome> {
 }
 
 /**
- * Counts in a user's name: each of `counters` clients adds one `times` times, and begins anew whenever its etag is stale.
- * Returns the name at the end, which has to be their product.
+ * Counts in a user's name: each of `counters` clients adds one `times` times, and starts over whenever its etag is
+ * stale. Returns the name at the end, which must be the product of both numbers.
  */
 export async function countTogether(race: Race, counters: number, times: number): Promise<string | undefined> {
   const created = await clientOf(race, 0).createUser({ email: `${race.name}@example.com`, name: "0" }, CALL);

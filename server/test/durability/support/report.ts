@@ -1,15 +1,17 @@
-/** Figures of a long form, a row for each database or kind of fault. */
+/** Prints the figures of a long form, with a row for each database or kind of fault. */
 export function report(title: string, rows: readonly Record<string, string | number>[]): void {
   console.info(title);
   console.table(rows);
 }
 
-/** Number of rounds of a long form: `ROUNDS` of the environment, or the one that is asked for. */
+/** Returns the number of rounds of a long form: `ROUNDS` of the environment, or the usual number. */
 export function roundsOf(usual: number): number {
   return Number(process.env.ROUNDS ?? usual);
 }
 
-/** Seed of a run's random choices: `SEED` of the environment, or another one each time. It is printed with a failure. */
+/**
+ * Returns the seed of a run's random choices: `SEED` of the environment, or another one each time. Failures print it.
+ */
 export function seedOf(): number {
   return Number(process.env.SEED ?? Date.now() % 1_000_000);
 }

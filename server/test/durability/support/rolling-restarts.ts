@@ -8,9 +8,9 @@ import { type ServerProcess, startProcess } from "@rollcall/testing/start-proces
 import { until } from "@rollcall/testing/start-server";
 import type { DatabaseKind } from "./databases.ts";
 
-/** Callers of each client library: few, so that servers on a busy machine need not refuse any. */
+/** Number of callers of each client library. They are few, so that servers on a busy machine need not refuse any. */
 const CALLERS = 4;
-/** The policy of gRPC's documentation, with the one code that says to try again. */
+/** Retry policy from gRPC's documentation, with the one code that asks for a retry. */
 const RETRIES = {
   methodConfig: [
     {
@@ -26,7 +26,10 @@ const RETRIES = {
   ],
   loadBalancingConfig: [{ round_robin: {} }],
 };
-/** Pauses between attempts to connect, which else grow to minutes and have every restart wait, in milliseconds. */
+/**
+ * Pauses between attempts to connect, in milliseconds. By default they grow to minutes, and each restart would wait for
+ * them.
+ */
 const RECONNECTS = { "grpc.initial_reconnect_backoff_ms": 100, "grpc.max_reconnect_backoff_ms": 300 };
 
 /** Id of each request of grpc-js in the log. */
@@ -34,19 +37,19 @@ const GRPC_JS_REQUEST = "grpc-js";
 
 export interface RollingReport {
   restarts: number;
-  /** Restarts that began while calls were under way, and after which the new process has answered some of each library. */
+  /** Restarts that began during calls and after which the new process has answered calls of each library. */
   hits: number;
   calls: number;
-  /** Calls that a caller saw fail: none may. */
+  /** Calls that failed for a caller. There must be none. */
   failures: string[];
-  /** Attempts that the client library has repeated. */
+  /** Attempts that a client library has repeated. */
   retries: number;
 }
 
 /**
  * Restarts two servers on one database, one after the other, while clients that retry call them without a pause.
  *
- * @param signal Ends a server. SIGKILL, which leaves it no time to end its calls, is for a control.
+ * @param signal Signal that ends a server. A control uses SIGKILL, which leaves the server no time to end its calls.
  */
 export async function restartOneByOne(
   { share }: DatabaseKind,
@@ -98,7 +101,8 @@ export async function restartOneByOne(
       await server.exited;
       const restarted = await startProcess({ env, port });
       servers[index] = restarted;
-      // A client that waits for long between attempts to connect would have no server when the next one ends.
+      // The next server ends only after all clients use this one: a client in a long pause between attempts to connect
+      // would have no server then.
       await until(() => isCalledByAll(restarted) || report.failures.length > 0);
       if (isHit) report.hits += 1;
     }
@@ -116,7 +120,7 @@ function isCalledByAll(server: ServerProcess): boolean {
   );
 }
 
-/** Calls of every kind that the library repeats by itself. */
+/** Makes calls of every kind that the library repeats by itself. */
 function callByLibrary(servers: readonly ServerProcess[], onRetry: () => void) {
   const client = createRollcall({
     baseUrl: servers.map(({ url }) => url),

@@ -24,17 +24,17 @@ export type UserInput =
 
 export type UserOutput = ModelUser | readonly ModelUser[] | "done" | Refusal;
 
-/** Users by id, and the answers that creates with a request id were given. */
+/** Users by id, and the answers to creates with a request id. */
 interface State {
   readonly users: ReadonlyMap<string, ModelUser>;
   readonly answers: ReadonlyMap<string, ModelUser>;
 }
 
 /**
- * A directory in which one call comes after the other, as the contract promises it. Etags are versions from 1 on, so that
- * a change that was made twice shows.
+ * Creates a model of the directory in which one call comes after the other, as the contract promises. Etags are
+ * versions from 1 on, so a change that was made twice is visible.
  *
- * @param idOf Returns the id of the user that a create made, by its name, or undefined if nobody has ever seen it.
+ * @param idOf Returns the id of the user that a create made, by its name, or undefined if no call has ever seen it.
  */
 export function createUserModel(idOf: (name: string) => string | undefined): Model<State, UserInput, UserOutput> {
   return {

@@ -6,29 +6,29 @@ import { Writer } from "./writer.ts";
 
 /** Number of writes that are under way at any moment. */
 export const WRITERS = 64;
-/** Pause of a writer after a refusal, as of a client that backs off, and after an unknown outcome, in milliseconds. */
+/** Pause of a writer after a refusal (like a client that backs off) or an unknown outcome, in milliseconds. */
 const BACKOFF_MS = 20;
 const LONG_BACKOFF_MS = 200;
 
 /**
- * Writers at work without a pause, whatever fails. One whose write has an unknown outcome is replaced by another: what
- * it left is for the audit.
+ * Writers that write without a pause, whatever fails. A writer whose write has an unknown outcome is replaced by
+ * another; the audit examines its users.
  */
 export class WriteLoad {
-  /** All that there have been, for the audit. */
+  /** All writers so far, for the audit. */
   readonly writers: Writer[] = [];
   acknowledged = 0;
-  /** Writes that were refused, and so must not have been made. */
+  /** Number of refused writes, which therefore must not have been made. */
   refused = 0;
-  /** Writes of which nobody could say whether they were made. */
+  /** Number of writes that may or may not have been made. */
   unknown = 0;
-  /** Longest time until a caller was told that a write was not acknowledged, in milliseconds. */
+  /** Longest time until a caller knew that a write was not acknowledged, in milliseconds. */
   longestFailureMs = 0;
   readonly #random: Random;
   #idle: Writer[] = [];
   #working: Promise<unknown> | undefined;
   #isOver = true;
-  /** Time of the latest begin of a write that was acknowledged, by `performance.now()`. */
+  /** Start of the acknowledged write that began last, by `performance.now()`. */
   #latestAcknowledgedMs = 0;
 
   constructor(random: Random) {
@@ -44,7 +44,7 @@ export class WriteLoad {
     return { acknowledged, refused, unknown, longestFailureMs };
   }
 
-  /** Begins to write, with all clients in turn. After an audit, all writers can go on. */
+  /** Starts to write, with all clients in turn. After an audit, all writers can continue. */
   start(clients: readonly UsersClient[]): void {
     this.#isOver = false;
     this.#idle = this.writers.filter(({ pending }) => !pending);
@@ -57,13 +57,13 @@ export class WriteLoad {
       }
     };
     this.#working = Promise.all(Array.from({ length: WRITERS }, work));
-    // The next wait reports it.
+    // The next call that waits throws the error.
     this.#working.catch(() => {
       this.#isOver = true;
     });
   }
 
-  /** Waits until as many writes more have been acknowledged. */
+  /** Waits until this number of further writes have been acknowledged. */
   async untilAcknowledged(more: number): Promise<void> {
     const target = this.acknowledged + more;
     await this.#until(() => this.acknowledged >= target);
@@ -74,14 +74,14 @@ export class WriteLoad {
     await this.#until(() => this.failed >= target);
   }
 
-  /** Waits until a write is acknowledged that began after this. Returns the time that took, in milliseconds. */
+  /** Waits until a write that began after this call is acknowledged. Returns the duration in milliseconds. */
   async untilServed(): Promise<number> {
     const sinceMs = performance.now();
     await this.#until(() => this.#latestAcknowledgedMs > sinceMs);
     return performance.now() - sinceMs;
   }
 
-  /** Lets all writes under way end. */
+  /** Waits for all writes under way, and stops. */
   async stop(): Promise<void> {
     this.#isOver = true;
     await this.#working;
@@ -99,7 +99,7 @@ export class WriteLoad {
     return writer;
   }
 
-  /** Returns whether the writer can go on. */
+  /** Returns whether the writer can continue. */
   async #write(writer: Writer, client: UsersClient): Promise<boolean> {
     const startedAtMs = performance.now();
     if (await writer.write(client, this.#random)) {

@@ -11,7 +11,7 @@ const MOST_USERS = 6;
 export interface Creation {
   readonly email: string;
   readonly name: string;
-  /** Empty for a create without one. */
+  /** Request id; empty for a create without one. */
   readonly requestId: string;
 }
 
@@ -21,28 +21,28 @@ export type Write =
   | { readonly kind: "delete"; readonly before: User };
 
 /**
- * One of many clients that write at the same time, and what it has been told. Nobody else writes its users, so what the
- * server has to have afterwards is known to the letter, but for the one write whose answer was lost.
+ * One of many concurrent clients, and the answers that it got. Nobody else writes its users, so the server's expected
+ * state is known exactly, except for the one write whose answer was lost.
  */
 export class Writer {
-  /** Its users, by id, as the server has acknowledged them. */
+  /** The writer's users, by id, as the server has acknowledged them. */
   readonly users = new Map<string, User>();
   readonly deletedIds = new Set<string>();
-  /** Latest acknowledged create with a request id, and the id that it was told. */
+  /** Latest acknowledged create with a request id, and the id in its answer. */
   replayable: { readonly creation: Creation; readonly id: string } | undefined;
-  /** Write that is under way, or whose answer was lost. */
+  /** Write that is under way or whose answer was lost. */
   pending: Write | undefined;
-  /** Refusals of its writes. Nobody else writes its users, so each tells of something that was lost. */
+  /** Refusals of the writer's writes. Nobody else writes its users, so each refusal means that something was lost. */
   readonly refusals: string[] = [];
   readonly #name: string;
   #writes = 0;
 
-  /** @param name Distinguishes its users' names and e-mails from those of other writers. */
+  /** @param name Name that distinguishes the writer's users from those of other writers, in names and e-mails. */
   constructor(name: string) {
     this.#name = name;
   }
 
-  /** Makes a random write. Returns whether it was acknowledged; if not, it is {@link pending}, or was never sent. */
+  /** Makes a random write. Returns whether it was acknowledged; if not, it is {@link pending} or was never sent. */
   async write(client: UsersClient, random: Random): Promise<boolean> {
     this.pending = this.#choose(random);
     try {
@@ -58,7 +58,7 @@ export class Writer {
     }
   }
 
-  /** Makes a write, once, and notes what was acknowledged. */
+  /** Makes a write once, and records the acknowledged result. */
   async make(client: UsersClient, write: Write): Promise<void> {
     switch (write.kind) {
       case "create": {
