@@ -12,7 +12,7 @@ test("all mounted services are described, and nothing is sent again while it is 
   const response = await fetch(server.url + PATH);
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("application/x-protobuf");
-  // Files that import others come behind them, or this would fail.
+  // Imported files must come before the files that import them, or this would throw.
   const registry = createFileRegistry(
     fromBinary(FileDescriptorSetSchema, new Uint8Array(await response.arrayBuffer())),
   );
@@ -28,7 +28,7 @@ test("all mounted services are described, and nothing is sent again while it is 
   for (const type of ["google.rpc.BadRequest", "rollcall.errors.v1.ErrorReason", "buf.validate.FieldRules"]) {
     expect(registry.get(type), type).toBeDefined();
   }
-  // Where the contract says nothing of callers, it has what the host or the server decides.
+  // A service may say nothing about callers in the contract. Its option then shows what the host or the server decides.
   const callers = ["probe.v1.ProbeService", "grpc.health.v1.Health", "user.v1.UserService"].map((name) => {
     const [method] = registry.getService(name)?.methods ?? [];
     return method && getOption(method, auth).caller;

@@ -24,12 +24,12 @@ withFolderEach((created) => {
 const users = UserService.typeName;
 const streams = StreamService.typeName;
 
-/** A client without a token, with a connection of its own. */
+/** Returns a client without a token, with its own connection. */
 function healthOf(server: TestServer, sessionManager?: Http2SessionManager) {
   return createClient(Health, createGrpcTransport({ baseUrl: server.url, ...(sessionManager && { sessionManager }) }));
 }
 
-/** Notes the statuses that a watch reports, and how it ends. */
+/** Records the statuses that a watch reports, and how it ends. */
 function watch(server: TestServer, service: string, sessionManager?: Http2SessionManager) {
   const statuses: Status[] = [];
   const controller = new AbortController();
@@ -94,7 +94,7 @@ test("follows the database, and a watch reports each change once", async () => {
   const unknown = watch(server, "user.v1");
   await until(() => [whole, directory, other, unknown].every(({ statuses }) => statuses.length === 1));
 
-  // Nobody but the watches looks at the database.
+  // Only the watches look at the database here.
   for (const end of ["", "-wal", "-shm"]) renameSync(path + end, `${path}-moved${end}`);
   await until(() => whole.statuses.length > 1 && directory.statuses.length > 1);
   const health = healthOf(server);
@@ -123,15 +123,15 @@ test("follows the database, and a watch reports each change once", async () => {
 });
 
 test("a drain is reported at once, on connections that stay open, and waits for no watch", async () => {
-  // A busy machine may leave the check no time before the delay is over: then there is more.
+  // On a busy machine, the delay may be over before the check comes. Then a longer delay is tried.
   for (let shutdownDelayMs = 1_000; !(await isDrainSeen(shutdownDelayMs)); shutdownDelayMs *= 4) {
     expect(shutdownDelayMs).toBeLessThan(60_000);
   }
 });
 
-/** Returns whether a check came within the delay of a stop, and asserts what it and watches were told. */
+/** Returns whether a check came within the delay of a stop. Asserts what the check and the watches received. */
 async function isDrainSeen(shutdownDelayMs: number): Promise<boolean> {
-  // With a grace like this, a stop that waited for the watches would take longer than the test may.
+  // The grace is so long that a stop that waited for the watches would exceed the test's time limit.
   const server = await startServer({ shutdownDelayMs, shutdownGraceMs: 600_000 });
   const sessionManager = new Http2SessionManager(server.url);
   const watches = ["", users, streams].map((service) => watch(server, service, sessionManager));
@@ -176,7 +176,7 @@ describe("a stranger's watches are bounded", () => {
     const open = [watch(server, "", sessionManager), watch(server, "", sessionManager)];
     await until(() => open.every(({ statuses }) => statuses.length === 1));
     expect(await watch(server, "", sessionManager).ended).toMatchObject(tooMany);
-    // Another connection has places of its own.
+    // Another connection has its own limit.
     const other = watch(server, "");
     await until(() => other.statuses.length === 1);
     open[0]?.stop();
@@ -197,7 +197,7 @@ describe("a stranger's watches are bounded", () => {
     const open = [watch(server, ""), watch(server, "")];
     await until(() => open.every(({ statuses }) => statuses.length === 1));
     expect(await watch(server, "").ended).toMatchObject(tooMany);
-    // Calls of everybody go on.
+    // Other callers' calls still succeed.
     expect((await healthOf(server).check({})).status).toBe(Status.SERVING);
     const results = createClient(StreamService, createGrpcTransport({ baseUrl: server.url })).serverStream(
       { query: "x" },
@@ -207,7 +207,7 @@ describe("a stranger's watches are bounded", () => {
   });
 });
 
-/** Opens calls whose messages do not come, on a connection of their own; resolves with what they are answered. */
+/** Opens calls on their own connection, but sends no messages. The promises resolve with the calls' error messages. */
 function openHalf(server: TestServer, method: string, count: number): Promise<string>[] {
   const session = http2.connect(server.url);
   onTestFinished(() => session.destroy());

@@ -1,4 +1,4 @@
-/** Ten thousand streams that are open and idle: what each takes, and that others are served beside them. */
+/** Ten thousand open, idle streams: the memory that each uses, and calls that are served meanwhile. */
 import { expect, test } from "vitest";
 import { measureIdleStreams } from "./support/idle-streams.ts";
 
@@ -9,6 +9,6 @@ test("10,000 idle streams take some kilobytes each, and leave nothing", async ()
   console.info(STREAMS, JSON.stringify(idle));
   expect(idle.failures).toBe(0);
   expect(idle.usedBytes).toBeLessThan(32 * 1_024);
-  // The first use of a size of memory keeps some.
+  // The allocator keeps some memory when it first uses a block size.
   expect(idle.leftBytes).toBeLessThan(idle.usedBytes / 10);
 });

@@ -1,4 +1,7 @@
-/** Symptoms and signals of the operator's page, held to the code. Its tables of metrics and limits have tests of their own. */
+/**
+ * Compares the symptoms and signals on the operations page with the code. Its tables of metrics and limits have their
+ * own tests.
+ */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { tableBelow } from "@rollcall/testing/docs-table";
@@ -14,15 +17,15 @@ const columnOf = (page: string, heading: string) => tableBelow(page, heading).ma
 const metrics = columnOf("operations.md", "Metrics").map((name) => name.replaceAll("`", ""));
 const settings = columnOf("configuration.md", "Settings").flatMap(codes);
 
-/** Returns the texts in a cell that are set as code. */
+/** Returns the texts in a cell that are formatted as code. */
 function codes(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+)`/g)].map(([, text = ""]) => text);
 }
 
-/** Returns what a cell names that is neither a metric nor in a line of the log. */
+/** Returns the signs in a cell that are neither a metric nor in a log line. */
 const unknownSigns = (cell: string) => codes(cell).filter((sign) => !metrics.includes(sign) && !sources.includes(sign));
 
-/** Returns names of settings that there are none of. Those of libraries begin with OTEL. */
+/** Returns names of settings that do not exist. Settings of libraries begin with OTEL. */
 const unknownSettings = (cell: string) =>
   codes(cell)
     .map((text) => text.replace(/=.*/, ""))
@@ -43,6 +46,6 @@ test("a sign or a setting that is not there is found", () => {
 test("each signal that the server handles is in the table", () => {
   const handled = new Set([...read("server/src/main.ts").matchAll(/"(SIG[A-Z]+)"/g)].map(([, name = ""]) => name));
   const listed = columnOf("operations.md", "Signals").flatMap(codes);
-  // Nobody can handle the last one.
+  // No program can handle the last one.
   expect(listed.toSorted()).toEqual([...handled, "SIGKILL"].toSorted());
 });

@@ -1,4 +1,7 @@
-/** The configurations of proxies that the documents show, run where their programs are installed, in PATH or by `ENVOY_PATH`. */
+/**
+ * Runs the proxy configurations of the documentation, if the proxies' programs are installed, in PATH or by
+ * `ENVOY_PATH`.
+ */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -25,7 +28,7 @@ interface Proxy {
   configure(folder: string, ports: { readonly own: number; readonly server: number }): readonly string[];
 }
 
-/** Replaces each text of a configuration by another; fails for one that is not there. */
+/** Replaces each given text of a configuration by another. Throws for a text that is not there. */
 function replaceAll(text: string, replacements: Readonly<Record<string, string>>): string {
   let result = text;
   for (const [from, to] of Object.entries(replacements)) {
@@ -121,7 +124,7 @@ describe.each(proxies)("behind $name", (proxy) => {
     await once(ws, "close");
     expect(Buffer.concat(received).toString("latin1")).toContain("grpc-status: 0");
 
-    // A caller's words about itself are not believed.
+    // The server does not trust a header in which a caller names its own address.
     const headers = { "x-forwarded-for": "192.0.2.1", "content-type": "application/json" };
     const path = "/user.v1.UserService/ListUsers";
     const localAddress = "127.0.0.2";
@@ -150,7 +153,7 @@ async function startProxy(proxy: Proxy, ports: { own: number; server: number }):
   exited.then(() => {
     isOver = true;
   });
-  // Until it has seen that the server is well, Envoy answers for itself.
+  // Envoy answers by itself until it has seen that the server is healthy.
   while (!(await isReady(ports.own))) if (isOver) throw new Error(`${proxy.name} did not start: ${output}`);
   return {
     async [Symbol.asyncDispose]() {

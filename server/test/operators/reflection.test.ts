@@ -53,7 +53,7 @@ describe.each(versions)("reflection $version", ({ service }) => {
     expect(toBinary(FileDescriptorProtoSchema, file)).toEqual(
       toBinary(FileDescriptorProtoSchema, file_user_v1_user.proto),
     );
-    // All that it imports, so that the client has not to ask again.
+    // All imported files are sent too, so the client need not ask again.
     expect(imports.map(({ name }) => name)).toEqual(
       expect.arrayContaining([...file.dependency, "google/protobuf/descriptor.proto"]),
     );
@@ -62,7 +62,7 @@ describe.each(versions)("reflection $version", ({ service }) => {
     for (const symbol of [
       ...["user.v1.UserService", "user.v1.UserService.GetUser", "user.v1.User", "user.v1.User.email"],
     ]) {
-      // Its imports were sent before.
+      // The imports were already sent.
       expect(await fileOf(symbol)).toEqual(["user/v1/user.proto"]);
     }
     const health = "grpc/health/v1/health.proto";
@@ -71,7 +71,7 @@ describe.each(versions)("reflection $version", ({ service }) => {
       expect(await fileOf(symbol)).toEqual([health]);
     expect(await fileOf("buf.validate.field")).toEqual(["buf/validate/validate.proto"]);
     expect(await fileOf("buf.validate.FieldRules.type")).toEqual(["buf/validate/validate.proto"]);
-    // Errors carry its messages.
+    // Errors carry messages of this file.
     expect(await fileOf("google.rpc.BadRequest")).toContain("google/rpc/error_details.proto");
 
     const containingType = "google.protobuf.FieldOptions";
@@ -135,7 +135,7 @@ describe("who may use it", () => {
       code: Code.Unauthenticated,
       rawMessage: "missing authorization token",
     });
-    // They are known, so the bound of strangers does not count.
+    // Callers with a token are known, so the limit for strangers does not apply.
     await ask(server, await server.auth({ scopes: [] }));
   });
 
@@ -165,7 +165,7 @@ describe("a stranger's stream is bounded", () => {
     const transport = grpc(server);
     const first = openReflection(transport, v1);
     await first.ask(list);
-    // Ended without an error: clients then open another one.
+    // The stream ends without an error, and clients then open another one.
     expect(await first.hasEnded()).toBe(true);
     await openReflection(transport, v1).ask(list);
   });

@@ -1,4 +1,4 @@
-/** The quick forms of `soak.torture.ts`, with leaks that are large enough to be seen soon, and of `idle-streams.torture.ts`. */
+/** The quick forms of `soak.torture.ts`, with leaks large enough to show soon, and of `idle-streams.torture.ts`. */
 import { join } from "node:path";
 import { withFolderEach } from "@rollcall/testing/test-folder";
 import { expect, test } from "vitest";
@@ -13,7 +13,7 @@ withFolderEach((each) => {
   folder = each;
 });
 
-/** Descriptors are counted by /proc, which is Linux's. */
+/** Descriptors are counted in /proc, which only Linux has. */
 test.skipIf(process.platform !== "linux")(
   "mixed load and faults leave nothing open, and no growth; leaks on purpose are seen",
   async () => {

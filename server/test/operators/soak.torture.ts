@@ -1,7 +1,7 @@
 /**
- * Half an hour of mixed load and faults: unary calls, streams and WebSockets by every protocol, calls that have to be
- * refused, connections broken off in all ways, certificates replaced. Heap, sockets and descriptors stay flat.
- * `SOAK_MINUTES` chooses another time, `SOAK_SHARE` another part of the time than 0.3 that is spent on calls.
+ * Half an hour of mixed load and faults: unary calls, streams and WebSockets by every protocol, calls that must be
+ * refused, connections broken off in all ways, certificates replaced. The heap, sockets and descriptors must not grow.
+ * `SOAK_MINUTES` sets another duration. `SOAK_SHARE` sets the share of the time that is spent on calls; default 0.3.
  */
 import { join } from "node:path";
 import { withFolderEach } from "@rollcall/testing/test-folder";
@@ -11,7 +11,7 @@ import { type SoakSample, slopeOf, soak } from "./support/soak.ts";
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 30);
 const share = Number(process.env.SOAK_SHARE ?? 0.3);
 const PHASE_MS = 60_000;
-/** The leak of the control: some three times what the log has of a call. */
+/** Leak of the control, in bytes: about three times a call's log line. */
 const LEAKED_BYTES = 1_024;
 const CONTROL_PHASES = 3;
 
@@ -36,7 +36,7 @@ test.skipIf(process.platform !== "linux")(
       });
     const { samples, failures } = await run(MINUTES - 1, "one.db");
     const control = await run(CONTROL_PHASES, "other.db", LEAKED_BYTES);
-    // Rounds a phase differ with the machine's load, so growth is compared by call.
+    // The number of rounds in a phase depends on the machine's load, so growth is compared per call.
     const growthOf = (of: readonly SoakSample[]) => ({
       calls: sum(of, ({ calls }) => calls),
       rounds: sum(of, ({ rounds }) => rounds),

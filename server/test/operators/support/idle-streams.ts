@@ -4,24 +4,24 @@ import { CHAT, say } from "@rollcall/testing/raw/web-socket";
 import { startBystander } from "../../hardening/support/bystander.ts";
 import { type MeasuredServer, startMeasuredServer } from "../../hardening/support/measured-server.ts";
 
-/** Below the 256 that one connection may have. */
+/** Streams per connection, below the server's limit of 256. */
 const STREAMS_PER_CONNECTION = 250;
 
 export interface IdleStreams {
-  /** Memory in use, by stream, with its share of its connection, in bytes. */
+  /** Used memory per stream, with the stream's share of its connection, in bytes. */
   readonly usedBytes: number;
-  /** Physical memory, by stream, in bytes. */
+  /** Physical memory per stream, in bytes. */
   readonly residentBytes: number;
-  /** Memory that is still in use when all are over, by stream, in bytes. */
+  /** Memory per stream that is still in use after all streams have ended, in bytes. */
   readonly leftBytes: number;
-  /** Calls of somebody else that failed while the streams were open. */
+  /** Number of other callers' calls that failed while the streams were open. */
   readonly failures: number;
 }
 
-/** Opens conversations of gRPC that have had a message each, and measures what they take while they are idle. */
+/** Opens gRPC conversations, exchanges one message in each, and measures their memory while they are idle. */
 export async function measureIdleStreams(count: number): Promise<IdleStreams> {
   await using server = await startMeasuredServer({ dropsLog: true });
-  // The first times of a process cost it more than a stream does.
+  // The first streams of a process use more memory than later ones.
   for (const session of await open(server, STREAMS_PER_CONNECTION)) session.destroy();
   const before = await memoryOf(server);
   const bystander = await startBystander(server.url, server.headers);
@@ -55,7 +55,7 @@ async function open({ url, headers }: MeasuredServer, count: number): Promise<ht
   return sessions;
 }
 
-/** Waits for the reply, which shows that the stream is open. A stream that was refused has none. */
+/** Waits for the reply, which shows that the stream is open. A refused stream has none. */
 async function readReply(stream: ClientHttp2Stream): Promise<void> {
   const refused = once(stream, "close").then(() => Promise.reject(new Error("a stream was refused")));
   await Promise.race([once(stream, "data"), refused]);

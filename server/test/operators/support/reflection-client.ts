@@ -17,10 +17,10 @@ export type Question =
   | { case: "fileByFilename" | "fileContainingSymbol" | "allExtensionNumbersOfType" | "listServices"; value: string }
   | { case: "fileContainingExtension"; value: { containingType: string; extensionNumber: number } };
 
-/** A client with one stream, which asks one question after the other. */
+/** Opens a client with one stream, which asks one question after the other. */
 export function openReflection(transport: Transport, service: Service, options: CallOptions = {}) {
   const requests = createWritableIterable<{ host: string; messageRequest: Question | { case: undefined } }>();
-  // Both versions have the same methods; the types of their messages differ by name alone.
+  // Both versions have the same methods; the types of their messages differ only by name.
   const client = createClient(service as typeof ServerReflection, transport);
   const answers = client.serverReflectionInfo(requests as never, options)[Symbol.asyncIterator]();
   const ask = async (messageRequest: Question | { case: undefined }) => {
@@ -37,7 +37,7 @@ export function openReflection(transport: Transport, service: Service, options: 
   return {
     ask,
     files,
-    /** Loads all that the server has. */
+    /** Loads all files of the server. */
     async load(): Promise<{ names: string[]; registry: FileRegistry }> {
       const { messageResponse: answer } = await ask({ case: "listServices", value: "*" });
       if (answer.case !== "listServicesResponse") throw new Error(`no list: ${answer.case}`);
@@ -48,9 +48,9 @@ export function openReflection(transport: Transport, service: Service, options: 
       }
       return { names, registry: createFileRegistry(create(FileDescriptorSetSchema, { file: inOrder(known) })) };
     },
-    /** Whether the server has ended the stream, once it has sent something more or has. */
+    /** Returns whether the server has ended the stream, after its next message or its end. */
     hasEnded: async () => (await answers.next()).done === true,
-    /** Ends the stream from this side, and waits for the other. */
+    /** Ends the stream on this side, and waits for the server to end it. */
     async end(): Promise<void> {
       requests.close();
       await answers.next();
@@ -58,7 +58,7 @@ export function openReflection(transport: Transport, service: Service, options: 
   };
 }
 
-/** Sorts files, so that each comes behind those that it imports. */
+/** Sorts files so that each comes after the files that it imports. */
 function inOrder(files: ReadonlyMap<string, FileDescriptorProto>): FileDescriptorProto[] {
   const sorted = new Set<FileDescriptorProto>();
   const add = (name: string) => {

@@ -20,14 +20,14 @@ export interface SoakTarget {
   readonly url: string;
   readonly port: number;
   readonly headers: { readonly authorization: string };
-  /** Authority of the server's certificate, in PEM. */
+  /** Certificate authority of the server's certificate, in PEM. */
   readonly ca: string;
 }
 
 export interface Work {
-  /** Calls that were made. */
+  /** Number of calls made. */
   calls: number;
-  /** Those that had another end than they should, in words. */
+  /** Descriptions of the calls that ended in an unexpected way. */
   readonly failures: string[];
 }
 
@@ -41,7 +41,10 @@ const HALVES = [
 
 let nextUser = 0;
 
-/** Connects a client by each protocol. A round of theirs makes calls of each kind, and some that have to be refused. */
+/**
+ * Connects a client by each protocol. Each of its rounds makes calls of every kind, including some that must be
+ * refused.
+ */
 export function connectAll({ url, headers, ca }: SoakTarget, work: Work): Disposable & { round(): Promise<void> } {
   const token = headers.authorization.replace("Bearer ", "");
   const common = { baseUrl: url, nodeOptions: { ca }, interceptors: [authenticate(token)] };
@@ -52,7 +55,7 @@ export function connectAll({ url, headers, ca }: SoakTarget, work: Work): Dispos
     createGrpcWebTransport({ ...common, httpVersion: "2", sessionManager: sessions[1] }),
     createConnectTransport({ ...common, nodeOptions: { agent }, httpVersion: "1.1", useBinaryFormat: false }),
   ];
-  /** Makes a call, and notes if it has another end than it should. */
+  /** Makes a call, and records an unexpected end. */
   const make = async (name: string, call: () => Promise<unknown>, expected?: Code): Promise<void> => {
     work.calls += 1;
     const code = await call().then(
@@ -81,7 +84,7 @@ export function connectAll({ url, headers, ca }: SoakTarget, work: Work): Dispos
     await make("server stream", () => Array.fromAsync(streams.serverStream({ query: "q" })));
     await make("upload", () => streams.clientStream(repeat({ chunk: new Uint8Array(16_384) }, 8)));
     if (isDuplex) await make("chat", () => Array.fromAsync(streams.bidirectionalStream(repeat({ message: "m" }, 3))));
-    // The caller leaves behind the first message.
+    // The caller leaves after the first message.
     await make("left", async () => {
       for await (const _ of streams.serverStream({ query: "q" })) break;
     });
@@ -127,9 +130,9 @@ async function chatByWebSocket(target: Omit<SoakTarget, "port">): Promise<void> 
 }
 
 /**
- * Breaks connections off in all the ways that clients do: in the middle of a handshake, a header, a body, a stream.
+ * Breaks connections off in all the ways that clients do: in the middle of a handshake, a header, a body or a stream.
  *
- * @param leavesOne Whether one connection is left open, for ever.
+ * @param leavesOne Whether one connection is left open for good.
  */
 export async function breakOff(target: SoakTarget, leavesOne: boolean): Promise<void> {
   const { url, port, headers, ca } = target;

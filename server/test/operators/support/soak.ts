@@ -1,30 +1,33 @@
-/** Mixed load and faults in phases, and what a server has left open and in memory behind each. */
+/** Mixed load and faults in phases, and the sockets, descriptors and memory of the server after each phase. */
 import { setTimeout as delay } from "node:timers/promises";
 import { createCertificateAuthority } from "@rollcall/testing/certificates";
 import { startMeasuredServer } from "../../hardening/support/measured-server.ts";
 import { breakOff, connectAll, type SoakTarget, type Work } from "./soak-work.ts";
 
-/** Longest wait for what a phase's clients have closed to be closed at the server, in milliseconds. */
+/** Longest wait until the server has closed all connections that a phase's clients have closed, in milliseconds. */
 const SETTLE_MS = 60_000;
-/** On a busy machine, calls wait for long and are not refused. */
+/** Admission options for a busy machine: calls may wait for long, and are not refused. */
 const PATIENT = { maxBurstWaitMs: 60_000, maxStandingWaitMs: 60_000, maxLoopDelayMs: 60_000 };
 
 export interface SoakOptions {
-  /** Phases that are measured, behind one that warms up. */
+  /** Number of measured phases, after one that warms up. */
   readonly phases: number;
-  /** Whether a phase that has made so many rounds for so long is over. */
+  /** Returns whether a phase is over, after this number of rounds and this time. */
   readonly isPhaseOver: (rounds: number, elapsedMs: number) => boolean;
-  /** Part of the time that is spent on calls, up to 1; the rest is pauses. */
+  /** Share of the time that is spent on calls, up to 1; the rest is pauses. */
   readonly share: number;
-  /** File of the database. */
+  /** Path of the database file. */
   readonly databasePath: string;
-  /** Whether the server keeps so many bytes a call, and clients leave a connection open each round. Default: neither. */
+  /**
+   * Bytes that the server keeps for each call. If set, clients also leave a connection open in each round. Default:
+   * neither.
+   */
   readonly leakedBytesPerCall?: number;
-  /** Gets the sample of each phase when it is over. */
+  /** Called with the sample of each phase when the phase is over. */
   readonly onSample?: (sample: SoakSample) => void;
 }
 
-/** State of the server behind a phase, when its clients are gone. */
+/** State of the server after a phase, when its clients are gone. */
 export interface SoakSample {
   /** Memory in use after a garbage collection, in bytes. */
   readonly heapBytes: number;
@@ -37,7 +40,7 @@ export interface SoakSample {
 
 export interface SoakResult {
   readonly samples: readonly SoakSample[];
-  /** Calls that should have succeeded and did not, in words. */
+  /** Descriptions of the calls that should have succeeded and did not. */
   readonly failures: readonly string[];
 }
 
@@ -103,7 +106,10 @@ async function waitUntil(check: () => Promise<boolean>): Promise<void> {
   while (!(await check()) && performance.now() < endMs) await delay(20);
 }
 
-/** Growth a phase: the median of the slopes between any two phases, which a single odd one does not change. */
+/**
+ * Returns the growth per phase: the median of the slopes between any two phases, which a single outlier does not
+ * change.
+ */
 export function slopeOf(samples: readonly SoakSample[], read: (sample: SoakSample) => number): number {
   const slopes = samples.flatMap((one, i) =>
     samples.slice(i + 1).map((other, distance) => (read(other) - read(one)) / (distance + 1)),
