@@ -11,7 +11,7 @@ test.each(["br", "gzip", "zstd"] as const)(
       const bystander = await startBystander(server.url, server.headers);
       const answers = await sendBombs(server.url, server.headers, { coding, streams: 64, messages: 3 });
       const { p99Ms, failures } = await bystander.stop();
-      // Every one was an upload, and is acknowledged.
+      // Every stream was an upload, and must be acknowledged.
       expect(answers.filter((answer) => answer.includes("error"))).toEqual([]);
       expect(failures).toBe(0);
       return p99Ms;

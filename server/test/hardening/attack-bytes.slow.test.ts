@@ -23,7 +23,7 @@ import { describe, expect, test } from "vitest";
 import { unfinishedUploads, unreadLists } from "./support/http2-attacks.ts";
 import { startMeasuredServer } from "./support/measured-server.ts";
 
-/** A message as an envelope of gRPC, compressed or not. */
+/** Returns a message in a gRPC envelope, compressed or not. */
 function envelopeOf(message: Uint8Array, coding: "identity" | "br"): Buffer {
   const data = coding === "br" ? brotliCompressSync(message) : message;
   const head = Buffer.of(coding === "br" ? 1 : 0, 0, 0, 0, 0);
@@ -35,7 +35,7 @@ const MIB = 1024 ** 2;
 const lifted = { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 };
 const ENDED = "calls ended: they did not move while too many bytes were held";
 
-// All of these mostly wait, and each attack has a server of its own: they wait together.
+// These tests mostly wait, and each attack has its own server. They therefore run concurrently.
 describe.concurrent("uploads that never end", () => {
   test("of one connection take little memory, and are ended; without the limit they take what they claim", async () => {
     const attack = async (limits: object) => {
@@ -81,7 +81,7 @@ describe.concurrent("uploads that never end", () => {
       for (const { socket } of sockets) socket.destroy();
       return result;
     };
-    // The time in which those over the budget are ended, and more, leaves those without a budget alone.
+    // A server without a budget must leave its calls alone for longer than the guarded one takes to end its calls.
     const beganAtMs = performance.now();
     let endedAfterMs = Number.POSITIVE_INFINITY;
     const guarded = attack({ maxHeldBytes: 4 * MIB }, async (isEnded) => {
@@ -117,7 +117,7 @@ describe.concurrent("complete messages of streams that go no further", () => {
           stream.on("close", () => ended++).on("error", () => {});
           stream.write(envelope);
         }
-        // Others of the connection are served meanwhile, as often as it takes for all messages to have arrived.
+        // Meanwhile, other calls of the connection are served, until all messages have arrived.
         const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
         for (let i = 0; i < 300; i++) {
           await users.listUsers({}, { headers: server.headers });
@@ -203,14 +203,14 @@ describe.concurrent("answers that nobody reads", () => {
     socket.write(request.repeat(100));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(begun).toBeLessThan(150);
-    // A client that reads gets them all.
+    // A client that reads gets all answers.
     const statusLine = "HTTP/1.1 200";
     let answers = 0;
     let rest = "";
     socket.on("data", (bytes) => {
       const parts = (rest + bytes.toString("latin1")).split(statusLine);
       answers += parts.length - 1;
-      // A status line can be cut between two reads.
+      // A status line may be split between two reads.
       rest = (parts.at(-1) ?? "").slice(1 - statusLine.length);
     });
     socket.resume();
@@ -232,7 +232,7 @@ describe.concurrent("what is within its budget goes on", () => {
       );
     const headers = await server.auth();
     expect((await upload(4 * MIB - 64)).totalBytes).toBe(BigInt(6 * (4 * MIB - 64)));
-    // Many at once have to take turns, and none of them fails.
+    // Many simultaneous uploads must take turns, and none of them may fail.
     const receipts = await Promise.all(Array.from({ length: 8 }, () => upload(MIB)));
     expect(new Set(receipts.map(({ totalBytes }) => totalBytes))).toEqual(new Set([BigInt(6 * MIB)]));
   });
@@ -247,7 +247,7 @@ describe.concurrent("what is within its budget goes on", () => {
     await client.next(({ type }) => type === HEADERS);
     const received = () =>
       client.received.filter(({ type }) => type === 0).reduce((n, { payload }) => n + payload.length, 0);
-    // Longer than a call that is in the way may stand still.
+    // This takes longer than a call that blocks others may stand still.
     for (let i = 0; i < 14; i++) {
       client.send(frame(WINDOW_UPDATE, 0, streamId, uint32(20_000)), frame(WINDOW_UPDATE, 0, 0, uint32(20_000)));
       await new Promise((resolve) => setTimeout(resolve, 500));

@@ -14,13 +14,14 @@ test("256 uploads of one connection that never end hold little beside their budg
     const before = await server.memoryBytes();
     const { client } = await unfinishedUploads(server.port, { streams: 256, headers: server.headers, quietMs: 1_500 });
     const bytes = (await server.memoryBytes()) - before;
-    // It keeps within its windows, so what it makes the server hold must not count as abuse.
+    // The client keeps within its windows, so the memory that it makes the server hold must not count as abuse.
     if (limits !== lifted) expect(client.isClosed).toBe(false);
     client.destroy();
     return bytes;
   };
   const guarded = await attack({});
-  // Their budget is 8 MiB, their windows are as much, the eldest message has 4 MiB, and the calls themselves 15 MiB.
+  // The budget of the uploads is 8 MiB and their windows another 8 MiB. The eldest message has 4 MiB, and the calls
+  // themselves take 15 MiB.
   expect(guarded).toBeLessThan(56 * MIB);
   expect(await attack(lifted)).toBeGreaterThan(4 * guarded);
 });
@@ -39,7 +40,8 @@ test("lists that 24 connections do not read hold their budget, and others are se
       const [client] = await unreadLists(server.port, { connections: 1, streams: 40, headers: server.headers });
       if (!client) throw new Error("no connection");
       clients.push(client);
-      // All have an answer or a reset before the next connection comes, so that few are refused for their number.
+      // All calls get an answer or a reset before the next connection opens, so that few are refused because of their
+      // number.
       await until(() => {
         const answered = client.received.filter(({ type }) => type === HEADERS || type === RST_STREAM);
         return client.isClosed || new Set(answered.map(({ streamId }) => streamId)).size === 40;

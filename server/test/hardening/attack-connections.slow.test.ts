@@ -8,7 +8,7 @@ import { frame, HEADERS, headerBlock, PING, RawHttp2 } from "@rollcall/testing/r
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-/** Resolves when the socket has ended, whoever ended it. */
+/** Resolves when the socket has ended, on either side. */
 function ended(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()));
 }
@@ -60,13 +60,13 @@ describe("an HTTP/2 connection is closed that", () => {
 
   test("does not close its side when the server has", async () => {
     await using server = await startServer({ limits: { ...limits, idleTimeoutMs: 200 } });
-    // A client's socket that is half open, as one is that never reads.
+    // The client's socket stays half open, like that of a client that never reads.
     const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
     socket.on("error", () => {});
     socket.write(Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(4, 0, 0)]));
     socket.resume();
     await once(socket, "end");
-    // Only a socket that has gone answers with a reset.
+    // The peer answers with a reset only if its socket is gone.
     await until(() => {
       if (!socket.destroyed) socket.write(frame(PING, 0, 0, Buffer.alloc(8)));
       return socket.destroyed;
@@ -74,7 +74,7 @@ describe("an HTTP/2 connection is closed that", () => {
   });
 });
 
-/** Tries with a time, and if that fails with twice as much: on a busy machine a first request comes late. */
+/** Tries with a time limit, and if that fails with twice the limit: on a busy machine, a first request comes late. */
 async function inTime(timeMs: number, attempt: (timeMs: number) => Promise<void>): Promise<void> {
   try {
     return await attempt(timeMs);
@@ -120,7 +120,7 @@ test.each(http2Cells)(
 );
 
 describe("connections of one address", () => {
-  /** Silent ones stay for as long as a busy machine needs to open all. */
+  /** Limits that let silent connections stay for as long as a busy machine needs to open all of them. */
   const perAddress = { maxConnectionsPerAddress: 20, handshakeTimeoutMs: 60_000 };
 
   async function isServed(server: TestServer, localAddress: string): Promise<boolean> {

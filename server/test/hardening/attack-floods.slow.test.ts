@@ -1,4 +1,4 @@
-/** Floods of frames that are no requests, and windows of a byte. `attacks.torture.ts` measures them. */
+/** Floods of frames that are not requests, and windows of one byte. `attacks.torture.ts` measures them. */
 import { createRollcall } from "@rollcall/client/node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { startServer } from "@rollcall/testing/start-server";
@@ -9,7 +9,7 @@ import { controlFlood, cutFloods, dribble } from "./support/control-floods.ts";
 import { type MeasuredServer, startMeasuredServer } from "./support/measured-server.ts";
 
 const MAX_GROWTH_BYTES = 64 * 1024 ** 2;
-/** The least that a flood sends from one look to the next is many times that. */
+/** Low limit on control frames. A flood sends many times that between two checks. */
 const littleControl = { controlBytes: { burst: 64 * 1_024, perSecond: 16 * 1_024 } };
 const lifted = { burst: 1e12, perSecond: 0 };
 
@@ -20,7 +20,10 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-/** Runs an attack beside somebody else's calls, none of which may fail, and bounds what the server takes for it. */
+/**
+ * Runs an attack while somebody else makes calls, none of which may fail. Limits the memory that the server may use for
+ * it.
+ */
 async function beside<T>(attack: () => Promise<T>, attacked = server): Promise<T> {
   const before = await attacked.memoryBytes();
   await attacked.peakBytes();
@@ -47,7 +50,7 @@ describe.each([
     expect(await strict.logged("connections ended: abuse")).toMatchObject([{ reason: "control frames" }]);
     await expect(fetch(`http://127.0.0.1:${strict.port}/healthz`)).rejects.toThrow();
     expect(await strict.logged("connections refused: one address floods the server")).toHaveLength(1);
-    // Another address is served.
+    // Another address is still served.
     expect((await fetch(`http://[::1]:${strict.port}/healthz`)).status).toBe(200);
   });
 });
@@ -60,7 +63,7 @@ test("what clients send for what they get and upload is no flood", async () => {
   await using client = createRollcall({ baseUrl: strict.url, token: await strict.token(), protocol: "grpc" });
   const calls = client.service(StreamService);
   const beganMs = performance.now();
-  // Over several looks.
+  // The time spans several checks.
   while (performance.now() - beganMs < 6 * CONTROL_LOOK_INTERVAL_MS) {
     let results = 0;
     for await (const _ of calls.serverStream({ query: "q" })) results += 1;

@@ -38,10 +38,10 @@ test("a body in frames just large enough holds no more than its bytes", async ()
   await using server = await startMeasuredServer();
   const before = await server.memoryBytes();
   const result = await smallFrames(server.port, 1_500, { frameBytes: 5, streams: 100 });
-  // Data that nobody reads gets no further window, so no stream has more than its first.
+  // Unread data gets no further window, so no stream sends more than its first window.
   expect(result).toMatchObject({ cut: 0 });
   expect(result.bodyBytes).toBeLessThanOrEqual(100 * 65_535);
-  // Each frame as a buffer of its own would be some 150 bytes for five.
+  // If each frame were a separate buffer, five bytes would take some 150.
   expect((await server.memoryBytes()) - before).toBeLessThan(16 * MIB + result.bodyBytes);
 });
 
@@ -73,7 +73,7 @@ describe("an ordinary client that sends many small messages, each in a frame of 
     authorization,
   });
 
-  /** Sends the same frame the given number of times, as fast as the windows let it. */
+  /** Sends the same frame the given number of times, as fast as the windows allow. */
   async function sendFrames(client: RawHttp2, streamId: number, message: Uint8Array, count: number): Promise<void> {
     for (let left = count; left > 0; ) {
       const frames = Math.min(left, 2_000, Math.floor(client.window(streamId) / message.length));
@@ -97,7 +97,7 @@ describe("an ordinary client that sends many small messages, each in a frame of 
       postTo("/stream.v1.StreamService/ClientStream", headersOf(server.headers.authorization)),
     );
     await sendFrames(client, streamId, chunk, 300_000);
-    // The answer, and its trailers.
+    // There are two header blocks: the answer's and its trailers.
     await until(() => client.isClosed || client.received.filter(({ type }) => type === HEADERS).length === 2);
     expect(client.isClosed).toBe(false);
     client.destroy();

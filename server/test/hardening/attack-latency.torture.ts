@@ -16,7 +16,7 @@ const lifted = { tinyPieces: unbounded, strangerResets: unbounded, strangerHeade
 
 type Attack = (port: number, headers: { authorization: string }) => Promise<AttackResult>;
 
-/** How long others' calls take while a server is attacked, and what that costs it. */
+/** Measures the duration of other callers' calls while a server is attacked, and the memory that the attack costs. */
 async function measure(limits: object, attack: Attack | undefined): Promise<Latency & { grownMiB: number }> {
   await using server = await startMeasuredServer({ limits });
   const before = await server.memoryBytes();
@@ -46,7 +46,7 @@ describe.each<[string, Attack]>([
     const open = await measure(lifted, attack);
     console.log(name, JSON.stringify({ quiet, guarded, open }));
     expect(guarded.failures).toBe(0);
-    // Room for a machine that does something else meanwhile.
+    // The factor leaves room for a machine that also does other work.
     expect(guarded.p99Ms).toBeLessThan(Math.max(open.p99Ms, 3 * quiet.p99Ms));
   }, 60_000);
 });

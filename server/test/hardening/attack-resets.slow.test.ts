@@ -23,7 +23,7 @@ import { headerChurn, hpackBomb, rapidReset } from "./support/http2-attacks.ts";
 const lifted = { burst: 1e12, perSecond: 0 };
 const GET_USER = "/user.v1.UserService/GetUser";
 
-/** Resolves when the server has read all that was sent, or the connection has ended. */
+/** Resolves when the server has read everything, or the connection has ended. */
 async function read(client: RawHttp2, ping: number): Promise<void> {
   const payload = Buffer.concat([uint32(0), uint32(ping)]);
   client.send(frame(PING, 0, 0, payload));
@@ -31,8 +31,8 @@ async function read(client: RawHttp2, ping: number): Promise<void> {
 }
 
 /**
- * Begins requests, and takes them back at once, one by one, until the connection ends. The server reads a few at a time:
- * of very many in one read, Node.js refuses most, and the guard does not see them.
+ * Begins requests and cancels them at once, one by one, until the connection ends. The server reads a few at a time. If
+ * very many came in one read, Node.js would refuse most of them, and the guard would not see them.
  */
 async function resetOneByOne(client: RawHttp2, count: number): Promise<number> {
   for (let i = 0; i < count; i++) {
@@ -96,7 +96,8 @@ describe("a rapid reset by a client whom the gate has let nothing do", () => {
     const headers = { ":method": "POST", ":path": "/probe.v1.ProbeService/Unary", "content-type": "application/json" };
     for (let storm = 1; storm <= 6; storm++) {
       const streams = Array.from({ length: 256 }, () => session.request({ ...headers, ...auth }).on("error", () => {}));
-      // From the beginning: on a busy machine the server refuses some that have waited for long.
+      // The listeners must be there from the beginning: on a busy machine, the server refuses some that have waited for
+      // long.
       const closed = streams.map((stream) => once(stream, "close"));
       for (const stream of streams) stream.end('""');
       await new Promise((resolve) => session.ping(resolve));
@@ -161,7 +162,7 @@ test("a known client may have large headers, as many as it likes", async () => {
   };
   for (let i = 0; i < 20; i++) expect(await call()).toBe(404);
   session.destroy();
-  // A stranger has a share of four such requests.
+  // A stranger's share is four such requests.
   const stranger = await RawHttp2.open(server.port, { localAddress: "127.0.0.2" });
   for (let i = 0; i < 20; i++) stranger.request(postTo(GET_USER, { "x-large": "x".repeat(8_000) }), 1);
   await stranger.closed;

@@ -1,4 +1,7 @@
-/** Each attack of `attacks.torture.ts`, briefly: none may harm a bystander, and each is ended or refused as it has to be. */
+/**
+ * Runs each attack of `attacks.torture.ts` briefly. None may harm a bystander, and each must be ended or refused as
+ * expected.
+ */
 import { join } from "node:path";
 import { root } from "@rollcall/testing/root";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -7,9 +10,9 @@ import { type Bystander, startBystander } from "./support/bystander.ts";
 import { type MeasuredServer, startMeasuredServer } from "./support/measured-server.ts";
 
 const DURATION_MS = 50;
-/** Longest wait of the server for what is slow. */
+/** Longest time that the server waits for slow clients. */
 const WAIT_MS = 2_000;
-/** Attacks that others of these tests have, in a form that takes less time. */
+/** Attacks that other tests of this folder run in a shorter form. */
 const ELSEWHERE = /bombs|half-open|windows of nothing|5,000|without content|TLS/;
 
 let server: MeasuredServer;
@@ -27,7 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-// Attacks by frames are in `attack-floods.slow.test.ts` and others.
+// `attack-floods.slow.test.ts` and others test the attacks by frames.
 const { "Bytes and time": bytes = [], Words: words = [] } = attackRows;
 const [slow = [], others = []] = [true, false].map((isSlow) =>
   bytes.filter(({ name }) => !ELSEWHERE.test(name) && name.startsWith("slowloris") === isSlow),

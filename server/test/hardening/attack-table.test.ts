@@ -13,7 +13,7 @@ const rows = ["Frames and connections", "Bytes and time", "Words"].flatMap((head
   return table.map((cells) => ({ attack: cells[0] ?? "", named: cells.at(-1) ?? "" }));
 });
 
-/** Returns the files of a row's test that have its words. */
+/** Returns the test files of a row that contain its words. */
 function testsOf(named: string): string[] {
   const [, name, words] = /^`([^`]+)`: ?(.*)$/.exec(named) ?? [];
   return files.filter(

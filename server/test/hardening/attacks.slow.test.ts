@@ -8,7 +8,7 @@ import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 
-/** Sends a body in chunks of one byte, and gives the response. */
+/** Sends a body in chunks of one byte, and returns the response. */
 async function sendByteByByte(server: TestServer, path: string, contentType: string, body: Buffer) {
   const request = http.request(server.url + path, {
     method: "POST",
@@ -42,7 +42,7 @@ describe("a body in single bytes", () => {
   });
 });
 
-/** Calls of others that were answered meanwhile. */
+/** Counts other callers' calls that were answered meanwhile. */
 async function countOthers(server: TestServer, finished: Promise<unknown>): Promise<number> {
   const headers = await server.auth();
   const streams = createClient(StreamService, createGrpcTransport({ baseUrl: server.url }));
@@ -82,7 +82,7 @@ describe("messages without content leave the others their turn", () => {
     await once(ws, "open");
     const { authorization } = await server.auth();
     ws.send(Buffer.from(`content-type: application/grpc-web+proto\r\nauthorization: ${authorization}\r\n`));
-    // Each frame has 100,000 of them, behind its tag.
+    // Each frame has 100,000 envelopes after its tag.
     for (let frame = 0; frame < frames; frame++) ws.send(Buffer.alloc(1 + 5 * 100_000));
     ws.send(Buffer.of(1));
     const others = await countOthers(server, once(ws, "close"));

@@ -1,7 +1,7 @@
 /**
- * Measures each attack of docs/attacks.md beside somebody else's calls: their 99th percentile, as a multiple of that
- * without an attack in the same run, the memory that the attack takes at most, and when it is ended. Prints a row for
- * each; `ATTACK_FIGURES=write` puts the figures into the page.
+ * Measures each attack of docs/attacks.md beside somebody else's calls. The figures are the 99th percentile of those
+ * calls, as a multiple of the one without an attack in the same run; the memory that the attack takes at most; and the
+ * time when it is ended. Prints a row for each attack; `ATTACK_FIGURES=write` puts the figures into the page.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,13 +13,13 @@ import { startBystander } from "./support/bystander.ts";
 import { startMeasuredServer } from "./support/measured-server.ts";
 
 const DURATION_MS = Number(process.env.ATTACK_MS ?? 3_000);
-/** All that is held for clients, and room for the rest. */
+/** Limit on all memory that is held for clients, with room for the rest. */
 const MAX_MIB = 320;
 const page = join(root, "docs/attacks.md");
 const measured = new Map<string, Figures>();
 
 async function measure({ attack, options, users = 100, durationMs = DURATION_MS }: AttackRow): Promise<Measured> {
-  // The lines of a test's log would be most of the memory.
+  // Otherwise the lines of the test's log would be most of the memory.
   await using server = await startMeasuredServer({ dropsLog: true, ...options });
   if (!options?.tls) await server.createUsers(users);
   const before = await server.memoryBytes();

@@ -28,7 +28,7 @@ describe.concurrent("a body", () => {
     expect(cut.answer).toMatch(
       /^HTTP\/1\.1 504 .*"code":"deadline_exceeded","message":"the request did not arrive in time"/s,
     );
-    // It has waited for longer.
+    // The control has waited for longer.
     expect(control.ended).toBe(false);
   });
 
@@ -43,7 +43,7 @@ describe.concurrent("a body", () => {
     ].map(async ([path, contentType]) => {
       const headers = { ":method": "POST", ":path": path, "content-type": contentType, ...auth };
       const stream = client.request(headers).resume();
-      // An envelope begins with it; JSON is not looked at before it has ended.
+      // An envelope begins with this byte. JSON is not examined before its end.
       stream.write("\0");
       await once(stream, "close");
       expect(stream.rstCode).toBe(http2.constants.NGHTTP2_NO_ERROR);
@@ -138,7 +138,7 @@ test.concurrent("an HTTP/2 response that nobody reads is cut off, also after a q
   stream.pause();
   await until(() => server.log.find(({ msg }) => msg === "call"));
   expect(server.log.find(({ msg }) => msg === "call")).toMatchObject({ code: "canceled" });
-  // A client that leaves is no fault of the server's.
+  // A client that leaves is not a fault of the server.
   expect(server.log.filter(({ level }) => level === "error")).toEqual([]);
   client.destroy();
 });

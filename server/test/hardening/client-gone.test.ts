@@ -1,4 +1,4 @@
-/** A client that goes away while it sends or reads is one line in the log, and nothing else. */
+/** Tests that a client that goes away while it sends or reads causes one line in the log, and nothing else. */
 import { constants } from "node:http2";
 import net from "node:net";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
@@ -25,7 +25,7 @@ import type { AppOptions } from "../../src/app-options.ts";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
 const UPLOAD = "/probe.v1.ProbeService/ClientStream";
-/** Every reason that a client may give for a reset (RFC 9113, 7), and one that nobody knows. */
+/** Every reason that a client may give for a reset (RFC 9113, 7), and an unknown one. */
 const resetCodes = [...Array(constants.NGHTTP2_HTTP_1_1_REQUIRED + 1).keys(), 0xbad];
 const ways = [
   ...["FIN", "RST"].map((how) => ({ httpVersion: "1.1" as const, how: how as "FIN" | "RST" })),
@@ -38,7 +38,7 @@ const protocols = [
   { name: "gRPC", path: UNARY, ...grpc, sent: encodeEnvelope(0, Buffer.from([0x0a, 1, 0x78])) },
 ];
 
-/** A server whose gate reports when a call is let in. */
+/** Starts a server whose gate reports when a call is let in. */
 async function startObserved() {
   let admitted = 0;
   let handled = 0;
@@ -76,7 +76,7 @@ describe.concurrent.each(protocols)("while it sends $name", ({ path, contentType
       await until(() => admitted() === 1);
       request.leave(how);
       expect(await until(() => server.log.find(({ msg }) => msg === "call"))).toMatchObject({ code: "canceled" });
-      // Another call is the last that is heard of the first.
+      // After another call has ended, nothing more is logged about the first.
       const next = await openRequest(server, httpVersion, path, {
         "content-type": "text/plain",
         authorization: "Bearer any",
@@ -130,7 +130,7 @@ test.concurrent.each(["stops reading and goes", "goes while it reads"])(
         .slice(0, -1)
         .filter((line) => line.includes('"msg":"call"'))
         .map((line) => JSON.parse(line).code);
-    /** Returns how many of four calls had not ended when their clients went. */
+    /** Returns the number of calls, out of four, that had not ended when their clients went. */
     const leave = async () => {
       const before = codes().length;
       const sockets = Array.from({ length: 4 }, open);
@@ -144,7 +144,7 @@ test.concurrent.each(["stops reading and goes", "goes while it reads"])(
         .slice(before)
         .filter((code) => code === "canceled").length;
     };
-    // A call takes a second, so that on a busy machine its client can go too late.
+    // A call takes a second, so on a busy machine its client may leave too late.
     while ((await leave()) < 4);
     server.process.kill("SIGTERM");
     await server.closed;

@@ -24,7 +24,7 @@ describe.concurrent("connections", () => {
     const request = "GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     expect(await exchangeToEnd(server.port, request)).toBe("");
     expect(await exchangeToEnd(server.port, request)).toBe("");
-    // One line for both: the next may come in a minute.
+    // Both refusals have one line: the next line may come only a minute later.
     const lines = server.log.filter(({ msg }) => msg === "connections refused: the server has too many");
     expect(lines).toMatchObject([{ level: "warn", address: "127.0.0.1", count: 1 }]);
     for (const socket of held) socket.destroy();
@@ -39,7 +39,7 @@ describe.concurrent("connections", () => {
     await once(control.socket, "connect");
     await using server = await startServer({ limits: { handshakeTimeoutMs: 200 } });
     expect(await exchangeToEnd(server.port, "")).toBe("");
-    // It has been silent for longer.
+    // The control has been silent for longer.
     expect(control.ended).toBe(false);
   });
 
@@ -50,7 +50,7 @@ describe.concurrent("connections", () => {
 
   test("that stop within a TLS handshake are closed", async () => {
     await using server = await startServerFor(connections.tlsH2, { limits: { handshakeTimeoutMs: 200 } });
-    // The beginning of a ClientHello of 256 bytes.
+    // This is the beginning of a ClientHello of 256 bytes.
     await exchangeToEnd(server.port, "\u0016\u0003\u0001\u0001\u0000\u0001");
   });
 
@@ -113,7 +113,8 @@ test.concurrent("streams over the limit of a connection wait for their turn", as
       async unary() {
         open += 1;
         most = Math.max(most, open);
-        // A busy server starts few calls at once, and a wanted crowd comes all the same; no larger one within a while.
+        // A busy server starts only a few calls at the same time, but the wanted number is reached in the end. No
+        // larger number may come within a while.
         await until(() => most >= wanted);
         await delay(50);
         open -= 1;

@@ -1,4 +1,7 @@
-/** Whatever fails on the server ends its call with a status, in the caller's protocol, and is never taken for success. */
+/**
+ * Tests that each fault on the server ends its call with a status, in the caller's protocol, and is never taken for
+ * success.
+ */
 import { Code, ConnectError, type HandlerContext } from "@connectrpc/connect";
 import { encodeEnvelope } from "@connectrpc/connect/protocol";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
@@ -8,15 +11,15 @@ import { begin, body, HALF_CLOSE } from "@rollcall/testing/raw/web-socket";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
-/** Cuts a character in two, as messages do that quote a part of what was sent. */
+/** Text with a character that is cut in two, as in messages that quote a part of the sent data. */
 const HALF_A_CHARACTER = "cut here: \ud83d";
-/** A value that `Headers` take and HTTP can't carry. */
+/** Value that `Headers` accept but HTTP cannot carry. */
 const CONTROL = "a\u0001b";
 
 interface Fault {
   readonly name: string;
   readonly code: Code;
-  /** Fails a call, whether it has sent anything or not. */
+  /** Fails a call, whether or not it has sent anything. */
   fail(context: HandlerContext): void;
 }
 
@@ -109,7 +112,8 @@ describe.each(faults)("a handler that $name", (fault) => {
       });
       request.end(bytes);
       const { code, status } = await request.answer;
-      // A header that is set behind the first message is too late to do harm; Connect has trailers of streams in its JSON.
+      // A header that is set after the first message is too late to do harm. Connect sends the trailers of streams as
+      // JSON.
       const isHarmless =
         (fault.name.includes("header") && protocol.startsWith("a begun")) ||
         (fault.name.includes("trailer") &&
@@ -118,7 +122,7 @@ describe.each(faults)("a handler that $name", (fault) => {
       expect([fault.code, Code.Internal]).toContain(code);
       if (contentType === connectJson.contentType) expect(status).toBeGreaterThanOrEqual(400);
       const line = await until(() => server.log.find(({ msg }) => msg === "call"));
-      // A trailer is refused behind the last byte, when the call has its line.
+      // A trailer is refused after the last byte, when the call's line is already written.
       if (!fault.name.includes("trailer")) expect(line).toMatchObject({ code: codeToString(code ?? Code.Unknown) });
       const reports = server.log.filter(({ msg }) => msg === "call failed");
       expect(reports).toMatchObject(code === Code.Internal ? [{ level: "error" }] : []);

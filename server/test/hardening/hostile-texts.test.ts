@@ -1,4 +1,4 @@
-/** Texts of requests that are made to break a parser, an object, a clock or the log. */
+/** Request texts that are made to break a parser, an object, a clock or the log. */
 import { connections } from "@rollcall/testing/matrix";
 import { rawCall } from "@rollcall/testing/raw/call";
 import { exchangeToEnd, rawRequest } from "@rollcall/testing/raw/http";
@@ -22,7 +22,7 @@ const post = (path: string, body: string, headers: Record<string, string> = {}) 
     body: Buffer.from(body),
   });
 
-/** Faults of the server, which no text may cause. */
+/** Returns the server's faults. No text may cause any. */
 const faults = () => server.log.filter(({ level }) => level === "error");
 
 describe("JSON", () => {
@@ -57,7 +57,7 @@ describe("a timeout that is none", () => {
     async (value) => {
       const text = Buffer.from(value).toString("latin1");
       const { code } = await post(LIST, "{}", { "connect-timeout-ms": text });
-      // Some of these are numbers to HTTP, whose blanks around a value do not count.
+      // HTTP ignores blanks around a value, so some of these values are valid numbers.
       expect(["invalid_argument", "ok", "deadline_exceeded"]).toContain(code);
       if (!["1 ", "", "-1"].includes(value)) expect({ code }).toEqual(refused);
       expect(faults()).toEqual([]);
@@ -88,7 +88,8 @@ describe("line breaks", () => {
       const end = await client.next(
         (frame) => frame.streamId === streamId && [HEADERS, RST_STREAM].includes(frame.type),
       );
-      // A header block with such a value is malformed: Node.js or nghttp2 resets its stream, or it is answered as a bad one.
+      // A header block with such a value is malformed. Node.js or nghttp2 resets its stream, or the request is answered
+      // as a bad one.
       expect(String(end?.payload.toString("latin1"))).not.toContain("evil");
       client.destroy();
     }
@@ -113,7 +114,7 @@ describe("line breaks", () => {
     });
     const lines = server.log.slice(before);
     expect(lines.length).toBeGreaterThanOrEqual(2);
-    // The log's lines were parsed one by one: a forged one would be an object of its own.
+    // The log's lines are parsed one by one, so a forged line would be a separate object.
     expect(lines.filter(({ msg }) => msg === "forged")).toEqual([]);
   });
 });

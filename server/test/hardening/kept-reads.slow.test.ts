@@ -14,7 +14,7 @@ test("messages that wait for their handler keep little of what was read with the
   const client = await RawHttp2.open(server.port, { initialWindowBytes: 0 });
   const headers = { "content-type": "application/grpc", te: "trailers", ...server.headers };
   const fillers = Array.from({ length: 3 }, () => client.request(postTo(UPLOAD, headers)));
-  // Nobody reads their answers, so that their handlers wait.
+  // Nobody reads the answers of these calls, so their handlers wait.
   const chats = Array.from({ length: 24 }, () => client.request(postTo(CHAT, headers)));
   const chunk = new Uint8Array(15_800);
   const filler = encodeEnvelope(0, toBinary(ClientStreamRequestSchema, create(ClientStreamRequestSchema, { chunk })));
@@ -29,7 +29,7 @@ test("messages that wait for their handler keep little of what was read with the
     for (const chat of chats) {
       if (client.window(chat) < message.length) continue;
       await until(mayGoOn);
-      // The server reads all of it at once, up to 64 KiB, and Node gives its parts as slices.
+      // The server reads all of it in one read of up to 64 KiB, and Node.js returns the parts as slices of that read.
       client.socket.cork();
       for (const id of [...fillers, chat]) {
         const part = id === chat ? message : filler;
@@ -43,7 +43,7 @@ test("messages that wait for their handler keep little of what was read with the
   const held = (await server.memoryBytes()) - before;
   expect(client.isClosed).toBe(false);
   expect(sentBytes).toBeGreaterThan(chats.length * 16 * message.length);
-  // The messages, their answers, and the calls themselves. Whole reads would be 11 MiB.
+  // The limit covers the messages, their answers and the calls themselves. Whole reads would take 11 MiB.
   expect(held).toBeLessThan(6 * MIB);
   client.destroy();
 });

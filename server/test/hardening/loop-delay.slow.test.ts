@@ -4,10 +4,13 @@ import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/** Longer than the time between two checks, each of which is late then, by more than on a busy machine alone. */
+/**
+ * Time that a turn is held, in milliseconds. It is longer than the time between two checks, so each check is later than
+ * a busy machine alone would make it.
+ */
 const BLOCKED_MS = 150;
 
-/** Holds each turn of the event loop, as messages of many streams do. Returns a function that ends it. */
+/** Holds each turn of the event loop, like the messages of many streams. Returns a function that stops it. */
 function holdLoop(): () => void {
   let isOver = false;
   const hold = () => {
@@ -21,7 +24,7 @@ function holdLoop(): () => void {
   };
 }
 
-/** Calls from connections of their own, one after the other on each. */
+/** Makes calls from separate connections, one after the other on each. */
 async function callSteadily(server: TestServer, signal: AbortSignal) {
   const counts = { answered: 0, refused: 0 };
   const headers = await server.auth();
@@ -42,7 +45,7 @@ async function callSteadily(server: TestServer, signal: AbortSignal) {
 
 test("calls are refused while timers are late for long, and probes are not; afterwards none is", async () => {
   const probe = withProbe({ unary: () => ({}) });
-  // Both are in this process, so that the same loop is held for them.
+  // Both servers are in this process, so that the same loop is held for them.
   await using server = await startServer({ ...probe, admission: { maxLoopDelayMs: BLOCKED_MS / 3 } });
   await using control = await startServer({ ...probe, admission: { maxLoopDelayMs: Number.POSITIVE_INFINITY } });
   const stop = new AbortController();

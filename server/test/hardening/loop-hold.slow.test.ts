@@ -17,16 +17,15 @@ import {
 } from "./support/large-directory.ts";
 
 /**
- * How many times longer the one query held the loop than any turn may. Turns take
- * some 5 ms and the query a second; the rest is room for garbage collections and for
- * the test's own clients, which share the thread.
+ * Factor by which a turn must be shorter than the one query's hold of the loop. Turns take some 5 ms and the query a
+ * second. The rest is room for garbage collections and for the test's own clients, which share the thread.
  */
 const TIMES_SHORTER = 40;
 
 let directory: LargeDirectory;
 let path: string;
 let repository: UserRepository;
-/** For how long one query for one letter held the loop, in milliseconds. */
+/** Time for which one query for one letter held the loop, in milliseconds. */
 let controlMs: number;
 
 beforeAll(async () => {
@@ -38,7 +37,8 @@ afterAll(() => directory[Symbol.asyncDispose]());
 
 describe(`with ${USERS} users`, () => {
   test("no page, filter, order or place holds the event loop, and each gives what one query gives", async () => {
-    // Each filter with half of the orders, and each order with half of the filters; the long form has all.
+    // Each filter is combined with half of the orders, and each order with half of the filters. The long form tests all
+    // pairs.
     const turns = await longestTurnsOfPages(directory, (filter, order) => (filter + (order >> 1)) % 2 === 0);
     const [page, ms] = turns.toSorted(([, a], [, b]) => b - a)[0] ?? [];
     console.log(`longest turn ${ms} ms (${page}), the one query ${controlMs} ms`);
@@ -85,7 +85,7 @@ describe(`with ${USERS} users`, () => {
     do longestMs.push((await longestTurns(crowd))[0] ?? Number.NaN);
     while (longestMs.length < 4 && !longestMs.some(isShort));
     console.log(`longest turns ${longestMs} ms, the one query ${controlMs} ms`);
-    // Each crowd would make one; a garbage collection lengthens a turn now and then.
+    // If turns were too long, each crowd would cause one. A garbage collection lengthens only some turns.
     expect(longestMs.some(isShort)).toBe(true);
   });
 
@@ -103,7 +103,7 @@ describe(`with ${USERS} users`, () => {
     expect(ms).toBeLessThan(controlMs / TIMES_SHORTER);
   });
 
-  // Binary and JSON are encoded each in its own way.
+  // Binary and JSON have different encoders.
   test.each<[string, (baseUrl: string) => Transport]>([
     ["gRPC", (baseUrl) => createGrpcTransport({ baseUrl })],
     ["Connect JSON", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false })],
@@ -123,7 +123,7 @@ describe(`with ${USERS} users`, () => {
       ),
     );
     console.log(`longest turns ${turnsMs} ms, the one query ${controlMs} ms`);
-    // Every search would make one; what is compiled or collected for the first time makes few.
+    // If turns were too long, every search would cause one. Compiling and garbage collections cause only a few.
     expect(turnsMs[3]).toBeLessThan(controlMs / TIMES_SHORTER);
   });
 
@@ -139,7 +139,7 @@ describe(`with ${USERS} users`, () => {
     await search();
     const aloneMs = await search();
     const gone = Array.from({ length: 100 }, (_, index) =>
-      // By deadline and by leaving.
+      // Half of the calls end by their deadline, half by leaving.
       index % 2
         ? users.listUsers({ filter: "p" }, { headers, timeoutMs: 100 })
         : users.listUsers({ filter: "p" }, { headers, signal: AbortSignal.timeout(100) }),
@@ -151,7 +151,7 @@ describe(`with ${USERS} users`, () => {
     const over = codes.filter((code) => code !== "OK").length;
     expect(over).toBeGreaterThan(50);
     expect(new Set(codes)).toContain("DeadlineExceeded");
-    // Those that went on would take their time now: as many times as much as there are of them.
+    // Searches that still ran would take their time now, each as much as this one.
     const afterMs = await search();
     console.log(`a search takes ${aloneMs} ms alone, ${afterMs} ms after ${over} were left`);
     expect(afterMs).toBeLessThan((aloneMs * over) / 4);

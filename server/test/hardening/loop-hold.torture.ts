@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createLargeDirectory, longestTurnsOfPages, USERS } from "./support/large-directory.ts";
 
-/** As in the quick form, where its reason is. */
+/** The same factor as in the quick form, which gives the reason. */
 const TIMES_SHORTER = 40;
 
 test(`with ${USERS} users, no page of any filter in any order holds the event loop`, async () => {

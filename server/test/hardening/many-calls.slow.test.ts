@@ -1,4 +1,4 @@
-/** A call that is over leaves nothing in the server, whether it was answered, refused or cancelled. */
+/** Tests that a call that is over leaves nothing in the server, whether it was answered, refused or cancelled. */
 
 import { expect, test } from "vitest";
 import { cancelCalls, growthOf, makeCalls, manyCallsCells, startPatientServer } from "./support/many-calls.ts";
@@ -7,12 +7,12 @@ import type { MeasuredServer } from "./support/measured-server.ts";
 const ROUNDS = 3;
 const CALLS = 200;
 const CANCELLED = 64;
-/** Less than a third of what a line of the log for each call takes. */
+/** Limit on growth, in bytes: less than a third of the log lines of all calls. */
 const FLAT_BYTES = 128 * 1_024;
 
 /**
- * Runs rounds of calls until one leaves nothing, {@link ROUNDS} at most. What the process does for the first time grows
- * one round, a leak all of them.
+ * Runs rounds of calls, at most {@link ROUNDS}, until one leaves nothing. Memory that the process uses for the first
+ * time grows one round; a leak grows all of them.
  */
 async function leastGrowth(server: MeasuredServer, round: () => Promise<void>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
@@ -40,7 +40,7 @@ test("a server that keeps a line of each call is seen by how memory is measured"
   const [cell] = manyCallsCells;
   if (!cell) throw new Error("there are no protocols");
   await makeCalls(server, cell, CALLS);
-  // Each round of a leak grows alike, so that one shows it.
+  // Each round of a leak grows by the same amount, so one round shows it.
   const { usedBytes } = await growthOf(server, () => makeCalls(server, cell, CALLS * manyCallsCells.length));
   expect(usedBytes).toBeGreaterThan(3 * FLAT_BYTES);
 });

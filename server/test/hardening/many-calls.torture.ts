@@ -1,4 +1,6 @@
-/** A million calls and a hundred thousand cancelled ones, in all protocols, in one server: its memory stays flat. */
+/**
+ * A million calls and a hundred thousand cancelled ones, in all protocols, in one server, whose memory must not grow.
+ */
 
 import { expect, test } from "vitest";
 import {
@@ -14,9 +16,9 @@ import type { MeasuredServer } from "./support/measured-server.ts";
 const CALLS = 1_000_000;
 const CANCELLED = 100_000;
 const WARM_UP = 3_000;
-/** Less than three bytes for each of a million calls. */
+/** Limit on growth, in bytes: less than three for each of a million calls. */
 const FLAT_BYTES = 3 * 1024 ** 2;
-/** The allocator keeps pages that it has once used. */
+/** Limit on resident growth, in bytes. It is larger because the allocator keeps pages that it has used once. */
 const FLAT_RESIDENT_BYTES = 128 * 1024 ** 2;
 
 test.each([

@@ -27,7 +27,7 @@ describe("a server that is full refuses", () => {
   test.each(Object.entries(transports))("calls and streams, by %s", async (_name, createTransport) => {
     await using full = await startFullServer();
     const client = createClient(ProbeService, createTransport(full.server.url));
-    // It is refused without a glance at the token.
+    // The calls are refused before their tokens are read.
     const calls = [
       client.unary({ value: "x" }),
       Array.fromAsync(client.serverStream({ value: "x" })),

@@ -50,7 +50,7 @@ test("streams that have begun to answer keep their places", async () => {
     }),
   });
   const headers = await server.auth();
-  // A connection may have a quarter of the sixteen.
+  // One connection may have a quarter of the sixteen calls.
   const open = () => {
     const streams = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
     return streams.serverStream({ value: "x" }, { headers })[Symbol.asyncIterator]();
@@ -104,11 +104,11 @@ test.each(["direct", "stock"] as const)("calls that wait for the server keep the
   let asked = 0;
   await using server = await startServer({
     rpcEngine,
-    // A connection has one of them.
+    // One connection may have one of the two calls.
     maxCalls: 2,
-    // Nobody waits for a call that itself waits for its client.
+    // With no patience, nobody waits for a call that itself waits for its client.
     admission: { patienceMs: 0 },
-    // An identity provider that takes its time.
+    // The identity provider is slow.
     async auth() {
       asked += 1;
       await verified.promise;
@@ -123,7 +123,7 @@ test.each(["direct", "stock"] as const)("calls that wait for the server keep the
   socket.ws.send(body(Buffer.of(0, 0, 0, 0, 3, 0x0a, 1, 0x78)));
   socket.ws.send(HALF_CLOSE);
   await until(() => asked === 2);
-  // If it were let in, it would wait for the provider too.
+  // If this call were let in, it would wait for the provider too.
   const third = clientOf().unary({ value: "x" }, { headers: { authorization }, timeoutMs: 10_000 });
   await expect(third).rejects.toMatchObject({ rawMessage: "server is overloaded" });
   verified.resolve();
@@ -135,12 +135,12 @@ test("calls by WebSocket whose answers nobody reads keep nobody out", async () =
   let answered = 0;
   await using server = await startServer({
     maxCalls: 4,
-    // Nothing but the place is to be given up.
+    // Only the call's place should be given up, so the limits on memory are lifted.
     limits: { maxConnectionBytes: 1e12, maxHeldBytes: 1e12 },
     ...withProbe({
       unary: ({ value }) => {
         answered += 1;
-        // More than the network's buffers take.
+        // The answer is larger than the network's buffers.
         return { value: value.repeat(12_000_000) };
       },
     }),
@@ -157,7 +157,7 @@ test("calls by WebSocket whose answers nobody reads keep nobody out", async () =
   const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
   const call = () => client.unary({ value: "" }, { headers: { authorization } }).catch(ConnectError.from);
   while ((await call()) instanceof ConnectError);
-  // They have not been cut.
+  // The sockets must not have been cut off.
   const isCut = ({ msg, code }: Record<string, unknown>) =>
     String(msg).startsWith("calls ended") || (msg === "call" && code !== "ok");
   expect(server.log.filter(isCut)).toEqual([]);
@@ -166,7 +166,9 @@ test("calls by WebSocket whose answers nobody reads keep nobody out", async () =
 });
 
 test("refusals that nobody reads count as what their connection holds", async () => {
-  /** How many of the calls were answered on a connection that reads no bodies, before one was reset instead. */
+  /**
+   * Returns the number of calls that were answered, on a connection that reads no bodies, before one was reset instead.
+   */
   const flood = async (maxConnectionBytes: number) => {
     await using server = await startServer({ maxCalls: 0, limits: { maxConnectionBytes } });
     const client = await RawHttp2.open(server.port, { initialWindowBytes: 0 });
@@ -175,13 +177,13 @@ test("refusals that nobody reads count as what their connection holds", async ()
     for (; calls < 100 && !isReset(); calls++) {
       const streamId = client.request(postTo("/user.v1.UserService/GetUser"), 1);
       await until(() => client.received.some((received) => received.streamId === streamId));
-      // A look at what is held comes every half second.
+      // The server checks the held memory every half second.
       if (calls % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 600));
     }
     client.destroy();
     return calls;
   };
-  // Each counts 16 KiB.
+  // Each refusal counts 16 KiB.
   const [guarded, open] = await Promise.all([flood(512 * 1_024), flood(1e12)]);
   expect(guarded).toBeLessThan(80);
   expect(open).toBe(100);
@@ -193,14 +195,14 @@ test("a refused call that its client resets with an error leaves the server as i
   const streamId = client.request(postTo("/user.v1.UserService/GetUser"));
   await client.next((received) => received.streamId === streamId);
   client.send(frame(RST_STREAM, 0, streamId, uint32(2)));
-  // Answered behind it. An error that nobody takes would end this process.
+  // This request is answered after the reset. An unhandled error would end this process.
   const probe = client.request({ ":method": "GET", ":scheme": "http", ":path": "/healthz", ":authority": "a" }, 1);
   await client.next((received) => received.streamId === probe);
   client.destroy();
 });
 
 describe("requests whose rest does not come", () => {
-  /** Resolves when the requests have arrived: a PING is answered behind what was sent ahead of it. */
+  /** Resolves when the requests have arrived: a PING is answered after the frames that were sent before it. */
   async function fillHalfOpen(server: TestServer, count: number): Promise<http2.ClientHttp2Stream[]> {
     const { authorization } = await server.auth();
     const open = async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { runLoad } from "./support/run-load.ts";
 
-/** On a machine that has nothing else to do, and a core for each side. */
+/** Needs a machine without other work, and a core for each side. */
 test("at three times its capacity, goodput is 80 % of the peak, and /healthz answers in 100 ms", {
   timeout: 300_000,
 }, async () => {

@@ -18,13 +18,13 @@ const KIB = 1024;
 
 const messageOf = (bytes: number) =>
   toBinary(StringValueSchema, create(StringValueSchema, { value: "a".repeat(bytes) }));
-/** A message that becomes one of 1.5 MiB on one of the server's threads, and is kept until the next. */
+/** Message that one of the server's threads inflates to 1.5 MiB, and that is kept until the next one. */
 const inflated = encodeEnvelope(1, gzipSync(messageOf(1.5 * MIB)));
 
 interface Upload {
   send(bytes: Uint8Array): void;
   end(): void;
-  /** All that has been received when the call has ended, however it has. */
+  /** Everything that was received before the call's end, however it ended. */
   readonly ended: Promise<string>;
 }
 
@@ -60,7 +60,7 @@ const openWebSocket: Open = async (server, name) => {
   };
 };
 
-/** A call on a connection of its own, whose answer is to be deflated. */
+/** Makes a call on its own connection, whose answer will be deflated. */
 async function openUnary(server: TestServer) {
   const more = { "content-type": "application/grpc", "grpc-accept-encoding": "gzip", te: "trailers" };
   const client = http2.connect(server.url);
@@ -73,13 +73,13 @@ async function openUnary(server: TestServer) {
   return { send: (bytes: Uint8Array) => stream.end(bytes), answer };
 }
 
-/** Reads to the end, or to where it is cut off. */
+/** Reads to the end, or to the point where the stream is cut off. */
 async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
   let text = "";
   try {
     for await (const bytes of stream) text += bytes.toString("latin1");
   } catch {
-    // It has been cut off.
+    // The stream was cut off.
   }
   return text;
 }
@@ -99,7 +99,7 @@ test.each(["direct", "stock"] as const)(
         return { value: `${bytes} bytes` };
       },
     });
-    // On one connection a message may be kept, and two are too much; all are too much for the process.
+    // One message may be kept on a connection, but not two. All of them together exceed the process's limit.
     const limits = { maxConnectionBytes: 256 * KIB, maxHeldBytes: 3 * MIB };
     await using server = await startServer({ ...probe, rpcEngine, limits });
     const multiplexed = createHttp2(server.url);
@@ -114,7 +114,7 @@ test.each(["direct", "stock"] as const)(
     const quiet: Upload[] = [];
     for (const [wire, open] of Object.entries(opens)) {
       const [first, second] = [await open(server, `busy, ${wire}`), await open(server, `quiet, ${wire}`)];
-      // Both have to have begun, since no call does once too much is kept.
+      // Both calls must have begun, since none begins after too much is kept.
       await sayAndWait(first, `busy, ${wire}`, encodeEnvelope(0, messageOf(1)));
       await sayAndWait(second, `quiet, ${wire}`, encodeEnvelope(0, messageOf(1)));
       await sayAndWait(first, `busy, ${wire}`, inflated);

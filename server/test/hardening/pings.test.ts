@@ -12,7 +12,7 @@ const ENHANCE_YOUR_CALM = http2.constants.NGHTTP2_ENHANCE_YOUR_CALM;
 const cuts = (server: TestServer) =>
   server.log.filter(({ msg, reason }) => msg === "connections ended: abuse" && reason === "too many pings").length;
 
-/** Pings as soon as the last answer is back, until the connection closes or all have been answered. */
+/** Sends a ping after each answer, until the connection closes or all pings have been answered. */
 async function flood(url: string, pings: number, between = async (_client: http2.ClientHttp2Session) => {}) {
   const client = http2.connect(url);
   client.on("error", () => {});
@@ -99,7 +99,10 @@ test("grpc-js, which keeps alive too often, is sent away and comes back with les
   await callUntilServed(client);
 });
 
-/** Calls again after a call whose connection was ended under it: it does not know yet, or it pinged once more. */
+/**
+ * Repeats a call whose connection was ended. The client may not have noticed the end yet, or may have sent another
+ * ping.
+ */
 async function callUntilServed(client: GrpcJsClient): Promise<void> {
   for (;;) {
     try {

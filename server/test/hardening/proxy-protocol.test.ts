@@ -14,11 +14,11 @@ const tls = await authority.issue({ commonName: "localhost", hosts: ["localhost"
 const trustedProxies = new BlockList();
 trustedProxies.addAddress("127.0.0.1");
 
-/** Version 2, of 192.0.2.1:4711. */
+/** Header of version 2 for the source 192.0.2.1:4711. */
 const V2 = Buffer.from("0d0a0d0a000d0a515549540a2111000cc0000201c6336402126701bb", "hex");
 const V1 = Buffer.from("PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n");
 
-/** A proxy that passes connections on as they are, behind a header; in two packets where that is cut. */
+/** Starts a proxy that forwards raw connections, after a header. With `cutAt`, the header is sent in two packets. */
 async function startTcpProxy(server: TestServer, header: Buffer, cutAt: number, localAddress = "127.0.0.1") {
   const proxy = createServer((downstream) => {
     const upstream = connect({ port: server.port, host: "127.0.0.1", localAddress });
@@ -57,7 +57,7 @@ describe.each([
     await client.unary(ProbeService.method.unary, {});
     const scheme = tls ? "https" : "http";
     const session = http2.connect(`${scheme}://localhost:${proxy.port}`, { ca: authority.cert });
-    // Its own proxy is none that is trusted.
+    // The client that the header names is not a trusted proxy, so its x-forwarded-for does not count.
     const stream = session.request({ ":path": "/nothing", "x-forwarded-for": "203.0.113.1" });
     stream.resume();
     await once(stream, "close");
@@ -84,7 +84,7 @@ test("limits on connections are those of the client, not of the proxy", async ()
 test("it is asked for from trusted proxies, and believed from no one else", async () => {
   await using server = await start();
   const request = "GET /nothing HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-  // From the trusted address, without a header.
+  // A connection from the trusted address without a header is closed.
   expect(await exchangeToEnd(server.port, request)).toBe("");
   const exchangeFrom = async (header: Buffer) => {
     using stranger = await startTcpProxy(server, header, header.length, "127.0.0.2");
@@ -93,7 +93,7 @@ test("it is asked for from trusted proxies, and believed from no one else", asyn
   expect(await exchangeFrom(V1)).toMatch(/^HTTP\/1\.1 400/);
   expect(await exchangeFrom(Buffer.alloc(0))).toMatch(/^HTTP\/1\.1 404/);
   expect(peers(server)).toEqual(Array(2).fill(expect.stringMatching(/^127\.0\.0\.2:\d+$/)));
-  // Without the setting, it is not read from trusted proxies either.
+  // Without the setting, the header is not read from trusted proxies either.
   await using control = await start({ limits: { trustedProxies } });
   expect(await exchangeToEnd(control.port, V1 + request)).toMatch(/^HTTP\/1\.1 400/);
   expect(peers(control)).toEqual([expect.stringMatching(/^127\.0\.0\.1:\d+$/)]);

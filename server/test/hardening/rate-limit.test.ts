@@ -12,7 +12,7 @@ import { startServer } from "@rollcall/testing/start-server";
 import { describe, expect, test } from "vitest";
 
 const UNARY = "/probe.v1.ProbeService/Unary";
-/** A rate so low that nothing comes back while a test runs. */
+/** Rate so low that no call becomes free again during a test. */
 const perSecond = 0.001;
 const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
@@ -45,7 +45,7 @@ describe.each(["direct", "stock"] as const)("by the %s carrier, a principal", (r
     const [info] = connectErrorOf(error)?.findDetails(RetryInfoSchema) ?? [];
     const { seconds = 0n, nanos = 0 } = info?.retryDelay ?? {};
     expect(Number(seconds) * 1_000 + nanos / 1e6).toBeCloseTo(Number(pushback));
-    // Others have limits of their own.
+    // Other callers have their own limits.
     const other = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
     await other.unary({}, { headers: await server.auth({ subject: "other" }) });
     const lines = server.log.filter(({ msg }) => msg === "call");
@@ -128,7 +128,7 @@ describe.each(["direct", "stock"] as const)("by the %s carrier, calls without a 
     expect(await statuses("192.0.2.2", "198.51.100.7")).toEqual([401, 401]);
     expect(await statuses("2001:db8::1", "2001:db8::2:1", "2001:db8::3")).toEqual([401, 401, 429]);
     expect(await statuses("2001:db8:0:1::1")).toEqual([401]);
-    // The proxy itself stands for many.
+    // The proxy's own address stands for many callers, so it is not limited.
     expect(await statuses(undefined, undefined, undefined)).toEqual([401, 401, 401]);
   });
 });
@@ -153,7 +153,7 @@ test("the client library waits as long as it is told, and the call succeeds", as
     token: await server.token(),
     retry: { initialDelayMs: 1, onRetry: ({ delayMs }) => waits.push(delayMs) },
   });
-  // Its own backoff is some milliseconds.
+  // The client's own backoff takes only some milliseconds.
   do await Promise.all([1, 2, 3].map(() => client.users.list({})));
   while (Math.max(...waits) < 100);
 });

@@ -1,4 +1,4 @@
-/** A refused call leaves nothing on its connection. */
+/** Tests that a refused call leaves nothing on its connection. */
 
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
@@ -22,9 +22,10 @@ test.each(rows)(
       const ms = await connection.calls(300);
       rounds.push({ ms, growthBytes: liveBytes() - bytesBefore });
     }
-    // The timers of a call are its own: of 900 calls, none may be left.
+    // Each call's timers must end with it: after 900 calls, none of theirs may be left.
     expect(timers() - timersBefore).toBeLessThan(10);
-    // Each round of a leak grows by several kilobytes a call; what the process does for the first time grows one round.
+    // A leak grows each round by several kilobytes per call. Memory that the process uses for the first time grows one
+    // round.
     expect(Math.min(...rounds.map(({ growthBytes }) => growthBytes))).toBeLessThan(512 * 1_024);
     expect(rounds.at(-1)?.ms).toBeLessThan((rounds[0]?.ms ?? 0) * 4);
     expect(connection.connections()).toBe(1);

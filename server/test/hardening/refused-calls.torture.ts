@@ -1,4 +1,4 @@
-/** A hundred thousand refused calls of each kind on one connection: memory and pace stay flat. */
+/** A hundred thousand refused calls of each kind on one connection, which must not change memory or pace. */
 
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";

@@ -9,7 +9,7 @@ import { DATA, END_STREAM, frame, postTo, RawHttp2 } from "@rollcall/testing/raw
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-// The control is in `attack-frames.slow.test.ts`: bodies in pieces of a byte end their connection.
+// `attack-frames.slow.test.ts` has the control: bodies in pieces of one byte end their connection.
 const limits = { tinyPieces: { burst: 20, perSecond: 1 } };
 const LIST = "/user.v1.UserService/ListUsers";
 

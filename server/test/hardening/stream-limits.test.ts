@@ -41,12 +41,12 @@ describe.each(["direct", "stock"] as const)("by the %s carrier, a principal", (r
     streams.push(await open(client));
     expect(streams[1]?.outcome).toBe("open");
     expect((await open(client)).outcome).toBe("too many open streams");
-    // Calls are no streams, and others have places of their own.
+    // Calls do not count as streams, and other callers have their own limit.
     await client.unary(ProbeService.method.unary, {});
     using other = new GrpcJsClient(server.port, await metadataOf("two"));
     streams.push(await open(other));
     expect(streams[2]?.outcome).toBe("open");
-    // One ends, and one is dropped by its client.
+    // One stream ends by itself, and its client drops the other.
     first.stream.end();
     streams[1]?.stream.cancel();
     await until(() => server.log.filter(({ msg, principal }) => msg === "call" && principal === "one").length === 4);
@@ -79,7 +79,7 @@ describe.each(["direct", "stock"] as const)("by the %s carrier, a principal", (r
       createConnectTransport({ baseUrl, httpVersion: "2" }),
     ]) {
       const client = createClient(ProbeService, transport);
-      // A machine that is very busy may take so long for a few that their rate is allowed.
+      // On a very busy machine, a few messages may take so long that their rate is allowed.
       const error: ConnectError = await client
         .clientStream(send(10_000), { headers })
         .then(() => expect.unreachable(), ConnectError.from);

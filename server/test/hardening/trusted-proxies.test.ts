@@ -10,7 +10,10 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** Makes a call by each carrier, with the headers as a proxy would add them, and an answer that is no call. */
+/**
+ * Makes a call by each carrier, with the headers that a proxy would add, and a request that is not a call. Returns the
+ * logged peers.
+ */
 async function peersOf(trustedProxies: BlockList, forwarding: Record<string, string>): Promise<unknown[]> {
   await using server = await startServer({ ...withProbe({ unary: () => ({}) }), limits: { trustedProxies } });
   const { url: baseUrl } = server;
@@ -24,7 +27,7 @@ async function peersOf(trustedProxies: BlockList, forwarding: Record<string, str
   for (const httpVersion of ["1.1", "2"] as const) {
     await createClient(ProbeService, createConnectTransport({ baseUrl, httpVersion, interceptors })).unary({});
   }
-  // A page can't set these headers: its proxy does, in the request that opens the socket.
+  // A page cannot set these headers. Its proxy sets them in the request that opens the socket.
   const { ws, closed } = await begin(server, CHAT, "x-forwarded-for: 203.0.113.9\r\n", forwarding);
   ws.send(HALF_CLOSE);
   await closed;

@@ -1,15 +1,15 @@
 import type { Latency } from "./bystander.ts";
 import type { AttackResult } from "./http2-attacks.ts";
 
-/** Cells of a row of docs/attacks.md: a bystander's 99th percentile, memory, and when the attack was ended. */
+/** Cells of a row of docs/attacks.md: a bystander's 99th percentile, memory, and the time when the attack was ended. */
 export type Figures = readonly [p99: string, memory: string, ended: string];
 
 export interface Measured extends Latency, AttackResult {
-  /** The most that the server's memory has grown by, in MiB. */
+  /** Largest growth of the server's memory, in MiB. */
   readonly peakMiB: number;
 }
 
-/** Returns the cells of an attack, as a multiple of the bystander's time without it. */
+/** Returns the cells of an attack. The first is a multiple of the bystander's time without the attack. */
 export function figuresOf(attacked: Measured, quiet: Latency): Figures {
   const { p99Ms, peakMiB } = attacked;
   return [(p99Ms / quiet.p99Ms).toFixed(1), `${peakMiB} MiB`, endOf(attacked)];
@@ -25,7 +25,7 @@ function time(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** Puts figures into the rows of a page that have them, by their first cells. */
+/** Writes figures into a page's table rows that have them, by the rows' first cells. */
 export function writeFigures(page: string, figures: ReadonlyMap<string, Figures>): string {
   return page.replaceAll(/^\| (.+?) \| (.+) \|$/gm, (row, name: string) => {
     const found = figures.get(name);

@@ -1,4 +1,4 @@
-/** Rows of docs/attacks.md, by their tables, that are measured beside somebody else's calls. */
+/** Rows of docs/attacks.md, by their tables. Each is measured while somebody else makes calls. */
 import { join } from "node:path";
 import { testCertificate } from "@rollcall/testing/matrix";
 import { root } from "@rollcall/testing/root";
@@ -23,19 +23,19 @@ import { slowAttacks, slowTlsHandshake } from "./slow-attacks.ts";
 import { sendTexts, textAttacks } from "./text-attacks.ts";
 
 export interface AttackRow {
-  /** First cell of its row. */
+  /** First cell of the row. */
   readonly name: string;
   readonly attack: Attack;
-  /** Options of the server, beside the defaults. */
+  /** Options of the server, in addition to the defaults. */
   readonly options?: MeasuredServerOptions;
-  /** Users that it has. Default 100. */
+  /** Number of users in the directory. Default 100. */
   readonly users?: number;
-  /** Time that the attack takes at most, if that is not the usual, in milliseconds. */
+  /** Longest duration of the attack in milliseconds, if it is not the usual one. */
   readonly durationMs?: number;
 }
 
 const MIB = 1024 ** 2;
-/** Longer than the server waits for clients that hold bytes and do not move. */
+/** Time in milliseconds, longer than the server waits for clients that hold bytes and make no progress. */
 const HOLD_MS = 10_000;
 
 const control =
@@ -104,7 +104,7 @@ const byteRows: readonly AttackRow[] = [
   {
     name: "slowloris in an answer",
     attack: unreadStreams,
-    // It reads the log.
+    // This attack reads the log, so the log is kept.
     options: { streams: { resultCount: 1e6, resultIntervalMs: 0 }, dropsLog: false },
   },
   { name: "5,000 idle sockets", attack: idleSockets },
@@ -122,7 +122,7 @@ const textRows: readonly AttackRow[] = Object.entries(textAttacks).map(([name, t
   ...(name.startsWith("files") && { options: { webRoot: join(root, "web") } }),
 }));
 
-/** By the headings of their tables. */
+/** Rows by the headings of their tables. */
 export const attackRows: Readonly<Record<string, readonly AttackRow[]>> = {
   "Frames and connections": frameRows,
   "Bytes and time": byteRows,

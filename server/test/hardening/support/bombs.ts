@@ -5,13 +5,15 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { ClientStreamRequestSchema } from "@rollcall/gen/stream/v1/stream";
 
 const UPLOAD = "/stream.v1.StreamService/ClientStream";
-/** Largest message that is taken, all of it: in some 30, some 4,000 and some 200 bytes. */
+/**
+ * Size of the largest accepted message, in bytes. Compressed, it takes some 30 bytes (br), 4,000 (gzip) or 200 (zstd).
+ */
 const LARGEST_BYTES = 4 * 1024 ** 2 - 64;
 const codings = { br: brotliCompressSync, gzip: gzipSync, zstd: zstdCompressSync };
 
 export type Coding = keyof typeof codings;
 
-/** Returns the envelope of a compressed message of so many bytes. */
+/** Returns the envelope of a compressed message of this size. */
 function bombOf(coding: Coding, bytes: number): Buffer {
   const message = create(ClientStreamRequestSchema, { chunk: Buffer.alloc(bytes) });
   return envelope(codings[coding](toBinary(ClientStreamRequestSchema, message)));
@@ -26,13 +28,13 @@ function envelope(compressed: Buffer): Buffer {
 export interface BombOptions {
   readonly coding: Coding;
   readonly streams: number;
-  /** Messages of each stream. */
+  /** Number of messages in each stream. */
   readonly messages: number;
-  /** Size of each, once it is inflated. Default: the largest that is taken. */
+  /** Inflated size of each message, in bytes. Default: the largest accepted one. */
   readonly bytes?: number;
 }
 
-/** Sends bombs on many streams, and gives what they are answered. */
+/** Sends bombs on many streams, and returns the answers. */
 export async function sendBombs(
   url: string,
   headers: Record<string, string>,

@@ -14,7 +14,7 @@ let isStopped = false;
 let failures = 0;
 const durationsMs: number[] = [];
 
-/** Whether the call got the answer that it should: there is no such user. */
+/** Resolves with whether the call got the expected answer: there is no such user. */
 function call(): Promise<boolean> {
   return new Promise((resolve) => {
     const outgoing = request(`${url}/user.v1.UserService/GetUser`, {

@@ -8,13 +8,12 @@ export interface Latency {
 }
 
 export interface Bystander {
-  /** Ends its calls, and returns how long they took. */
+  /** Stops the calls, and returns their durations. */
   stop(): Promise<Latency>;
 }
 
 /**
- * Somebody else, in a thread of its own, who calls GetUser on one connection, a call
- * every few milliseconds, while a test attacks.
+ * Starts a bystander in its own thread. It calls GetUser on one connection every few milliseconds while a test attacks.
  */
 export async function startBystander(url: string, headers: { authorization: string }): Promise<Bystander> {
   const worker = new Worker(new URL("./bystander-main.ts", import.meta.url), { workerData: { url, headers } });

@@ -1,4 +1,4 @@
-/** Attacks by bytes: many, few, empty or compressed ones, read and unread. */
+/** Attacks by bytes: by many, few, empty or compressed bytes, read and unread. */
 import { once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
@@ -14,10 +14,10 @@ const UPLOAD = "/stream.v1.StreamService/ClientStream";
 const CHAT = "/stream.v1.StreamService/BidirectionalStream";
 const LOOK_MS = 20;
 
-/** An attack, for a time or until there is something to show. */
+/** Attack that lasts for a time, or until it has a result. */
 export type Attack = (server: MeasuredServer, durationMs: number) => Promise<AttackResult>;
 
-/** Keeps what is open for the time, and reports when the first of it was ended. */
+/** Keeps the clients open for the time, and reports when the first of them was ended. */
 async function keepOpen(
   clients: readonly RawHttp2[],
   { startedAtMs, durationMs, requests }: { startedAtMs: number; durationMs: number; requests: number },
@@ -33,7 +33,7 @@ async function keepOpen(
   return { cut, requests, firstCutMs };
 }
 
-/** Asks for lists on connections whose windows are nothing, and reads none. */
+/** Asks for lists on connections whose windows are zero, and reads no answer. */
 export const unreadAnswers: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   const options = { connections: 6, streams: 100, headers: { ...server.headers } };
@@ -41,7 +41,7 @@ export const unreadAnswers: Attack = async (server, durationMs) => {
   return keepOpen(clients, { startedAtMs, durationMs, requests: 600 });
 };
 
-/** Asks for streams without end over HTTP/1.1, and reads none. */
+/** Asks for endless streams over HTTP/1.1, and reads no answer. */
 export const unreadStreams: Attack = async (server) => {
   const startedAtMs = performance.now();
   const query = JSON.stringify({ query: "x".repeat(4_000) });
@@ -55,7 +55,7 @@ export const unreadStreams: Attack = async (server) => {
     socket.on("error", () => {}).pause();
     socket.write(Buffer.concat([Buffer.from(call), head, Buffer.from(query)]));
   }
-  // A socket that is not read does not show its end.
+  // A socket that is not read does not report its end.
   const ended = async () =>
     (await server.logged("call")).filter(({ method }) => String(method).endsWith("/ServerStream")).length;
   while ((await ended()) === 0) await delay(5 * LOOK_MS);
@@ -73,11 +73,11 @@ export const halfOpenUploads: Attack = async (server, durationMs) => {
   return keepOpen([client], { startedAtMs, durationMs, requests: 256 });
 };
 
-/** Uploads without end, as fast as the server reads; anew when one is refused. */
+/** Uploads without end, as fast as the server reads. Starts again after each refusal. */
 export const endlessUpload: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   const chunk = Buffer.alloc(64 * 1_024);
-  // A message with one field of bytes.
+  // The message has one field of bytes.
   const head = Buffer.from([0, 0, 0, 0, 0, 0x0a, 0x80, 0x80, 0x04]);
   head.writeUInt32BE(chunk.length + 4, 1);
   const message = Buffer.concat([head, chunk]);
@@ -109,7 +109,11 @@ export const endlessUpload: Attack = async (server, durationMs) => {
   return { cut: refused, requests, firstCutMs };
 };
 
-/** Claims messages of 4 GiB with five bytes each. @throws Error if one is not refused. */
+/**
+ * Claims messages of 4 GiB, with five bytes each.
+ *
+ * @throws Error if one is not refused.
+ */
 export const hugeClaims: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   const claims = [0xffff_ffff, 0x8000_0000, 0x4000_0000].map((bytes) => {
@@ -128,7 +132,7 @@ export const hugeClaims: Attack = async (server, durationMs) => {
         return streamId;
       });
       for (const streamId of streamIds) {
-        // Only a refusal is an answer ahead of the body's end.
+        // An answer before the body's end can only be a refusal.
         const answer = await client.next(({ type, streamId: id }) => id === streamId && type === HEADERS);
         if (!answer) throw new Error("a claim got no answer");
       }
@@ -139,7 +143,11 @@ export const hugeClaims: Attack = async (server, durationMs) => {
   return { cut: 0, requests, firstCutMs: undefined, refused: requests };
 };
 
-/** Sends bombs again and again. @throws Error if one is refused that is not too large, or the other way round. */
+/**
+ * Sends bombs again and again.
+ *
+ * @throws Error if a bomb of an accepted size is refused, or if a larger one is not.
+ */
 export function bombs(options: BombOptions): Attack {
   return async (server, durationMs) => {
     const startedAtMs = performance.now();
@@ -154,7 +162,7 @@ export function bombs(options: BombOptions): Attack {
   };
 }
 
-/** Writes to new connections, one after the other, until each is ended. */
+/** Writes to new connections, one after the other, until the server ends each. */
 async function writeUntilCut(
   durationMs: number,
   open: () => Promise<{ socket: Socket; bytes: Buffer }>,
@@ -192,7 +200,7 @@ export const tinyChunks: Attack = (server, durationMs) =>
     return { socket, bytes: Buffer.from("1\r\n\0\r\n".repeat(2_000)) };
   });
 
-/** Uploads messages without content over HTTP/1.1, a million each time. */
+/** Uploads empty messages over HTTP/1.1, a million each time. */
 export const emptyMessages: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   let requests = 0;
@@ -209,7 +217,11 @@ export const emptyMessages: Attack = async (server, durationMs) => {
   return { cut: 0, requests, firstCutMs: undefined };
 };
 
-/** Floods a WebSocket with frames, and does not read. @param masked A frame, with its mask. */
+/**
+ * Floods a WebSocket with frames, and does not read.
+ *
+ * @param masked Frame with its mask.
+ */
 export function webSocketFrames(masked: Buffer): Attack {
   return (server, durationMs) =>
     writeUntilCut(durationMs, async () => {
@@ -220,7 +232,7 @@ export function webSocketFrames(masked: Buffer): Attack {
     });
 }
 
-/** Calls as one caller, 64 calls at once, as fast as they are answered. */
+/** Makes calls as one caller, 64 at the same time, as fast as they are answered. */
 export const oneCaller: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   const headers = await server.headersFor({ subject: "eve" });
@@ -242,7 +254,7 @@ export const oneCaller: Attack = async (server, durationMs) => {
   return { cut: 0, requests, firstCutMs: undefined, refused };
 };
 
-/** Opens 5,000 connections from one address that say nothing. */
+/** Opens 5,000 silent connections from one address. */
 export const idleSockets: Attack = async (server, durationMs) => {
   const startedAtMs = performance.now();
   const sockets: Socket[] = [];

@@ -1,7 +1,7 @@
 import net from "node:net";
 import { until } from "@rollcall/testing/start-server";
 
-/** Opens a plaintext connection, writes the bytes to it, and collects what comes back. */
+/** Opens a plaintext connection, writes the bytes to it, and collects the received bytes. */
 export function connectWith(port: number, bytes: string) {
   const socket = net.connect(port, "127.0.0.1");
   const state = { answer: "", ended: false };
@@ -16,7 +16,7 @@ export function connectWith(port: number, bytes: string) {
   return Object.assign(state, { socket, [Symbol.dispose]: () => void socket.destroy() });
 }
 
-/** Returns the header of the first answer, or what came of it before the server ended the connection. */
+/** Returns the header of the first answer, or the part of it that arrived before the server ended the connection. */
 export async function answerTo(port: number, bytes: string): Promise<string> {
   using connection = connectWith(port, bytes);
   await until(() => connection.ended || connection.answer.includes("\r\n\r\n"));

@@ -14,17 +14,17 @@ import {
 import type { AttackResult } from "./http2-attacks.ts";
 
 const PRIORITY = 2;
-/** A type that no specification has. */
+/** Frame type that no specification defines. */
 const UNKNOWN = 0xbe;
 const FRAMES_AT_ONCE = 500;
-/** Longest wait for a server that reads no further, in milliseconds. */
+/** Longest wait for a server that has stopped reading, in milliseconds. */
 const DRAIN_MS = 50;
 
 /** Begins an upload, and returns its stream. */
 const upload = (client: RawHttp2, headers: Record<string, string>) =>
   client.request(postTo("/stream.v1.StreamService/ClientStream", { "content-type": "application/grpc", ...headers }));
 
-/** Floods of frames without a request. Each makes the frame that it repeats, on a connection that has just begun. */
+/** Floods of frames without a request. Each function makes the frame to repeat, on a new connection. */
 const floods = {
   SETTINGS: () => frame(SETTINGS, 0, 0),
   PING: () => frame(PING, 0, 0, Buffer.alloc(8)),
@@ -51,15 +51,15 @@ export const cutFloods = (Object.keys(floods) as ControlFlood[]).filter((kind) =
 
 export interface ControlFloodOptions {
   readonly kind: ControlFlood;
-  /** Whether the client reads what it is answered. */
+  /** Whether the client reads the answers. */
   readonly reads: boolean;
-  /** Time after which it stops; with `untilCut`, when a connection was ended. */
+  /** Time after which the flood stops, in milliseconds. With `untilCut`, it stops when a connection was ended. */
   readonly durationMs?: number;
   readonly untilCut?: boolean;
   readonly headers: Record<string, string>;
 }
 
-/** Sends frames of one kind as fast as the server reads; on a new connection whenever one is ended. */
+/** Sends frames of one kind as fast as the server reads. Opens a new connection whenever one is ended. */
 export async function controlFlood(
   port: number,
   { kind, reads, durationMs = Number.POSITIVE_INFINITY, untilCut = false, headers }: ControlFloodOptions,
@@ -89,8 +89,8 @@ export async function controlFlood(
 }
 
 /**
- * Asks for large answers with a window of a byte, and opens it by a byte again and again: each byte is a frame of its own
- * (CVE-2019-9511).
+ * Asks for large answers with a window of one byte, and opens the window by one byte again and again. Each byte is then
+ * a separate frame (CVE-2019-9511).
  */
 export async function dribble(
   port: number,

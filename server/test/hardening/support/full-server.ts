@@ -4,16 +4,16 @@ import { withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 
 export const UNARY = "/probe.v1.ProbeService/Unary";
-/** The error that a full server answers. */
+/** Error that a full server returns. */
 export const refused = { code: Code.Unavailable, rawMessage: "server is overloaded" };
 
 export interface FullServer extends AsyncDisposable {
   readonly server: TestServer;
-  /** Lets the calls that fill the server finish. */
+  /** Lets the calls finish that fill the server. */
   release(): void;
 }
 
-/** Starts a server whose places for calls and streams are all taken, each by a connection of its own. */
+/** Starts a server whose places for calls and streams are all taken, each by its own connection. */
 export async function startFullServer(maxCalls = 2): Promise<FullServer> {
   const released = Promise.withResolvers<void>();
   let running = 0;

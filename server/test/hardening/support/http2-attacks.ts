@@ -16,17 +16,19 @@ import {
 const GET_USER = "/user.v1.UserService/GetUser";
 
 export interface AttackResult {
-  /** Connections that the server ended. */
+  /** Number of connections that the server ended. */
   readonly cut: number;
-  /** Requests that were sent. */
+  /** Number of requests sent. */
   readonly requests: number;
-  /** Those of them that were refused, where the attack reads its answers. */
+  /** Number of refused requests, if the attack reads its answers. */
   readonly refused?: number;
-  /** From the first byte to the first connection that was ended, in milliseconds. */
+  /** Time from the first byte to the first end of a connection, in milliseconds. */
   readonly firstCutMs: number | undefined;
 }
 
-/** Sends for a while whatever `next` makes, as fast as the server reads; on a new connection whenever one is ended. */
+/**
+ * Sends the results of `next` for a while, as fast as the server reads. Opens a new connection whenever one is ended.
+ */
 async function flood(
   port: number,
   durationMs: number,
@@ -43,7 +45,7 @@ async function flood(
       const { bytes, requests: more } = next(client);
       requests += more;
       await client.sendAll(bytes);
-      // Lets the connection's end be seen.
+      // The pause lets the connection's end be seen.
       await new Promise(setImmediate);
       client.received.length = 0;
     }
@@ -56,7 +58,7 @@ async function flood(
   return { cut, requests, firstCutMs };
 }
 
-/** Begins requests and takes them back at once (CVE-2023-44487). */
+/** Begins requests and cancels them at once (CVE-2023-44487). */
 export function rapidReset(port: number, durationMs: number, headers = {}): Promise<AttackResult> {
   const block = headerBlock(postTo(GET_USER, headers));
   return flood(port, durationMs, (client) => {
@@ -71,7 +73,7 @@ export function rapidReset(port: number, durationMs: number, headers = {}): Prom
   });
 }
 
-/** Makes the server reset streams: a WINDOW_UPDATE of nothing is an error of its stream (CVE-2025-8671). */
+/** Makes the server reset streams: a WINDOW_UPDATE of zero is a stream error (CVE-2025-8671). */
 export function madeYouReset(port: number, durationMs: number): Promise<AttackResult> {
   const block = headerBlock(postTo(GET_USER));
   return flood(port, durationMs, (client) => {
@@ -83,7 +85,7 @@ export function madeYouReset(port: number, durationMs: number): Promise<AttackRe
   });
 }
 
-/** Sends requests whose headers have twelve kilobytes, each another. */
+/** Sends requests with twelve kilobytes of headers, different each time. */
 export function headerChurn(port: number, durationMs: number): Promise<AttackResult> {
   return flood(port, durationMs, (client) => {
     const requests = Array.from({ length: 6 }, () => {
@@ -96,9 +98,10 @@ export function headerChurn(port: number, durationMs: number): Promise<AttackRes
   });
 }
 
-/** Has the server remember a field once, and then refers to it by a byte a hundred times in each request. */
+/** Makes the server remember a field once. Each request then refers to the field a hundred times, by one byte each. */
 export function hpackBomb(port: number, durationMs: number): Promise<AttackResult> {
-  // Literal with incremental indexing (RFC 7541, 6.2.1), and its index, the first of the dynamic table.
+  // The first form is a literal with incremental indexing (RFC 7541, 6.2.1). The second is its index, the first of the
+  // dynamic table.
   const remember = Buffer.concat([Buffer.of(0x40), hpackString("x-bomb"), hpackString("x".repeat(100))]);
   const refer = Buffer.alloc(100, 0x80 | 62);
   const primed = new WeakSet<RawHttp2>();
@@ -113,7 +116,7 @@ export function hpackBomb(port: number, durationMs: number): Promise<AttackResul
   });
 }
 
-/** Sends bodies in frames of a size, up to their windows, on streams whose answers have no window. */
+/** Sends bodies in frames of one size, up to their windows, on streams whose answers have no window. */
 export async function smallFrames(
   port: number,
   durationMs: number,
@@ -147,9 +150,9 @@ const UPLOAD = "/stream.v1.StreamService/ClientStream";
 const MESSAGE_BYTES = 4 * 1024 ** 2 - 64;
 
 /**
- * Begins uploads of messages of 4 MiB, and sends as much of each as it may, but never
- * the last byte. Gives the connection when all has been sent, the server has ended an upload, or nothing could be sent
- * for `quietMs`.
+ * Begins uploads of messages of 4 MiB, and sends as much of each as the windows allow, but never the last byte. Returns
+ * the connection when everything has been sent, when the server has ended an upload, or when nothing could be sent for
+ * `quietMs`.
  */
 export async function unfinishedUploads(
   port: number,
@@ -186,14 +189,14 @@ export async function unfinishedUploads(
   return { client, sentBytes };
 }
 
-/** Calls ListUsers as often as a connection may, and does not read the answers. */
+/** Calls ListUsers as often as one connection may, and does not read the answers. */
 export async function unreadLists(
   port: number,
   { connections, streams, headers }: { connections: number; streams: number; headers: Record<string, string> },
 ): Promise<RawHttp2[]> {
   const clients: RawHttp2[] = [];
   for (let i = 0; i < connections; i++) {
-    // Room for the headers of the answers, and none for their bodies.
+    // There is room for the headers of the answers, but not for their bodies.
     const client = await RawHttp2.open(port, { initialWindowBytes: 0 });
     const body = Buffer.from('{"pageSize":1000}');
     const bytes = Array.from({ length: streams }, () => {

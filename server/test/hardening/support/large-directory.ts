@@ -1,4 +1,4 @@
-/** A large directory in a file of SQLite, and what one query each finds in it. */
+/** Large directory in an SQLite file, and the pages that one query each finds in it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,11 +15,11 @@ export interface LargeDirectory extends AsyncDisposable {
   readonly path: string;
   readonly repository: UserRepository;
   readonly control: Control;
-  /** For how long one query for one letter held the loop, in milliseconds. */
+  /** Time for which one query for one letter held the loop, in milliseconds. */
   readonly controlMs: number;
 }
 
-/** Fills a database of {@link USERS} users in some seconds, and opens it. */
+/** Fills a database with {@link USERS} users, which takes some seconds, and opens it. */
 export async function createLargeDirectory(): Promise<LargeDirectory> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
   const path = join(folder, "users.db");
@@ -41,18 +41,18 @@ export async function createLargeDirectory(): Promise<LargeDirectory> {
 }
 
 export interface Control {
-  /** Sorts all that match by one query, as this server once did; returns its processor time in milliseconds. */
+  /** Sorts all matching users by one query, as this server once did. Returns its processor time in milliseconds. */
   holdMs(word: string, limit: number): number;
-  /** Ids of the page, by a query that is simple to be right. */
+  /** Returns the ids of the page, by a query so simple that it must be right. */
   ids(words: readonly string[], order: UserOrder, after: Cursor | undefined, limit: number): string[];
-  /** Number of users that match. */
+  /** Returns the number of users that match. */
   count(words: readonly string[]): number;
   close(): void;
 }
 
 /**
- * The younger half have e-mails and names with p…, in no order; a thousand others are spread evenly. Half of all are even,
- * the others odd, and nobody is both.
+ * Fills the directory. The newer half of the users have e-mails and names with p…, in random order; a thousand others
+ * are spread evenly. Half of all users are even, the others odd, and nobody is both.
  */
 function fill(path: string): void {
   const database = new DatabaseSync(path);
@@ -91,7 +91,7 @@ function createControl(path: string): Control {
   const columns = ["id", ...Object.values(COLUMNS)].join();
   database.exec("PRAGMA temp_store = MEMORY");
   let found: readonly string[] | undefined;
-  /** Looks through all users once for the words of many questions. */
+  /** Finds all users that match the words, once for the many questions about them. */
   const find = (words: readonly string[]) => {
     if (words === found) return;
     found = words;
@@ -123,13 +123,13 @@ function createControl(path: string): Control {
   };
 }
 
-/** Returns the processor time of this thread since then, in milliseconds. */
+/** Returns this thread's processor time since the start, in milliseconds. */
 export function cpuMsSince(startedAt: NodeJS.CpuUsage): number {
   const { user, system } = process.threadCpuUsage(startedAt);
   return (user + system) / 1_000;
 }
 
-/** Runs `work`; resolves with the processor time of the longest turns of the event loop meanwhile, in milliseconds. */
+/** Runs `work`. Resolves with the processor time of the event loop's longest turns meanwhile, in milliseconds. */
 export async function longestTurns(work: () => Promise<unknown>): Promise<number[]> {
   const turnsMs: number[] = [];
   let done = false;
@@ -146,7 +146,10 @@ export async function longestTurns(work: () => Promise<unknown>): Promise<number
   return turnsMs.sort((a, b) => b - a).slice(0, 10);
 }
 
-/** Filters: none, frequent and rare words, words of no order, of nobody, and frequent ones that nobody has together. */
+/**
+ * Filters: none, frequent and rare words, words that do not follow any order, words that nobody has, and frequent words
+ * that nobody has together.
+ */
 const FILTERS = [
   "",
   "p",
@@ -165,14 +168,14 @@ export const ORDERS = (["createdAt", "updatedAt", "name", "email"] as const).fla
   { by, descending: false },
   { by, descending: true },
 ]);
-/** Users in whose places pages begin. */
+/** Users at whose places pages begin. */
 const PLACES = [USERS / 2 - 1, USERS - 10];
 
 /**
- * Lists pages of filters and orders, expects of each what one query gives, and returns the longest turn of the event
- * loop with each, in milliseconds.
+ * Lists pages of filters and orders, and expects the users that one query gives. Returns the longest turn of the event
+ * loop for each page, in milliseconds.
  *
- * @param isAsked Chooses among the pairs of filters and orders, by their indices.
+ * @param isAsked Returns whether to test a pair of filter and order, by their indices.
  */
 export async function longestTurnsOfPages(
   { repository, control }: LargeDirectory,
@@ -186,7 +189,7 @@ export async function longestTurnsOfPages(
     const words = wordsOfFilter(filter);
     for (const [number, order] of ORDERS.entries()) {
       if (!isAsked(index, number)) continue;
-      // Each filter and order meets each place and size, though not all of them at once.
+      // Each filter and each order meets every place and size, but not in all combinations.
       const limit = (index + number) % 2 ? 51 : 1_001;
       const user = placed[(index + (number >> 1)) % 3];
       const after = user && placeOf(user, order);

@@ -4,12 +4,12 @@ import http2 from "node:http2";
 /** Results of a phase of load. Times are in milliseconds. */
 export interface LoadResult {
   offeredPerSecond: number;
-  /** Answered well within their deadline. */
+  /** Calls a second that succeeded within their deadline. */
   goodPerSecond: number;
   late: number;
   refused: number;
   expired: number;
-  /** Times of the health check, which was asked all the time on new connections. */
+  /** Durations of the health check, which runs all the time on new connections. */
   probeMedianMs: number;
   probeMaxMs: number;
   failedProbes: number;
@@ -22,10 +22,9 @@ export interface LoadReport {
 }
 
 /**
- * Loads a server with calls that compute, by gRPC, as its own process: first with as many calls
- * as it answers, 64 at once, then with a multiple of that rate, whether it answers
- * or not, then again with 8 at once. Its sessions are Node's own, which cost less
- * than the server does.
+ * Loads a server, from a separate process, with gRPC calls that compute. There are three phases: with as many calls as
+ * it answers, 64 at the same time; with a multiple of that rate, whether or not it answers; and again with 8 at the
+ * same time. The sessions are Node's own, which need less CPU than the server does.
  *
  * Arguments: URL, token, user id, multiple, seconds of a phase, deadline in milliseconds.
  */
@@ -119,7 +118,7 @@ async function phase(offer: (isOver: () => boolean) => Promise<void>): Promise<L
   };
 }
 
-/** Makes as many calls as are answered, a given number at once. */
+/** Makes as many calls as are answered, with a fixed number at the same time. */
 const closedLoop = (concurrency: number) => async (isOver: () => boolean) => {
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
@@ -128,7 +127,7 @@ const closedLoop = (concurrency: number) => async (isOver: () => boolean) => {
   );
 };
 
-/** Makes a given number of calls a second, whatever becomes of them. */
+/** Makes a fixed number of calls a second, whether or not they are answered. */
 const openLoop = (perSecond: number) => async (isOver: () => boolean) => {
   const startedAtMs = performance.now();
   for (let sent = 0; !isOver(); ) {

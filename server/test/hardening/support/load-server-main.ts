@@ -5,13 +5,14 @@ import { createApp } from "../../../src/app.ts";
 import { SCOPES } from "../../../src/rpc/auth/permissions.ts";
 import { createTokenVerifier } from "../../../src/rpc/auth/token-verifier.ts";
 
-/** A server for load tests, as its own process; `lifted` as its argument lifts the limits of calls. */
+/** Server for load tests, in its own process. The argument `lifted` lifts the limits on calls. */
 const secret = randomBytes(32);
 const isLifted = process.argv[2] === "lifted";
 const unlimited = Number.POSITIVE_INFINITY;
 /**
- * Computes for a while: a server that only reads a user takes more calls than one client process can make. To refuse a
- * call costs some 0.04 ms, so the less the calls compute, the more of the time goes into refusals.
+ * Computing time of a call, in milliseconds. If calls only read a user, the server would take more of them than one
+ * client process can make. A refusal costs some 0.04 ms, so if calls computed less, a larger share of the time would go
+ * into refusals.
  */
 const COMPUTE_MS = 0.5;
 const compute = withProbe({

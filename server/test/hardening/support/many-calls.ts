@@ -1,4 +1,6 @@
-/** Calls in great numbers through the usual clients, in each protocol, for what they may leave in the server's memory. */
+/**
+ * Large numbers of calls through the usual clients, in each protocol, to find what they leave in the server's memory.
+ */
 
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { Http2SessionManager } from "@connectrpc/connect-node";
@@ -8,18 +10,21 @@ import { ProbeService } from "@rollcall/testing/probe-service";
 import { type MeasuredServer, startMeasuredServer } from "./measured-server.ts";
 
 const IN_FLIGHT = 32;
-/** Cancelled calls of a connection: more than a few thousand within seconds are an attack, and end it. */
+/**
+ * Cancelled calls per connection. More than a few thousand within seconds count as an attack, which ends the
+ * connection.
+ */
 const CANCELS_PER_CONNECTION = 960;
 
 const ENDLESS = 1_000_000_000;
 
-/** Starts a server that refuses no call because the machine is busy. */
+/** Starts a server that refuses no call even if the machine is busy. */
 export function startPatientServer(options: { leaksLog?: boolean } = {}): Promise<MeasuredServer> {
   const admission = { maxTurnMs: ENDLESS, maxBurstWaitMs: ENDLESS, window: ENDLESS };
   return startMeasuredServer({ ...options, admission, dropsLog: true });
 }
 
-/** Clients of the calls: each protocol over HTTP/2 and, but for gRPC, HTTP/1.1. */
+/** Clients of the calls: each protocol over HTTP/2 and, except gRPC, over HTTP/1.1. */
 export const manyCallsCells = Object.values(protocols).flatMap((protocol) =>
   [connections.h2c, connections.http1]
     .filter(({ httpVersion }) => httpVersion === "2" || protocol.logName !== "grpc")
@@ -40,7 +45,7 @@ function open(server: MeasuredServer, cell: ManyCallsCell): Disposable & { reado
   return { transport: cell.createTransport(options), [Symbol.dispose]: () => sessionManager?.abort() };
 }
 
-/** Makes calls that are answered, half of them with an error. */
+/** Makes calls that are answered, half of them by an error. */
 export async function makeCalls(server: MeasuredServer, cell: ManyCallsCell, count: number): Promise<void> {
   using connection = open(server, cell);
   const users = createClient(UserService, connection.transport);
@@ -55,7 +60,10 @@ export async function makeCalls(server: MeasuredServer, cell: ManyCallsCell, cou
   await Promise.all(Array.from({ length: IN_FLIGHT }, work));
 }
 
-/** Makes calls that the client cancels once all have reached their handlers, half of them streams; all have to end there. */
+/**
+ * Makes calls, half of them streams, that the client cancels once all have reached their handlers. All handlers must
+ * end.
+ */
 export async function cancelCalls(server: MeasuredServer, cell: ManyCallsCell, count: number): Promise<void> {
   for (let done = 0; done < count; done += CANCELS_PER_CONNECTION) {
     using connection = open(server, cell);
@@ -97,7 +105,7 @@ async function expectCode(call: Promise<unknown>, code: Code): Promise<void> {
   if (error?.code !== code) throw new Error(`expected ${Code[code]}, got ${error?.message ?? "an answer"}`);
 }
 
-/** Memory of the server before and after each step, in bytes, settled. */
+/** Returns the growth of the server's settled memory over the steps, in bytes. */
 export async function growthOf(server: MeasuredServer, steps: () => Promise<void>) {
   const before = { used: await server.memoryBytes(), resident: await server.residentBytes() };
   await steps();

@@ -1,4 +1,4 @@
-/** The program of `startMeasuredServer`: a test's server, which its parent asks by messages. */
+/** Program of `startMeasuredServer`: a test's server, which its parent controls by messages. */
 import { readdirSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { createClient } from "@connectrpc/connect";
@@ -42,7 +42,7 @@ const probe: ProbeHandlers = {
   },
 };
 
-/** Writes the log as main.ts does, to nowhere or into what is never freed. */
+/** Writes the log as main.ts does, but drops the lines, or keeps them for ever. */
 function createDroppedLog(): Pick<AppOptions, "logger" | "logOutput"> {
   const kept: unknown[] = [];
   const keep = (lines: string) => kept.push(lines, ...lines.split("\n").map(() => Buffer.alloc(leakedBytes)));
@@ -53,7 +53,7 @@ function createDroppedLog(): Pick<AppOptions, "logger" | "logOutput"> {
 const { maxLoopDelayMs } = defaultAdmissionLimits;
 const server = await startServer({
   ...options,
-  // Part of what is measured: a test's own server refuses no calls for it.
+  // This limit is part of the measurement. Servers of tests do not have it by default.
   admission: { maxLoopDelayMs, ...options.admission },
   ...withProbe(probe),
   ...(dropsLog && createDroppedLog()),
@@ -66,7 +66,10 @@ function usedBytes(): number {
   return heapUsed + external;
 }
 
-/** Collects three times: memory that is freed within a turn, such as a buffer's, goes with the next collection. */
+/**
+ * Collects garbage three times: memory that is freed within a turn, such as a buffer's, is collected only the next
+ * time.
+ */
 async function collectGarbage(): Promise<void> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.();
@@ -124,6 +127,6 @@ process.on("message", async ({ id, question, argument }: { id: number; question:
   process.send?.({ id, answer: await answers[question]?.(argument) });
 });
 process.on("disconnect", () => process.exit(0));
-// Its parent kills it, and Node.js keeps what it has compiled for the next process only at an exit.
+// The parent kills this process, and Node.js keeps compiled code for the next process only at an exit.
 flushCompileCache();
 process.send?.({ url: server.url, port: server.port, ...headers });

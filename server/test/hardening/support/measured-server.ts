@@ -17,25 +17,25 @@ export interface MeasuredServerOptions {
   rateLimit?: AppOptions["rateLimit"];
   codingThreads?: number;
   /**
-   * Whether the server's access log is written as by main.ts and dropped, so that many calls leave nothing. Default
-   * false: `logged` has all lines.
+   * Whether the server's access log is written as by main.ts and then dropped, so that many calls leave nothing.
+   * Default false: `logged` returns all lines.
    */
   dropsLog?: boolean;
-  /** Whether what would be dropped is kept instead: a leak of a line a call. Default false. */
+  /** Whether the lines are kept instead of dropped: a leak of one line per call. Default false. */
   leaksLog?: boolean;
-  /** Bytes that such a leak keeps beside each line. Default 0. */
+  /** Bytes that this leak keeps in addition to each line. Default 0. */
   leakedBytes?: number;
-  /** File of the database. Default: in memory. */
+  /** Path of the database file. Default: in memory. */
   databasePath?: string;
-  /** Serves TLS instead of plaintext. */
+  /** Credentials, to serve TLS instead of plaintext. */
   tls?: Credentials;
 }
 
 /** Handles that a process has open. */
 export interface OpenHandles {
-  /** Sockets of connections; listening ones do not count. */
+  /** Number of connections' sockets; listening ones do not count. */
   readonly sockets: number;
-  /** Descriptors of files and sockets, by the system; NaN where it is not Linux. */
+  /** Number of descriptors of files and sockets, from the system. NaN if it is not Linux. */
   readonly descriptors: number;
 }
 
@@ -48,25 +48,28 @@ export interface MeasuredServer extends AsyncDisposable {
   headersFor(caller: Pick<Partial<MintOptions>, "subject" | "scopes">): Promise<{ authorization: string }>;
   /** Returns the memory of the server's process after a garbage collection, in bytes. */
   memoryBytes(): Promise<number>;
-  /** The most that it has taken up since the last call, of what looks every few milliseconds have seen, in bytes. */
+  /** Returns the largest growth of the memory since the last call, in bytes. It is sampled every few milliseconds. */
   peakBytes(): Promise<number>;
-  /** Memory that the kernel holds for it, after a garbage collection, in bytes. */
+  /** Returns the memory that the kernel holds for the process after a garbage collection, in bytes. */
   residentBytes(): Promise<number>;
-  /** Returns the handles that its process has open. */
+  /** Returns the handles that the server's process has open. */
   openHandles(): Promise<OpenHandles>;
-  /** Gives it another certificate, as when its file has changed. */
+  /** Replaces the server's certificate, as when its file has changed. */
   replaceTls(credentials: Credentials): Promise<void>;
-  /** Calls of `ProbeService` that run: unary ones, and streams behind their first message, wait until they are cancelled. */
+  /**
+   * Returns the number of running `ProbeService` calls. Unary calls, and streams after their first message, wait until
+   * they are cancelled.
+   */
   heldCalls(): Promise<number>;
-  /** Times that watchers' streams had a change encoded as protobuf, so far. */
+  /** Returns how many times a change was encoded as protobuf for watchers' streams so far. */
   encodedChanges(): Promise<number>;
-  /** Lines of its log with this message, so far. */
+  /** Returns the log lines with this message so far. */
   logged(message: string): Promise<Record<string, unknown>[]>;
-  /** Creates so many users, for lists. */
+  /** Creates this number of users, for lists. */
   createUsers(count: number): Promise<void>;
 }
 
-/** Starts the server in a process of its own, whose memory and time are nobody else's. */
+/** Starts the server in its own process, so that its memory and time can be measured alone. */
 export async function startMeasuredServer(options: MeasuredServerOptions = {}): Promise<MeasuredServer> {
   const child = fork(programFile("server/test/hardening/support/measured-server-main.ts"), [JSON.stringify(options)], {
     execArgv: ["--expose-gc"],

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { TestServer } from "@rollcall/testing/start-server";
 
-/** Every kind of request that is refused with its body unread, by its HTTP status. */
+/** Every kind of request that is refused before its body is read, by its HTTP status. */
 export const REFUSALS = [
   { status: 401, method: "POST", path: "/user.v1.UserService/GetUser", headers: {} },
   { status: 403, method: "POST", path: "/user.v1.UserService/CreateUser", headers: { authorization: "read" } },
@@ -16,15 +16,18 @@ export const REFUSALS = [
 
 export type Refusal = (typeof REFUSALS)[number];
 
-/** One connection that makes calls one after the other, each answered before the next. */
+/** Opens one connection that makes calls one after the other, each answered before the next. */
 export async function openRefused(server: TestServer, refusal: Refusal, httpVersion: "1.1" | "2" = "1.1") {
   const auth = "authorization" in refusal.headers ? await server.auth({ scopes: ["users:read"] }) : {};
   const headers = { "content-type": "application/json", ...refusal.headers, ...auth };
   const { call, close, connections } = (httpVersion === "2" ? overHttp2 : overHttp1)(server.url, refusal, headers);
   return {
-    /** How many connections it took. */
+    /** Returns the number of connections that were used. */
     connections,
-    /** Makes so many calls; resolves with the processor time that they took, in milliseconds: a busy machine is no matter. */
+    /**
+     * Makes this number of calls. Resolves with their processor time in milliseconds, which does not depend on other
+     * load.
+     */
     async calls(count: number): Promise<number> {
       const before = process.cpuUsage();
       for (let i = 0; i < count; i++) {
@@ -49,7 +52,7 @@ function overHttp1(url: string, { method, path }: Refusal, headers: Record<strin
       outgoing.on("socket", (socket) => sockets.add(socket));
       outgoing.on("error", reject);
       outgoing.on("response", (response) => response.resume().on("end", () => resolve(response.statusCode)));
-      // The header alone is refused; its body comes behind.
+      // Only the header is refused; its body comes later.
       outgoing.flushHeaders();
       outgoing.end(BODY);
     });
@@ -61,7 +64,7 @@ function overHttp2(url: string, { method, path }: Refusal, headers: Record<strin
   const call = async (): Promise<number> => {
     const stream = session.request({ ":method": method, ":path": path, ...headers });
     const closed = once(stream, "close");
-    // Its body never ends: the answer does.
+    // The body never ends, but the answer does.
     stream.write(BODY);
     const [fields] = await once(stream.resume(), "response");
     await closed;
@@ -70,12 +73,12 @@ function overHttp2(url: string, { method, path }: Refusal, headers: Record<strin
   return { call, connections: () => 1, close: () => session.close() };
 }
 
-/** Timers of this process, the server's among them. */
+/** Returns the number of timers in this process, including the server's. */
 export function timers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 }
 
-/** Live bytes of this process's heap. */
+/** Returns the live bytes of this process's heap. */
 export function liveBytes(): number {
   setFlagsFromString("--expose_gc");
   const collect = runInNewContext("gc") as () => void;

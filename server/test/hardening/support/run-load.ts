@@ -7,15 +7,17 @@ import type { LoadReport } from "./load-generator-main.ts";
 const file = (name: string) => join(import.meta.dirname, name);
 
 export interface LoadOptions {
-  /** Lifts the limits of calls. */
+  /** Whether the limits on calls are lifted. */
   isLifted?: boolean;
-  /** Load, as a multiple of the rate at which the server answers most. */
+  /** Load, as a multiple of the highest rate at which the server answers. */
   multiple: number;
   secondsPerPhase: number;
   deadlineMs: number;
 }
 
-/** Loads a server, and reports what its callers saw; server and callers are processes of their own. */
+/**
+ * Loads a server, and reports the results that its callers saw. The server and the callers have their own processes.
+ */
 export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const server = fork(
     programFile("server/test/hardening/support/load-server-main.ts"),

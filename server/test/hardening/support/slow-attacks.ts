@@ -1,4 +1,4 @@
-/** Slowloris: connections that begin something and go on by a byte now and then, or not at all. */
+/** Slowloris attacks: connections that begin something and then send a byte now and then, or nothing. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { END_HEADERS, END_STREAM, frame, HEADERS, headerBlock, PREFACE, SETTINGS } from "@rollcall/testing/raw/http2";
@@ -12,11 +12,11 @@ const CHAT = "/stream.v1.StreamService/BidirectionalStream";
 
 interface Slow {
   readonly socket: Socket;
-  /** Bytes that follow, one at a time. */
+  /** Bytes to send later, one at a time. */
   readonly drip: Buffer;
 }
 
-/** Resolves when the server ends what a connection does. */
+/** Resolves when the server ends a connection's call or the connection. */
 type Ending = (socket: Socket, server: MeasuredServer) => Promise<void>;
 
 const closed: Ending = (socket) =>
@@ -25,11 +25,14 @@ const closed: Ending = (socket) =>
     else socket.once("close", () => resolve());
   });
 
-/** For calls: the rest of their bodies is waited for behind the answer, so that a client can read that. */
+/**
+ * For calls: the answer is their end. After it, the server waits for the rest of the body, so that a client can read
+ * it.
+ */
 const answered: Ending = (socket, server) =>
   Promise.race([closed(socket, server), new Promise<void>((resolve) => socket.once("data", () => resolve()))]);
 
-/** For calls over WebSockets, whose sockets the server pings meanwhile. */
+/** For calls over WebSockets: the status is their end, because the server also sends pings meanwhile. */
 const hasStatus: Ending = (socket, server) => {
   const status = new Promise<void>((resolve) => {
     socket.on("data", (bytes: Buffer) => {
@@ -39,7 +42,7 @@ const hasStatus: Ending = (socket, server) => {
   return Promise.race([closed(socket, server), status]);
 };
 
-/** Attacks with {@link SOCKETS} connections at once, until the server has ended all of them. */
+/** Attacks with {@link SOCKETS} simultaneous connections, until the server has ended all of them. */
 function slowly(open: (server: MeasuredServer) => Promise<Slow>, ending = closed): Attack {
   return async (server) => {
     const startedAtMs = performance.now();
@@ -60,7 +63,7 @@ function slowly(open: (server: MeasuredServer) => Promise<Slow>, ending = closed
   };
 }
 
-/** Opens a connection, and sends the beginning. */
+/** Opens a connection, and sends the first bytes. */
 async function begin(server: MeasuredServer, bytes: Uint8Array | string, drip: Uint8Array | string): Promise<Slow> {
   const socket = connect(server.port, "127.0.0.1");
   socket.on("error", () => {}).resume();
@@ -69,7 +72,7 @@ async function begin(server: MeasuredServer, bytes: Uint8Array | string, drip: U
   return { socket, drip: Buffer.from(drip) };
 }
 
-/** Begins a call over HTTP/1.1, whose body is to come. */
+/** Returns the header of a call over HTTP/1.1, whose body follows. */
 function beginCall(server: MeasuredServer, method: string, type: string, bodyBytes: number): string {
   return (
     `POST /${method} HTTP/1.1\r\nhost: a\r\ncontent-type: application/${type}\r\n` +
@@ -78,10 +81,10 @@ function beginCall(server: MeasuredServer, method: string, type: string, bodyByt
 }
 
 const get = headerBlock({ ":method": "GET", ":scheme": "http", ":path": "/healthz", ":authority": "a" });
-/** Header of a WebSocket's frame of 60,000 bytes, with a mask that changes nothing. */
+/** Header of a WebSocket frame of 60,000 bytes, with a mask that changes nothing. */
 const frameHead = Buffer.of(0x82, 0x80 | 126, 0xea, 0x60, 0, 0, 0, 0);
 
-/** By their rows in docs/attacks.md; all but the one of TLS. */
+/** Attacks by their rows in docs/attacks.md, except the one on TLS. */
 export const slowAttacks: Readonly<Record<string, Attack>> = {
   "slowloris: no byte": slowly((server) => begin(server, "", "")),
   "slowloris in HTTP/2's preface": slowly((server) => begin(server, "", PREFACE)),
@@ -115,12 +118,12 @@ export const slowAttacks: Readonly<Record<string, Attack>> = {
     const block = `content-type: application/grpc-web+proto\r\nauthorization: ${server.headers.authorization}\r\n`;
     const { socket } = await openRawSocket(server, block, CHAT);
     socket.write(frameHead);
-    // The server sees that a frame is late by a piece that completes none.
+    // A piece that does not complete the frame shows the server that the frame is late.
     return { socket, drip: Buffer.alloc(1_000) };
   }, hasStatus),
 };
 
-/** For a server of TLS: the beginning of a ClientHello of 256 bytes. */
+/** Attack on a TLS server: the beginning of a ClientHello of 256 bytes. */
 export const slowTlsHandshake: Attack = slowly((server) =>
   begin(server, Buffer.of(0x16, 3, 1, 1, 0, 1), Buffer.alloc(250)),
 );

@@ -1,26 +1,36 @@
-/** Requests whose texts are made to break a parser, an object, a clock, the log or the gate, as fast as they are refused. */
+/**
+ * Requests whose texts are made to break a parser, an object, a clock, the log or the gate, sent as fast as they are
+ * refused.
+ */
 import { createHmac, randomBytes } from "node:crypto";
 import { exchangeToEnd } from "@rollcall/testing/raw/http";
 import type { AttackResult } from "./http2-attacks.ts";
 import type { MeasuredServer } from "./measured-server.ts";
 
-/** Requests that are under way at once. */
+/** Number of concurrent requests. */
 const AT_ONCE = 8;
 const USERS = "/user.v1.UserService";
 const UPLOAD = "/stream.v1.StreamService/ClientStream";
 
 export interface TextAttack {
-  /** Requests over HTTP/1.1, byte by byte as latin1, to be sent one after the other again and again. */
+  /**
+   * Returns HTTP/1.1 requests, with each byte as a latin1 character. They are sent one after the other, again and
+   * again.
+   */
   requestsFor(server: MeasuredServer): readonly string[] | Promise<readonly string[]>;
-  /** The control: a request that is like them, without what they are refused for. */
+  /** Returns the control: a similar request without the refused part. */
   allowedFor(server: MeasuredServer): string;
   /** Start of every answer, or a part of it. */
   readonly refusal: RegExp;
-  /** Text that no answer may have. */
+  /** Text that no answer may contain. */
   readonly secret?: RegExp;
 }
 
-/** @throws Error if one is not refused, or if the control is. */
+/**
+ * Sends the requests of an attack for a while.
+ *
+ * @throws Error if one is not refused, or if the control is.
+ */
 export async function sendTexts(
   server: MeasuredServer,
   durationMs: number,
@@ -52,7 +62,7 @@ function post(path: string, body: string, headers: Readonly<Record<string, strin
   return `POST ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${lines.join("")}\r\n${body}`;
 }
 
-/** Returns tokens that were never signed by the server: of other keys, algorithms and shapes, each another. */
+/** Returns tokens that the server never signed, with different keys, algorithms and shapes. */
 function forgedTokens(count: number): string[] {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const shapes: ((claims: object) => string)[] = [
@@ -89,7 +99,7 @@ const upgrade = (origin: string) =>
   "sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" +
   "sec-websocket-protocol: grpc-websockets\r\n\r\n";
 
-/** By their rows in docs/attacks.md. */
+/** Attacks by their rows in docs/attacks.md. */
 export const textAttacks: Readonly<Record<string, TextAttack>> = {
   "garbage on the plaintext port": {
     requestsFor: () => [
@@ -215,7 +225,8 @@ export const textAttacks: Readonly<Record<string, TextAttack>> = {
   },
   "WebSockets of other sites": {
     requestsFor: () => [upgrade("https://evil.example")],
-    // Its answer is 426: the one page that may open it comes from the same place.
+    // The control comes from the server's own origin, the only one that may open a WebSocket. It asks for no upgrade,
+    // so its answer is 426.
     allowedFor: () => upgrade("http://localhost").replace("connection: upgrade", "connection: close"),
     refusal: /^HTTP\/1\.1 403 /,
   },
