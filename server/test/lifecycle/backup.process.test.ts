@@ -55,15 +55,15 @@ test("a backup under writes, restored in another place, has all that was acknowl
   const users = await Array.fromAsync(other.users.listAll());
   const ids = new Set(users.map(({ id }) => id));
   expect(before.filter((id) => !ids.has(id))).toEqual([]);
-  // It has the first of those that came meanwhile, without a gap.
+  // The backup has the first users that were created meanwhile, without a gap.
   expect(users.slice(40).map(({ id }) => id)).toEqual(during.slice(0, users.length - 40));
-  // Page tokens and request ids go on.
+  // Page tokens and request ids are still valid.
   const next = await other.users.list({ pageSize: 10, pageToken: nextPageToken });
   expect(next.users.map(({ id }) => id)).toEqual(before.slice(10, 20));
   const repeated = await other.users.create({ email: "u7@example.com", name: "U 7", requestId: "request-7" });
   expect(repeated.id).toBe(before[7]);
 
-  // Where a database is, none is restored.
+  // A backup is not restored over an existing database.
   const again = await rollcallServer(["restore", file], { env: databaseUrl(live) });
   expect(again).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("exists: ") });
   const overwriting = await rollcallServer(["backup", join(live, "users.db")], { env: databaseUrl(live) });
@@ -74,7 +74,7 @@ test("a backup under writes, restored in another place, has all that was acknowl
 test("wrong usage of rollcall-server is exit code 2, with help, and makes no file", async () => {
   using folder = makeFolder();
   const env = { DATABASE_URL: `sqlite:${join(folder.path, "users.db")}` };
-  // `commands.test.ts` has more of them.
+  // `commands.test.ts` tests more of these.
   const wrong = await rollcallServer(["backup"], { env });
   expect(wrong).toMatchObject({ code: 2, stdout: "" });
   expect(wrong.stderr).toContain("rollcall-server: backup needs FILE\n\nUsage: rollcall-server");

@@ -84,7 +84,7 @@ describe("healthcheck", () => {
       expect(await run(["healthcheck"], { PORT })).toEqual(gone);
       return draining;
     };
-    // On a busy machine a delay can pass before the question has arrived.
+    // On a busy machine, a delay can be over before the question arrives.
     let draining = await checkWithin(500);
     for (let delayMs = 1_000; !/not ready/.test(draining.stderr) && delayMs < 20_000; delayMs *= 2) {
       draining = await checkWithin(delayMs);

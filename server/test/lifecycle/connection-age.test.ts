@@ -37,7 +37,7 @@ describe.each([
     await using server = await startServer({ ...probe, tls, limits: { maxConnectionAgeMs: 60 } });
     const metadata = new Metadata();
     metadata.set("authorization", (await server.auth()).authorization);
-    // Without retries, a refused call would show.
+    // Retries are off, so that a refused call would be seen.
     const options = { "grpc.enable_retries": 0, "grpc.use_local_subchannel_pool": 1 };
     using stack = new DisposableStack();
     const clients = Array.from({ length: 4 }, () =>

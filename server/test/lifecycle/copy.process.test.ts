@@ -15,7 +15,7 @@ function makeFolder() {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
 }
 
-/** All rows that a copy has to keep. */
+/** Returns all rows that a copy must keep. */
 function rowsOf(path: string) {
   using database = new DatabaseSync(path, { readOnly: true });
   const all = (sql: string) => database.prepare(sql).all();
@@ -42,7 +42,7 @@ test("copy moves users, request ids, changes and the key of page tokens, from un
   await client.users.delete(ids[4] ?? "");
   const { nextPageToken } = await client.users.list({ pageSize: 2 });
 
-  // A URL, and the name of a variable with one.
+  // The source is a URL. The target is the name of a variable with one.
   const copied = await rollcallServer(["copy", `sqlite:${from}`, "TARGET"], { env: { TARGET: `sqlite:${to}` } });
   expect(copied).toMatchObject({ code: 0, stderr: "reading them back\n" });
   expect(copied.stdout).toMatch(
@@ -59,14 +59,14 @@ test("copy moves users, request ids, changes and the key of page tokens, from un
   const found = await other.users.list({ filter: "grace h" });
   expect(found.users.map(({ id }) => id)).toEqual([ids[1]]);
   for (const id of ids) {
-    // The same changes, by other ids: those are of one log alone.
+    // The changes are the same except their ids, which belong to one log only.
     const history = async (by: typeof client) => (await by.users.history(id)).changes.map(({ id: _, ...rest }) => rest);
     const changes = await history(other);
     expect(changes).toEqual(await history(client));
     expect(changes.length).toBeGreaterThan(0);
   }
 
-  // Into a directory with users nothing is copied.
+  // Nothing is copied into a directory with users.
   const again = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`]);
   expect(again).toMatchObject({ code: 1, stdout: "" });
   expect(again.stderr).toBe(
@@ -88,8 +88,8 @@ test("a copy that is killed has copied nothing, and is simply run again", async 
     using database = new DatabaseSync(path);
     return database.prepare("SELECT count(*) AS count FROM users").get()?.count;
   };
-  // Its last words before the commit come while the transaction holds all users. On a busy machine the commit can
-  // overtake the kill: then the copy is whole, and another one is killed.
+  // The copy writes its last line before the commit, while the transaction holds all users. On a busy machine, the
+  // commit can come before the kill: then the copy is complete, and another one is killed.
   const kill = async (attempt: number): Promise<string> => {
     const to = join(folder.path, `to-${attempt}.db`);
     const killed = await rollcallServer(["copy", `sqlite:${from}`, `sqlite:${to}`], {

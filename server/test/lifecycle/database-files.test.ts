@@ -35,7 +35,7 @@ const overGrpc = (baseUrl: string) => createGrpcTransport({ baseUrl });
 const overGrpcWeb = (baseUrl: string) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" });
 const overConnect = (baseUrl: string) => createConnectTransport({ baseUrl, httpVersion: "1.1" });
 
-/** A server with its database in the file, and a client of it. */
+/** Starts a server with its database in the file, and a client for it. */
 async function start(connect: (baseUrl: string) => Transport = overGrpc) {
   const notices: DatabaseNotice[] = [];
   const repository = openSqliteUserRepository({ path, onNotice: (notice) => notices.push(notice) });
@@ -71,7 +71,7 @@ async function refusal(call: Promise<unknown>): Promise<unknown> {
 
 const UNAVAILABLE = { code: Code.Unavailable, message: "database unavailable" };
 
-/** Names of the users that another process finds in the database. */
+/** Returns the names of the users that another process finds in the database. */
 function namesIn(file: string): unknown[] {
   const database = new DatabaseSync(file);
   const rows = database.prepare("SELECT name FROM users ORDER BY name").all();
@@ -104,7 +104,7 @@ describe.each(losses)("a database that $name", ({ lose, message }) => {
     expect(await users.get(id)).toBe("ada");
     expect(await users.readiness()).toEqual([200, undefined]);
 
-    // A control: SQLite itself takes the write.
+    // The control: SQLite itself accepts the write.
     const control = new DatabaseSync(path);
     control.exec("CREATE TABLE control (value)");
     lose();
@@ -128,7 +128,7 @@ describe("a database", () => {
     renameSync(folder, `${folder}.away`);
     await until(() => users.notices.length > 0);
     expect(await refusal(users.get(id))).toEqual(UNAVAILABLE);
-    // Another database in its place is not taken for it.
+    // Another database at the same path does not count as the server's.
     mkdirSync(folder);
     await openSqliteUserRepository({ path }).close();
     expect(await users.readiness()).toEqual([503, "database-missing"]);
@@ -201,7 +201,7 @@ describe("a database", () => {
     await until(() => users.notices.at(-1)?.level === "info");
     await users.create("c");
     expect(await users.readiness()).toEqual([200, undefined]);
-    // The refused user was written all the same, as after a lost answer.
+    // The refused user was nevertheless written, as after a lost answer.
     expect(namesIn(path)).toEqual(["a", "b", "c"]);
   });
 });
@@ -229,7 +229,7 @@ test.each(damages)("a database that $name is unavailable, and not ready", async 
   const repository = openSqliteUserRepository({ path });
   await repository.insert(ada);
   await repository.close();
-  // All of the database is in its file now and, after the start, in SQLite's cache, which sees none of the damage.
+  // The whole database is in its file now. After the start it is also in SQLite's cache, which does not see the damage.
   await using users = await start(connect);
   expect(await users.get("1")).toBe("ada");
   expect(await users.readiness()).toEqual([200, undefined]);
@@ -257,7 +257,7 @@ test("a database that another process vacuums is served on", async () => {
 
 test("damage that only a read meets is unavailable and not ready too", async () => {
   await openSqliteUserRepository({ path }).close();
-  // More than SQLite keeps in its cache.
+  // The data is larger than SQLite's cache.
   alter(`
     INSERT INTO users WITH RECURSIVE counter (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM counter WHERE i < 20000)
     SELECT NULL, i, i, i, hex(randomblob(100)), hex(randomblob(100)), '', i, i, 1 FROM counter`);

@@ -89,21 +89,21 @@ test("each write waits for another process's transaction for its own time, howev
   };
   const holder = new DatabaseSync(path);
   holder.exec("BEGIN IMMEDIATE");
-  /** Returns how many times as long as the first write the last one has waited. */
+  /** Returns the last write's waiting time, as a multiple of the first write's. */
   const spread = async () => {
     const startedAtMs = performance.now();
-    // More than three transactions take.
+    // These writes need more than three transactions.
     const refusals = await Promise.all(Array.from({ length: 4_000 }, (_, number) => insert(number)));
     expect(refusals.filter((refusal) => refusal?.error.message !== "database unavailable")).toEqual([]);
     const waitsMs = refusals.map((refusal) => (refusal?.atMs ?? 0) - startedAtMs);
     return Math.max(...waitsMs) / Math.min(...waitsMs);
   };
-  // A busy machine may come to a stop between the first and the last; waits that add up are long each time.
+  // A busy machine may stop between the first and the last write. Only waits that add up are long every time.
   const spreads = [await spread()];
   while (Math.min(...spreads) >= 2 && spreads.length < 5) spreads.push(await spread());
   expect(Math.min(...spreads)).toBeLessThan(2);
 
-  // One that has tried in vain gets its turn when the lock goes in time.
+  // A write that has tried in vain gets its turn if the lock is released in time.
   const late = insert(5_000);
   await new Promise((resolve) => setImmediate(resolve));
   holder.exec("ROLLBACK");
@@ -117,7 +117,7 @@ test("a database that another process holds is unavailable, and says when to try
   const { users } = await connect(server);
   const holder = new DatabaseSync(path);
   holder.exec("BEGIN IMMEDIATE");
-  // While a write waits for the other process, everything else goes on.
+  // While a write waits for the other process, all other calls are served.
   const waiting = users.createUser(ada).catch(() => {});
   for (let i = 0; i < 20; i++) await users.listUsers({});
   await waiting;

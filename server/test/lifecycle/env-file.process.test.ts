@@ -1,4 +1,4 @@
-/** The .env file, as the programs read it that have it beside them; `rollcall token mint` is tried with the client. */
+/** Tests how the programs read an .env file beside them. `rollcall token mint` is tested with the client. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { afterAll, expect, test } from "vitest";
 const roots = mkdtempSync(join(tmpdir(), "rollcall-env-"));
 afterAll(() => rmSync(roots, { recursive: true }));
 
-/** Starts a program of this repository as if a folder with such an .env file were its root, until it ends. */
+/** Runs a program of this repository to its end, as if its root were a folder with such an .env file. */
 function startWith(write: (path: string) => void, program = "server/src/main.ts") {
   const root = mkdtempSync(join(roots, "root-"));
   for (const name of ["server", "scripts", "node_modules"]) symlinkSync(join(repository, name), join(root, name));

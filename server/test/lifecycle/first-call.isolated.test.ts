@@ -4,7 +4,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-// Alone in its process: what is compiled is kept there.
+// The test needs its own process, because compiled code stays there.
 test("what the rules need is compiled at the start, not under the first call", async () => {
   const cpuMsSince = (startedAt: NodeJS.CpuUsage) => {
     const { user, system } = process.threadCpuUsage(startedAt);
@@ -15,7 +15,7 @@ test("what the rules need is compiled at the start, not under the first call", a
   const startMs = cpuMsSince(startedAt);
   const users = createClient(UserService, createGrpcTransport({ baseUrl: server.url }));
   const headers = await server.auth();
-  // Opens the connection, and takes the call's way but for the rules of a name.
+  // This call opens the connection. It takes the same way as the next, except for the rules on a name.
   await users.getUser({ id: "nobody" }, { headers }).catch(() => {});
   const calledAt = process.threadCpuUsage();
   await users.createUser({ email: "ada@example.com", name: "Ada" }, { headers });

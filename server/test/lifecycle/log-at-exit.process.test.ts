@@ -1,10 +1,10 @@
-/** Lines of the log wait for the end of a turn; a process that ends before it writes them all the same. */
+/** Tests that a process that ends within a turn still writes its log lines, which otherwise wait for the turn's end. */
 
 import { type ServerProcess, startProcess } from "@rollcall/testing/start-process";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/** Makes a process fail, or end, at SIGUSR2. */
+/** Returns an environment that makes a process fail, or end, at SIGUSR2. */
 const onUsr2 = (statement: string) => ({
   NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(`process.on("SIGUSR2",()=>{${statement}})`)}`,
 });

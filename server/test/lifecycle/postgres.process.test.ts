@@ -17,7 +17,7 @@ function start(databaseUrl: string) {
   const child = spawn(process.execPath, [join(root, "server/src/main.ts")], {
     env: {
       ...{ ...childEnv, PORT: "0", AUTH_SECRET: "s".repeat(32), DATABASE_URL: databaseUrl },
-      // On a busy machine a database takes seconds. One that has gone refuses connections at once.
+      // On a busy machine a database may need seconds. A stopped database refuses connections at once.
       DATABASE_TIMEOUT_MS: "10000",
     },
     stdio: ["ignore", "pipe", "pipe"],
@@ -53,7 +53,7 @@ test("a server starts on PostgreSQL, reports an outage once, goes on, and stops"
 });
 
 test("a SIGHUP while a start waits for its database does not end it", async () => {
-  // Nobody listens there.
+  // Nothing listens on this port.
   const server = start("postgres://ada:x@127.0.0.1:9/x");
   await until(() => server.output().includes("waiting"));
   server.child.kill("SIGHUP");

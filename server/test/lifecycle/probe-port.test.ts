@@ -27,7 +27,7 @@ test("probes need no certificate on a port of their own, which serves nothing el
   expect(await answerOf(`${probeUrl.replace("localhost", "[::1]")}/healthz`)).toEqual([200, { status: "ok" }]);
   const health = createClient(Health, createGrpcTransport({ baseUrl: probeUrl }));
   expect((await health.check({})).status).toBe(HealthCheckResponse_ServingStatus.SERVING);
-  // A collector on another machine calls it by another name.
+  // A collector on another machine uses another host name.
   const named = (port: string) =>
     exchangeToEnd(Number(port), "GET /metrics HTTP/1.1\r\nhost: node-7:9\r\nconnection: close\r\n\r\n");
   expect(await named(new URL(probeUrl).port)).toMatch(/^HTTP\/1\.1 200[\s\S]*\nrpc_server_/);
@@ -37,7 +37,7 @@ test("probes need no certificate on a port of their own, which serves nothing el
   for (const path of ["/", "/user.v1.UserService/ListUsers", "/healthz/../", "/healthzz"]) {
     expect(await answerOf(probeUrl + path), path).toEqual([404, refused]);
   }
-  // Whatever carries it: the token is good, and the port has no calls.
+  // Calls are refused over every protocol. The token is valid, but the port serves no calls.
   const headers = await server.auth();
   const transports = (["1.1", "2"] as const).flatMap((httpVersion) =>
     [createConnectTransport, createGrpcWebTransport].map((create) => create({ baseUrl: probeUrl, httpVersion })),
@@ -70,7 +70,7 @@ test("the port answers until the last call has ended, and then closes", async ()
   const transport = createConnectTransport({ baseUrl: server.url, httpVersion: "2" });
   const call = createClient(ProbeService, transport).unary({}, { headers: await server.auth() });
   await started.promise;
-  // Its connection stays open, and has to be ended as well.
+  // This connection stays open, so the stop must end it too.
   const session = http2.connect(probeUrl);
   const closing = server.app.close();
   for (let status = 0; status !== 503; ) [status] = await answerOf(`${probeUrl}/readyz`);

@@ -26,15 +26,15 @@ async function readiness(url: string): Promise<{ status: number; body: unknown }
   return { status: response.status, body: await response.json() };
 }
 
-/** Asks as an orchestrator does until the answer is as expected; the test's own time limit bounds it. */
+/** Asks like an orchestrator until the answer is as expected. Only the test's own time limit ends it. */
 async function untilReadiness(url: string, expected: { status: number }): Promise<void> {
   while ((await readiness(url)).status !== expected.status) await new Promise((resolve) => setTimeout(resolve, 100));
 }
 
-/** No file of the server may grow beyond 2 MiB: what it writes then fails, as on a disk that is full. */
+/** Shell command that lets no file of the server grow beyond 2 MiB. Later writes fail, as on a full disk. */
 const FULL_AT_2_MIB = "ulimit -f 4096";
 
-/** Moves what is in the database's log into the database, and so gives the log its space back. */
+/** Moves the content of the database's log into the database, so that the log has space again. */
 function giveSpaceBack(): void {
   const database = new DatabaseSync(path, { timeout: 5_000 });
   database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -64,7 +64,7 @@ test.each<[string, (baseUrl: string) => Transport]>([
     let error: unknown;
     for (let number = 1; error === undefined; number++) await create(number).catch((reason) => (error = reason));
     expect(ConnectError.from(error)).toMatchObject({ code: Code.Unavailable, rawMessage: "database unavailable" });
-    // The first probe after the first failure, and each of a flood of them, says so.
+    // The first probe after the first failure reports it, and so does each probe of a flood.
     expect(await readiness(url)).toEqual(UNWRITABLE);
     const flood = await Promise.all(Array.from({ length: 200 }, () => readiness(url)));
     expect(flood.filter(({ status }) => status !== 503)).toEqual([]);
@@ -76,7 +76,7 @@ test.each<[string, (baseUrl: string) => Transport]>([
     await create(-1);
     expect(await readiness(url)).toEqual(READY);
     await until(() => linesOf(server.output(), "ready again").length > 0);
-    // 200 probes, including those that were answered with 503.
+    // There were 200 probes, including those that got a 503.
     expect(linesOf(server.output(), "request refused")).toEqual([]);
     expect(linesOf(server.output(), "not ready")).toEqual([
       expect.objectContaining({ level: "warn", reason: "database-unwritable" }),
@@ -88,7 +88,7 @@ test.each<[string, (baseUrl: string) => Transport]>([
 test("a server to whom nobody writes sees a full disk too", async () => {
   await using server = await startProcess({ folder, limits: FULL_AT_2_MIB });
   expect(await readiness(server.url)).toEqual(READY);
-  // Another process, without the limit, fills the log.
+  // Another process, which has no limit, fills the log.
   const other = new DatabaseSync(path, { timeout: 5_000 });
   other.exec("PRAGMA wal_autocheckpoint = 0; CREATE TABLE filler (bytes BLOB)");
   other.exec("INSERT INTO filler VALUES (randomblob(3000000))");
@@ -108,7 +108,7 @@ test("a database that another process keeps is not ready, and probes cost little
   const startedAtMs = performance.now();
   await Promise.all(Array.from({ length: 500 }, () => readiness(server.url)));
   const seconds = (performance.now() - startedAtMs) / 1_000;
-  // One small write a second, of two pages of the log at most.
+  // There is one small write a second, which takes at most two pages of the log.
   expect((statSync(`${path}-wal`).size - sizeBefore) / 4_096).toBeLessThan(3 * (seconds + 1));
 
   const other = new DatabaseSync(path);

@@ -1,9 +1,12 @@
-/** Settings of the environment whose effect shows only in a process of its own. */
+/** Tests settings of the environment whose effect shows only in a separate process. */
 import net from "node:net";
 import { startProcess } from "@rollcall/testing/start-process";
 import { expect, test } from "vitest";
 
-/** Opens a connection of its own. Returns it, and what has come of a first request, empty if it was closed. */
+/**
+ * Opens a new connection and sends a request. Returns the connection and the received answer, which is empty if it was
+ * closed.
+ */
 async function open(url: string, path = "/healthz") {
   const { hostname, port } = new URL(url);
   const socket = net.connect(Number(port), hostname);
@@ -36,7 +39,7 @@ test("MAX_CONNECTIONS_PER_ADDRESS closes one connection too many, until another 
 });
 
 test("SHUTDOWN_DELAY_MS keeps a stopped server open to new connections, and not ready", async () => {
-  // Longer than the test takes: without it the process would end at once, as others show.
+  // The delay is longer than the test. Without it the process would end at once, as other tests show.
   await using server = await startProcess({ env: { SHUTDOWN_DELAY_MS: "1h" } });
   server.process.kill("SIGTERM");
   const readiness = async () => {

@@ -11,7 +11,7 @@ import { expect, test } from "vitest";
 import type { AppOptions } from "../../src/app-options.ts";
 import { defaultConnectionLimits } from "../../src/limits.ts";
 
-/** A server that waits for idle connections as it does in production. */
+/** Starts a server that waits for idle connections as in production. */
 function startServer(options: Partial<AppOptions>): Promise<TestServer> {
   const { idleBeforeCloseMs } = defaultConnectionLimits;
   return startTestServer({ ...options, limits: { idleBeforeCloseMs } });
@@ -62,7 +62,7 @@ test("a stream without end ends with unavailable after the grace, and its connec
     expect(server.log.find(({ msg }) => msg === "call")).toMatchObject({ code: "unavailable" });
     return seen;
   };
-  // On a busy machine a grace can pass before the next result is due.
+  // On a busy machine, a grace can be over before the next result is due.
   let seen = 0;
   for (let graceMs = 300; seen <= 2 && graceMs < 20_000; graceMs *= 2) seen = await streamUntilStop(graceMs);
   expect(seen).toBeGreaterThan(2);
@@ -103,7 +103,7 @@ test("a connection is idle again when the rest of a request has arrived that was
   await closed;
 });
 
-/** Asks a draining server, behind a call that goes on to the end of the grace, whether it is ready. */
+/** Asks a draining server whether it is ready, on a connection whose earlier call lasts until the end of the grace. */
 async function askDraining(shutdownGraceMs: number): Promise<string> {
   const server = await startServer({ shutdownGraceMs, streams: { resultCount: 1_000_000, resultIntervalMs: 20 } });
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
@@ -122,7 +122,7 @@ async function askDraining(shutdownGraceMs: number): Promise<string> {
   );
   await until(() => answers.includes("Result 1 "));
   const closing = server.app.close();
-  // Behind a call under way, the connection is not idle, and takes another request.
+  // A connection with a call under way is not idle, and accepts another request.
   socket.write("GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n");
   await closing;
   await closed;
@@ -133,7 +133,7 @@ async function askDraining(shutdownGraceMs: number): Promise<string> {
 test("a draining server is not ready", async () => {
   const isNotReady = /HTTP\/1\.1 503 .*"status":"unavailable"/s;
   let answers = "";
-  // On a busy machine a grace can pass before the request has arrived.
+  // On a busy machine, a grace can be over before the request arrives.
   for (let graceMs = 400; !isNotReady.test(answers) && graceMs < 20_000; graceMs *= 2) {
     answers = await askDraining(graceMs);
   }
@@ -158,7 +158,7 @@ test("before it drains, a server that has a delay is not ready and serves new co
     await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
     return [ready, call];
   };
-  // On a busy machine a delay can pass before the requests have arrived.
+  // On a busy machine, a delay can be over before the requests arrive.
   let statuses: (number | undefined)[] = [undefined];
   for (let delayMs = 400; statuses.includes(undefined) && delayMs < 20_000; delayMs *= 2) {
     statuses = await statusesWithin(delayMs);

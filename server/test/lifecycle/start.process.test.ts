@@ -15,7 +15,7 @@ const main = join(import.meta.dirname, "../../src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A start that is expected to fail. */
+/** Runs a start that is expected to fail. */
 function failingStart(env: Record<string, string>) {
   const { status, stderr, stdout } = spawnSync(process.execPath, [main], {
     env: { ...childEnv, DATABASE_URL: "sqlite::memory:", PORT: "0", ...env },
@@ -24,7 +24,7 @@ function failingStart(env: Record<string, string>) {
   return { status, stderr, stdout };
 }
 
-/** Node.js and npm are all that tests may need. */
+/** Whether curl is installed. Tests may require only Node.js and npm. */
 const hasCurl = spawnSync("curl", ["--version"]).error === undefined;
 
 async function shell(script: string): Promise<string> {
@@ -122,7 +122,7 @@ describe("a start that must not be", () => {
       const { port } = holder.address() as net.AddressInfo;
       return { port, [Symbol.dispose]: () => void holder.close() };
     };
-    /** Words of a start in this process, which the log of a process has behind "can't start". */
+    /** Returns the error message of a start in this process. A server process logs it after "can't start". */
     const refusal = (options: { host: string; port: number }) =>
       startServer(options).then(
         () => expect.unreachable("it listens"),
@@ -146,7 +146,7 @@ describe("a start that must not be", () => {
       expect(await refusal({ host: "::1", port: holder.port })).toBe(`can't listen on [::1]:${holder.port}: ${inUse}`);
     });
 
-    // 192.0.2.0/24 is for documentation (RFC 5737), and no name ends with .invalid (RFC 6761, 6.4).
+    // 192.0.2.0/24 is reserved for documentation (RFC 5737), and no name ends with .invalid (RFC 6761, 6.4).
     test("an address of another machine", async () => {
       const words = "this machine does not have the address; set HOST to one that it has (EADDRNOTAVAIL)";
       expect(await refusal({ host: "192.0.2.1", port: 8080 })).toBe(`can't listen on 192.0.2.1:8080: ${words}`);

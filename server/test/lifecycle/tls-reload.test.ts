@@ -22,7 +22,7 @@ const expired = await authority.issue({ commonName: "expired", hosts, ...past })
 const client = await authority.issue({ commonName: "client" });
 const nextClient = await nextAuthority.issue({ commonName: "client" });
 
-/** A new connection. Returns the common name that the server shows, and whether the session was resumed. */
+/** Makes a new connection. Returns the common name of the server's certificate, and whether the session was resumed. */
 async function handshake(port: number, options: tls.ConnectionOptions = {}) {
   const socket = tls.connect({ port, host: "127.0.0.1", servername: "localhost", ca: authority.cert, ...options });
   let session: Buffer | undefined;
@@ -30,8 +30,8 @@ async function handshake(port: number, options: tls.ConnectionOptions = {}) {
     session = one;
   });
   try {
-    // Over TLS 1.3 a server refuses a client's certificate after the client's own handshake. An answer shows that it
-    // has let the client in.
+    // Over TLS 1.3, a server refuses a client's certificate only after the client has completed its handshake. Only an
+    // answer shows that the client was let in.
     socket.write("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const closed = once(socket, "close").then(() => Promise.reject(new Error("closed without an answer")));
     await Promise.race([once(socket, "data"), closed]);

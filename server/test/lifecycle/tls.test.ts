@@ -26,7 +26,7 @@ const write = (name: string, text: string) => {
   return join(folder, name);
 };
 
-/** A handshake, and the end of its connection. */
+/** Makes a handshake, and waits for the end of its connection. */
 async function connect({ port }: TestServer, options: tls.ConnectionOptions): Promise<void> {
   const socket = tls.connect({ port, host: "127.0.0.1", servername: "localhost", ca: authority.cert, ...options });
   socket.on("error", () => {}).resume();

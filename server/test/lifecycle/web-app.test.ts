@@ -6,7 +6,7 @@ import type { SignInOptions } from "@rollcall/server";
 import { startServer, type TestServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/** A folder with a page and its one asset, which goes with the `await using` block. */
+/** Builds a folder with a page and its one asset. The folder is removed at the end of the `await using` block. */
 async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(name: string): Promise<void> }> {
   const parent = await mkdtemp(join(tmpdir(), "rollcall-web-"));
   await writeFile(join(parent, "secret.txt"), "out of reach");
@@ -23,7 +23,7 @@ async function buildWebRoot(): Promise<AsyncDisposable & { root: string; build(n
   return { root, build, [Symbol.asyncDispose]: () => rm(parent, { recursive: true }) };
 }
 
-/** The path as it is, which fetch would rewrite. */
+/** Requests a path exactly as given; fetch would rewrite it. */
 function get(server: TestServer, path: string, headers: http.OutgoingHttpHeaders = { accept: "text/html" }) {
   return new Promise<{ status: number; headers: http.IncomingHttpHeaders; text: string }>((resolve, reject) => {
     http

@@ -17,7 +17,7 @@ const program = join(import.meta.dirname, "support/workers-main.ts");
 const WORKERS = 2;
 // Only Linux spreads connections among the listeners of a port; elsewhere the server refuses WORKERS above 1.
 
-/** Lines of the one log. Fails for one that is cut or mixed. */
+/** Returns the lines of the common log. Throws for a line that is cut or mixed with another. */
 function linesOf(server: ServerProcess): Record<string, unknown>[] {
   const lines = server.output().split("\n").slice(0, -1);
   return lines.flatMap((line) => (line.includes("#token=") ? [] : [JSON.parse(line)]));
@@ -26,7 +26,7 @@ function linesOf(server: ServerProcess): Record<string, unknown>[] {
 const pids = (server: ServerProcess) =>
   linesOf(server).flatMap(({ msg, pid }) => (msg === "worker serves" ? [Number(pid)] : []));
 
-/** Calls that have a line in the log. */
+/** Returns the number of calls that have a line in the log. */
 const callsInLog = (server: ServerProcess) => linesOf(server).filter(({ msg }) => msg === "call").length;
 
 const callsOf = (metrics: Metrics) =>
@@ -38,7 +38,7 @@ async function startWorkers(): Promise<ServerProcess> {
   return server;
 }
 
-/** A client on a connection of its own. */
+/** Opens a client with its own connection. */
 function connect({ url, headers }: ServerProcess) {
   const sessionManager = new Http2SessionManager(url);
   const transport = createGrpcTransport({ baseUrl: url, sessionManager });
@@ -51,7 +51,7 @@ function connect({ url, headers }: ServerProcess) {
   };
 }
 
-/** Makes a call on a connection of its own, and waits for its line. What is counted then has it. */
+/** Makes a call on a new connection, and waits for its log line. Later counts then include it. */
 async function callOnce(server: ServerProcess): Promise<void> {
   const before = callsInLog(server);
   using client = connect(server);
@@ -85,7 +85,7 @@ test.skipIf(process.platform !== "linux")("two workers serve one port, and stop 
   ]);
   expect(counted.value("rollcall_workers", { state: "serving" })).toBe(WORKERS);
 
-  // One that dies is replaced, while the other serves.
+  // A dead worker is replaced while the other one serves.
   const first = linesOf(server).find(({ msg }) => msg === "worker serves");
   process.kill(Number(first?.pid), "SIGKILL");
   const replaced = { msg: "worker ended: it is started again", level: "error", worker: first?.worker };
@@ -94,17 +94,17 @@ test.skipIf(process.platform !== "linux")("two workers serve one port, and stop 
   await callOnce(server);
   await until(() => pids(server).length === WORKERS + 1);
   await callBoth(server);
-  // Its counts up to the last reading of its metrics are not lost.
+  // The dead worker's counts up to the last reading of its metrics are kept.
   const countedSince = callsOf(await readMetrics(server.url));
   await until(() => callsInLog(server) === countedSince);
 
-  // A second server does not slip onto the port.
+  // A second server cannot listen on the port too.
   const { port } = new URL(server.url);
   const second = spawnSync(process.execPath, [program], { env: { ...childEnv, PORT: port }, encoding: "utf8" });
   expect(second.status).toBe(1);
   expect(second.stderr).toContain(`can't listen on 127.0.0.1:${port}: the port is in use`);
 
-  // One SIGTERM drains them all: calls under way end well.
+  // One SIGTERM drains all workers: calls under way end well.
   const { promise: stopped, resolve: goOn } = Promise.withResolvers<void>();
   async function* messages() {
     yield { message: "before" };
@@ -141,12 +141,12 @@ test.skipIf(process.platform !== "linux")("the server itself runs workers over P
   await until(() => server.output().split('"worker serves"').length - 1 === WORKERS);
   using first = connect(server);
   const { user } = await first.create({ email: "ada@example.com", name: "Ada" });
-  // Whatever worker answers, it knows what another one has written.
+  // Each worker sees the writes of the others.
   for (let connections = 0; connections < 10; connections++) {
     using client = connect(server);
     expect((await client.list()).users).toContainEqual(expect.objectContaining({ id: user?.id }));
   }
-  // A call counts when its server has ended it too.
+  // A call counts only after the server has ended it.
   await expect.poll(async () => callsOf(await readMetrics(`http://localhost:${probePort}`))).toBe(11);
   const metrics = await readMetrics(`http://localhost:${probePort}`);
   expect(metrics.value("db_client_connection_max")).toBe(WORKERS * 3);
@@ -171,7 +171,7 @@ test("workers that can't start end the whole, with their exit code, and are not 
   expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 });
 
-/** Returns whether a process runs. One that has ended may still be listed, if nobody has asked for its exit code. */
+/** Returns whether a process runs. An ended process may still be listed until its parent has read its exit code. */
 function isAlive(pid: number): boolean {
   try {
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));

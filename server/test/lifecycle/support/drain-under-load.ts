@@ -17,37 +17,36 @@ import { startProcess } from "@rollcall/testing/start-process";
 import { until } from "@rollcall/testing/start-server";
 
 const LIST = "/user.v1.UserService/ListUsers";
-/** Answer that a busy machine can cause at any time. It has nothing to do with the stop. */
+/** Answer that a busy machine can cause at any time, independently of the stop. */
 const OVERLOADED = "server is overloaded";
-/** Calls at once on one HTTP/2 connection; the server allows 256. */
+/** Concurrent calls on one HTTP/2 connection; the server allows 256. */
 const STREAMS_PER_CONNECTION = 250;
 
 export interface DrainResult {
-  /** Calls that were answered, before the stop and after it. */
+  /** Number of answered calls, before and after the stop. */
   answered: number;
   answeredAfterSignal: number;
-  /** Faults of calls that had a connection, by client. */
+  /** Errors of calls that had a connection, by client. */
   failures: string[];
   /**
-   * Calls on connections that were reset. The kernel does that to a connection that it
-   * takes between a listener's last look and its close, and does not report to Node.
+   * Calls on connections that were reset. The kernel resets a connection that it accepts between a listener's last look
+   * and its close, and Node.js never hears of it.
    */
   resets: string[];
-  /** Open streams that ended well, after the stop had begun. */
+  /** Number of open streams that ended well after the stop had begun. */
   streamsFinished: number;
   exitCode: number | null;
   /**
-   * The longest time for which this process, that of the clients, stood still after the stop. A server waits for a
-   * second for a client that does not read.
+   * Longest time for which this process, which runs the clients, stood still after the stop, in milliseconds. A server
+   * waits only a second for a client that does not read.
    */
   longestPauseMs: number;
 }
 
 /**
- * Stops a server, its own process, while clients of every kind call it as fast as
- * they can, some of them by a new connection each time, and streams are open. A
- * client whose connection is refused goes elsewhere, and is done here; whatever
- * else happens to a call is a failure.
+ * Stops a server process under full load. Clients of every kind call it as fast as they can, some on a new connection
+ * each time, and streams are open. A client whose connection is refused would go to another server; here it just stops.
+ * Any other end of a call is a failure.
  */
 export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<DrainResult> {
   const folder = mkdtempSync(join(tmpdir(), "rollcall-"));
@@ -75,7 +74,7 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
   let hasSignal = false;
   let hasRefused = 0;
 
-  /** Calls without a pause until the connection is refused, or a call fails. */
+  /** Makes calls without a pause until the connection is refused or a call fails. */
   const loop = async (name: string, call: () => Promise<unknown>) => {
     for (;;) {
       try {
@@ -121,7 +120,7 @@ export async function drainUnderLoad({ tls = false, openStreams = 0 }): Promise<
   }
   for (let k = 0; k < 2; k++) loops.push(loop("HTTP/2, new", () => callOnNewSession(url, headers, ca)));
 
-  // Conversations that wait, and that their clients end once the stop has begun.
+  // These conversations wait. Their clients end them after the stop has begun.
   const mayEnd = Promise.withResolvers<void>();
   const streams: Promise<unknown>[] = [];
   let open = 0;

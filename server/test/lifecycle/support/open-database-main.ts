@@ -1,4 +1,4 @@
-/** A program that opens a database on request, says what happened, and closes it when its input ends. */
+/** Program that opens a database on request, reports the result, and closes the database when its input ends. */
 import { once } from "node:events";
 import { openSqliteUserRepository } from "../../../src/repository/sqlite/user-repository.ts";
 

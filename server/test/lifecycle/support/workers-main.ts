@@ -1,4 +1,4 @@
-/** A server with two workers, as `main.ts` runs them. Each has a database of its own in memory, so it serves reads. */
+/** Server with two workers, as `main.ts` runs them. Each has its own database in memory, so it serves only reads. */
 import cluster from "node:cluster";
 import { createApp, createLogger, createTokenVerifier, mintToken, SCOPES } from "@rollcall/server";
 import { createMetricsExchange } from "../../../src/workers/exchange-metrics.ts";
