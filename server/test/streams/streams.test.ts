@@ -51,7 +51,7 @@ test("a chat goes on for as long as its client does, and ends with it", async ()
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const messages = (async function* () {
     yield { message: "one" };
-    // The second message is sent only once the first one's reply is there.
+    // The second message is sent only after the first one's reply has arrived.
     await answered;
     yield { message: "" };
   })();

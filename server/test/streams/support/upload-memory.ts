@@ -7,7 +7,7 @@ import { heldBytes } from "@rollcall/testing/memory";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect } from "vitest";
 
-/** Each way to send an upload, by its name. */
+/** Transports for each way to send an upload, by their names. */
 export const uploadTransports: readonly [string, (baseUrl: string) => Transport][] = [
   ["HTTP/1.1", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1" })],
   ["HTTP/2", (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" })],
@@ -15,8 +15,8 @@ export const uploadTransports: readonly [string, (baseUrl: string) => Transport]
 ];
 
 /**
- * Uploads that many bytes, with client and server in this process, and returns the
- * what both hold of them when three quarters have gone, in bytes. To look takes two collections, so it is done once.
+ * Uploads that many bytes, with client and server in this process. Returns the number of bytes that both hold when
+ * three quarters have been sent. The memory is measured only once, because that takes two garbage collections.
  */
 export async function heldDuringUpload(
   createTransport: (baseUrl: string) => Transport,
@@ -30,7 +30,7 @@ export async function heldDuringUpload(
   const before = heldBytes();
   const chunks = (async function* () {
     for (let sent = 0; sent < totalBytes; sent += chunkBytes) {
-      // A chunk of its own each, so that one who keeps them is seen.
+      // Each chunk is a separate array, so that a side that keeps chunks is noticed.
       const chunk = new Uint8Array(chunkBytes).fill(sent / chunkBytes);
       hash.update(chunk);
       if (sent === (totalBytes * 3) / 4) held = heldBytes() - before;
