@@ -15,7 +15,7 @@ const parentId = "00f067aa0ba902b7";
 const sampled = { headers: { traceparent: `00-${traceId}-${parentId}-01` } };
 const unsampled = { headers: { traceparent: `00-${traceId}-${parentId}-00` } };
 
-/** A server on a schema of its own, all of whose statements PostgreSQL logs, and a client of its users. */
+/** Starts a server on its own schema, with all statements logged by PostgreSQL, and a client of its users. */
 async function start() {
   const url = await postgres.createSchema();
   const { username } = new URL(url);
@@ -25,7 +25,7 @@ async function start() {
   const server = await startServer({
     repository,
     otlp: { endpoint: receiver.endpoint },
-    // On a busy machine the last export takes its time.
+    // On a busy machine, the last export may take long.
     shutdownGraceMs: 60_000,
   });
   const users = createClient(UserService, await createCellTransport(server, { ...protocols.grpc, ...connections.h2c }));
@@ -33,7 +33,7 @@ async function start() {
     users,
     url,
     username,
-    /** Stops it. Returns its spans of queries. */
+    /** Stops the server. Returns the spans of its queries. */
     async queries() {
       await server.app.close();
       return receiver.spans.filter(({ kind }) => kind === 3);
@@ -45,7 +45,7 @@ async function start() {
   };
 }
 
-/** Calls everything that asks the database for something. */
+/** Makes every call that queries the database. */
 async function callAll({ users }: Awaited<ReturnType<typeof start>>, options: typeof sampled): Promise<void> {
   const { user } = await users.createUser({ email: "ada@example.com", name: "Ada" }, options);
   const { id = "" } = user ?? {};
@@ -81,7 +81,8 @@ test("a recorded call's statements name the spans of its queries, those of its t
   for (const words of ["BEGIN ISOLATION LEVEL READ COMMITTED", "COMMIT"]) {
     expect(log()).toContain(`statement: ${words} ${comment(spans[0]?.spanId)}`);
   }
-  // A name would have the server keep each text, with another comment, for as long as the connection lasts.
+  // With a name, PostgreSQL would keep each text, with a different comment each time, for as long as the connection
+  // lasts.
   expect(log().match(/execute rollcall_\w+: [^[]*traceparent/g)).toBeNull();
 });
 

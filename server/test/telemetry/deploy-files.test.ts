@@ -11,7 +11,7 @@ import { withPool } from "./support/pool.ts";
 import { parsePromql, type Selector } from "./support/promql.ts";
 import { type Metrics, readMetrics } from "./support/read-metrics.ts";
 
-/** Labels that Prometheus itself adds, and its metric of a target. */
+/** Labels that Prometheus itself adds, and its own metric for a target. */
 const OWN_LABELS = ["job", "instance", "le"];
 const OWN_METRIC = "up";
 
@@ -39,7 +39,7 @@ const dashboard = JSON.parse(read("grafana/rollcall.json")) as {
   templating: { list: { name: string }[] };
 };
 const queries = dashboard.panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => ({ title, expr })));
-/** Puts values for Grafana's variables. */
+/** Replaces Grafana's variables by values. */
 const filled = (expr: string) => expr.replaceAll("$__rate_interval", "5m").replaceAll(/\$(job|instance)/g, "x");
 
 let metrics: Metrics;
@@ -47,12 +47,12 @@ beforeAll(async () => {
   await using server = await startServer(await withPool());
   const users = createClient(UserService, await createCellTransport(server, { ...protocols.grpc, ...connections.h2c }));
   await users.createUser({ email: "ada@example.com", name: "Ada" });
-  // A fault of the server has one label more.
+  // A fault of the server has one more label.
   await fetch(`${server.url}/no.v1.Such/Method`, { method: "POST", headers: { "content-type": "application/json" } });
   metrics = await readMetrics(server.url);
 });
 
-/** Returns what of an expression no server would answer. */
+/** Returns the parts of an expression that no server would answer. */
 function unknownIn(text: string): string[] {
   const { selectors, groupings } = parsePromql(text);
   const known = selectors.filter(({ metric }) => metric !== OWN_METRIC);
@@ -65,7 +65,7 @@ function unknownOf({ metric, matchers }: Selector): string[] {
   if (samples.length === 0) return [metric];
   const labels = [...labelsOf(metric), ...OWN_LABELS];
   const unknownLabels = matchers.filter(({ label }) => !labels.includes(label)).map(({ label }) => label);
-  // All reasons and kinds are there from the start, at 0.
+  // All reasons, kinds and states exist from the start, with the value 0.
   const closed = matchers.filter(({ label, isEqual }) => isEqual && ["reason", "kind", "state"].includes(label));
   const unknownValues = closed
     .flatMap(({ label, value }) => value.split("|").map((each) => ({ label, value: each })))

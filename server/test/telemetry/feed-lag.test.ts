@@ -11,7 +11,7 @@ import { readMetrics } from "./support/read-metrics.ts";
 
 const postgres = await sharedPostgres();
 
-// PostgreSQL's own work on tables takes transactions too.
+// PostgreSQL's own maintenance of tables uses transactions too.
 beforeAll(() => setAutovacuum("SET autovacuum = off"));
 afterAll(() => setAutovacuum("RESET autovacuum"));
 
@@ -20,7 +20,7 @@ async function setAutovacuum(change: string): Promise<void> {
   await postgres.query("SELECT pg_reload_conf()");
 }
 
-/** Starts a server that looks at its lag all the time, and another program on its database. */
+/** Starts a server that checks its lag every 10 ms, and another program on its database. */
 async function start() {
   const url = await postgres.createSchema();
   const log: Record<string, unknown>[] = [];
@@ -55,7 +55,7 @@ test.each([
     const { users, other, lagS, stalls } = it;
     await using watch = new Watch(users);
     if (isWatched) await watch.next();
-    // The control: one that has written nothing holds nothing up.
+    // The control: a transaction that has written nothing holds nothing up.
     await other.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM users");
     await users.createUser({ name: "Ada", email: "ada@example.com" });
     if (isWatched) expect(await watch.take(1)).toEqual(["created Ada"]);
@@ -69,7 +69,7 @@ test.each([
     await expect.poll(() => stalls().length).toBe(1);
     await expect.poll(lagS).toBeGreaterThan(1);
     expect(await lagS()).toBeLessThanOrEqual((performance.now() - startedAtMs) / 1_000 + 1);
-    // Many looks later there is still one line.
+    // There is still only one line after many checks.
     expect(stalls()).toMatchObject([
       { level: "warn", msg: "changes are held up by an open transaction", name: "nightly report", ...rows[0] },
     ]);

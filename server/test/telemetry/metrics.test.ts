@@ -78,7 +78,7 @@ test("calls of unknown methods share one series, whatever they are called", asyn
     const headers = { "content-type": "application/json" };
     await fetch(`${server.url}/no.v1.${name}/Get`, { method: "POST", headers, body: "{}" });
   }
-  // A page that is not there is no call.
+  // A request for a page that does not exist is not a call.
   await fetch(`${server.url}/favicon.svg`);
 
   const metrics = await readMetrics(server.url);
@@ -144,7 +144,7 @@ test("connections to PostgreSQL are counted: in use, idle, and who waits for one
   const other = await connectAlone(address, timeoutsFor(60_000));
   await other.query("BEGIN; LOCK TABLE users");
   const reads = [users.listUsers({}), users.listUsers({}), users.listUsers({})];
-  // The server's own look at the log of changes may wait too.
+  // The server's own read of the log of changes may wait too.
   await expect.poll(async () => (await pool()).waiting).toBeGreaterThanOrEqual(2);
   expect(await pool()).toMatchObject({ used: 1, idle: 0, max: 1 });
   await other.query("COMMIT");
@@ -165,7 +165,7 @@ describe("who may read", () => {
     for (const host of ["localhost", `127.0.0.1:${server.port}`, "[::1]:80"]) {
       expect(await statusOf({ host })).toBe(direct);
     }
-    // With the name that a browser used, or with what a proxy adds.
+    // These requests have the host name of a browser, or a header that a proxy adds.
     for (const header of [{ host: "rollcall.example" }, { "x-forwarded-for": "192.0.2.1" }, { via: "1.1 p" }]) {
       expect(await statusOf(header)).toBe(byProxy);
     }
@@ -188,7 +188,7 @@ test("the documented table has each metric of a real answer, with its type and l
   await using server = await startServer(await withPool());
   const transport = await createCellTransport(server, { ...protocols.connectJson, ...connections.h2c });
   await createClient(UserService, transport).createUser({ email: "ada@example.com", name: "Ada" });
-  // A fault of the server has one label more.
+  // A fault of the server has one more label.
   await fetch(`${server.url}/no.v1.Such/Method`, { method: "POST", headers: { "content-type": "application/json" } });
 
   const metrics = await readMetrics(server.url);

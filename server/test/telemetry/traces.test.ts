@@ -21,10 +21,10 @@ const spanId = "00f067aa0ba902b7";
 const sampled = { traceparent: `00-${traceId}-${spanId}-01` };
 const unsampled = { traceparent: `00-${traceId}-${spanId}-00` };
 
-/** On a busy machine the last export takes its time. */
+/** Grace of a stop, in milliseconds. On a busy machine, the last export may take long. */
 const shutdownGraceMs = 60_000;
 
-/** Makes calls of a server that exports, and returns what the receiver has when the server has stopped. */
+/** Makes calls to a server that exports. After the server has stopped, returns the data that the receiver got. */
 async function exportOf(makeCalls: (server: TestServer) => Promise<unknown>, otlp: Partial<AppOptions["otlp"]> = {}) {
   await using receiver = await startOtlpReceiver();
   const server = await startServer({ otlp: { endpoint: receiver.endpoint, ...otlp }, shutdownGraceMs });
@@ -75,7 +75,7 @@ test.each(protocolCells)("over $protocol, calls of both kinds have spans by the 
   expect(get).toMatchObject({ traceId: expect.not.stringMatching(traceId), parentSpanId: "" });
   expect(Math.abs((create?.startMs ?? 0) - Date.now())).toBeLessThan(60_000);
 
-  // The queries are part of the calls that asked for them.
+  // The queries' spans are children of the calls' spans.
   const queries = spans.filter(({ kind }) => kind === 3);
   expect(queries.map(({ name, traceId, parentSpanId }) => ({ name, traceId, parentSpanId }))).toEqual([
     { name: "INSERT users", traceId, parentSpanId: create?.spanId },
@@ -109,7 +109,7 @@ test("a call is recorded if its caller records it; those that begin a trace, as 
   const all = await exportOf(makeCalls, { sampleRatio: 1 });
   const calls = all.spans.filter(({ kind }) => kind === 2);
   expect(calls.map((span) => span.traceId)).toEqual([traceId, expect.not.stringMatching(traceId)]);
-  // The log has the ids of all, recorded or not.
+  // The log has the ids of all calls, recorded or not.
   const idsInLog = all.log.filter(({ msg }) => msg === "call").map((line) => line.traceId);
   expect(idsInLog).toEqual([traceId, traceId, calls[1]?.traceId]);
 });
@@ -153,7 +153,7 @@ test("handlers of a host are within the span of their call, streams too", async 
   await client.unary({ value: "x" }, { headers: sampled });
   for await (const _ of client.serverStream({ value: "x" }, { headers: sampled }));
   await server.app.close();
-  // Connect's own carrier reads the messages of a stream outside of its handler.
+  // Connect's own carrier reads the messages of a stream outside its handler.
   expect(active).toEqual(rpcEngine === "stock" ? [traceId, undefined] : [traceId, traceId]);
 });
 
@@ -194,7 +194,7 @@ test.each([
   ["the receiver refuses", 403, "403"],
 ])("where %s, calls go on, the log has one line, and the stop is not held up", async (_case, status, reason) => {
   await using receiver = await startOtlpReceiver(status);
-  // A port that has been given back may be somebody else's by now.
+  // No receiver may listen here. A port that was used and released may belong to another program by now.
   const endpoint = status === undefined ? "http://127.0.0.1:9" : receiver.endpoint;
   const linesWithin = async (exportTimeoutMs: number) => {
     const server = await startServer({ otlp: { endpoint, exportTimeoutMs }, shutdownGraceMs });
@@ -206,7 +206,8 @@ test.each([
     expect(server.log.filter(({ msg }) => msg === "call")).toHaveLength(20);
     return server.log.filter(({ msg }) => String(msg).startsWith("telemetry"));
   };
-  // One try for each export: the next would come after a second. On a busy machine its time can pass before it is made.
+  // Each export has time for only one attempt: the next would come after a second. On a busy machine, the time can be
+  // over before the attempt.
   let lines = await linesWithin(500);
   for (let timeoutMs = 1_000; lines[0]?.reason === "timeout" && timeoutMs < 10_000; timeoutMs *= 2) {
     lines = await linesWithin(timeoutMs);
@@ -221,7 +222,7 @@ test("a receiver that never answers holds up the stop only for what is left of t
   await (await overGrpc(server)).listUsers({});
   const startedAtMs = performance.now();
   await server.app.close();
-  // An export has half a minute.
+  // An export has half a minute, but the grace is over.
   expect(performance.now() - startedAtMs).toBeLessThan(20_000);
   await until(() => silent.requests > 0);
 });

@@ -5,6 +5,10 @@ declare module "parse-prometheus-text-format" {
     readonly metrics: readonly { readonly labels?: Record<string, string>; readonly value: string }[];
   }
 
-  /** Parses Prometheus's text format. @throws Error for a line that is not of that format. */
+  /**
+   * Parses Prometheus's text format.
+   *
+   * @throws Error for a line in another format.
+   */
   export default function parse(text: string): Family[];
 }

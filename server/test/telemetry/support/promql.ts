@@ -1,6 +1,6 @@
 import { parser } from "@prometheus-io/lezer-promql";
 
-/** A metric that a PromQL expression reads. */
+/** Metric that a PromQL expression reads. */
 export interface Selector {
   readonly metric: string;
   readonly matchers: readonly { readonly label: string; readonly isEqual: boolean; readonly value: string }[];
@@ -8,11 +8,15 @@ export interface Selector {
 
 export interface Expression {
   readonly selectors: readonly Selector[];
-  /** Labels that results are grouped by. */
+  /** Labels by which results are grouped. */
   readonly groupings: readonly string[];
 }
 
-/** Reads an expression with Prometheus's own grammar. @throws SyntaxError */
+/**
+ * Reads an expression with Prometheus's own grammar.
+ *
+ * @throws SyntaxError
+ */
 export function parsePromql(text: string): Expression {
   const selectors: Selector[] = [];
   const groupings: string[] = [];

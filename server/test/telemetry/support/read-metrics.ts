@@ -13,19 +13,20 @@ export interface Sample {
 export class Metrics {
   /** Types by name, in order. */
   readonly types: ReadonlyMap<string, string>;
-  /** A histogram has samples of three names: `…_bucket`, `…_sum` and `…_count`. */
+  /** Samples. A histogram has samples of three names: `…_bucket`, `…_sum` and `…_count`. */
   readonly samples: readonly Sample[];
 
   constructor(text: string) {
     this.types = new Map(parse(text).map(({ name, type }) => [name, type.toLowerCase()]));
-    // The parser joins all buckets of a histogram, whatever their labels; of its samples alone it leaves the labels.
+    // The parser joins all buckets of a histogram, whatever their labels. Without the type line it treats them as plain
+    // samples, and keeps the labels.
     const families = parse(text.replaceAll(/^# TYPE \S+ histogram\n/gm, ""));
     this.samples = families.flatMap(({ name, metrics }) =>
       metrics.map(({ labels = {}, value }) => ({ name, labels, value: Number(value) })),
     );
   }
 
-  /** Returns the samples with these labels, among others. */
+  /** Returns the samples that have at least these labels. */
   find(name: string, labels: Labels = {}): Sample[] {
     return this.samples.filter(
       (sample) => sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value),
@@ -40,7 +41,7 @@ export class Metrics {
   }
 }
 
-/** Reads the metrics of a server with a parser of Prometheus's text format. */
+/** Reads a server's metrics with a parser for Prometheus's text format. */
 export async function readMetrics(url: string): Promise<Metrics> {
   const response = await fetch(`${url}/metrics`);
   expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
