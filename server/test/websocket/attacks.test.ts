@@ -87,7 +87,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
           `content-type: application/connect+json\r\ncontent-length: ${query.byteLength}\r\n\r\n`,
       );
       socket.write(query);
-      // Chunked: its end is the answer's.
+      // The answer is chunked: the last chunk is its end.
       await until(() => received.includes(isAnswered ? "\r\n0\r\n\r\n" : "Result 0"));
       socket.write(
         `GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n` +
@@ -129,7 +129,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
         await until(() => isHeard() || socket.ws.readyState === WebSocket.CLOSED);
         return isHeard() ? socket : undefined;
       };
-      // On a busy machine a block can come too late.
+      // On a busy machine, a header block can come too late.
       let talking = await talk();
       while (!talking) talking = await talk();
       const silent = openSocket(server);
@@ -235,7 +235,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       const tooLarge = await begin(server, UPLOAD);
       tooLarge.ws.send(Buffer.alloc(200_000));
       expect(await tooLarge.closed).toMatchObject({ code: 1009 });
-      // Also where an answer is being written.
+      // The same holds while an answer is being written.
       const talking = await begin(server);
       const { _socket: socket } = talking.ws as unknown as { _socket: Socket };
       socket.cork();
@@ -283,7 +283,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       ["more after the end", [say("late")], "canceled"],
       ["no more", [], "ok"],
     ])("after the end: %s", async (_, frames, code) => {
-      // A call that goes on for a while after its request is complete.
+      // The call lasts for a while after its request is complete.
       const goOn = Promise.withResolvers<void>();
       await using server = await startServer(
         withProbe({

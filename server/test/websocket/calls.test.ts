@@ -16,18 +16,18 @@ import type { AppOptions } from "../../src/app-options.ts";
 describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
   const startServer = (options: Partial<AppOptions> = {}) => startOn({ rpcEngine, ...options });
 
-  /** Clients as a page has them; Node's own WebSocket and fetch stand in for the browser's. */
+  /** Connects clients like a page's. Node's own WebSocket and fetch stand in for the browser's. */
   function clientsOf(server: TestServer) {
     const transport = createFetchTransport({ baseUrl: server.url });
     return { streams: createClient(StreamService, transport), users: createClient(UserService, transport) };
   }
 
-  /** Requests that a test sends one by one. */
+  /** Returns requests that a test sends one by one. */
   function conversation() {
     const requests = createWritableIterable<{ message: string }>();
     return {
       requests,
-      // A write resolves when the message was taken; one that never is shows elsewhere.
+      // A write resolves when the message is read. A message that is never read shows elsewhere in the test.
       send: (message: string) => void requests.write({ message }).catch(() => {}),
       end: () => requests.close(),
     };
@@ -136,7 +136,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
       const { streams } = clientsOf(server);
       const headers = await server.auth();
       let replies = 0;
-      // On a busy machine a deadline can pass before the socket is open: such a call has no server's side.
+      // On a busy machine, a deadline can be over before the socket is open. The server then never sees such a call.
       for (let timeoutMs = 100; replies === 0; timeoutMs *= 2) {
         const { requests, send } = conversation();
         send("a");
@@ -152,7 +152,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
 
     test.each([
       ["a little", 20_000],
-      // Beyond a frame's own limit, where the socket is closed instead of answered.
+      // Beyond a frame's own limit, the socket is closed without an answer.
       ["far", 200_000],
     ])("a message %s over the limit is resource_exhausted", async (_, bytes) => {
       await using server = await startServer({ maxMessageBytes: 10_000 });
@@ -219,7 +219,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
       const responses = createClient(ProbeService, transport)
         .bidiStream((async function* () {})(), { headers: await server.auth() })
         [Symbol.asyncIterator]();
-      // Reads one, and then none for a while.
+      // The client reads one message, and then none for a while.
       expect((await responses.next()).done).toBe(false);
       const { code } = await until(() => server.log.find(({ msg }) => msg === "call"));
       let received = 1;
@@ -254,7 +254,7 @@ describe.each(["direct", "stock"] as const)("the %s carrier", (rpcEngine) => {
         }
       }
       expect(server.log.filter(({ msg, code }) => msg === "call" && code === "ok")).toHaveLength(100);
-      // Both ends are in this process. What else it holds open stays, such as connections of other tests' clients.
+      // Both ends of the sockets are in this process. It also holds others open, such as those of other tests' clients.
       await until(() => sockets() < before + 10);
     });
   });

@@ -1,6 +1,6 @@
 /**
- * Both carriers answer alike over WebSockets, whatever a client sends: calls made up at random, valid and not, whose
- * frames are cut anywhere. `pnpm fuzz` looks further: for `FUZZ_SECONDS` from `FUZZ_SEED` on.
+ * Tests that both carriers give the same answers over WebSockets, whatever a client sends: random calls, valid and not,
+ * whose frames are cut anywhere. `pnpm fuzz` tests more: for `FUZZ_SECONDS`, starting with `FUZZ_SEED`.
  */
 import { gunzipSync, gzipSync } from "node:zlib";
 import { create, toBinary } from "@bufbuild/protobuf";
@@ -22,9 +22,9 @@ interface Call {
   readonly path: string;
   readonly header: string;
   readonly hasToken: boolean;
-  /** Frames behind the header block, cut anywhere. */
+  /** Frames after the header block, cut anywhere. */
   readonly pieces: readonly Buffer[];
-  /** Whether the client goes away when it has an answer. */
+  /** Whether the client leaves when it has an answer. */
   readonly isCancelled: boolean;
 }
 
@@ -52,7 +52,7 @@ function makeCall(random: Random): Call {
   if (!isCancelled && random.isOnce(8)) bytes = bytes.subarray(0, random.below(bytes.length + 1));
   const frames = cut(random, bytes).flatMap((part) => toFrames(random, Buffer.concat([Buffer.of(0), part])));
   if (!isCancelled) {
-    // A request with one message and two faults may have either reported.
+    // For a request with one message and two faults, either fault may be reported.
     if (method !== "Unary" && random.isOnce(10))
       frames.push(random.pick([frame(0x81, Buffer.from("text")), frame(0x82, Buffer.of(7, 1))]));
     else frames.push(frame(0x82, Buffer.of(1)));
@@ -103,7 +103,7 @@ function toFrames(random: Random, payload: Buffer): Buffer[] {
   return [frame(0x02, payload.subarray(0, at)), frame(0x89, Buffer.from("ping")), frame(0x80, payload.subarray(at))];
 }
 
-/** A frame with a mask that changes nothing. */
+/** Makes a frame with a mask that changes nothing. */
 function frame(head: number, payload: Buffer): Buffer {
   const length = payload.length < 126 ? Buffer.of(0x80 | payload.length) : Buffer.alloc(9);
   if (payload.length >= 126) {
@@ -126,7 +126,7 @@ async function send(server: TestServer, call: Call) {
     await new Promise((resolve) => setImmediate(resolve));
   }
   if (call.isCancelled) {
-    // A refused call closes its socket itself, and sends no message.
+    // The server itself closes the socket of a refused call, and sends no message.
     await until(() => received.length > 1 || ws.readyState === ws.CLOSED);
     ws.terminate();
   }
@@ -144,7 +144,7 @@ async function send(server: TestServer, call: Call) {
   };
 }
 
-/** Returns the contents of the envelopes: of the first, which has the headers, without its flags. */
+/** Returns the contents of the envelopes. The first has the headers, and is returned without its flags. */
 function read(bytes: Buffer): string[] {
   const envelopes: string[] = [];
   let rest = bytes;
@@ -163,7 +163,7 @@ function sorted(trailers: string): string {
   return trailers.split("\r\n").sort().join();
 }
 
-/** Compares the answers of both carriers to calls made up at random, one after the other. */
+/** Compares both carriers' answers to random calls, one after the other. */
 async function compare(seed: number): Promise<void> {
   const random = createRandom(seed);
   const options = { ...withProbe(probeHandlers), maxMessageBytes: 100_000 };
@@ -181,7 +181,8 @@ async function compare(seed: number): Promise<void> {
 test(`calls made up from seed ${seed} on have the same answers by both carriers`, {
   timeout: 600_000 + seconds * 2_000,
 }, async () => {
-  // Each call mostly waits, so several are compared at once, by servers of their own: their log lines are told apart.
+  // Calls mostly wait, so several are compared at the same time. Each lane has its own servers, so their log lines do
+  // not mix.
   const seeds = Array.from({ length: AT_ONCE }, (_, lane) => seed + lane);
   await Promise.all(seeds.map(compare));
 });

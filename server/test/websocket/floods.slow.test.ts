@@ -25,7 +25,7 @@ import { WebSocket } from "ws";
 import { isTurnOver } from "../../src/runtime/loop-turn.ts";
 
 describe("a frame that is not complete", () => {
-  // Header of a frame of 60,000 bytes, few of which ever come.
+  // This is the header of a frame of 60,000 bytes, few of which ever come.
   const head = Buffer.of(0x82, 0x80 | 126, 0xea, 0x60, 0, 0, 0, 0, 0);
 
   test.each([
@@ -75,7 +75,7 @@ describe("what is sent behind a refusal", () => {
     const { socket, send } = await openRawSocket(server, `${content}${authorization}\r\n`);
     const part = Buffer.from(chunk(1024 ** 2));
     for (let i = 0; i < 64; i++) send(part);
-    // Until all has been read, or the server has closed the socket, as it does with one whose call it has refused.
+    // Wait until everything has been read, or until the server has closed the socket, as it does after a refused call.
     let unsent = socket.writableLength;
     while (!socket.destroyed && unsent > 0) {
       await delay(5);
@@ -107,7 +107,7 @@ describe("many", () => {
       return outcome;
     };
     let outcome = await attack(2_000);
-    // On a busy machine the control can come too late as well.
+    // On a busy machine, the control can come too late as well.
     for (let timeoutMs = 4_000; outcome.status !== 0 && timeoutMs < 20_000; timeoutMs *= 2) {
       outcome = await attack(timeoutMs);
     }
@@ -132,7 +132,7 @@ describe("many", () => {
     const ws = new WebSocket(`${server.url.replace("http", "ws")}${CHAT}`, "grpc-websockets");
     const [[{ socket }]] = (await Promise.all([once(ws, "upgrade"), once(ws, "open")])) as [[IncomingMessage], []];
     ws.send(await headerBlock(server));
-    // From here on every turn is over before sockets are read, as under load.
+    // From here on, every turn is over before sockets are read, as under load.
     let turns: NodeJS.Immediate | undefined;
     const hold = () => {
       isTurnOver();
@@ -141,7 +141,7 @@ describe("many", () => {
       turns = setImmediate(hold);
     };
     hold();
-    // The pongs show how far the server is after each turn.
+    // The pongs show the server's progress after each turn.
     const answered: number[] = [];
     ws.on("pong", (data) => answered.push(data.readUInt32BE()));
     const head = Buffer.of(0x89, 0x80 | 4, 0, 0, 0, 0);
@@ -154,7 +154,7 @@ describe("many", () => {
     await until(() => answered.at(-1) === pings.length - 1);
     clearImmediate(turns);
     const pingsPerTurn = answered.map((index, turn) => index - (answered[turn - 1] ?? 0));
-    // Node.js reads 64 KiB at once.
+    // Node.js reads 64 KiB at a time.
     expect(Math.max(...pingsPerTurn)).toBeLessThanOrEqual(65_536 / 10 + 1);
     ws.terminate();
   });
@@ -193,7 +193,7 @@ describe("many", () => {
     let pongs = 0;
     ws.on("pong", () => pongs++);
     for (let sent = 0; sent < 60_000; sent++) ws.send(frame);
-    // The socket is read in pieces, the last of which may have been taken before it was held.
+    // The socket is read in pieces. The last one may have been taken before reading was paused.
     await delay(200);
     ws.ping();
     if (isAnswered) await until(() => pongs > 0);
@@ -216,7 +216,7 @@ describe("many", () => {
     for (let sent = 0; sent < count; sent++) ws.send(message);
     ws.send(HALF_CLOSE);
     if (isPaused) {
-      // The server holds back: once its own buffers and the network's are full, nothing moves.
+      // The server applies backpressure: once its own buffers and the network's are full, nothing moves.
       let before = -1;
       await until(() => {
         const same = before === ws.bufferedAmount;

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const { bidirectionalStream, clientStream } = StreamService.method;
 type Streaming = typeof bidirectionalStream | typeof clientStream;
 
-/** Messages as the original client wants them: they serialize themselves. */
+/** Message in the form that the original client expects, which serializes itself. */
 class Message {
   readonly bytes: Uint8Array;
   constructor(bytes: Uint8Array = new Uint8Array()) {
@@ -24,7 +24,7 @@ class Message {
   }
 }
 
-/** A call by the client that the protocol comes from. */
+/** Makes a call by the client that the protocol comes from. */
 async function call<M extends Streaming>(
   url: string,
   method: M,

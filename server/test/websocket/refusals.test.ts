@@ -23,7 +23,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       close: number;
       code: Code;
       message: string;
-      /** The client's frame is broken, so that there is no more to say to it than the close. */
+      /** Whether the client's frame is so broken that the server can only close the socket. */
       isSilent?: boolean;
     };
     const shortWait = { webSockets: { headerTimeoutMs: 50 } };
@@ -111,7 +111,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
         expect(answer).toContain(message);
         expect(answer).toContain(`x-request-id: ${line.requestId}\r\n`);
       }
-      // One line, and none that says it in other words.
+      // There is only one line, and no other line reports the same in different words.
       expect(callLines(server)).toHaveLength(1);
       expect(server.log.filter(({ msg }) => msg === "WebSocket refused")).toEqual([]);
     });
@@ -214,12 +214,12 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
       await using server = await startServer();
       const socket = connect(server.port, "localhost");
       await once(socket, "connect");
-      // In one packet, so that both are there when the first is parsed.
+      // Both requests are in one packet, so that both are there when the first is parsed.
       socket.write(
         `GET /healthz HTTP/1.1\r\nhost: localhost\r\n${upgrade}\r\n` +
           "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
       );
-      // Ends, so that the client knows which requests were not answered.
+      // The server ends the connection, so the client knows which requests were not answered.
       expect(String(await buffer(socket)).match(/HTTP\/1\.1 200 /g)).toHaveLength(answers);
     });
   });

@@ -83,12 +83,12 @@ describe("time", () => {
     const call = async (deadline: string) => {
       const { socket, send } = await openRawSocket(server, `${await headerBlock(server)}${deadline}`, CHAT);
       socket.pause();
-      // More than the network holds, back and forth.
+      // The messages are more than the network's buffers hold in both directions.
       const message = say("a".repeat(4_000_000));
       for (let sent = 0; sent < 8; sent++) send(message);
       return socket;
     };
-    // Without its deadline, it has a minute.
+    // Without a deadline, a client that does not read has a minute.
     const patient = await call("");
     const cut = await call("grpc-timeout: 500m\r\n");
     await until(() => cut.destroyed);
@@ -101,11 +101,11 @@ describe("time", () => {
     const talking = await begin(server);
     talking.ws.send(say("a"));
     await until(() => Buffer.concat(talking.received).includes("Echo: a"));
-    // A connection that is already there, as a browser keeps some.
+    // The connection is already open, like those that a browser keeps.
     const socket = connect(server.port, "localhost");
     socket.write(`GET ${CHAT} HTTP/1.1\r\nhost: localhost\r\n`);
     await once(socket, "connect");
-    // The server has had a turn to accept it.
+    // After this request, the server has had a turn to accept the connection.
     await fetch(`${server.url}/healthz`);
     const closed = server.app.close();
     socket.write(

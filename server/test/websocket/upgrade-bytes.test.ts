@@ -10,14 +10,13 @@ import { defaultConnectionLimits } from "../../src/limits.ts";
 import { createOnePort } from "../../src/transport/port/one-port.ts";
 import { createRefusalCounts } from "../../src/transport/refusals.ts";
 
-// Valid calls were once refused as if the bytes behind their upgrade had been lost or changed. A WebSocket unmasks what
-// it reads in place, so it has to be the only owner of those bytes; Node's parser reads into a buffer that all
-// connections share.
+// Valid calls were once refused as if the bytes after their upgrade had been lost or changed. A WebSocket unmasks bytes
+// in place, so it must be their only owner. Node's parser, however, reads into a buffer that all connections share.
 
 const PLAIN = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
 const UPGRADE = "GET /chat HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
 
-/** Bytes that came out of a connection behind its upgrade. */
+/** Bytes of a connection after its upgrade. */
 interface Upgraded {
   readonly head: Buffer;
   readonly chunks: Buffer[];
@@ -57,7 +56,9 @@ async function startUpgrading() {
   };
 }
 
-/** Cuts of the bytes of an upgrade and what follows it: everywhere near the request's end, and not at all. */
+/**
+ * Positions where the bytes of an upgrade and its successors are cut: everywhere near the request's end, and nowhere.
+ */
 const cuts = [0, ...Array.from({ length: 16 }, (_, index) => index - 5)];
 
 test.each([
@@ -79,7 +80,7 @@ test.each([
       await once(socket, "data");
     }
     socket.write(bytes.subarray(0, at));
-    // Read in the same turn of the loop, and parsed into the same buffer.
+    // These requests are read in the same turn of the loop, and parsed into the same buffer.
     const broken = Array.from({ length: 3 }, () => server.open());
     for (const each of broken) each.write(Buffer.concat([Buffer.from("GET / HTTP/1.1\r\n"), randomBytes(30_000)]));
     if (index % 3 === 1) await turn();
@@ -97,11 +98,11 @@ test.each([
   }
   const all = [...server.upgraded.values()];
   const buffers = all.flatMap(({ head, chunks }) => [head, ...chunks]);
-  // Some come with the upgrade, some behind it, and some both ways.
+  // Some bytes came with the upgrade, some after it, and some in both ways.
   expect(all.filter(({ head }) => head.length > 0).length).toBeGreaterThan(5);
   expect(all.filter(({ chunks }) => chunks.length > 0).length).toBeGreaterThan(5);
   expect(all.filter(({ head, chunks }) => head.length > 0 && chunks.length > 0).length).toBeGreaterThan(2);
-  // Unmasking writes to them. If two shared a byte, it would be changed twice.
+  // Unmasking writes to the buffers. If two shared a byte, it would be changed twice.
   for (const buffer of buffers) for (let i = 0; i < buffer.length; i++) buffer[i] = (buffer[i] ?? 0) ^ 0xff;
   for (const [id, bytes] of sent) expect(arrived(id).equals(bytes.map((byte) => byte ^ 0xff))).toBe(true);
 });

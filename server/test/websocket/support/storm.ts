@@ -8,30 +8,30 @@ import { BidiRequestSchema } from "@rollcall/gen/stream/v1/stream";
 import { body, CHAT, HALF_CLOSE } from "@rollcall/testing/raw/web-socket";
 import type { TestServer } from "@rollcall/testing/start-server";
 
-/** For an answer to come, and for what breaks off to be given up. In milliseconds. */
+/** Longest wait for an answer, and the lifetime of a broken connection, in milliseconds. */
 const ANSWER_TIMEOUT_MS = 20_000;
 const BROKEN_LIFETIME_MS = 300;
 
 export interface StormOptions {
-  /** Valid calls to make. */
+  /** Number of valid calls to make. */
   calls: number;
-  /** How many of them at once. */
+  /** Number of concurrent calls. */
   parallel: number;
-  /** How many connections with broken HTTP/1.1 there are at any time, until the calls are made. */
+  /** Number of connections with broken HTTP/1.1 at any time, until all calls have been made. */
   broken: number;
 }
 
 export interface StormReport {
   succeeded: number;
-  /** Connections whose HTTP/1.1 was broken. */
+  /** Number of connections whose HTTP/1.1 was broken. */
   broken: number;
-  /** Whatever a valid call got instead of its answer, with all that is needed to send it again. */
+  /** Answers of valid calls that were not as expected, with all data that is needed to repeat the calls. */
   failures: { reason: string; chunks: string[]; answer: string }[];
 }
 
 /**
- * Makes valid WebSocket calls, none of which waits for its handshake to be answered: a call's bytes arrive with the
- * upgrade request, or cut anywhere. Beside them, other connections send HTTP/1.1 that is broken in many ways.
+ * Makes valid WebSocket calls that do not wait for the answer to their handshake: a call's bytes arrive with the
+ * upgrade request, or cut anywhere. Meanwhile, other connections send HTTP/1.1 that is broken in many ways.
  */
 export async function storm(server: TestServer, { calls, parallel, broken }: StormOptions): Promise<StormReport> {
   const report: StormReport = { succeeded: 0, broken: 0, failures: [] };
@@ -66,7 +66,7 @@ async function callOnce(server: TestServer, token: string, report: StormReport):
   else report.failures.push({ reason, chunks: chunks.map((chunk) => chunk.toString("base64")), answer });
 }
 
-/** The packets of a call: upgrade request, header block, two messages, half-close. */
+/** Returns the packets of a call: upgrade request, header block, two messages, half-close. */
 function callParts(port: number, token: string, id: string): Buffer[] {
   const lines = ["content-type: application/grpc-web+proto", `authorization: Bearer ${token}`];
   const padding = "z".repeat([0, 0, 100, 5_000, 70_000][randomInt(5)] ?? 0);
@@ -89,7 +89,7 @@ function upgradeRequest(port: number): string {
   );
 }
 
-/** A binary frame as a browser sends it (RFC 6455, 5.2). */
+/** Returns a binary frame as a browser sends it (RFC 6455, 5.2). */
 function maskedFrame(payload: Buffer): Buffer {
   const mask = randomBytes(4);
   const { length } = payload;
@@ -102,7 +102,7 @@ function maskedFrame(payload: Buffer): Buffer {
   return Buffer.concat([header, mask, masked]);
 }
 
-/** The same bytes in a few chunks: anywhere, or all of the cuts near one place. */
+/** Cuts the bytes into a few chunks, either anywhere or always near one place. */
 function cut(bytes: Buffer, near: number): Buffer[] {
   const isNear = randomInt(2) === 0;
   const at = () => (isNear ? Math.max(0, near + randomInt(-6, 16)) : randomInt(bytes.length + 1));
@@ -110,7 +110,7 @@ function cut(bytes: Buffer, near: number): Buffer[] {
   return [0, ...cuts].map((start, index) => bytes.subarray(start, cuts[index] ?? bytes.length));
 }
 
-/** HTTP/1.1 with something wrong in it, or WebSocket calls that some bytes were changed or lost of. */
+/** Returns HTTP/1.1 with a fault in it, or WebSocket calls in which some bytes were changed or lost. */
 function brokenBytes(port: number, token: string): Buffer {
   const json = "host: localhost\r\ncontent-type: application/json\r\n";
   const upgrade = upgradeRequest(port);
@@ -160,7 +160,7 @@ async function breakOnce(server: TestServer, token: string): Promise<void> {
   await exchange(server.port, chunks, () => false, randomInt(BROKEN_LIFETIME_MS));
 }
 
-/** Sends chunks, each as a packet of its own, with or without a turn of the loop between two. */
+/** Sends each chunk as a separate packet, with or without a turn of the loop between two. */
 async function exchange(
   port: number,
   chunks: readonly Buffer[],
