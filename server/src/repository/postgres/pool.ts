@@ -90,10 +90,7 @@ export class PostgresPool {
     const pool = this.#pool;
     if (pool.waitingCount >= MAX_WAITING) throw new DatabaseUnavailableError();
     try {
-      const client = await pool.connect();
-      // The pending query reports the error. Without a listener it would end the process.
-      client.on("error", ignore);
-      return client;
+      return await pool.connect();
     } catch (error) {
       throw this.explain(error);
     }
@@ -101,7 +98,6 @@ export class PostgresPool {
 
   /** Gives a connection back. Ends it if its state may be unknown. */
   release(client: pg.PoolClient, failure?: unknown): void {
-    client.removeListener("error", ignore);
     client.release(failure !== undefined && !isRefusal(failure));
   }
 
@@ -146,6 +142,9 @@ export class PostgresPool {
     });
     // An idle connection was lost. The next call finds out whether the server is lost too.
     pool.on("error", ignore);
+    // The pending query reports the error of a connection in use. Without a listener the error would end the process. It
+    // may come in the same read as the connection's first words, before the caller has the connection.
+    pool.on("connect", (client) => client.on("error", ignore));
     return pool;
   }
 
