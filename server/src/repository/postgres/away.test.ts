@@ -1,9 +1,12 @@
 import { type PostgresServer, startPostgres } from "@rollcall/testing/start-postgres";
+import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { addressOf } from "../../../test/support/address-of.ts";
 import { DatabaseMissingError, DatabaseUnavailableError, DatabaseUnwritableError } from "../../domain/errors.ts";
 import type { DatabaseNotice } from "../database-open.ts";
 import { newUser } from "../new-user.contract.ts";
+import { timeoutsFor } from "./connection.ts";
+import { PostgresPool } from "./pool.ts";
 import { openPostgresUserRepository } from "./user-repository.ts";
 
 /** Longest time of a call here. The default, a second, can be too short on a busy machine where nothing is wrong. */
@@ -143,4 +146,19 @@ test("a database that was dropped is missing", async () => {
   await users.insert(newUser());
   await postgres.query(`DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
   await expect.poll(() => users.ping().catch((error) => error)).toBeInstanceOf(DatabaseMissingError);
+});
+
+test("a farewell that comes with a connection's first readiness fails a call, and ends no process", async () => {
+  const readiness = Buffer.from("Z\0\0\0\x05I", "latin1");
+  const fields = "SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0";
+  const farewell = Buffer.alloc(5 + fields.length, `E\0\0\0\0${fields}`, "latin1");
+  farewell.writeUInt32BE(4 + fields.length, 1);
+  await using proxy = await startTcpProxy(postgres.port, {
+    onResponseBytes: (bytes) => (bytes.subarray(-6).equals(readiness) ? Buffer.concat([bytes, farewell]) : bytes),
+  });
+  const url = new URL(await postgres.createSchema());
+  url.port = String(proxy.port);
+  const pool = new PostgresPool({ address: addressOf(url.href), timeouts: timeoutsFor(TIMEOUT_MS), maxConnections: 1 });
+  await expect(pool.query({ name: "one", text: "SELECT 1" })).rejects.toThrow(DatabaseUnavailableError);
+  await pool.close();
 });
