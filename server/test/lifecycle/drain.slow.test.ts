@@ -8,7 +8,7 @@ test.each([
   const drain = () => drainUnderLoad({ tls, openStreams: 50 });
   let drained = await drain();
   // Clients that do not get to read on a busy machine cannot be told in time to go away.
-  const isSpoiled = () => drained.failures.length > 0 && drained.longestPauseMs > 200;
+  const isSpoiled = () => drained.failures.length > 0 && drained.longestPauseMs > 500;
   for (let again = 0; isSpoiled() && again < 4; again++) drained = await drain();
   const { failures, resets, answeredAfterSignal, ...result } = drained;
   expect(failures).toEqual([]);

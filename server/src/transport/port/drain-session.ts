@@ -15,12 +15,6 @@ const PING_BYTES = 17;
  */
 const QUIET_TIMEOUT_MS = 1_000;
 export const QUIET_TIMEOUT_OF_AGED_MS = 10_000;
-/**
- * Number of looks for that moment that a client gets which answers PINGs slowly, on a busy machine for instance, and the
- * longest time for them.
- */
-const MIN_LOOKS = 50;
-const SLOW_QUIET_TIMEOUT_MS = 3_000;
 /** How often to look for that moment once it has not come for a second. */
 const LATE_LOOK_MS = 50;
 /**
@@ -55,14 +49,7 @@ export function drainSession(session: ServerHttp2Session, socket: Socket, quietT
   session.close = () => {
     goneTimer ??= setTimeout(finish, AFTER_GOAWAY_MS);
   };
-  let looks = 0;
-  const elapsedMs = () => performance.now() - startedAtMs;
-  const mayLook = () => looks > 0 && looks < MIN_LOOKS && elapsedMs() < SLOW_QUIET_TIMEOUT_MS;
-  const giveUp = () => {
-    if (!mayLook()) return announce();
-    timer = setTimeout(giveUp, LATE_LOOK_MS);
-  };
-  let timer = setTimeout(giveUp, quietTimeoutMs);
+  let timer = setTimeout(() => announce(), quietTimeoutMs);
   let goneTimer: NodeJS.Timeout | undefined;
   let retry: NodeJS.Timeout | undefined;
   const finish = () => {
@@ -92,9 +79,8 @@ export function drainSession(session: ServerHttp2Session, socket: Socket, quietT
       return;
     }
     ping(() => {
-      looks += 1;
       if (socket.bytesWritten === bytesWritten + PING_BYTES) announce();
-      else if (elapsedMs() < QUIET_TIMEOUT_MS || mayLook()) awaitQuiet();
+      else if (performance.now() - startedAtMs < QUIET_TIMEOUT_MS) awaitQuiet();
       else retry = setTimeout(awaitQuiet, LATE_LOOK_MS);
     });
   };
