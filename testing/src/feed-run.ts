@@ -145,6 +145,9 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
     made >= MAX_LENGTHENING * changes ||
     (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0 && !isMissing());
 
+  /** Number of changes that a watcher has not seen that is never cut off, at most. */
+  const unseenBySteady = () => acknowledged - Math.min(...steady.map(({ changeCount }) => changeCount));
+
   const isRemoved = (id: string) => removed.has(id);
   const pause = () => new Promise<void>((resolve) => setTimeout(resolve, random.below(3)));
   const write = async () => {
@@ -169,8 +172,13 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
         removed.add(user.id);
         if (await ignoreMissing(writing.deleteUser({ id: user.id }))) acknowledged += 1;
       }
-      // The missing events need time rather than more changes.
-      await (made < changes ? pause() : new Promise((resolve) => setTimeout(resolve, LENGTHENED_PAUSE_MS)));
+      if (made < changes) {
+        await pause();
+        continue;
+      }
+      // The missing events need time rather than more changes, and the log is trimmed only behind slow watchers.
+      do await new Promise((resolve) => setTimeout(resolve, LENGTHENED_PAUSE_MS));
+      while (!isEnough() && unseenBySteady() > kept / 2);
     }
   };
   const trim = async () => {
@@ -181,8 +189,8 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
       const removalEnds = page.changes.flatMap(({ after }, index) => (after === undefined ? [index + 1] : []));
       const limit = removalEnds.length > 0 ? random.pick(removalEnds) : 256;
       // Watchers that are never cut off must see every change, however slow the machine is.
-      const unseen = acknowledged + writers - Math.min(...steady.map(({ changeCount }) => changeCount));
-      const count = await real.changes.trim({ notBeforeMs: 0, maxCount: Math.max(kept, unseen), limit });
+      const maxCount = Math.max(kept, unseenBySteady() + writers);
+      const count = await real.changes.trim({ notBeforeMs: 0, maxCount, limit });
       if (removalEnds.includes(count)) cutsAtRemovals += 1;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

@@ -5,12 +5,7 @@ test.each([
   ["plaintext", false],
   ["TLS", true],
 ])("a stop under load fails no call that had a connection, over %s", async (_name, tls) => {
-  const drain = () => drainUnderLoad({ tls, openStreams: 50 });
-  let drained = await drain();
-  // Clients that do not get to read on a busy machine cannot be told in time to go away.
-  const isSpoiled = () => drained.failures.length > 0 && drained.longestPauseMs > 500;
-  for (let again = 0; isSpoiled() && again < 4; again++) drained = await drain();
-  const { failures, resets, answeredAfterSignal, ...result } = drained;
+  const { failures, resets, answeredAfterSignal, ...result } = await drainUnderLoad({ tls, openStreams: 50 });
   expect(failures).toEqual([]);
   // Only calls of one connection that the kernel held may be reset, not those of all ten that are made at any time.
   expect(resets.length).toBeLessThan(6);
