@@ -14,6 +14,8 @@ export const heavyTests = [
   "client/test/upload-memory.slow.test.ts",
   // It packs, installs and builds.
   "test/packages.process.test.ts",
+  // It starts buf for each protocol, connection and kind.
+  "server/test/protocol/buf-curl.process.test.ts",
 ];
 /** Tests of pages that `pnpm test:heavy` runs instead of `pnpm test`. */
 export const heavyBrowserTests = [
@@ -21,6 +23,10 @@ export const heavyBrowserTests = [
   "web/test/{accessibility,layout}.test.ts",
   // They need a proxy between page and server, or an identity provider.
   "web/test/{oidc,prefix,proxy-faults,stream-faults}.test.ts",
+  // They open many tabs.
+  "web/test/users-live.test.ts",
+  // They run what pages show to copy: in shells, in Go, in Python.
+  "web/test/{explorer-samples,shell-commands}.test.ts",
 ];
 /** Setup that bundles programs: from bundles they start in half of the CPU time. */
 const programs = "test/programs-setup.ts";
