@@ -77,11 +77,14 @@ export async function copySqliteFile(options: CopyFileOptions): Promise<CopiedFi
 
 /** @throws DatabaseOpenError when the target has files that a copy would replace or be mixed up with. */
 function prepareTarget(to: string, partial: string): void {
-  const rest = SIDE_FILES.map((suffix) => to + suffix).find((path) => existsSync(path));
-  if (rest !== undefined) throw new DatabaseOpenError(`${rest} exists: remove it, or name another place`);
   const stats = statSync(to, { throwIfNoEntry: false });
-  if (stats && (!stats.isFile() || stats.size > 0)) {
-    throw new DatabaseOpenError(`${to} exists: move it away, or name another place`);
+  const isTaken = stats !== undefined && (!stats.isFile() || stats.size > 0);
+  // A log may hold acknowledged writes, so it has to stay with its database.
+  const rest = SIDE_FILES.map((suffix) => to + suffix).filter((path) => existsSync(path));
+  const [first, ...others] = isTaken ? [to, ...rest] : rest;
+  if (first !== undefined) {
+    const what = others.length > 0 ? `${[first, ...others].join(", ")} exist: move them` : `${first} exists: move it`;
+    throw new DatabaseOpenError(`${what} away, or name another place`);
   }
   mkdirSync(dirname(to), { recursive: true, mode: 0o700 });
   remove(partial);
