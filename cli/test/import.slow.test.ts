@@ -123,7 +123,7 @@ test("a record that is too long loses none of the rows behind it", async () => {
   const result = await rollcall(["users", "import", path], { env: setup.env });
   expect(result).toEqual({
     code: 1,
-    stdout: "1 users created, 0 skipped, 1 failed.\n",
+    stdout: "1 user created, 0 skipped, 1 failed.\n",
     stderr: "lines 2 to 3: the record is longer than 64 KiB\n",
   });
 });
@@ -250,7 +250,7 @@ test("what users list --all --json prints can be imported again; users that are 
   const args = ["users", "import", path, "--skip-existing"];
   expect(await rollcall(args, { env: setup.env })).toEqual({
     code: 1,
-    stdout: "1 users created, 3 skipped, 1 failed.\n",
+    stdout: "1 user created, 3 skipped, 1 failed.\n",
     stderr: "line 5: has no email\n",
   });
   // An import into an empty directory creates all of them.

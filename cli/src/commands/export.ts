@@ -1,6 +1,7 @@
 import { createWriteStream } from "node:fs";
 import type { ConnectError } from "@connectrpc/connect";
 import { ValidationError } from "@rollcall/client";
+import { counted } from "@rollcall/shared/counted";
 import { startProgress, USERS } from "@rollcall/shared/progress";
 import { type FileFormat, formatByExtension } from "@rollcall/shared/users-file/file-format";
 import { type Command, Option } from "commander";
@@ -55,7 +56,7 @@ export function addExportCommand(users: Command, io: Io): void {
       await runExport({ ...options, path, format, globals, io, counts, wantsTotal: io.stderr.isTTY === true });
       // Standard output may be used for the lines.
       const report = path === STANDARD_OUTPUT ? io.stderr : io.stdout;
-      report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counts.exported} users exported.\n`);
+      report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counted(counts.exported, "user")} exported.\n`);
     });
 }
 
@@ -63,7 +64,7 @@ export function addExportCommand(users: Command, io: Io): void {
 async function runExport(run: ExportRun): Promise<void> {
   const { path, globals, io, counts } = run;
   const output = await outputOf(path, io);
-  const progressText = () => `${counts.exported} users exported${output ? "" : "; run it again to go on"}`;
+  const progressText = () => `${counted(counts.exported, "user")} exported${output ? "" : "; run it again to go on"}`;
   using progress = startProgress(io.stderr, undefined, USERS);
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
   const noteWait = (error: ConnectError) =>
@@ -80,7 +81,7 @@ async function runExport(run: ExportRun): Promise<void> {
       counts.exported = exported;
       const startedAt = new Date(startedAtMs).toISOString();
       if (exported > 0)
-        note({ resumed: { exported, startedAt } }, `going on behind ${exported} users, since ${startedAt}`);
+        note({ resumed: { exported, startedAt } }, `going on behind ${counted(exported, "user")}, since ${startedAt}`);
       const write: Destination["write"] = (...page) => file.write(...page);
       await exportUsers(run, call, { pageToken: file.state.pageToken, write }, onDone);
       await file.complete();

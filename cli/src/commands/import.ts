@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import { EmailTakenError, ValidationError } from "@rollcall/client";
+import { counted } from "@rollcall/shared/counted";
 import { startProgress, USERS } from "@rollcall/shared/progress";
 import { type FileFormat, formatByExtension } from "@rollcall/shared/users-file/file-format";
 import {
@@ -54,7 +55,7 @@ export function addImportCommand(users: Command, io: Io): void {
       const counts: Counts = { created: 0, skipped: 0, failed: 0 };
       await runImport({ ...options, path, format, globals, io, counts });
       io.stdout.write(globals.json ? `${JSON.stringify(counts)}\n` : `${textOf(counts)}.\n`);
-      if (counts.failed > 0) throw new PartlyDoneError(`${counts.failed} users failed`);
+      if (counts.failed > 0) throw new PartlyDoneError(`${counted(counts.failed, "user")} failed`);
     });
 }
 
@@ -100,7 +101,7 @@ async function* usable(lines: AsyncGenerator<ImportLine>): AsyncGenerator<Import
 }
 
 function textOf({ created, skipped, failed }: Counts): string {
-  return `${created} users created, ${skipped} skipped, ${failed} failed`;
+  return `${counted(created, "user")} created, ${skipped} skipped, ${failed} failed`;
 }
 
 interface ImportRun extends ImportOptions {

@@ -1,6 +1,7 @@
 import { toJson } from "@bufbuild/protobuf";
 import { randomId } from "@rollcall/client";
 import { type ListUsersResponse, ListUsersResponseSchema, type User } from "@rollcall/gen/user/v1/user";
+import { counted } from "@rollcall/shared/counted";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
 import { type Globals, integer, withClient } from "../globals.ts";
@@ -131,6 +132,6 @@ export function addUsersCommands(program: Command, io: Io): void {
 }
 
 function totalOf({ totalSize = 0, totalSizeExceeded }: ListUsersResponse): string {
-  const count = `${totalSize} ${totalSize === 1 ? "user" : "users"}`;
+  const count = counted(totalSize, "user");
   return totalSizeExceeded ? `More than ${count}` : count;
 }

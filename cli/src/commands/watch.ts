@@ -2,6 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import type { ConnectError } from "@connectrpc/connect";
 import type { UserEvent, WatchState } from "@rollcall/client";
 import { UserSchema } from "@rollcall/gen/user/v1/user";
+import { counted } from "@rollcall/shared/counted";
 import type { Command } from "commander";
 import { keepAcknowledged } from "../acknowledged.ts";
 import { CursorFile, readCursor } from "../cursor-file.ts";
@@ -51,7 +52,7 @@ async function watch({ filter, existing, from, fromFile, ack }: WatchCommandOpti
   await withClient(
     globals,
     io,
-    () => `stopped after ${count} ${count === 1 ? "event" : "events"}`,
+    () => `stopped after ${counted(count, "event")}`,
     async ({ client, options: { signal } }) => {
       const ended = new AbortController();
       const either = AbortSignal.any([signal, ended.signal]);

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { counted } from "@rollcall/shared/counted";
 import { formatBytes } from "@rollcall/shared/format-bytes";
 import { type Progress, startProgress } from "@rollcall/shared/progress";
 import { parseDatabaseSetting } from "../config.ts";
@@ -36,7 +37,7 @@ async function copyFile(
       },
       onCheck: () => progress?.note("reading it back"),
     });
-    return `${users.toLocaleString("en")} users (${formatBytes(bytes, "en")})`;
+    return `${counted(users, "user", (count) => count.toLocaleString("en"))} (${formatBytes(bytes, "en")})`;
   } finally {
     progress?.[Symbol.dispose]();
   }

@@ -1,3 +1,4 @@
+import { counted } from "@rollcall/shared/counted";
 import { ConfigError } from "@rollcall/shared/settings/config-error";
 import { type Config, parseConfig } from "../config.ts";
 import { checkCertificates } from "./checks/certificates.ts";
@@ -38,7 +39,7 @@ export async function doctor(io: CommandIo): Promise<void> {
     report(await checkPort(config, io.signal));
   }
   io.signal.throwIfAborted();
-  if (failures > 0) throw new DoctorError(`${failures} ${failures === 1 ? "check" : "checks"} failed`);
+  if (failures > 0) throw new DoctorError(`${counted(failures, "check")} failed`);
 }
 
 function readConfig(io: CommandIo, report: (findings: readonly Finding[]) => void): Config | undefined {

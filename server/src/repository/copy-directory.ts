@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { counted } from "@rollcall/shared/counted";
 import type { BulkCounts, BulkReader, BulkWriter, StoredChange, StoredRequest, StoredUser } from "./bulk.ts";
 
 /** A directory can't be copied. The message says why and what to do. */
@@ -57,8 +58,8 @@ export async function copyDirectory(from: BulkReader, to: BulkWriter, options: C
 
 /** Returns the numbers of rows in words, such as "4 users, 5 request ids and 6 changes". */
 export function describeRows({ users, requests, changes }: BulkCounts): string {
-  const [all, ids, log] = [users, requests, changes].map((count) => count.toLocaleString("en"));
-  return `${all} users, ${ids} request ids and ${log} changes`;
+  const withNoun = (count: number, noun: string) => counted(count, noun, (number) => number.toLocaleString("en"));
+  return `${withNoun(users, "user")}, ${withNoun(requests, "request id")} and ${withNoun(changes, "change")}`;
 }
 
 interface RowSteps {
