@@ -49,7 +49,10 @@ export function recognise(database: DatabaseSync, path: string): void {
     throw new DatabaseOpenError(`${path} is another program's database; set DATABASE_URL to a file of Rollcall's own`);
   }
   if (version > sqliteMigrations.length) {
-    throw new DatabaseOpenError(`${path} was made by a newer version of Rollcall; start that version`);
+    throw new DatabaseOpenError(
+      `${path} was made by a newer version of Rollcall (schema ${version}, this one knows ${sqliteMigrations.length}); ` +
+        "start that version",
+    );
   }
 }
 
