@@ -43,12 +43,15 @@ test("a copy is the state of one moment, though the source changes all the while
   using source = makeDatabase();
   const to = join(folder, "copy.db");
   let steps = 0;
-  const onProgress = () => {
+  let last: readonly number[] = [];
+  const onProgress = (...progress: readonly number[]) => {
+    last = progress;
     steps += 1;
     source.add(`late${steps}`);
   };
   const copied = await copySqliteFile(options(source.path, to, { onProgress }));
   expect(copied.users).toBe(USERS);
+  expect(last).toEqual([copied.bytes, copied.bytes]);
   // The copy took three steps at least, and never began again.
   expect(steps).toBeGreaterThan(2);
   expect(steps).toBeLessThan(20);

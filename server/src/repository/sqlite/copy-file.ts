@@ -99,13 +99,15 @@ async function copyPages(partial: string, { from, signal, onProgress }: CopyFile
   recognise(source, from);
   const facts = readFacts(source, from);
   const pageBytes = Number(pragma(source, "page_size"));
-  await backup(source, partial, {
+  const pages = await backup(source, partial, {
     rate: PAGES_AT_ONCE,
     progress: ({ totalPages, remainingPages }) => {
       signal.throwIfAborted();
       onProgress((totalPages - remainingPages) * pageBytes, totalPages * pageBytes);
     },
   });
+  // SQLite reports no progress after its last step, so none at all of a copy in one step.
+  if (pages > PAGES_AT_ONCE) onProgress(pages * pageBytes, pages * pageBytes);
   return facts;
 }
 
