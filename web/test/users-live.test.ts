@@ -8,7 +8,7 @@ import { withParts } from "@rollcall/testing/with-parts";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 import { type OpenApp, openApp, SCHEMES, WEB_ROOT } from "./support/open-app.ts";
-import { act, names } from "./support/users-page.ts";
+import { act, names, repositoryWith } from "./support/users-page.ts";
 
 const browser = await connectChromium();
 
@@ -117,6 +117,34 @@ async function openTabs({ page, server }: OpenApp, count: number, initScript = "
   }
   return tabs;
 }
+
+test("a tab asks for changes only once its list is there, which needs a connection more", async () => {
+  const answer = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const repository = repositoryWith((real) => ({
+    async list(options) {
+      asked.resolve();
+      await answer.promise;
+      return real.list(options);
+    },
+  }));
+  await using app = await openApp(browser, { app: { repository }, token: false });
+  const { page, server } = app;
+  const tab = await page.context().newPage();
+  const watches: string[] = [];
+  tab.on("request", (request) => {
+    if (request.url().endsWith("/user.v1.UserService/WatchUsers")) watches.push(request.method());
+  });
+  await tab.goto(`${server.url}/#token=${await server.token()}`);
+  await asked.promise;
+  await tab.getByText(/^(?:Catching up…|Live)$/).waitFor();
+  // A watch that did not wait for the list would be requested before all of these are answered.
+  for (let count = 0; count < 50; count++) await tab.evaluate(() => fetch("/healthz").then(({ ok }) => ok));
+  expect(watches).toEqual([]);
+  answer.resolve();
+  await isLive(tab);
+  expect(watches).toEqual(["POST"]);
+});
 
 test("seven visible tabs load and follow, though a browser has six connections to a server over HTTP/1.1", async () => {
   await using app = await openApp(browser);
