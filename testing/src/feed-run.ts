@@ -7,6 +7,7 @@ import {
   type WatchUsersResponse,
 } from "@rollcall/gen/user/v1/user";
 import type { UserRepository } from "@rollcall/server";
+import { type FeedHits, missingHits } from "./feed-hits.ts";
 import { LAST_USER, Seen } from "./feed-seen.ts";
 import { type Cell, cells, createCellTransport, testCertificate } from "./matrix.ts";
 import { createRandom } from "./random.ts";
@@ -29,7 +30,9 @@ export interface FeedRunOptions {
   only?: readonly WatchWay[];
   /** Folder of pages that the servers serve. */
   webRoot?: string;
-  /** For a control: the run is then extended, within bounds, until somebody has seen a fault. */
+  /** Hits without which the run means nothing: it is extended, within bounds, until it has them. */
+  leastHits?: Partial<FeedHits>;
+  /** For a control: the run is then extended, within the same bounds, until somebody has seen a fault. */
   isFaultWanted?: boolean;
 }
 
@@ -48,32 +51,17 @@ export interface WatchWay {
   open(servers: FeedServers): Promise<OpenWatch>;
 }
 
-export interface FeedReport {
+export interface FeedReport extends FeedHits {
   made: number;
   /** Changes that a watcher did not see, saw twice, or saw after a later one; in words. */
   faults: string[];
-  /** Number of times that a watcher was cut off and resumed, and that it was told to begin anew. */
-  resumes: number;
-  resets: number;
-  /**
-   * Number of times that a watcher resumed after a `progress`, and that `synced` came when all earlier writes had
-   * arrived.
-   */
-  resumesBehindProgress: number;
-  readsOfWrites: number;
-  /**
-   * Number of times that the log was trimmed right after a removal, and that a change was committed after one with a
-   * later number.
-   */
-  cutsAtRemovals: number;
-  overtaken: number;
+  /** What the run lacks, in words: hits, and ways by which no watcher was cut off, or saw a change. */
+  missing: string[];
   /** Changes that were seen, by all watchers together. */
   events: number;
   watchers: number;
   /** Watchers that must have seen every change, since they were never told to begin anew. */
   complete: number;
-  /** Ways by which no watcher was cut off, or saw a change. */
-  unhit: string[];
 }
 
 /** Filter that finds only the last user: its watchers depend on `progress`. */
@@ -95,7 +83,7 @@ const NAMES = ["Red One", "Green Two", "Blue Three", "Redgreen Four"];
  * changes, with each other, and with the remaining users.
  */
 export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
-  const { seed, changes, writers, cutAfter, kept, open, replicas } = options;
+  const { seed, changes, writers, cutAfter, kept, open, replicas, leastHits = {} } = options;
   const progressIntervalMs = 50;
   const random = createRandom(seed);
   const real = await open();
@@ -122,28 +110,28 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   const removed = new Set<string>();
   let cutsAtRemovals = 0;
   const watched: { name: string; seen: Seen; done: Promise<void> }[] = [];
-  const isFaultMissing = () => watched.every(({ seen }) => seen.faults.length === 0);
-  const unhit = () =>
+  const sumOf = (number: (seen: Seen) => number) => watched.reduce((sum, { seen }) => sum + number(seen), 0);
+  const hits = (): FeedHits => ({
+    resumes: sumOf(({ resumes }) => resumes),
+    resumesBehindProgress: sumOf(({ resumesBehindProgress }) => resumesBehindProgress),
+    resets: sumOf(({ resets }) => resets),
+    readsOfWrites: sumOf(({ readsOfWrites }) => readsOfWrites),
+    cutsAtRemovals,
+    overtaken: sumOf(({ overtaken }) => overtaken),
+  });
+  const unhitWays = () =>
     opened
       .map(({ name }) => name)
       .filter((name) => {
         const seen = watched.flatMap((one) => (one.name === name ? [one.seen] : []));
         return !seen.some(({ resumes }) => resumes > 0) || !seen.some(({ changeCount }) => changeCount > 0);
       });
-  const sumOf = (number: (seen: Seen) => number) => watched.reduce((sum, { seen }) => sum + number(seen), 0);
-  /** Whether watchers were cut off often enough, and saw what such a run is for. A few of them see less. */
-  const areHit = () =>
-    sumOf(({ resumesBehindProgress }) => resumesBehindProgress) > 0 &&
-    sumOf(({ readsOfWrites }) => readsOfWrites) > 0 &&
-    (options.only || (sumOf(({ resumes }) => resumes) > 50 && sumOf(({ resets }) => resets) > 0)) &&
-    (replicas === 1 || sumOf(({ overtaken }) => overtaken) > 0);
-  // A control may lack what they see.
-  const isMissing = () => (options.isFaultWanted === true ? isFaultMissing() : kept < changes && !areHit());
+  const missing = () => [...missingHits(hits(), leastHits), ...unhitWays()];
+  const isFaultMissing = () => options.isFaultWanted === true && watched.every(({ seen }) => seen.faults.length === 0);
   // On a busy machine the log is already long when it is first trimmed, and watchers are slow. So the changes continue
   // meanwhile.
   const isEnough = () =>
-    made >= MAX_LENGTHENING * changes ||
-    (made >= changes && (cutsAtRemovals > 0 || kept >= changes) && unhit().length === 0 && !isMissing());
+    made >= MAX_LENGTHENING * changes || (made >= changes && missing().length === 0 && !isFaultMissing());
 
   /** Number of changes that a watcher has not seen that is never cut off, at most. */
   const unseenBySteady = () => acknowledged - Math.min(...steady.map(({ changeCount }) => changeCount));
@@ -267,18 +255,13 @@ export async function runFeed(options: FeedRunOptions): Promise<FeedReport> {
   }
   await real.close();
   return {
+    ...hits(),
     made: acknowledged,
     faults,
+    missing: missing(),
     complete,
-    resumes: sumOf(({ resumes }) => resumes),
-    resumesBehindProgress: sumOf(({ resumesBehindProgress }) => resumesBehindProgress),
-    resets: sumOf(({ resets }) => resets),
-    readsOfWrites: sumOf(({ readsOfWrites }) => readsOfWrites),
-    overtaken: sumOf(({ overtaken }) => overtaken),
     events: sumOf(({ changeCount }) => changeCount),
-    cutsAtRemovals,
     watchers: watched.length,
-    unhit: unhit(),
   };
 }
 

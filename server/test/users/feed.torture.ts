@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hitsOfMatrix } from "@rollcall/testing/feed-hits";
 import { type FeedRunOptions, runFeed } from "@rollcall/testing/feed-run";
 import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { expect, test } from "vitest";
@@ -8,16 +9,16 @@ import { openPostgresUserRepository } from "../../src/repository/postgres/user-r
 import { openSqliteUserRepository } from "../../src/repository/sqlite/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";
 import { delayCommits } from "./support/delay-commits.ts";
-import { expectHits } from "./support/expect-hits.ts";
 
 const changes = Number(process.env.FEED_CHANGES ?? 100_000);
 const options = { seed: Date.now(), changes, writers: 32, cutAfter: Math.min(2_000, changes / 20), kept: 1_000 };
 
 async function run(more: Pick<FeedRunOptions, "open" | "replicas">): Promise<void> {
-  const { faults, ...report } = await runFeed({ ...options, ...more });
+  const { faults, ...report } = await runFeed({ ...options, ...more, leastHits: hitsOfMatrix(more.replicas) });
   console.log("feed", { seed: options.seed, ...report });
   expect(faults).toEqual([]);
-  expectHits({ faults, ...report });
+  expect(report.missing).toEqual([]);
+  expect(report.complete).toBeGreaterThan(0);
 }
 
 test("100,000 changes by 32 writers, watched by clients that are cut off, on SQLite", async () => {
