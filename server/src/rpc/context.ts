@@ -11,6 +11,8 @@ export interface RequestContext {
   readonly peer: string;
   /** Address that limits count by, an IPv6 address as its /64; undefined for a caller without such limits. */
   readonly address?: string | undefined;
+  /** Other end of the connection, if it is a trusted proxy and names another caller. */
+  readonly proxy?: string | undefined;
   /** Number of `authorization` headers in the request, for a carrier that passes on only one of them. Default 1. */
   readonly authorizationCount?: number | undefined;
   /** Certificate of the client at the other end of the connection. */

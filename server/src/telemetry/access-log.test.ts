@@ -8,6 +8,7 @@ import { createLogger } from "./logger.ts";
 const whole: CallFacts = {
   requestId: "r-1",
   peer: "[::1]:4711",
+  proxy: undefined,
   method: "user.v1.UserService/UpdateUser",
   startedAtMs: 0,
   trace: { traceId: "0af7651916cd43dd8448eb211c80319c", run: (work) => work() },

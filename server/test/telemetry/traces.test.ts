@@ -1,3 +1,4 @@
+import { BlockList } from "node:net";
 import { setImmediate } from "node:timers/promises";
 import { Code, createClient } from "@connectrpc/connect";
 import { trace } from "@opentelemetry/api";
@@ -25,9 +26,13 @@ const unsampled = { traceparent: `00-${traceId}-${spanId}-00` };
 const shutdownGraceMs = 60_000;
 
 /** Makes calls to a server that exports. After the server has stopped, returns the data that the receiver got. */
-async function exportOf(makeCalls: (server: TestServer) => Promise<unknown>, otlp: Partial<AppOptions["otlp"]> = {}) {
+async function exportOf(
+  makeCalls: (server: TestServer) => Promise<unknown>,
+  otlp: Partial<AppOptions["otlp"]> = {},
+  options: Pick<AppOptions, "limits"> = {},
+) {
   await using receiver = await startOtlpReceiver();
-  const server = await startServer({ otlp: { endpoint: receiver.endpoint, ...otlp }, shutdownGraceMs });
+  const server = await startServer({ ...options, otlp: { endpoint: receiver.endpoint, ...otlp }, shutdownGraceMs });
   try {
     await makeCalls(server);
   } finally {
@@ -88,6 +93,40 @@ test.each(protocolCells)("over $protocol, calls of both kinds have spans by the 
   });
   expect(queries[0]?.durationMs).toBeLessThanOrEqual(create?.durationMs ?? 0);
 });
+
+test.each(["192.0.2.1", "[2001:db8::1]", "[2001:db8::1]:4711"])(
+  "behind a proxy that forwards for %s, a span has the client, and the proxy as the connection's other end",
+  async (client) => {
+    const forwarded = `for="${client}"`;
+    const makeCalls = async (server: TestServer) => {
+      for (const cell of [
+        { ...protocols.grpc, ...connections.h2c },
+        { ...protocols.connectJson, ...connections.http1 },
+      ]) {
+        const users = createClient(UserService, await createCellTransport(server, cell));
+        await users.getUser({ id: "x" }, { headers: { forwarded } }).catch(() => {});
+      }
+    };
+    const trustedProxies = new BlockList();
+    trustedProxies.addAddress("127.0.0.1");
+    trustedProxies.addAddress("::1", "ipv6");
+    const behindProxy = await exportOf(makeCalls, {}, { limits: { trustedProxies } });
+    const direct = await exportOf(makeCalls);
+    const [, address, port] = /^\[?(.*?)\]?(?::(4711))?$/.exec(client) ?? [];
+    const other = {
+      "network.peer.address": expect.stringMatching(/^(127\.0\.0\.1|::1)$/),
+      "network.peer.port": expect.any(Number),
+    };
+    const named = { "client.address": address, ...(port && { "client.port": Number(port) }) };
+    const addressesIn = ({ spans }: Awaited<ReturnType<typeof exportOf>>) =>
+      spans
+        .filter(({ kind }) => kind === 2)
+        .map(({ attributes }) => Object.entries(attributes).filter(([name]) => /^(network|client)\./.test(name)))
+        .map((entries) => Object.fromEntries(entries));
+    expect(addressesIn(behindProxy)).toEqual(Array(2).fill({ ...other, ...named }));
+    expect(addressesIn(direct)).toEqual(Array(2).fill(other));
+  },
+);
 
 test("a history has a span of its query", async () => {
   const { spans } = await exportOf(async (server) => {

@@ -18,6 +18,8 @@ export interface CallFacts {
   readonly requestId: string;
   /** Address of the caller, as `192.0.2.1:4711`. The port is missing where a trusted proxy names none. */
   readonly peer: string;
+  /** Other end of the connection, if it is a trusted proxy that names the caller. */
+  readonly proxy: string | undefined;
   /** Full name, such as `user.v1.UserService/GetUser`. */
   readonly method: string;
   /** Start of the call; monotonic, in milliseconds. */
@@ -52,6 +54,7 @@ export type CallObserver = (call: CallFacts, outcome: Outcome) => void;
 export interface CallRecordOptions extends Pick<CallFacts, "requestId" | "peer" | "method" | "startedAtMs" | "trace"> {
   /** Address that limits count by; undefined for one without such limits. */
   address?: string | undefined;
+  proxy?: string | undefined;
   observers: readonly CallObserver[];
   logger: Logger;
 }
@@ -64,6 +67,7 @@ export class CallRecord implements CallFacts {
   readonly requestId: string;
   readonly peer: string;
   readonly address: string | undefined;
+  readonly proxy: string | undefined;
   readonly method: string;
   readonly startedAtMs: number;
   readonly trace: CallTrace | undefined;
@@ -93,10 +97,11 @@ export class CallRecord implements CallFacts {
   #error: ConnectError | undefined;
   #hasEnded = false;
 
-  constructor({ requestId, peer, address, method, startedAtMs, trace, observers, logger }: CallRecordOptions) {
+  constructor({ requestId, peer, address, proxy, method, startedAtMs, trace, observers, logger }: CallRecordOptions) {
     this.requestId = requestId;
     this.peer = peer;
     this.address = address;
+    this.proxy = proxy;
     this.method = method;
     this.startedAtMs = startedAtMs;
     this.trace = trace;

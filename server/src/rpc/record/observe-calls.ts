@@ -25,10 +25,10 @@ export function observeCalls(handler: UniversalHandler, options: ObserveCallsOpt
   const method = methodName(handler.method);
   const observed = async (request: Parameters<UniversalHandler>[0]): Promise<UniversalServerResponse> => {
     const contextValues = request.contextValues ?? createContextValues();
-    const { requestId, peer, address, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
+    const { requestId, peer, address, proxy, startedAtMs = performance.now() } = contextValues.get(requestContextKey);
     const header = (name: string) => request.header.get(name) ?? undefined;
     const trace = options.traceCall({ method, startedAtMs }, { header });
-    const call = new CallRecord({ requestId, peer, address, method, startedAtMs, trace, ...options });
+    const call = new CallRecord({ requestId, peer, address, proxy, method, startedAtMs, trace, ...options });
     contextValues.set(callKey, call);
     // A client's departure shows in many ways: a reset with any code, a lost connection, an answer that closes early.
     // All of them end the call here, since the code that writes the answer may never come back to do so.

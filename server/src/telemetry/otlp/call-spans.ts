@@ -91,17 +91,23 @@ class Trace implements CallTrace {
   }
 }
 
-function attributesOf({ method, protocol, peer, requestId }: CallFacts, code: Outcome["code"]): Attributes {
+function attributesOf({ method, protocol, peer, proxy, requestId }: CallFacts, code: Outcome["code"]): Attributes {
   const system = systemOf(protocol);
   const status = statusOf(system, code);
-  const [, address = peer, port] = /^\[?(.*?)\]?:(\d+)$/.exec(peer) ?? [];
   return {
     [RPC_SYSTEM_NAME]: system,
     [RPC_METHOD]: method,
     [RPC_STATUS_CODE]: status,
     ...(isServerFault(code) && { [ERROR_TYPE]: status }),
-    "network.peer.address": address,
-    ...(port !== undefined && { "network.peer.port": Number(port) }),
+    ...addressOf("network.peer", proxy ?? peer),
+    // The conventions keep the connection's other end apart from the client behind it.
+    ...(proxy !== undefined && addressOf("client", peer)),
     "rollcall.request_id": requestId,
   };
+}
+
+/** Returns the attributes of an address such as `192.0.2.1:4711`. A proxy may name a client without a port. */
+function addressOf(name: "network.peer" | "client", peer: string): Attributes {
+  const [, host, port] = /^\[?([^\]]*?)\]?(?::(\d+))?$/.exec(peer) ?? [];
+  return { [`${name}.address`]: host, ...(port !== undefined && { [`${name}.port`]: Number(port) }) };
 }

@@ -106,6 +106,7 @@ export function createEngine(options: EngineOptions): Engine {
       requestId: requestIdFrom(requestId),
       peer: caller.peer,
       address: caller.address,
+      proxy: caller.proxy,
       method: plan.name,
       startedAtMs,
       trace: chain.traceCall({ method: plan.name, startedAtMs }, wire),

@@ -6,9 +6,12 @@ import { ForwardedCallers } from "./forwarded.ts";
 const proxies = new BlockList();
 for (const entry of ["10.0.0.0/8", "2001:db8:ffff::/48"]) addToBlockList(proxies, entry);
 
+/** Other end of the connection. */
+const PROXY = "10.0.0.1:4000";
+
 function callerOf(headers: Record<string, string>) {
   const isTrusted = (address: string) => proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
-  return new ForwardedCallers({ peer: "10.0.0.1:4000", address: undefined }, isTrusted).callerOf(headers);
+  return new ForwardedCallers({ peer: PROXY, address: undefined }, isTrusted).callerOf(headers);
 }
 
 describe("X-Forwarded-For names", () => {
@@ -22,7 +25,7 @@ describe("X-Forwarded-For names", () => {
     ["the last ahead of an IPv6 proxy", "192.0.2.1, 2001:db8:ffff::2", "192.0.2.1", "192.0.2.1"],
     ["a trusted address, when there is no other", "10.7.7.7", "10.7.7.7", undefined],
   ])("%s", (_name, header, peer, address) => {
-    expect(callerOf({ "x-forwarded-for": header })).toEqual({ peer, address });
+    expect(callerOf({ "x-forwarded-for": header })).toEqual({ peer, address, proxy: PROXY });
   });
 });
 
@@ -39,16 +42,16 @@ test.each([
 });
 
 test.each([
-  ["unknown", "10.0.0.1:4000"],
-  ["", "10.0.0.1:4000"],
-  ["192.0.2.1, _hidden", "10.0.0.1:4000"],
+  ["unknown", PROXY],
+  ["", PROXY],
+  ["192.0.2.1, _hidden", PROXY],
   ["192.0.2.1, unknown, 10.0.0.9", "10.0.0.9"],
-  ['192.0.2.1"\n', "10.0.0.1:4000"],
-  ["fe80::1%eth0", "10.0.0.1:4000"],
-  ["[192.0.2.1]", "10.0.0.1:4000"],
-  ["999.1.1.1", "10.0.0.1:4000"],
+  ['192.0.2.1"\n', PROXY],
+  ["fe80::1%eth0", PROXY],
+  ["[192.0.2.1]", PROXY],
+  ["999.1.1.1", PROXY],
 ])("an entry that is no address leaves its proxy: %j", (header, peer) => {
-  expect(callerOf({ "x-forwarded-for": header })).toEqual({ peer, address: undefined });
+  expect(callerOf({ "x-forwarded-for": header })).toMatchObject({ peer, address: undefined });
 });
 
 test("X-Forwarded-For counts where both are there, and the walk has an end", () => {

@@ -8,6 +8,8 @@ export interface Caller {
   readonly peer: string;
   /** Address that limits count by, an IPv6 one as its /64. Undefined for a trusted proxy, to which none apply. */
   readonly address: string | undefined;
+  /** Other end of the connection, if it is a trusted proxy and names another caller. */
+  readonly proxy?: string | undefined;
 }
 
 /** Entries of a forwarding header that are looked at. Each is a proxy that is trusted, and nobody has as many. */
@@ -49,7 +51,8 @@ export class ForwardedCallers {
       const node = read(entry.trim());
       if (!node) break;
       const isTrusted = this.#isTrusted(node.address);
-      caller = { peer: formatNode(node), address: isTrusted ? undefined : addressKey(node.address) };
+      const address = isTrusted ? undefined : addressKey(node.address);
+      caller = { peer: formatNode(node), address, proxy: this.#proxy.peer };
       if (!isTrusted) break;
       rest = before;
     }
