@@ -18,6 +18,11 @@ export const methods: readonly DescMethod[] = services.flatMap((service) => serv
 /** Full names of all methods, such as `user.v1.UserService/GetUser`. */
 export const methodNames = namesOf(methods);
 
+/** Names of all methods without their services, such as `GetUser`, as far as one method alone has them. */
+export const shortMethodNames = methods
+  .map(({ name }) => name)
+  .filter((name, _index, names) => names.indexOf(name) === names.lastIndexOf(name));
+
 /** Returns whether the command knows a service by its descriptor. */
 export function isKnownService(typeName: string): boolean {
   return services.some((service) => service.typeName === typeName);

@@ -107,6 +107,12 @@ test("call reaches a service of the host by its descriptor, where the server has
   expect(await call("Unary", '"x"', "--json")).toMatchObject({ code: 2 });
   expect(await call("Unary", '"x"', "--json", "--descriptor", whole)).toMatchObject({ code: 0, stdout: '"x!"\n' });
   expect(await call("Unary", '"x"', "--http", "1.1", "--descriptor", whole)).toMatchObject({ code: 0 });
+  expect(await call("Unary", '"x"', "--http", "1.1")).toMatchObject({
+    ...{
+      code: 2,
+      stderr: expect.stringMatching(/there is no such method; .*; HTTP\/1\.1 has no reflection .*--descriptor\n$/),
+    },
+  });
   expect(await call("Nothing", "--descriptor", whole)).toMatchObject({
     ...{ code: 2, stderr: expect.stringContaining("there is no such method; there are probe.v1.ProbeService/Unary, ") },
   });

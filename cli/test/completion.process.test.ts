@@ -24,6 +24,10 @@ test("commands, options, values and methods are completed", async () => {
   expect(await words("query", "--protocol", "grpc-")).toEqual(["grpc-web"]);
   expect(await words("completion", "")).toEqual(["bash", "zsh", "fish"]);
   expect(await words("call", "user.v1.UserService/G")).toContain("user.v1.UserService/GetUser");
+  expect(await words("call", "")).not.toContain("GetUser");
+  expect(await words("call", "Get")).toEqual(["GetUser", "GetUserHistory"]);
+  // Two services have it.
+  expect(await words("call", "ServerR")).toEqual([]);
   // Shells complete file names here.
   expect(await words("upload", "")).toEqual([]);
   expect(await words("--ca", "")).toEqual([]);

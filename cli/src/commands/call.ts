@@ -114,7 +114,10 @@ async function findByReflection(
   options: CallOptions,
 ): Promise<FoundMethod> {
   // Reflection is a stream in both directions.
-  if (globals.http === "1.1") throw noSuchMethod();
+  if (globals.http === "1.1") {
+    const { message } = noSuchMethod();
+    throw new UsageError(`${message}; HTTP/1.1 has no reflection to find others: use --descriptor`);
+  }
   return findIn(await reflect(client, isKnownService, options), name, knownMethods);
 }
 

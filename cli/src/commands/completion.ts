@@ -3,7 +3,7 @@ import { candidatesFor } from "../completion/candidates.ts";
 import { completionScripts } from "../completion/scripts.ts";
 import type { Globals } from "../globals.ts";
 import type { Io } from "../io.ts";
-import { methodNames } from "../methods.ts";
+import { methodNames, shortMethodNames } from "../methods.ts";
 
 export function addCompletionCommands(program: Command, io: Io): void {
   program
@@ -20,7 +20,8 @@ export function addCompletionCommands(program: Command, io: Io): void {
     .command("complete", { hidden: true })
     .argument("[words...]")
     .action((words: string[]) => {
-      for (const { word, description } of candidatesFor(program, words, { method: methodNames })) {
+      const candidates = candidatesFor(program, words, { method: methodNames }, { method: shortMethodNames });
+      for (const { word, description } of candidates) {
         io.stdout.write(`${word}\t${description.split("\n", 1)}\n`);
       }
     });

@@ -12,11 +12,13 @@ export interface Candidate {
  *
  * @param words Words after the command's own name; the last one is unfinished, and may be empty.
  * @param values Values of arguments, by the argument's name.
+ * @param shortValues Shorter forms of them, offered where a word is the beginning of no other value.
  */
 export function candidatesFor(
   program: Command,
   words: readonly string[],
   values: Readonly<Record<string, readonly string[]>>,
+  shortValues: Readonly<Record<string, readonly string[]>> = {},
 ): Candidate[] {
   const last = words.at(-1) ?? "";
   const [chain, operands, awaiting] = walk(program, words.slice(0, -1));
@@ -26,8 +28,10 @@ export function candidatesFor(
     if (last.startsWith("-")) return chain.toReversed().flatMap(optionsOf);
     if (command.commands.length > 0) return commandsOf(command);
     const argument = command.registeredArguments[operands];
-    const known = argument?.argChoices ?? values[argument?.name() ?? ""] ?? [];
-    return known.map((word) => ({ word, description: "" }));
+    const name = argument?.name() ?? "";
+    const known = argument?.argChoices ?? values[name] ?? [];
+    const isBegun = known.some((word) => word.startsWith(last));
+    return (isBegun ? known : (shortValues[name] ?? [])).map((word) => ({ word, description: "" }));
   };
   const byWord = new Map(candidates().map((candidate) => [candidate.word, candidate]));
   return [...byWord.values()].filter(({ word }) => word.startsWith(last));
