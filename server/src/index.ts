@@ -7,7 +7,7 @@ export type { Principal } from "./domain/principal.ts";
 export type { ConnectionLimits, GrpcWebSocketsLimits, OpenStreamLimits, RequestTimeouts } from "./limits.ts";
 export type { DatabaseNotice } from "./repository/database-open.ts";
 export { DatabaseOpenError } from "./repository/database-open.ts";
-export type { OpenPostgresOptions } from "./repository/postgres/open.ts";
+export type { OpenPostgresOptions, PostgresAddress, PostgresTls } from "./repository/postgres/options.ts";
 export { openPostgresUserRepository } from "./repository/postgres/user-repository.ts";
 export { openSqliteUserRepository, type SqliteOptions } from "./repository/sqlite/user-repository.ts";
 export type { UserRepository } from "./repository/user-repository.ts";

@@ -1,7 +1,7 @@
 import type { BulkReader, BulkWriter } from "./bulk.ts";
 import type { OpenNotices } from "./database-open.ts";
 import { openPostgresBulkReader, openPostgresBulkWriter } from "./postgres/bulk.ts";
-import type { PostgresAddress } from "./postgres/connection.ts";
+import type { PostgresAddress } from "./postgres/options.ts";
 import { openPostgresUserRepository } from "./postgres/user-repository.ts";
 import { openSqliteBulkReader, openSqliteBulkWriter } from "./sqlite/bulk.ts";
 import { openSqliteUserRepository } from "./sqlite/user-repository.ts";

@@ -1,5 +1,5 @@
 import { parsePostgresUrl } from "../../src/config/postgres-url.ts";
-import type { PostgresAddress } from "../../src/repository/postgres/connection.ts";
+import type { PostgresAddress } from "../../src/repository/postgres/options.ts";
 
 /** Returns the address that a test's URL names. */
 export function addressOf(url: string): PostgresAddress {

@@ -3,7 +3,7 @@ import { sharedPostgres } from "@rollcall/testing/shared-postgres";
 import { startServer } from "@rollcall/testing/start-server";
 import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
-import type { PostgresAddress } from "../../src/repository/postgres/connection.ts";
+import type { PostgresAddress } from "../../src/repository/postgres/options.ts";
 import { openPostgresUserRepository } from "../../src/repository/postgres/user-repository.ts";
 import type { UserRepository } from "../../src/repository/user-repository.ts";
 import { addressOf } from "../support/address-of.ts";

@@ -12,9 +12,9 @@ import {
 } from "../bulk.ts";
 import { DatabaseOpenError } from "../database-open.ts";
 import { toWordsText } from "../words-text.ts";
-import type { PostgresAddress } from "./connection.ts";
 import { renewChangeEpoch } from "./migrations.ts";
 import { connectPrepared } from "./open.ts";
+import type { PostgresAddress } from "./options.ts";
 import { type Statement, statements, USER_COLUMNS } from "./statements.ts";
 import { wordsFor } from "./words-for.ts";
 

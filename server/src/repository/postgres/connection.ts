@@ -1,28 +1,6 @@
 import pg from "pg";
+import type { PostgresAddress } from "./options.ts";
 import type { Statement } from "./statements.ts";
-
-/** Where a PostgreSQL database is, and how to get in. */
-export interface PostgresAddress {
-  /** Name or IP address, or the folder of a Unix socket. */
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  /** Undefined if the server asks for none. */
-  readonly password: string | undefined;
-  readonly database: string;
-  readonly applicationName?: string | undefined;
-  /** TLS: false for none, else the checks of the server's certificate. */
-  readonly tls: false | PostgresTls;
-  /** Whether a pooler gives each transaction another connection. Prepared statements then have no names. */
-  readonly isPooled?: boolean | undefined;
-}
-
-export interface PostgresTls {
-  /** "nothing" encrypts only; "issuer" checks who signed the certificate; "all" checks its name too. */
-  readonly verify: "nothing" | "issuer" | "all";
-  /** Certificates of the authorities, in PEM. Default: those of Node.js. */
-  readonly ca?: string | undefined;
-}
 
 /** Bounds on every wait, in milliseconds. */
 export interface PostgresTimeouts {

@@ -5,7 +5,8 @@ import { addressOf } from "../../../test/support/address-of.ts";
 import { DatabaseOpenError } from "../database-open.ts";
 import { newUser } from "../new-user.contract.ts";
 import type { EqualEmails } from "../search-keys.ts";
-import { type OpenPostgresOptions, openPostgres } from "./open.ts";
+import { openPostgres } from "./open.ts";
+import type { OpenPostgresOptions } from "./options.ts";
 import { openPostgresUserRepository } from "./user-repository.ts";
 
 const PASSWORD = "hunter2";

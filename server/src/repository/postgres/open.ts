@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { DatabaseOpenError, type OpenNotices } from "../database-open.ts";
-import { connectAlone, type PostgresAddress, timeoutsFor } from "./connection.ts";
+import { DatabaseOpenError } from "../database-open.ts";
+import { connectAlone, timeoutsFor } from "./connection.ts";
 import { codeOf, isAway } from "./errors.ts";
 import { migrate } from "./migrate.ts";
+import type { OpenPostgresOptions, PostgresAddress } from "./options.ts";
 import { PostgresPool } from "./pool.ts";
 import { nameOf, wordsFor } from "./words-for.ts";
 
@@ -24,16 +25,6 @@ const MIN_VERSION = 140_000;
  * starting, or has no connection left, is waited for.
  */
 const FINAL = new Set(["28P01", "28000", "3D000", "42501", "08P01"]);
-
-export interface OpenPostgresOptions extends OpenNotices {
-  readonly address: PostgresAddress;
-  /** Most connections at the same time. Default 16. */
-  readonly maxConnections?: number | undefined;
-  /** Longest time of a call, in milliseconds; every wait gets a share of it. Default 1 s. */
-  readonly timeoutMs?: number | undefined;
-  /** How long to wait for a server that can't be reached yet, in milliseconds. Default 10 s. */
-  readonly startTimeoutMs?: number | undefined;
-}
 
 /**
  * Opens a PostgreSQL database, and brings its schema up to date. Waits for a server that can't be reached yet.

@@ -3,15 +3,9 @@ import pg from "pg";
 import { DatabaseUnavailableError } from "../../domain/errors.ts";
 import type { DatabaseNotice } from "../database-open.ts";
 import type { ConnectionCounts } from "../stats.ts";
-import {
-  clientConfig,
-  connectAlone,
-  localBounds,
-  type PostgresAddress,
-  type PostgresTimeouts,
-  toQuery,
-} from "./connection.ts";
+import { clientConfig, connectAlone, localBounds, type PostgresTimeouts, toQuery } from "./connection.ts";
 import { isAway, isRefusal, toDomainError } from "./errors.ts";
+import type { PostgresAddress } from "./options.ts";
 import type { Statement } from "./statements.ts";
 import { wordsFor } from "./words-for.ts";
 

@@ -1,5 +1,5 @@
-import type { PostgresAddress } from "./connection.ts";
 import { codeOf } from "./errors.ts";
+import type { PostgresAddress } from "./options.ts";
 
 /** Returns the name of a database for a message, without its password. */
 export function nameOf({ host, port, database }: PostgresAddress): string {
