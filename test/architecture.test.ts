@@ -199,7 +199,7 @@ test("no relative import leads out of its package", () => {
 
 test.each([
   ["server/src", ["bin.ts", "main.ts"]],
-  ["cli/src", ["main.ts"]],
+  ["cli/src", ["bin.ts", "main.ts"]],
 ])("in %s, %s alone use `process`", (folder, expected) => {
   const users = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))

@@ -13,6 +13,7 @@ import { packPackages } from "../scripts/pack.ts";
 import {
   buildViteApp,
   compileExamples,
+  compileWithoutSkips,
   createOutsideFolder,
   installPacked,
   type PackageName,
@@ -72,6 +73,10 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   await buildViteApp(outside);
   expect(readdirSync(join(outside.path, "app/dist/assets")).join()).toMatch(/\.js$/);
 
+  await compileWithoutSkips(outside);
+  // The control: the database driver is installed without types.
+  await expect(compileWithoutSkips(outside, ["pg"])).rejects.toThrow("TS7016");
+
   const lock: Lock = JSON.parse(readFileSync(join(outside.path, "package-lock.json"), "utf8"));
   const ofCommand = withDependencies(lock, "@rollcall/cli");
   expect(ofCommand).toContain("@rollcall/client");
@@ -79,12 +84,15 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   expect(ofCommand).not.toContain("fastify");
   expect(withDependencies(lock, "@rollcall/server")).toContain("fastify");
 
+  await expect(outside.run(process.execPath, asVersion("22.20.0", "rollcall-server"))).rejects.toThrow(
+    "Node.js 22.21, 24.9 or newer is needed; this is 22.20.0.",
+  );
+  await expect(outside.run(process.execPath, asVersion("20.20.2", "rollcall", "--help"))).rejects.toThrow(
+    "Node.js 22.13 or newer is needed; this is 20.20.2.",
+  );
+  // The control: the version alone decides.
+  expect(await outside.run(process.execPath, asVersion("22.13.0", "rollcall", "--help"))).toContain("Usage: rollcall");
   const program = join(outside.path, "node_modules/.bin/rollcall-server");
-  // The same Node.js, but it reports an older version.
-  const older = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '22.20.0' } })";
-  const asOlder = ["--import", `data:text/javascript,${encodeURIComponent(older)}`, program];
-  const words = "Node.js 22.21, 24.9 or newer is needed; this is 22.20.0.";
-  await expect(outside.run(process.execPath, asOlder)).rejects.toThrow(words);
   await using server = await startProcess({ program });
   expect(await (await fetch(server.url)).text()).toContain("<title>");
   expect(await (await fetch(`${server.url}/docs`)).text()).toContain("<h3>GetUser</h3>");
@@ -92,6 +100,12 @@ test("installed by npm elsewhere, they run the README's examples", async () => {
   outside.write("testing.mts", testing);
   expect(await outside.run(process.execPath, ["testing.mts"])).toBe("2031\ntoken has expired\n");
 });
+
+/** Returns arguments that run an installed program with this Node.js, which reports another version. */
+function asVersion(version: string, program: string, ...args: string[]): string[] {
+  const change = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${version}' } })`;
+  return ["--import", `data:text/javascript,${encodeURIComponent(change)}`, `node_modules/.bin/${program}`, ...args];
+}
 
 interface Lock {
   readonly packages: Readonly<Record<string, { readonly dependencies?: Readonly<Record<string, string>> }>>;

@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** The `rollcall` command; the only place of this package that uses `process`. */
+/** The `rollcall` command; beside `bin.ts`, the only place of this package that uses `process`. */
 import { resolve } from "node:path";
 import { Exit } from "./exit.ts";
 import { runCommandLine } from "./run.ts";

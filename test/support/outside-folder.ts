@@ -89,6 +89,30 @@ export async function compileExamples(folder: OutsideFolder): Promise<void> {
   await folder.run(process.execPath, [join(root, "node_modules/typescript/bin/tsc")]);
 }
 
+/**
+ * Compiles a program that imports client, command and server, and checks their declarations too, as TypeScript does
+ * without `skipLibCheck`. They may thus name only types that are installed with them.
+ *
+ * @param more Further modules to import.
+ */
+export async function compileWithoutSkips(folder: OutsideFolder, more: readonly string[] = []): Promise<void> {
+  const entries = ["client", "client/node", "cli/run", "server", "server/testing"];
+  const modules = [...entries.map((entry) => `@rollcall/${entry}`), ...more];
+  const exported = modules.map((name, index) => `export * as module${index} from "${name}";\n`);
+  folder.write("strict/main.ts", exported.join(""));
+  const compilerOptions = {
+    target: "es2023",
+    module: "nodenext",
+    types: ["node"],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    noEmit: true,
+  };
+  folder.write("strict/tsconfig.json", JSON.stringify({ compilerOptions, include: ["."] }));
+  await folder.run(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-p", "strict"]);
+}
+
 /** Runs the README's programs, compiled before, and its scripts, each with a server of its own. */
 export async function runExamples(folder: OutsideFolder, node: string, scripts: readonly number[]): Promise<void> {
   const runs = [
