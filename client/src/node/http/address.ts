@@ -7,7 +7,13 @@ import { HandshakeRefusedError } from "./tls-faults.ts";
  * meanwhile.
  */
 const FIRST_REST_MS = 20;
-const LONGEST_REST_MS = 5_000;
+/**
+ * Longest rest of an address that can't be reached, in milliseconds. A server that is back after some seconds has to be
+ * found within the deadline of the calls that wait for it, which is 5 s by default.
+ */
+const LONGEST_REST_MS = 1_000;
+/** Longest rest of an address that takes calls and drops them, in milliseconds: each attempt costs it these calls. */
+const LONGEST_REST_AFTER_LOSS_MS = 5_000;
 /** Random share of each rest, so that clients do not all come back at the same time. */
 const JITTER = 0.4;
 /** Calls that a new connection takes at first, after one that was lost without an answer. */
@@ -21,9 +27,9 @@ const REFUSALS_TO_BELIEVE = 3;
 const PROBE_KEPT_MS = 5_000;
 
 /**
- * One of the server's addresses. After a failed attempt to connect it rests, each time longer, up to 5 s. It also rests
- * after a connection took calls and was lost before it answered one. If a connection that has answered is lost, it does
- * not rest.
+ * One of the server's addresses. After a failed attempt to connect it rests, each time longer, up to 1 s. It also rests,
+ * up to 5 s, after a connection took calls and was lost before it answered one. If a connection that has answered is
+ * lost, it does not rest.
  *
  * After a loss, the next connection takes few calls at first: half as many as were answered since the loss before, and
  * one more for each answer. Otherwise all lost calls would be sent together on each new connection, and be lost again
@@ -94,10 +100,7 @@ export class Address {
    */
   failed(error?: unknown): void {
     this.#refusals = findCause(error, HandshakeRefusedError) ? this.#refusals + 1 : 0;
-    if (this.isResting) return;
-    this.#failures += 1;
-    const restMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** (this.#failures - 1));
-    this.#restsUntilMs = performance.now() + restMs * (1 - JITTER / 2 + Math.random() * JITTER);
+    this.#rest(LONGEST_REST_MS);
   }
 
   /**
@@ -112,7 +115,10 @@ export class Address {
       this.#loss = new ConnectionLostError(`the connection to ${this.origin} was lost`, {
         isPaced: isPaced || hadAnswered,
       });
-      if (!hadAnswered) this.failed();
+      if (!hadAnswered) {
+        this.#refusals = 0;
+        this.#rest(LONGEST_REST_AFTER_LOSS_MS);
+      }
       this.#firstCalls = Math.max(FIRST_CALLS, Math.floor(this.#answers / 2));
       this.#answers = 0;
     }
@@ -131,5 +137,12 @@ export class Address {
     this.#hasAnswered = true;
     this.#failures = 0;
     this.#restsUntilMs = 0;
+  }
+
+  #rest(longestMs: number): void {
+    if (this.isResting) return;
+    this.#failures += 1;
+    const restMs = Math.min(longestMs, FIRST_REST_MS * 2 ** (this.#failures - 1));
+    this.#restsUntilMs = performance.now() + restMs * (1 - JITTER / 2 + Math.random() * JITTER);
   }
 }
