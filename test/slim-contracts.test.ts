@@ -70,6 +70,8 @@ test("contracts read by the short form of protobuf's own mean the same, options 
   const scopesOf = ({ services }: DescFile) =>
     services.flatMap(({ methods }) => methods.map((method) => getOption(method, auth).caller));
   expect(scopesOf(found)).toEqual(scopesOf(file_user_v1_user));
+  // The samples for Go import this package.
+  expect(found.proto.options?.goPackage).toBe("github.com/myapp/gen/user/v1;userv1");
 });
 
 /** Returns the descriptors of files and of all their imports, each once. Imports come before their importers. */

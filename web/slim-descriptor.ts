@@ -7,9 +7,12 @@ const CONTRACT = /\bboot\((\{.*\})\)/;
 /** Enum in the form that the TypeScript compiler writes: a variable, and a call that fills it. */
 const ENUM = /^export var (\w+);\n\(function \(\1\) \{\n([\s\S]*?)\n\}\)\(\1 \|\| \(\1 = \{\}\)\);$/gm;
 
-/** Fields that no page reads: options of generators for other languages, hints to compilers, and comments. */
+/**
+ * Fields that no page reads: options of generators for other languages, hints to compilers, and comments. The samples
+ * for Go read go_package.
+ */
 const UNREAD_FIELDS =
-  /^(?:(?:cc|csharp|go|java|objc|php|py|ruby|swift)_.*|ctype|debug_redact|edition_defaults|feature_support|jstype|lazy|optimize_for|reserved_(?:name|range)|retention|source_code_info|targets|uninterpreted_option|unverified_lazy|visibility|weak)$/;
+  /^(?:(?:cc|csharp|java|objc|php|py|ruby|swift)_.*|ctype|debug_redact|edition_defaults|feature_support|jstype|lazy|optimize_for|reserved_(?:name|range)|retention|source_code_info|targets|uninterpreted_option|unverified_lazy|visibility|weak)$/;
 /**
  * Messages that nothing refers to once these fields are left out. They are the last ones, so that the others keep their
  * positions.

@@ -181,7 +181,10 @@ test("a call has its deadline, headers and token as chosen, and a link opens it 
     "-H 'x-secret: a value'",
   );
   await page.getByRole("radio", { name: "Go" }).check();
-  await page.getByRole("region", { name: "Sample for Go" }).getByText('"x-secret", "a value"').waitFor();
+  const goSample = page.getByRole("region", { name: "Sample for Go" });
+  await goSample.getByText('"x-secret", "a value"').waitFor();
+  // Its import is the contract's own, which the server's descriptor names.
+  expect(await goSample.textContent()).toContain('streamv1 "github.com/myapp/gen/stream/v1"');
 
   const address = page.url();
   expect(address).not.toMatch(/secret|a%20value|eyJ/);
@@ -266,6 +269,11 @@ test("a server without reflection is called by the contracts of the app", async 
   await button(page, "Send").click();
   await page.getByText("Complete: 1 message received.").waitFor();
   expect(await page.getByRole("link", { name: /^(?:Docs|Reference)/ }).count()).toBe(0);
+  await page.getByRole("radio", { name: "Go" }).check();
+  await page
+    .getByRole("region", { name: "Sample for Go" })
+    .getByText('userv1 "github.com/myapp/gen/user/v1"')
+    .waitFor();
   app.expectProblems(/status of 404/);
 });
 
