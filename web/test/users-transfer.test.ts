@@ -62,3 +62,28 @@ test("files of users are imported with their faults shown, and exported as they 
   expect(exported).toContain(`${grace?.id},grace@example.com,"Hopper, Grace",20`);
   app.expectProblems(/status of (?:400|409)/);
 });
+
+test("the bar of an import follows the users that are created", async () => {
+  await using app = await openApp(browser);
+  const { page } = app;
+  const lines = Array.from({ length: 200 }, (_, index) => `person${index}@example.com,Person ${index}\n`);
+  await button(page, "Import a file").click();
+  await page.getByRole("dialog", { name: "Import users" }).waitFor();
+  // Notes the bar and the count beside it, whenever one of them changes.
+  await page.evaluate(`{
+    const dialog = document.querySelector("[role=dialog]");
+    globalThis.seen = [];
+    new MutationObserver(() => {
+      const created = Number.parseInt(dialog.querySelector("[role=status]").textContent);
+      if (created > 0) seen.push([created, dialog.querySelector("progress").value]);
+    }).observe(dialog, { attributes: true, characterData: true, childList: true, subtree: true });
+  }`);
+  const file = { name: "users.csv", mimeType: "", buffer: Buffer.from(`email,name\n${lines.join("")}`) };
+  await page.locator("input[type=file]").setInputFiles(file);
+  await page.getByText("Done: 200 created, 0 skipped, 0 failed.").waitFor();
+  const seen = await page.evaluate<[created: number, bar: number][]>("seen");
+  const early = seen.filter(([created]) => created < 100);
+  expect(early.length).toBeGreaterThan(0);
+  // The bar is ahead by the lines that are sent at the time, and by a piece of the file.
+  for (const [created, bar] of early) expect(Math.abs(bar - created / lines.length)).toBeLessThan(0.3);
+});

@@ -8,6 +8,8 @@ import { inParallel } from "../../api/in-parallel.ts";
 
 /** Number of users that are created at a time. Over HTTP/1.1, a browser has six connections. */
 const AT_ONCE = 16;
+/** Largest piece of a file that counts as read before its lines are sent, in bytes. */
+const PIECE_BYTES = 1_024;
 /** Most faults that are kept to be shown. */
 export const MAX_FAULTS = 100;
 
@@ -69,14 +71,21 @@ export async function importUsers(
   });
 }
 
+/**
+ * Yields the bytes of a file in small pieces, and reports each. A browser reads 64 KiB at a time, some 2,000 users, so
+ * that the progress of most files would be near its end before the first user is created.
+ */
 async function* bytesOf(file: Blob, onRead: (bytes: number) => void): AsyncGenerator<Uint8Array> {
   const reader = file.stream().getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return;
-      onRead(value.byteLength);
-      yield value;
+      for (let start = 0; start < value.byteLength; start += PIECE_BYTES) {
+        const piece = value.subarray(start, start + PIECE_BYTES);
+        onRead(piece.byteLength);
+        yield piece;
+      }
     }
   } finally {
     await reader.cancel();
