@@ -3,6 +3,7 @@ import { UserService } from "@rollcall/gen/user/v1/user";
 import { DatabaseUnavailableError, InvalidArgumentError } from "@rollcall/server";
 import { connectChromium } from "@rollcall/testing/chromium";
 import { run } from "@rollcall/testing/run-program";
+import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { expectCopied } from "./support/clipboard.ts";
 import { openApp, SCHEMES, SERVER_AWAY } from "./support/open-app.ts";
@@ -143,6 +144,10 @@ test("an empty directory shows how to fill it; who is added appears, and what is
   await page.getByText("Live", { exact: true }).waitFor();
   await page.locator(".first-run pre").nth(1).waitFor();
   const commands = await page.locator(".first-run pre").allInnerTexts();
+  for (const width of [360, 1280]) {
+    await page.setViewportSize({ width, height: 800 });
+    expect(await coveredCommands(page)).toEqual([]);
+  }
   expect(commands[1]).toMatch(/rollcall --address http:\S+ users import -- 'users\.csv'$/);
   await run("sh", ["-c", `ROLLCALL_TOKEN=${await server.token()}\n${commands[0]}`]);
   await expect.poll(() => names(page)).toEqual(["Ada Lovelace"]);
@@ -258,3 +263,14 @@ describe("states", () => {
     await page.getByText(`Not copied. The id of Person 01 is ${user?.id}.`).waitFor();
   });
 });
+
+/** Returns the commands of the first page that can't be read whole, since they are cut off or lie below their button. */
+function coveredCommands(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(`[...document.querySelectorAll(".first-run pre")].filter((pre) => {
+    const text = pre.getBoundingClientRect();
+    const button = pre.closest(".step").querySelector(".copy").getBoundingClientRect();
+    const isCovered = button.bottom > text.top && button.top < text.bottom && button.left < text.right;
+    const box = pre.parentElement;
+    return isCovered || pre.scrollWidth > pre.clientWidth || box.scrollWidth > box.clientWidth;
+  }).map((pre) => pre.innerText)`);
+}

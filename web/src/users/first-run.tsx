@@ -32,15 +32,10 @@ export function FirstRun({ onCreate, onImport }: FirstRunProps) {
       {COMMANDS.map(({ title, name, command }) => (
         <div key={name} className="step">
           <h3>{title}</h3>
-          <div className="command">
-            {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must be able to reach it */}
-            <section aria-label={`${name} command`} tabIndex={0}>
-              <pre>
-                <code>{command}</code>
-              </pre>
-            </section>
-            <CopyButton text={command} label={`Copy the ${name} command`} />
-          </div>
+          <pre>
+            <code>{command}</code>
+          </pre>
+          <CopyButton text={command} label={`Copy the ${name} command`} />
         </div>
       ))}
       <p className="hint">
