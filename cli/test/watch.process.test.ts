@@ -95,6 +95,8 @@ test("users watch keeps its place in a file, and misses nothing after kill -9", 
     ["tester", "updated", "name: third -> renamed"],
     ["tester", "created", "third@example.com", "third"],
   ]);
+  const ofNobody = await run(["users", "history", "nobody"]);
+  expect(ofNobody).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("keeps no change") });
   const asJson = (await run(["users", "history", id, "--json"])).stdout.trimEnd().split("\n");
   expect(asJson.map((line) => JSON.parse(line).id)).toEqual(
     next

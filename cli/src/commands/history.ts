@@ -19,13 +19,16 @@ export function addHistoryCommand(users: Command, io: Io): void {
         () => "canceled; nothing was changed",
         async ({ client, options }) => {
           let pageToken = "";
+          let count = 0;
           do {
             const page = await client.users.history(id, { pageSize: 1_000, pageToken }, options);
             for (const change of page.changes) {
               io.stdout.write(`${globals.json ? JSON.stringify(toJson(UserChangeSchema, change)) : toLine(change)}\n`);
             }
+            count += page.changes.length;
             pageToken = page.nextPageToken;
           } while (pageToken !== "");
+          if (count === 0) io.stderr.write("The server keeps no change of such a user (any more).\n");
         },
       );
     });

@@ -80,7 +80,8 @@ export async function startTrusting(provider: IdentityProvider, keys?: Partial<T
   const log: Record<string, unknown>[] = [];
   const logger = createLogger("debug", { write: (line) => log.push(JSON.parse(line)) });
   const auth = createTokenVerifier({
-    keys: { jwksUrl: provider.url, ...keys },
+    // A busy machine may take longer than the usual bound.
+    keys: { jwksUrl: provider.url, fetchTimeoutMs: 600_000, ...keys },
     issuer,
     audience,
     logger,
