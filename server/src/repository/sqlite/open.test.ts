@@ -3,11 +3,11 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSy
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { withFolderEach } from "@rollcall/testing/test-folder";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { User } from "../../domain/user.ts";
 import type { DatabaseNotice } from "../database-open.ts";
 import { sqliteMigrations } from "./migrations.ts";
-import { APPLICATION_ID } from "./recognise-sqlite.ts";
+import { APPLICATION_ID, inspectFile } from "./recognise-sqlite.ts";
 import { openSqliteUserRepository } from "./user-repository.ts";
 
 let parent: string;
@@ -123,6 +123,30 @@ describe("a Rollcall database", () => {
     const users = openSqliteUserRepository({ path: file });
     return Object.assign(users, { [Symbol.asyncDispose]: () => users.close() });
   }
+});
+
+test("a file that another process fills while it is inspected is not refused", () => {
+  mkdirSync(folder);
+  using creator = new DatabaseSync(path);
+  creator.exec("PRAGMA journal_mode = WAL; CREATE TABLE first (id); DROP TABLE first");
+  const { prepare } = DatabaseSync.prototype;
+  let hasFilled = false;
+  // The list of tables is read after the application id and the version. They must come from one moment.
+  const spy = vi.spyOn(DatabaseSync.prototype, "prepare").mockImplementation(function (this: DatabaseSync, sql) {
+    // The first attempt does not see the log, where the creator writes.
+    if (sql.includes("sqlite_schema") && this.prepare("PRAGMA journal_mode").get()?.journal_mode === "wal") {
+      creator.exec(`BEGIN; CREATE TABLE IF NOT EXISTS users (id); PRAGMA application_id = ${APPLICATION_ID};
+        PRAGMA user_version = ${sqliteMigrations.length}; COMMIT`);
+      hasFilled = true;
+    }
+    return prepare.call(this, sql);
+  });
+  try {
+    inspectFile(path);
+  } finally {
+    spy.mockRestore();
+  }
+  expect(hasFilled).toBe(true);
 });
 
 test("a path that can't be a file says so", () => {

@@ -29,6 +29,8 @@ export function inspectFile(path: string): void {
     url.search = query;
     try {
       using database = new DatabaseSync(url, { readOnly: true });
+      // All is read at one moment: another process may be creating this database.
+      database.exec("BEGIN");
       recognise(database, path);
     } catch (error) {
       if (error instanceof DatabaseOpenError) throw error;
@@ -37,7 +39,7 @@ export function inspectFile(path: string): void {
 }
 
 /**
- * Accepts an empty database, and a database of Rollcall's.
+ * Accepts an empty database, and a database of Rollcall's. It reads several times, so the caller begins a transaction.
  *
  * @throws DatabaseOpenError when the file is another program's, or a newer Rollcall's.
  */
