@@ -12,15 +12,18 @@ export const heavyTests = [
   // They attack, and measure memory and the event loop.
   "server/test/{hardening,streams,websocket}/**/*.slow.test.ts",
   "client/test/upload-memory.slow.test.ts",
-  // It packs, installs and builds.
-  "test/packages.process.test.ts",
+  "server/test/operators/soak.slow.test.ts",
+  // They pack, install and build, or compile with the tools of other languages.
+  "test/{packages,release,examples}.process.test.ts",
   // It starts buf for each protocol, connection and kind.
   "server/test/protocol/buf-curl.process.test.ts",
 ];
 /** Tests of pages that `pnpm test:heavy` runs instead of `pnpm test`. */
 export const heavyBrowserTests = [
-  // They open each page in each width and color scheme.
-  "web/test/{accessibility,layout}.test.ts",
+  // They open each page in each width and color scheme, or use it by the keyboard alone.
+  "web/test/{accessibility,keyboard,layout}.test.ts",
+  // The explorer and the reference are for developers: few changes touch them.
+  "web/test/{docs,explorer}.test.ts",
   // They need a proxy between page and server, or an identity provider.
   "web/test/{oidc,prefix,proxy-faults,stream-faults}.test.ts",
   // They open many tabs.
