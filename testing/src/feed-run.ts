@@ -55,7 +55,7 @@ export interface FeedReport extends FeedHits {
   made: number;
   /** Changes that a watcher did not see, saw twice, or saw after a later one; in words. */
   faults: string[];
-  /** What the run lacks, in words: hits, and ways by which no watcher was cut off, or saw a change. */
+  /** The run lacks these, in words: hits, and ways by which no watcher was cut off, or saw a change. */
   missing: string[];
   /** Changes that were seen, by all watchers together. */
   events: number;
