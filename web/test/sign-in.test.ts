@@ -212,6 +212,13 @@ test("the next person sees nothing of the previous one", async () => {
   app.expectProblems(/status of 403/);
 });
 
+/** Counts the refusals that a page has read and, a turn later, has acted on. */
+const NOTE_REFUSALS = `globalThis.refusalsRead = 0;
+const { json } = Response.prototype;
+Response.prototype.json = function () {
+  return json.call(this).finally(() => setTimeout(() => (refusalsRead += this.status === 401)));
+};`;
+
 describe("a link in a tab where somebody is signed in", () => {
   const follow = async (app: OpenApp, token: Partial<MintOptions>) =>
     app.page.evaluate(`location.hash = "token=${await app.server.token(token)}"`);
@@ -233,6 +240,30 @@ describe("a link in a tab where somebody is signed in", () => {
     expect(page.url()).not.toContain("token");
     const calls = () => server.log.filter(({ msg }) => msg === "call");
     await expect.poll(calls).toMatchObject([{ code: "canceled", principal: "tester" }]);
+  });
+
+  test("counts only if it is the last, whichever the server answers first", async () => {
+    await using app = await openApp(browser, { initScript: NOTE_REFUSALS });
+    const { page } = app;
+    await page.getByText("Nobody is here yet.").waitFor();
+    const held = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
+    await page.route(/ListUsers/, async (route) => {
+      asked.resolve();
+      await held.promise;
+      await route.continue();
+    });
+    await follow(app, { subject: "eve", ttlSeconds: -1 });
+    await asked.promise;
+    await follow(app, { subject: "grace" });
+    const become = page.getByRole("button", { name: "Become grace" });
+    await become.waitFor();
+    expect(await page.evaluate("refusalsRead")).toBe(0);
+    held.resolve();
+    await expect.poll(() => page.evaluate("refusalsRead")).toBe(1);
+    await become.click();
+    await expect.poll(() => page.locator(".who-name").textContent()).toBe("grace");
+    app.expectProblems(/status of 401/);
   });
 
   test("changes nothing if it has the current token, or none at all", async () => {

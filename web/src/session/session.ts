@@ -97,8 +97,13 @@ export function setRenewal(renew: () => Promise<boolean>): void {
 export async function signIn(session: Session): Promise<string | undefined> {
   const before = state;
   const problem = await problemOf(session);
-  if (problem === undefined && state === before) enter(session, undefined);
+  if (problem === undefined && state === before) takeSession(session);
   return problem;
+}
+
+/** Signs in with a session whose token has no problem. */
+export function takeSession(session: Session): void {
+  enter(session, undefined);
 }
 
 /**
