@@ -53,11 +53,18 @@ export interface OnePort {
    */
   readonly server: http.Server;
   /** Listens on a further address too, such as the other loopback family's. */
-  listenAlso(address: net.ListenOptions): Promise<void>;
+  listenAlso(address: net.ListenOptions): Promise<AlsoListening>;
   /** Returns how many connections are open. `undecided` ones have not sent enough to tell their protocol. */
   connections(): { http1: number; http2: number; undecided: number };
   /** Gives a server with TLS other certificates, as {@link replaceCertificates} does. */
   replaceTls(tls: TlsOptions): void;
+}
+
+/** Another address where a server listens. */
+export interface AlsoListening {
+  readonly port: number;
+  /** Stops to listen there. Connections stay. */
+  stop(): void;
 }
 
 /**
@@ -216,6 +223,13 @@ export function createOnePort(handler: http.RequestListener, options: OnePortOpt
       listener.listen(address);
       await once(listener, "listening");
       listeners.push(listener);
+      return {
+        port: (listener.address() as net.AddressInfo).port,
+        stop() {
+          listeners.splice(listeners.indexOf(listener), 1);
+          listener.close();
+        },
+      };
     },
     replaceTls(replacement) {
       replaceCertificates(server as https.Server, replacement);
