@@ -7,6 +7,8 @@ const isolatedTests = ["{server,client,cli}/test/**/*.isolated.test.ts"];
 const slowTests = ["{server,client,cli}/test/**/*.slow.test.ts"];
 /** Tests that start programs many times: the server, the command line, buf. `pnpm test:fast` leaves them out too. */
 const processTests = ["{server,client,cli}/test/**/*.process.test.ts", "test/*.process.test.ts"];
+/** Tests that start PostgreSQL. `pnpm test:fast` leaves them out too. */
+const postgresTests = ["{server,testing}/{src,test}/**/*.postgres.test.ts"];
 /** Tests that `pnpm test:heavy` runs instead of `pnpm test`, each file in its own process. */
 export const heavyTests = [
   // They attack, and measure memory and the event loop.
@@ -61,13 +63,14 @@ export default defineConfig({
           name: "system",
           globalSetup: programs,
           include: ["{server,client,cli}/test/**/*.test.ts", "test/*.test.ts"],
-          exclude: [...browserTests, ...isolatedTests, ...slowTests, ...processTests],
+          exclude: [...browserTests, ...isolatedTests, ...slowTests, ...processTests, ...postgresTests],
         },
       },
       {
         extends: true,
         test: { name: "process", include: processTests, exclude: heavyTests, globalSetup: programs },
       },
+      { extends: true, test: { name: "postgres", include: postgresTests, globalSetup: programs } },
       {
         extends: true,
         test: { name: "isolated", include: isolatedTests, isolate: true, globalSetup: programs },
@@ -81,6 +84,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["{pem,shared,server,client,cli,web,testing,bench}/src/**/*.test.ts", "scripts/*.test.ts"],
+          exclude: postgresTests,
         },
       },
     ],

@@ -5,8 +5,9 @@ const system = "server/test/**/*.test.ts";
 const slow = "server/test/**/*.slow.test.ts";
 /** Tests that run on both carriers by themselves. */
 const onBoth = [
-  "server/test/protocol/{carriers-fuzz,held-bodies,host-interceptors,streams,streams-http1}.test.ts",
-  "server/test/websocket/{attacks,calls,carriers-fuzz,refusals}.test.ts",
+  "server/test/**/carriers-fuzz.slow.test.ts",
+  "server/test/protocol/{held-bodies,host-interceptors,streams,streams-http1}.test.ts",
+  "server/test/websocket/{attacks,calls,refusals}.test.ts",
   "server/test/hardening/stream-limits.test.ts",
   "server/test/hardening/own-turn.slow.test.ts",
 ];
@@ -21,16 +22,19 @@ const ofEngine = "server/test/hardening/kept-reads.slow.test.ts";
 const isolated = "server/test/**/*.isolated.test.ts";
 /**
  * Tests of parts that no carrier can change: settings, files, starts, keys, databases and the web app. Of the others,
- * `lifecycle/shutdown` starts a process on this carrier, and `durability/rolling-restarts.slow` ends some during calls.
+ * `lifecycle/shutdown.slow` starts a process on this carrier, and `durability/rolling-restarts.slow` ends some during calls.
  */
 const carrierFree = [
-  "server/test/lifecycle/{commands,database-files,database-locks,probe-port,tls-reload,web-app}.test.ts",
+  "server/test/lifecycle/{commands,probe-port,tls-reload,web-app}.test.ts",
   "server/test/lifecycle/*.process.test.ts",
-  "server/test/auth/{identity-provider,identity-provider-away,key-set-fetch}.test.ts",
+  "server/test/auth/{identity-provider,key-set-fetch}.test.ts",
+  "server/test/auth/identity-provider-away.process.test.ts",
   "server/test/durability/{churn,disk,failover,histories,kill,outages,races}.slow.test.ts",
   "server/test/hardening/loop-hold.slow.test.ts",
   "server/test/telemetry/deploy-files.test.ts",
-  "server/test/users/{names,pages,postgres,search}.test.ts",
+  "server/test/users/{pages,search}.test.ts",
+  "server/test/users/names.slow.test.ts",
+  "server/test/users/database.postgres.test.ts",
   "server/test/users/feed-failover.slow.test.ts",
   "server/test/websocket/header.test.ts",
 ];

@@ -15,8 +15,8 @@ const MAX_ROUNDS = 20_000;
 const files = [
   "server/src/rpc/stages/quick-json.test.ts",
   "server/src/rpc/interceptors/quick-check.test.ts",
-  "server/test/protocol/carriers-fuzz.test.ts",
-  "server/test/websocket/carriers-fuzz.test.ts",
+  "server/test/protocol/carriers-fuzz.slow.test.ts",
+  "server/test/websocket/carriers-fuzz.slow.test.ts",
 ];
 
 const root = join(import.meta.dirname, "..");

@@ -59,7 +59,7 @@ test("control: whoever reads PostgreSQL's log by its numbers alone misses change
   expect(faults.length).toBeGreaterThan(0);
 });
 
-// Controls for all promises except that of `progress`, which `watch.test.ts` and `client/test/idle-watch.test.ts` test.
+// Controls for all promises except that of `progress`, which `watch.test.ts` and `client/test/idle-watch.slow.test.ts` test.
 test.each<[LogFault, RegExp]>([
   ["is in no order", /came behind/],
   ["gives its last change again", /came behind/],
