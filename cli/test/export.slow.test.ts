@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { createRollcall } from "@rollcall/client/node";
 import { createLogger, openSqliteUserRepository } from "@rollcall/server";
 import { rollcall } from "@rollcall/testing/run-rollcall";
-import { startServer } from "@rollcall/testing/start-server";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { startTerminal } from "./support/terminal.ts";
 
@@ -30,12 +30,15 @@ async function startExport() {
     env,
     run: (args: readonly string[], onStart?: (child: ChildProcess) => void) => rollcall(args, { env, onStart }),
     repository,
-    /** Adds users to the database, and returns their e-mails. */
-    async seed(count: number) {
+    /** Adds users to the database, created so far apart, and returns their e-mails. */
+    async seed(count: number, apartMs = 0) {
       const emails = Array.from({ length: count }, (_, index) => `user${index}@example.com`);
-      const times = { createdAtMs: 1_700_000_000_000, updatedAtMs: 1_700_000_000_000, version: 1 };
       await Promise.all(
-        emails.map((email) => repository.insert({ id: randomUUID(), email, name: "Somebody", ...times })),
+        emails.map((email, index) => {
+          const createdAtMs = 1_700_000_000_000 + index * apartMs;
+          const user = { id: randomUUID(), email, name: "Somebody", version: 1 };
+          return repository.insert({ ...user, createdAtMs, updatedAtMs: createdAtMs });
+        }),
       );
       return emails;
     },
@@ -93,6 +96,32 @@ test("on a terminal, an export shows how many of the users it has", async () => 
   expect(terminal.rows()).toEqual([
     expect.stringMatching(/^█{24} 100% {2}1,500 of 1,500 users {2}[\d,]+\/s {2}0s left$/),
     "1500 users exported.",
+  ]);
+});
+
+test("on a terminal, an export of more users than the server counts shows about how many it has", async () => {
+  await using setup = await startExport();
+  await setup.seed(12_000, 1_000);
+  const { env, folder, repository } = setup;
+  const listEncoded = repository.listEncoded?.bind(repository);
+  const isShown = Promise.withResolvers<void>();
+  let answers = 0;
+  setup.hooks.onPage = () => {
+    answers += 1;
+  };
+  // The first and the last user were asked for too. The seventh page waits until the bar of six was seen.
+  repository.listEncoded = async (options) => {
+    if (answers === 2 + 6) await isShown.promise;
+    return listEncoded?.(options);
+  };
+  using terminal = startTerminal(["users", "export", join(folder, "users.csv")], { env, columns: 100 });
+  const bar = /^█{12}░{12} 50% {2}6,000 of about 12,000 users {2}[\d,]+\/s {2}\S+ left$/;
+  await until(() => [...terminal.history].some((row) => bar.test(row)));
+  isShown.resolve();
+  expect(await terminal.exited()).toBe(0);
+  expect(terminal.rows()).toEqual([
+    expect.stringMatching(/^█{24} 100% {2}12,000 of 12,000 users {2}[\d,]+\/s {2}0s left$/),
+    "12000 users exported.",
   ]);
 });
 

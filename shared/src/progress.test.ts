@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { durationText, startProgress } from "./progress.ts";
+import { durationText, startProgress, USERS } from "./progress.ts";
 
 /** Returns the output to a terminal, or to a pipe, while 300 of 1000 KiB are done. */
 async function show(isTTY: boolean): Promise<string> {
@@ -31,6 +31,17 @@ test("a total that is known later makes a bar of the count", async () => {
   }
   output.end();
   expect(await text(output)).toMatch(/50% {2}500\.0 KiB of 1000\.0 KiB/);
+});
+
+test("an estimated total is shown as one, and what an earlier run has done is not in the rate", async () => {
+  const output = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+  {
+    using progress = startProgress(output, undefined, USERS);
+    progress.resume(500_000);
+    progress.update(500_000, 1_000_000, true);
+  }
+  output.end();
+  expect(await text(output)).toMatch(/50% {2}500,000 of about 1,000,000 users {2}0\/s {2}\? left/);
 });
 
 test("anything else gets the notes alone", async () => {

@@ -17,8 +17,11 @@ export interface Progress extends Disposable {
   /**
    * @param done Amount done, in the unit of the total.
    * @param total Replaces the total, when it becomes known or was wrong.
+   * @param isEstimate Whether the total is an estimate, and is shown as such.
    */
-  update(done: number, total?: number): void;
+  update(done: number, total?: number, isEstimate?: boolean): void;
+  /** Takes what an earlier run has done as done. It does not count in the rate. */
+  resume(done: number): void;
   /** Writes a line above the bar. */
   note(line: string): void;
 }
@@ -27,13 +30,13 @@ export interface Progress extends Disposable {
 export interface ProgressUnit {
   /** Formats an amount, such as `1.5 MiB`. */
   amount(count: number): string;
-  /** Formats an amount and the total, such as `1.5 MiB of 3.0 MiB`. */
-  amountOf(count: number, total: number): string;
+  /** Formats an amount and the total in words, such as `1.5 MiB of 3.0 MiB`. */
+  amountOf(count: number, total: string): string;
 }
 
 export const BYTES: ProgressUnit = {
   amount: bytesText,
-  amountOf: (count, total) => `${bytesText(count)} of ${bytesText(total)}`,
+  amountOf: (count, total) => `${bytesText(count)} of ${total}`,
 };
 
 export const USERS = countOf("users");
@@ -52,11 +55,13 @@ export function startProgress(
   unit: ProgressUnit = BYTES,
 ): Progress {
   if (!output.isTTY) {
-    return { update() {}, note: (line) => output.write(`${line}\n`), [Symbol.dispose]() {} };
+    return { update() {}, resume() {}, note: (line) => output.write(`${line}\n`), [Symbol.dispose]() {} };
   }
   const startedAtMs = performance.now();
   let done = 0;
+  let resumedFrom = 0;
   let total = firstTotal;
+  let isEstimated = false;
   let drawnAtMs = 0;
   let drawn = "";
   let notes = "";
@@ -68,8 +73,8 @@ export function startProgress(
     output._refreshSize?.();
     const columns = output.columns || DEFAULT_COLUMNS;
     const clear = clearText(Math.ceil(drawn.length / columns));
-    const perSecond = done / Math.max(0.001, (drawnAtMs - startedAtMs) / 1_000);
-    drawn = barText({ done, total, perSecond, unit, columns });
+    const perSecond = (done - resumedFrom) / Math.max(0.001, (drawnAtMs - startedAtMs) / 1_000);
+    drawn = barText({ done, total, isEstimated, perSecond, unit, columns });
     output.write(`${clear}${notes}${drawn}`);
     notes = "";
   };
@@ -81,10 +86,16 @@ export function startProgress(
   // Redraw a bar that stands still too, so that its rate falls, and a resized terminal is filled.
   const timer = setInterval(schedule, 1_000).unref();
   return {
-    update(count, newTotal = total) {
+    update(count, newTotal = total, isEstimate = false) {
       done = count;
       total = newTotal;
+      isEstimated = isEstimate;
       if (performance.now() - drawnAtMs >= REDRAW_MS) schedule();
+    },
+    resume(count) {
+      done = count;
+      resumedFrom = count;
+      schedule();
     },
     note(line) {
       notes += `${line}\n`;
@@ -106,6 +117,7 @@ function clearText(rows: number): string {
 interface BarState {
   readonly done: number;
   readonly total: number | undefined;
+  readonly isEstimated: boolean;
   readonly perSecond: number;
   readonly unit: ProgressUnit;
   readonly columns: number;
@@ -114,7 +126,7 @@ interface BarState {
 /**
  * Returns the most useful parts of the bar that fit into a row. The last column stays free, since a full row may wrap.
  */
-function barText({ done, total, perSecond, unit, columns }: BarState): string {
+function barText({ done, total, isEstimated, perSecond, unit, columns }: BarState): string {
   const width = Math.max(1, columns - 1);
   const rate = `${unit.amount(perSecond)}/s`;
   if (total === undefined) return fitting([[unit.amount(done), rate], [unit.amount(done)]], width);
@@ -122,8 +134,8 @@ function barText({ done, total, perSecond, unit, columns }: BarState): string {
   const full = Math.floor(part * BAR_WIDTH);
   const blocks = "█".repeat(full) + "░".repeat(BAR_WIDTH - full);
   const percentage = `${Math.floor(part * 100)}%`;
-  const amount = unit.amountOf(done, total);
-  const left = `${done === 0 ? "?" : durationText(Math.max(0, total - done) / perSecond)} left`;
+  const amount = unit.amountOf(done, `${isEstimated ? "about " : ""}${unit.amount(total)}`);
+  const left = `${perSecond === 0 ? "?" : durationText(Math.max(0, total - done) / perSecond)} left`;
   return fitting(
     [
       [`${blocks} ${percentage}`, amount, rate, left],
@@ -138,7 +150,7 @@ function barText({ done, total, perSecond, unit, columns }: BarState): string {
 
 function countOf(things: string): ProgressUnit {
   const amount = (count: number) => Math.round(count).toLocaleString("en");
-  return { amount, amountOf: (count, total) => `${amount(count)} of ${amount(total)} ${things}` };
+  return { amount, amountOf: (count, total) => `${amount(count)} of ${total} ${things}` };
 }
 
 function fitting(candidates: readonly (readonly string[])[], width: number): string {

@@ -6,6 +6,7 @@ import { startProgress, USERS } from "@rollcall/shared/progress";
 import { type FileFormat, formatByExtension } from "@rollcall/shared/users-file/file-format";
 import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
+import { type Estimate, prepareEstimate } from "../export-estimate.ts";
 import { ExportFile, isRegularFile } from "../export-file.ts";
 import { ROW_FORMATS } from "../export-rows.ts";
 import { type CommandCall, type Globals, withClient } from "../globals.ts";
@@ -39,6 +40,9 @@ interface ExportRun extends ExportOptions {
   readonly wantsTotal: boolean;
 }
 
+/** Shows how many users are exported, of how many; undefined as long as that is not known. */
+type ShowDone = (total: number | undefined, isEstimate: boolean) => void;
+
 export function addExportCommand(users: Command, io: Io): void {
   users
     .command("export [file]")
@@ -69,9 +73,9 @@ async function runExport(run: ExportRun): Promise<void> {
   const note = (json: unknown, text: string) => progress.note(globals.json ? JSON.stringify(json) : text);
   const noteWait = (error: ConnectError) =>
     note({ retry: reportOf(error) }, `trying again: ${reportText(reportOf(error))}`);
-  const onDone = (total: number | undefined) => {
+  const onDone: ShowDone = (total, isEstimate) => {
     // Users who are added meanwhile are exported too.
-    progress.update(counts.exported, total && Math.max(total, counts.exported));
+    progress.update(counts.exported, total && Math.max(total, counts.exported), isEstimate);
   };
   const exportAll = async (call: CommandCall) => {
     try {
@@ -79,6 +83,7 @@ async function runExport(run: ExportRun): Promise<void> {
       await using file = await ExportFile.open(run);
       const { exported, startedAtMs } = file.state;
       counts.exported = exported;
+      progress.resume(exported);
       const startedAt = new Date(startedAtMs).toISOString();
       if (exported > 0)
         note({ resumed: { exported, startedAt } }, `going on behind ${counted(exported, "user")}, since ${startedAt}`);
@@ -120,30 +125,32 @@ function streamTo(output: Output, signal: AbortSignal): Destination {
 /** Writes page after page, and reads the next one meanwhile. */
 async function exportUsers(
   { format, filter, counts, wantsTotal }: ExportRun,
-  { client, options }: CommandCall,
+  call: CommandCall,
   { pageToken: start, write }: Destination,
-  onDone: (total: number | undefined) => void,
+  onDone: ShowDone,
 ): Promise<void> {
   const read = (pageToken: string) => {
     const includeTotalSize = wantsTotal && pageToken === start;
-    const page = client.users.list({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, options);
+    const page = call.client.users.list({ pageSize: PAGE_SIZE, pageToken, filter, includeTotalSize }, call.options);
     // The error is thrown where the page is awaited.
     page.catch(() => {});
     return page;
   };
   const { header, rows } = ROW_FORMATS[format];
   let total: number | undefined;
+  let estimate: Estimate | undefined;
   let page = read(start);
   for (let prefix = start === "" ? header : ""; ; prefix = "") {
     const { users, nextPageToken, totalSize, totalSizeExceeded } = await page.catch((error: unknown) => {
       throw isForeignToken(error, start) ? new UsageError(FOREIGN_PLACE) : error;
     });
-    if (!totalSizeExceeded) total ??= totalSize;
+    if (totalSizeExceeded) estimate = await prepareEstimate(call, filter);
+    else total ??= totalSize;
     if (nextPageToken !== "") page = read(nextPageToken);
     await write(prefix + rows(users), users.length, nextPageToken);
     counts.exported += users.length;
-    onDone(total);
-    if (nextPageToken === "") return;
+    if (nextPageToken === "") return onDone(counts.exported, false);
+    onDone(estimate ? estimate(counts.exported, users.at(-1)?.createdAt) : total, estimate !== undefined);
   }
 }
 
