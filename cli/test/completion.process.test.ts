@@ -22,6 +22,11 @@ test("commands, options, values and methods are completed", async () => {
   expect(await words("users", "create", "--e")).toEqual(["--email"]);
   expect(await words("users", "create", "--pro")).toEqual(["--protocol"]);
   expect(await words("query", "--protocol", "grpc-")).toEqual(["grpc-web"]);
+  expect(await words("query", "--protocol=g")).toEqual(["--protocol=grpc", "--protocol=grpc-web"]);
+  // As bash divides it.
+  expect(await words("query", "--protocol", "=", "grpc-")).toEqual(["grpc-web"]);
+  expect(await words("query", "--protocol", "=")).toContain("connect");
+  expect(await words("query", "--protocol", "=", "grpc", "--js")).toEqual(["--json"]);
   expect(await words("completion", "")).toEqual(["bash", "zsh", "fish"]);
   expect(await words("call", "user.v1.UserService/G")).toContain("user.v1.UserService/GetUser");
   expect(await words("call", "")).not.toContain("GetUser");

@@ -20,11 +20,17 @@ export function candidatesFor(
   values: Readonly<Record<string, readonly string[]>>,
   shortValues: Readonly<Record<string, readonly string[]>> = {},
 ): Candidate[] {
-  const last = words.at(-1) ?? "";
+  // Bash makes a word of the `=` between an option and its value.
+  const last = words.at(-1)?.replace(/^=$/, "") ?? "";
   const [chain, operands, awaiting] = walk(program, words.slice(0, -1));
   const command = chain.at(-1) ?? program;
   const candidates = () => {
     if (awaiting) return (awaiting.argChoices ?? []).map((word) => ({ word, description: "" }));
+    const [, long] = /^(--[^=]+)=/.exec(last) ?? [];
+    if (long !== undefined) {
+      const choices = optionCalled(chain, long)?.argChoices ?? [];
+      return choices.map((word) => ({ word: `${long}=${word}`, description: "" }));
+    }
     if (last.startsWith("-")) return chain.toReversed().flatMap(optionsOf);
     if (command.commands.length > 0) return commandsOf(command);
     const argument = command.registeredArguments[operands];
@@ -44,10 +50,10 @@ function walk(program: Command, words: readonly string[]): [Command[], number, O
   let awaiting: Option | undefined;
   for (const word of words) {
     if (awaiting) {
-      awaiting = undefined;
+      if (word !== "=") awaiting = undefined;
       continue;
     }
-    const option = chain.flatMap(({ options }) => options).find(({ long, short }) => word === long || word === short);
+    const option = optionCalled(chain, word);
     if (option?.required) awaiting = option;
     if (word.startsWith("-")) continue;
     const next = chain.at(-1)?.commands.find((each) => each.name() === word);
@@ -55,6 +61,10 @@ function walk(program: Command, words: readonly string[]): [Command[], number, O
     else operands += 1;
   }
   return [chain, operands, awaiting];
+}
+
+function optionCalled(chain: readonly Command[], word: string): Option | undefined {
+  return chain.flatMap(({ options }) => options).find(({ long, short }) => word === long || word === short);
 }
 
 function optionsOf(command: Command): Candidate[] {
