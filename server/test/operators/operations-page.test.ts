@@ -1,6 +1,6 @@
 /**
- * Compares the symptoms and signals on the operations page with the code. Its tables of metrics and limits have their
- * own tests.
+ * Compares the symptoms and signals on the operations page with the code, and its index with all tables. The tables of
+ * settings, metrics and limits have their own tests.
  */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,4 +48,20 @@ test("each signal that the server handles is in the table", () => {
   const listed = columnOf("operations.md", "Signals").flatMap(codes);
   // No program can handle the last one.
   expect(listed.toSorted()).toEqual([...handled, "SIGKILL"].toSorted());
+});
+
+test("the index has each setting, signal, metric and limit, by name", () => {
+  const rows = [
+    ...columnOf("configuration.md", "Settings")
+      .flatMap(codes)
+      .map((name) => [`\`${name}\``, "[setting](configuration.md)"]),
+    ...columnOf("operations.md", "Signals")
+      .flatMap(codes)
+      .map((name) => [`\`${name}\``, "[signal](#signals)"]),
+    ...columnOf("operations.md", "Metrics").map((name) => [name, "[metric](#metrics)"]),
+    ...columnOf("operations.md", "Limits").map((name) => [name, "[limit](#limits)"]),
+  ];
+  const keyOf = ([name = ""]: string[]) => name.replaceAll("`", "").toLowerCase();
+  const byName = rows.toSorted((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+  expect(tableBelow("operations.md", "Index")).toEqual(byName);
 });
