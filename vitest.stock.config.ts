@@ -3,6 +3,12 @@ import ordinary from "./vitest.config.ts";
 
 const system = "server/test/**/*.test.ts";
 const slow = "server/test/**/*.slow.test.ts";
+/** How a carrier stops and retires its connections: quick enough for the project that CI runs. */
+const ends = ["connection-age", "shutdown"].map((name) => `server/test/lifecycle/${name}.slow.test.ts`);
+const otherSlow = [
+  "server/test/!(lifecycle)/**/*.slow.test.ts",
+  "server/test/lifecycle/!(connection-age|shutdown).slow.test.ts",
+];
 /** Tests that run on both carriers by themselves. */
 const onBoth = [
   "server/test/**/carriers-fuzz.slow.test.ts",
@@ -22,7 +28,8 @@ const ofEngine = "server/test/hardening/kept-reads.slow.test.ts";
 const isolated = "server/test/**/*.isolated.test.ts";
 /**
  * Tests of parts that no carrier can change: settings, files, starts, keys, databases and the web app. Of the others,
- * `lifecycle/shutdown.slow` starts a process on this carrier, and `durability/rolling-restarts.slow` ends some during calls.
+ * `lifecycle/shutdown.slow` starts a process on this carrier, and `durability/rolling-restarts.slow` ends some during
+ * calls.
  */
 const carrierFree = [
   "server/test/lifecycle/{commands,probe-port,tls-reload,web-app}.test.ts",
@@ -52,14 +59,14 @@ export default mergeConfig(
       projects: [
         {
           extends: true,
-          test: { name: "stock", include: [system], exclude: [slow, isolated, ...onBoth, ...carrierFree] },
+          test: { name: "stock", include: [system], exclude: [...otherSlow, isolated, ...onBoth, ...carrierFree] },
         },
         {
           extends: true,
           test: {
             name: "stock slow",
             include: [slow],
-            exclude: [hangs, ofEngine, ...onBoth, ...carrierFree],
+            exclude: [...ends, hangs, ofEngine, ...onBoth, ...carrierFree],
             isolate: true,
           },
         },

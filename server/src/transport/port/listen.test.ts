@@ -62,7 +62,7 @@ test("any free port is one that is free in both loopback families", async () => 
   expect(taken).not.toContain(port);
   expect(await opens(port, HOST)).toBe(true);
   expect(await opens(port, "::1")).toBe(true);
-  // What was tried is given back.
+  // The ports that were tried are given back.
   for (const tried of taken) expect(await opens(tried, "::1")).toBe(false);
 });
 
