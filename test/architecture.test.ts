@@ -80,7 +80,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
   "gen/src": { rooms: [], forbidden: /^(?!@bufbuild\/protobuf|#rules\/)/ },
   "pem/src": { rooms: [], forbidden: /^(?!node:(?:crypto|tls)$)/ },
-  "shared/src": { rooms: [], forbidden: /^(?!@bufbuild\/re2$)/ },
+  "shared/src": { rooms: [], forbidden: /^(?!@bufbuild\/(?:re2$|protobuf))/ },
   // Settings that the server and the command line share, and the signing of tokens. Both need Node.js.
   "shared/src/settings": { rooms: ["shared/src"], forbidden: /^(?!node:(?:crypto|fs|path)$|jose$)/ },
   "client/src": {

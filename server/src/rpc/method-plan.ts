@@ -3,9 +3,9 @@ import { create, fromBinary, fromJsonString, isMessage, toBinary, toJsonString }
 import type { ConnectRouterOptions, HandlerContext } from "@connectrpc/connect";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { methodName } from "@rollcall/shared/method-name";
+import { createQuickBinary } from "@rollcall/shared/quick-binary";
 import { EncodedAnswer } from "./encoded-answer.ts";
 import { isHealthCheck } from "./health/is-health-check.ts";
-import { createQuickBinary } from "./stages/quick-binary.ts";
 import { createQuickJson } from "./stages/quick-json.ts";
 import { assertKnownFields, strictJsonDecoder } from "./stages/strict-json.ts";
 

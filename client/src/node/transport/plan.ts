@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type Compression, createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
+import { createQuickBinary, type QuickBinary } from "@rollcall/shared/quick-binary";
 import { checkWellFormed } from "../../interceptors/well-formed.ts";
 import { toBroken } from "./faults.ts";
 import type { ClientForm, HeaderInit } from "./forms.ts";
@@ -43,6 +44,7 @@ export class MethodPlan {
   readonly usesGet: boolean;
   readonly #holdsBytes: boolean;
   readonly #codec: ReturnType<typeof createMethodSerializationLookup>;
+  readonly #quickBinary: QuickBinary | undefined;
 
   constructor(method: DescMethod, form: ClientForm, options: WireOptions) {
     this.method = method;
@@ -56,6 +58,7 @@ export class MethodPlan {
     this.usesGet = options.useHttpGet && form.canGet && isRead;
     this.#holdsBytes = holdsBytes(method.output);
     this.#codec = createMethodSerializationLookup(method, undefined, options.jsonOptions, options);
+    if (options.useBinaryFormat) this.#quickBinary = createQuickBinary(method.output);
   }
 
   /** Returns the headers of a request, including the caller's own. */
@@ -96,6 +99,8 @@ export class MethodPlan {
 
   /** @throws ConnectError internal for bytes that are not a message. */
   parse(bytes: Uint8Array): Message {
+    const message = this.#quickBinary?.(bytes);
+    if (message) return message;
     try {
       // The message refers to slices of the bytes that it is parsed from. They may be a small part of a larger buffer,
       // which would stay in memory.
