@@ -5,22 +5,24 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import {
+  ACK,
   DATA,
   END_HEADERS,
   END_STREAM,
+  type Frame,
   frame,
   GOAWAY,
   HEADERS,
   hpackString,
   PING,
+  PREFACE,
   RST_STREAM,
   SETTINGS,
+  splitFrames,
   uint32,
   WINDOW_UPDATE,
 } from "@rollcall/testing/raw/http2";
 
-const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
-const ACK = 1;
 /** Increase to the largest window of a connection (RFC 9113, 6.9.1) from its initial one. */
 const MORE_WINDOW_BYTES = 2 ** 31 - 1 - 65_535;
 const EMPTY_ENVELOPE_BYTES = 5;
@@ -106,19 +108,11 @@ class Calls {
 
   #take(bytes: Buffer): void {
     const all = this.#rest.byteLength === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
-    let start = 0;
-    while (all.byteLength - start >= 9) {
-      const end = start + 9 + all.readUIntBE(start, 3);
-      if (end > all.byteLength) break;
-      const payload = all.subarray(start + 9, end);
-      this.#react(all.readUInt8(start + 3), all.readUInt8(start + 4), all.readUInt32BE(start + 5), payload);
-      start = end;
-    }
-    this.#rest = all.subarray(start);
+    this.#rest = splitFrames(all, (frame) => this.#react(frame));
     this.#flush();
   }
 
-  #react(type: number, flags: number, streamId: number, payload: Buffer): void {
+  #react({ type, flags, streamId, payload }: Frame): void {
     if (type === DATA && payload.byteLength > EMPTY_ENVELOPE_BYTES) this.#answered.add(streamId);
     if ((type === HEADERS || type === DATA) && flags & END_STREAM) this.#end(streamId);
     else if (type === RST_STREAM || type === GOAWAY) this.#reject(new Error("the server has ended a call"));

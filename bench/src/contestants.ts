@@ -24,6 +24,8 @@ const SAME_WORK = { BENCH_SAME_WORK: "true" };
 const contestants = [
   limit("bare-http2", "node:http2, bare", "bare-http2.ts"),
   limit("bare-http2-sha256", "node:http2, bare, SHA-256", "bare-http2.ts", { BENCH_HASHES: "true" }),
+  limit("bare-frames-grpc", "hand-made frames, gRPC", "bare-frames.ts", { BENCH_PROTOCOL: "grpc" }),
+  limit("bare-frames-connect", "hand-made frames, Connect", "bare-frames.ts", { BENCH_PROTOCOL: "connect" }),
   limit("bare-http", "node:http, bare", "bare-http.ts"),
   limit("bare-ws", "ws, bare", "bare-ws.ts"),
   rollcall("rollcall", "Rollcall", { RPC_ENGINE: "direct" }),

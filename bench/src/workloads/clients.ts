@@ -11,8 +11,12 @@ import { CHAT_MESSAGES } from "../requests.ts";
 import { startTarget } from "../target.ts";
 import { cpuMetric, type Session, type Workload } from "./workload.ts";
 
-/** Servers that the clients call. Their answers are constant, so that only the client is measured. */
-const SERVERS = { "1.1": "bare-http", "2": "bare-http2" };
+/** Returns the server that the clients call. Its answers are constant, so that only the client is measured. */
+function serverFor({ call, protocol, httpVersion }: Pick<ClientOptions, "call" | "protocol" | "httpVersion">): string {
+  if (httpVersion === "1.1") return "bare-http";
+  return call === "getUser" ? `bare-frames-${protocol}` : "bare-http2";
+}
+
 const CALLERS = [
   "client-bare-http2",
   "client-rollcall",
@@ -115,15 +119,11 @@ function createClientWorkload({
 async function openClient(
   context: Context,
   contestant: Contestant,
-  {
-    call,
-    protocol,
-    httpVersion = "2",
-    expected,
-  }: Pick<ClientOptions, "call" | "protocol" | "httpVersion" | "expected">,
+  options: Pick<ClientOptions, "call" | "protocol" | "httpVersion" | "expected">,
 ): Promise<Session> {
-  const server = contestantsByName.get(SERVERS[httpVersion]);
-  if (!server) throw new Error(`${SERVERS[httpVersion]} is no contestant`);
+  const { call, protocol, httpVersion = "2", expected } = options;
+  const server = contestantsByName.get(serverFor(options));
+  if (!server) throw new Error(`${serverFor(options)} is no contestant`);
   const target = await startTarget(context, server);
   const { seconds, warmUpSeconds } = context.options;
   const args = [

@@ -12,7 +12,7 @@ export const CONTINUATION = 9;
 
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
-const ACK = 1;
+export const ACK = 1;
 
 export const REFUSED_STREAM = 7;
 export const CANCEL = 8;
@@ -20,6 +20,7 @@ export const ENHANCE_YOUR_CALM = 11;
 
 export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const INITIAL_WINDOW_SIZE = 4;
+const FRAME_HEADER_BYTES = 9;
 
 export interface Frame {
   readonly type: number;
@@ -29,7 +30,7 @@ export interface Frame {
 }
 
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9);
+  const head = Buffer.alloc(FRAME_HEADER_BYTES);
   head.writeUIntBE(payload.length, 0, 3);
   head.writeUInt8(type, 3);
   head.writeUInt8(flags, 4);
@@ -41,6 +42,23 @@ export function uint32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
+}
+
+/** Splits the bytes of a connection into frames. @returns The beginning of the next one. */
+export function splitFrames(bytes: Buffer, onFrame: (frame: Frame) => void): Buffer {
+  let start = 0;
+  while (bytes.byteLength - start >= FRAME_HEADER_BYTES) {
+    const end = start + FRAME_HEADER_BYTES + bytes.readUIntBE(start, 3);
+    if (end > bytes.byteLength) break;
+    onFrame({
+      type: bytes.readUInt8(start + 3),
+      flags: bytes.readUInt8(start + 4),
+      streamId: bytes.readUInt32BE(start + 5),
+      payload: bytes.subarray(start + FRAME_HEADER_BYTES, end),
+    });
+    start = end;
+  }
+  return bytes.subarray(start);
 }
 
 /** Encodes header fields as literals without indexing (RFC 7541, 6.2.2). */
@@ -94,7 +112,7 @@ export class RawHttp2 {
   readonly #windows = new Map<number, number>();
   readonly #acknowledges: boolean;
   #nextStreamId = 1;
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
 
   private constructor(socket: Socket, acknowledges: boolean) {
     this.socket = socket;
@@ -196,20 +214,11 @@ export class RawHttp2 {
   }
 
   #take(bytes: Buffer): void {
-    this.#rest = Buffer.concat([this.#rest, bytes]);
-    while (this.#rest.length >= 9) {
-      const end = 9 + this.#rest.readUIntBE(0, 3);
-      if (this.#rest.length < end) return;
-      const received: Frame = {
-        type: this.#rest.readUInt8(3),
-        flags: this.#rest.readUInt8(4),
-        streamId: this.#rest.readUInt32BE(5),
-        payload: Buffer.from(this.#rest.subarray(9, end)),
-      };
-      this.#rest = this.#rest.subarray(end);
+    this.#rest = splitFrames(Buffer.concat([this.#rest, bytes]), ({ payload, ...head }) => {
+      const received = { ...head, payload: Buffer.from(payload) };
       this.received.push(received);
       this.#react(received);
-    }
+    });
   }
 
   #react({ type, flags, streamId, payload }: Frame): void {
