@@ -182,3 +182,23 @@ describe("connections of one address", () => {
     for (const socket of sockets) socket.destroy();
   });
 });
+
+test("an HTTP/1.1 connection is closed that stays open behind its last answer", async () => {
+  await using server = await startServer();
+  const socket = connect({ port: server.port, host: "127.0.0.1", allowHalfOpen: true });
+  const closed = ended(socket);
+  let answer = "";
+  socket.on("error", () => {});
+  socket.on("data", (bytes) => {
+    answer += bytes.toString("latin1");
+  });
+  socket.write(
+    "POST /stream.v1.StreamService/BidirectionalStream HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n",
+  );
+  await once(socket, "end");
+  // Only a write shows this client that the server has closed the other half, too.
+  const drip = setInterval(() => socket.write(" "), 100);
+  await closed;
+  clearInterval(drip);
+  expect(answer).toMatch(/^HTTP\/1\.1 505 /);
+});

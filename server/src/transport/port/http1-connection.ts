@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Chain, type Link } from "../../runtime/chain.ts";
+import { isLingering, linger } from "./linger.ts";
 
 const connectionKey = Symbol("connection");
 const linkKey = Symbol("link");
@@ -25,6 +27,7 @@ class Http1Connection {
 
   constructor(socket: Http1Socket) {
     this.socket = socket;
+    if (socket instanceof Socket) socket.destroySoon = closeAfterAnswer;
   }
 
   begin(response: OpenResponse): void {
@@ -60,6 +63,13 @@ class Http1Connection {
   }
 }
 
+/** Replaces the method by which Node.js closes a connection whose last answer is written. */
+function closeAfterAnswer(this: Socket & Http1Socket): void {
+  const requests = [...connectionOf(this).open].map(({ req }) => req);
+  if (requests.every(({ complete }) => complete)) Socket.prototype.destroySoon.call(this);
+  else linger(this, () => requests.every(({ complete }) => complete));
+}
+
 function onResponseClose(this: ServerResponse): void {
   connectionOf(this.req.socket).end(this);
 }
@@ -73,11 +83,13 @@ function connectionOf(socket: Http1Socket): Http1Connection {
  * Counts a request among the open ones of its connection, until its response closes. A client can send any number
  * without waiting for responses, and Node passes on each as it comes.
  *
- * @returns Whether the connection may have another. If not, it is destroyed.
+ * @returns Whether the connection may have another. If not, it is ending, or is destroyed.
  */
 export function openRequest(request: IncomingMessage, response: ServerResponse, maxOpenRequests: number): boolean {
   const { socket } = request;
   const connection = connectionOf(socket);
+  // Its client was told that the connection ends, and may send the request again elsewhere (RFC 9112, 9.6).
+  if (isLingering(socket)) return false;
   if (connection.open.size >= maxOpenRequests) {
     socket.destroy();
     return false;

@@ -7,11 +7,9 @@ import type { BoundedLines } from "./bounded-lines.ts";
 import { peerOf } from "./connection.ts";
 import { callerOf } from "./connection-guard.ts";
 import { hasOpenRequests, isSendingAnswered, mayAnswerBrokenRequest } from "./http1-connection.ts";
+import { isLingering, linger } from "./linger.ts";
 import { headerListSize } from "./raw-headers.ts";
 import { dropRestWhenAnswered } from "./unread-rest.ts";
-
-/** Time for the answer to a broken request to leave, in milliseconds. */
-const ANSWER_TIMEOUT_MS = 5_000;
 
 export interface HttpRefusalsOptions {
   /** Largest header list, in bytes as {@link headerListSize} counts them. */
@@ -54,9 +52,11 @@ function isServed(method: string): boolean {
  */
 export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<HttpRefusalsOptions, "bodyTimeoutMs">) {
   return (error: NodeJS.ErrnoException, socket: Socket): void => {
+    // Node reports the rest of a broken request again and again.
+    if (isLingering(socket)) return;
     // The request has its answer and its line in the log. A second answer would be taken for the next request's.
     if (isSendingAnswered(socket)) {
-      socket.destroySoon();
+      linger(socket, () => false);
       return;
     }
     // Any other error means that a connection broke or a handshake failed.
@@ -73,9 +73,8 @@ export function createClientErrorHandler({ maxHeaderBytes, refusedLines }: Omit<
     const body = errorBody(code, message);
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\n`;
     for (const [name, value] of Object.entries(jsonHeaders(requestId, body))) head += `${name}: ${value}\r\n`;
-    // Node destroys a socket when it times out.
-    socket.setTimeout(ANSWER_TIMEOUT_MS);
-    socket.end(`${head}\r\n${body}`, () => socket.destroy());
+    socket.write(`${head}\r\n${body}`);
+    linger(socket, () => false);
   };
 }
 
