@@ -20,6 +20,7 @@ import {
   MAX_HEALTH_CHECKS,
   MAX_HELD_CHANGES,
   MAX_INLINE_CODING_BYTES,
+  MAX_LINGER_MS,
   MAX_PAGE_SIZE,
   MAX_PROBE_MESSAGE_BYTES,
   MAX_RATE_LIMITED_KEYS,
@@ -151,6 +152,8 @@ const numbers: Readonly<Record<string, readonly string[]>> = {
     bytes(MAX_DROPPED_BYTES),
     time(MAX_REFUSED_REST_MS),
     bytes(MAX_REFUSED_REST_BYTES),
+    time(MAX_LINGER_MS),
+    bytes(MAX_DROPPED_BYTES),
   ],
   "last messages of streams": [
     bytes(KEPT_MESSAGES_FACTOR * connections.maxConnectionBytes),

@@ -280,7 +280,9 @@ export const KEPT_MESSAGES_FACTOR = 8;
  * sending until it has seen the answer.
  */
 export const MAX_DROPPED_BYTES = 64 * MIB;
-/** The same after the answer of an overloaded server: the bytes, and the time. */
+/** Longest time that an HTTP/1.1 connection is read after its last answer. */
+export const MAX_LINGER_MS = 5 * SECOND_MS;
+/** Bounds of a rest after the answer of an overloaded server: the bytes, and the time. */
 export const MAX_REFUSED_REST_BYTES = MIB;
 export const MAX_REFUSED_REST_MS = 5 * SECOND_MS;
 

@@ -1,9 +1,7 @@
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { MAX_DROPPED_BYTES } from "../../limits.ts";
+import { MAX_DROPPED_BYTES, MAX_LINGER_MS } from "../../limits.ts";
 
-/** Longest time that a connection is read after its last answer, in milliseconds. */
-const MAX_LINGER_MS = 5_000;
 const CHECK_INTERVAL_MS = 100;
 
 const lingering = new WeakSet<Duplex>();
