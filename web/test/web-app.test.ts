@@ -3,7 +3,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { launchChromium } from "@rollcall/testing/chromium";
-import { startServer } from "@rollcall/testing/start-server";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { type OpenApp, openApp, WEB_ROOT } from "./support/open-app.ts";
 
@@ -110,3 +110,20 @@ test.each(["/users", "/users/ID", "/query", "/upload", "/chat", "/explorer"])(
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(130_000);
   },
 );
+
+test("what only an action needs is loaded when the mouse moves, not when the page appears below it", async () => {
+  await using browser = await launchChromium();
+  await using app = await openApp(browser, { path: "/query" });
+  const { page } = app;
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.evaluate(`dispatchEvent(new PointerEvent("pointermove"))`);
+  await page.waitForLoadState("networkidle");
+  const hasSignIn = () =>
+    page.evaluate<boolean>(
+      `performance.getEntriesByType("resource").some(({ name }) => name.includes("sign-in-page-"))`,
+    );
+  expect(await hasSignIn()).toBe(false);
+  await page.mouse.move(40, 40);
+  await page.mouse.move(80, 80);
+  await until(hasSignIn);
+});

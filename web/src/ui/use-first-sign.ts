@@ -9,9 +9,20 @@ const SIGNS = ["pointermove", "pointerdown", "keydown"];
  */
 export function useFirstSign(load: () => void): void {
   useEffect(() => {
-    for (const sign of SIGNS) addEventListener(sign, load, { once: true });
-    return () => {
-      for (const sign of SIGNS) removeEventListener(sign, load);
+    const onSign = (event: Event) => {
+      if (isAtRest(event)) return;
+      stop();
+      load();
     };
+    const stop = () => {
+      for (const sign of SIGNS) removeEventListener(sign, onSign);
+    };
+    for (const sign of SIGNS) addEventListener(sign, onSign);
+    return stop;
   }, [load]);
+}
+
+/** Browsers report a pointer that does not move when a page appears below it. */
+function isAtRest(event: Event): boolean {
+  return event.type === "pointermove" && event instanceof MouseEvent && !event.movementX && !event.movementY;
 }
