@@ -193,7 +193,7 @@ describe("states", () => {
     await refuseToFollow(page);
     await app.createUsers(1);
     await page.getByText("Person 01", { exact: true }).waitFor();
-    // Of a hand's many movements, Chromium reports the first as none.
+    // Chromium reports a mouse's first movement with no distance, as it does when a page appears below a mouse.
     await page.mouse.move(10, 10, { steps: 2 });
     const loaded = () =>
       page.evaluate<string>("performance.getEntriesByType('resource').map(({ name }) => name).join()");
