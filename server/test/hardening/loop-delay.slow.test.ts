@@ -4,11 +4,11 @@ import { ProbeService, withProbe } from "@rollcall/testing/probe-service";
 import { startServer, type TestServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 
-/**
- * Time that a turn is held, in milliseconds. It is longer than the time between two checks, so each check is later than
- * a busy machine alone would make it.
- */
-const BLOCKED_MS = 150;
+/** Time that a turn of the event loop is held, in milliseconds. */
+const BLOCKED_MS = 400;
+/** Delay that is too long: far from what a busy machine causes, and from what is left of a held turn. */
+const MAX_DELAY_MS = BLOCKED_MS / 2;
+const CALLERS = 48;
 
 /** Holds each turn of the event loop, like the messages of many streams. Returns a function that stops it. */
 function holdLoop(): () => void {
@@ -24,46 +24,61 @@ function holdLoop(): () => void {
   };
 }
 
-/** Makes calls from separate connections, one after the other on each. */
-async function callSteadily(server: TestServer, signal: AbortSignal) {
-  const counts = { answered: 0, refused: 0 };
+/** Starts a server that only {@link MAX_DELAY_MS} makes refuse calls: none waits in line. */
+function start(maxLoopDelayMs: number) {
+  const limits = { maxLoopDelayMs, window: Number.POSITIVE_INFINITY, maxTurnMs: Number.POSITIVE_INFINITY };
+  return startServer({ ...withProbe({ unary: () => ({}) }), admission: limits });
+}
+
+/** A caller with a connection of its own, and what became of its calls. */
+async function connect(server: TestServer) {
+  const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
   const headers = await server.auth();
-  const loops = Array.from({ length: 48 }, async () => {
-    const client = createClient(ProbeService, createGrpcTransport({ baseUrl: server.url }));
-    while (!signal.aborted) {
-      try {
-        await client.unary({}, { headers });
-        counts.answered += 1;
-      } catch (error) {
-        expect(ConnectError.from(error)).toMatchObject({ code: Code.Unavailable, rawMessage: "server is overloaded" });
-        counts.refused += 1;
-      }
+  const counts = { answered: 0, refused: 0 };
+  const call = async () => {
+    try {
+      await client.unary({}, { headers });
+      counts.answered += 1;
+      return true;
+    } catch (error) {
+      expect(ConnectError.from(error)).toMatchObject({ code: Code.Unavailable, rawMessage: "server is overloaded" });
+      counts.refused += 1;
+      return false;
     }
+  };
+  // Connects before the loop is held: each of its turns accepts a single connection.
+  expect(await call()).toBe(true);
+  return { counts, call };
+}
+
+/** Makes calls on many connections, one after the other on each. */
+async function callSteadily(server: TestServer, signal: AbortSignal) {
+  const callers = await Promise.all(Array.from({ length: CALLERS }, () => connect(server)));
+  const loops = callers.map(async ({ call }) => {
+    while (!signal.aborted) await call();
   });
-  return { counts, ended: Promise.all(loops) };
+  const sum = (of: "answered" | "refused") => callers.reduce((total, { counts }) => total + counts[of], 0);
+  return { answered: () => sum("answered"), refused: () => sum("refused"), ended: Promise.all(loops) };
 }
 
 test("calls are refused while timers are late for long, and probes are not; afterwards none is", async () => {
-  const probe = withProbe({ unary: () => ({}) });
   // Both servers are in this process, so that the same loop is held for them.
-  await using server = await startServer({ ...probe, admission: { maxLoopDelayMs: BLOCKED_MS / 3 } });
-  await using control = await startServer({ ...probe, admission: { maxLoopDelayMs: Number.POSITIVE_INFINITY } });
+  await using server = await start(MAX_DELAY_MS);
+  await using control = await start(Number.POSITIVE_INFINITY);
+  const { call } = await connect(server);
   const stop = new AbortController();
   const guarded = await callSteadily(server, stop.signal);
   const unguarded = await callSteadily(control, stop.signal);
+  const answered = guarded.answered();
   const release = holdLoop();
-  await until(() => guarded.counts.refused > 5);
+  await until(() => guarded.refused() > 5);
   expect((await fetch(`${server.url}/readyz`)).status).toBe(200);
-  expect(guarded.counts.answered).toBeGreaterThan(0);
-  expect(unguarded.counts.refused).toBe(0);
-  release();
-  let refused = -1;
-  while (refused !== guarded.counts.refused) {
-    refused = guarded.counts.refused;
-    const enough = guarded.counts.answered + 300;
-    await until(() => guarded.counts.answered > enough);
-  }
+  expect(guarded.answered()).toBeGreaterThan(answered);
+  expect(unguarded.refused()).toBe(0);
   stop.abort();
+  release();
   await Promise.all([guarded.ended, unguarded.ended]);
+  // Under overload, one call after the other would soon be one too many.
+  for (let inARow = 0; inARow < 300; ) inARow = (await call()) ? inARow + 1 : 0;
   expect(server.log.find(({ msg }) => msg === "calls refused")).toMatchObject({ overloaded: expect.any(Number) });
 });
