@@ -29,7 +29,7 @@ import { hookRequests } from "./transport/fastify/hook-requests.ts";
 import { registerMetrics } from "./transport/fastify/metrics-page.ts";
 import { mountRpc } from "./transport/fastify/mount-rpc.ts";
 import { registerProbes } from "./transport/fastify/probes.ts";
-import { replyFault, replyNotFound } from "./transport/fastify/reply-error.ts";
+import { createNotFoundHandler, replyFault } from "./transport/fastify/reply-error.ts";
 import { registerReference } from "./transport/fastify/serve-reference.ts";
 import { registerWebApp } from "./transport/fastify/serve-web-app.ts";
 import { acceptGrpcWebSockets } from "./transport/grpc-websockets/accept.ts";
@@ -142,7 +142,7 @@ export async function createApp(options: AppOptions): Promise<App> {
   app.addContentTypeParser("*", (_request, _body, done) => done(null));
   app.setErrorHandler(replyFault);
   await registerCrossOrigin(app, crossOrigin, options.corsOrigins ?? []);
-  app.setNotFoundHandler(replyNotFound);
+  app.setNotFoundHandler(createNotFoundHandler(app));
   const readiness = new Readiness({
     database: repository,
     onChange(fault) {

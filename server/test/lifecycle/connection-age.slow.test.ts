@@ -74,7 +74,7 @@ test("over HTTP/1.1, the answer behind it says that the connection closes", asyn
   for (const path of ["/probe.v1.ProbeService/Unary", "/healthz"]) {
     do {
       const { status, headers: answer } = await rawRequest("POST", server.url + path, headers, '"x"', agent);
-      expect(status).toBe(path === "/healthz" ? 404 : 200);
+      expect(status).toBe(path === "/healthz" ? 405 : 200);
       closing.push(answer.get("connection") === "close");
     } while (!closing.at(-1));
   }

@@ -24,7 +24,7 @@ async function send(
   headers: Record<string, string>,
   body: string | Uint8Array = "{}",
 ): Promise<Reply> {
-  const hasBody = method === "POST" || method === "PUT";
+  const hasBody = method === "POST" || method === "PUT" || method === "PATCH";
   if (httpVersion === "1.1") {
     const response = await fetch(server.url + path, { method, headers, ...(hasBody && { body: Buffer.from(body) }) });
     const text = await response.text();
@@ -84,6 +84,41 @@ describe.each(["1.1", "2"] as const)("over HTTP/%s", (httpVersion) => {
     await using server = await startServer();
     const reply = await send(server, httpVersion, "HEAD", `${USERS}/GetUser`, await server.auth());
     expect([reply.status, reply.header("allow")]).toEqual([405, "POST, GET"]);
+  });
+
+  test.each([
+    ["POST", "/healthz"],
+    ["PUT", "/readyz?verbose"],
+    ["DELETE", "/docs"],
+    ["PATCH", "/descriptors.binpb"],
+  ])("%s %s is 405, since it is a page", async (method, path) => {
+    await using server = await startServer();
+    const reply = await send(server, httpVersion, method, path, { "content-type": "application/json" });
+    expect([reply.status, reply.header("allow"), reply.header("cache-control")]).toEqual([
+      405,
+      "GET, HEAD",
+      "no-store",
+    ]);
+    expect(reply.json).toEqual({ code: "unknown", message: "this page takes GET and HEAD" });
+    await until(() => server.log.find(({ msg, status }) => msg === "request refused" && status === 405));
+  });
+
+  test("no verb tells whether there is a page of metrics", async () => {
+    await using server = await startServer();
+    await using without = await startServer({ metrics: "off" });
+    const [there, nowhere] = [server, without].map((some) => send(some, httpVersion, "POST", "/metrics", {}));
+    const { status, json } = (await there) as Reply;
+    expect({ status, json }).toEqual({
+      status: 404,
+      json: { code: "unimplemented", message: "no such method or page" },
+    });
+    expect(await nowhere).toMatchObject({ status, json });
+  });
+
+  test("a gRPC client that calls a page learns that there is no such method", async () => {
+    await using server = await startServer();
+    const reply = await send(server, httpVersion, "POST", "/healthz", { "content-type": "application/grpc" });
+    expect([reply.status, reply.header("grpc-status")]).toEqual([200, "12"]);
   });
 
   test("a GET without its encoding says what to add", async () => {

@@ -54,7 +54,7 @@ describe("plaintext", () => {
   test("a method that begins like HTTP/2's preface is HTTP/1.1's to refuse or serve", async () => {
     await using target = await startServer();
     const propfind = getHealth.replace("GET", "PROPFIND");
-    expect(await send(target.port, [propfind.slice(0, 2), propfind.slice(2)])).toMatch(/^HTTP\/1\.1 404/);
+    expect(await send(target.port, [propfind.slice(0, 2), propfind.slice(2)])).toMatch(/^HTTP\/1\.1 405/);
     expect(await send(target.port, ["PRI * HTTP/1.1\r\n\r\n"])).toMatch(/^HTTP\/1\.1 400/);
   });
 

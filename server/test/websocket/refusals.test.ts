@@ -203,7 +203,7 @@ describe.concurrent.each(["direct", "stock"] as const)("the %s carrier", (rpcEng
         { ...handshake, "content-length": String(body.length) },
         body,
       );
-      expect(response.status).toBe(verb === "GET" ? 200 : 404);
+      expect(response.status).toBe(verb === "GET" ? 200 : 405);
       expect(response.headers.get("connection")).toBe("close");
     });
 

@@ -24,7 +24,7 @@ loopback.addAddress("::1", "ipv6");
 /** Registers `/metrics`. For callers that may not read it, the page does not exist. */
 export function registerMetrics(app: FastifyInstance, { readers, type, read }: MetricsPageOptions): void {
   if (readers === "off") return;
-  app.get("/metrics", async (request, reply) => {
+  app.get("/metrics", { config: { isHidden: true } }, async (request, reply) => {
     if (readers === "loopback" && !isLocal(request) && !cameByProbePort(request.raw))
       return replyNotFound(request, reply);
     reply.header("cache-control", "no-store");

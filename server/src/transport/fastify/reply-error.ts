@@ -1,8 +1,16 @@
 import type { IncomingHttpHeaders, ServerResponse } from "node:http";
 import { Code } from "@connectrpc/connect";
-import { codeToString } from "@connectrpc/connect/protocol-connect";
-import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import { codeFromHttpStatus, codeToString } from "@connectrpc/connect/protocol-connect";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { isGrpc, mediaTypeOf } from "../../rpc/stages/media-type.ts";
+import { pathOf } from "../admission/target.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Whether the page must look as if it did not exist to those who may not read it. */
+    isHidden?: boolean;
+  }
+}
 
 /** Answers a request that reached no RPC with Connect's error: JSON with code and message. */
 export function replyError(reply: FastifyReply, status: number, code: Code, message: string): FastifyReply {
@@ -39,6 +47,23 @@ export function replyNotFound(request: FastifyRequest, reply: FastifyReply): Fas
   }
   endUnimplemented(request.headers, reply.raw, message);
   return reply;
+}
+
+/**
+ * Returns a handler of requests that no route takes. It has to be made before the routes: where one of them serves a
+ * page, another verb is a 405 with Allow (RFC 9110, 15.5.6). All else is a 404.
+ */
+export function createNotFoundHandler(app: FastifyInstance): typeof replyNotFound {
+  const pages = new Set<string>();
+  app.addHook("onRoute", ({ method, url, config }) => {
+    if (method === "GET" && !config?.isHidden && !url.includes("*")) pages.add(url);
+  });
+  return (request, reply) => {
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (isRead || asksByGrpc(request.headers) || !pages.has(pathOf(request.url))) return replyNotFound(request, reply);
+    reply.headers({ allow: "GET, HEAD", "cache-control": "no-store" });
+    return replyError(reply, 405, codeFromHttpStatus(405), "this page takes GET and HEAD");
+  };
 }
 
 /** Returns whether a client reads the status of its call from the headers, as gRPC and gRPC-Web do. */
