@@ -11,6 +11,8 @@ import { Users } from "./users.ts";
 /** Parts of a client. `createRollcall` chooses them for browsers and for Node. */
 export interface RollcallParts<S extends Streams> {
   transport: Transport;
+  /** Whether a refused token can be renewed. */
+  renewsTokens: boolean;
   createStreams(calls: Client<typeof StreamService>): S;
   close(): Promise<void>;
 }
@@ -22,10 +24,10 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
   readonly #transport: Transport;
   readonly #close: () => Promise<void>;
 
-  constructor({ transport, createStreams, close }: RollcallParts<S>) {
+  constructor({ transport, renewsTokens, createStreams, close }: RollcallParts<S>) {
     this.#transport = transport;
     this.#close = close;
-    this.users = new Users(this.service(UserService));
+    this.users = new Users(this.service(UserService), renewsTokens);
     this.streams = createStreams(this.service(StreamService));
   }
 
@@ -38,8 +40,8 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
   }
 
   /**
-   * Lets open calls finish and closes the connections. Later calls, and those that still wait for a connection, are
-   * canceled.
+   * Lets calls finish that have been sent, and closes the connections. Later calls, and those that still wait for a
+   * token or a connection, are canceled.
    */
   close(): Promise<void> {
     return this.#close();

@@ -1,9 +1,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
-import { until } from "@rollcall/testing/start-server";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { startSilentServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
-import { createRollcall } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
@@ -80,6 +80,36 @@ test("close lets calls finish, then nothing is left open", async () => {
   await closed;
   await until(() => server.sessions.size === 0);
   await leaks.assertNone();
+});
+
+const wires = [
+  { protocol: "grpc" },
+  { protocol: "connect" },
+  { protocol: "connect", httpVersion: "1.1" },
+  { protocol: "grpc-web", interceptors: [(next) => async (request) => next(request)] },
+] satisfies Partial<NodeRollcallOptions>[];
+
+test.each(wires)("close lets calls finish that were made just before: %j", async (wire) => {
+  await using server = await startServer();
+  const options = { baseUrl: server.url, token: await server.token(), ...wire };
+  const createLast = async (index: number) => {
+    await using client = createRollcall(options);
+    await client.users.list();
+    return client.users.create({ email: `${index}@example.com`, name: "Last" });
+  };
+  expect(await createLast(1)).toMatchObject({ name: "Last" });
+  const client = createRollcall(options);
+  await client.users.list();
+  const calls = [
+    client.users.create({ email: "2@example.com", name: "Last" }),
+    Array.fromAsync(client.streams.query("x")),
+  ];
+  const closed = client.close();
+  const late = [client.users.list(), Array.fromAsync(client.streams.query("x"))];
+  for (const call of late)
+    await expect(call).rejects.toMatchObject({ code: Code.Canceled, rawMessage: "the client is closed" });
+  expect(await Promise.all(calls)).toMatchObject([{ name: "Last" }, { length: 10 }]);
+  await closed;
 });
 
 test("close cuts calls that last too long", async () => {

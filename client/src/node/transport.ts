@@ -29,7 +29,10 @@ export interface NodeTransportOptions {
   readMaxBytes?: number | undefined;
   /** Whether messages are sent in the binary format, and not in JSON. Default true. */
   useBinaryFormat?: boolean | undefined;
-  /** Whether Connect sends reads as GET. Default false: proxies may log the messages in its query. */
+  /**
+   * Whether Connect sends reads as GET, unless their URL would be longer than 4 KiB. Default false: proxies may log the
+   * messages in its query.
+   */
   useHttpGet?: boolean | undefined;
   /** Codings that the server may use for its messages, best first. Default gzip and br. */
   acceptCompression?: readonly CodingName[] | undefined;
@@ -44,7 +47,10 @@ export interface NodeTransportOptions {
 
 /** A Connect transport over a pool of connections. Must be closed. */
 export interface NodeTransport extends Transport {
-  /** Lets open calls finish, for `pool.closeTimeoutMs` at most, then closes the connections. */
+  /**
+   * Lets calls finish that have been sent, for `pool.closeTimeoutMs` at most, then closes the connections. Later calls,
+   * and those that still wait for a token or a connection, are canceled.
+   */
   close(): Promise<void>;
 }
 
@@ -70,7 +76,7 @@ export function openTransport(options: NodeTransportOptions, fastPath: FastPath 
 
   const carrier = new (httpVersion === "2" ? Http2Carrier : Http1Carrier)(origins, tls, settings);
   const limits = validateReadWriteMaxBytes(readMaxBytes, undefined, options.compressMinBytes);
-  const { unary, stream } = new CallTransport({
+  const transport = new CallTransport({
     ...limits,
     carrier,
     fastPath,
@@ -84,5 +90,5 @@ export function openTransport(options: NodeTransportOptions, fastPath: FastPath 
     acceptCompression: acceptCompression.map((name) => codings[name]),
     sendCompression: sendCompression && codings[sendCompression],
   });
-  return { unary, stream, close: () => carrier.close() };
+  return transport;
 }

@@ -1,4 +1,5 @@
 import type { OutgoingHttpHeaders } from "node:http";
+import { setImmediate as turn } from "node:timers/promises";
 import type { DescMethod } from "@bufbuild/protobuf";
 import {
   Code,
@@ -14,6 +15,7 @@ import { checkHeaders } from "../../internal/checked-headers.ts";
 import { explainDeadline, spentMsKey } from "../../retry/last-fault.ts";
 import { boundTimeout } from "../../transports/timeout.ts";
 import type { FastPath } from "../fast-path.ts";
+import { closedError } from "../http/open-socket.ts";
 import type { ClientForm, HeaderInit } from "./forms.ts";
 import { toCopyable } from "./lazy-response.ts";
 import { MethodPlan, pathOf, type WireOptions } from "./plan.ts";
@@ -53,6 +55,7 @@ export class CallTransport implements Transport {
   readonly #sender: Sender;
   /** One for each method. */
   readonly #plans = new Map<DescMethod, MethodPlan>();
+  #isClosed = false;
 
   constructor(options: CallTransportOptions) {
     this.#options = options;
@@ -62,6 +65,7 @@ export class CallTransport implements Transport {
 
   readonly unary: Transport["unary"] = (method, signal, timeoutMs, header, message, values) =>
     new Promise((resolve, reject) => {
+      if (this.#isClosed) throw closedError();
       const known = timeoutOf(timeoutMs ?? this.#options.timeoutMs);
       const call = { plan: this.#planOf(method), signal, timeoutMs: known, header, message, values };
       this.#startUnary(call, { resolve: resolve as (response: UnaryResponse) => void, reject });
@@ -69,10 +73,18 @@ export class CallTransport implements Transport {
 
   readonly stream: Transport["stream"] = (method, signal, timeoutMs, header, message, values) =>
     new Promise((resolve, reject) => {
+      if (this.#isClosed) throw closedError();
       const known = timeoutOf(timeoutMs);
       const call = { plan: this.#planOf(method), signal, timeoutMs: known, header, message, values };
       this.#startStream(call, { resolve: resolve as (response: StreamResponse) => void, reject });
     });
+
+  /** Closes the carrier once the calls of this turn of the event loop are sent. */
+  readonly close = async (): Promise<void> => {
+    this.#isClosed = true;
+    await turn();
+    await this.#options.carrier.close();
+  };
 
   /** @throws ConnectError for headers that can't be sent. */
   #startUnary(call: Call<AnyInit>, outcome: Outcome<UnaryResponse>): void {
