@@ -19,6 +19,7 @@ export function createRollcall(options: RollcallOptions): Rollcall {
   const transport = createFetchTransport({ ...options, timeoutMs, interceptors });
   const closed = new AbortController();
   return new Rollcall({
+    renewsTokens: options.getToken !== undefined,
     transport: untilClosed(transport, closed.signal),
     createStreams: (calls) =>
       new Streams(calls, {

@@ -27,9 +27,12 @@ export interface UserWriteOptions extends CallOptions {
 /** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Users {
   readonly #calls: Client<typeof UserService>;
+  readonly #renewsTokens: boolean;
 
-  constructor(calls: Client<typeof UserService>) {
+  /** @param renewsTokens Whether a refused token can be renewed. */
+  constructor(calls: Client<typeof UserService>, renewsTokens: boolean) {
     this.#calls = calls;
+    this.#renewsTokens = renewsTokens;
   }
 
   /** @throws UserNotFoundError */
@@ -114,7 +117,7 @@ export class Users {
    * `reset` comes instead.
    */
   watch(query: WatchQuery = {}, options: WatchOptions = {}): AsyncIterable<UserEvent> {
-    return withDomainErrors(watchUsers(this.#calls, query, options));
+    return withDomainErrors(watchUsers(this.#calls, query, { ...options, renewsTokens: this.#renewsTokens }));
   }
 
   /** Returns a page of a user's changes, the latest first, for as long as the server keeps them. */

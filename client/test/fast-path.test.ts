@@ -96,7 +96,19 @@ for (const [way, options] of Object.entries(ways)) {
     // A stream is not repeated. The next call asks for a new token.
     expect((await failureOf(Array.fromAsync(client.streams.query("x")))).code).toBe(Code.Unauthenticated);
     await client.users.get("ada");
-    expect(asked).toEqual([undefined, makeToken(1), undefined]);
+    expect(asked).toEqual([undefined, makeToken(1), makeToken(2)]);
+  });
+
+  test(`by ${way}, a call's own token goes in place of the client's, and its refusal is final`, async () => {
+    await using server = await startScripted([0, Code.Unauthenticated, Code.Unauthenticated, 0]);
+    await using client = createRollcall({ baseUrl: server.url, getToken: () => "a.b.c", ...options });
+    const own = { headers: { authorization: "Bearer x.y.z" } };
+    await client.users.get("ada", own);
+    expect((await failureOf(client.users.get("ada", own))).code).toBe(Code.Unauthenticated);
+    expect((await failureOf(Array.fromAsync(client.streams.query("x", own)))).code).toBe(Code.Unauthenticated);
+    await client.users.get("ada");
+    const sent = ["x.y.z", "x.y.z", "x.y.z", "a.b.c"].map((token) => `Bearer ${token}`);
+    expect(server.seen.map(({ authorization }) => authorization)).toEqual(sent);
   });
 
   test(`by ${way}, deadlines and aborts end calls that get no answer`, async () => {

@@ -95,6 +95,51 @@ test("auth: after a stream is refused, the next call has a new token", async () 
   expect(await results()).toHaveLength(10);
 });
 
+test("auth: null, which is what storages of browsers have for nothing, is no token", async () => {
+  await using server = await startServer();
+  const { users } = stockClients(server, createAuthInterceptor({ token: () => null }));
+  await expect(users.listUsers({})).rejects.toThrow("missing authorization token");
+});
+
+test("auth: a refusal that comes late, for a token that was replaced meanwhile, renews nothing", async () => {
+  await using server = await startServer();
+  const stale = await server.token({ ttlSeconds: -10 });
+  const valid = await server.token();
+  const asked: (string | undefined)[] = [];
+  let current = stale;
+  const token = ({ refused }: TokenRequest) => {
+    asked.push(refused);
+    if (refused !== undefined) current = valid;
+    return current;
+  };
+  const gate = Promise.withResolvers<void>();
+  const holdStreams: Interceptor = (next) => async (request) => {
+    if (request.stream) await gate.promise;
+    return next(request);
+  };
+  const { streams, users } = stockClients(server, createAuthInterceptor({ token }), holdStreams);
+  const late = Array.fromAsync(streams.serverStream({ query: "q" })).catch((error: unknown) => error);
+  await until(() => asked.length === 1);
+  await users.listUsers({});
+  gate.resolve();
+  expect(await late).toMatchObject({ code: Code.Unauthenticated });
+  await users.listUsers({});
+  expect(asked).toEqual([undefined, undefined, stale, undefined]);
+});
+
+test("auth: the token of a request that an interceptor outside sends again is not taken for the call's own", async () => {
+  await using server = await startServer();
+  const tokens = [await server.token({ ttlSeconds: -10 }), await server.token()];
+  let failures = 0;
+  const twice: Interceptor = (next) => (request) =>
+    next(request).catch(() => {
+      failures += 1;
+      return next(request);
+    });
+  const { users } = stockClients(server, twice, createAuthInterceptor({ token: () => tokens[failures] }));
+  await users.listUsers({});
+});
+
 test("auth: a call that is canceled, or late, does not wait for its token", async () => {
   await using server = await startServer();
   const never = Promise.withResolvers<string>();

@@ -5,7 +5,13 @@ import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { withParts } from "@rollcall/testing/with-parts";
 import { expect, test } from "vitest";
-import { ChangesGoneError, UnauthorizedError, type UserEvent, type WatchState } from "../src/index.ts";
+import {
+  ChangesGoneError,
+  type TokenRequest,
+  UnauthorizedError,
+  type UserEvent,
+  type WatchState,
+} from "../src/index.ts";
 import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 
@@ -144,6 +150,35 @@ test("a watch ends with what another attempt can't change", async () => {
   const anew = client.users.watch({ resumeToken, includeExisting: true })[Symbol.asyncIterator]();
   expect(await take(anew, 2)).toEqual(["reset", "synced"]);
   await anew.return?.();
+});
+
+test("a watch whose token is refused opens again with another, once", async () => {
+  await using server = await startServer();
+  const stale = await server.token({ ttlSeconds: -10 });
+  const valid = await server.token();
+  const opened = async (renewed: string) => {
+    const asked: (string | undefined)[] = [];
+    const getToken = ({ refused }: TokenRequest) => {
+      asked.push(refused);
+      return refused === stale ? renewed : stale;
+    };
+    await using client = createRollcall({ baseUrl: server.url, getToken });
+    const events = client.users.watch({}, { retry })[Symbol.asyncIterator]();
+    const first = await events.next().catch((error: unknown) => error);
+    await events.return?.();
+    return { first, asked };
+  };
+  expect(await opened(valid)).toEqual({
+    first: { done: false, value: expect.objectContaining({ type: "synced" }) },
+    asked: [undefined, stale],
+  });
+  expect(await opened(stale)).toEqual({ first: expect.any(UnauthorizedError), asked: [undefined, stale] });
+  // A token that stays the same is not tried again.
+  await using fixed = createRollcall({ baseUrl: server.url, token: stale });
+  const retries: ConnectError[] = [];
+  const watch = Array.fromAsync(fixed.users.watch({}, { retry, onRetry: (error) => retries.push(error) }));
+  await expect(watch).rejects.toThrow(UnauthorizedError);
+  expect(retries).toEqual([]);
 });
 
 test("a watch whose token expires goes on with the next one", async () => {

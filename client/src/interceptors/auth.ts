@@ -14,10 +14,10 @@ export interface AuthOptions {
 }
 
 /**
- * Sends `authorization: Bearer …`, and renews the token before it expires.
+ * Sends `authorization: Bearer …` in calls that have no such header of their own, and renews the token before it expires.
  *
  * - A unary call that is refused as unauthenticated is repeated once, if there is a new token.
- * - After a refused stream, the next call asks for a new token.
+ * - A refused stream fails. The next call asks for a new token.
  * - A call that is aborted, or whose deadline ends, stops waiting for a token.
  * - A token with invalid characters (RFC 6750, 2.1) is not sent: the call fails as unauthenticated.
  */
@@ -27,7 +27,11 @@ export function createAuthInterceptor({ token, renewBeforeMs, now }: AuthOptions
 
 /** Does the same as {@link createAuthInterceptor}, with a token source that is shared. */
 export function authenticate(source: TokenSource): Interceptor {
+  /** Headers that have their token from here. An interceptor outside may send the same request again. */
+  const authorized = new WeakSet<Headers>();
   return (next) => async (request) => {
+    if (request.header.has("authorization") && !authorized.has(request.header)) return next(request);
+    authorized.add(request.header);
     const send = async (refused?: string) => {
       const current = await abortable(source.get(refused), request.signal);
       if (current !== undefined && current === refused) return undefined;

@@ -3,16 +3,19 @@ import { readJwtClaims } from "@rollcall/shared/jwt-claims";
 import { TOKEN_FAULT, toBearerToken } from "./bearer-token.ts";
 
 export interface TokenRequest {
-  /** Token that the server has just refused. */
+  /** Token that the server has refused, until there is another. */
   readonly refused: string | undefined;
 }
 
 /**
- * Returns the bearer token to send; with undefined or an empty one, none is sent. Called before each call. If it
+ * Returns the bearer token to send; with undefined, null or an empty one, none is sent. Called before each call. If it
  * returns a promise, getting a token is taken to be expensive: the token is then kept until shortly before it expires
  * (a JWT's `exp`), and concurrent calls share one request.
  */
-export type GetToken = (request: TokenRequest) => string | undefined | Promise<string | undefined>;
+export type GetToken = (request: TokenRequest) => MaybeToken | Promise<MaybeToken>;
+
+/** Storages of browsers return null for what they do not have. */
+type MaybeToken = string | undefined | null;
 
 /** Source of tokens for calls: a fixed token, or a function's. */
 export class TokenSource {
@@ -23,6 +26,9 @@ export class TokenSource {
   readonly #now: () => number;
   #kept: { token: string; renewAtMs: number } | undefined;
   #pending: Promise<string | undefined> | undefined;
+  /** Token that the function has returned last. */
+  #latest: string | undefined;
+  #refused: string | undefined;
 
   constructor(token: string | GetToken, renewBeforeMs = 30_000, now: () => number = Date.now) {
     this.#token = token;
@@ -42,11 +48,11 @@ export class TokenSource {
     if (refused !== undefined) this.forget(refused);
     if (this.#kept && this.#now() < this.#kept.renewAtMs) return this.#kept.token;
     if (this.#pending) return this.#pending;
-    const answer = this.#token({ refused });
-    if (!(answer instanceof Promise)) return checked(answer);
+    const answer = this.#token({ refused: this.#refused });
+    if (!(answer instanceof Promise)) return this.#note(answer);
     this.#pending = answer
       .then((text) => {
-        const token = checked(text);
+        const token = this.#note(text);
         if (token !== undefined) this.#keep(token);
         return token;
       })
@@ -56,8 +62,17 @@ export class TokenSource {
     return this.#pending;
   }
 
+  /** Notes that the server has refused a token, unless there is another by now. */
   forget(refused: string): void {
-    if (this.#kept?.token === refused) this.#kept = undefined;
+    if (this.#latest !== refused) return;
+    this.#kept = undefined;
+    this.#refused = refused;
+  }
+
+  #note(text: MaybeToken): string | undefined {
+    this.#latest = checked(text);
+    if (this.#latest !== this.#refused) this.#refused = undefined;
+    return this.#latest;
   }
 
   #keep(token: string): void {
@@ -72,8 +87,8 @@ export class TokenSource {
  *
  * @throws ConnectError for a token that must not go into a header. The error does not quote it.
  */
-function checked(text: string | undefined): string | undefined {
-  if (text === undefined) return undefined;
+function checked(text: MaybeToken): string | undefined {
+  if (text === undefined || text === null) return undefined;
   const token = toBearerToken(text);
   if (token === undefined) throw new ConnectError(TOKEN_FAULT, Code.Unauthenticated);
   return token || undefined;

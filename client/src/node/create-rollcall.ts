@@ -35,6 +35,7 @@ export function createRollcall(options: NodeRollcallOptions): NodeRollcall {
   const { interceptors } = chain;
   const transport = openTransport({ ...options, timeoutMs, interceptors }, createFastPath(options, chain));
   return new Rollcall({
+    renewsTokens: options.getToken !== undefined,
     transport,
     createStreams: (calls) => new NodeStreams(calls, { upload: uploadByNode, openChat }),
     close: () => transport.close(),

@@ -24,7 +24,7 @@ export class FastPath {
    */
   addHeaders(headers: OutgoingHttpHeaders): boolean {
     const { tokens } = this.#chain;
-    if (tokens && !this.#authorize(tokens, headers)) return false;
+    if (tokens && headers.authorization === undefined && !this.#authorize(tokens, headers)) return false;
     headers["x-request-id"] ??= randomId();
     return true;
   }

@@ -56,7 +56,8 @@ export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
  * Yields the changes of users, each once and in order, for as long as the caller reads. A lost stream is opened again,
  * after the last event, until that succeeds. Leaving the loop ends the call.
  *
- * If the server can't be reached at the beginning, the call ends like any other.
+ * If the server can't be reached at the beginning, the call ends like any other. A stream whose token is refused is
+ * opened again with another, if tokens can be renewed or the stream had begun.
  *
  * If a stream can't resume because the server no longer keeps the missed changes, and existing users are included,
  * `reset` follows.
@@ -66,9 +67,9 @@ export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
 export async function* watchUsers(
   calls: Pick<Client<typeof UserService>, "watchUsers">,
   { filter = "", includeExisting = false, resumeToken: from = "" }: WatchQuery,
-  options: WatchOptions,
+  options: WatchOptions & { renewsTokens: boolean },
 ): AsyncIterable<UserEvent> {
-  const { onState, onRetry, retry = {}, maxSilenceMs = MAX_SILENCE_MS, ...callOptions } = options;
+  const { onState, onRetry, retry = {}, maxSilenceMs = MAX_SILENCE_MS, renewsTokens, ...callOptions } = options;
   const { signal } = callOptions;
   let resumeToken = from;
   let state: WatchState = "catching up";
@@ -80,6 +81,8 @@ export async function* watchUsers(
   /** Whether some users have arrived, but no stream can resume after them yet. */
   let isPartial = false;
   let hasEverBegun = false;
+  /** Whether the last stream's token was refused at its beginning. */
+  let wasRefused = false;
   for (let failures = 0; ; ) {
     if (isPartial && resumeToken === "") yield { type: "reset", resumeToken: "", changeId: "" };
     isPartial = false;
@@ -114,11 +117,13 @@ export async function* watchUsers(
       controller.abort();
     }
     enter("catching up");
-    // The token of the stream has expired; the next call may have a new one.
-    const isExpired = failure.code === Code.Unauthenticated && hasBegun;
+    // The next call may have a new token. A refusal at the beginning, of a new token too, is final.
+    const isRefused = failure.code === Code.Unauthenticated;
+    const isRenewed = isRefused && (hasBegun || (renewsTokens && !wasRefused));
+    wasRefused = isRefused && !hasBegun;
     // If a server has answered before, it is worth waiting for another one, however long that takes.
     const isAway = failure.code === Code.Unavailable && hasEverBegun;
-    if (signal?.aborted || !(isExpired || isAway || isTransient(failure))) throw failure;
+    if (signal?.aborted || !(isRenewed || isAway || isTransient(failure))) throw failure;
     failures += 1;
     callHook(() => onRetry?.(failure));
     await delay(delayAfter(failure, failures, retry), signal ?? new AbortController().signal);
