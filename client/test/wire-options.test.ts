@@ -62,6 +62,43 @@ test.each<[Partial<RollcallOptions>, string[]]>([
   expect(verbs).toEqual(["POST CreateUser", `${isGet ? "GET" : "POST"} GetUser`, "GET ClientStream"]);
 });
 
+test("a read whose URL would be too long goes by POST", async () => {
+  await using server = await startServer();
+  const { verbs, proxy } = await watchRequests(server.port);
+  await using _ = proxy;
+  const options = { baseUrl: proxy.url, token: await server.token() };
+  await using node = createNodeRollcall({ ...options, protocol: "connect", httpVersion: "1.1", useHttpGet: true });
+  await using page = createRollcall(options);
+  await using inJson = createRollcall({ ...options, useBinaryFormat: false });
+  const { id } = await page.users.create(user);
+  verbs.length = 0;
+  for (const client of [node, page, inJson]) {
+    for (const count of [50, 1_000]) {
+      expect(await client.users.batchGet(Array(count).fill(id))).toHaveLength(count);
+    }
+  }
+  expect(verbs).toEqual(Array(3).fill(["GET BatchGetUsers", "POST BatchGetUsers"]).flat());
+});
+
+test("an answer to GET is compressed like one to POST", async () => {
+  await using server = await startServer();
+  const options = { baseUrl: server.url, token: await server.token(), protocol: "connect", useHttpGet: true } as const;
+  const codings: (string | null)[] = [];
+  const interceptors: NodeRollcallOptions["interceptors"] = [
+    (next) => async (request) => {
+      const response = await next(request);
+      codings.push(response.header.get("content-encoding"));
+      return response;
+    },
+  ];
+  await using client = createNodeRollcall({ ...options, interceptors });
+  await using without = createNodeRollcall({ ...options, interceptors, acceptCompression: [] });
+  const { id } = await client.users.create(user);
+  codings.length = 0;
+  for (const each of [client, without]) await each.users.batchGet(Array(70).fill(id));
+  expect(codings).toEqual(["gzip", null]);
+});
+
 test.each<[Partial<NodeRollcallOptions>, string[]]>([
   [{}, ["CreateUser application/grpc+proto", "GetUser application/grpc+proto"]],
   [

@@ -1,3 +1,4 @@
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { abortable } from "@rollcall/shared/abortable";
@@ -6,6 +7,7 @@ import { createResponseFaultInterceptor } from "../interceptors/response-faults.
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { fetchAnswer } from "../internal/foreign-answer.ts";
+import { MAX_GET_URL_LENGTH } from "../internal/max-get-url.ts";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 import { loadGrpcWeb } from "../parts.ts";
@@ -26,7 +28,10 @@ export interface FetchTransportOptions extends WebSocketOptions {
   interceptors?: readonly Interceptor[] | undefined;
   /** Whether messages are sent in the binary format, and not in JSON. Default true. */
   useBinaryFormat?: boolean | undefined;
-  /** Whether Connect sends reads as GET, which browsers and proxies can cache. Default true. */
+  /**
+   * Whether Connect sends reads as GET, which browsers and proxies can cache, unless their URL would be longer than 4
+   * KiB. Default true.
+   */
   useHttpGet?: boolean | undefined;
 }
 
@@ -47,7 +52,7 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
   const outer = [...given, createWellFormedInterceptor()];
   const overFetch = {
     ...common,
-    fetch: fetchAnswer,
+    fetch: fetchCall,
     interceptors: [...outer, reportNetworkErrors, createResponseFaultInterceptor()],
   };
   const overSocket = { ...common, interceptors: [...outer, createResponseFaultInterceptor()] };
@@ -65,6 +70,19 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
       (method.methodKind === "server_streaming" ? byChoice : bySocket).stream(method, ...call),
   };
   return withTimeout(withCheckedHeaders(transport), timeoutMs);
+}
+
+/** Sends a read by POST if its URL is longer than every server and proxy takes. */
+function fetchCall(...[input, init = {}]: Parameters<typeof fetch>): Promise<Response> {
+  const url = String(input);
+  if (init.method !== "GET" || url.length <= MAX_GET_URL_LENGTH) return fetchAnswer(url, init);
+  const { origin, pathname, searchParams } = new URL(url);
+  const headers = new Headers(init.headers);
+  headers.set("content-type", `application/${searchParams.get("encoding")}`);
+  headers.set("connect-protocol-version", "1");
+  const message = searchParams.get("message") ?? "";
+  const body = searchParams.has("base64") ? base64Decode(message) : message;
+  return fetchAnswer(origin + pathname, { ...init, method: "POST", headers, body });
 }
 
 /** Creates a transport whose code is loaded with the first call. */

@@ -3,11 +3,14 @@ import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError, type StreamResponse, type UnaryResponse } from "@connectrpc/connect";
 import { transformConnectPostToGetRequest } from "@connectrpc/connect/protocol-connect";
 import { COMPRESSED, envelope } from "@rollcall/shared/envelope";
+import { MAX_GET_URL_LENGTH } from "../../internal/max-get-url.ts";
 import type { CallStart } from "./call.ts";
 import { type MethodPlan, pathOf } from "./plan.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 import type { Carrier, RequestHead } from "./wire.ts";
+
+const ACCEPT = "accept-encoding";
 
 export type AnyInit = MessageInitShape<DescMessage>;
 
@@ -74,8 +77,9 @@ export class Sender {
     else {
       // Without envelopes, only the header says whether the body is compressed.
       if (!isCompressed && plan.options.sendCompression) delete headers[form.encodingHeader("unary")];
-      if (plan.usesGet) {
-        head = headOfGet(outgoing, content);
+      const get = plan.usesGet ? headOfGet(outgoing, content) : undefined;
+      if (get) {
+        head = get;
         body = undefined;
       }
     }
@@ -88,12 +92,20 @@ export class Sender {
   }
 }
 
-function headOfGet({ plan, path, headers }: Outgoing, content: Uint8Array): RequestHead {
+/** Returns the head of a read by GET; undefined if it would be too long. */
+function headOfGet({ plan, path, headers }: Outgoing, content: Uint8Array): RequestHead | undefined {
   const { method, options } = plan;
   const header = new Headers(headers as Record<string, string>);
   const url = new URL(path, plan.url).href;
   const get = transformConnectPostToGetRequest({ url, header, method } as never, content, options.useBinaryFormat);
-  return { verb: "GET", path: pathOf(get.url), headers: Object.fromEntries(get.header) };
+  if (get.url.length > MAX_GET_URL_LENGTH) return undefined;
+  const accepted = headers[ACCEPT];
+  return {
+    verb: "GET",
+    path: pathOf(get.url),
+    // Connect's function leaves this one to `fetch`.
+    headers: { ...Object.fromEntries(get.header), ...(accepted !== undefined && { [ACCEPT]: accepted }) },
+  };
 }
 
 function startOf({ signal, timeoutMs, serverTimeoutMs }: Outgoing, head: RequestHead): CallStart {
