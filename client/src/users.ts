@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions, Client } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import type {
   CreateUserRequestSchema,
   GetUserHistoryRequestSchema,
@@ -96,6 +96,8 @@ export class Users {
    * Yields all users, in the order of their creation or by `orderBy`, and reads page by page as the loop goes. The
    * deadline applies to each page. In orders other than by creation, a user that changes its place meanwhile can be
    * missed or come twice.
+   *
+   * @throws ConnectError internal for a page that is said to be followed by itself.
    */
   async *listAll(
     { pageSize = 1_000, filter = "", orderBy = "" }: Pick<UserQuery, "pageSize" | "filter" | "orderBy"> = {},
@@ -105,6 +107,10 @@ export class Users {
     do {
       const page = await this.list({ pageSize, filter, orderBy, pageToken }, options);
       yield* page.users;
+      // Such pages would never end, and without users the reader could not leave.
+      if (page.nextPageToken !== "" && page.nextPageToken === pageToken) {
+        throw new ConnectError("the server's pages do not go on", Code.Internal);
+      }
       pageToken = page.nextPageToken;
     } while (pageToken !== "");
   }

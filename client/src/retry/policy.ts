@@ -56,6 +56,9 @@ export interface RetryBudgetOptions {
   tokenRatio?: number | undefined;
 }
 
+/** Longest wait that a server can ask for, in milliseconds. */
+const MAX_PUSHBACK_MS = 3_600_000;
+
 export class RetryBudget {
   readonly #maxTokens: number;
   readonly #tokenRatio: number;
@@ -105,14 +108,19 @@ export function isTransient(error: ConnectError): boolean {
   }
 }
 
+/** Returns whether the server has said that the call must not be repeated. */
+export function forbidsRetry(error: ConnectError): boolean {
+  return pushbackMs(error) === Infinity;
+}
+
 /**
  * Returns the wait after this error, in milliseconds, by the backoff. If the server asks for a wait, it is at least as
- * long. A random part of the backoff is added: calls that the server refused together should not come back together.
+ * long, but not longer than an hour for that. A random part of the backoff is added: calls that the server refused together should not come back together.
  */
 export function delayAfter(error: ConnectError, attempt: number, options: RetryOptions): number {
   const askedMs = pushbackMs(error);
   const delayMs = backoffMs(attempt, options);
-  return askedMs === undefined ? delayMs : askedMs + Math.random() * delayMs;
+  return askedMs === undefined ? delayMs : Math.min(askedMs, MAX_PUSHBACK_MS) + Math.random() * delayMs;
 }
 
 /**
@@ -122,7 +130,7 @@ export function delayAfter(error: ConnectError, attempt: number, options: RetryO
  */
 function pushbackMs(error: ConnectError): number | undefined {
   const [info] = error.findDetails(RetryInfoSchema);
-  if (info?.retryDelay) return Number(info.retryDelay.seconds) * 1_000 + info.retryDelay.nanos / 1e6;
+  if (info?.retryDelay) return Math.max(0, Number(info.retryDelay.seconds) * 1_000 + info.retryDelay.nanos / 1e6);
   const pushback = error.metadata.get("grpc-retry-pushback-ms");
   if (pushback !== null) return /^\d{1,10}$/.test(pushback) ? Number(pushback) : Infinity;
   const retryAfter = error.metadata.get("retry-after");

@@ -1,4 +1,4 @@
-import type { CallOptions, Client } from "@connectrpc/connect";
+import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
@@ -51,6 +51,7 @@ export type UploadFunction = (
  * @throws ChecksumMismatchError when the server received something else.
  * @throws TypeError for a source of anything but bytes, such as a stream of strings.
  * @throws Error when the source ends before `totalBytes`.
+ * @throws ConnectError internal when the server answers before the source's end, or has counted other bytes.
  * @throws the error of the source, or a RollcallError or ConnectError of the call.
  */
 export async function upload(
@@ -60,6 +61,7 @@ export async function upload(
   { onProgress, totalBytes = source instanceof Blob ? source.size : undefined, ...callOptions }: UploadOptions,
 ): Promise<UploadReceipt> {
   let sentBytes = 0;
+  let isSent = false;
   let sourceFault: { error: unknown } | undefined;
   const bytes = bytesOf(source);
   const controller = createLinkedAbortController(callOptions.signal);
@@ -87,13 +89,18 @@ export async function upload(
       sourceFault = { error: new Error(`the source ended after ${sentBytes} of ${totalBytes} bytes`) };
       throw sourceFault.error;
     }
+    isSent = true;
   }
   try {
     const options = { ...callOptions, signal: controller.signal };
     const receipt = await streams.clientStream(chunks(), options);
+    if (!isSent) throw new ConnectError("the server has answered before the end of the upload", Code.Internal);
     const checksum = sha256.hex();
     if (checksum !== receipt.checksum) throw new ChecksumMismatchError(checksum, receipt.checksum);
-    return { totalBytes: Number(receipt.totalBytes), checksum };
+    if (receipt.totalBytes !== BigInt(sentBytes)) {
+      throw new ConnectError(`the server has counted ${receipt.totalBytes} of ${sentBytes} bytes`, Code.Internal);
+    }
+    return { totalBytes: sentBytes, checksum };
   } catch (error) {
     if (sourceFault) throw sourceFault.error;
     throw error instanceof ChecksumMismatchError ? error : toRollcallError(error);

@@ -3,7 +3,7 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
-import { delayAfter, isTransient, type RetryOptions } from "../retry/policy.ts";
+import { delayAfter, forbidsRetry, isTransient, type RetryOptions } from "../retry/policy.ts";
 
 /** Three times the interval at which the server reports that nothing has changed. */
 const MAX_SILENCE_MS = 45_000;
@@ -97,10 +97,13 @@ export async function* watchUsers(
         hasEverBegun = true;
         failures = 0;
         const event = toEvent(response);
+        if (event?.type === "reset") resumeToken = "";
+        resumeToken = response.resumeToken || resumeToken;
         // A newer server may have more kinds of events.
-        if (!event) continue;
-        if (event.type === "reset") resumeToken = "";
-        resumeToken = event.resumeToken || resumeToken;
+        if (!event) {
+          silence.start();
+          continue;
+        }
         isPartial = resumeToken === "";
         if (event.type === "reset") enter("catching up");
         if (event.type === "synced") enter("live");
@@ -122,7 +125,7 @@ export async function* watchUsers(
     const isRenewed = isRefused && (hasBegun || (renewsTokens && !wasRefused));
     wasRefused = isRefused && !hasBegun;
     // If a server has answered before, it is worth waiting for another one, however long that takes.
-    const isAway = failure.code === Code.Unavailable && hasEverBegun;
+    const isAway = failure.code === Code.Unavailable && hasEverBegun && !forbidsRetry(failure);
     if (signal?.aborted || !(isRenewed || isAway || isTransient(failure))) throw failure;
     failures += 1;
     callHook(() => onRetry?.(failure));
