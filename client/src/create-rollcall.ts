@@ -15,10 +15,11 @@ export type RollcallOptions = CommonOptions & FetchTransportOptions;
  */
 export function createRollcall(options: RollcallOptions): Rollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const { interceptors } = createCallChain(options);
+  const { interceptors, closing } = createCallChain(options);
   const transport = createFetchTransport({ ...options, timeoutMs, interceptors });
   const closed = new AbortController();
   return new Rollcall({
+    closing,
     renewsTokens: options.getToken !== undefined,
     transport: untilClosed(transport, closed.signal),
     createStreams: (calls) =>

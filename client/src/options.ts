@@ -36,6 +36,8 @@ export interface CallChain {
   readonly tokens: TokenSource | undefined;
   /** Budget of retries. */
   readonly budget: RetryBudget;
+  /** Aborted when the client is closed. Then no call waits for its next attempt. */
+  readonly closing: AbortController;
 }
 
 /**
@@ -48,14 +50,16 @@ export function createCallChain(options: CommonOptions): CallChain {
   const tokens = auth === undefined ? undefined : new TokenSource(auth);
   const retries = retry ? { ...retry, onRetry: tellOfRetry(retry, logger) } : { maxAttempts: 1 };
   const budget = new RetryBudget(retry ? retry.budget : undefined);
+  const closing = new AbortController();
   return {
     tokens,
     budget,
+    closing,
     interceptors: [
       ...(trace ? [createTracingInterceptor(trace)] : []),
       createRequestIdInterceptor(),
       ...(logger ? [createLoggingInterceptor({ logger })] : []),
-      retryWithin(budget, retries),
+      retryWithin(budget, retries, closing.signal),
       ...(tokens ? [authenticate(tokens)] : []),
       ...interceptors,
     ],

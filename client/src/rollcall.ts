@@ -1,7 +1,7 @@
 // Apps that target less than ES2026 know these types by it.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { DescService } from "@bufbuild/protobuf";
-import type { Client, Transport } from "@connectrpc/connect";
+import { type Client, Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { createServiceClient } from "./internal/service-client.ts";
@@ -11,6 +11,8 @@ import { Users } from "./users.ts";
 /** Parts of a client. `createRollcall` chooses them for browsers and for Node. */
 export interface RollcallParts<S extends Streams> {
   transport: Transport;
+  /** Aborted when the client is closed. */
+  closing: AbortController;
   /** Whether a refused token can be renewed. */
   renewsTokens: boolean;
   createStreams(calls: Client<typeof StreamService>): S;
@@ -22,12 +24,14 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
   readonly users: Users;
   readonly streams: S;
   readonly #transport: Transport;
+  readonly #closing: AbortController;
   readonly #close: () => Promise<void>;
 
-  constructor({ transport, renewsTokens, createStreams, close }: RollcallParts<S>) {
+  constructor({ transport, closing, renewsTokens, createStreams, close }: RollcallParts<S>) {
     this.#transport = transport;
+    this.#closing = closing;
     this.#close = close;
-    this.users = new Users(this.service(UserService), renewsTokens);
+    this.users = new Users(this.service(UserService), { renewsTokens, closing: closing.signal });
     this.streams = createStreams(this.service(StreamService));
   }
 
@@ -41,9 +45,10 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
 
   /**
    * Lets calls finish that have been sent, and closes the connections. Later calls, and those that still wait for a
-   * token or a connection, are canceled.
+   * token, a connection or another attempt, are canceled.
    */
   close(): Promise<void> {
+    this.#closing.abort(new ConnectError("the client is closed", Code.Canceled));
     return this.#close();
   }
 

@@ -12,7 +12,13 @@ import type {
 } from "@rollcall/gen/user/v1/user";
 import { domainErrors, withDomainErrors } from "./internal/domain-errors.ts";
 import { randomId } from "./internal/random-id.ts";
-import { type UserEvent, type WatchOptions, type WatchQuery, watchUsers } from "./streams/watch.ts";
+import {
+  type UserEvent,
+  type WatchingClient,
+  type WatchOptions,
+  type WatchQuery,
+  watchUsers,
+} from "./streams/watch.ts";
 
 export type NewUser = Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">;
 export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name">;
@@ -27,12 +33,11 @@ export interface UserWriteOptions extends CallOptions {
 /** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Users {
   readonly #calls: Client<typeof UserService>;
-  readonly #renewsTokens: boolean;
+  readonly #client: WatchingClient;
 
-  /** @param renewsTokens Whether a refused token can be renewed. */
-  constructor(calls: Client<typeof UserService>, renewsTokens: boolean) {
+  constructor(calls: Client<typeof UserService>, client: WatchingClient) {
     this.#calls = calls;
-    this.#renewsTokens = renewsTokens;
+    this.#client = client;
   }
 
   /** @throws UserNotFoundError */
@@ -123,7 +128,7 @@ export class Users {
    * `reset` comes instead.
    */
   watch(query: WatchQuery = {}, options: WatchOptions = {}): AsyncIterable<UserEvent> {
-    return withDomainErrors(watchUsers(this.#calls, query, { ...options, renewsTokens: this.#renewsTokens }));
+    return withDomainErrors(watchUsers(this.#calls, query, options, this.#client));
   }
 
   /** Returns a page of a user's changes, the latest first, for as long as the server keeps them. */

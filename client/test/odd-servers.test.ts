@@ -6,6 +6,7 @@ import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
@@ -24,8 +25,10 @@ async function connectTo({ users = {}, streams = {} }: Services) {
   };
   const server = http2.createServer(connectNodeAdapter({ routes })).listen(0, "127.0.0.1");
   await once(server, "listening");
-  const client = createRollcall({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = createRollcall({ baseUrl: url });
   return {
+    url,
     client,
     async [Symbol.asyncDispose]() {
       await client.close();
@@ -113,4 +116,31 @@ test("a page that is followed by itself ends a list", async () => {
   });
   await expect(Array.fromAsync(odd.client.users.listAll())).rejects.toMatchObject({ code: Code.Internal });
   expect(pages).toBe(2);
+});
+
+test("close ends the wait for another attempt, however long the server asks for", async () => {
+  const busy = async () => {
+    throw new ConnectError("busy", Code.Unavailable, { "retry-after": "3600" });
+  };
+  await using odd = await connectTo({
+    users: {
+      getUser: busy,
+      async *watchUsers() {
+        yield { event: { case: "synced", value: {} } };
+        await busy();
+      },
+    },
+  });
+  const retry = { onRetry: () => waiting.push("unary") };
+  const waiting: string[] = [];
+  await using client = createRollcall({ baseUrl: odd.url, retry });
+  const read = client.users.get("ada", { timeoutMs: 0 });
+  const watch = Array.fromAsync(client.users.watch({}, { onRetry: () => waiting.push("watch") }));
+  const ends = [read, watch].map((call) => call.catch((error: unknown) => error));
+  await until(() => waiting.length === 2);
+  await client.close();
+  expect(await Promise.all(ends)).toMatchObject([
+    { code: Code.Canceled, rawMessage: "the client is closed" },
+    { code: Code.Canceled, rawMessage: "the client is closed" },
+  ]);
 });

@@ -30,8 +30,12 @@ export function createRetryInterceptor(options: RetryOptions = {}): Interceptor 
   return retryWithin(new RetryBudget(options.budget), options);
 }
 
-/** Does the same as {@link createRetryInterceptor}, with a budget that is shared. */
-export function retryWithin(budget: RetryBudget, options: RetryOptions): Interceptor {
+/**
+ * Does the same as {@link createRetryInterceptor}, with a budget that is shared.
+ *
+ * @param closing Ends the waits for a next attempt.
+ */
+export function retryWithin(budget: RetryBudget, options: RetryOptions, closing?: AbortSignal): Interceptor {
   const { maxAttempts = 4, onRetry } = options;
   return (next) => async (request) => {
     if (request.stream) {
@@ -76,7 +80,7 @@ export function retryWithin(budget: RetryBudget, options: RetryOptions): Interce
           throw error;
         }
         callHook(() => onRetry?.({ method: methodName(request.method), attempt, delayMs, error }));
-        await delay(delayMs, request.signal);
+        await delay(delayMs, request.signal, closing);
       }
     }
   };

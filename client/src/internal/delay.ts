@@ -1,20 +1,24 @@
 import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 
-/** Resolves after `ms` milliseconds, 25 days at most. Rejects with the signal's reason as soon as it is aborted. */
-export function delay(ms: number, signal: AbortSignal): Promise<void> {
+/** Resolves after `ms` milliseconds, 25 days at most. Rejects with a signal's reason as soon as one is aborted. */
+export function delay(ms: number, ...signals: (AbortSignal | undefined)[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    const abort = () => {
+    const stop = () => {
       clearTimeout(timer);
-      reject(signal.reason);
+      for (const signal of signals) signal?.removeEventListener("abort", abort);
+    };
+    const abort = () => {
+      stop();
+      reject(signals.find((signal) => signal?.aborted)?.reason);
     };
     const timer = setTimeout(
       () => {
-        signal.removeEventListener("abort", abort);
+        stop();
         resolve();
       },
       Math.min(ms, MAX_TIMER_MS),
     );
-    signal.addEventListener("abort", abort, { once: true });
+    for (const signal of signals) signal?.addEventListener("abort", abort);
+    if (signals.some((signal) => signal?.aborted)) abort();
   });
 }

@@ -32,9 +32,10 @@ const READ_BYTES = 64 * 1_024;
 export function createRollcall(options: NodeRollcallOptions): NodeRollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const chain = createCallChain(options);
-  const { interceptors } = chain;
+  const { interceptors, closing } = chain;
   const transport = openTransport({ ...options, timeoutMs, interceptors }, createFastPath(options, chain));
   return new Rollcall({
+    closing,
     renewsTokens: options.getToken !== undefined,
     transport,
     createStreams: (calls) => new NodeStreams(calls, { upload: uploadByNode, openChat }),

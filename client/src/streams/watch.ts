@@ -52,6 +52,14 @@ export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
   maxSilenceMs?: number | undefined;
 }
 
+/** Facts about the client of a watch. */
+export interface WatchingClient {
+  /** Whether a refused token can be renewed. */
+  readonly renewsTokens: boolean;
+  /** Aborted when the client is closed. */
+  readonly closing: AbortSignal;
+}
+
 /**
  * Yields the changes of users, each once and in order, for as long as the caller reads. A lost stream is opened again,
  * after the last event, until that succeeds. Leaving the loop ends the call.
@@ -67,9 +75,10 @@ export interface WatchOptions extends Omit<CallOptions, "timeoutMs"> {
 export async function* watchUsers(
   calls: Pick<Client<typeof UserService>, "watchUsers">,
   { filter = "", includeExisting = false, resumeToken: from = "" }: WatchQuery,
-  options: WatchOptions & { renewsTokens: boolean },
+  options: WatchOptions,
+  { renewsTokens, closing }: WatchingClient,
 ): AsyncIterable<UserEvent> {
-  const { onState, onRetry, retry = {}, maxSilenceMs = MAX_SILENCE_MS, renewsTokens, ...callOptions } = options;
+  const { onState, onRetry, retry = {}, maxSilenceMs = MAX_SILENCE_MS, ...callOptions } = options;
   const { signal } = callOptions;
   let resumeToken = from;
   let state: WatchState = "catching up";
@@ -129,7 +138,7 @@ export async function* watchUsers(
     if (signal?.aborted || !(isRenewed || isAway || isTransient(failure))) throw failure;
     failures += 1;
     callHook(() => onRetry?.(failure));
-    await delay(delayAfter(failure, failures, retry), signal ?? new AbortController().signal);
+    await delay(delayAfter(failure, failures, retry), signal, closing);
   }
 }
 
