@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { ConnectError } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
-import { RollcallError, ValidationError } from "@rollcall/client";
+import { RollcallError, UserNotFoundError, ValidationError } from "@rollcall/client";
 import { type User, UserSchema } from "@rollcall/gen/user/v1/user";
 import Table from "cli-table3";
 import type { Output } from "./io.ts";
@@ -27,18 +27,21 @@ export function userToJson(user: User): string {
   return JSON.stringify(toJson(UserSchema, user));
 }
 
-/** An error's code, its message and the fault of each field. */
+/** An error's code, its message, the user that is missing and the fault of each field. */
 export interface ErrorReport {
   /** Code such as `not_found`; undefined for an error of this machine. */
   readonly code: string | undefined;
   readonly message: string;
+  /** The id that no user has, as the server repeats it. */
+  readonly userId?: string;
   readonly violations: readonly { readonly field: string; readonly description: string }[];
 }
 
 export function reportOf(error: unknown): ErrorReport {
   const violations = error instanceof ValidationError ? error.violations : [];
   if (error instanceof RollcallError) {
-    return { code: codeToString(error.code), message: plainMessage(error.message), violations };
+    const missing = error instanceof UserNotFoundError && { userId: error.userId };
+    return { code: codeToString(error.code), message: plainMessage(error.message), ...missing, violations };
   }
   if (error instanceof ConnectError) {
     return { code: codeToString(error.code), message: plainMessage(error.rawMessage), violations };
@@ -51,9 +54,11 @@ function plainMessage(message: string): string {
   return message.replace(/\btls\.(ca|cert|key)\b/g, "--$1");
 }
 
-/** Formats an error as `code: message`, and a line for each field that is wrong. */
-export function reportText({ code, message, violations }: ErrorReport): string {
-  const first = code === undefined ? message : `${code}: ${message}`;
+/** Formats an error as `code: message`, with the user that is missing, and a line for each field that is wrong. */
+export function reportText({ code, message, userId, violations }: ErrorReport): string {
+  // The id must not begin a line of its own.
+  const sentence = userId ? `${message}: ${printable(userId)}` : message;
+  const first = code === undefined ? sentence : `${code}: ${sentence}`;
   const lines = [first, ...violations.map(({ field, description }) => `  ${field}: ${description}`)];
   return lines
     .flatMap((line) => line.split("\n"))

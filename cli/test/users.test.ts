@@ -26,7 +26,10 @@ test("users are created, shown, listed, changed and removed", async () => {
   expect(stale).toMatchObject({ code: 1, stderr: "rollcall: aborted: user was changed by someone else\n" });
 
   expect(await run(["users", "delete", id])).toMatchObject({ code: 0, stdout: `Removed ${id}\n` });
-  expect(await run(["users", "get", id])).toMatchObject({ code: 1, stderr: "rollcall: not_found: user not found\n" });
+  expect(await run(["users", "get", id])).toMatchObject({
+    code: 1,
+    stderr: `rollcall: not_found: user not found: ${id}\n`,
+  });
 });
 
 test("users list shows a page, or all pages, by every protocol", async () => {
@@ -85,10 +88,29 @@ test("users list searches by words, sorts and counts; users get shows several", 
       .split("\n")
       .map((line) => JSON.parse(line).name),
   ).toEqual(["ada Lovelace", "Zoe"]);
-  expect(await run(["users", "get", ada, "nobody"])).toMatchObject({
+});
+
+test("a user that is missing is named, in words and in JSON, whatever its id contains", async () => {
+  await using signedIn = await startSignedIn();
+  const { run } = signedIn;
+  const created = await run(["users", "create", "--email", "ada@example.com", "--name", "Ada"]);
+  const ada = created.stdout.slice(0, 36);
+  for (const protocol of ["grpc", "grpc-web", "connect"]) {
+    expect(await run(["users", "get", ada, "nobody", ada, "--protocol", protocol])).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "rollcall: not_found: user not found: nobody\n",
+    });
+  }
+  const hostile = "x\nrollcall: done\u001b[2K\u009b2K";
+  expect(await run(["users", "get", ada, hostile])).toMatchObject({
     code: 1,
-    stdout: "",
-    stderr: "rollcall: not_found: user not found\n",
+    stderr: "rollcall: not_found: user not found: x\uFFFDrollcall: done\uFFFD[2K\uFFFD2K\n",
+  });
+  const asJson = await run(["users", "get", ada, hostile, "--json"]);
+  expect(asJson).toMatchObject({ code: 1, stdout: "", stderr: expect.not.stringContaining("\u001b") });
+  expect(JSON.parse(asJson.stderr)).toEqual({
+    error: { code: "not_found", message: "user not found", userId: hostile, violations: [] },
   });
 });
 
