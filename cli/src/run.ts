@@ -4,6 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { checkArguments } from "./arguments.ts";
 import { addCallCommand } from "./commands/call.ts";
 import { addCompletionCommands } from "./commands/completion.ts";
+import { addHelpCommand } from "./commands/help.ts";
 import { addStreamCommands } from "./commands/streams.ts";
 import { addTokenCommands } from "./commands/token.ts";
 import { addUsersCommands } from "./commands/users.ts";
@@ -65,5 +66,6 @@ function createProgram(io: Io, isJson: boolean): Command {
   addTokenCommands(program, io);
   addCallCommand(program, io);
   addCompletionCommands(program, io);
+  addHelpCommand(program);
   return program;
 }

@@ -31,6 +31,8 @@ test("commands, options, values and methods are completed", async () => {
   expect(await words("call", "user.v1.UserService/G")).toContain("user.v1.UserService/GetUser");
   expect(await words("call", "")).not.toContain("GetUser");
   expect(await words("call", "Get")).toEqual(["GetUser", "GetUserHistory"]);
+  expect(await words("help", "us")).toEqual(["users"]);
+  expect(await words("help", "users", "cre")).toEqual(["create"]);
   // Two services have it.
   expect(await words("call", "ServerR")).toEqual([]);
   // Shells complete file names here.

@@ -87,6 +87,25 @@ test("every command has help", async () => {
   }
 });
 
+test("help shows the help of a command at any depth, and reports one that does not exist", async () => {
+  const show = async (...names: string[]) => (await rollcallInside(["help", ...names])).stdout.split("\n", 1)[0];
+  expect(await show()).toBe("Usage: rollcall [options] [command]");
+  expect(await show("users")).toBe("Usage: rollcall users [options] [command]");
+  expect(await show("users", "create")).toBe("Usage: rollcall users create [options]");
+  expect(await show("token", "mint", "--json")).toBe("Usage: rollcall token mint [options]");
+  expect(await show("call", "GetUser")).toBe("Usage: rollcall call [options] <method> [json...]");
+  expect(await rollcall(["help", "users", "create"])).toEqual(await rollcallInside(["users", "create", "--help"]));
+  expect(await rollcallInside(["help", "users", "craete"])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: expect.stringMatching(/^error: unknown command 'craete'\n\(Did you mean create\?\)\n/),
+  });
+  expect(await rollcallInside(["help", "nothing", "create"])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("unknown command 'nothing'"),
+  });
+});
+
 test("the package's bin runs by itself", async () => {
   const packageDir = join(import.meta.dirname, "..");
   const { bin } = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));

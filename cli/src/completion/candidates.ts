@@ -55,7 +55,8 @@ function walk(program: Command, words: readonly string[]): [Command[], number, O
     }
     const option = optionCalled(chain, word);
     if (option?.required) awaiting = option;
-    if (word.startsWith("-")) continue;
+    // The names behind `help` are those of commands.
+    if (word.startsWith("-") || (word === "help" && chain.at(-1)?.commands.length)) continue;
     const next = chain.at(-1)?.commands.find((each) => each.name() === word);
     if (next) chain.push(next);
     else operands += 1;
