@@ -12,6 +12,7 @@ import { Exit, InterruptedError, PartlyDoneError, UsageError } from "./exit.ts";
 import { addGlobalOptions } from "./globals.ts";
 import type { Io } from "./io.ts";
 import { type ErrorReport, reportOf, reportText } from "./output.ts";
+import { checkRequiredOptions } from "./required-option.ts";
 
 /** Runs `rollcall` with these arguments. Resolves with the exit code, and never rejects. */
 export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
@@ -48,6 +49,7 @@ function createProgram(io: Io, isJson: boolean): Command {
     .description("The user directory and its streams, from a terminal.")
     .version(packageJson.version)
     .exitOverride()
+    .hook("preAction", (_program, command) => checkRequiredOptions(command))
     .showHelpAfterError("(add --help for what there is)")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({

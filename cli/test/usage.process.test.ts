@@ -106,6 +106,24 @@ test("help shows the help of a command at any depth, and reports one that does n
   });
 });
 
+test("an unknown option is reported before a missing one", async () => {
+  await using signedIn = await startSignedIn();
+  const wrong: [args: string[], message: string][] = [
+    [["users", "create", "--emial", "x"], "unknown option '--emial'\n(Did you mean --email?)"],
+    [["users", "create", "--email", "x", "--nmae", "y"], "unknown option '--nmae'\n(Did you mean --name?)"],
+    [["token", "mint", "--scop", "streams"], "unknown option '--scop'\n(Did you mean --scope?)"],
+    [["users", "create", "--name", "x"], "required option '--email <address>' not specified"],
+    [["token", "mint", "--sub", "me"], "required option '--scope <scopes>' not specified"],
+  ];
+  for (const [args, message] of wrong) {
+    const asText = await signedIn.run(args);
+    expect(asText).toEqual({ code: 2, stdout: "", stderr: `error: ${message}\n(add --help for what there is)\n` });
+    const asJson = await signedIn.run([...args, "--json"]);
+    expect(asJson).toMatchObject({ code: 2, stdout: "" });
+    expect(JSON.parse(asJson.stderr)).toEqual({ error: { message, violations: [] } });
+  }
+});
+
 test("the package's bin runs by itself", async () => {
   const packageDir = join(import.meta.dirname, "..");
   const { bin } = JSON.parse(await readFile(join(packageDir, "package.json"), "utf8"));

@@ -6,6 +6,7 @@ import { type Command, Option } from "commander";
 import { UsageError } from "../exit.ts";
 import { duration, type Globals } from "../globals.ts";
 import type { Io } from "../io.ts";
+import { RequiredOption } from "../required-option.ts";
 import { SCOPES } from "../scopes.ts";
 
 export function addTokenCommands(program: Command, io: Io): void {
@@ -17,8 +18,8 @@ export function addTokenCommands(program: Command, io: Io): void {
       "print a token, signed with AUTH_SECRET, or with the development key that lies beside the database, " +
         "by the environment or the .env file; AUTH_ISSUER and AUTH_AUDIENCE go into it where they are set",
     )
-    .requiredOption("--sub <subject>", "whose token it is")
-    .requiredOption("--scope <scopes>", 'what it permits, as "users:read users:write streams"')
+    .addOption(new RequiredOption("--sub <subject>", "whose token it is"))
+    .addOption(new RequiredOption("--scope <scopes>", 'what it permits, as "users:read users:write streams"'))
     .addOption(
       new Option("--ttl <duration>", "how long it is valid, as 30m, 1h or 7d")
         .argParser(duration)

@@ -7,6 +7,7 @@ import { UsageError } from "../exit.ts";
 import { type Globals, integer, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
 import { userToJson, writeUsers } from "../output.ts";
+import { RequiredOption } from "../required-option.ts";
 import { addExportCommand } from "./export.ts";
 import { addHistoryCommand } from "./history.ts";
 import { addImportCommand } from "./import.ts";
@@ -25,8 +26,8 @@ export function addUsersCommands(program: Command, io: Io): void {
   users
     .command("create")
     .description("add a user")
-    .requiredOption("--email <address>", "unique in the directory, in any case of its letters")
-    .requiredOption("--name <name>", "1 to 200 characters")
+    .addOption(new RequiredOption("--email <address>", "unique in the directory, in any case of its letters"))
+    .addOption(new RequiredOption("--name <name>", "1 to 200 characters"))
     .option("--request-id <id>", "repeating the command with the same id within a day creates no second user")
     .action(async ({ email, name, requestId = randomId() }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
