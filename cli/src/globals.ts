@@ -91,6 +91,9 @@ export function integer(min: number, max: number): (text: string) => number {
   };
 }
 
+/** Report of Ctrl-C in a command that has only read. */
+export const NOTHING_CHANGED = "canceled; nothing was changed";
+
 /** Client of a command's calls, and their options: the deadline and Ctrl-C. */
 export interface CommandCall {
   readonly client: NodeRollcall;

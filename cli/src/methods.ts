@@ -1,4 +1,5 @@
 import { createRegistry, type DescMethod } from "@bufbuild/protobuf";
+import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { file_google_rpc_error_details } from "@rollcall/gen/google/rpc/error_details";
 import { Health } from "@rollcall/gen/grpc/health/v1/health";
 import { ServerReflection } from "@rollcall/gen/grpc/reflection/v1/reflection";
@@ -22,6 +23,23 @@ export const methodNames = namesOf(methods);
 export const shortMethodNames = methods
   .map(({ name }) => name)
   .filter((name, _index, names) => names.indexOf(name) === names.lastIndexOf(name));
+
+/**
+ * Names of the methods that only read although their contracts don't say so. In a published contract, the level of a
+ * method can't be changed.
+ */
+const otherReads = new Set(
+  namesOf([
+    UserService.method.watchUsers,
+    StreamService.method.serverStream,
+    ...[Health, ServerReflection, ServerReflectionAlpha].flatMap((service) => service.methods),
+  ]),
+);
+
+/** Returns whether a method only reads. False for a method of a host whose contract does not say so. */
+export function isRead(method: DescMethod): boolean {
+  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS || otherReads.has(nameOf(method));
+}
 
 /** Returns whether the command knows a service by its descriptor. */
 export function isKnownService(typeName: string): boolean {
@@ -53,5 +71,9 @@ export function noSuchMethod(among: readonly DescMethod[] = methods): UsageError
 }
 
 function namesOf(some: readonly DescMethod[]): string[] {
-  return some.map(({ parent, name }) => `${parent.typeName}/${name}`);
+  return some.map(nameOf);
+}
+
+function nameOf({ parent, name }: DescMethod): string {
+  return `${parent.typeName}/${name}`;
 }

@@ -13,12 +13,13 @@ import { linesOf, MESSAGE_LINE_LIMIT } from "@rollcall/shared/users-file/lines";
 import { Argument, type Command } from "commander";
 import { readDescriptors } from "../descriptor-file.ts";
 import { UsageError } from "../exit.ts";
-import { type Globals, withClient } from "../globals.ts";
-import { STANDARD_INPUT } from "../input.ts";
+import { type Globals, NOTHING_CHANGED, withClient } from "../globals.ts";
+import { openInput, STANDARD_INPUT } from "../input.ts";
 import type { Io } from "../io.ts";
 import {
   findMethod,
   isKnownService,
+  isRead,
   jsonRegistry,
   methods as knownMethods,
   methodNames,
@@ -50,7 +51,9 @@ export function addCallCommand(program: Command, io: Io): void {
       const known = descriptor === undefined ? findKnown(name) : findIn(await readDescriptors(descriptor), name);
       // Check the arguments before anything is sent.
       const prepared = known && begin(known);
-      const whenInterrupted = () => "canceled; whether the server has acted on it is not known";
+      let mayHaveWritten = false;
+      const whenInterrupted = () =>
+        mayHaveWritten ? "canceled; whether the server has acted on it is not known" : NOTHING_CHANGED;
       await withClient(globals, io, whenInterrupted, async ({ client, options }) => {
         const { method, registry, isOne, input } =
           prepared ?? begin(await findByReflection(name, globals, client, options));
@@ -64,6 +67,7 @@ export function addCallCommand(program: Command, io: Io): void {
           });
           io.stdout.write(`${JSON.stringify(json, null, io.stdout.isTTY && !globals.json ? 2 : 0)}\n`);
         };
+        mayHaveWritten = !isRead(method);
         try {
           const answer = call(request, options);
           if (Symbol.asyncIterator in answer) for await (const message of answer) write(message);
@@ -163,7 +167,10 @@ class Requests {
   }
 
   async *#ofInput(): AsyncGenerator<Message> {
-    for await (const { number, text, problem } of linesOf(this.#io.stdin, MESSAGE_LINE_LIMIT)) {
+    for await (const { number, text, problem } of linesOf(
+      openInput(STANDARD_INPUT, this.#io, this.#io.signal),
+      MESSAGE_LINE_LIMIT,
+    )) {
       if (problem !== undefined) throw new UsageError(`line ${number} of the input ${problem}`);
       if (text.trim() !== "") yield this.#parse(text, `line ${number} of the input`);
     }

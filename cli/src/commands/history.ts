@@ -2,7 +2,7 @@ import { toJson } from "@bufbuild/protobuf";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import { type User, type UserChange, UserChangeSchema } from "@rollcall/gen/user/v1/user";
 import type { Command } from "commander";
-import { type Globals, withClient } from "../globals.ts";
+import { type Globals, NOTHING_CHANGED, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
 import { printable } from "../output.ts";
 
@@ -16,7 +16,7 @@ export function addHistoryCommand(users: Command, io: Io): void {
       await withClient(
         globals,
         io,
-        () => "canceled; nothing was changed",
+        () => NOTHING_CHANGED,
         async ({ client, options }) => {
           let pageToken = "";
           let count = 0;

@@ -4,7 +4,7 @@ import { type ListUsersResponse, ListUsersResponseSchema, type User } from "@rol
 import { counted } from "@rollcall/shared/counted";
 import type { Command } from "commander";
 import { UsageError } from "../exit.ts";
-import { type Globals, integer, withClient } from "../globals.ts";
+import { type Globals, integer, NOTHING_CHANGED, withClient } from "../globals.ts";
 import type { Io } from "../io.ts";
 import { userToJson, writeUsers } from "../output.ts";
 import { RequiredOption } from "../required-option.ts";
@@ -12,8 +12,6 @@ import { addExportCommand } from "./export.ts";
 import { addHistoryCommand } from "./history.ts";
 import { addImportCommand } from "./import.ts";
 import { addWatchCommand } from "./watch.ts";
-
-const NOTHING_CHANGED = "canceled; nothing was changed";
 
 export function addUsersCommands(program: Command, io: Io): void {
   const users = program.command("users").description("the user directory");
