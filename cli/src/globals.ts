@@ -32,7 +32,7 @@ export interface Globals {
 export function addGlobalOptions(program: Command): void {
   program
     .addOption(
-      new Option("--address <url>", "where the server is; several with commas between them")
+      new Option("--address <url>", "the server's URL, or several with commas between them")
         .env("ROLLCALL_ADDRESS")
         .default(DEFAULT_ADDRESS),
     )
@@ -50,14 +50,18 @@ export function addGlobalOptions(program: Command): void {
         .env("ROLLCALL_HTTP"),
     )
     .addOption(
-      new Option("--protocol <name>", "what to speak (default: grpc, and connect with --http 1.1)").choices([
+      new Option("--protocol <name>", "protocol to speak (default: grpc, and connect with --http 1.1)").choices([
         "grpc",
         "grpc-web",
         "connect",
       ]),
     )
-    .option("--timeout <duration>", "give up after this time, as 500ms, 30s or 5m (default: 5s, streams none)", timeout)
-    .option("--json", "print JSON");
+    .option(
+      "--timeout <duration>",
+      "give up a call after this time, as 500ms, 30s or 5m (default: 5s, import and export 10m, streams none)",
+      timeout,
+    )
+    .option("--json", "print JSON, and errors as JSON too");
 }
 
 /** Parses an option's value as a time in milliseconds. */

@@ -70,12 +70,18 @@ test("every command has help", async () => {
     ["users", "list"],
     ["users", "update"],
     ["users", "delete"],
+    ["users", "watch"],
+    ["users", "history"],
     ["users", "import"],
+    ["users", "export"],
     ["query"],
     ["upload"],
     ["chat"],
     ["token"],
     ["token", "mint"],
+    ["call"],
+    ["completion"],
+    ["help"],
   ];
   const results = await Promise.all(commands.map((args) => rollcallInside([...args, "--help"])));
   for (const [index, { code, stdout }] of results.entries()) {
@@ -85,6 +91,14 @@ test("every command has help", async () => {
       expect(stdout).toContain(option);
     }
   }
+});
+
+test("help says which options are required, and no empty default", async () => {
+  const help = async (...args: string[]) => (await rollcallInside([...args, "--help"])).stdout.replace(/\s+/g, " ");
+  expect((await help("users", "create")).match(/\(required\)/g)).toHaveLength(2);
+  expect((await help("token", "mint")).match(/\(required\)/g)).toHaveLength(2);
+  expect(await help("token", "mint")).toContain("users:read users:write streams (required)");
+  expect(await help("users", "export")).not.toContain('(default: "")');
 });
 
 test("help shows the help of a command at any depth, and reports one that does not exist", async () => {

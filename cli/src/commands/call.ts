@@ -33,18 +33,21 @@ type AnyCall = (input: unknown, options: CallOptions) => Promise<Message> | Asyn
 export function addCallCommand(program: Command, io: Io): void {
   program
     .command("call")
+    .summary("call any method, with messages in JSON")
     .description(
-      "call any method, with messages in JSON: {} by default, - for one a line of standard input; a stream of requests " +
-        "takes several, by default those of standard input. Prints an answer a line",
+      "call any method, with messages in JSON. A request is {} by default; - reads one from each line of standard " +
+        "input. A stream of requests takes several, by default those of standard input. Prints each answer, on one " +
+        "line with --json or where the output is not a terminal",
     )
     .addArgument(
       new Argument(
         "<method>",
-        `its name, or the end of it: ${methodNames.join(", ")}, or one of --descriptor, or of the server's reflection`,
+        "its full name, or the end of it. The method is in the server's reflection, in the contract of --descriptor, " +
+          `or one of these: ${methodNames.join(", ")}`,
       ),
     )
-    .argument("[json...]", "the request, or each of them")
-    .option("--descriptor <file>", "compiled contract with the method, as of buf build -o FILE.binpb")
+    .argument("[json...]", "the request, or several for a stream of requests")
+    .option("--descriptor <file>", "compiled contract with the method, as buf build -o FILE.binpb makes it")
     .action(async (name: string, texts: string[], { descriptor }: { descriptor?: string }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const begin = (found: FoundMethod) => prepare(found, texts, globals, io);

@@ -8,7 +8,11 @@ import { methodNames, shortMethodNames } from "../methods.ts";
 export function addCompletionCommands(program: Command, io: Io): void {
   program
     .command("completion")
-    .description('print a script that adds completion to a shell: eval "$(rollcall completion bash)"')
+    .summary("print a script that adds completion to a shell")
+    .description(
+      'print a script that adds completion to a shell: eval "$(rollcall completion bash)", and likewise in zsh; ' +
+        "in fish, rollcall completion fish | source",
+    )
     .addArgument(new Argument("<shell>").choices(Object.keys(completionScripts)))
     .action((shell: keyof typeof completionScripts, _options, command: Command) => {
       const script = completionScripts[shell];

@@ -46,18 +46,25 @@ type ShowDone = (total: number | undefined, isEstimate: boolean) => void;
 export function addExportCommand(users: Command, io: Io): void {
   users
     .command("export [file]")
+    .summary("write users to a file, or to standard output, in CSV or JSON Lines")
     .description(
       "write users to a file, or to standard output, in the order of their creation, as users import reads them. " +
-        "The file gets its name when it is complete. If the export was interrupted, run it again: it continues",
+        "The file gets its name, or replaces an earlier one, when it is complete. If an export to a file was " +
+        "interrupted, run it again: it continues",
     )
-    .addOption(new Option("--format <name>", "default: by the file's extension, else jsonl").choices(["csv", "jsonl"]))
-    .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these", "")
-    .option("--restart", "drop what an earlier run has written")
-    .action(async (path = STANDARD_OUTPUT, options: Partial<ExportOptions> & { filter: string }, command: Command) => {
-      const { format = formatByExtension(path) ?? "jsonl" } = options;
+    .addOption(
+      new Option("--format <name>", "format of the lines (default: by the file's extension, else jsonl)").choices([
+        "csv",
+        "jsonl",
+      ]),
+    )
+    .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these")
+    .option("--restart", "discard what an interrupted run has written, and begin again")
+    .action(async (path = STANDARD_OUTPUT, options: Partial<ExportOptions>, command: Command) => {
+      const { format = formatByExtension(path) ?? "jsonl", filter = "" } = options;
       const globals = command.optsWithGlobals<Globals>();
       const counts = { exported: 0 };
-      await runExport({ ...options, path, format, globals, io, counts, wantsTotal: io.stderr.isTTY === true });
+      await runExport({ ...options, path, format, filter, globals, io, counts, wantsTotal: io.stderr.isTTY === true });
       // Standard output may be used for the lines.
       const report = path === STANDARD_OUTPUT ? io.stderr : io.stdout;
       report.write(globals.json ? `${JSON.stringify(counts)}\n` : `${counted(counts.exported, "user")} exported.\n`);

@@ -42,14 +42,20 @@ interface ImportOptions {
 export function addImportCommand(users: Command, io: Io): void {
   users
     .command("import <file>")
+    .summary("add the users of a file, or of standard input (-), in CSV or JSON Lines")
     .description(
       "add the users of a file, or of standard input (-), in UTF-8: JSON Lines, as users list --all --json prints " +
         "them, or CSV with commas whose first line names the columns email and name. If the import was " +
         "interrupted, run it again within a day: it continues, and adds nobody twice",
     )
-    .addOption(new Option("--format <name>", "default: by the file's extension").choices(["csv", "jsonl"]))
+    .addOption(
+      new Option("--format <name>", "format of the file (default: by its extension; standard input needs it)").choices([
+        "csv",
+        "jsonl",
+      ]),
+    )
     .option("--skip-existing", "pass over users whose e-mail is in the directory already")
-    .option("--concurrency <n>", "users created at once", integer(1, 1_000), DEFAULT_CONCURRENCY)
+    .option("--concurrency <n>", "users created at once, up to 1000", integer(1, 1_000), DEFAULT_CONCURRENCY)
     .action(async (path: string, { format = formatOf(path), ...options }: ImportOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const counts: Counts = { created: 0, skipped: 0, failed: 0 };

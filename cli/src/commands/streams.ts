@@ -12,7 +12,7 @@ import { printable } from "../output.ts";
 export function addStreamCommands(program: Command, io: Io): void {
   program
     .command("query <text>")
-    .description("show the results of a query as they come")
+    .description("send a query, and show its results as they come")
     .action(async (text: string, _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       let count = 0;
@@ -32,7 +32,9 @@ export function addStreamCommands(program: Command, io: Io): void {
 
   program
     .command("upload <file>")
-    .description("send a file, or standard input (-), and compare its SHA-256 with the server's")
+    .description(
+      "send a file, or standard input (-), and compare its SHA-256 with the server's; the server keeps nothing of it",
+    )
     .action(async (file: string, _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const totalBytes = await sizeOfFile(file);

@@ -12,14 +12,20 @@ import { SCOPES } from "../scopes.ts";
 export function addTokenCommands(program: Command, io: Io): void {
   program
     .command("token")
-    .description("tokens for a server whose secret is at hand")
+    .description("make tokens for a server whose secret is at hand")
     .command("mint")
+    .summary("print a token, signed with the server's secret")
     .description(
-      "print a token, signed with AUTH_SECRET, or with the development key that lies beside the database, " +
-        "by the environment or the .env file; AUTH_ISSUER and AUTH_AUDIENCE go into it where they are set",
+      "print a token, signed with AUTH_SECRET, or with the development key beside the database, as the " +
+        "environment or the .env file says; AUTH_ISSUER and AUTH_AUDIENCE go into it where they are set",
     )
     .addOption(new RequiredOption("--sub <subject>", "whose token it is"))
-    .addOption(new RequiredOption("--scope <scopes>", 'what it permits, as "users:read users:write streams"'))
+    .addOption(
+      new RequiredOption(
+        "--scope <scopes>",
+        `what it permits, one or more with spaces between them: ${SCOPES.join(" ")}`,
+      ),
+    )
     .addOption(
       new Option("--ttl <duration>", "how long it is valid, as 30m, 1h or 7d")
         .argParser(duration)

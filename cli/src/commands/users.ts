@@ -38,7 +38,9 @@ export function addUsersCommands(program: Command, io: Io): void {
 
   users
     .command("get <id...>")
-    .description("show users, up to 1000; --json prints a user a line")
+    .description(
+      "show users by their ids, up to 1000; if one does not exist, shows none. --json prints one user per line",
+    )
     .action(async (ids: string[], _options, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       await withClient(
@@ -56,13 +58,13 @@ export function addUsersCommands(program: Command, io: Io): void {
 
   users
     .command("list")
-    .description("show users; --json with --all prints a user a line")
+    .description("show a page of users; --json prints it as one object, and with --all one user per line")
     .option("--page-size <n>", "at most this many, up to 1000 (default: 50)", integer(1, 1_000))
-    .option("--page-token <token>", "the page after the one that gave this token")
+    .option("--page-token <token>", "show the page of this token, which the page before it gave")
     .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these")
     .option("--order-by <field>", 'create_time (default), update_time, name or email; "name desc" is descending')
-    .option("--total", "also how many there are, on standard error; with --json as totalSize")
-    .option("--all", "all pages")
+    .option("--total", "also show how many there are, on standard error; with --json, but without --all, as totalSize")
+    .option("--all", "show all pages")
     .action(async ({ pageSize, pageToken, filter, orderBy, total, all }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       if (all && pageToken !== undefined) throw new UsageError("--all and --page-token exclude each other");
@@ -98,10 +100,10 @@ export function addUsersCommands(program: Command, io: Io): void {
 
   users
     .command("update <id>")
-    .description("change a user")
+    .description("change a user; needs --email, --name or both")
     .option("--email <address>", "new e-mail")
     .option("--name <name>", "new name")
-    .option("--etag <etag>", "only if the user still has this etag")
+    .option("--etag <etag>", "only if the user still has this etag, which users get --json shows")
     .action(async (id: string, { email, name, etag }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       if (email === undefined && name === undefined) throw new UsageError("give --email, --name or both");
@@ -114,7 +116,7 @@ export function addUsersCommands(program: Command, io: Io): void {
   users
     .command("delete <id>")
     .description("remove a user")
-    .option("--etag <etag>", "only if the user still has this etag")
+    .option("--etag <etag>", "only if the user still has this etag, which users get --json shows")
     .action(async (id: string, { etag }, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       const whenInterrupted = () => `canceled; whether the user was removed is not known: see rollcall users get ${id}`;

@@ -26,12 +26,18 @@ interface WatchCommandOptions {
 export function addWatchCommand(users: Command, io: Io): void {
   users
     .command("watch")
-    .description("show changes of users as they are made, until Ctrl-C")
+    .description("show changes of users as they are made, until Ctrl-C; --timeout does not end it")
     .option("--filter <words>", "only users with a word in name or e-mail that starts with each of these")
-    .option("--existing", "begin with the users that exist; where the server no longer has what was missed, begin anew")
-    .option("--from <token>", "go on behind an event, by its resumeToken")
-    .option("--from-file <cursor>", "keep the place in this file, and go on there: each event comes at least once")
-    .option("--ack", "move the place only behind events whose resumeToken comes back on standard input, one a line")
+    .option(
+      "--existing",
+      "begin with all users that exist, and again where the server no longer has the missed changes",
+    )
+    .option("--from <token>", "continue after an event, by its resumeToken, which --json prints")
+    .option("--from-file <cursor>", "keep the place in this file, and continue there: each event comes at least once")
+    .option(
+      "--ack",
+      "move the place only past events whose resumeToken comes back on standard input, one per line; needs --from-file and --json",
+    )
     .action(async (options: WatchCommandOptions, command: Command) => {
       const globals = command.optsWithGlobals<Globals>();
       if (options.from !== undefined && options.fromFile !== undefined) {
