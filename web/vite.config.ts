@@ -30,8 +30,8 @@ const server = {
  * - code for connections of streams: Connect has it in one module with a function of one line that each client needs,
  *   and a module is never divided between two files;
  * - protobuf's own contract, of which they need one number;
- * - interceptors for options that this app's client does not use, and the error messages for a wrong address of its
- *   server.
+ * - interceptors for options that this app's client does not use, and the checks of its options and of its server's
+ *   address.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -47,6 +47,7 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "idempotency.ts",
   ],
   [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
+  [/\/internal\/check-options\.ts$/, /\/client\/src\/(?:create-rollcall|options|retry\/policy)\.ts$/, "own-options.ts"],
 ];
 
 const leaveOut: Plugin = {

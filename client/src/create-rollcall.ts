@@ -1,4 +1,5 @@
 import { Code, ConnectError, type Transport } from "@connectrpc/connect";
+import { checkOptions, type Rules } from "./internal/check-options.ts";
 import { type CommonOptions, createCallChain, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { loadStreams } from "./parts.ts";
 import { Rollcall } from "./rollcall.ts";
@@ -8,13 +9,23 @@ import { createFetchTransport, type FetchTransportOptions } from "./transports/f
 
 export type RollcallOptions = CommonOptions & FetchTransportOptions;
 
+const rules: Rules<FetchTransportOptions> = {
+  protocol: ["connect", "grpc-web", "grpc-websockets"],
+  useBinaryFormat: "boolean",
+  useHttpGet: "boolean",
+  readMaxBytes: 1,
+  maxQueuedBytes: 1,
+  connectTimeoutMs: 1,
+};
+
 /**
  * Creates a client over fetch and WebSocket, for browsers and any other platform that has them.
  *
- * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
+ * @throws TypeError for a baseUrl that is no address of a server, and for options that are not as their types say.
  */
 export function createRollcall(options: RollcallOptions): Rollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  checkOptions(options, rules);
   const { interceptors, closing } = createCallChain(options);
   const transport = createFetchTransport({ ...options, timeoutMs, interceptors });
   const closed = new AbortController();

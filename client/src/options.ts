@@ -5,9 +5,10 @@ import { createRequestIdInterceptor } from "./interceptors/request-id.ts";
 import { retryWithin } from "./interceptors/retry.ts";
 import { createTracingInterceptor, type TraceHook } from "./interceptors/tracing.ts";
 import { callHook } from "./internal/call-hook.ts";
+import { checkOptions, type Rules } from "./internal/check-options.ts";
 import type { Logger } from "./internal/logger.ts";
 import { type GetToken, TokenSource } from "./internal/token-source.ts";
-import { RetryBudget, type RetryEvent, type RetryOptions } from "./retry/policy.ts";
+import { checkRetry, RetryBudget, type RetryEvent, type RetryOptions } from "./retry/policy.ts";
 
 export const DEFAULT_TIMEOUT_MS = 5_000;
 
@@ -17,7 +18,7 @@ export interface CommonOptions {
   token?: string | undefined;
   /** Called for a token before each call; see {@link GetToken}. */
   getToken?: GetToken | undefined;
-  /** Deadline of a unary call that sets none, retries included, in milliseconds. Default 5 s. */
+  /** Deadline of a unary call that sets none, retries included, in milliseconds. 0: none. Default 5 s. */
   timeoutMs?: number | undefined;
   /** How failed calls are repeated. With false they are not, but a call still waits for a connection. */
   retry?: RetryOptions | false | undefined;
@@ -28,6 +29,14 @@ export interface CommonOptions {
   /** Further interceptors, inside of all others: they see each attempt, with its token. */
   interceptors?: readonly Interceptor[] | undefined;
 }
+
+const rules: Rules<CommonOptions> = {
+  token: "string",
+  getToken: "function",
+  timeoutMs: 0,
+  retry: (value) => value !== false && !(value instanceof Object) && "an object or false",
+  trace: "function",
+};
 
 /** Steps that a client adds to each call. */
 export interface CallChain {
@@ -43,9 +52,13 @@ export interface CallChain {
 /**
  * Creates the steps of each call of a client. Its interceptors, outermost first: tracing, request id, logging (once a
  * call), then retry, then authentication (for each attempt).
+ *
+ * @throws TypeError for options that are not as their types say.
  */
 export function createCallChain(options: CommonOptions): CallChain {
   const { token, getToken, retry = {}, logger, trace, interceptors = [] } = options;
+  checkOptions(options, rules);
+  if (retry) checkRetry(retry, "retry.");
   const auth = getToken ?? token;
   const tokens = auth === undefined ? undefined : new TokenSource(auth);
   const retries = retry ? { ...retry, onRetry: tellOfRetry(retry, logger) } : { maxAttempts: 1 };

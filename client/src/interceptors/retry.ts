@@ -1,12 +1,13 @@
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError, type Interceptor, type UnaryRequest, type UnaryResponse } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { methodName } from "@rollcall/shared/method-name";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
 import { findConnectionLost, findNotSent, WAIT_WITHOUT_DEADLINE_MS, withoutCause } from "../internal/not-sent.ts";
 import { lastFaultKey, spentMsKey } from "../retry/last-fault.ts";
-import { delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
+import { checkRetry, delayAfter, isTransient, RetryBudget, type RetryOptions } from "../retry/policy.ts";
 
 /** Least time that a deadline must leave for repeating a call that was not sent or was lost, in milliseconds. */
 const LAST_TRY_MS = 50;
@@ -25,8 +26,11 @@ const LAST_TRY_MS = 50;
  * - The call was lost with its connection, and is safe to repeat. It is repeated immediately, since the pool gives new
  *   connections few calls until some are answered. Over HTTP/1.1, a loss before any answer takes one token for all its
  *   calls, and each waits for the backoff.
+ *
+ * @throws TypeError for options that are not as their types say.
  */
 export function createRetryInterceptor(options: RetryOptions = {}): Interceptor {
+  checkRetry(options);
   return retryWithin(new RetryBudget(options.budget), options);
 }
 
@@ -107,7 +111,7 @@ async function makeAttempt(
   deadline?.write(header, attemptTimeoutMs);
   const controller = createLinkedAbortController(request.signal);
   const timeout = new ConnectError("the attempt timed out", Code.DeadlineExceeded);
-  const timer = setTimeout(() => controller.abort(timeout), attemptTimeoutMs);
+  const timer = setTimeout(() => controller.abort(timeout), Math.min(attemptTimeoutMs, MAX_TIMER_MS));
   try {
     return await next({ ...request, header, signal: controller.signal });
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { JsonReadOptions, JsonWriteOptions } from "@bufbuild/protobuf";
 import type { Interceptor, Transport } from "@connectrpc/connect";
 import { validateReadWriteMaxBytes } from "@connectrpc/connect/protocol";
+import { checkOptions, type Rule, type Rules } from "../internal/check-options.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 import type { FastPath } from "./fast-path.ts";
 import { type PoolOptions, toPoolSettings } from "./http/pool-options.ts";
@@ -23,7 +24,7 @@ export interface NodeTransportOptions {
   httpVersion?: "1.1" | "2" | undefined;
   tls?: TlsFiles | undefined;
   pool?: PoolOptions | undefined;
-  /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
+  /** Deadline of unary calls that set none, in milliseconds. 0: none. Default: the server's. */
   timeoutMs?: number | undefined;
   /** Largest message from the server, in bytes. Default 4 MiB. */
   readMaxBytes?: number | undefined;
@@ -54,15 +55,44 @@ export interface NodeTransport extends Transport {
   close(): Promise<void>;
 }
 
-/** @throws TypeError for a baseUrl that {@link parseServerAddress} refuses, paths that differ, and gRPC over HTTP/1.1. */
+/** Largest message that zlib and Protobuf-ES can handle, in bytes. */
+const MAX_BYTES = 0xffffffff;
+
+function sizeFrom(least: number): Rule {
+  const isSize = (value: unknown) =>
+    typeof value === "number" && Number.isInteger(value) && value >= least && value <= MAX_BYTES;
+  return (value) => !isSize(value) && `a whole number from ${least} to ${MAX_BYTES}`;
+}
+
+const codingNames: readonly string[] = Object.keys(codings);
+
+const rules: Rules<NodeTransportOptions> = {
+  protocol: ["grpc", "grpc-web", "connect"],
+  httpVersion: ["1.1", "2"],
+  timeoutMs: 0,
+  readMaxBytes: sizeFrom(1),
+  useBinaryFormat: "boolean",
+  useHttpGet: "boolean",
+  acceptCompression: (value) => !Array.isArray(value) && "a list",
+  sendCompression: codingNames,
+  compressMinBytes: sizeFrom(0),
+};
+
+/**
+ * @throws TypeError for a baseUrl that is no address of a server, paths that differ, gRPC over HTTP/1.1, and options
+ * that are not as their types say.
+ * @throws RangeError for options of the pool that are out of range.
+ */
 export function createNodeTransport(options: NodeTransportOptions): NodeTransport {
   return openTransport(options, undefined);
 }
 
 /** Does the same as {@link createNodeTransport}. @param fastPath Way past the interceptors. Default: none. */
 export function openTransport(options: NodeTransportOptions, fastPath: FastPath | undefined): NodeTransport {
+  checkOptions(options, rules);
   const { protocol = "grpc", httpVersion = "2", readMaxBytes = 4 * 1024 ** 2 } = options;
   const { useBinaryFormat = true, useHttpGet = false, acceptCompression = ["gzip", "br"], sendCompression } = options;
+  for (const name of acceptCompression) checkOptions({ name }, { name: codingNames }, "acceptCompression: each ");
   const urls = [options.baseUrl].flat().map(parseServerAddress);
   const [first] = urls;
   if (!first) throw new TypeError("baseUrl must not be empty");

@@ -1,5 +1,6 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { RetryInfoSchema } from "@rollcall/gen/google/rpc/error_details";
+import { checkOptions, type Rules } from "../internal/check-options.ts";
 import { findConnectionLost, findNotSent } from "../internal/not-sent.ts";
 
 /** A failed attempt that is about to be repeated. */
@@ -26,7 +27,7 @@ export interface RetryOptions {
    * - "exponential" (default): a random time below initialDelayMs · 2^(attempt-1) ("full jitter"), so that clients do
    *   not all come back at the same time.
    * - "linear": attempt · initialDelayMs.
-   * - A function of the attempt, which counts from 1, that returns milliseconds.
+   * - A function of the attempt, which counts from 1, that returns milliseconds. NaN and less than 0 count as 0.
    */
   backoff?: "exponential" | "linear" | ((attempt: number) => number) | undefined;
   /** Default 100 ms. */
@@ -58,6 +59,30 @@ export interface RetryBudgetOptions {
 
 /** Longest wait that a server can ask for, in milliseconds. */
 const MAX_PUSHBACK_MS = 3_600_000;
+
+const rules: Rules<RetryOptions> = {
+  maxAttempts: 1,
+  backoff: (value) =>
+    value !== "exponential" &&
+    value !== "linear" &&
+    typeof value !== "function" &&
+    '"exponential", "linear" or a function',
+  initialDelayMs: 0,
+  maxDelayMs: 0,
+  attemptTimeoutMs: 1,
+  onRetry: "function",
+};
+
+const budgetRules: Rules<RetryBudgetOptions> = { maxTokens: 1, tokenRatio: 0 };
+
+/**
+ * @param prefix Beginning of the options' names in errors.
+ * @throws TypeError for options that are not as their types say.
+ */
+export function checkRetry(options: RetryOptions, prefix = ""): void {
+  checkOptions(options, rules, prefix);
+  checkOptions(options.budget ?? {}, budgetRules, `${prefix}budget.`);
+}
 
 export class RetryBudget {
   readonly #maxTokens: number;
@@ -141,7 +166,7 @@ function pushbackMs(error: ConnectError): number | undefined {
 
 function backoffMs(attempt: number, options: RetryOptions): number {
   const { backoff = "exponential", initialDelayMs = 100, maxDelayMs = 5_000 } = options;
-  if (typeof backoff === "function") return backoff(attempt);
+  if (typeof backoff === "function") return Math.max(0, backoff(attempt) || 0);
   if (backoff === "linear") return Math.min(maxDelayMs, attempt * initialDelayMs);
   return Math.random() * Math.min(maxDelayMs, initialDelayMs * 2 ** (attempt - 1));
 }

@@ -3,6 +3,7 @@ import type { Transport } from "@connectrpc/connect";
 import type { CommonTransportOptions } from "@connectrpc/connect/protocol";
 import { createTransport } from "@connectrpc/connect/protocol-grpc-web";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 
 type WireOptions = Pick<CommonTransportOptions, "baseUrl" | "interceptors" | "useBinaryFormat">;
@@ -28,7 +29,10 @@ export function createWebSocketTransport(
 ): Transport {
   return createTransport({
     ...wire,
-    httpClient: createGrpcWebSocketsClient({ maxQueuedBytes, connectTimeoutMs }),
+    httpClient: createGrpcWebSocketsClient({
+      maxQueuedBytes,
+      connectTimeoutMs: Math.min(connectTimeoutMs, MAX_TIMER_MS),
+    }),
     acceptCompression: [],
     sendCompression: null,
     compressMinBytes: 0,

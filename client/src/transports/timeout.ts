@@ -1,4 +1,4 @@
-import { createContextValues, type Transport } from "@connectrpc/connect";
+import { Code, ConnectError, createContextValues, type Transport } from "@connectrpc/connect";
 import { explainDeadline } from "../retry/last-fault.ts";
 
 /** Longest deadline, almost 28 hours: gRPC's header has eight digits, and Connect writes milliseconds. */
@@ -29,7 +29,13 @@ export function withTimeout(transport: Transport, defaultTimeoutMs: number | und
   };
 }
 
-/** Limits a deadline to the longest one that can be sent. */
+/**
+ * Limits a deadline to the longest one that can be sent.
+ *
+ * @throws ConnectError invalid_argument for NaN.
+ */
 export function boundTimeout(timeoutMs: number | undefined): number | undefined {
+  if (Number.isNaN(timeoutMs))
+    throw new ConnectError("timeoutMs must be a number, but it is NaN", Code.InvalidArgument);
   return timeoutMs && Math.min(timeoutMs, MAX_TIMEOUT_MS);
 }
