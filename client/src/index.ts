@@ -1,3 +1,4 @@
+export type { CallOptions } from "./call-options.ts";
 export { createRollcall, type RollcallOptions } from "./create-rollcall.ts";
 export {
   ChangesGoneError,

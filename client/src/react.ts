@@ -2,7 +2,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { createContext, useCallback, useContext, useEffect, useState } from "react";
 import type { Rollcall } from "./rollcall.ts";
-import type { WatchState } from "./streams/watch.ts";
+import type { WatchQuery, WatchState } from "./streams/watch.ts";
 import type { NewUser, UserChanges, UserQuery, Users } from "./users.ts";
 
 /** Time for which changes are gathered before they are read, in milliseconds. */
@@ -91,7 +91,7 @@ const START: UsersWatch = { state: "catching up", error: undefined };
  * Watches the users that match a filter. When there are changes, it refreshes the results of the hooks above. Returns
  * the state of the watch, and its error if it can't continue.
  */
-export function useWatchUsers({ filter = "" }: { filter?: string } = {}): UsersWatch {
+export function useWatchUsers({ filter = "" }: Pick<WatchQuery, "filter"> = {}): UsersWatch {
   const { users } = useRollcall();
   const refresh = useRefresh();
   const [watch, setWatch] = useState(START);

@@ -4,7 +4,7 @@ import type { DescService } from "@bufbuild/protobuf";
 import { type Client, Code, ConnectError, type Transport } from "@connectrpc/connect";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
-import { createServiceClient } from "./internal/service-client.ts";
+import { createServiceClient, type ServiceClient } from "./internal/service-client.ts";
 import type { Streams } from "./streams.ts";
 import { Users } from "./users.ts";
 
@@ -15,7 +15,7 @@ export interface RollcallParts<S extends Streams> {
   closing: AbortController;
   /** Whether a refused token can be renewed. */
   renewsTokens: boolean;
-  createStreams(calls: Client<typeof StreamService>): S;
+  createStreams(calls: ServiceClient<typeof StreamService>): S;
   close(): Promise<void>;
 }
 
@@ -31,8 +31,8 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
     this.#transport = transport;
     this.#closing = closing;
     this.#close = close;
-    this.users = new Users(this.service(UserService), { renewsTokens, closing: closing.signal });
-    this.streams = createStreams(this.service(StreamService));
+    this.users = new Users(createServiceClient(UserService, transport), { renewsTokens, closing: closing.signal });
+    this.streams = createStreams(createServiceClient(StreamService, transport));
   }
 
   /**

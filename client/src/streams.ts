@@ -1,6 +1,7 @@
-import type { CallOptions, Client } from "@connectrpc/connect";
 import type { ServerStreamResponse, StreamService } from "@rollcall/gen/stream/v1/stream";
+import type { CallOptions } from "./call-options.ts";
 import { withDomainErrors } from "./internal/domain-errors.ts";
+import type { ServiceClient } from "./internal/service-client.ts";
 import type { Chat, openChat } from "./streams/chat.ts";
 import type { UploadFunction, UploadOptions, UploadReceipt, UploadSource } from "./streams/upload.ts";
 
@@ -12,10 +13,10 @@ export interface StreamParts {
 
 /** The streams. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Streams {
-  readonly #calls: Client<typeof StreamService>;
+  readonly #calls: ServiceClient<typeof StreamService>;
   readonly #parts: StreamParts;
 
-  constructor(calls: Client<typeof StreamService>, parts: StreamParts) {
+  constructor(calls: ServiceClient<typeof StreamService>, parts: StreamParts) {
     this.#calls = calls;
     this.#parts = parts;
   }

@@ -1,5 +1,5 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import type {
   CreateUserRequestSchema,
   GetUserHistoryRequestSchema,
@@ -10,8 +10,11 @@ import type {
   User,
   UserService,
 } from "@rollcall/gen/user/v1/user";
+import type { CallOptions } from "./call-options.ts";
 import { domainErrors, withDomainErrors } from "./internal/domain-errors.ts";
+import type { OrUndefined } from "./internal/or-undefined.ts";
 import { randomId } from "./internal/random-id.ts";
+import type { ServiceClient } from "./internal/service-client.ts";
 import {
   type UserEvent,
   type WatchingClient,
@@ -20,10 +23,12 @@ import {
   watchUsers,
 } from "./streams/watch.ts";
 
-export type NewUser = Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">;
-export type UserChanges = Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name">;
-export type UserQuery = Omit<MessageInitShape<typeof ListUsersRequestSchema>, "$typeName">;
-export type HistoryQuery = Pick<MessageInitShape<typeof GetUserHistoryRequestSchema>, "pageSize" | "pageToken">;
+export type NewUser = OrUndefined<Omit<MessageInitShape<typeof CreateUserRequestSchema>, "$typeName">>;
+export type UserChanges = OrUndefined<Pick<MessageInitShape<typeof UpdateUserRequestSchema>, "email" | "name">>;
+export type UserQuery = OrUndefined<Omit<MessageInitShape<typeof ListUsersRequestSchema>, "$typeName">>;
+export type HistoryQuery = OrUndefined<
+  Pick<MessageInitShape<typeof GetUserHistoryRequestSchema>, "pageSize" | "pageToken">
+>;
 
 export interface UserWriteOptions extends CallOptions {
   /** The write applies only if the user still has this etag. */
@@ -32,10 +37,10 @@ export interface UserWriteOptions extends CallOptions {
 
 /** The user directory. Methods throw RollcallErrors for refusals that a caller can act on, otherwise ConnectErrors. */
 export class Users {
-  readonly #calls: Client<typeof UserService>;
+  readonly #calls: ServiceClient<typeof UserService>;
   readonly #client: WatchingClient;
 
-  constructor(calls: Client<typeof UserService>, client: WatchingClient) {
+  constructor(calls: ServiceClient<typeof UserService>, client: WatchingClient) {
     this.#calls = calls;
     this.#client = client;
   }

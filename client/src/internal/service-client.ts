@@ -1,8 +1,19 @@
 import type { DescMessage, DescMethod, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import { type CallOptions, type Client, Code, ConnectError, makeAnyClient, type Transport } from "@connectrpc/connect";
 import { MessageStream } from "./message-stream.ts";
+import type { OrUndefined } from "./or-undefined.ts";
 
 const NO_OPTIONS: CallOptions = Object.freeze({});
+
+/**
+ * Client of a service, whose calls also take undefined for fields and options that may be left out. Protobuf-ES and the
+ * calls below treat these as left out.
+ */
+export type ServiceClient<T extends DescService> = {
+  [K in keyof Client<T>]: Client<T>[K] extends (input: infer I, options?: never) => infer R
+    ? (input: I extends AsyncIterable<unknown> ? I : OrUndefined<I>, options?: OrUndefined<CallOptions>) => R
+    : never;
+};
 
 type Input = MessageInitShape<DescMessage>;
 
@@ -10,8 +21,11 @@ type Input = MessageInitShape<DescMessage>;
  * Creates the client of a service. Does the same as Connect's `createClient`, but with fewer promises for each message
  * of a stream.
  */
-export function createServiceClient<T extends DescService>(service: T, transport: Transport): Client<T> {
-  return makeAnyClient(service, (method) => callOf(method, transport)) as Client<T>;
+export function createServiceClient<T extends DescService>(
+  service: T,
+  transport: Transport,
+): Client<T> & ServiceClient<T> {
+  return makeAnyClient(service, (method) => callOf(method, transport)) as Client<T> & ServiceClient<T>;
 }
 
 function callOf(method: DescMethod, transport: Transport): (input: never, options?: CallOptions) => unknown {

@@ -54,7 +54,7 @@ export class NodeStreams extends Streams {
     const { size } = await stat(source);
     const file = createReadStream(source, { highWaterMark: READ_BYTES });
     try {
-      return await super.upload(file, { totalBytes: size, ...options });
+      return await super.upload(file, { ...options, totalBytes: options.totalBytes ?? size });
     } finally {
       file.destroy();
     }

@@ -1,10 +1,12 @@
 // Apps that target less than ES2026 know these types by it.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { BoundedQueue } from "@rollcall/shared/bounded-queue";
+import type { CallOptions } from "../call-options.ts";
 import { toRollcallError } from "../errors.ts";
+import type { ServiceClient } from "../internal/service-client.ts";
 
 /**
  * Most messages that may wait to be sent, and most replies that may wait to be read. Beyond that, the faster side
@@ -28,7 +30,7 @@ export interface Chat extends AsyncIterable<string>, Disposable {
 }
 
 /** Opens a chat immediately, even if nobody reads it yet. */
-export function openChat(streams: Client<typeof StreamService>, options: CallOptions): Chat {
+export function openChat(streams: ServiceClient<typeof StreamService>, options: CallOptions): Chat {
   const outbox = new BoundedQueue<string>(QUEUE_CAPACITY);
   const inbox = new BoundedQueue<string>(QUEUE_CAPACITY);
   const controller = createLinkedAbortController(options.signal);

@@ -1,8 +1,10 @@
-import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
+import type { CallOptions } from "../call-options.ts";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
 import { readStream } from "../internal/read-stream.ts";
+import type { ServiceClient } from "../internal/service-client.ts";
 
 /** Most bytes of the file in one message. */
 const CHUNK_BYTES = 64 * 1_024;
@@ -40,7 +42,7 @@ export interface Sha256 {
 
 /** Uploads a source like {@link upload}, with the platform's SHA-256. */
 export type UploadFunction = (
-  calls: Client<typeof StreamService>,
+  calls: ServiceClient<typeof StreamService>,
   source: UploadSource,
   options: UploadOptions,
 ) => Promise<UploadReceipt>;
@@ -55,7 +57,7 @@ export type UploadFunction = (
  * @throws the error of the source, or a RollcallError or ConnectError of the call.
  */
 export async function upload(
-  streams: Client<typeof StreamService>,
+  streams: ServiceClient<typeof StreamService>,
   source: UploadSource,
   sha256: Sha256,
   { onProgress, totalBytes = source instanceof Blob ? source.size : undefined, ...callOptions }: UploadOptions,

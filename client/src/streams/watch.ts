@@ -1,8 +1,10 @@
-import { type CallOptions, type Client, Code, ConnectError } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import type { CallOptions } from "../call-options.ts";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
+import type { ServiceClient } from "../internal/service-client.ts";
 import { delayAfter, forbidsRetry, isTransient, type RetryOptions } from "../retry/policy.ts";
 
 /** Three times the interval at which the server reports that nothing has changed. */
@@ -73,7 +75,7 @@ export interface WatchingClient {
  * @throws The call's error if another attempt can't help.
  */
 export async function* watchUsers(
-  calls: Pick<Client<typeof UserService>, "watchUsers">,
+  calls: Pick<ServiceClient<typeof UserService>, "watchUsers">,
   { filter = "", includeExisting = false, resumeToken: from = "" }: WatchQuery,
   options: WatchOptions,
   { renewsTokens, closing }: WatchingClient,
