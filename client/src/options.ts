@@ -34,7 +34,7 @@ const rules: Rules<CommonOptions> = {
   token: "string",
   getToken: "function",
   timeoutMs: 0,
-  retry: (value) => value !== false && !(value instanceof Object) && "an object or false",
+  retry: (value) => value !== false && Object(value) !== value && "an object or false",
   trace: "function",
 };
 

@@ -45,6 +45,7 @@ for (const wire of wires) {
     expect(await Array.fromAsync(client.users.listAll({ ...query, pageSize: 1 }))).toEqual([grace, ada]);
     expect(await client.users.list({ filter: "hopper" })).toMatchObject({ users: [grace] });
     await expect(client.users.list({ orderBy: "id" })).rejects.toThrow(ValidationError);
+    await expect(client.users.list({ pageSize: 1.5 })).rejects.toThrow(ValidationError);
     const changed = await client.users.update(ada.id, { name: "Ada Lovelace" }, { etag: ada.etag });
     expect(changed).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace" });
     await client.users.delete(ada.id, { etag: changed.etag });
@@ -100,7 +101,10 @@ for (const wire of wires) {
     }
     chat.end();
     expect(await replies.next()).toEqual({ done: true, value: undefined });
-    await expect(chat.send("late")).rejects.toThrow();
+    await expect(chat.send("late")).rejects.toMatchObject({
+      code: Code.Canceled,
+      rawMessage: "the chat takes no messages after its end",
+    });
   });
 }
 

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { root } from "@rollcall/testing/root";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createFetchTransport, createRollcall } from "../src/index.ts";
+import { createFetchTransport, createRollcall, ValidationError } from "../src/index.ts";
 import { createRollcall as createNodeClient, createNodeTransport } from "../src/node/index.ts";
 import { bundle } from "./support/bundle.ts";
 import { expectedOfCore, runCoreScenario } from "./support/core-scenario.ts";
@@ -60,9 +60,14 @@ test("the core imports no Node module, stays small, and loads WebSockets and str
 for (const protocol of ["connect", "grpc-web", "grpc-websockets"] as const) {
   test(`the core runs in Node, by ${protocol}`, async () => {
     await using server = await startServer();
-    expect(await runCoreScenario({ baseUrl: server.url, token: await server.token(), protocol })).toEqual(
-      expectedOfCore,
-    );
+    const options = { baseUrl: server.url, token: await server.token(), protocol };
+    expect(await runCoreScenario(options)).toEqual(expectedOfCore);
+    await using client = createRollcall(options);
+    const fraction = client.users.list({ pageSize: 1.5 });
+    await expect(fraction).rejects.toThrow(ValidationError);
+    await expect(fraction).rejects.toThrow("cannot encode field user.v1.ListUsersRequest.page_size");
+    await using byJson = createRollcall({ ...options, useBinaryFormat: false });
+    await expect(byJson.users.list({ pageSize: 1.5 })).rejects.toThrow(ValidationError);
   });
 }
 

@@ -25,6 +25,8 @@ const wrongOptions: [platforms: string, options: object, words: string | RegExp]
   ["Node", { readMaxBytes: 0 }, "readMaxBytes must be a whole number from 1 to 4294967295, but it is 0"],
   ["browser", { maxQueuedBytes: "1" }, 'maxQueuedBytes must be a number of 1 or more, but it is "1"'],
   ["browser", { connectTimeoutMs: 0 }, "connectTimeoutMs must be a number of 1 or more, but it is 0"],
+  ["Node", { tls: { ca: Buffer.from("-----BEGIN") } }, "tls.ca must be a string, but it is object"],
+  ["browser, Node", { retry: Object.create(null, { backoff: { value: Object.create(null) } }) }, "it is object"],
   ["browser, Node", { useHttpGet: "false" }, 'useHttpGet must be a boolean, but it is "false"'],
   ["browser, Node", { useBinaryFormat: 0 }, "useBinaryFormat must be a boolean, but it is 0"],
   ["browser, Node", { timeoutMs: Number.NaN }, "timeoutMs must be a number of 0 or more, but it is NaN"],

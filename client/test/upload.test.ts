@@ -7,7 +7,12 @@ import { Code } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
-import { ChecksumMismatchError, type UploadProgress } from "../src/index.ts";
+import {
+  ChecksumMismatchError,
+  createRollcall as createBrowserRollcall,
+  type Rollcall,
+  type UploadProgress,
+} from "../src/index.ts";
 import { createRollcall } from "../src/node/index.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
@@ -138,6 +143,31 @@ test("a source of strings is refused, not uploaded as nothing", async () => {
   await until(() => source.destroyed);
   await client.close();
   expect(server.log.filter(({ msg, code }) => msg === "call" && code === "ok")).toEqual([]);
+});
+
+test("anything but a source is refused with words that say what is one", async () => {
+  await using server = await startServer();
+  const options = { baseUrl: server.url, token: await server.token() };
+  await using node = createRollcall(options);
+  await using browser: Rollcall = createBrowserRollcall(options);
+  const words = "an upload takes a Blob, a ReadableStream or an async iterable of Uint8Array, or in Node.js the path";
+  for (const source of [new Uint8Array(1), new ArrayBuffer(1), undefined, null, 5, {}]) {
+    for (const { streams } of [node, browser]) {
+      const upload = streams.upload(source as never);
+      await expect(upload).rejects.toThrow(TypeError);
+      await expect(upload).rejects.toThrow(words);
+    }
+  }
+  await expect(browser.streams.upload("notes.txt" as never)).rejects.toThrow(words);
+});
+
+test("an upload whose progress is not noted goes on", async () => {
+  await using server = await startServer();
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  const onProgress = () => {
+    throw new Error("the bar is gone");
+  };
+  expect(await client.streams.upload(new Blob(["abc"]), { onProgress })).toMatchObject({ totalBytes: 3 });
 });
 
 test("a source that fails ends the upload with its own error", async () => {

@@ -15,6 +15,16 @@ test("values keep their order, including those that waited for a place", async (
   expect(read).toEqual([1, 2, 3, 4]);
 });
 
+test("after the end, writers get the error of the end, and the reader gets none", async () => {
+  const queue = new BoundedQueue<number>(1);
+  const [placed, waiting] = [queue.push(1), queue.push(2)];
+  queue.end(new Error("over"));
+  await placed;
+  await expect(waiting).rejects.toThrow("over");
+  await expect(queue.push(3)).rejects.toThrow("over");
+  expect(await Array.fromAsync(queue)).toEqual([1]);
+});
+
 test("no more values wait than the capacity; further writers wait for a place or the end", async () => {
   const queue = new BoundedQueue<number>(2);
   const outcomes: string[] = [];

@@ -4,6 +4,14 @@ interface Waiting<T> {
   readonly placed: PromiseWithResolvers<void>;
 }
 
+/** How a queue has ended. */
+interface End {
+  /** Error for the reader and writers. */
+  readonly error?: unknown;
+  /** Error for writers alone. */
+  readonly lateError?: unknown;
+}
+
 /**
  * Passes values from writers to one reader in order. At most `capacity` of them wait; after that, a fast writer waits
  * for a slow reader.
@@ -13,7 +21,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #values: T[] = [];
   readonly #waiting: Waiting<T>[] = [];
   /** Set when nothing more can be written. */
-  #end: { error?: unknown } | undefined;
+  #end: End | undefined;
   #changed = Promise.withResolvers<void>();
 
   constructor(capacity: number) {
@@ -23,7 +31,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   /**
    * Resolves once the value has its place.
    *
-   * @throws the error that {@link fail} was called with, or Error after {@link end}.
+   * @throws the error that {@link fail} or {@link end} was called with.
    */
   async push(value: T): Promise<void> {
     if (this.#end) throw reasonOf(this.#end);
@@ -36,9 +44,9 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     await placed.promise;
   }
 
-  /** Ends the queue. The reader gets the waiting values, then the end. */
-  end(): void {
-    this.#finish({});
+  /** Ends the queue. The reader gets the waiting values, then the end. Writers get the error. */
+  end(lateError: unknown = new Error("the stream has ended")): void {
+    this.#finish({ lateError });
   }
 
   /** Ends the queue with an error. The reader gets the waiting values first; writers get the error immediately. */
@@ -70,7 +78,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#notify();
   }
 
-  #finish(end: { error?: unknown }): void {
+  #finish(end: End): void {
     if (this.#end) return;
     this.#end = end;
     for (const { placed } of this.#waiting.splice(0)) placed.reject(reasonOf(end));
@@ -83,6 +91,6 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 }
 
-function reasonOf(end: { error?: unknown }): unknown {
-  return end.error ?? new Error("the stream has ended");
+function reasonOf({ error, lateError }: End): unknown {
+  return error ?? lateError;
 }

@@ -7,6 +7,8 @@ import { type StreamEnd, watchStream } from "@rollcall/shared/watch-stream";
  * of these as invalid_argument, as if the caller had sent something wrong. Errors from the server itself, and from the
  * source of the request's messages, stay unchanged. Must be the innermost interceptor.
  *
+ * The other way round, Connect reports a request that can't be encoded as internal; see {@link toRequestFault}.
+ *
  * The Connect protocol specifies no code for this case; its conformance suite expects internal.
  */
 export const createResponseFaultInterceptor = (): Interceptor => (next) => async (request) => {
@@ -27,7 +29,20 @@ export const createResponseFaultInterceptor = (): Interceptor => (next) => async
 function toInternal(error: unknown): unknown {
   // connect-web throws a plain string for a stream without its end.
   if (typeof error === "string") return new ConnectError(error, Code.Internal);
+  const fault = toRequestFault(error);
+  if (fault !== error) return fault;
   const isOurs = error instanceof ConnectError && error.code === Code.InvalidArgument && !error.isWireError;
   if (!isOurs) return error;
   return new ConnectError(`broken response: ${error.rawMessage}`, Code.Internal, error.metadata, undefined, error);
+}
+
+/**
+ * Converts the error of Connect's encoder, such as for a fraction in a field of whole numbers, to invalid_argument: the
+ * fault is the caller's. Returns any other error unchanged.
+ */
+export function toRequestFault(error: unknown): unknown {
+  const isOurs = error instanceof ConnectError && error.code === Code.Internal && !error.isWireError;
+  if (!isOurs || !error.rawMessage.startsWith("serialize ")) return error;
+  const text = error.rawMessage.replace(/^serialize \w+: /, "");
+  return new ConnectError(text, Code.InvalidArgument, undefined, undefined, error);
 }

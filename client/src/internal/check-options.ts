@@ -42,5 +42,5 @@ function faultOf(value: unknown, rule: Rule): string | false {
 /** Returns an escaped text of a value. Shows no objects, whose properties can be secrets. */
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
-  return value instanceof Object ? typeof value : String(value);
+  return Object(value) === value ? typeof value : String(value);
 }

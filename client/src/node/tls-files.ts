@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { findPairFault, PemError, readCertificates, readPrivateKey, toPem } from "@rollcall/pem";
 import { fileFault } from "@rollcall/shared/file-fault";
+import { checkOptions } from "../internal/check-options.ts";
 import type { TlsClientOptions } from "./http/open-socket.ts";
 
 /** TLS files: each is a PEM text, or the path of a PEM file, which is read once. */
@@ -19,7 +20,9 @@ export interface TlsFiles {
  * @throws TypeError for a file that can't be read, is partly broken or lacks its content, and if `cert` and `key` do
  * not belong together.
  */
-export function loadTls({ ca, cert, key }: TlsFiles = {}): TlsClientOptions {
+export function loadTls(files: TlsFiles = {}): TlsClientOptions {
+  checkOptions(files, { ca: "string", cert: "string", key: "string" }, "tls.");
+  const { ca, cert, key } = files;
   if ((cert === undefined) !== (key === undefined)) throw new TypeError("tls.cert and tls.key go together");
   const authorities = load("ca", ca, readCertificates);
   const certificates = load("cert", cert, readCertificates);

@@ -22,7 +22,7 @@ export interface Chat extends AsyncIterable<string>, Disposable {
   /**
    * Resolves when the message is on its way. Waits while the server, or the reader of the replies, is slow.
    *
-   * @throws the error that ended the call.
+   * @throws the error that ended the call, or ConnectError canceled after {@link end}.
    */
   send(message: string): Promise<void>;
   /** Ends the messages. The replies continue to their end. */
@@ -59,7 +59,7 @@ export function openChat(streams: ServiceClient<typeof StreamService>, options: 
   };
   return {
     send: (message) => outbox.push(message),
-    end: () => outbox.end(),
+    end: () => outbox.end(new ConnectError("the chat takes no messages after its end", Code.Canceled)),
     async *[Symbol.asyncIterator]() {
       try {
         yield* inbox;

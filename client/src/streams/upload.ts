@@ -3,6 +3,7 @@ import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
 import type { CallOptions } from "../call-options.ts";
 import { ChecksumMismatchError, toRollcallError } from "../errors.ts";
+import { callHook } from "../internal/call-hook.ts";
 import { readStream } from "../internal/read-stream.ts";
 import type { ServiceClient } from "../internal/service-client.ts";
 
@@ -19,7 +20,7 @@ export interface UploadProgress {
 }
 
 export interface UploadOptions extends CallOptions {
-  /** Called as chunks are sent. */
+  /** Called as chunks are sent. Errors that it throws are dropped. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
   /**
    * Size of the source, in bytes. It is shown in the progress, and fewer bytes than that are an error. A Blob has its
@@ -51,7 +52,7 @@ export type UploadFunction = (
  * Sends the source in 64 KiB chunks, and hashes them on the way.
  *
  * @throws ChecksumMismatchError when the server received something else.
- * @throws TypeError for a source of anything but bytes, such as a stream of strings.
+ * @throws TypeError for anything but a source, and for a source of anything but bytes, such as a stream of strings.
  * @throws Error when the source ends before `totalBytes`.
  * @throws ConnectError internal when the server answers before the source's end, or has counted other bytes.
  * @throws the error of the source, or a RollcallError or ConnectError of the call.
@@ -84,7 +85,7 @@ export async function upload(
       sha256.update(chunk);
       yield { chunk };
       sentBytes += chunk.byteLength;
-      onProgress?.({ sentBytes, totalBytes });
+      callHook(() => onProgress?.({ sentBytes, totalBytes }));
     }
     // If a file shrinks while it is read, a browser ends its stream as if it were complete.
     if (totalBytes !== undefined && sentBytes < totalBytes) {
@@ -114,8 +115,13 @@ export async function upload(
 }
 
 function bytesOf(source: UploadSource): AsyncIterator<Uint8Array> {
-  if (Symbol.asyncIterator in source && !(source instanceof Blob)) return source[Symbol.asyncIterator]();
-  return readStream(source instanceof Blob ? source.stream() : source);
+  if (source instanceof Blob) return readStream(source.stream());
+  // Programs in JavaScript may pass anything.
+  const object: object = Object(source);
+  if (Symbol.asyncIterator in object) return (object as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
+  if ("getReader" in object) return readStream(object as ReadableStream<Uint8Array>);
+  const kinds = "a Blob, a ReadableStream or an async iterable of Uint8Array, or in Node.js the path of a file";
+  throw new TypeError(`an upload takes ${kinds}; put bytes or a text into a Blob`);
 }
 
 /** Yields the same bytes in chunks of CHUNK_BYTES; the last one may be shorter. */

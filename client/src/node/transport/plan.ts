@@ -12,6 +12,7 @@ import {
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type Compression, createMethodSerializationLookup, createMethodUrl } from "@connectrpc/connect/protocol";
 import { createQuickBinary, type QuickBinary } from "@rollcall/shared/quick-binary";
+import { toRequestFault } from "../../interceptors/response-faults.ts";
 import { checkWellFormed } from "../../interceptors/well-formed.ts";
 import { toBroken } from "./faults.ts";
 import type { ClientForm, HeaderInit } from "./forms.ts";
@@ -92,7 +93,12 @@ export class MethodPlan {
     const { useBinaryFormat } = this.options;
     const { input } = this.method;
     const message = create(input, init);
-    const bytes = this.#codec.getI(useBinaryFormat).serialize(message as never);
+    let bytes: Uint8Array;
+    try {
+      bytes = this.#codec.getI(useBinaryFormat).serialize(message as never);
+    } catch (error) {
+      throw toRequestFault(error);
+    }
     if (!useBinaryFormat || mayBeIllFormed(bytes)) checkWellFormed(input, message);
     return bytes;
   }
