@@ -30,8 +30,8 @@ const server = {
  * - code for connections of streams: Connect has it in one module with a function of one line that each client needs,
  *   and a module is never divided between two files;
  * - protobuf's own contract, of which they need one number;
- * - interceptors for options that this app's client does not use, and the checks of its options and of its server's
- *   address.
+ * - interceptors for options that this app's client does not use, the checks of its options and of its server's
+ *   address, and what closes it.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -48,6 +48,7 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
   ],
   [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
   [/\/internal\/check-options\.ts$/, /\/client\/src\/(?:create-rollcall|options|retry\/policy)\.ts$/, "own-options.ts"],
+  [/\/transports\/closable\.ts$/, /\/client\/src\/create-rollcall\.ts$/, "never-closed.ts"],
 ];
 
 const leaveOut: Plugin = {

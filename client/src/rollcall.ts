@@ -44,8 +44,9 @@ export class Rollcall<S extends Streams = Streams> implements AsyncDisposable {
   }
 
   /**
-   * Lets calls finish that have been sent, and closes the connections. Later calls, and those that still wait for a
-   * token, a connection or another attempt, are canceled.
+   * Lets calls finish that have been sent, for 10 s at most (in Node `pool.closeTimeoutMs`), and closes the connections.
+   * Streams that last longer, such as a watch, are cut. Later calls, and those that still wait for another attempt (in
+   * Node also for a token or a connection), are canceled.
    */
   close(): Promise<void> {
     this.#closing.abort(new ConnectError("the client is closed", Code.Canceled));
