@@ -14,7 +14,7 @@ export const DEFAULT_TIMEOUT_MS = 5_000;
 
 /** Options of clients in browsers and in Node. */
 export interface CommonOptions {
-  /** Bearer token to send; none if neither this nor getToken is given. */
+  /** Bearer token to send; none if neither this nor getToken is given. If both are, only getToken counts. */
   token?: string | undefined;
   /** Called for a token before each call; see {@link GetToken}. */
   getToken?: GetToken | undefined;

@@ -42,6 +42,9 @@ test("the README's page with hooks shows what it changes, and what others change
   await page.getByText("ada@example.com: 2 changes").waitFor();
   await press("Add Ada");
   await page.getByText("email already in use").waitFor();
+  await page.getByRole("textbox").fill("ada");
+  await press("Add Ada");
+  await page.getByText(/^email: .*valid email/).waitFor();
 
   await using other = createRollcall({ baseUrl: server.url, token: await server.token() });
   await other.users.create({ email: "grace@example.com", name: "Grace" });
