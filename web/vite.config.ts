@@ -31,7 +31,7 @@ const server = {
  *   and a module is never divided between two files;
  * - protobuf's own contract, of which they need one number;
  * - interceptors for options that this app's client does not use, the checks of its options and of its server's
- *   address, and what closes it.
+ *   address, what closes it, and the limit of answers, which come from the page's own server.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -49,6 +49,7 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
   [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
   [/\/internal\/check-options\.ts$/, /\/client\/src\/(?:create-rollcall|options|retry\/policy)\.ts$/, "own-options.ts"],
   [/\/transports\/closable\.ts$/, /\/client\/src\/create-rollcall\.ts$/, "never-closed.ts"],
+  [/\/bounded-fetch\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-answers.ts"],
 ];
 
 const leaveOut: Plugin = {

@@ -11,6 +11,7 @@ import { MAX_GET_URL_LENGTH } from "../internal/max-get-url.ts";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 import { loadGrpcWeb } from "../parts.ts";
+import { boundedFetch } from "./bounded-fetch.ts";
 import type { WebSocketOptions } from "./grpc-web.ts";
 import { withTimeout } from "./timeout.ts";
 
@@ -44,7 +45,7 @@ export interface FetchTransportOptions extends WebSocketOptions {
  */
 export function createFetchTransport(options: FetchTransportOptions): Transport {
   const { protocol = "connect", timeoutMs, useBinaryFormat = true, useHttpGet = true } = options;
-  const { interceptors: given = [], readMaxBytes, maxQueuedBytes, connectTimeoutMs } = options;
+  const { interceptors: given = [], readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes, connectTimeoutMs } = options;
   const baseUrl = parseServerAddress(options.baseUrl).href;
   const common = { baseUrl, useBinaryFormat };
   // The innermost interceptors refuse requests that can't be sent as they are, and turn network errors and broken
@@ -52,7 +53,7 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
   const outer = [...given, createWellFormedInterceptor()];
   const overFetch = {
     ...common,
-    fetch: fetchCall,
+    fetch: boundedFetch(fetchCall, readMaxBytes),
     interceptors: [...outer, reportNetworkErrors, createResponseFaultInterceptor()],
   };
   const overSocket = { ...common, interceptors: [...outer, createResponseFaultInterceptor()] };

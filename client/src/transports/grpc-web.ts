@@ -9,7 +9,7 @@ import { createGrpcWebSocketsClient } from "./grpc-websockets.ts";
 type WireOptions = Pick<CommonTransportOptions, "baseUrl" | "interceptors" | "useBinaryFormat">;
 
 export interface WebSocketOptions {
-  /** Largest message to accept from a WebSocket, in bytes; answers to fetch have no limit. Default 4 MiB. */
+  /** Largest message from the server, in bytes. Default 4 MiB. */
   readMaxBytes?: number | undefined;
   /** Most bytes of a WebSocket's answer that may wait to be read. Default 16 MiB. */
   maxQueuedBytes?: number | undefined;
