@@ -47,7 +47,11 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "idempotency.ts",
   ],
   [/\/internal\/server-address\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-address.ts"],
-  [/\/internal\/check-options\.ts$/, /\/client\/src\/(?:create-rollcall|options|retry\/policy)\.ts$/, "own-options.ts"],
+  [
+    /\/internal\/check-options\.ts$/,
+    /\/client\/src\/(?:transports\/fetch|options|retry\/policy)\.ts$/,
+    "own-options.ts",
+  ],
   [/\/transports\/closable\.ts$/, /\/client\/src\/create-rollcall\.ts$/, "never-closed.ts"],
   [/\/bounded-fetch\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-answers.ts"],
 ];

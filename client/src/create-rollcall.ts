@@ -1,4 +1,3 @@
-import { checkOptions, type Rules } from "./internal/check-options.ts";
 import { type CommonOptions, createCallChain, DEFAULT_TIMEOUT_MS } from "./options.ts";
 import { loadStreams } from "./parts.ts";
 import { Rollcall } from "./rollcall.ts";
@@ -9,15 +8,6 @@ import { createFetchTransport, type FetchTransportOptions } from "./transports/f
 
 export type RollcallOptions = CommonOptions & FetchTransportOptions;
 
-const rules: Rules<FetchTransportOptions> = {
-  protocol: ["connect", "grpc-web", "grpc-websockets"],
-  useBinaryFormat: "boolean",
-  useHttpGet: "boolean",
-  readMaxBytes: 1,
-  maxQueuedBytes: 1,
-  connectTimeoutMs: 1,
-};
-
 /**
  * Creates a client over fetch and WebSocket, for browsers and any other platform that has them.
  *
@@ -25,7 +15,6 @@ const rules: Rules<FetchTransportOptions> = {
  */
 export function createRollcall(options: RollcallOptions): Rollcall {
   const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  checkOptions(options, rules);
   const { interceptors, closing } = createCallChain(options);
   const transport = closable(createFetchTransport({ ...options, timeoutMs, interceptors }));
   return new Rollcall({

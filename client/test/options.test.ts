@@ -1,11 +1,21 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { startServer } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createRollcall as createBrowserRollcall, createRetryInterceptor, type Rollcall } from "../src/index.ts";
-import { createRollcall } from "../src/node/index.ts";
+import {
+  createRollcall as createBrowserRollcall,
+  createFetchTransport,
+  createRetryInterceptor,
+  type Rollcall,
+} from "../src/index.ts";
+import { createNodeTransport, createRollcall } from "../src/node/index.ts";
 import { delayAfter } from "../src/retry/policy.ts";
 
-const create = { browser: createBrowserRollcall, Node: createRollcall } as Record<string, (options: never) => unknown>;
+const create = {
+  browser: createBrowserRollcall,
+  "a browser's transport": createFetchTransport,
+  Node: createRollcall,
+  "Node's transport": createNodeTransport,
+} as Record<string, (options: never) => unknown>;
 
 /** Options as a program in JavaScript may pass them, and the words of their errors. */
 const wrongOptions: [platforms: string, options: object, words: string | RegExp][] = [
@@ -68,6 +78,14 @@ test("options that are undefined count as left out, and the limits of a range ar
     { timeoutMs: Infinity, compressMinBytes: 0, acceptCompression: [], retry: { attemptTimeoutMs: Infinity } },
   ]) {
     for (const each of Object.values(create)) each({ baseUrl: "http://localhost", ...options } as never);
+  }
+});
+
+test("a transport's options are checked without a client too", () => {
+  for (const platform of ["a browser's transport", "Node's transport"]) {
+    for (const options of [{ protocol: "http" }, { timeoutMs: Number.NaN }, { readMaxBytes: 0 }]) {
+      expect(() => create[platform]?.({ baseUrl: "http://localhost", ...options } as never)).toThrow(TypeError);
+    }
   }
 });
 

@@ -5,6 +5,7 @@ import { abortable } from "@rollcall/shared/abortable";
 import { watchStream } from "@rollcall/shared/watch-stream";
 import { createResponseFaultInterceptor } from "../interceptors/response-faults.ts";
 import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
+import { checkOptions, type Rules } from "../internal/check-options.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { fetchAnswer } from "../internal/foreign-answer.ts";
 import { MAX_GET_URL_LENGTH } from "../internal/max-get-url.ts";
@@ -23,7 +24,7 @@ export interface FetchTransportOptions extends WebSocketOptions {
    * calls over them.
    */
   protocol?: "connect" | "grpc-web" | "grpc-websockets" | undefined;
-  /** Deadline of unary calls that set none, in milliseconds. Default: the server's. */
+  /** Deadline of unary calls that set none, in milliseconds. 0: none. Default: the server's. */
   timeoutMs?: number | undefined;
   /** Interceptors around every call, outermost first. */
   interceptors?: readonly Interceptor[] | undefined;
@@ -36,14 +37,25 @@ export interface FetchTransportOptions extends WebSocketOptions {
   useHttpGet?: boolean | undefined;
 }
 
+const rules: Rules<FetchTransportOptions> = {
+  timeoutMs: 0,
+  protocol: ["connect", "grpc-web", "grpc-websockets"],
+  useBinaryFormat: "boolean",
+  useHttpGet: "boolean",
+  readMaxBytes: 1,
+  maxQueuedBytes: 1,
+  connectTimeoutMs: 1,
+};
+
 /**
  * Creates a transport for all four kinds of calls. Unary and server-streaming ones go over fetch, unless the protocol
  * is "grpc-websockets". Client-streaming and bidirectional ones, which fetch can't carry, use gRPC-Web over a WebSocket
  * for each call; their code is loaded with the first one.
  *
- * @throws TypeError for a baseUrl that {@link parseServerAddress} refuses.
+ * @throws TypeError for a baseUrl that is no address of a server, and for options that are not as their types say.
  */
 export function createFetchTransport(options: FetchTransportOptions): Transport {
+  checkOptions(options, rules);
   const { protocol = "connect", timeoutMs, useBinaryFormat = true, useHttpGet = true } = options;
   const { interceptors: given = [], readMaxBytes = 4 * 1024 ** 2, maxQueuedBytes, connectTimeoutMs } = options;
   const baseUrl = parseServerAddress(options.baseUrl).href;
