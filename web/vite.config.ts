@@ -31,7 +31,7 @@ const server = {
  *   and a module is never divided between two files;
  * - protobuf's own contract, of which they need one number;
  * - interceptors for options that this app's client does not use, the checks of its options and of its server's
- *   address, what closes it, and the limit of answers, which come from the page's own server.
+ *   address, what closes it, the limit of answers, which come from the page's own server, and a way for long reads.
  */
 const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])[] = [
   [
@@ -40,7 +40,11 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "binary-only.ts",
   ],
   [/\/protocol\/async-iterable\.js$/, /\/promise-client\.js$/, "async-iterable.ts"],
-  [/\/interceptors\/(?:auth|logging|tracing)\.ts$/, /\/client\/src\/options\.ts$/, "no-interceptors.ts"],
+  [
+    /\/(?:interceptors\/(?:auth|logging|tracing)|internal\/token-source)\.ts$/,
+    /\/client\/src\/options\.ts$/,
+    "no-interceptors.ts",
+  ],
   [
     /^@bufbuild\/protobuf\/wkt$/,
     /(?:connect-web\/dist\/esm\/connect-transport\.js|client\/src\/interceptors\/retry\.ts)$/,
@@ -53,7 +57,7 @@ const LESS: readonly (readonly [source: RegExp, importer: RegExp, file: string])
     "own-options.ts",
   ],
   [/\/transports\/closable\.ts$/, /\/client\/src\/create-rollcall\.ts$/, "never-closed.ts"],
-  [/\/bounded-fetch\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-answers.ts"],
+  [/\/(?:bounded-fetch|long-reads)\.ts$/, /\/client\/src\/transports\/fetch\.ts$/, "own-answers.ts"],
 ];
 
 const leaveOut: Plugin = {

@@ -1,4 +1,3 @@
-import { base64Decode } from "@bufbuild/protobuf/wire";
 import { Code, ConnectError, type Interceptor, type Transport } from "@connectrpc/connect";
 import { createConnectTransport } from "@connectrpc/connect-web";
 import { abortable } from "@rollcall/shared/abortable";
@@ -8,12 +7,12 @@ import { createWellFormedInterceptor } from "../interceptors/well-formed.ts";
 import { checkOptions, type Rules } from "../internal/check-options.ts";
 import { withCheckedHeaders } from "../internal/checked-headers.ts";
 import { fetchAnswer } from "../internal/foreign-answer.ts";
-import { MAX_GET_URL_LENGTH } from "../internal/max-get-url.ts";
 import { RequestNotSentError } from "../internal/not-sent.ts";
 import { parseServerAddress } from "../internal/server-address.ts";
 import { loadGrpcWeb } from "../parts.ts";
 import { boundedFetch } from "./bounded-fetch.ts";
 import type { WebSocketOptions } from "./grpc-web.ts";
+import { postLongReads } from "./long-reads.ts";
 import { withTimeout } from "./timeout.ts";
 
 export interface FetchTransportOptions extends WebSocketOptions {
@@ -65,7 +64,7 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
   const outer = [...given, createWellFormedInterceptor()];
   const overFetch = {
     ...common,
-    fetch: boundedFetch(fetchCall, readMaxBytes),
+    fetch: boundedFetch(postLongReads(fetchAnswer), readMaxBytes),
     interceptors: [...outer, reportNetworkErrors, createResponseFaultInterceptor()],
   };
   const overSocket = { ...common, interceptors: [...outer, createResponseFaultInterceptor()] };
@@ -83,19 +82,6 @@ export function createFetchTransport(options: FetchTransportOptions): Transport 
       (method.methodKind === "server_streaming" ? byChoice : bySocket).stream(method, ...call),
   };
   return withTimeout(withCheckedHeaders(transport), timeoutMs);
-}
-
-/** Sends a read by POST if its URL is longer than every server and proxy takes. */
-function fetchCall(...[input, init = {}]: Parameters<typeof fetch>): Promise<Response> {
-  const url = String(input);
-  if (init.method !== "GET" || url.length <= MAX_GET_URL_LENGTH) return fetchAnswer(url, init);
-  const { origin, pathname, searchParams } = new URL(url);
-  const headers = new Headers(init.headers);
-  headers.set("content-type", `application/${searchParams.get("encoding")}`);
-  headers.set("connect-protocol-version", "1");
-  const message = searchParams.get("message") ?? "";
-  const body = searchParams.has("base64") ? base64Decode(message) : message;
-  return fetchAnswer(origin + pathname, { ...init, method: "POST", headers, body });
 }
 
 /** Creates a transport whose code is loaded with the first call. */

@@ -1,8 +1,9 @@
 /**
- * Replaces interceptors for options that this app's client does not use: its token and its record of calls come from
- * interceptors of its own. Each page loads less without them.
+ * Replaces interceptors, and what they need, for options that this app's client does not use: its token and its record
+ * of calls come from interceptors of its own. Each page loads less without them.
  */
 export const authenticate = refuse;
+export const TokenSource = refuse;
 export const createLoggingInterceptor = refuse;
 export const createTracingInterceptor = refuse;
 
