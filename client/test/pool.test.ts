@@ -50,6 +50,17 @@ test("no connection gets more streams than its server takes; further calls wait 
   expect(server.calls).toBe(10);
 });
 
+test("a limit of streams that the server raises lets waiting calls go", async () => {
+  await using server = await startBareServer({ maxConcurrentStreams: 1 });
+  await using client = createRollcall({ baseUrl: server.url, timeoutMs: 60_000, pool: { size: 1 } });
+  const calls = Array.from({ length: 3 }, () => client.users.get("wait"));
+  await until(() => server.waiting === 1);
+  for (const session of server.sessions) session.settings({ maxConcurrentStreams: 3 });
+  await until(() => server.waiting === 3);
+  server.openGate();
+  await Promise.all(calls);
+});
+
 for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
   test(`times without end are no timers that fire at once: ${wire.protocol}`, async () => {
     await using server = await startServer({ auth: false, streams: { resultIntervalMs: 20 } });

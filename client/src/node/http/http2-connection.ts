@@ -112,6 +112,7 @@ export class Http2Connection {
       this.#goawayLastId = lastStreamId;
       this.retire();
     });
+    session.on("remoteSettings", () => options.onChange(this));
     // Runs before Node's own listener, which closes the streams as if they were canceled.
     socket.prependOnceListener("close", () => {
       this.#isLost = true;
