@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import http2 from "node:http2";
 import net, { type AddressInfo } from "node:net";
+import { Code } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
@@ -102,6 +103,68 @@ test("a server that takes calls and drops them unanswered gets few again, at the
   expect(later.length).toBeLessThan(40);
 });
 
+test("a server that begins its answers and drops them is asked again at the pace of its rests, with or without waiting", async () => {
+  await using server = await startCounting(({ stream, cut }) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    setImmediate(cut);
+  });
+  for (const pool of [{}, { waitTimeoutMs: 0 }]) {
+    const before = server.calls;
+    await using client = createRollcall({ baseUrl: server.address, timeoutMs: 2_000, pool });
+    await expect(client.users.get("1")).rejects.toThrow();
+    // The control: the call is repeated.
+    expect(server.calls - before).toBeGreaterThan(1);
+    // The pauses double from 20 ms. Without them, hundreds of calls are made in a second.
+    expect(server.calls - before).toBeLessThan(20);
+  }
+});
+
+test("parts of streams show a server that works, so that the loss of its connections costs no pause", async () => {
+  await using server = await startCounting(({ stream, cut }) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    // An empty message.
+    stream.write(Buffer.alloc(5), () => setTimeout(cut, 20));
+  });
+  await using client = createRollcall({ baseUrl: server.address });
+  for (let index = 0; index < 15; index++) {
+    let count = 0;
+    const reading = (async () => {
+      // With a pause after each loss, the later ones would be longer than this deadline.
+      for await (const _ of client.streams.query("q", { timeoutMs: 2_000 })) count += 1;
+    })();
+    await expect(reading).rejects.toMatchObject({ code: Code.Unavailable });
+    expect(count).toBe(1);
+  }
+});
+
+test("connections that end before they take a call are replaced at the pace of the address's rests", async () => {
+  const close = (session: http2.ServerHttp2Session) => session.destroy();
+  const goAway = (session: http2.ServerHttp2Session) => session.goaway();
+  for (const end of [close, goAway]) {
+    let connections = 0;
+    // The calls have to wait, since no stream is accepted.
+    const server = http2.createServer({ settings: { maxConcurrentStreams: 0 } });
+    server.on("session", (session) => {
+      connections += 1;
+      session.on("error", () => {});
+      session.once("localSettings", () => end(session));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = createRollcall({
+      baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      timeoutMs: 2_000,
+    });
+    const calls = await Promise.allSettled(Array.from({ length: 5 }, () => client.users.get("1")));
+    for (const result of calls) expect(result).toMatchObject({ reason: { code: Code.DeadlineExceeded } });
+    expect(connections).toBeGreaterThan(1);
+    // There are two connections for each pause.
+    expect(connections).toBeLessThan(40);
+    await client.close();
+    server.close();
+  }
+});
+
 test("calls that are too many at once for a young connection all come through, and the server gets a few times as many at most", async () => {
   let answered = 0;
   // A connection with more than 8 unanswered calls is cut. An answer takes 10 ms.
@@ -169,5 +232,29 @@ test("over HTTP/1.1, a server that takes calls and drops them unanswered is boun
   await until(() => calls > 150);
   await control.client.close();
   await control.burst;
+  server.close();
+});
+
+test("over HTTP/1.1, a call whose answers are broken off is bounded by the budget", async () => {
+  let calls = 0;
+  const server = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      calls += 1;
+      // The head arrives before the end.
+      socket.write("HTTP/1.1 200 OK\r\ncontent-type: application/proto\r\ncontent-length: 9\r\n\r\n");
+      setTimeout(() => socket.destroy(), 5);
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  await using client = createRollcall({
+    baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    protocol: "connect",
+    httpVersion: "1.1",
+    retry: { budget: { maxTokens: 6 }, initialDelayMs: 1 },
+  });
+  await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.Unavailable });
+  expect(calls).toBe(3);
   server.close();
 });

@@ -24,8 +24,8 @@ const LAST_TRY_MS = 50;
  * - The server has not acted on the call (a RequestNotSentError). This takes nothing from the budget either, as in gRPC
  *   (gRFC A6, transparent retries), and waits for the backoff.
  * - The call was lost with its connection, and is safe to repeat. It is repeated immediately, since the pool gives new
- *   connections few calls until some are answered. Over HTTP/1.1, a loss before any answer takes one token for all its
- *   calls, and each waits for the backoff.
+ *   connections few calls until some are answered. Over HTTP/1.1, a loss before any complete answer takes one token
+ *   for all its calls, and each waits for the backoff.
  *
  * @throws TypeError for options that are not as their types say.
  */

@@ -49,8 +49,8 @@ export interface RetryBudgetOptions {
   /**
    * Number of tokens when full. Each failed attempt takes one; with half of them or fewer left, nothing is retried.
    * Requests that were certainly not sent take none. Calls that are lost with a connection take none either, since the
-   * pool gives new connections few calls until some are answered. Over HTTP/1.1, successive losses without an answer in
-   * between take one for all their calls. Default 10.
+   * pool gives new connections few calls until some are answered. Over HTTP/1.1, and with a pool whose calls do not wait,
+   * successive losses without a complete answer in between take one for all their calls. Default 10.
    */
   maxTokens?: number | undefined;
   /** Tokens that each success returns. Default 0.1. */

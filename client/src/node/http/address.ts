@@ -27,9 +27,9 @@ const REFUSALS_TO_BELIEVE = 3;
 const PROBE_KEPT_MS = 5_000;
 
 /**
- * One of the server's addresses. After a failed attempt to connect it rests, each time longer, up to 1 s. It also rests,
- * up to 5 s, after a connection took calls and was lost before it answered one. If a connection that has answered is
- * lost, it does not rest.
+ * One of the server's addresses. After a failed attempt to connect, and after a connection that ended without a call, it
+ * rests, each time longer, up to 1 s. It also rests, up to 5 s, after a connection took calls and was lost before an
+ * answer was complete, or a part of a stream had arrived. If a connection is lost after that, it does not rest.
  *
  * After a loss, the next connection takes few calls at first: half as many as were answered since the loss before, and
  * one more for each answer. Otherwise all lost calls would be sent together on each new connection, and be lost again
@@ -48,8 +48,10 @@ export class Address {
   #failures = 0;
   #restsUntilMs = 0;
   #loss: ConnectionLostError | undefined;
-  /** Answers since the last loss. */
+  /** Answers since the last loss, complete or not. */
   #answers = 0;
+  /** Whether one of them was of use. */
+  #hasDelivered = false;
   #firstCalls = Infinity;
   #refusals = 0;
   #hasAnswered = false;
@@ -95,8 +97,8 @@ export class Address {
   }
 
   /**
-   * Notes a failed attempt to connect. Attempts that fail at the same time count once, since the first of them has
-   * begun the rest.
+   * Notes a failed attempt to connect, or a connection that ended before it was of use. Those that fail at the same time
+   * count once, since the first of them has begun the rest.
    */
   failed(error?: unknown): void {
     this.#refusals = findCause(error, HandshakeRefusedError) ? this.#refusals + 1 : 0;
@@ -111,16 +113,17 @@ export class Address {
    */
   lost(isPaced: boolean): ConnectionLostError {
     if (!this.#loss) {
-      const hadAnswered = this.#answers > 0;
+      const hadDelivered = this.#hasDelivered;
       this.#loss = new ConnectionLostError(`the connection to ${this.origin} was lost`, {
-        isPaced: isPaced || hadAnswered,
+        isPaced: isPaced || hadDelivered,
       });
-      if (!hadAnswered) {
+      if (!hadDelivered) {
         this.#refusals = 0;
         this.#rest(LONGEST_REST_AFTER_LOSS_MS);
       }
       this.#firstCalls = Math.max(FIRST_CALLS, Math.floor(this.#answers / 2));
       this.#answers = 0;
+      this.#hasDelivered = false;
     }
     return this.#loss;
   }
@@ -131,10 +134,15 @@ export class Address {
     this.#refusals = 0;
   }
 
-  /** Notes that a call was answered. */
+  /** Notes the head of an answer. */
   answered(): void {
     this.#answers += 1;
     this.#hasAnswered = true;
+  }
+
+  /** Notes a complete answer, or a part of a stream. A server that only begins its answers must rest. */
+  delivered(): void {
+    this.#hasDelivered = true;
     this.#failures = 0;
     this.#restsUntilMs = 0;
   }

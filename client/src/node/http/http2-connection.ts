@@ -2,6 +2,7 @@ import { once } from "node:events";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
+import type { ConnectionLostError } from "../../internal/not-sent.ts";
 import type { Address } from "./address.ts";
 import { HttpVersionError } from "./http-version-error.ts";
 import { isCutCode, notSent, openSocket, type TlsClientOptions } from "./open-socket.ts";
@@ -41,6 +42,8 @@ export class Http2Connection {
   readonly #ageTimer: NodeJS.Timeout;
   #idleTimer: NodeJS.Timeout | undefined;
   #pingTimer: NodeJS.Timeout | undefined;
+  /** Whether the server has begun to answer a call. */
+  #hasAnswered = false;
   #streamCount = 0;
   #takesStreams = true;
   #goawayLastId: number | undefined;
@@ -110,6 +113,7 @@ export class Http2Connection {
     session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
     session.on("goaway", (_code: number, lastStreamId: number) => {
       this.#goawayLastId = lastStreamId;
+      this.#noteEnd();
       this.retire();
     });
     session.on("remoteSettings", () => options.onChange(this));
@@ -120,6 +124,7 @@ export class Http2Connection {
     session.once("close", () => {
       clearTimeout(this.#pingTimer);
       clearTimeout(this.#youngTimer);
+      this.#noteEnd();
       this.retire();
       options.onChange(this);
     });
@@ -173,8 +178,9 @@ export class Http2Connection {
     this.#options.onChange(this);
   }
 
-  /** Notes that the server has answered a call. */
+  /** Notes the head of an answer. */
   answered(): void {
+    this.#hasAnswered = true;
     this.#maxStreams += 1;
     this.address.answered();
     this.heard();
@@ -183,6 +189,12 @@ export class Http2Connection {
   /** Notes that the server has sent something, so that no PING is needed for a while. */
   heard(): void {
     this.#pingTimer?.refresh();
+  }
+
+  /** Notes that calls were lost with the connection. Returns the cause of their errors. */
+  lost(): ConnectionLostError {
+    // A pool whose calls do not wait does not wait for the rests of an address either.
+    return this.address.lost(this.#options.waitTimeoutMs !== 0);
   }
 
   /** Takes no more streams. Closes when the last one has ended. */
@@ -233,6 +245,11 @@ export class Http2Connection {
       this.#session.destroy();
       this.#socket.destroy();
     }
+  }
+
+  /** Makes the address rest if the server ends the connection before it was of use. */
+  #noteEnd(): void {
+    if (this.#takesStreams && !this.#hasAnswered) this.address.failed();
   }
 
   #ping(): void {

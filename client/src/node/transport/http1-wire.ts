@@ -93,6 +93,7 @@ export function exchange(
       response.on("end", () => {
         if (isOver || wire.isCanceled) return;
         isOver = true;
+        address.delivered();
         call.onEnd(undefined);
       });
       if (wire.isCanceled) return;

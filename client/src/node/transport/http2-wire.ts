@@ -119,7 +119,10 @@ export class Http2Wire implements Wire {
 
   onData(bytes: Buffer): void {
     this.#connection.heard();
-    this.#call?.onData(bytes);
+    const call = this.#call;
+    if (!call) return;
+    if (!call.isWhole) this.#connection.address.delivered();
+    call.onData(bytes);
   }
 
   onEnd(): void {
@@ -127,6 +130,7 @@ export class Http2Wire implements Wire {
     // A stream that was reset may end like a complete one.
     if (!call || this.#fault()) return;
     this.#call = undefined;
+    this.#connection.address.delivered();
     const { writableEnded, closed } = this.#stream;
     // A complete exchange makes room immediately; Node.js reports its close later.
     if (writableEnded) this.#release();
@@ -175,7 +179,7 @@ export class Http2Wire implements Wire {
     }
     if (rstCode === undefined || rstCode === constants.NGHTTP2_NO_ERROR) return undefined;
     if (connection.isLost) {
-      const loss = connection.address.lost(true);
+      const loss = connection.lost();
       return { error: new ConnectError(loss.message, Code.Unavailable, undefined, undefined, loss), isUnsent: false };
     }
     const code = codeByReset.get(rstCode) ?? Code.Internal;
