@@ -3,6 +3,7 @@ import { Code } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { startTcpProxy } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
+import { RequestNotSentError } from "../src/index.ts";
 import { createRollcall } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
@@ -59,6 +60,31 @@ test("a limit of streams that the server raises lets waiting calls go", async ()
   await until(() => server.waiting === 3);
   server.openGate();
   await Promise.all(calls);
+});
+
+test("what waits beside a server that accepts no streams is bounded like in an outage", async () => {
+  await using server = await startBareServer({ maxConcurrentStreams: 0 });
+  await using hasty = createRollcall({ baseUrl: server.url, pool: { waitTimeoutMs: 0 } });
+  await using short = createRollcall({ baseUrl: server.url, pool: { waitTimeoutMs: 100 } });
+  for (const client of [hasty, short, hasty, short]) {
+    const error = await client.users.get("1", { timeoutMs: 0 }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: expect.stringContaining("no server accepts a call at present"),
+      cause: expect.any(RequestNotSentError),
+    });
+  }
+
+  await using client = createRollcall({ baseUrl: server.url, timeoutMs: 60_000, pool: { maxWaitingCalls: 3 } });
+  const before = server.sessions.size;
+  const first = client.users.get("1");
+  await until(() => server.sessions.size > before);
+  let failed = 0;
+  const calls = Array.from({ length: 10 }, () => client.users.get("1").catch(() => failed++));
+  await until(() => failed === 8);
+  for (const session of server.sessions) session.settings({ maxConcurrentStreams: 3 });
+  await Promise.all([first, ...calls]);
+  expect(failed).toBe(8);
 });
 
 for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {

@@ -145,6 +145,11 @@ export class Http2Connection {
     return this.takesStreams && this.#streamCount < Math.min(maxConcurrentStreams, this.#maxStreams);
   }
 
+  /** Whether a call can wait for its turn on this connection, since the server accepts streams. */
+  get isUsable(): boolean {
+    return this.takesStreams && this.#session.remoteSettings.maxConcurrentStreams !== 0;
+  }
+
   /** False if the connection only finishes its open streams. */
   get takesStreams(): boolean {
     return this.#takesStreams && !this.isLost;

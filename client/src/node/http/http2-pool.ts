@@ -1,7 +1,7 @@
 import { findNotSent } from "../../internal/not-sent.ts";
 import { Address } from "./address.ts";
 import { Http2Connection } from "./http2-connection.ts";
-import { closedError, type TlsClientOptions, toFinal } from "./open-socket.ts";
+import { closedError, notSent, type TlsClientOptions, toFinal } from "./open-socket.ts";
 import type { PoolSettings } from "./pool-options.ts";
 import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
 
@@ -21,6 +21,7 @@ export interface Http2PoolOptions {
  */
 export class Http2Pool {
   readonly #addresses: readonly Address[];
+  readonly #origins: string;
   readonly #tls: TlsClientOptions;
   readonly #settings: PoolSettings;
   readonly #connections = new Set<Http2Connection>();
@@ -34,6 +35,7 @@ export class Http2Pool {
     this.#addresses = origins.map((origin) => new Address(origin));
     this.#tls = tls;
     this.#settings = settings;
+    this.#origins = origins.join(", ");
     this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
   }
 
@@ -88,7 +90,8 @@ export class Http2Pool {
   }
 
   get #hasConnection(): boolean {
-    return [...this.#connections].some(({ takesStreams }) => takesStreams);
+    for (const { isUsable } of this.#connections) if (isUsable) return true;
+    return false;
   }
 
   /** Reserves a place on the connection with the fewest streams. Allocates nothing, since it runs for each call. */
@@ -144,6 +147,9 @@ export class Http2Pool {
       if (!isWanted || (address.isResting && !isTriedAtRest) || this.#isOpening(address)) continue;
       this.#open(address);
     }
+    if (this.#line.size === 0 || this.#opening.size > 0 || this.#retryTimer || this.#hasConnection) return;
+    // There are connections, but their servers accept no streams.
+    this.#noteOutage(notSent(this.#origins, new Error("no server accepts a call at present")));
   }
 
   #countOpen(address: Address): number {
@@ -174,7 +180,6 @@ export class Http2Pool {
       (connection) => {
         this.#opening.delete(opening);
         address.connected();
-        this.#line.endOutage();
         this.#connections.add(connection);
         if (this.#isClosed) connection.retire();
         else this.#onChange(connection);
@@ -185,17 +190,23 @@ export class Http2Pool {
         this.#line.noteFault(error);
         if (this.#opening.size > 0 || this.#hasConnection) return;
         const isLasting = findNotSent(error)?.isTransient === false || address.refusesClient;
-        const isHopeless = this.#settings.waitTimeoutMs === 0 || isLasting;
-        if (isHopeless) return this.#line.rejectAll(toFinal(error));
-        if (this.#line.size > 0) this.#line.beginOutage(error);
-        this.#grow();
+        if (isLasting) return this.#line.rejectAll(toFinal(error));
+        this.#noteOutage(error);
+        if (this.#line.size > 0) this.#grow();
       },
     );
     this.#opening.set(opening, address);
   }
 
+  /** Lets waiting calls wait no longer than they may without a connection. */
+  #noteOutage(error: unknown): void {
+    if (this.#settings.waitTimeoutMs === 0) this.#line.rejectAll(toFinal(error));
+    else if (this.#line.size > 0) this.#line.beginOutage(error);
+  }
+
   readonly #onChange = (connection: Http2Connection): void => {
     if (connection.isLost) this.#connections.delete(connection);
+    else if (connection.isUsable) this.#line.endOutage();
     this.#serveWaiters();
     if (this.#line.size > 0) this.#grow();
   };

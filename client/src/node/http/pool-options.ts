@@ -25,12 +25,12 @@ export interface PoolOptions {
    */
   maxAgeMs?: number | undefined;
   /**
-   * Time that a call waits while no server can be reached. With 0 it does not wait, and fails with the error of the
-   * first attempt to connect. Default: until the call's deadline, and 20 s for a call without one.
+   * Time that a call waits while no server can be reached or accepts calls. With 0 it does not wait, and fails with the
+   * error of the first attempt to connect. Default: until the call's deadline, and 20 s for a call without one.
    */
   waitTimeoutMs?: number | undefined;
   /**
-   * Calls that may wait while there is no connection; more fail with unavailable. Default 5,000, which take some 115
+   * Calls that may wait while no connection accepts any; more fail with unavailable. Default 5,000, which take some 115
    * MiB.
    */
   maxWaitingCalls?: number | undefined;

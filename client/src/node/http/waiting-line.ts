@@ -11,7 +11,7 @@ export interface WaitingLineOptions {
   settings: Pick<PoolSettings, "maxWaitingCalls" | "maxWaitingBytes" | "waitTimeoutMs" | "onUnreachable">;
   /** Destinations of the calls. */
   origins: readonly string[];
-  /** Returns whether there is a connection, so that calls only wait for their turn on it. */
+  /** Returns whether a connection accepts calls, so that they only wait for their turn on it. */
   hasConnection(): boolean;
 }
 
@@ -21,9 +21,9 @@ interface Waiter<T> {
 }
 
 /**
- * Calls that wait for a connection, in order: until their deadline, or for 20 s without one. While there is no
- * connection, their number and the bytes of their messages are bounded, so that a server that is down does not fill the
- * memory of its callers.
+ * Calls that wait for a connection, in order: until their deadline, or for 20 s without one. While no connection accepts
+ * calls, their number and the bytes of their messages are bounded, so that a server that is down does not fill the memory
+ * of its callers.
  */
 export class WaitingLine<T> {
   readonly #options: WaitingLineOptions;
