@@ -1,4 +1,5 @@
 import http2 from "node:http2";
+import type { Socket } from "node:net";
 import { Code } from "@connectrpc/connect";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { until } from "@rollcall/testing/start-server";
@@ -128,3 +129,81 @@ async function endsByPing(pingTimeoutMs: number): Promise<boolean> {
   await expect(call).rejects.toMatchObject({ code: Code.Unavailable });
   return true;
 }
+
+/** Starts a server behind a proxy that can make all connections so far silent, as a lost entry of a NAT does. */
+async function startSilencing() {
+  const server = await startBareServer();
+  const seen = new Set<Socket>();
+  const silent = new Set<Socket>();
+  const proxy = await startTcpProxy(Number(new URL(server.url).port), {
+    onRequestBytes(bytes, socket) {
+      seen.add(socket);
+      return silent.has(socket) ? undefined : bytes;
+    },
+  });
+  return {
+    server,
+    proxy,
+    silence() {
+      for (const socket of seen) silent.add(socket);
+    },
+    async [Symbol.asyncDispose]() {
+      await proxy[Symbol.asyncDispose]();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a dead connection is replaced after a call without an answer, though calls come one after another", async () => {
+  await using silencing = await startSilencing();
+  await using client = createRollcall({ baseUrl: silencing.proxy.url, retry: false, pool: { size: 1 } });
+  await client.users.get("1");
+  silencing.silence();
+  await expect(client.users.get("1", { timeoutMs: 1_500 })).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  // The next one does not wait for the end of the dead connection, which takes pingTimeoutMs.
+  await client.users.get("1");
+  expect(silencing.proxy.acceptedCount).toBe(2);
+  await until(() => silencing.proxy.openCount === 1);
+});
+
+test("a dead connection is found by calls whose deadlines are shorter than a server's silence may be", async () => {
+  await using silencing = await startSilencing();
+  await using client = createRollcall({ baseUrl: silencing.proxy.url, retry: false, timeoutMs: 100 });
+  const untilAnswered = async () => {
+    const isAnswered = await client.users.get("1").then(Boolean, () => false);
+    if (!isAnswered) await untilAnswered();
+  };
+  await untilAnswered();
+  silencing.silence();
+  await untilAnswered();
+  // The dead connection has not ended yet, but it gets no more calls.
+  expect(silencing.proxy.acceptedCount).toBe(2);
+});
+
+test("with a dead connection to one of two addresses, calls go to the other one", async () => {
+  await using silencing = await startSilencing();
+  await using alive = await startBareServer();
+  await using client = createRollcall({ baseUrl: [silencing.proxy.url, alive.url], retry: false, timeoutMs: 1_500 });
+  while (alive.calls === 0 || silencing.server.calls === 0) await client.users.get("1");
+  silencing.silence();
+  let failed = 0;
+  for (let index = 0; index < 20; index++) await client.users.get("1").catch(() => failed++);
+  expect(failed).toBe(1);
+});
+
+test("after a call without an answer, an idle connection is sent one PING, and ended if that is not answered", async () => {
+  await using silencing = await startSilencing();
+  const { server, proxy } = silencing;
+  const options = { baseUrl: proxy.url, retry: false } as const;
+  await using answered = createRollcall({ ...options, pool: { idleTimeoutMs: 3_000 } });
+  await expect(answered.users.get("wait", { timeoutMs: 500 })).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  await until(() => server.pings === 1);
+  await until(() => proxy.openCount === 0);
+  expect(server.pings).toBe(1);
+
+  await using unanswered = createRollcall({ ...options, pool: { pingTimeoutMs: 100 } });
+  await unanswered.users.get("1");
+  silencing.silence();
+  await expect(unanswered.users.get("1", { timeoutMs: 100 })).rejects.toMatchObject({ code: Code.DeadlineExceeded });
+  await until(() => proxy.openCount === 0);
+});

@@ -22,6 +22,17 @@ const NOT_HTTP2 = -505;
  */
 const YOUNG_MS = 1_000;
 
+/**
+ * Silence after the request of a call that has ended without an answer, in milliseconds, after which a PING finds out
+ * whether the connection is dead. A deadline may be much shorter than the interval of PINGs.
+ */
+const UNANSWERED_MS = 1_000;
+/**
+ * Time for which a connection still gets new calls while a PING is not answered, in milliseconds. After a call without an
+ * answer it gets none.
+ */
+const PONG_MS = 1_000;
+
 export interface Http2ConnectionOptions extends PoolSettings {
   tls: TlsClientOptions;
   /** Aborts a connection that is still opening. */
@@ -41,7 +52,16 @@ export class Http2Connection {
   readonly #options: Http2ConnectionOptions;
   readonly #ageTimer: NodeJS.Timeout;
   #idleTimer: NodeJS.Timeout | undefined;
-  #pingTimer: NodeJS.Timeout | undefined;
+  /** Runs {@link #watch}. */
+  #watchTimer: NodeJS.Timeout | undefined;
+  /** Start of the silence: when the last bytes came, when the connection became busy, or when a PING was sent. */
+  #silentSinceMs = 0;
+  /** When the request of a call was sent that has ended without an answer, unless something was heard since. */
+  #unansweredSinceMs = Infinity;
+  /** Whether a PING waits for its answer. */
+  #isPinging = false;
+  /** Time from which the connection counts as doubtful, since its PING is not answered. */
+  #doubtfulAtMs = Infinity;
   /** Whether the server has begun to answer a call. */
   #hasAnswered = false;
   #streamCount = 0;
@@ -122,7 +142,7 @@ export class Http2Connection {
       this.#isLost = true;
     });
     session.once("close", () => {
-      clearTimeout(this.#pingTimer);
+      clearTimeout(this.#watchTimer);
       clearTimeout(this.#youngTimer);
       this.#noteEnd();
       this.retire();
@@ -142,12 +162,18 @@ export class Http2Connection {
   /** Whether another stream can be opened now. */
   get hasRoom(): boolean {
     const { maxConcurrentStreams = Infinity } = this.#session.remoteSettings;
-    return this.takesStreams && this.#streamCount < Math.min(maxConcurrentStreams, this.#maxStreams);
+    if (!this.takesStreams || this.#streamCount >= Math.min(maxConcurrentStreams, this.#maxStreams)) return false;
+    return !this.isDoubtful;
   }
 
-  /** Whether a call can wait for its turn on this connection, since the server accepts streams. */
+  /** Whether a call can wait for its turn on this connection: the server accepts streams, and seems alive. */
   get isUsable(): boolean {
-    return this.takesStreams && this.#session.remoteSettings.maxConcurrentStreams !== 0;
+    return this.takesStreams && !this.isDoubtful && this.#session.remoteSettings.maxConcurrentStreams !== 0;
+  }
+
+  /** Whether a PING shows that the connection may be dead. It gets no new calls until something is heard. */
+  get isDoubtful(): boolean {
+    return this.#doubtfulAtMs !== Infinity && performance.now() >= this.#doubtfulAtMs;
   }
 
   /** False if the connection only finishes its open streams. */
@@ -193,7 +219,19 @@ export class Http2Connection {
 
   /** Notes that the server has sent something, so that no PING is needed for a while. */
   heard(): void {
-    this.#pingTimer?.refresh();
+    this.#silentSinceMs = performance.now();
+    this.#unansweredSinceMs = Infinity;
+    if (this.#doubtfulAtMs === Infinity) return;
+    this.#doubtfulAtMs = Infinity;
+    this.#options.onChange(this);
+  }
+
+  /** Notes that a call has ended without an answer. If the silence lasts, a PING follows. */
+  unanswered(sentAtMs: number): void {
+    if (this.#isPinging || this.#unansweredSinceMs !== Infinity) return;
+    this.#unansweredSinceMs = Math.max(sentAtMs, this.#silentSinceMs);
+    clearTimeout(this.#watchTimer);
+    this.#watch();
   }
 
   /** Notes that calls were lost with the connection. Returns the cause of their errors. */
@@ -237,11 +275,13 @@ export class Http2Connection {
   #becomeBusy(): void {
     clearTimeout(this.#idleTimer);
     this.#session.ref();
-    this.#pingTimer = setTimeout(() => this.#ping(), this.#options.pingIntervalMs).unref();
+    if (this.#isPinging) return;
+    this.#silentSinceMs = performance.now();
+    // The timer is left running between calls, since setting it for each would cost more.
+    if (!this.#watchTimer) this.#watch();
   }
 
   #becomeIdle(): void {
-    clearTimeout(this.#pingTimer);
     // A session that was closed while streams were open does not always end with the last of them.
     if (this.#takesStreams) {
       this.#session.unref();
@@ -257,13 +297,34 @@ export class Http2Connection {
     if (this.#takesStreams && !this.#hasAnswered) this.address.failed();
   }
 
-  #ping(): void {
+  /** Sends a PING after silence, and ends the connection if that is not answered, with or without calls. */
+  #watch(): void {
+    this.#watchTimer = undefined;
     if (this.#session.destroyed) return;
-    this.#pingTimer = setTimeout(() => this.destroy(), this.#options.pingTimeoutMs).unref();
+    const isUnanswered = this.#unansweredSinceMs !== Infinity;
+    if (this.#streamCount === 0 && !isUnanswered && !this.#isPinging) return;
+    const { pingIntervalMs, pingTimeoutMs } = this.#options;
+    const endsAtMs = this.#isPinging
+      ? this.#silentSinceMs + pingTimeoutMs
+      : Math.min(this.#silentSinceMs + pingIntervalMs, this.#unansweredSinceMs + UNANSWERED_MS);
+    const remainingMs = endsAtMs - performance.now();
+    if (remainingMs > 0) this.#watchTimer = setTimeout(() => this.#watch(), remainingMs).unref();
+    else if (this.#isPinging) this.destroy();
+    else this.#ping(isUnanswered);
+  }
+
+  #ping(isUnanswered: boolean): void {
+    this.#isPinging = true;
+    this.#silentSinceMs = performance.now();
+    this.#doubtfulAtMs = this.#silentSinceMs + (isUnanswered ? 0 : PONG_MS);
+    this.#watch();
     this.#session.ping(() => {
-      clearTimeout(this.#pingTimer);
-      if (this.#session.destroyed || this.#streamCount === 0) return;
-      this.#pingTimer = setTimeout(() => this.#ping(), this.#options.pingIntervalMs).unref();
+      if (this.#session.destroyed) return;
+      this.#isPinging = false;
+      this.heard();
+      clearTimeout(this.#watchTimer);
+      this.#watch();
     });
+    if (isUnanswered) this.#options.onChange(this);
   }
 }

@@ -18,6 +18,8 @@ export interface Http2PoolOptions {
  *
  * An address that fails is skipped while there is another. It is tried again alongside a later call, which does not
  * wait for it. While no address can be reached, calls wait, and the addresses are tried again after their rests.
+ *
+ * A connection that seems dead gets no more calls, and another takes its place.
  */
 export class Http2Pool {
   readonly #addresses: readonly Address[];
@@ -131,8 +133,8 @@ export class Http2Pool {
     if (this.#isClosed) return;
     let openCount = 0;
     let isFull = true;
-    for (const { takesStreams, hasRoom } of this.#connections) {
-      if (!takesStreams) continue;
+    for (const { takesStreams, isDoubtful, hasRoom } of this.#connections) {
+      if (!takesStreams || isDoubtful) continue;
       openCount += 1;
       if (hasRoom) isFull = false;
     }
@@ -154,7 +156,9 @@ export class Http2Pool {
 
   #countOpen(address: Address): number {
     let count = 0;
-    for (const connection of this.#connections) if (connection.takesStreams && connection.address === address) count++;
+    for (const connection of this.#connections) {
+      if (connection.address === address && connection.takesStreams && !connection.isDoubtful) count++;
+    }
     return count;
   }
 
@@ -180,9 +184,12 @@ export class Http2Pool {
       (connection) => {
         this.#opening.delete(opening);
         address.connected();
+        // A doubtful connection that it was to replace may have been heard again.
+        const isNeeded = !this.#isClosed && this.#countOpen(address) < this.#settings.size;
         this.#connections.add(connection);
-        if (this.#isClosed) connection.retire();
-        else this.#onChange(connection);
+        if (!isNeeded) return connection.retire();
+        for (const other of this.#connections) if (other.address === address && other.isDoubtful) other.retire();
+        this.#onChange(connection);
       },
       (error: unknown) => {
         this.#opening.delete(opening);

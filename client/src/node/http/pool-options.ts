@@ -13,7 +13,10 @@ export interface PoolOptions {
   size?: number | undefined;
   /** Time for a connection to become ready: name lookup, TCP, TLS and the server's first HTTP/2 frame. Default 5 s. */
   connectTimeoutMs?: number | undefined;
-  /** Silence after which a connection with open calls is sent a PING. Default 20 s. */
+  /**
+   * Silence after which a connection with open calls is sent a PING. After a call that has ended without an answer, 1 s
+   * of silence since its request is enough. Default 20 s.
+   */
   pingIntervalMs?: number | undefined;
   /** Time for the answer to a PING, after which the connection is ended. Default 10 s. */
   pingTimeoutMs?: number | undefined;

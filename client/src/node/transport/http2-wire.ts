@@ -26,6 +26,8 @@ export class Http2Wire implements Wire {
   #call: CarriedCall | undefined;
   /** Resets the stream of a request that has not been sent completely. */
   readonly #reset: AbortController | undefined;
+  /** In whole milliseconds, since V8 keeps those without an allocation. */
+  readonly #sentAtMs = Math.trunc(performance.now());
   #trailers: IncomingHttpHeaders | undefined;
   #hasAnswered = false;
   #isReleased = false;
@@ -95,6 +97,7 @@ export class Http2Wire implements Wire {
     this.#call = undefined;
     const stream = this.#stream;
     if (stream.closed || stream.destroyed) return;
+    if (!this.#hasAnswered) this.#connection.unanswered(this.#sentAtMs);
     if (this.#reset) this.#reset.abort(CANCELED);
     else stream.close(constants.NGHTTP2_CANCEL);
   }
