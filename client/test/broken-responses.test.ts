@@ -6,8 +6,9 @@ import { Code, ConnectError, createClient, type Transport } from "@connectrpc/co
 import { createConnectTransport } from "@connectrpc/connect-node";
 import { ServerStreamResponseSchema, StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
+import { until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import {
   createFetchTransport,
   createRetryInterceptor,
@@ -209,20 +210,32 @@ test("what the source of a stream's messages throws is not the server's fault", 
   await transport.close();
 });
 
-test("a WebSocket that ends within a message is the server's fault", async () => {
+/** Starts a server that accepts a WebSocket, and answers its first frame. */
+async function startSocketServer(answer: (socket: WebSocket) => void) {
   const server = http.createServer();
   const sockets = new WebSocketServer({ server, handleProtocols: () => "grpc-websockets" });
-  sockets.on("connection", (socket) => {
-    socket.once("message", () => {
-      socket.send(envelope(TRAILERS, text("content-type: application/grpc-web+proto\r\n")));
-      socket.send(join(message, message.subarray(0, 7)));
-      socket.close(1000);
-    });
-  });
+  sockets.on("connection", (socket) => socket.once("message", () => answer(socket)));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const transport = createFetchTransport({ baseUrl: `http://127.0.0.1:${port}` });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
+      sockets.close();
+      server.close();
+    },
+  };
+}
+
+test("a WebSocket that ends within a message is the server's fault", async () => {
+  await using server = await startSocketServer((socket) => {
+    socket.send(envelope(TRAILERS, text("content-type: application/grpc-web+proto\r\n")));
+    socket.send(join(message, message.subarray(0, 7)));
+    socket.close(1000);
+  });
+  const transport = createFetchTransport({ baseUrl: server.url });
   const replies: string[] = [];
   const chat = async () => {
     const requests = (async function* () {
@@ -235,6 +248,18 @@ test("a WebSocket that ends within a message is the server's fault", async () =>
   const error = await chat().catch((reason: unknown) => reason);
   expectServersFault(error);
   expect(error).toMatchObject({ code: Code.Internal });
-  sockets.close();
-  server.close();
+});
+
+// As the length of an array, the first is an error, and the second takes 2 GB.
+test.each(["-1", "2000000000", "hello"])("a WebSocket that sends the text %s is the server's fault", async (frame) => {
+  await using server = await startSocketServer((socket) => socket.send(frame));
+  await using client = createRollcall({ baseUrl: server.url });
+  using chat = client.streams.chat();
+  await chat.send("Hello");
+  const before = process.memoryUsage().arrayBuffers;
+  const error = await Array.fromAsync(chat).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: Code.Internal, rawMessage: "protocol error: the answer has a frame of text" });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(100_000_000);
+  // The client leaves, too.
+  await until(() => server.sockets.clients.size === 0);
 });

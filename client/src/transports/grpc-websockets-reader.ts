@@ -29,7 +29,10 @@ export class SocketReader {
       isOpen = true;
       this.#opened.resolve();
     });
-    socket.addEventListener("message", ({ data }) => this.#push(new Uint8Array(data as ArrayBuffer)));
+    socket.addEventListener("message", ({ data }) => {
+      if (data instanceof ArrayBuffer) this.#push(new Uint8Array(data));
+      else this.#refuse(new ConnectError("protocol error: the answer has a frame of text", Code.Internal));
+    });
     // In Node.js 22, no close event follows if there was no connection.
     socket.addEventListener("error", () => isOpen || this.fail(notReached()));
     socket.addEventListener("close", ({ code }) => {
@@ -83,10 +86,15 @@ export class SocketReader {
     this.#chunks.push(chunk);
     this.#queuedBytes += costOf(chunk);
     if (this.#queuedBytes > this.#maxQueuedBytes) {
-      this.fail(new ConnectError(`more than ${this.#maxQueuedBytes} bytes wait to be read`, Code.ResourceExhausted));
-      this.#socket.close();
+      const text = `more than ${this.#maxQueuedBytes} bytes wait to be read`;
+      this.#refuse(new ConnectError(text, Code.ResourceExhausted));
     }
     this.#wake();
+  }
+
+  #refuse(error: ConnectError): void {
+    this.fail(error);
+    this.#socket.close();
   }
 
   #putBack(chunk: Uint8Array): void {
