@@ -144,7 +144,7 @@ export class Users {
 
 function userOf(call: Promise<{ user?: User | undefined }>): Promise<User> {
   return domainErrors(call, ({ user }) => {
-    if (!user) throw new Error("the server's answer has no user");
+    if (!user) throw new ConnectError("broken response: it has no user", Code.Internal);
     return user;
   });
 }

@@ -196,6 +196,17 @@ test("a unary response with missing or broken bytes is the server's fault, and i
   }
 });
 
+test("a response without its user is the server's fault", async () => {
+  await using server = await startRawServer({
+    headers: { "content-type": "application/proto" },
+    body: new Uint8Array(),
+  });
+  await using client = createNodeClient({ baseUrl: server.http2, protocol: "connect" });
+  const error = await client.users.get("1").catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(ConnectError);
+  expect(error).toMatchObject({ code: Code.Internal, rawMessage: "broken response: it has no user" });
+});
+
 test("what the source of a stream's messages throws is not the server's fault", async () => {
   await using server = await startRawServer({ headers: protocols.connect.headers, body: message });
   const transport = createNodeTransport({ baseUrl: server.http2, protocol: "connect" });
