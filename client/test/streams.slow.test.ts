@@ -104,6 +104,33 @@ test("chat: who does not read is held back, and goes on when he does", async () 
   expect(replies).toBe(400);
 });
 
+test("chat: replies that nobody reads are held back by their size, too", async () => {
+  const count = 60;
+  let sent = 0;
+  // Random bytes, so that compression gains little. There is room for 64 replies, but not of this size.
+  const reply = randomBytes(750_000).toString("base64");
+  const routes = (router: ConnectRouter) =>
+    router.service(StreamService, {
+      async *bidirectionalStream() {
+        for (; sent < count; sent++) yield { reply };
+      },
+    });
+  const server = http2.createServer(connectNodeAdapter({ routes }));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  {
+    await using client = createRollcall({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+    using chat = client.streams.chat();
+    for (let before = -1; before !== sent; ) {
+      before = sent;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect(sent).toBeLessThan(20);
+    expect(await Array.fromAsync(chat, ({ length }) => length)).toEqual(Array(count).fill(reply.length));
+  }
+  server.close();
+});
+
 test("chat: a refusal reaches the reader and the writer", async () => {
   await using server = await startServer();
   await using client = createRollcall({ baseUrl: server.url });

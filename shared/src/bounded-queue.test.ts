@@ -46,3 +46,20 @@ test("no more values wait than the capacity; further writers wait for a place or
   expect([(await reader.next()).value, (await reader.next()).value]).toEqual([2, 3]);
   await expect(reader.next()).rejects.toThrow("failed");
 });
+
+test("the sizes of waiting values are bounded together, a larger value waits alone, and all keep their order", async () => {
+  const queue = new BoundedQueue<string>(10, { maxSize: 5, sizeOf: (value) => value.length });
+  const placed: string[] = [];
+  // The last one would fit, but stands behind one that does not.
+  const pushes = ["abc", "de", "fghijkl", "m"].map((value) => queue.push(value).then(() => placed.push(value)));
+  const reader = queue[Symbol.asyncIterator]();
+  await Promise.resolve();
+  expect(placed).toEqual(["abc", "de"]);
+  expect((await reader.next()).value).toBe("abc");
+  expect(placed).toEqual(["abc", "de"]);
+  expect((await reader.next()).value).toBe("de");
+  expect(placed).toEqual(["abc", "de", "fghijkl"]);
+  expect((await reader.next()).value).toBe("fghijkl");
+  await Promise.all(pushes);
+  expect((await reader.next()).value).toBe("m");
+});

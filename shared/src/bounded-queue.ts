@@ -12,20 +12,31 @@ interface End {
   readonly lateError?: unknown;
 }
 
+/** A bound for the sizes of the waiting values together. */
+export interface SizeBound<T> {
+  /** Largest sum of sizes. A single value may exceed it. */
+  readonly maxSize: number;
+  sizeOf(value: T): number;
+}
+
 /**
- * Passes values from writers to one reader in order. At most `capacity` of them wait; after that, a fast writer waits
- * for a slow reader.
+ * Passes values from writers to one reader in order. At most `capacity` of them wait, and no more than the bound of
+ * their sizes allows; after that, a fast writer waits for a slow reader.
  */
 export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
+  readonly #bound: SizeBound<T> | undefined;
+  #size = 0;
   readonly #values: T[] = [];
   readonly #waiting: Waiting<T>[] = [];
   /** Set when nothing more can be written. */
   #end: End | undefined;
   #changed = Promise.withResolvers<void>();
 
-  constructor(capacity: number) {
+  /** @param bound Default: only the number of values counts. */
+  constructor(capacity: number, bound?: SizeBound<T>) {
     this.#capacity = capacity;
+    this.#bound = bound;
   }
 
   /**
@@ -35,7 +46,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
    */
   async push(value: T): Promise<void> {
     if (this.#end) throw reasonOf(this.#end);
-    if (this.#values.length < this.#capacity) {
+    if (this.#waiting.length === 0 && this.#hasRoomFor(value)) {
       this.#place(value);
       return;
     }
@@ -58,11 +69,8 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     for (;;) {
       if (this.#values.length > 0) {
         const value = this.#values.shift() as T;
-        const next = this.#waiting.shift();
-        if (next) {
-          this.#place(next.value);
-          next.placed.resolve();
-        }
+        this.#size -= this.#sizeOf(value);
+        this.#placeWaiting();
         yield value;
       } else if (this.#end) {
         if ("error" in this.#end) throw this.#end.error;
@@ -73,8 +81,27 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     }
   }
 
+  #sizeOf(value: T): number {
+    return this.#bound?.sizeOf(value) ?? 0;
+  }
+
+  #hasRoomFor(value: T): boolean {
+    if (this.#values.length === 0) return true;
+    const isBelow = !this.#bound || this.#size + this.#sizeOf(value) <= this.#bound.maxSize;
+    return isBelow && this.#values.length < this.#capacity;
+  }
+
+  #placeWaiting(): void {
+    for (let next = this.#waiting[0]; next && this.#hasRoomFor(next.value); next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#place(next.value);
+      next.placed.resolve();
+    }
+  }
+
   #place(value: T): void {
     this.#values.push(value);
+    this.#size += this.#sizeOf(value);
     this.#notify();
   }
 

@@ -3,7 +3,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { StreamService } from "@rollcall/gen/stream/v1/stream";
-import { BoundedQueue } from "@rollcall/shared/bounded-queue";
+import { BoundedQueue, type SizeBound } from "@rollcall/shared/bounded-queue";
 import type { CallOptions } from "../call-options.ts";
 import { toRollcallError } from "../errors.ts";
 import type { ServiceClient } from "../internal/service-client.ts";
@@ -13,6 +13,11 @@ import type { ServiceClient } from "../internal/service-client.ts";
  * waits.
  */
 const QUEUE_CAPACITY = 64;
+/**
+ * Most characters of them together; one longer message may wait alone. It takes up to 2 bytes of memory for each. What
+ * the reader leaves beyond that, the transport holds back.
+ */
+const QUEUE_CHARACTERS = 1024 ** 2;
 
 /**
  * A conversation in both directions at the same time. Iterate over it, once, for the replies, while messages are sent.
@@ -31,8 +36,9 @@ export interface Chat extends AsyncIterable<string>, Disposable {
 
 /** Opens a chat immediately, even if nobody reads it yet. */
 export function openChat(streams: ServiceClient<typeof StreamService>, options: CallOptions): Chat {
-  const outbox = new BoundedQueue<string>(QUEUE_CAPACITY);
-  const inbox = new BoundedQueue<string>(QUEUE_CAPACITY);
+  const bound: SizeBound<string> = { maxSize: QUEUE_CHARACTERS, sizeOf: (message) => message.length };
+  const outbox = new BoundedQueue<string>(QUEUE_CAPACITY, bound);
+  const inbox = new BoundedQueue<string>(QUEUE_CAPACITY, bound);
   const controller = createLinkedAbortController(options.signal);
   const { signal } = controller;
   void (async () => {
