@@ -1,3 +1,5 @@
+import { type EventEmitter, getEventListeners } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer, type ServerHttp2Stream } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { type CallOptions, Code, createClient, type Interceptor } from "@connectrpc/connect";
@@ -5,7 +7,9 @@ import { StreamService } from "@rollcall/gen/stream/v1/stream";
 import { UserService } from "@rollcall/gen/user/v1/user";
 import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
-import { createNodeTransport, type NodeTransportOptions } from "../src/node/index.ts";
+import { WebSocketServer } from "ws";
+import { createRollcall as createFetchClient } from "../src/index.ts";
+import { createNodeTransport, createRollcall, type NodeTransportOptions } from "../src/node/index.ts";
 import { checkEachForLeaks } from "./support/leaks.ts";
 import { startRawServer } from "./support/raw-server.ts";
 
@@ -207,6 +211,66 @@ test("who leaves a stream cancels the call, and its source is let go", async () 
     await until(() => server.log.find(({ msg, code }) => msg === "call" && code === "canceled"));
     await transport.close();
   }
+});
+
+const logger = { info() {}, warn() {} };
+
+// Calls of a client with a logger go through interceptors.
+test.each([
+  ["Node", {}],
+  ["Node, with interceptors", { logger }],
+])("who leaves a stream before its answer cancels the call: %s", async (_name, options) => {
+  let calls = 0;
+  const resets: (number | undefined)[] = [];
+  const { url, close } = await listen((stream) => {
+    calls += 1;
+    stream.on("close", () => resets.push(stream.rstCode));
+  });
+  const client = createRollcall({ baseUrl: url, ...options });
+  const caller = new AbortController();
+  const streams: (() => AsyncIterable<unknown>)[] = [
+    () => client.streams.query("q"),
+    // The caller's own signal stays as it is.
+    () => client.streams.query("q", { signal: caller.signal }),
+    () => client.streams.chat(),
+    () => client.service(StreamService).bidirectionalStream(from([{ message: "Hello" }])),
+  ];
+  for (const [index, open] of streams.entries()) {
+    const reader = ReadableStream.from(open()).getReader();
+    const read = reader.read();
+    await until(() => calls > index);
+    await reader.cancel();
+    expect(await read).toMatchObject({ done: true });
+    // CANCEL (RFC 9113, 7).
+    await until(() => resets.length > index);
+    expect(resets.at(-1)).toBe(8);
+  }
+  expect(getEventListeners(caller.signal, "abort")).toEqual([]);
+  await client.close();
+  close();
+});
+
+test("who leaves a stream before its answer cancels the call: fetch and WebSocket", async () => {
+  let open = 0;
+  const server = createHttpServer((request) => request.resume());
+  const count = (opened: EventEmitter) => {
+    open += 1;
+    opened.on("close", () => open--);
+  };
+  server.on("request", (_request, response) => count(response));
+  new WebSocketServer({ server, handleProtocols: () => "grpc-websockets" }).on("connection", count);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  await using client = createFetchClient({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  const streams: (() => AsyncIterable<unknown>)[] = [() => client.streams.query("q"), () => client.streams.chat()];
+  for (const stream of streams) {
+    const reader = ReadableStream.from(stream()).getReader();
+    const read = reader.read();
+    await until(() => open === 1);
+    await reader.cancel();
+    expect(await read).toMatchObject({ done: true });
+    await until(() => open === 0);
+  }
+  server.close();
 });
 
 /** Starts an HTTP/2 server that answers with bytes. */

@@ -29,9 +29,12 @@ export function createServiceClient<T extends DescService>(
 }
 
 function callOf(method: DescMethod, transport: Transport): (input: never, options?: CallOptions) => unknown {
-  const open = (messages: AsyncIterable<Input>, options: CallOptions = {}) => {
-    const { signal, timeoutMs, headers, contextValues } = options;
-    return transport.stream(method as never, signal, timeoutMs, headers, messages, contextValues);
+  const open = (messages: AsyncIterable<Input>, options: CallOptions = NO_OPTIONS) => {
+    const { timeoutMs, headers, contextValues } = options;
+    return new MessageStream(
+      (signal) => transport.stream(method as never, signal, timeoutMs, headers, messages, contextValues),
+      options,
+    );
   };
   switch (method.methodKind) {
     case "unary":
@@ -43,13 +46,11 @@ function callOf(method: DescMethod, transport: Transport): (input: never, option
         return response.message;
       };
     case "server_streaming":
-      return (input: Input, options?: CallOptions) => new MessageStream(open(only(input), options), options);
+      return (input: Input, options?: CallOptions) => open(only(input), options);
     case "client_streaming":
-      return async (messages: AsyncIterable<Input>, options?: CallOptions) =>
-        onlyOf(new MessageStream(open(messages, options), options));
+      return async (messages: AsyncIterable<Input>, options?: CallOptions) => onlyOf(open(messages, options));
     case "bidi_streaming":
-      return (messages: AsyncIterable<Input>, options?: CallOptions) =>
-        new MessageStream(open(messages, options), options);
+      return open;
   }
 }
 

@@ -8,12 +8,21 @@ export function chatToCome(opening: Promise<Chat>): Chat {
   // The error goes to the reader of the chat.
   opening.catch(() => {});
   const later = (act: (chat: Chat) => void) => void opening.then(act, () => {});
+  const cancel = () => later((chat) => chat[Symbol.dispose]());
   return {
     send: async (message) => (await opening).send(message),
     end: () => later((chat) => chat.end()),
-    async *[Symbol.asyncIterator]() {
-      yield* await opening;
+    [Symbol.asyncIterator]() {
+      const replies = opening.then((chat) => chat[Symbol.asyncIterator]());
+      replies.catch(() => {});
+      return {
+        next: async () => (await replies).next(),
+        async return() {
+          cancel();
+          return { done: true, value: undefined };
+        },
+      };
     },
-    [Symbol.dispose]: () => later((chat) => chat[Symbol.dispose]()),
+    [Symbol.dispose]: cancel,
   };
 }

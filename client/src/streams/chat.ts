@@ -66,12 +66,16 @@ export function openChat(streams: ServiceClient<typeof StreamService>, options: 
   return {
     send: (message) => outbox.push(message),
     end: () => outbox.end(new ConnectError("the chat takes no messages after its end", Code.Canceled)),
-    async *[Symbol.asyncIterator]() {
-      try {
-        yield* inbox;
-      } finally {
-        cancel();
-      }
+    [Symbol.asyncIterator]() {
+      const replies = inbox[Symbol.asyncIterator]();
+      return {
+        next: () => replies.next(),
+        // Does not wait for a reply, as a generator would.
+        async return() {
+          cancel();
+          return { done: true, value: undefined };
+        },
+      };
     },
     [Symbol.dispose]: cancel,
   };
