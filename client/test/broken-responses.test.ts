@@ -207,6 +207,34 @@ test("a response without its user is the server's fault", async () => {
   expect(error).toMatchObject({ code: Code.Internal, rawMessage: "broken response: it has no user" });
 });
 
+// google.rpc.Status with the code 0.
+const ofSuccess = Buffer.from([8, 0]).toString("base64");
+
+test.each([
+  { "grpc-message": "disk 100% full" },
+  { "grpc-message": "%e0%a4%a" },
+  { "grpc-message": "for now", "grpc-status-details-bin": "!!!" },
+  { "grpc-message": "100%", "grpc-status-details-bin": "////" },
+  { "grpc-message": "for now", "grpc-status-details-bin": ofSuccess },
+])("a gRPC status that can't be read completely keeps its code: %j", async (fields) => {
+  const status = { "grpc-status": String(Code.Unavailable), ...fields };
+  const lines = Object.entries(status).map(([name, value]) => `${name}: ${value}\r\n`);
+  const { grpc, "grpc-web": web } = protocols;
+  const answers: [Protocol, RawResponse][] = [
+    ["grpc", { headers: grpc.headers, body: text(""), trailers: status }],
+    ["grpc", { headers: { ...grpc.headers, ...status }, body: text("") }],
+    ["grpc-web", { headers: web.headers, body: envelope(TRAILERS, text(lines.join(""))) }],
+    ["grpc-web", { headers: { ...web.headers, ...status }, body: text("") }],
+  ];
+  for (const [protocol, answer] of answers) {
+    await using server = await startRawServer(answer);
+    await using client = createNodeClient({ baseUrl: server.http2, protocol, retry: false });
+    const expected = { code: Code.Unavailable, rawMessage: fields["grpc-message"] };
+    await expect(client.users.get("1"), protocol).rejects.toMatchObject(expected);
+    await expect(Array.fromAsync(client.streams.query("q")), protocol).rejects.toMatchObject(expected);
+  }
+});
+
 test("what the source of a stream's messages throws is not the server's fault", async () => {
   await using server = await startRawServer({ headers: protocols.connect.headers, body: message });
   const transport = createNodeTransport({ baseUrl: server.http2, protocol: "connect" });

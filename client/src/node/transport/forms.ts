@@ -5,6 +5,7 @@ import type { Compression } from "@connectrpc/connect/protocol";
 import * as connect from "@connectrpc/connect/protocol-connect";
 import * as grpc from "@connectrpc/connect/protocol-grpc";
 import * as grpcWeb from "@connectrpc/connect/protocol-grpc-web";
+import { mendStatus } from "./grpc-status.ts";
 import type { WireOptions } from "./plan.ts";
 
 type MethodKind = DescMethod["methodKind"];
@@ -126,6 +127,7 @@ function readGrpcHead(
   validate: typeof grpc.validateResponseWithCompression | typeof grpcWeb.validateResponseWithCompression,
 ): ClientForm["readHead"] {
   return (_kind, status, header, { acceptCompression }) => {
+    mendStatus(header);
     const { compression, headerError, foundStatus } = validate(acceptCompression, status, header);
     return { coding: compression ?? undefined, error: headerError, hasStatus: foundStatus };
   };

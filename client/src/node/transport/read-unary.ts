@@ -3,13 +3,13 @@ import type { Message } from "@bufbuild/protobuf";
 import { Code, ConnectError, type UnaryResponse } from "@connectrpc/connect";
 import type { Compression } from "@connectrpc/connect/protocol";
 import { errorFromJsonBytes, trailerDemux } from "@connectrpc/connect/protocol-connect";
-import { validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { COMPRESSED, ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "@rollcall/shared/envelope";
 import { MessageReader } from "@rollcall/shared/message-reader";
 import { checkAnswer, isAnswer } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { broken, wrongCount } from "./faults.ts";
+import { checkTrailer } from "./grpc-status.ts";
 import { LazyResponse } from "./lazy-response.ts";
 import type { MethodPlan } from "./plan.ts";
 
@@ -105,7 +105,7 @@ async function readEnvelopes(
     const code = header.has("grpc-status") ? Code.Unimplemented : Code.Unknown;
     throw new ConnectError("protocol error: missing trailer", code);
   }
-  validateTrailer(trailer, header);
+  checkTrailer(trailer, header);
   if (!message) {
     if (headerError) throw headerError;
     if (trailer.has("grpc-status")) throw wrongCount("missing");

@@ -2,7 +2,6 @@ import type { IncomingHttpHeaders } from "node:http";
 import type { DescMessage, MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectError, StreamResponse } from "@connectrpc/connect";
 import { createEndStreamSerialization } from "@connectrpc/connect/protocol-connect";
-import { validateTrailer } from "@connectrpc/connect/protocol-grpc";
 import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { checkAnswer, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
@@ -10,6 +9,7 @@ import { toWebHeaders } from "../http/headers.ts";
 import { type CallStart, ClientCall } from "./call.ts";
 import { broken, toBroken } from "./faults.ts";
 import { isPlainHead } from "./forms.ts";
+import { checkTrailer } from "./grpc-status.ts";
 import type { MethodPlan } from "./plan.ts";
 import { RequestBody } from "./request-body.ts";
 import { ResponseMessages } from "./response-messages.ts";
@@ -154,7 +154,7 @@ export class StreamCall extends ClientCall {
       this.#setTrailer(metadata);
     } else {
       const trailer = trailerParse(content);
-      validateTrailer(trailer, this.#header);
+      checkTrailer(trailer, this.#header);
       this.#setTrailer(trailer);
     }
   }
@@ -165,7 +165,7 @@ export class StreamCall extends ClientCall {
     if (this.#start.plan.form.protocol !== "grpc") return;
     const trailer = toWebHeaders(this.#trailers ?? {});
     this.#setTrailer(trailer);
-    if (!this.#messages.hasHeadStatus) validateTrailer(trailer, this.#header);
+    if (!this.#messages.hasHeadStatus) checkTrailer(trailer, this.#header);
   }
 
   #setTrailer(trailer: Headers): void {
