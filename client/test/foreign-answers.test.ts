@@ -100,6 +100,22 @@ test.each(Object.entries(answers))(
   },
 );
 
+test.each([502, 200])("HTTP %i with a page that never ends is refused at once, over any protocol", async (status) => {
+  await using server = await startRawServer({ ...page(status), isEndless: true });
+  for (const [way, client] of Object.entries(clientsOf(server))) {
+    // Nothing but the head can end these calls before the test's own limit.
+    const calls = {
+      read: () => client.users.get("1", { timeoutMs: 0 }),
+      stream: () => first(client.streams.query("hello")),
+    };
+    for (const [kind, call] of Object.entries(calls)) {
+      const error = await call().catch((reason: unknown) => reason);
+      expect(findForeignAnswer(error)?.status, `${way}, ${kind}: ${error}`).toBe(status);
+    }
+    await client.close();
+  }
+});
+
 test("the control: the stock client reads a page as a message of 1752460652 bytes", async () => {
   await using server = await startRawServer(page(200));
   const users = createClient(

@@ -73,7 +73,7 @@ export interface Answer {
 export async function checkAnswer(sent: string, answer: Answer): Promise<Uint8Array<ArrayBuffer>[] | undefined> {
   const { status, header, isCompressed } = answer;
   if (isAnswer(sent, status, header)) return undefined;
-  if (!isJsonError(status, header)) throw foreignAnswer(sent, status, header);
+  checkHead(sent, status, header);
   const chunks = await readError(sent, answer);
   if (!isCompressed) checkJsonError(await parseJson(chunks), sent, status, header);
   return chunks;
@@ -90,6 +90,16 @@ export function isAnswer(sent: string, status: number, header: Headers): boolean
   if (sent.startsWith("application/grpc")) return type.startsWith("application/grpc") || header.has("grpc-status");
   if (status !== 200) return false;
   return sent.startsWith(STREAM) ? type.startsWith(STREAM) : type === sent;
+}
+
+/**
+ * Checks the head of an answer that is not of the request's protocol: only for JSON does the body matter.
+ *
+ * @param sent Content type of the request.
+ * @throws ConnectError for a foreign answer.
+ */
+export function checkHead(sent: string, status: number, header: Headers): void {
+  if (!isJsonError(status, header)) throw foreignAnswer(sent, status, header);
 }
 
 /**

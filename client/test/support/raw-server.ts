@@ -3,19 +3,24 @@ import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 
-/** Answer, byte for byte, with an end that HTTP considers normal. */
+/** Answer, byte for byte. */
 export interface RawResponse {
   /** Default 200. */
   status?: number;
   headers: Record<string, string>;
   body: Uint8Array;
+  /** Whether HTTP stays open behind the body. Default false. */
+  isEndless?: boolean;
   trailers?: Record<string, string>;
 }
 
 /** Starts a server over HTTP/1.1 and one over HTTP/2 that answer every call with the same bytes. */
-export async function startRawServer({ status = 200, headers, body, trailers }: RawResponse) {
+export async function startRawServer({ status = 200, headers, body, isEndless = false, trailers }: RawResponse) {
   const plain = http.createServer((request, response) => {
-    request.resume().on("end", () => response.writeHead(status, headers).end(body));
+    request.resume().on("end", () => {
+      response.writeHead(status, headers).write(body);
+      if (!isEndless) response.end();
+    });
   });
   const multiplexed = http2.createServer();
   let calls = 0;
@@ -28,7 +33,8 @@ export async function startRawServer({ status = 200, headers, body, trailers }: 
     stream.resume().on("end", () => {
       stream.respond({ ":status": status, ...headers }, { waitForTrailers: trailers !== undefined });
       stream.on("wantTrailers", () => stream.sendTrailers(trailers ?? {}));
-      stream.end(body);
+      if (isEndless) stream.write(body);
+      else stream.end(body);
     });
   });
   const url = async (server: http.Server | http2.Http2Server) => {

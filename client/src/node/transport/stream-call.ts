@@ -4,7 +4,7 @@ import type { ConnectError, StreamResponse } from "@connectrpc/connect";
 import { createEndStreamSerialization } from "@connectrpc/connect/protocol-connect";
 import { trailerParse } from "@connectrpc/connect/protocol-grpc-web";
 import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
-import { checkAnswer, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
+import { checkAnswer, checkHead, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { type CallStart, ClientCall } from "./call.ts";
 import { broken, toBroken } from "./faults.ts";
@@ -40,7 +40,7 @@ export class StreamCall extends ClientCall {
   #fault: ConnectError | undefined;
   /** gRPC's trailers. */
   #trailers: IncomingHttpHeaders | undefined;
-  /** Status and body of an answer that is not of the call's protocol. */
+  /** Status and body of an error in JSON that is not of the call's protocol. */
   #foreign: { readonly body: GrowingBuffer; readonly status: number } | undefined;
 
   constructor(start: StreamStart) {
@@ -85,11 +85,12 @@ export class StreamCall extends ClientCall {
     const { form, contentType, method, options } = this.#start.plan;
     this.#header = toWebHeaders(headers);
     if (!isPlainHead(form, contentType, status, headers)) {
-      if (!isAnswer(contentType, status, this.#header)) {
-        this.#foreign = { body: new GrowingBuffer(MAX_ERROR_BYTES), status };
-        return;
-      }
       try {
+        if (!isAnswer(contentType, status, this.#header)) {
+          checkHead(contentType, status, this.#header);
+          this.#foreign = { body: new GrowingBuffer(MAX_ERROR_BYTES), status };
+          return;
+        }
         const { coding, error, hasStatus = false } = form.readHead(method.methodKind, status, this.#header, options);
         if (error) throw error;
         this.#messages.coding = coding;

@@ -3,7 +3,7 @@ import type { ConnectError, UnaryResponse } from "@connectrpc/connect";
 import { ENVELOPE_HEADER_BYTES, sizeInEnvelope } from "@rollcall/shared/envelope";
 import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { MessageReader } from "@rollcall/shared/message-reader";
-import { isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
+import { checkHead, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { type CallStart, ClientCall } from "./call.ts";
 import { toBroken, tooLarge, wrongCount } from "./faults.ts";
@@ -33,7 +33,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
   #response: UnaryResponse | undefined;
   /** Whether the body is in envelopes. */
   #isEnveloped = false;
-  /** Whether the answer may come from another server. */
+  /** Whether the answer is an error in JSON that may come from another server. */
   #isForeign = false;
   #maxBytes = 0;
   /** First piece of the body. If there are more, they are joined in a buffer. */
@@ -72,7 +72,16 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     this.#maxBytes = options.readMaxBytes;
     this.#isEnveloped = form.isUnaryEnveloped;
     this.isPlain = isPlainHead(form, contentType, status, headers);
-    if (this.isPlain || isAnswer(contentType, status, toWebHeaders(headers))) return;
+    if (this.isPlain) return;
+    const header = toWebHeaders(headers);
+    if (isAnswer(contentType, status, header)) return;
+    try {
+      checkHead(contentType, status, header);
+    } catch (error) {
+      // The body, such as a page, may never end.
+      this.finish(toBroken(error));
+      return;
+    }
     this.#isForeign = true;
     this.#isEnveloped = false;
     // One more byte shows that the body is too long for an error.
