@@ -249,6 +249,30 @@ test("what the source of a stream's messages throws is not the server's fault", 
   await transport.close();
 });
 
+test.each([
+  ["connect", "1.1"],
+  ["connect", "2"],
+  ["grpc-web", "1.1"],
+  ["grpc-web", "2"],
+] as const)(
+  "a stream ends with its last message, even if HTTP stays open: %s, HTTP/%s",
+  async (protocol, httpVersion) => {
+    const { headers, end } = protocols[protocol];
+    for (const isEndless of [true, false]) {
+      await using server = await startRawServer({ headers, body: join(message, end), isEndless });
+      const baseUrl = httpVersion === "2" ? server.http2 : server.http1;
+      const transport = createNodeTransport({ baseUrl, protocol, httpVersion });
+      for (let calls = 0; calls < (isEndless ? 1 : 2); calls++) {
+        expect(await read(transport)).toEqual({ seen: ["one"], error: undefined });
+        // The client breaks off what does not end.
+        await until(() => server.openAnswers === 0);
+      }
+      if (httpVersion === "1.1") expect(server.connections).toBe(1);
+      await transport.close();
+    }
+  },
+);
+
 /** Starts a server that accepts a WebSocket, and answers its first frame. */
 async function startSocketServer(answer: (socket: WebSocket) => void) {
   const server = http.createServer();

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import http from "node:http";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
@@ -24,11 +24,22 @@ export async function startRawServer({ status = 200, headers, body, isEndless = 
   });
   const multiplexed = http2.createServer();
   let calls = 0;
-  plain.on("request", () => calls++);
+  let openAnswers = 0;
+  let connections = 0;
+  const opened = (answer: EventEmitter) => {
+    openAnswers += 1;
+    answer.on("close", () => openAnswers--);
+  };
+  plain.on("request", (_request, response) => {
+    calls += 1;
+    opened(response);
+  });
+  plain.on("connection", () => connections++);
   const sessions = new Set<http2.ServerHttp2Session>();
   multiplexed.on("session", (session) => sessions.add(session));
   multiplexed.on("stream", (stream: http2.ServerHttp2Stream) => {
     calls += 1;
+    opened(stream);
     stream.on("error", () => {});
     stream.resume().on("end", () => {
       stream.respond({ ":status": status, ...headers }, { waitForTrailers: trailers !== undefined });
@@ -47,6 +58,14 @@ export async function startRawServer({ status = 200, headers, body, isEndless = 
     http2: await url(multiplexed),
     get calls() {
       return calls;
+    },
+    /** Number of answers that HTTP has not ended. */
+    get openAnswers() {
+      return openAnswers;
+    },
+    /** Number of connections that have been opened to the server over HTTP/1.1. */
+    get connections() {
+      return connections;
     },
     async [Symbol.asyncDispose]() {
       for (const session of sessions) session.destroy();

@@ -154,7 +154,7 @@ export class ResponseMessages implements AsyncIterableIterator<Message, undefine
     }
     const { tooLargeBytes, isWithin } = this.#reader;
     if (tooLargeBytes !== undefined) throw tooLarge(tooLargeBytes, plan.options.readMaxBytes);
-    if (!this.#isEnded) return undefined;
+    if (!this.#isEnded && !this.#hasEnd) return undefined;
     this.#options.atEnd();
     if (isWithin) throw broken("it ends within a message");
     if (endFlag !== 0 && !this.#hasEnd && !this.hasHeadStatus) throw broken("its end is missing");

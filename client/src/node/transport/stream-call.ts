@@ -15,6 +15,9 @@ import { RequestBody } from "./request-body.ts";
 import { ResponseMessages } from "./response-messages.ts";
 import type { Wire } from "./wire.ts";
 
+/** Time for HTTP to end after the message that ends an answer, in milliseconds. */
+const LINGER_MS = 1_000;
+
 const endStream = createEndStreamSerialization(undefined);
 
 export interface StreamStart extends CallStart {
@@ -35,6 +38,7 @@ export class StreamCall extends ClientCall {
   readonly #messages: ResponseMessages;
   readonly #trailer = new Headers();
   #header = new Headers();
+  #lingering: NodeJS.Timeout | undefined;
   #hasAnswered = false;
   /** Error that the answer was broken off with. It comes after the parts that have arrived. */
   #fault: ConnectError | undefined;
@@ -54,7 +58,7 @@ export class StreamCall extends ClientCall {
       resume: () => this.wire?.resume(),
       readEnd: (content) => this.#readEnd(content),
       atEnd: () => this.#checkEnd(),
-      onClose: ({ error }) => this.finish(error),
+      onClose: ({ error, isLeft }) => (error || isLeft ? this.finish(error) : this.#succeed()),
     });
   }
 
@@ -121,6 +125,7 @@ export class StreamCall extends ClientCall {
   }
 
   onEnd(trailers: IncomingHttpHeaders | undefined): void {
+    clearTimeout(this.#lingering);
     if (this.isOver) return;
     this.#trailers = trailers;
     if (this.#foreign) void this.#failAsForeign(this.#foreign.status, this.#foreign.body.bytes);
@@ -128,6 +133,7 @@ export class StreamCall extends ClientCall {
   }
 
   override onError(error: ConnectError): void {
+    clearTimeout(this.#lingering);
     if (this.#hasAnswered && !this.isOver) {
       this.#fault = this.deadlineOr(error);
       this.#end();
@@ -142,6 +148,16 @@ export class StreamCall extends ClientCall {
     this.wire = undefined;
     this.#body.close(this.#fault);
     this.#messages.end();
+  }
+
+  /** Ends the call after its last message. HTTP may end a little later, and its connection can then be used again. */
+  #succeed(): void {
+    const { wire } = this;
+    if (wire && this.#body.isComplete) {
+      this.wire = undefined;
+      this.#lingering = setTimeout(() => wire.cancel(), LINGER_MS);
+    }
+    this.finish(undefined);
   }
 
   /** Reads the envelope that ends an answer of Connect or gRPC-Web. */
