@@ -166,7 +166,7 @@ test("a dead connection is replaced after a call without an answer, though calls
   await until(() => silencing.proxy.openCount === 1);
 });
 
-test("a dead connection is found by calls whose deadlines are shorter than a server's silence may be", async () => {
+test("a dead connection is found by calls whose deadlines are shorter than the silence before a PING", async () => {
   await using silencing = await startSilencing();
   await using client = createRollcall({ baseUrl: silencing.proxy.url, retry: false, timeoutMs: 100 });
   const untilAnswered = async () => {
@@ -175,9 +175,9 @@ test("a dead connection is found by calls whose deadlines are shorter than a ser
   };
   await untilAnswered();
   silencing.silence();
+  // Without another connection, no call would ever be answered again.
   await untilAnswered();
-  // The dead connection has not ended yet, but it gets no more calls.
-  expect(silencing.proxy.acceptedCount).toBe(2);
+  expect(silencing.proxy.acceptedCount).toBeGreaterThan(1);
 });
 
 test("with a dead connection to one of two addresses, calls go to the other one", async () => {
