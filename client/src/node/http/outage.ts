@@ -1,28 +1,30 @@
-import type { ConnectError } from "@connectrpc/connect";
 import type { Address } from "./address.ts";
 import type { PoolSettings } from "./pool-options.ts";
-import { type WaitingCall, WaitingLine } from "./waiting-line.ts";
+import type { WaitingLine } from "./waiting-line.ts";
 
 /** Shortest time between two attempts while earlier ones have not failed yet, in milliseconds. */
 const MIN_PAUSE_MS = 100;
+
+export interface OutageOptions {
+  readonly addresses: readonly Address[];
+  readonly settings: PoolSettings;
+  /** Calls that wait. */
+  readonly line: WaitingLine<unknown>;
+  /** Lets so many of them try, if there is room. */
+  readonly serve: (most: number) => void;
+}
 
 /**
  * Period in which none of a server's addresses can be reached. Calls wait for it to end. A few at a time try again,
  * after the addresses have rested.
  */
 export class Outage {
-  readonly #addresses: readonly Address[];
-  readonly #line: WaitingLine<void>;
-  /** Number of calls that try at the same time: as many as there are connections. */
-  readonly #tries: number;
+  readonly #options: OutageOptions;
   #isOn = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(addresses: readonly Address[], settings: PoolSettings) {
-    this.#addresses = addresses;
-    this.#tries = settings.size;
-    const origins = addresses.map(({ origin }) => origin);
-    this.#line = new WaitingLine({ settings, origins, hasConnection: () => false });
+  constructor(options: OutageOptions) {
+    this.#options = options;
   }
 
   get isOn(): boolean {
@@ -32,45 +34,37 @@ export class Outage {
   /** Begins the outage, since no address could be reached. */
   begin(error: unknown): void {
     this.#isOn = true;
-    this.#line.beginOutage(error);
-  }
-
-  /** Resolves when the call may try. @throws ConnectError as {@link WaitingLine.wait}. */
-  wait(call: WaitingCall): Promise<void> {
-    const turn = this.#line.wait(call);
-    this.#retryLater();
-    return turn;
-  }
-
-  /** Returns the error of a call that was ended while it tried to connect. */
-  ended(reason: unknown): ConnectError {
-    return this.#line.ended(reason);
+    this.#options.line.beginOutage(error);
   }
 
   /** Ends the outage, since a connection was made. */
   end(): void {
-    this.#line.endOutage();
+    this.#options.line.endOutage();
     this.#isOn = false;
+    this.stop();
+  }
+
+  /** Makes no more tries until calls wait again. */
+  stop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    while (this.#line.size > 0) this.#line.serve();
   }
 
-  /** Rejects all waiting calls, since the client is closed. */
-  rejectAll(error: unknown): void {
-    clearTimeout(this.#timer);
-    this.#line.rejectAll(error);
-  }
-
-  #retryLater(): void {
-    if (this.#timer || this.#line.size === 0) return;
-    const restMs = Math.min(...this.#addresses.map((address) => address.restMs));
+  /**
+   * Lets waiting calls try again once an address has rested. Outside of an outage this matters if there are several
+   * addresses: calls that wait for one that is busy can then use one that is back.
+   */
+  retryLater(): void {
+    const { addresses, settings, line, serve } = this.#options;
+    if (this.#timer || line.size === 0 || (!this.#isOn && addresses.length === 1)) return;
+    const restMs = Math.min(...addresses.map((address) => address.restMs));
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        for (let tries = 0; tries < this.#tries; tries++) this.#line.serve();
+        // As many as there are connections.
+        serve(settings.size);
         // The calls that try may be canceled before they have a result, so the next ones follow in any case.
-        this.#retryLater();
+        this.retryLater();
       },
       Math.max(MIN_PAUSE_MS, restMs),
     ).unref();

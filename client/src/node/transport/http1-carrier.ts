@@ -1,42 +1,36 @@
-import http from "node:http";
-import https from "node:https";
-import type { Duplex } from "node:stream";
 import { ConnectError } from "@connectrpc/connect";
 import { findNotSent } from "../../internal/not-sent.ts";
-import { Address } from "../http/address.ts";
-import { closedError, notSent, startSocket, type TlsClientOptions, toFinal } from "../http/open-socket.ts";
+import { closedError, type TlsClientOptions, toFinal } from "../http/open-socket.ts";
 import { Outage } from "../http/outage.ts";
 import type { PoolSettings } from "../http/pool-options.ts";
-import { SpeaksTlsError } from "../http/tls-faults.ts";
-import { exchange, type Origin } from "./http1-wire.ts";
+import { WaitingLine } from "../http/waiting-line.ts";
+import { createOrigin, type Origin } from "./http1-origin.ts";
+import { exchange } from "./http1-wire.ts";
 import type { CarriedCall, Carrier } from "./wire.ts";
 
 /**
  * Carries calls over HTTP/1.1 to the address with the fewest calls, at most `settings.size` at the same time to each;
- * further ones wait. An address that can't be reached is skipped for a while, and the request goes to the next one.
- * While none can be reached, requests wait.
+ * further ones wait in order. An address that can't be reached is skipped for a while, and the request goes to the next
+ * one. While none can be reached, requests wait.
  */
 export class Http1Carrier implements Carrier {
   readonly #origins: readonly Origin[];
   readonly #settings: PoolSettings;
+  /** Node's agent has a queue too, but a request in it can be neither removed nor ended. */
+  readonly #line: WaitingLine<Origin>;
   readonly #outage: Outage;
+  readonly #closing = new AbortController();
+  /** Resolves once a closed carrier has no calls left. */
+  readonly #drained = Promise.withResolvers<void>();
   #turn = 0;
-  /** Set once the carrier is closed. */
-  #closed: PromiseWithResolvers<void> | undefined;
 
   constructor(origins: readonly string[], tls: TlsClientOptions, settings: PoolSettings) {
+    const { signal } = this.#closing;
     this.#settings = settings;
-    this.#origins = origins.map((origin): Origin => {
-      const opening = new WeakMap<Duplex, Promise<void>>();
-      return {
-        address: new Address(origin),
-        agent: createAgent(origin, tls, settings, opening),
-        opening,
-        callCount: 0,
-      };
-    });
+    this.#origins = origins.map((origin) => createOrigin(origin, { ...settings, tls, signal }));
+    this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
     const addresses = this.#origins.map(({ address }) => address);
-    this.#outage = new Outage(addresses, settings);
+    this.#outage = new Outage({ addresses, settings, line: this.#line, serve: (most) => this.#serve(most) });
   }
 
   carry(call: CarriedCall): void {
@@ -44,105 +38,122 @@ export class Http1Carrier implements Carrier {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return this.#closed.promise;
-    this.#closed = Promise.withResolvers();
-    this.#outage.rejectAll(closedError());
+    if (this.#isClosed) return this.#drained.promise;
+    // Connections that are still opening end too.
+    this.#closing.abort();
+    this.#outage.stop();
+    this.#line.rejectAll(closedError());
     if (this.#origins.some(({ callCount }) => callCount > 0)) {
-      const cut = setTimeout(this.#closed.resolve, this.#settings.closeTimeoutMs);
-      await this.#closed.promise;
+      const cut = setTimeout(this.#drained.resolve, this.#settings.closeTimeoutMs);
+      await this.#drained.promise;
       clearTimeout(cut);
     }
     for (const { agent } of this.#origins) agent.destroy();
-    this.#closed.resolve();
+    this.#drained.resolve();
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  get #hasConnection(): boolean {
+    return !this.#outage.isOn && this.#origins.some(({ open }) => open.size > 0);
   }
 
   /** Resolves when the call has the head of its answer. */
   async #carry(call: CarriedCall): Promise<void> {
+    /** Addresses that could not be reached in this round. */
+    const failed = new Set<Origin>();
     for (;;) {
-      if (this.#closed) throw closedError();
-      if (this.#outage.isOn && this.#settings.waitTimeoutMs !== 0) await this.#outage.wait(call);
-      try {
-        return await this.#tryEach(call);
-      } catch (error) {
-        if (!call.canReplay || call.isOver || !findNotSent(error)?.isTransient) throw error;
-        if (this.#settings.waitTimeoutMs === 0) throw toFinal(error);
-        this.#outage.begin(error);
-      }
-    }
-  }
-
-  /** Tries each address in turn. @throws the error of the last one. */
-  async #tryEach(call: CarriedCall): Promise<void> {
-    let failure: unknown;
-    for (const origin of this.#inOrder()) {
-      const { address } = origin;
-      if (this.#closed) throw closedError();
-      origin.callCount += 1;
+      if (this.#isClosed) throw closedError();
+      const origin = this.#takeFor(failed) ?? (await this.#wait(call));
       try {
         await exchange(origin, call, {
-          onConnect: () => this.#outage.end(),
-          beforeConnect: (reason) => this.#outage.ended(reason),
-          onEnd: () => this.#ended(origin),
+          onConnect: () => this.#connected(),
+          beforeConnect: (reason) => this.#line.ended(reason),
+          onEnd: () => this.#release(origin),
         });
-        address.answered();
+        origin.address.answered();
         return;
-      } catch (reason) {
-        if (call.isOver) throw reason;
-        const error = await explain(address, reason);
-        if (!findNotSent(error) || !call.canReplay) throw error;
+      } catch (error) {
+        if (call.isOver || !call.canReplay || !findNotSent(error)) throw error;
         call.onUnsent();
-        address.failed(error);
-        failure = address.refusesClient ? toFinal(error) : error;
+        if (this.#isClosed) throw closedError();
+        origin.address.failed(error);
+        failed.add(origin);
+        if (failed.size < this.#origins.length) continue;
+        failed.clear();
+        this.#beginOutage(origin.address.refusesClient ? toFinal(error) : error);
       }
     }
-    throw failure;
   }
 
-  #inOrder(): readonly Origin[] {
+  /** Makes calls wait, since no address could be reached. @throws ConnectError if waiting does not help. */
+  #beginOutage(error: unknown): void {
+    if (!findNotSent(error)?.isTransient || this.#settings.waitTimeoutMs === 0) {
+      const final = toFinal(error);
+      if (!this.#hasConnection) this.#line.rejectAll(final);
+      throw final;
+    }
+    this.#outage.begin(error);
+  }
+
+  /**
+   * Reserves a place for a call; undefined if it has to wait.
+   *
+   * @param failed Addresses that the call has tried. If there are any, it was its turn already.
+   */
+  #takeFor(failed: ReadonlySet<Origin>): Origin | undefined {
+    if (failed.size === 0 && (this.#outage.isOn || this.#line.size > 0)) return undefined;
+    return this.#take(failed);
+  }
+
+  /** Resolves with a reserved place. */
+  async #wait(call: CarriedCall): Promise<Origin> {
+    const turn = this.#line.wait(call);
+    this.#outage.retryLater();
+    const origin = await turn;
+    if (!this.#isClosed && !call.isOver) return origin;
+    this.#release(origin);
+    throw this.#isClosed ? closedError() : this.#line.ended(call.signal.reason);
+  }
+
+  /** Reserves a place at the address with the fewest calls, in turns among equals. Addresses that rest come last. */
+  #take(failed?: ReadonlySet<Origin>): Origin | undefined {
     const all = this.#origins;
-    if (all.length === 1) return all;
+    const isUntried = (origin: Origin) => !failed?.has(origin);
+    const isAnyAwake = all.some((origin) => isUntried(origin) && !origin.address.isResting);
     this.#turn = (this.#turn + 1) % all.length;
-    const rotated = [...all.slice(this.#turn), ...all.slice(0, this.#turn)];
-    return rotated.sort(
-      (a, b) => Number(a.address.isResting) - Number(b.address.isResting) || a.callCount - b.callCount,
-    );
+    let best: Origin | undefined;
+    for (let index = 0; index < all.length; index++) {
+      const origin = all[(this.#turn + index) % all.length] as Origin;
+      const hasRoom = origin.callCount < this.#settings.size;
+      if (!hasRoom || !isUntried(origin) || (isAnyAwake && origin.address.isResting)) continue;
+      if (!best || origin.callCount < best.callCount) best = origin;
+    }
+    if (best) best.callCount += 1;
+    return best;
   }
 
-  #ended(origin: Origin): void {
+  #connected(): void {
+    this.#outage.end();
+    this.#serve();
+  }
+
+  /** Gives waiting calls the places that are free. */
+  #serve(most = Infinity): void {
+    for (let count = 0; count < most && this.#line.size > 0; count++) {
+      const origin = this.#take();
+      if (!origin) break;
+      this.#line.serve(origin);
+    }
+    this.#outage.retryLater();
+  }
+
+  #release(origin: Origin): void {
     origin.callCount -= 1;
-    if (this.#origins.every(({ callCount }) => callCount === 0)) this.#closed?.resolve();
+    if (this.#isClosed && this.#origins.every(({ callCount }) => callCount === 0)) this.#drained.resolve();
+    // In an outage, the rests of the addresses set the pace.
+    if (!this.#outage.isOn) this.#serve();
   }
-}
-
-/**
- * Returns the error of a call. If a call over plaintext met a TLS server, the error says that the server can't have
- * acted on it.
- */
-async function explain(address: Address, error: unknown): Promise<unknown> {
-  const isNotConnected = findNotSent(error) !== undefined;
-  if (isNotConnected || !(await address.speaksTls())) return error;
-  return notSent(address.origin, new SpeaksTlsError({ cause: error }));
-}
-
-/** Creates an agent whose connections have a connect timeout, and are recorded in `opening`. */
-function createAgent(
-  origin: string,
-  tls: TlsClientOptions,
-  settings: PoolSettings,
-  opening: WeakMap<Duplex, Promise<void>>,
-): http.Agent {
-  const { protocol } = new URL(origin);
-  const agent = new (protocol === "https:" ? https : http).Agent({
-    keepAlive: true,
-    maxSockets: settings.size,
-    timeout: settings.idleTimeoutMs,
-  });
-  agent.createConnection = () => {
-    const { socket, ready } = startSocket(origin, { ...settings, tls, alpn: "http/1.1" });
-    // The request that waits for the socket gets the error from it.
-    ready.catch(() => {});
-    opening.set(socket, ready);
-    return socket;
-  };
-  return agent;
 }

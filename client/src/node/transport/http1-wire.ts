@@ -1,12 +1,12 @@
 import http from "node:http";
 import https from "node:https";
-import type { Duplex } from "node:stream";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { findNotSent } from "../../internal/not-sent.ts";
 import type { Address } from "../http/address.ts";
 import { explainAlert, HttpVersionError } from "../http/http-version-error.ts";
 import { notSent } from "../http/open-socket.ts";
-import { isLateRefusal } from "../http/tls-faults.ts";
+import { isLateRefusal, SpeaksTlsError } from "../http/tls-faults.ts";
+import type { Origin } from "./http1-origin.ts";
 import type { CarriedCall, Wire } from "./wire.ts";
 
 /** Code of Node's error for an answer that does not begin like HTTP/1. */
@@ -18,19 +18,11 @@ const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
  */
 const MAX_JOINED_BYTES = 4 * 1_024;
 
-/** Keep-alive connections to one address. */
-export interface Origin {
-  readonly address: Address;
-  readonly agent: http.Agent;
-  /** For each connection, a promise that it could be opened. A request that failed before that was never sent. */
-  readonly opening: WeakMap<Duplex, Promise<void>>;
-  callCount: number;
-}
-
 export interface ExchangeHooks {
   onConnect(): void;
   /** Returns the error of a request that is aborted for this reason before it has a connection. */
   beforeConnect(reason: unknown): ConnectError;
+  /** Called when the exchange has its place no longer. */
   onEnd(): void;
 }
 
@@ -44,7 +36,14 @@ export function exchange(
     const { verb, path, headers } = call.head;
     const { origin, location } = address;
     const send = location.protocol === "https:" ? https.request : http.request;
-    const request = send({ ...location, path, method: verb, headers, agent });
+    let request: http.ClientRequest;
+    try {
+      request = send({ ...location, path, method: verb, headers, agent });
+    } catch (error) {
+      // For example, a header that an interceptor has set can't be sent.
+      onEnd();
+      throw error;
+    }
     const wire = new Http1Wire(request);
     let isConnected = false;
     let hasResponded = false;
@@ -55,7 +54,7 @@ export function exchange(
     let signal: AbortSignal | undefined;
     /** Called when the caller gives up before there is a connection. */
     const abort = () => {
-      failure ??= beforeConnect(signal?.reason);
+      settle(beforeConnect(signal?.reason));
       request.destroy();
     };
     // Runs after the event in which most requests get a free connection.
@@ -68,12 +67,16 @@ export function exchange(
     /** Resolves when the connection is open. If it fails, its error is the best explanation. */
     let opened: Promise<void> | undefined;
     const settle = (error: ConnectError) => {
-      failure ??= error;
-      if (hasResponded && !isOver && !wire.isCanceled) call.onError(failure);
+      if (isOver) return;
       isOver = true;
-      reject(failure);
+      failure ??= error;
+      if (hasResponded && !wire.isCanceled) call.onError(failure);
+      const mayBeTls = isConnected && !hasResponded && !call.isOver;
+      if (mayBeTls) explain(address, failure).then(reject);
+      else reject(failure);
     };
     const fail = (toError: () => ConnectError) => {
+      if (isOver) return;
       // The call itself has ended the exchange, so the connection was not lost.
       if (wire.isCanceled) failure ??= new ConnectError("the call has ended", Code.Canceled);
       if (failure || isConnected || !opened) settle(failure ?? toError());
@@ -104,7 +107,7 @@ export function exchange(
     request.once("close", () => {
       signal?.removeEventListener("abort", abort);
       onEnd();
-      if (!isOver) fail(() => lost(address));
+      fail(() => lost(address));
     });
     const connected = () => {
       isConnected = true;
@@ -163,6 +166,15 @@ class Http1Wire implements Wire {
 function otherHttp(origin: string, error: Error): ConnectError {
   const cause = new HttpVersionError("1.1", { cause: error });
   return new ConnectError(`${origin}: ${cause.message}`, Code.Unavailable, undefined, undefined, cause);
+}
+
+/**
+ * Returns the error of a call without an answer. If a call over plaintext met a TLS server, the
+ * error says that the server can't have acted on it.
+ */
+async function explain(address: Address, error: ConnectError): Promise<ConnectError> {
+  if (findNotSent(error) || !(await address.speaksTls())) return error;
+  return notSent(address.origin, new SpeaksTlsError({ cause: error }));
 }
 
 function lost(address: Address): ConnectError {
