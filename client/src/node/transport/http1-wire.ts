@@ -6,11 +6,13 @@ import type { Address } from "../http/address.ts";
 import { explainAlert, HttpVersionError } from "../http/http-version-error.ts";
 import { notSent } from "../http/open-socket.ts";
 import { isLateRefusal, SpeaksTlsError } from "../http/tls-faults.ts";
+import { broken } from "./faults.ts";
 import type { Origin } from "./http1-origin.ts";
 import type { CarriedCall, Wire } from "./wire.ts";
 
-/** Code of Node's error for an answer that does not begin like HTTP/1. */
+/** Code of Node's error for an answer that does not begin like HTTP/1. Its other errors of this kind are of HTTP/1. */
 const NOT_HTTP1 = "HPE_INVALID_CONSTANT";
+const PARSER_ERROR = /^HPE_/;
 
 /**
  * Largest body that is sent as a string, in bytes. Node.js joins a string with the head of a request, which saves a
@@ -50,6 +52,7 @@ export function exchange(
     /** Whether the end of the exchange has been reported to the call. */
     let isOver = false;
     let failure: ConnectError | undefined;
+    let isOtherHttp = false;
     /** Signal of a call that waits for its connection. */
     let signal: AbortSignal | undefined;
     /** Called when the caller gives up before there is a connection. */
@@ -71,12 +74,13 @@ export function exchange(
       isOver = true;
       failure ??= error;
       if (hasResponded && !wire.isCanceled) call.onError(failure);
-      const mayBeTls = isConnected && !hasResponded && !call.isOver;
+      const mayBeTls = isConnected && !hasResponded && !call.isOver && (isOtherHttp || !request.socket?.bytesRead);
       if (mayBeTls) explain(address, failure).then(reject);
       else reject(failure);
     };
     const fail = (toError: () => ConnectError) => {
-      if (isOver) return;
+      // The rest of a complete answer can still be read.
+      if (isOver || wire.response?.complete) return;
       // The call itself has ended the exchange, so the connection was not lost.
       if (wire.isCanceled) failure ??= new ConnectError("the call has ended", Code.Canceled);
       if (failure || isConnected || !opened) settle(failure ?? toError());
@@ -84,7 +88,9 @@ export function exchange(
     };
     request.on("error", (error: NodeJS.ErrnoException) => {
       if (findNotSent(error)) failure ??= ConnectError.from(error);
-      if (error.code === NOT_HTTP1) failure ??= otherHttp(origin, error);
+      isOtherHttp = error.code === NOT_HTTP1;
+      if (isOtherHttp) failure ??= otherHttp(origin, error);
+      else if (PARSER_ERROR.test(error.code ?? "")) failure ??= broken(error.message);
       const isRefused = isLateRefusal(error) && !request.reusedSocket && !hasResponded;
       fail(() => (isConnected && !isRefused ? lost(address) : notSent(origin, explainAlert(error, "1.1"))));
     });
@@ -98,6 +104,8 @@ export function exchange(
         isOver = true;
         address.delivered();
         call.onEnd(undefined);
+        // A server may answer before the request's end. If it reads no further, the request would never end.
+        if (!request.writableFinished) request.destroy();
       });
       if (wire.isCanceled) return;
       call.onHead(response.statusCode ?? 0, response.headers);
@@ -169,7 +177,7 @@ function otherHttp(origin: string, error: Error): ConnectError {
 }
 
 /**
- * Returns the error of a call without an answer. If a call over plaintext met a TLS server, the
+ * Returns the error of a call whose server has answered nothing in HTTP. If a call over plaintext met a TLS server, the
  * error says that the server can't have acted on it.
  */
 async function explain(address: Address, error: ConnectError): Promise<ConnectError> {
