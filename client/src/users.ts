@@ -1,5 +1,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type {
   CreateUserRequestSchema,
   GetUserHistoryRequestSchema,
@@ -133,7 +134,8 @@ export class Users {
    * `reset` comes instead.
    */
   watch(query: WatchQuery = {}, options: WatchOptions = {}): AsyncIterable<UserEvent> {
-    return withDomainErrors(watchUsers(this.#calls, query, options, this.#client));
+    const call = createLinkedAbortController(options.signal);
+    return withDomainErrors(watchUsers(this.#calls, query, { ...options, signal: call.signal }, this.#client), call);
   }
 
   /** Returns a page of a user's changes, the latest first, for as long as the server keeps them. */

@@ -104,6 +104,32 @@ test("a watch resumes after events of a kind that it does not know", async () =>
   expect(resumed).toEqual(["", "two"]);
 });
 
+test("a watch can be left before its first event, and while it waits for its server", async () => {
+  let streams = 0;
+  await using odd = await connectTo({
+    users: {
+      async *watchUsers(_, { signal }) {
+        streams += 1;
+        if (streams === 2) throw new ConnectError("busy", Code.Unavailable, { "retry-after": "3600" });
+        await once(signal, "abort");
+        yield {};
+      },
+    },
+  });
+  const silent = ReadableStream.from(odd.client.users.watch());
+  const first = silent.getReader();
+  const read = first.read();
+  await until(() => streams === 1);
+  await first.cancel();
+  expect(await read).toEqual({ done: true, value: undefined });
+  const retries: ConnectError[] = [];
+  const waiting = odd.client.users.watch({}, { onRetry: (error) => retries.push(error) })[Symbol.asyncIterator]();
+  const next = waiting.next();
+  await until(() => retries.length === 1);
+  await waiting.return?.();
+  await expect(next).rejects.toMatchObject({ code: Code.Canceled });
+});
+
 test("a page that is followed by itself ends a list", async () => {
   let pages = 0;
   await using odd = await connectTo({
