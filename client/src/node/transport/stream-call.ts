@@ -38,8 +38,6 @@ export class StreamCall extends ClientCall {
   readonly #messages: ResponseMessages;
   readonly #trailer = new Headers();
   #header = new Headers();
-  /** Whether nothing more will arrive. */
-  #hasEnded = false;
   #lingering: NodeJS.Timeout | undefined;
   #hasAnswered = false;
   /** Error that the answer was broken off with. It comes after the parts that have arrived. */
@@ -142,16 +140,10 @@ export class StreamCall extends ClientCall {
     } else if (!this.#hasAnswered) super.onError(error);
   }
 
-  /** Ends the call, even if its server has ended already: the parts that have arrived are not read any more. */
-  override abort(error: ConnectError): void {
-    if (this.#hasEnded) this.finish(error);
-    else super.abort(error);
-  }
-
-  /** Notes that nothing more will arrive. The parts that have arrived can still be read, until the deadline. */
+  /** Notes that nothing more will arrive. The parts that have arrived can still be read, at any time. */
   #end(): void {
     this.isOver = true;
-    this.#hasEnded = true;
+    this.stopClock();
     if (!this.#body.isComplete) this.wire?.cancel();
     this.wire = undefined;
     this.#body.close(this.#fault);
