@@ -121,6 +121,19 @@ test("calls that wait for a busy address go to another one that is back", async 
   await stream.end();
 });
 
+test("if no more connections can be made, calls take turns on those that work", async () => {
+  await using server = await startServer({ auth: false });
+  const unreachable: unknown[] = [];
+  await using proxy = await startTcpProxy(server.port);
+  const pool = { size: 3, onUnreachable: (error: unknown) => unreachable.push(error) };
+  await using client = createRollcall({ baseUrl: proxy.url, ...wire, pool, retry: false });
+  await Promise.all([client.users.list(), client.users.list()]);
+  proxy.refuse();
+  const calls = Array.from({ length: 200 }, () => client.users.list({}, { timeoutMs: 60_000 }));
+  expect(await Promise.all(calls)).toHaveLength(200);
+  expect(unreachable).toEqual([]);
+});
+
 test("if waiting is off, the first attempt to connect ends all calls that wait for it", async () => {
   await using silent = await startSilentServer();
   await using client = createRollcall({

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { Code, ConnectError, type ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { StreamService } from "@rollcall/gen/stream/v1/stream";
-import { startServer } from "@rollcall/testing/start-server";
+import { startServer, until } from "@rollcall/testing/start-server";
 import { expect, test } from "vitest";
 import { resumeStream, UnauthorizedError } from "../src/index.ts";
 import { createRollcall } from "../src/node/index.ts";
@@ -121,7 +121,7 @@ test("chat: replies that nobody reads are held back by their size, too", async (
   {
     await using client = createRollcall({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
     using chat = client.streams.chat();
-    for (let before = -1; before !== sent; ) {
+    for (let before = 0; sent === 0 || before !== sent; ) {
       before = sent;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
@@ -129,6 +129,39 @@ test("chat: replies that nobody reads are held back by their size, too", async (
     expect(await Array.fromAsync(chat, ({ length }) => length)).toEqual(Array(count).fill(reply.length));
   }
   server.close();
+});
+
+test("chat: what was sent before the end arrives, however much of it waits", async () => {
+  await using server = await startServer();
+  await using client = createRollcall({ baseUrl: server.url, token: await server.token() });
+  const chat = client.streams.chat();
+  const text = "x".repeat(400_000);
+  const sends = Array.from({ length: 80 }, () => chat.send(text));
+  chat.end();
+  await expect(chat.send("late")).rejects.toMatchObject({ code: Code.Canceled });
+  expect(await Array.fromAsync(chat)).toHaveLength(80);
+  await Promise.all(sends);
+});
+
+test("a hook that throws ends its call, so that nothing is left to close", async () => {
+  await using server = await startServer({ auth: false, streams: { resultCount: 1_000_000 } });
+  const client = createRollcall({ baseUrl: server.url, pool: { closeTimeoutMs: 600_000 } });
+  const onHeader = () => {
+    throw new Error("hook");
+  };
+  const results = client.service(StreamService).serverStream({ query: "q" }, { onHeader });
+  await expect(Array.fromAsync(results)).rejects.toThrow("hook");
+  await client.close();
+});
+
+test("a stream that has arrived, but is not read, keeps no listener on its caller's signal", async () => {
+  await using server = await startServer({ auth: false });
+  await using client = createRollcall({ baseUrl: server.url });
+  const { signal } = new AbortController();
+  const streams = Array.from({ length: 5 }, () => client.streams.query("q", { signal })[Symbol.asyncIterator]());
+  for (const stream of streams) await stream.next();
+  await until(() => getEventListeners(signal, "abort").length === 0);
+  for (const stream of streams) await stream.return?.();
 });
 
 test("chat: a refusal reaches the reader and the writer", async () => {

@@ -55,7 +55,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     await placed.promise;
   }
 
-  /** Ends the queue. The reader gets the waiting values, then the end. Writers get the error. */
+  /** Ends the queue. The reader gets the values that were written before, then the end. Later writers get the error. */
   end(lateError: unknown = new Error("the stream has ended")): void {
     this.#finish({ lateError });
   }
@@ -106,9 +106,10 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 
   #finish(end: End): void {
+    // Values that wait for a place at a normal end were written before it.
+    if ("error" in end) for (const { placed } of this.#waiting.splice(0)) placed.reject(end.error);
     if (this.#end) return;
     this.#end = end;
-    for (const { placed } of this.#waiting.splice(0)) placed.reject(reasonOf(end));
     this.#notify();
   }
 

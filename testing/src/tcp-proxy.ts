@@ -11,6 +11,8 @@ export interface TcpServer extends AsyncDisposable {
   readonly acceptedCount: number;
   /** Resets every connection. */
   reset(): void;
+  /** Accepts no more connections. Those that are open stay. */
+  refuse(): void;
 }
 
 export interface TcpProxyOptions {
@@ -68,6 +70,7 @@ export async function startTcpServer(onConnection: (socket: Socket) => unknown, 
   });
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
+  const closed = once(server, "close");
   const { port: listeningPort } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${listeningPort}`,
@@ -81,10 +84,11 @@ export async function startTcpServer(onConnection: (socket: Socket) => unknown, 
     reset() {
       for (const socket of sockets) socket.resetAndDestroy();
     },
+    refuse: () => void server.close(),
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       server.close();
-      await once(server, "close");
+      await closed;
     },
   };
 }

@@ -6,37 +6,38 @@ const DONE = Object.freeze({ done: true, value: undefined });
 
 /** The messages of an answer that may not have arrived yet. Adds no promise of its own to those of the transport. */
 export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
-  /** Cancels the call of a caller that leaves before the answer has begun. */
-  readonly #controller = new AbortController();
+  /** Cancels the call of a caller that leaves before the answer has begun, and has no signal of its own for that. */
+  readonly #controller: AbortController | undefined;
   readonly #opening: Promise<AsyncIterator<T>>;
   #messages: AsyncIterator<T> | undefined;
   /** Called at a normal end, once. */
   #onTrailer: (() => void) | undefined;
-  /** Releases the caller's signal, which may outlive the call. */
-  #unlink: (() => void) | undefined;
-  /** Whether the end has to be noticed. */
-  readonly #isObserved: boolean;
   #isOver = false;
 
   /** @param open Opens the call, which ends when the signal is aborted. */
-  constructor(open: (signal: AbortSignal) => Promise<StreamResponse>, { signal, onHeader, onTrailer }: Options = {}) {
-    if (signal) this.#link(signal);
-    this.#isObserved = signal !== undefined || onTrailer !== undefined;
-    this.#opening = open(this.#controller.signal).then((response) => {
-      onHeader?.(response.header);
+  constructor(
+    open: (signal: AbortSignal | undefined) => Promise<StreamResponse>,
+    { signal, onHeader, onTrailer }: Options = {},
+  ) {
+    // A listener on the caller's signal would stay there when a stream is neither read to its end nor left.
+    if (!signal) this.#controller = new AbortController();
+    this.#opening = open(signal ?? this.#controller?.signal).then((response) => {
+      const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<never>;
+      try {
+        onHeader?.(response.header);
+      } catch (error) {
+        // The reader gets the error, and will not leave a stream that it has not got.
+        messages.return?.()?.catch(() => {});
+        throw error;
+      }
       if (onTrailer) this.#onTrailer = () => onTrailer(response.trailer);
-      this.#messages = response.message[Symbol.asyncIterator]() as AsyncIterator<never>;
-      return this.#messages;
+      this.#messages = messages;
+      // The reader has left.
+      if (this.#isOver) messages.return?.()?.catch(() => {});
+      return messages;
     });
     // Reported to the reader, if there is one.
-    this.#opening.catch(() => this.#unlink?.());
-  }
-
-  #link(signal: AbortSignal): void {
-    const abort = () => this.#controller.abort(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort);
-    this.#unlink = () => signal.removeEventListener("abort", abort);
+    this.#opening.catch(() => {});
   }
 
   [Symbol.asyncIterator](): this {
@@ -44,7 +45,7 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   next(): Promise<IteratorResult<T, undefined>> {
-    return this.#messages && !this.#isObserved ? this.#messages.next() : this.#nextObserved();
+    return this.#messages && !this.#onTrailer ? this.#messages.next() : this.#nextObserved();
   }
 
   async #nextObserved(): Promise<IteratorResult<T, undefined>> {
@@ -56,7 +57,8 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
       if (!this.#end()) return DONE;
       throw error;
     }
-    if (result.done && this.#end()) this.#onTrailer?.();
+    const onTrailer = this.#onTrailer;
+    if (result.done && this.#end()) onTrailer?.();
     return result;
   }
 
@@ -64,15 +66,15 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
   #end(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
-    this.#unlink?.();
+    this.#onTrailer = undefined;
     return true;
   }
 
-  /** Called when the caller stops reading. Ends the call, even if its answer has not begun. */
+  /** Called when the caller stops reading. Ends the call; if its answer has not begun, without waiting for that. */
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#end();
     if (this.#messages) await this.#messages.return?.();
-    else this.#controller.abort(new ConnectError("the stream was left", Code.Canceled));
+    else this.#controller?.abort(new ConnectError("the stream was left", Code.Canceled));
     return DONE;
   }
 

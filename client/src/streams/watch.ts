@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { createLinkedAbortController } from "@connectrpc/connect/protocol";
 import type { User, UserService, WatchUsersResponse } from "@rollcall/gen/user/v1/user";
+import { MAX_TIMER_MS } from "@rollcall/shared/max-timer-ms";
 import type { CallOptions } from "../call-options.ts";
 import { callHook } from "../internal/call-hook.ts";
 import { delay } from "../internal/delay.ts";
@@ -138,6 +139,7 @@ export async function* watchUsers(
     // If a server has answered before, it is worth waiting for another one, however long that takes.
     const isAway = failure.code === Code.Unavailable && hasEverBegun && !forbidsRetry(failure);
     if (signal?.aborted || !(isRenewed || isAway || isTransient(failure))) throw failure;
+    closing.throwIfAborted();
     failures += 1;
     callHook(() => onRetry?.(failure));
     await delay(delayAfter(failure, failures, retry), signal, closing);
@@ -151,7 +153,7 @@ function startSilenceClock(maxMs: number, onSilent: (error: ConnectError) => voi
   const stop = () => clearTimeout(timer);
   const start = () => {
     stop();
-    timer = setTimeout(() => onSilent(new ConnectError(text, Code.Unavailable)), maxMs);
+    timer = setTimeout(() => onSilent(new ConnectError(text, Code.Unavailable)), Math.min(maxMs, MAX_TIMER_MS));
   };
   start();
   return { start, stop };

@@ -51,12 +51,13 @@ export class Outage {
   }
 
   /**
-   * Lets waiting calls try again once an address has rested. Outside of an outage this matters if there are several
-   * addresses: calls that wait for one that is busy can then use one that is back.
+   * Lets waiting calls try again once an address has rested. Outside of an outage this matters if one rests, or if there
+   * are several: calls that wait for one that is busy can then use one that is back.
    */
   retryLater(): void {
     const { addresses, settings, line, serve } = this.#options;
-    if (this.#timer || line.size === 0 || (!this.#isOn && addresses.length === 1)) return;
+    if (this.#timer || line.size === 0) return;
+    if (!this.#isOn && addresses.length === 1 && !addresses[0]?.isResting) return;
     const restMs = Math.min(...addresses.map((address) => address.restMs));
     this.#timer = setTimeout(
       () => {

@@ -1,4 +1,6 @@
+import type { IncomingHttpHeaders } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
 
 /** Creates the error of an answer that violates its protocol. The fault is the server's, or that of an intermediary. */
 export function broken(what: string): ConnectError {
@@ -29,4 +31,12 @@ export function wrongCount(what: "missing" | "received extra"): ConnectError {
 
 export function deadlineExceeded(): ConnectError {
   return new ConnectError("the operation timed out", Code.DeadlineExceeded);
+}
+
+/**
+ * Returns whether the head of an answer promises a body that is not longer than an error. If so, it is read even if its
+ * content does not matter, since over HTTP/1.1 the connection would be lost otherwise.
+ */
+export function isShort({ "content-length": length }: IncomingHttpHeaders): boolean {
+  return Number(length) <= MAX_ERROR_BYTES;
 }

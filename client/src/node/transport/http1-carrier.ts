@@ -8,6 +8,9 @@ import { createOrigin, type Origin } from "./http1-origin.ts";
 import { exchange } from "./http1-wire.ts";
 import type { CarriedCall, Carrier } from "./wire.ts";
 
+/** Time for which a server counts as reached after its last connection has ended, in milliseconds. */
+const BETWEEN_CONNECTIONS_MS = 1_000;
+
 /**
  * Carries calls over HTTP/1.1 to the address with the fewest calls, at most `settings.size` at the same time to each;
  * further ones wait in order. An address that can't be reached is skipped for a while, and the request goes to the next
@@ -28,7 +31,7 @@ export class Http1Carrier implements Carrier {
     const { signal } = this.#closing;
     this.#settings = settings;
     this.#origins = origins.map((origin) => createOrigin(origin, { ...settings, tls, signal }));
-    this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#hasConnection });
+    this.#line = new WaitingLine({ settings, origins, hasConnection: () => this.#isReached });
     const addresses = this.#origins.map(({ address }) => address);
     this.#outage = new Outage({ addresses, settings, line: this.#line, serve: (most) => this.#serve(most) });
   }
@@ -57,16 +60,25 @@ export class Http1Carrier implements Carrier {
   }
 
   get #hasConnection(): boolean {
-    return !this.#outage.isOn && this.#origins.some(({ open }) => open.size > 0);
+    return this.#origins.some(({ open }) => open.size > 0);
+  }
+
+  /** Whether calls only wait for their turn: a connection is open, or was until now, as with a server that keeps none. */
+  get #isReached(): boolean {
+    if (this.#outage.isOn) return false;
+    const sinceMs = performance.now() - BETWEEN_CONNECTIONS_MS;
+    return this.#origins.some(({ open, closedAtMs }) => open.size > 0 || closedAtMs >= sinceMs);
   }
 
   /** Resolves when the call has the head of its answer. */
   async #carry(call: CarriedCall): Promise<void> {
     /** Addresses that could not be reached in this round. */
     const failed = new Set<Origin>();
+    let mustWait = false;
     for (;;) {
       if (this.#isClosed) throw closedError();
-      const origin = this.#takeFor(failed) ?? (await this.#wait(call));
+      const origin = (mustWait ? undefined : this.#takeFor(failed)) ?? (await this.#wait(call));
+      mustWait = false;
       try {
         await exchange(origin, call, {
           onConnect: () => this.#connected(),
@@ -83,7 +95,10 @@ export class Http1Carrier implements Carrier {
         failed.add(origin);
         if (failed.size < this.#origins.length) continue;
         failed.clear();
-        this.#beginOutage(origin.address.refusesClient ? toFinal(error) : error);
+        mustWait = true;
+        // The call gets its turn on a connection that is open.
+        if (this.#hasConnection) this.#line.noteFault(error);
+        else this.#beginOutage(origin.address.refusesClient ? toFinal(error) : error);
       }
     }
   }
@@ -92,7 +107,7 @@ export class Http1Carrier implements Carrier {
   #beginOutage(error: unknown): void {
     if (!findNotSent(error)?.isTransient || this.#settings.waitTimeoutMs === 0) {
       const final = toFinal(error);
-      if (!this.#hasConnection) this.#line.rejectAll(final);
+      this.#line.rejectAll(final);
       throw final;
     }
     this.#outage.begin(error);
@@ -111,7 +126,8 @@ export class Http1Carrier implements Carrier {
   /** Resolves with a reserved place. */
   async #wait(call: CarriedCall): Promise<Origin> {
     const turn = this.#line.wait(call);
-    this.#outage.retryLater();
+    if (this.#outage.isOn) this.#outage.retryLater();
+    else this.#serve();
     const origin = await turn;
     if (!this.#isClosed && !call.isOver) return origin;
     this.#release(origin);
@@ -127,12 +143,18 @@ export class Http1Carrier implements Carrier {
     let best: Origin | undefined;
     for (let index = 0; index < all.length; index++) {
       const origin = all[(this.#turn + index) % all.length] as Origin;
-      const hasRoom = origin.callCount < this.#settings.size;
+      const hasRoom = origin.callCount < this.#placesOf(origin);
       if (!hasRoom || !isUntried(origin) || (isAnyAwake && origin.address.isResting)) continue;
       if (!best || origin.callCount < best.callCount) best = origin;
     }
     if (best) best.callCount += 1;
     return best;
+  }
+
+  /** Returns how many calls an address takes: while it rests, only as many as it has connections, if there are any. */
+  #placesOf({ address, open }: Origin): number {
+    const { size } = this.#settings;
+    return open.size > 0 && open.size < size && address.isResting ? open.size : size;
   }
 
   #connected(): void {

@@ -12,6 +12,8 @@ export interface Origin {
   readonly opening: WeakMap<Duplex, Promise<void>>;
   /** Connections that could be opened and have not ended. */
   readonly open: ReadonlySet<Duplex>;
+  /** When the last of these ended; monotonic, in milliseconds. */
+  closedAtMs: number;
   /** Calls that have a place, with or without a connection yet. */
   callCount: number;
 }
@@ -37,12 +39,20 @@ export function createOrigin(origin: string, options: OriginOptions): Origin {
       () => {
         if (socket.destroyed) return;
         open.add(socket);
-        socket.once("close", () => open.delete(socket));
+        socket.once("close", () => {
+          open.delete(socket);
+          created.closedAtMs = performance.now();
+        });
       },
       // The request that waits for the socket gets the error from it.
       () => {},
     );
     return socket;
   };
-  return { address: new Address(origin), agent, opening, open, callCount: 0 };
+  const created: Origin = {
+    ...{ address: new Address(origin), agent, opening, open },
+    closedAtMs: Number.NEGATIVE_INFINITY,
+    callCount: 0,
+  };
+  return created;
 }

@@ -7,7 +7,7 @@ import { GrowingBuffer } from "@rollcall/shared/growing-buffer";
 import { checkAnswer, checkHead, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { type CallStart, ClientCall } from "./call.ts";
-import { broken, toBroken } from "./faults.ts";
+import { broken, isShort, toBroken } from "./faults.ts";
 import { isPlainHead } from "./forms.ts";
 import { checkTrailer } from "./grpc-status.ts";
 import type { MethodPlan } from "./plan.ts";
@@ -91,7 +91,7 @@ export class StreamCall extends ClientCall {
     if (!isPlainHead(form, contentType, status, headers)) {
       try {
         if (!isAnswer(contentType, status, this.#header)) {
-          checkHead(contentType, status, this.#header);
+          if (!isShort(headers)) checkHead(contentType, status, this.#header);
           this.#foreign = { body: new GrowingBuffer(MAX_ERROR_BYTES), status };
           return;
         }

@@ -6,7 +6,7 @@ import { MessageReader } from "@rollcall/shared/message-reader";
 import { checkHead, isAnswer, MAX_ERROR_BYTES } from "../../internal/foreign-answer.ts";
 import { toWebHeaders } from "../http/headers.ts";
 import { type CallStart, ClientCall } from "./call.ts";
-import { toBroken, tooLarge, wrongCount } from "./faults.ts";
+import { isShort, toBroken, tooLarge, wrongCount } from "./faults.ts";
 import { isPlainHead } from "./forms.ts";
 import type { MethodPlan } from "./plan.ts";
 import { readUnary, type UnaryAnswer } from "./read-unary.ts";
@@ -76,7 +76,7 @@ export class UnaryCall extends ClientCall implements UnaryAnswer {
     const header = toWebHeaders(headers);
     if (isAnswer(contentType, status, header)) return;
     try {
-      checkHead(contentType, status, header);
+      if (!isShort(headers)) checkHead(contentType, status, header);
     } catch (error) {
       // The body, such as a page, may never end.
       this.finish(toBroken(error));
