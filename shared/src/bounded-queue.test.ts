@@ -15,14 +15,21 @@ test("values keep their order, including those that waited for a place", async (
   expect(read).toEqual([1, 2, 3, 4]);
 });
 
-test("after the end, writers get the error of the end, and the reader gets none", async () => {
+test("what was written before the end arrives, and later writers get the error of the end", async () => {
   const queue = new BoundedQueue<number>(1);
-  const [placed, waiting] = [queue.push(1), queue.push(2)];
+  const placed = [queue.push(1), queue.push(2)];
   queue.end(new Error("over"));
-  await placed;
-  await expect(waiting).rejects.toThrow("over");
   await expect(queue.push(3)).rejects.toThrow("over");
-  expect(await Array.fromAsync(queue)).toEqual([1]);
+  expect(await Array.fromAsync(queue)).toEqual([1, 2]);
+  await Promise.all(placed);
+});
+
+test("a failure behind the end ends the writers that still wait", async () => {
+  const queue = new BoundedQueue<number>(1);
+  const [, waiting] = [queue.push(1), queue.push(2)];
+  queue.end();
+  queue.fail(new Error("failed"));
+  await expect(waiting).rejects.toThrow("failed");
 });
 
 test("no more values wait than the capacity; further writers wait for a place or the end", async () => {

@@ -6,8 +6,8 @@ const DONE = Object.freeze({ done: true, value: undefined });
 
 /** The messages of an answer that may not have arrived yet. Adds no promise of its own to those of the transport. */
 export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
-  /** Cancels the call of a caller that leaves before the answer has begun, and has no signal of its own for that. */
-  readonly #controller: AbortController | undefined;
+  /** Cancels the call of a caller that leaves before the answer has begun. */
+  readonly #controller = new AbortController();
   readonly #opening: Promise<AsyncIterator<T>>;
   #messages: AsyncIterator<T> | undefined;
   /** Called at a normal end, once. */
@@ -16,12 +16,12 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
 
   /** @param open Opens the call, which ends when the signal is aborted. */
   constructor(
-    open: (signal: AbortSignal | undefined) => Promise<StreamResponse>,
-    { signal, onHeader, onTrailer }: Options = {},
+    open: (signal: AbortSignal) => Promise<StreamResponse>,
+    { signal: given, onHeader, onTrailer }: Options = {},
   ) {
+    const { signal } = this.#controller;
     // A listener on the caller's signal would stay there when a stream is neither read to its end nor left.
-    if (!signal) this.#controller = new AbortController();
-    this.#opening = open(signal ?? this.#controller?.signal).then((response) => {
+    this.#opening = open(given ? AbortSignal.any([given, signal]) : signal).then((response) => {
       const messages = response.message[Symbol.asyncIterator]() as AsyncIterator<never>;
       try {
         onHeader?.(response.header);
@@ -74,7 +74,7 @@ export class MessageStream<T> implements AsyncIterableIterator<T, undefined> {
   async return(): Promise<IteratorResult<T, undefined>> {
     this.#end();
     if (this.#messages) await this.#messages.return?.();
-    else this.#controller?.abort(new ConnectError("the stream was left", Code.Canceled));
+    else this.#controller.abort(new ConnectError("the stream was left", Code.Canceled));
     return DONE;
   }
 
