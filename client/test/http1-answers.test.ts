@@ -43,6 +43,17 @@ test("answers that come before the request's end, from servers that read no furt
   expect(await client.users.get("1")).toMatchObject({ id: "" });
 });
 
+test("a page of a proxy is read if it is short, so that its connection can be used again", async () => {
+  const page = answer("<html>", "HTTP/1.1 503 Unavailable\r\ncontent-type: text/html\r\n");
+  await using server = await startTcpServer((socket) => socket.on("data", () => socket.write(page, "latin1")));
+  await using client = createRollcall({ baseUrl: server.url, ...wire });
+  for (let count = 0; count < 5; count++) {
+    await expect(client.users.get("1")).rejects.toMatchObject({ code: Code.Unavailable });
+    await expect(Array.fromAsync(client.streams.query("q"))).rejects.toMatchObject({ code: Code.Unavailable });
+  }
+  expect(server.acceptedCount).toBe(1);
+});
+
 test("the control: large requests that are read whole keep their connection", async () => {
   await using server = await startServer({ auth: false });
   await using proxy = await startTcpProxy(server.port);

@@ -1,9 +1,9 @@
 import { Code, type ConnectError } from "@connectrpc/connect";
 import { startServer, until } from "@rollcall/testing/start-server";
-import { startSilentServer } from "@rollcall/testing/tcp-proxy";
+import { startSilentServer, type TcpServer } from "@rollcall/testing/tcp-proxy";
 import { expect, test } from "vitest";
 import { RequestNotSentError } from "../src/index.ts";
-import { createRollcall, type NodeRollcallOptions } from "../src/node/index.ts";
+import { createRollcall, type NodeRollcallOptions, type PoolOptions } from "../src/node/index.ts";
 import { startBareServer } from "./support/bare-server.ts";
 import { checkEachForLeaks, watchForLeaks } from "./support/leaks.ts";
 
@@ -11,17 +11,15 @@ checkEachForLeaks();
 
 for (const scheme of ["http", "https"]) {
   for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
+    // Over HTTP/1.1 in plaintext, a connection is open as soon as it is accepted.
     if (scheme === "http" && wire.protocol === "connect") continue;
+    const connect = ({ url }: TcpServer, pool: PoolOptions) =>
+      createRollcall({ baseUrl: url.replace("http", scheme), retry: false, timeoutMs: 20_000, pool, ...wire });
+
     test(`a server that never answers the handshake ends by the connect timeout: ${scheme}, ${wire.protocol}`, async () => {
       await using silent = await startSilentServer();
       const leaks = watchForLeaks();
-      const client = createRollcall({
-        baseUrl: silent.url.replace("http", scheme),
-        retry: false,
-        timeoutMs: 20_000,
-        pool: { connectTimeoutMs: 100, waitTimeoutMs: 0 },
-        ...wire,
-      });
+      const client = connect(silent, { connectTimeoutMs: 100, waitTimeoutMs: 0 });
       const error = await client.users.get("1").catch((reason: unknown) => reason);
       expect(error).toMatchObject({ code: Code.Unavailable, rawMessage: expect.stringMatching(/within 100 ms/) });
       expect((error as ConnectError).cause).toBeInstanceOf(RequestNotSentError);
@@ -29,24 +27,12 @@ for (const scheme of ["http", "https"]) {
       await until(() => silent.openCount === 0);
       await leaks.assertNone();
     });
-  }
-}
 
-for (const scheme of ["http", "https"]) {
-  for (const wire of [{ protocol: "grpc" }, { protocol: "connect", httpVersion: "1.1" }] as const) {
-    // Over HTTP/1.1 in plaintext, a connection is open as soon as it is accepted.
-    if (scheme === "http" && wire.protocol === "connect") continue;
     test(`close gives up a connection that is still opening: ${scheme}, ${wire.protocol}`, async () => {
       await using silent = await startSilentServer();
       const leaks = watchForLeaks();
-      const client = createRollcall({
-        baseUrl: silent.url.replace("http", scheme),
-        retry: false,
-        timeoutMs: 20_000,
-        // Longer than the test may last.
-        pool: { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 },
-        ...wire,
-      });
+      // Longer than the test may last.
+      const client = connect(silent, { connectTimeoutMs: 600_000, closeTimeoutMs: 600_000 });
       const controller = new AbortController();
       const canceled = client.users.get("1", { signal: controller.signal });
       const waiting = client.users.get("1").catch((reason: unknown) => reason);

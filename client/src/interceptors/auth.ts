@@ -14,7 +14,8 @@ export interface AuthOptions {
 }
 
 /**
- * Sends `authorization: Bearer …` in calls that have no such header of their own, and renews the token before it expires.
+ * Sends `authorization: Bearer …` in calls that have no such header of their own, and renews the token before it
+ * expires.
  *
  * - A unary call that is refused as unauthenticated is repeated once, if there is a new token.
  * - A refused stream fails. The next call asks for a new token.

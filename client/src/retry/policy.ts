@@ -140,7 +140,8 @@ export function forbidsRetry(error: ConnectError): boolean {
 
 /**
  * Returns the wait after this error, in milliseconds, by the backoff. If the server asks for a wait, it is at least as
- * long, but not longer than an hour for that. A random part of the backoff is added: calls that the server refused together should not come back together.
+ * long, but not longer than an hour for that. A random part of the backoff is added: calls that the server refused
+ * together should not come back together.
  */
 export function delayAfter(error: ConnectError, attempt: number, options: RetryOptions): number {
   const askedMs = pushbackMs(error);
